@@ -1,0 +1,136 @@
+//! The acknowledgement of a chunk: the only thing that flows against the stream.
+//!
+//! A source makes one [`Acknowledgement`] for each chunk and keeps its [`Receipt`]. Every copy of the chunk (one per
+//! branch of a fan-out, one per open batch that holds rows of it) carries a clone. Whoever is done with its part calls
+//! [`Acknowledgement::delivered`]. When the last clone is gone, the receipt resolves: [`Outcome::Delivered`] only if
+//! *every* clone was delivered. Dropping one, as a panic, a cancelled task or a shutdown does, is never mistaken for
+//! a delivery: the outcome is then [`Outcome::Abandoned`], nothing is committed, and the events are read again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+/// What became of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every required sink has it, or a dead letter that is on disk.
+    Delivered,
+    /// Some part was dropped on the way: read it again.
+    Abandoned,
+}
+
+struct Shared {
+    pending: AtomicUsize,
+    abandoned: AtomicBool,
+    receipt: Mutex<Option<oneshot::Sender<Outcome>>>,
+}
+
+/// One clone of a chunk's acknowledgement. See the module's text.
+pub struct Acknowledgement(Option<Arc<Shared>>);
+
+impl Acknowledgement {
+    /// A new acknowledgement and the receipt that tells its outcome.
+    pub fn new() -> (Self, Receipt) {
+        let (sender, receiver) = oneshot::channel();
+        let shared = Shared {
+            pending: AtomicUsize::new(1),
+            abandoned: AtomicBool::new(false),
+            receipt: Mutex::new(Some(sender)),
+        };
+        (Self(Some(Arc::new(shared))), Receipt(receiver))
+    }
+
+    /// One that nobody waits for: what goes to optional sinks only.
+    pub fn detached() -> Self {
+        Self(None)
+    }
+
+    /// This part is safe where it belongs.
+    pub fn delivered(mut self) {
+        self.finish(true);
+    }
+
+    fn finish(&mut self, delivered: bool) {
+        let Some(shared) = self.0.take() else { return };
+        if !delivered {
+            shared.abandoned.store(true, Ordering::Release);
+        }
+        if shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let outcome =
+                if shared.abandoned.load(Ordering::Acquire) { Outcome::Abandoned } else { Outcome::Delivered };
+            let sender = shared.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(sender) = sender {
+                let _ = sender.send(outcome);
+            }
+        }
+    }
+}
+
+impl Clone for Acknowledgement {
+    fn clone(&self) -> Self {
+        if let Some(shared) = &self.0 {
+            shared.pending.fetch_add(1, Ordering::Relaxed);
+        }
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for Acknowledgement {
+    fn drop(&mut self) {
+        self.finish(false);
+    }
+}
+
+impl std::fmt::Debug for Acknowledgement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Acknowledgement(waited for)" } else { "Acknowledgement(detached)" })
+    }
+}
+
+/// Resolves once every clone of the acknowledgement is delivered or dropped.
+#[derive(Debug)]
+pub struct Receipt(oneshot::Receiver<Outcome>);
+
+impl Future for Receipt {
+    type Output = Outcome;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(Outcome::Abandoned))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn delivered_only_when_every_clone_is() {
+        let (ack, receipt) = Acknowledgement::new();
+        let other = ack.clone();
+        ack.delivered();
+        other.delivered();
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_clone_abandons_the_chunk() {
+        let (ack, receipt) = Acknowledgement::new();
+        drop(ack.clone());
+        ack.delivered();
+        assert_eq!(receipt.await, Outcome::Abandoned);
+    }
+
+    #[tokio::test]
+    async fn waits_for_the_last_clone() {
+        let (ack, mut receipt) = Acknowledgement::new();
+        let last = ack.clone();
+        ack.delivered();
+        assert!(futures::poll!(&mut receipt).is_pending());
+        last.delivered();
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
+}

@@ -1,0 +1,225 @@
+//! Canonical form of a JSON value: key order, white space, escapes and number spelling don't count.
+//!
+//! The input has been checked by `serde_json` before, so the walk here only has to find its way; on anything
+//! unexpected it takes the rest of the text as it is, which still gives one id for one spelling.
+
+use super::unescape;
+
+/// Writes canonical forms; keeps its scratch space between values.
+#[derive(Default)]
+pub struct Writer {
+    /// Canonical `key value` entries of the objects that are open, and where each begins.
+    scratch: Vec<u8>,
+}
+
+/// A string, given without its quotes and with its escapes.
+pub fn string(content: &str, out: &mut Vec<u8>) {
+    let content = unescape(content);
+    out.push(b'"');
+    out.extend_from_slice(&(content.len() as u64).to_be_bytes());
+    out.extend_from_slice(content.as_bytes());
+}
+
+impl Writer {
+    /// Appends the canonical form of `json` to `out`.
+    pub fn value(&mut self, json: &str, out: &mut Vec<u8>) {
+        let mut cursor = Cursor { text: json, at: 0 };
+        self.walk(&mut cursor, out, 0);
+        let rest = cursor.rest().trim();
+        out.extend_from_slice(rest.as_bytes());
+    }
+
+    fn walk(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usize) {
+        // serde_json refuses more than 128 levels before this runs.
+        if depth > 200 {
+            return;
+        }
+        match cursor.peek() {
+            Some(b'{') => self.object(cursor, out, depth),
+            Some(b'[') => {
+                cursor.at += 1;
+                out.push(b'[');
+                while !cursor.skip(b']') {
+                    let before = cursor.at;
+                    self.walk(cursor, out, depth + 1);
+                    cursor.skip(b',');
+                    if cursor.at == before {
+                        break;
+                    }
+                }
+                out.push(b']');
+            }
+            Some(b'"') => string(cursor.string(), out),
+            Some(_) => scalar(cursor.scalar(), out),
+            None => {}
+        }
+    }
+
+    /// Entries are written to scratch space, sorted by key, and copied: no allocation per key.
+    fn object(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usize) {
+        cursor.at += 1;
+        let begin = self.scratch.len();
+        let mut entries: Vec<(usize, usize, usize)> = Vec::new();
+        while !cursor.skip(b'}') {
+            let before = cursor.at;
+            if cursor.peek() != Some(b'"') {
+                break;
+            }
+            let mut entry = std::mem::take(&mut self.scratch);
+            let start = entry.len();
+            string(cursor.string(), &mut entry);
+            let key_end = entry.len();
+            cursor.skip(b':');
+            // The nested value is written behind the key; its own objects use a scratch of their own.
+            self.walk(cursor, &mut entry, depth + 1);
+            entries.push((start, key_end, entry.len()));
+            self.scratch = entry;
+            cursor.skip(b',');
+            if cursor.at == before {
+                break;
+            }
+        }
+        entries.sort_by(|a, b| self.scratch[a.0..a.1].cmp(&self.scratch[b.0..b.1]));
+        out.push(b'{');
+        for (start, _, end) in entries {
+            out.extend_from_slice(&self.scratch[start..end]);
+        }
+        out.push(b'}');
+        self.scratch.truncate(begin);
+    }
+}
+
+/// `true`, `false`, `null` as they are; numbers by value.
+fn scalar(text: &str, out: &mut Vec<u8>) {
+    out.push(b'#');
+    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        out.extend_from_slice(text.as_bytes());
+    } else if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+        out.extend_from_slice(if text == "-0" { b"0" } else { text.as_bytes() });
+    } else {
+        match text.parse::<f64>() {
+            // Whole numbers below 2^53 are exact: 1.0, 1e0 and 1 are one number.
+            Ok(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+                #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
+                let whole = number as i64;
+                out.extend_from_slice(whole.to_string().as_bytes());
+            }
+            Ok(number) if number.is_finite() => out.extend_from_slice(number.to_string().as_bytes()),
+            _ => out.extend_from_slice(text.as_bytes()),
+        }
+    }
+    out.push(b';');
+}
+
+struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        while bytes.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        bytes.get(self.at).copied()
+    }
+
+    /// Passes over `byte` if it is next. At the end of the text it answers true, so that loops end.
+    fn skip(&mut self, byte: u8) -> bool {
+        match self.peek() {
+            Some(next) if next == byte => {
+                self.at += 1;
+                true
+            }
+            Some(_) => false,
+            None => true,
+        }
+    }
+
+    /// The content of the string that begins here, with its escapes.
+    fn string(&mut self) -> &'a str {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut end = start;
+        while let Some(found) = memchr::memchr2(b'"', b'\\', bytes.get(end..).unwrap_or_default()) {
+            end += found;
+            if bytes[end] == b'"' {
+                self.at = end + 1;
+                return &self.text[start..end];
+            }
+            end += 2;
+        }
+        self.at = bytes.len();
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    fn scalar(&mut self) -> &'a str {
+        let rest = self.rest();
+        let len = rest.find([',', ']', '}', ' ', '\t', '\n', '\r']).unwrap_or(rest.len());
+        self.at += len;
+        &rest[..len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn canonical(json: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        Writer::default().value(json, &mut out);
+        out
+    }
+
+    #[test]
+    fn nested_objects_keep_their_entries() {
+        assert_eq!(
+            canonical(r#"{"b":{"d":1,"c":[{"y":2,"x":3}]},"a":0}"#),
+            canonical(r#"{ "a":0, "b":{"c":[{"x":3,"y":2}],"d":1} }"#)
+        );
+        assert_ne!(canonical(r#"{"a":{"b":1},"c":2}"#), canonical(r#"{"a":{"b":1,"c":2}}"#));
+    }
+
+    #[test]
+    fn large_integers_keep_every_digit() {
+        assert_ne!(canonical("9007199254740993"), canonical("9007199254740992"));
+        assert_eq!(canonical("-0"), canonical("0"));
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map(".{0,4}", inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn equal_values_have_equal_forms_and_others_do_not(a in json(), b in json()) {
+            let pretty = serde_json::to_string_pretty(&a).expect("serialises");
+            prop_assert_eq!(canonical(&a.to_string()), canonical(&pretty));
+            prop_assert_eq!(a == b, canonical(&a.to_string()) == canonical(&b.to_string()));
+        }
+
+        #[test]
+        fn nothing_panics(text in ".{0,60}") {
+            let _ = canonical(&text);
+        }
+    }
+}

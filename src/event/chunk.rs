@@ -1,0 +1,82 @@
+//! The unit of work: a chunk of records that share one text and one acknowledgement.
+
+use std::sync::Arc;
+
+use super::{Acknowledgement, Event, EventFields, EventId, Receipt, Span, Text};
+
+/// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
+/// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The source's state key ([`crate::checkpoint::SourceKey::id`]), or the source's name where it keeps no state.
+    pub source: Arc<str>,
+    /// Drawn at random when the source's state is opened.
+    pub run: u64,
+    /// Counts the chunks of that run from 0.
+    pub sequence: u64,
+}
+
+/// One record: a raw event, or a row that a transform made of one. One JSON object in the chunk's text.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The event's id; a row has the id of its event.
+    pub id: EventId,
+    /// The event's time in Unix seconds (UTC). Where the event has no usable time: when it was read.
+    pub time: i64,
+    /// The organization's UUID; empty where the event has none.
+    pub organization: Arc<str>,
+    /// The record's JSON text, without a line end.
+    pub body: Span,
+}
+
+/// Records on their way through the pipeline. Cloning shares everything but the acknowledgement's count.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// What the spans point into.
+    pub text: Text,
+    /// The records, in the order in which they were read.
+    pub records: Arc<[Record]>,
+    /// The parsed fields of raw events, one for each record; `None` once a transform has made rows of them.
+    pub events: Option<Arc<[EventFields]>>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Call [`Acknowledgement::delivered`] when this chunk's records are safe.
+    pub acknowledgement: Acknowledgement,
+}
+
+impl Chunk {
+    /// A chunk of raw events, as sources make it, and the receipt of its acknowledgement.
+    pub fn of_events(text: Text, records: Vec<Record>, events: Vec<EventFields>, origin: Origin) -> (Self, Receipt) {
+        debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
+        let (acknowledgement, receipt) = Acknowledgement::new();
+        (Self { text, records: records.into(), events: Some(events.into()), origin, acknowledgement }, receipt)
+    }
+
+    /// A chunk of rows made of this one. It carries a clone of the acknowledgement: the transform still has to call
+    /// `delivered` on the original once all its outputs are made.
+    pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
+        Self {
+            text: text.into(),
+            records: records.into(),
+            events: None,
+            origin: self.origin.clone(),
+            acknowledgement: self.acknowledgement.clone(),
+        }
+    }
+
+    /// The raw events with their fields; empty for a chunk of rows.
+    pub fn events(&self) -> impl Iterator<Item = Event<'_>> {
+        let fields = self.events.as_deref().unwrap_or_default();
+        self.records.iter().zip(fields).map(|(record, fields)| Event { text: &self.text, record, fields })
+    }
+
+    /// A record's JSON text.
+    pub fn body(&self, record: &Record) -> &str {
+        self.text.at(record.body)
+    }
+
+    /// The bytes of all records' JSON texts.
+    pub fn bytes(&self) -> usize {
+        self.records.iter().map(|record| record.body.len()).sum()
+    }
+}

@@ -1,0 +1,153 @@
+//! The event id.
+//!
+//! The API has none, so the id is a 128-bit hash (BLAKE3, cut to 128 bits) over what the event says: type, action,
+//! timestamp, organization, the user's UUID (the e-mail only where there is no UUID: it can change), initiator and
+//! metadata, in canonical form. Two readings of one event have one id, whatever the spelling; fields that NordPass
+//! may add later don't change it. It is a cryptographic hash because known ids are dropped: nobody who controls some
+//! text in an event may be able to make a second event vanish.
+
+use std::fmt;
+
+use super::canonical;
+use super::{EventFields, Field, Shape, Text};
+
+/// 128 bits that name an event; shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct EventId(pub u128);
+
+impl EventId {
+    /// The id of the `number`th (from 0) of several events that say exactly the same within one second. Number 0 is
+    /// the id itself.
+    #[must_use]
+    pub fn occurrence(self, number: u32) -> Self {
+        if number == 0 {
+            return self;
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0.to_be_bytes());
+        hasher.update(&number.to_be_bytes());
+        Self::of(&hasher.finalize())
+    }
+
+    /// The id of something that isn't an event (not a JSON object): a hash of its bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self::of(&blake3::hash(bytes))
+    }
+
+    fn of(hash: &blake3::Hash) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
+        Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The 32 lower-case hexadecimal digits as ASCII, for writers that avoid formatting.
+    pub fn hex(self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut out = [0; 32];
+        for (pair, byte) in out.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        out
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Makes ids; keeps its buffers from one event to the next.
+#[derive(Default)]
+pub struct Identifier {
+    buffer: Vec<u8>,
+    canonical: canonical::Writer,
+}
+
+impl Identifier {
+    /// The id of an event, as occurrence 0.
+    pub fn identify(&mut self, text: &Text, fields: &EventFields) -> EventId {
+        self.buffer.clear();
+        let user = if fields.user_uuid.is_blank() { &fields.user_email } else { &fields.user_uuid };
+        for field in [
+            &fields.kind,
+            &fields.action,
+            &fields.timestamp,
+            &fields.organization,
+            user,
+            &fields.initiator,
+            &fields.metadata,
+        ] {
+            self.value(text, field);
+        }
+        EventId::of_bytes(&self.buffer)
+    }
+
+    /// A missing field, `null` and an empty string say the same.
+    fn value(&mut self, text: &Text, field: &Field) {
+        match field.shape {
+            _ if field.is_blank() => self.buffer.push(b'n'),
+            Shape::Missing | Shape::Null => self.buffer.push(b'n'),
+            Shape::Plain | Shape::Escaped => canonical::string(text.at(field.span), &mut self.buffer),
+            Shape::Other => self.canonical.value(text.at(field.span), &mut self.buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::parse_event;
+
+    fn id(json: &str) -> EventId {
+        let text = Text::from(json.to_owned());
+        let fields = parse_event(&text, &text).expect("an object");
+        Identifier::default().identify(&text, &fields)
+    }
+
+    const EVENT: &str = r#"{"type":"login","action":"user_login_failed","timestamp":1738255186,"organization_uuid":"o",
+        "user":{"uuid":"u","email":"a@example.com"},"metadata":{"ip_address":"192.0.2.1","n":1,"list":[1,2]},"initiator":""}"#;
+
+    #[test]
+    fn spelling_does_not_count() {
+        let respelled = r#"{"initiator":null,"metadata":{"list":[1.0,2e0],"n":1.00,"ip_address":"192.0.\u0032.1"},
+            "user":{"email":"changed@example.com","uuid":"u"},"organization_uuid":"o","timestamp":1738255186.0,
+            "action":"user\u005flogin_failed","type":"login","new_field":7}"#;
+        assert_eq!(id(EVENT), id(respelled));
+    }
+
+    #[test]
+    fn content_counts() {
+        for (from, to) in [
+            ("1738255186", "1738255187"),
+            ("[1,2]", "[2,1]"),
+            (r#""u""#, r#""v""#),
+            ("192.0.2.1", "192.0.2.2"),
+            (r#""n":1"#, r#""n":"1""#),
+            (r#""o""#, r#""""#),
+        ] {
+            assert_ne!(id(EVENT), id(&EVENT.replacen(from, to, 1)), "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn email_counts_only_without_a_uuid() {
+        let without = EVENT.replace(r#""uuid":"u","#, "");
+        assert_ne!(id(&without), id(&without.replace("a@example.com", "b@example.com")));
+    }
+
+    #[test]
+    fn neighbouring_fields_do_not_run_together() {
+        assert_ne!(id(r#"{"type":"ab","action":"c"}"#), id(r#"{"type":"a","action":"bc"}"#));
+    }
+
+    #[test]
+    fn occurrences_differ_and_are_stable() {
+        let first = id(EVENT);
+        assert_eq!(first.occurrence(0), first);
+        assert_ne!(first.occurrence(1), first);
+        assert_eq!(first.occurrence(2), id(EVENT).occurrence(2));
+        assert_eq!(first.to_string().as_bytes(), first.hex());
+    }
+}

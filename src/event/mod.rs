@@ -1,0 +1,18 @@
+//! The event, its id, and its acknowledgement.
+//!
+//! A source turns what it read into a [`Chunk`]: one shared [`Text`], one [`Record`] for each event, the parsed
+//! [`EventFields`], and one [`Acknowledgement`]. Transforms make chunks of rows of it; sinks write the records and
+//! acknowledge. Nothing on this path builds a tree of the JSON or copies a string it doesn't change.
+
+mod acknowledgement;
+mod canonical;
+mod chunk;
+mod id;
+mod parse;
+mod text;
+
+pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
+pub use chunk::{Chunk, Origin, Record};
+pub use id::{EventId, Identifier};
+pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, unescape};
+pub use text::{Span, Text};

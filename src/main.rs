@@ -1,0 +1,3 @@
+//! The `nordpass-sentinel` program.
+
+fn main() {}

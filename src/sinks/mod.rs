@@ -1,0 +1,48 @@
+//! Sinks: where records go. One file or folder each, one variant each.
+
+pub mod blackhole;
+pub mod console;
+pub mod file;
+pub mod sentinel;
+
+use crate::config::{ComponentType, Section};
+use crate::topology::{ComponentError, Context, Sink};
+
+/// All types of sink.
+pub static TYPES: &[&ComponentType] = &[&sentinel::TYPE, &file::TYPE, &console::TYPE, &blackhole::TYPE];
+
+/// The checked settings of a sink.
+#[derive(Clone, Debug)]
+pub enum Settings {
+    /// [`sentinel`]
+    Sentinel(sentinel::Settings),
+    /// [`file`]
+    File(file::Settings),
+    /// [`console`]
+    Console(console::Settings),
+    /// [`blackhole`]
+    Blackhole(blackhole::Settings),
+}
+
+impl Settings {
+    /// Reads a sink's table, given the names in its `inputs`; `None` for a type that isn't in [`TYPES`].
+    pub fn read(type_name: &str, section: &mut Section, inputs: &[String]) -> Option<Self> {
+        Some(match type_name {
+            "sentinel" => Self::Sentinel(sentinel::Settings::read(section, inputs)),
+            "file" => Self::File(file::Settings::read(section)),
+            "console" => Self::Console(console::Settings::read(section)),
+            "blackhole" => Self::Blackhole(blackhole::Settings::read(section)),
+            _ => return None,
+        })
+    }
+
+    /// Opens the sink: before any source runs.
+    pub async fn build(self, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+        match self {
+            Self::Sentinel(settings) => sentinel::build(settings, context).await,
+            Self::File(settings) => file::build(settings, context).await,
+            Self::Console(settings) => console::build(settings, context).await,
+            Self::Blackhole(settings) => blackhole::build(settings, context).await,
+        }
+    }
+}

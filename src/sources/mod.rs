@@ -1,0 +1,48 @@
+//! Sources: where events come from. One file or folder each, one variant each.
+
+pub mod file;
+pub mod generate;
+pub mod nordpass;
+pub mod stdin;
+
+use crate::config::{ComponentType, Section};
+use crate::topology::Source;
+
+/// All types of source.
+pub static TYPES: &[&ComponentType] = &[&nordpass::TYPE, &file::TYPE, &stdin::TYPE, &generate::TYPE];
+
+/// The checked settings of a source.
+#[derive(Clone, Debug)]
+pub enum Settings {
+    /// [`nordpass`]
+    Nordpass(nordpass::Settings),
+    /// [`file`]
+    File(file::Settings),
+    /// [`stdin`]
+    Stdin(stdin::Settings),
+    /// [`generate`]
+    Generate(generate::Settings),
+}
+
+impl Settings {
+    /// Reads a source's table; `None` for a type that isn't in [`TYPES`].
+    pub fn read(type_name: &str, section: &mut Section) -> Option<Self> {
+        Some(match type_name {
+            "nordpass" => Self::Nordpass(nordpass::Settings::read(section)),
+            "file" => Self::File(file::Settings::read(section)),
+            "stdin" => Self::Stdin(stdin::Settings::read(section)),
+            "generate" => Self::Generate(generate::Settings::read(section)),
+            _ => return None,
+        })
+    }
+
+    /// Makes the source.
+    pub fn build(self) -> Box<dyn Source> {
+        match self {
+            Self::Nordpass(settings) => nordpass::build(settings),
+            Self::File(settings) => file::build(settings),
+            Self::Stdin(settings) => stdin::build(settings),
+            Self::Generate(settings) => generate::build(settings),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! A component's own view of the telemetry: its metrics, its state in words, its progress.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use metrics::{Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::Metric;
+
+static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::INFO, None);
+
+/// The telemetry of one running pipeline set. Nothing global: several can live in one process.
+#[derive(Clone)]
+pub struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    components: Arc<Mutex<BTreeMap<(ComponentKind, String), Component>>>,
+}
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ComponentKind {
+    /// A source.
+    Source,
+    /// A transform.
+    Transform,
+    /// A sink.
+    Sink,
+}
+
+impl ComponentKind {
+    /// In lower case, as it stands in labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+/// What a component is doing, for `/ready`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ComponentState {
+    /// Made, but has had no success yet.
+    Starting,
+    /// Works.
+    Working,
+    /// Waits for something outside, and says what in a sentence.
+    Waiting {
+        /// What it waits for and what an operator can do.
+        reason: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Has stopped with an error.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Has finished its work.
+    Finished,
+}
+
+/// A component's line in the health report.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Source, transform or sink.
+    pub kind: ComponentKind,
+    /// Its name in the pipeline file.
+    pub name: String,
+    /// What it is doing.
+    pub state: ComponentState,
+}
+
+/// How far a source is with its history. All numbers only for people: nothing is decided by them.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Events read.
+    pub events: AtomicU64,
+    /// Pages read.
+    pub pages: AtomicU64,
+    /// The history's first second (Unix), 0 while unknown.
+    pub history_from: AtomicI64,
+    /// The second (Unix) up to which the history has been read.
+    pub history_at: AtomicI64,
+    /// The history's end (Unix), 0 while unknown.
+    pub history_to: AtomicI64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Telemetry {
+    /// Empty.
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        for metric in super::METRICS {
+            let description = metric.help.into();
+            match metric.kind {
+                super::MetricKind::Counter => recorder.describe_counter(metric.name.into(), None, description),
+                super::MetricKind::Gauge => recorder.describe_gauge(metric.name.into(), None, description),
+                super::MetricKind::Histogram => recorder.describe_histogram(metric.name.into(), None, description),
+            }
+        }
+        let handle = recorder.handle();
+        Self { recorder: Arc::new(recorder), handle, components: Arc::default() }
+    }
+
+    /// The component's telemetry; made at the first call.
+    pub fn component(&self, kind: ComponentKind, name: &str) -> Component {
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components
+            .entry((kind, name.to_owned()))
+            .or_insert_with(|| Component {
+                recorder: self.recorder.clone(),
+                inner: Arc::new(Inner {
+                    kind,
+                    name: name.to_owned(),
+                    state: Mutex::new(ComponentState::Starting),
+                    progress: Progress::default(),
+                }),
+            })
+            .clone()
+    }
+
+    /// All components' states, sources first.
+    pub fn health(&self) -> Vec<Health> {
+        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components
+            .values()
+            .map(|component| Health {
+                kind: component.inner.kind,
+                name: component.inner.name.clone(),
+                state: component.state(),
+            })
+            .collect()
+    }
+
+    /// All components, sources first.
+    pub fn components(&self) -> Vec<Component> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+struct Inner {
+    kind: ComponentKind,
+    name: String,
+    state: Mutex<ComponentState>,
+    progress: Progress,
+}
+
+/// One component's telemetry. Cheap to clone.
+#[derive(Clone)]
+pub struct Component {
+    recorder: Arc<PrometheusRecorder>,
+    inner: Arc<Inner>,
+}
+
+impl Component {
+    /// One that reports to nobody, for tests.
+    pub fn detached() -> Self {
+        Telemetry::new().component(ComponentKind::Source, "detached")
+    }
+
+    /// Its name in the pipeline file.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Source, transform or sink.
+    pub fn kind(&self) -> ComponentKind {
+        self.inner.kind
+    }
+
+    /// Adds to a counter without a label of its own.
+    pub fn add(&self, metric: &'static Metric, number: u64) {
+        self.recorder.register_counter(&self.key(metric, None), &METADATA).increment(number);
+    }
+
+    /// Adds to a counter with a label.
+    pub fn add_labelled(&self, metric: &'static Metric, label: &str, number: u64) {
+        self.recorder.register_counter(&self.key(metric, Some(label)), &METADATA).increment(number);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, metric: &'static Metric, value: f64) {
+        self.recorder.register_gauge(&self.key(metric, None), &METADATA).set(value);
+    }
+
+    /// Records a value of a distribution.
+    pub fn observe(&self, metric: &'static Metric, value: f64) {
+        self.recorder.register_histogram(&self.key(metric, None), &METADATA).record(value);
+    }
+
+    fn key(&self, metric: &'static Metric, label: Option<&str>) -> Key {
+        let mut labels = vec![
+            Label::new("component_kind", self.inner.kind.as_str()),
+            Label::new("component", self.inner.name.clone()),
+        ];
+        if let (Some(name), Some(value)) = (metric.label, label) {
+            labels.push(Label::new(name, value.to_owned()));
+        }
+        Key::from_parts(metric.name, labels)
+    }
+
+    /// Says in a sentence what the component waits for. Logged when the sentence changes, not at every attempt.
+    pub fn waiting(&self, reason: &str, now: Timestamp) {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match &*state {
+            ComponentState::Waiting { reason: known, .. } if known == reason => return,
+            ComponentState::Waiting { since, .. } => *since,
+            _ => now,
+        };
+        tracing::warn!(component = self.name(), kind = self.kind().as_str(), "waiting: {reason}");
+        *state = ComponentState::Waiting { reason: reason.to_owned(), since };
+        drop(state);
+        self.set(&super::metrics::WAITING, 1.0);
+    }
+
+    /// The component works (again).
+    pub fn working(&self) {
+        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if *state == ComponentState::Working {
+            return;
+        }
+        if let ComponentState::Waiting { .. } = &*state {
+            tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again");
+        }
+        *state = ComponentState::Working;
+        drop(state);
+        self.set(&super::metrics::WAITING, 0.0);
+    }
+
+    /// The component has stopped: with an error, or because its work is done.
+    pub fn stopped(&self, error: Option<String>) {
+        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = match error {
+            Some(reason) => ComponentState::Failed { reason },
+            None => ComponentState::Finished,
+        };
+        self.set(&super::metrics::WAITING, 0.0);
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> ComponentState {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its progress numbers.
+    pub fn progress(&self) -> &Progress {
+        &self.inner.progress
+    }
+}
+
+impl Progress {
+    /// Adds a page and its events.
+    pub fn page(&self, events: u64) {
+        self.pages.fetch_add(1, Ordering::Relaxed);
+        self.events.fetch_add(events, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,64 @@
+//! The registry of metrics. `docs/reference/metrics.md` is generated from it.
+
+/// What a metric measures and how.
+#[derive(Debug)]
+pub struct Metric {
+    /// Its name in Prometheus.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: MetricKind,
+    /// What it counts, with its unit.
+    pub help: &'static str,
+    /// The label besides `component_kind` and `component`, if it has one.
+    pub label: Option<&'static str>,
+}
+
+/// The kinds of metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution, shown as a summary.
+    Histogram,
+}
+
+macro_rules! registry {
+    ($($constant:ident: $kind:ident, $name:literal, $label:expr, $help:literal;)*) => {
+        /// One constant for each metric.
+        pub mod metrics {
+            use super::{Metric, MetricKind};
+            $(#[doc = $help] pub static $constant: Metric =
+                Metric { name: $name, kind: MetricKind::$kind, help: $help, label: $label };)*
+        }
+        /// All metrics, in the order of the reference page.
+        pub static METRICS: &[&Metric] = &[$(&metrics::$constant),*];
+    };
+}
+
+registry! {
+    RECEIVED: Counter, "sentinel_received_records_total", None, "Records that came in: events read by a source, records received by a transform or sink.";
+    SENT: Counter, "sentinel_sent_records_total", None, "Records passed on by a source or transform, or delivered by a sink.";
+    DISCARDED: Counter, "sentinel_discarded_records_total", Some("reason"), "Records not passed on: known already, filtered out, or meant for an optional sink that was full.";
+    DEAD_LETTERS: Counter, "sentinel_dead_letters_total", None, "Records written to the dead-letter file.";
+    ODD_EVENTS: Counter, "sentinel_odd_events_total", Some("kind"), "Events with an unexpected shape: kept, but worth a look.";
+    ERRORS: Counter, "sentinel_errors_total", Some("kind"), "Failed attempts by kind. Each is tried again.";
+    RETRIES: Counter, "sentinel_retries_total", None, "Attempts after a failed one.";
+    REQUESTS: Counter, "sentinel_requests_total", Some("status"), "HTTP requests by answer status; `none` where there was no answer.";
+    REQUEST_SECONDS: Histogram, "sentinel_request_seconds", None, "Time of an HTTP request, in seconds.";
+    BATCH_BYTES: Histogram, "sentinel_batch_bytes", None, "JSON bytes of a batch, before gzip.";
+    BATCH_WIRE_BYTES: Histogram, "sentinel_batch_wire_bytes", None, "Bytes of a batch as sent, after gzip.";
+    BATCH_ROWS: Histogram, "sentinel_batch_rows", None, "Rows of a batch.";
+    BYTES_JSON: Counter, "sentinel_json_bytes_total", None, "JSON bytes delivered, before compression.";
+    BYTES_WIRE: Counter, "sentinel_wire_bytes_total", None, "Bytes delivered, after compression.";
+    TRUNCATED: Counter, "sentinel_truncated_fields_total", None, "Fields cut because they exceed the 64 KB that Azure keeps.";
+    PAGES: Counter, "sentinel_pages_total", None, "Pages read from the API.";
+    CURSOR_SECONDS: Gauge, "sentinel_cursor_timestamp_seconds", None, "Everything before this Unix time is delivered and committed.";
+    LAG_SECONDS: Gauge, "sentinel_lag_seconds", None, "Age of the cursor.";
+    UNPROVEN_SLICES: Counter, "sentinel_unproven_slices_total", None, "Slices whose completeness couldn't be proven at once.";
+    GAPS: Counter, "sentinel_gaps_total", None, "Times for which the API no longer has events.";
+    COMMITS: Counter, "sentinel_commits_total", None, "Commits to the checkpoint.";
+    QUEUE_FILL: Gauge, "sentinel_queue_chunks", None, "Chunks that wait in front of a component.";
+    WAITING: Gauge, "sentinel_waiting", None, "1 while the component waits for something outside, else 0.";
+}

@@ -1,0 +1,140 @@
+//! The bounded channels between components, and the fan-out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::event::{Acknowledgement, Chunk};
+use crate::telemetry::{Component, metrics};
+
+/// How many chunks may wait in front of a component. Small: the source is the buffer.
+pub const CHANNEL_CHUNKS: usize = 8;
+
+/// The receiving end of a component.
+#[derive(Debug)]
+pub struct Input {
+    receiver: mpsc::Receiver<(usize, Chunk)>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// The way into a component, for one of its inputs.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    sender: mpsc::Sender<(usize, Chunk)>,
+    /// Which of the component's `inputs` this is.
+    index: usize,
+    required: bool,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Input {
+    /// A component's input, and the entrance for its input number 0.
+    pub fn new() -> (Entrance, Self) {
+        Self::with_capacity(CHANNEL_CHUNKS)
+    }
+
+    /// The same with room for `chunks`.
+    pub fn with_capacity(chunks: usize) -> (Entrance, Self) {
+        let (sender, receiver) = mpsc::channel(chunks);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let entrance = Entrance { sender, index: 0, required: true, waiting: waiting.clone() };
+        (entrance, Self { receiver, waiting })
+    }
+
+    /// The next chunk and the index of the input (in the component's `inputs` list) that it came from. `None`: all
+    /// upstream components have ended.
+    pub async fn receive(&mut self) -> Option<(usize, Chunk)> {
+        let next = self.receiver.recv().await;
+        if next.is_some() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// The next chunk if one is waiting.
+    pub fn try_receive(&mut self) -> Option<(usize, Chunk)> {
+        let next = self.receiver.try_recv().ok();
+        if next.is_some() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// How many chunks wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Entrance {
+    /// The same component's entrance for another of its inputs.
+    #[must_use]
+    pub fn input(&self, index: usize) -> Self {
+        Self { index, ..self.clone() }
+    }
+
+    /// An entrance towards optional sinks only: it never holds anybody up.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+}
+
+/// The sending end of a source, or of one output of a transform: fans out to every reader.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    entrances: Vec<Entrance>,
+    telemetry: Option<Arc<ComponentHandle>>,
+}
+
+struct ComponentHandle(Component);
+
+impl std::fmt::Debug for ComponentHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
+/// Every required reader is gone: the pipeline is ending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("nobody reads this output any more")]
+pub struct Closed;
+
+impl Output {
+    /// An output with these readers.
+    pub fn new(entrances: Vec<Entrance>, telemetry: Component) -> Self {
+        Self { entrances, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
+    }
+
+    /// Sends a chunk to every reader, and waits while a required one is full: that is the back-pressure. An optional
+    /// reader that is full misses the chunk, which is counted. On `Closed` the chunk is abandoned.
+    pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
+        let records = chunk.records.len() as u64;
+        for entrance in self.entrances.iter().filter(|entrance| !entrance.required) {
+            let copy = Chunk { acknowledgement: Acknowledgement::detached(), ..chunk.clone() };
+            if entrance.sender.try_send((entrance.index, copy)).is_ok() {
+                entrance.waiting.fetch_add(1, Ordering::Relaxed);
+            } else if let Some(telemetry) = &self.telemetry {
+                telemetry.0.add_labelled(&metrics::DISCARDED, "optional sink full", records);
+            }
+        }
+        let mut required = self.entrances.iter().filter(|entrance| entrance.required).peekable();
+        let mut rest = Some(chunk);
+        while let Some(entrance) = required.next() {
+            let copy = if required.peek().is_some() { rest.clone() } else { rest.take() };
+            let Some(copy) = copy else { break };
+            entrance.waiting.fetch_add(1, Ordering::Relaxed);
+            entrance.sender.send((entrance.index, copy)).await.map_err(|_| Closed)?;
+        }
+        // Only optional readers: nobody has to wait for them.
+        if let Some(chunk) = rest {
+            chunk.acknowledgement.delivered();
+        }
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.0.add(&metrics::SENT, records);
+        }
+        Ok(())
+    }
+}

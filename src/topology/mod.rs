@@ -1,0 +1,9 @@
+//! The pipeline engine: builds the graph of components, runs it, and ends it in order.
+
+mod channel;
+mod component;
+mod shutdown;
+
+pub use channel::{Closed, Entrance, Input, Output};
+pub use component::{ComponentError, Context, Sink, Source, Transform};
+pub use shutdown::{Shutdown, ShutdownSignal};
