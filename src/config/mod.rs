@@ -5,9 +5,11 @@
 //! `docs/reference/configuration.md`. A [`Section`] reads one TOML table by them and collects all errors.
 
 mod field;
+mod resolved;
 mod secret;
 mod section;
 
 pub use field::{ComponentType, Field, Kind, Presence};
+pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
 pub use secret::{Secret, SecretError};
 pub use section::Section;

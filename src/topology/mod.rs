@@ -2,8 +2,10 @@
 
 mod channel;
 mod component;
+mod run;
 mod shutdown;
 
 pub use channel::{Closed, Entrance, Input, Output};
 pub use component::{ComponentError, Context, Sink, Source, Transform};
+pub use run::{Failure, RunOptions, RunReport, run};
 pub use shutdown::{Shutdown, ShutdownSignal};
