@@ -7,13 +7,15 @@
 //!
 //! Operations that change something are counted, so that a test can crash at the first, the second, and so on to the
 //! last one. At the chosen operation the machine "goes down": that operation has begun and no operation ever ends
-//! again, just as nothing goes on in a process that was killed. The test drops the program and calls `crash`.
+//! again, just as nothing goes on in a process that was killed. The test drops the program and calls `crash`, or
+//! [`MemoryDisk::restart`] if only the process died.
 
 mod content;
 mod names;
 mod state;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,6 +53,11 @@ impl MemoryDisk {
         self.state().crash(seed);
     }
 
+    /// Only the process was killed: nothing is lost, locks are released, faults that were ordered are forgotten.
+    pub fn restart(&self) {
+        self.state().restart();
+    }
+
     /// Goes down at the `number`th changing operation from now on (0: the next).
     pub fn go_down_at(&self, number: u64) {
         let mut state = self.state();
@@ -73,9 +80,15 @@ impl MemoryDisk {
         }
     }
 
-    /// The next `count` changing operations fail with `kind`. A failing append may have written a part.
+    /// The next `count` changing operations fail with `kind`. A failing append writes a part.
     pub fn fail_next(&self, count: u64, kind: io::ErrorKind) {
-        self.state().failures = (count, kind);
+        self.fail(0..count, kind);
+    }
+
+    /// The changing operations with these numbers, counted from now on (0: the next), fail with `kind`.
+    pub fn fail(&self, numbers: Range<u64>, kind: io::ErrorKind) {
+        let mut state = self.state();
+        state.failures = (state.operations + numbers.start..state.operations + numbers.end, kind);
     }
 
     /// The next `count` reads fail with `kind`.

@@ -80,9 +80,9 @@ impl Tree {
     fn drop_orphans(&mut self) {
         let folders = self.folders.clone();
         let there = |path: &Path| {
-            path.ancestors().skip(1).all(|dir| {
-                dir.as_os_str().is_empty() || dir == Path::new("/") || folders.contains(dir)
-            })
+            path.ancestors()
+                .skip(1)
+                .all(|dir| dir.as_os_str().is_empty() || dir == Path::new("/") || folders.contains(dir))
         };
         self.files.retain(|path, _| there(path));
         self.folders.retain(|path| there(path));

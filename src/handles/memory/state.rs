@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::content::Content;
@@ -34,7 +35,8 @@ pub struct State {
     pub operations: u64,
     pub down_at: Option<u64>,
     pub down: bool,
-    pub failures: (u64, io::ErrorKind),
+    /// Operations by number, and how they fail.
+    pub failures: (Range<u64>, io::ErrorKind),
     pub read_failures: (u64, io::ErrorKind),
     pub capacity: Option<u64>,
 }
@@ -50,7 +52,7 @@ impl Default for State {
             operations: 0,
             down_at: None,
             down: false,
-            failures: (0, io::ErrorKind::Other),
+            failures: (0..0, io::ErrorKind::Other),
             read_failures: (0, io::ErrorKind::Other),
             capacity: None,
         }
@@ -70,8 +72,7 @@ impl State {
             self.down = true;
             return None;
         }
-        if self.failures.0 > 0 {
-            self.failures.0 -= 1;
+        if self.failures.0.contains(&number) {
             if let Change::Append { path, data, .. } = change {
                 let _ = self.append(path, &data[..data.len() / 2]);
             }
@@ -180,7 +181,8 @@ impl State {
             inode
         };
         let room = self.capacity.map_or(usize::MAX, |capacity| {
-            let used: usize = self.names.live.files.values().filter_map(|i| self.contents.get(i)).map(|c| c.live().len()).sum();
+            let used: usize =
+                self.names.live.files.values().filter_map(|i| self.contents.get(i)).map(|c| c.live().len()).sum();
             usize::try_from(capacity).unwrap_or(usize::MAX).saturating_sub(used)
         });
         if let Some(content) = self.contents.get_mut(&inode) {
@@ -206,11 +208,15 @@ impl State {
         for content in self.contents.values_mut() {
             content.crash(&random);
         }
+        self.restart();
+    }
+
+    pub fn restart(&mut self) {
         self.locks.clear();
         self.life += 1;
         self.down = false;
         self.down_at = None;
-        self.failures.0 = 0;
+        self.failures.0 = 0..0;
         self.read_failures.0 = 0;
     }
 
