@@ -5,6 +5,8 @@ pub mod console;
 pub mod file;
 mod ndjson;
 pub mod sentinel;
+#[cfg(test)]
+mod testing;
 
 use crate::config::{ComponentType, Section};
 use crate::topology::{ComponentError, Context, Sink};
