@@ -4,12 +4,30 @@
 //! come the checks (unknown key, nearest right one, bounds), the defaults, the JSON Schema and
 //! `docs/reference/configuration.md`. A [`Section`] reads one TOML table by them and collects all errors.
 
+mod diagnostic;
+mod document;
+mod duration;
+mod environment;
 mod field;
+pub mod http_fields;
+mod interpolate;
+mod mask;
+mod nearest;
+mod report;
 mod resolved;
 mod secret;
 mod section;
+mod url;
+mod value;
 
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use environment::Environment;
 pub use field::{ComponentType, Field, Kind, Presence};
+pub use http_fields::read_http;
 pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
 pub use secret::{Secret, SecretError};
 pub use section::Section;
+
+#[cfg(test)]
+mod tests;
