@@ -277,3 +277,81 @@ enum Stop {
     Told,
     Broken,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> (Running, Telemetry) {
+        let running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
+        (running, Telemetry::new())
+    }
+
+    async fn until(shutdown: Shutdown) -> Result<(), ComponentError> {
+        shutdown.begun().await;
+        Ok(())
+    }
+
+    const DRAIN: Duration = Duration::from_secs(15);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_source_stops_alone_and_a_failed_sink_drains_everything() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let broken = telemetry.component(ComponentKind::Source, "broken");
+        running.spawn(broken, None, async { Err(ComponentError::new("its state is damaged")) });
+        running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
+        let sink = telemetry.component(ComponentKind::Sink, "sink");
+        running.spawn(sink, None, async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err(ComponentError::new("the table is gone"))
+        });
+        let began = tokio::time::Instant::now();
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert_eq!(began.elapsed().as_secs(), 60, "the failed source didn't stop the others");
+        let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
+        assert_eq!(names, ["broken", "sink"]);
+        assert!(!report.drain_timed_out);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_component_that_does_not_drain_is_ended_at_the_deadline() {
+        let (mut running, telemetry) = running();
+        let (signal, _inner) = ShutdownSignal::new();
+        running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
+        let (outer, shutdown) = ShutdownSignal::new();
+        outer.begin();
+        let began = tokio::time::Instant::now();
+        let report = running.supervise(&signal, &shutdown, DRAIN).await;
+        assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_a_failure_with_a_name() {
+        let (mut running, telemetry) = running();
+        let (signal, _inner) = ShutdownSignal::new();
+        running.spawn(telemetry.component(ComponentKind::Transform, "asim"), None, async { panic!("a test's panic") });
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert_eq!(report.failures[0].name, "asim");
+        assert!(report.failures[0].error.hint.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_whose_reader_is_gone_drains_everything_without_a_failure() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let (entrance, input) = Input::new();
+        let presence = entrance.presence();
+        running.spawn(telemetry.component(ComponentKind::Source, "source"), None, async move {
+            inner.begun().await;
+            drop(entrance);
+            Ok(())
+        });
+        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(presence), async move {
+            drop(input);
+            Ok(())
+        });
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert!(report.failures.is_empty() && !report.drain_timed_out);
+    }
+}
