@@ -56,7 +56,7 @@ pub enum Refusal {
     TooLarge,
 }
 
-/// How often an unreadable answer is asked for again before the query is given up.
+/// How often an unreadable or late answer is asked for again before the query is given up.
 const UNREADABLE_TRIES: u32 = 4;
 
 /// The API, as the reading code sees it.
@@ -80,6 +80,7 @@ enum Attempt {
     Page(Page),
     Wait { kind: &'static str, reason: String, at_least: Option<Duration> },
     Unreadable(String),
+    TimedOut(String),
     TooLarge,
 }
 
@@ -116,7 +117,7 @@ impl Client {
     /// One page, however long it takes.
     pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, Refusal> {
         let mut backoff = Backoff::new(self.handles.random.clone());
-        let mut unreadable = 0;
+        let (mut unreadable, mut timeouts) = (0, 0);
         loop {
             self.take_turn(priority).await?;
             let attempt = tokio::select! {
@@ -135,6 +136,16 @@ impl Client {
                     unreadable += 1;
                     if unreadable >= UNREADABLE_TRIES {
                         return Err(Refusal::Unreadable(reason));
+                    }
+                    backoff.next()
+                }
+                Attempt::TimedOut(reason) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "timeout", 1);
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    timeouts += 1;
+                    // A page that takes too long each time may come in smaller pieces.
+                    if timeouts >= UNREADABLE_TRIES {
+                        return Err(Refusal::TooLarge);
                     }
                     backoff.next()
                 }
@@ -207,6 +218,7 @@ impl Client {
         match answer {
             Ok(answer) => self.judge(answer),
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
+            Err(error @ HttpError::Timeout { .. }) => Attempt::TimedOut(error.to_string()),
             Err(error @ HttpError::Body { .. }) => Attempt::Unreadable(error.to_string()),
             Err(error) => Attempt::Wait { kind: "no answer", reason: error.to_string(), at_least: None },
         }
@@ -263,7 +275,7 @@ impl Client {
         let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: Vec::new() };
         match self.attempt(&query).await {
             Attempt::Page(_) => Ok("NordPass answers with events".to_owned()),
-            Attempt::Wait { reason, .. } | Attempt::Unreadable(reason) => Err(reason),
+            Attempt::Wait { reason, .. } | Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => Err(reason),
             Attempt::TooLarge => Err("the answer to a query for one event is too large".to_owned()),
         }
     }

@@ -123,6 +123,15 @@ async fn a_page_too_large_to_read_is_asked_for_in_smaller_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_that_always_takes_too_long_is_asked_for_in_smaller_ones() {
+    let rig = Rig::new();
+    thousand(&rig);
+    *rig.api.fault.lock().unwrap() = Some(Box::new(|_, asked| (asked.per_page > 20).then(|| status(598, ""))));
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_pipeline_drops_is_not_committed_and_stops_the_source_loudly() {
     let rig = Rig::new();
     thousand(&rig);

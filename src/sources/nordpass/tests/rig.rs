@@ -165,6 +165,10 @@ impl HttpClient for Net {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let answer = self.0.answer(&request);
+            if answer.status() == 598 {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+                return Err(HttpError::Timeout { host: "api".into(), after: Duration::from_secs(30) });
+            }
             if answer.status() == 599 {
                 return Err(HttpError::Connect { host: "api".into(), reason: "refused".into() });
             }
@@ -272,11 +276,21 @@ impl Rig {
         }
     }
 
-    /// Starts the source; the sink acknowledges while `deliver` says so, and drops otherwise.
-    pub fn start(&self, once: bool, deliver: impl Fn(usize) -> bool + Send + 'static) -> Running {
-        let (signal, shutdown) = ShutdownSignal::new();
+    /// Starts the source in front of a sink that never takes anything.
+    pub fn start_stalled(&self) -> tokio::task::JoinHandle<Result<(), ComponentError>> {
+        let (_signal, shutdown) = ShutdownSignal::new();
         let telemetry = self.component();
-        let context = Context {
+        let (entrance, input) = Input::new();
+        let output = Output::new(vec![entrance], telemetry);
+        let run = build(self.settings.clone()).run(self.context(shutdown, false), output);
+        tokio::spawn(async move {
+            let (_signal, _input) = (_signal, input);
+            run.await
+        })
+    }
+
+    fn context(&self, shutdown: crate::topology::Shutdown, once: bool) -> Context {
+        Context {
             name: "nordpass".into(),
             handles: Handles {
                 clock: Arc::new(self.clock.clone()),
@@ -284,12 +298,19 @@ impl Rig {
                 disk: Arc::new(SystemDisk),
                 network: Arc::new(Net(self.api.clone())),
             },
-            telemetry: telemetry.clone(),
+            telemetry: self.component(),
             data_dir: self.folder.path().to_owned(),
             store: Arc::new(TestStores(self.store.clone())),
             shutdown,
             once,
-        };
+        }
+    }
+
+    /// Starts the source; the sink acknowledges while `deliver` says so, and drops otherwise.
+    pub fn start(&self, once: bool, deliver: impl Fn(usize) -> bool + Send + 'static) -> Running {
+        let (signal, shutdown) = ShutdownSignal::new();
+        let telemetry = self.component();
+        let context = self.context(shutdown, once);
         let (entrance, mut input) = Input::new();
         let output = Output::new(vec![entrance], telemetry);
         let arrived = self.arrived.clone();
