@@ -6,7 +6,10 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`lanes`] | decides what is read when: live polls, history, sweeps, audit |
+//! | [`lanes`] | decides what is read when, and polls the live end |
+//! | [`history`], [`backlog`] | what isn't covered, oldest first |
+//! | [`again`] | the sweeps and the audit, for late events |
+//! | [`span`] | a longer time, slice by slice |
 //! | [`reader`] | reads one slice of time and proves that nothing of it is missing |
 //! | [`seen`] | what the answers have shown, and the sum that is the proof |
 //! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
@@ -16,9 +19,12 @@
 //! | [`state`], [`intervals`] | what is kept in the checkpoint |
 
 mod absorb;
+mod again;
+mod backlog;
 mod client;
 mod commit;
 mod emitter;
+mod history;
 mod intervals;
 mod lanes;
 mod page;
@@ -27,6 +33,7 @@ mod registry;
 mod seen;
 mod settings;
 mod slice;
+mod span;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -42,10 +49,11 @@ use tokio::sync::{mpsc, watch};
 pub use settings::{Settings, TYPE};
 
 use absorb::Absorber;
+use backlog::Backlog;
 use client::Client;
 use commit::Committer;
 use emitter::Emitter;
-use lanes::{Backlog, Lanes};
+use lanes::Lanes;
 use reader::Reader;
 use registry::Registry;
 use slice::Trouble;

@@ -23,11 +23,9 @@ use super::client::{Client, Priority, Query, Refusal};
 use super::page::Page;
 use super::seen::{Seen, Window};
 use super::settings::Settings;
-use super::slice::{Read, Slice, Trouble};
+use super::slice::{PAGES_PER_SLICE, Read, Slice, Trouble};
 use crate::telemetry::metrics;
 
-/// A slice should have about this many pages.
-pub const PAGES_PER_SLICE: u64 = 50;
 /// The largest page that is tried to get a window into one answer.
 const LARGEST_PAGE: u64 = 1_000;
 /// No slice has more pages than this, whatever its `total` says.
