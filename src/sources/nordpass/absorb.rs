@@ -165,7 +165,7 @@ impl Absorber {
                 Err(error) => {
                     let reason = format!("the dead-letter file can't be written: {error}");
                     self.telemetry.waiting(&reason, self.handles.clock.now());
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::time::sleep(backoff.next_wait()).await;
                 }
             }
         }

@@ -137,7 +137,7 @@ impl Client {
                     if unreadable >= UNREADABLE_TRIES {
                         return Err(Refusal::Unreadable(reason));
                     }
-                    backoff.next()
+                    backoff.next_wait()
                 }
                 Attempt::TimedOut(reason) => {
                     self.telemetry.add_labelled(&metrics::ERRORS, "timeout", 1);
@@ -147,11 +147,11 @@ impl Client {
                     if timeouts >= UNREADABLE_TRIES {
                         return Err(Refusal::TooLarge);
                     }
-                    backoff.next()
+                    backoff.next_wait()
                 }
                 Attempt::Wait { kind, reason, at_least } => {
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
-                    let wait = at_least.unwrap_or_else(|| backoff.next());
+                    let wait = at_least.unwrap_or_else(|| backoff.next_wait());
                     if at_least.is_some() {
                         *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + wait;
                     }

@@ -233,7 +233,7 @@ impl Committer {
                     self.telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
                     let reason = format!("the checkpoint can't be written: {error}; free space or repair the disk");
                     self.telemetry.waiting(&reason, self.handles.clock.now());
-                    tokio::time::sleep(backoff.next()).await;
+                    tokio::time::sleep(backoff.next_wait()).await;
                 }
                 Err(error) => return Err(ComponentError::new(error.to_string())),
             }

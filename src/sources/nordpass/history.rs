@@ -56,7 +56,7 @@ impl Lanes {
                 Err(Trouble::Unreadable(reason)) => {
                     self.unreadable(&reason);
                     self.backlog.add(range);
-                    self.sleep(outage.next()).await?;
+                    self.sleep(outage.next_wait()).await?;
                 }
                 Err(trouble) => return Err(trouble),
             }
