@@ -91,7 +91,7 @@ impl Tester {
         for rule in self.rules[schema.index()].values() {
             match rule.class {
                 "Mandatory" if !is_there(rule.column) => {
-                    findings.push(format!("{}: mandatory, but empty", rule.column))
+                    findings.push(format!("{}: mandatory, but empty", rule.column));
                 }
                 "Conditional" | "Alias" if is_there(rule.parent) != is_there(rule.column) => {
                     findings.push(format!("{}: goes with {}", rule.column, rule.parent));
@@ -192,8 +192,7 @@ pub fn native_view(schema: Schema, row: &Map<String, Value>) -> Map<String, Valu
             "User" if schema == Schema::Authentication => stored("TargetUsername"),
             "User" => stored("ActorUsername"),
             "IpAddr" => stored("SrcIpAddr"),
-            "Application" => stored("TargetAppName"),
-            "LogonTarget" => stored("TargetAppName"),
+            "Application" | "LogonTarget" => stored("TargetAppName"),
             "Value" => stored("NewValue"),
             "Rule" => stored("RuleName"),
             "Hostname" => stored("DvcHostname"),

@@ -137,7 +137,7 @@ impl Generator {
                 4 => {
                     (r#""emails""#, self.one(&[r#"["a@example.com"]"#, r#"["a@b.c","d@e.f"]"#, "[]", "[7]", "[null]"]))
                 }
-                5 => (r#""items""#, self.one(&[r#"["i"]"#, r#"[{"uuid":"i"}]"#, r#"[[]]"#, "[1,2]", "{}"])),
+                5 => (r#""items""#, self.one(&[r#"["i"]"#, r#"[{"uuid":"i"}]"#, "[[]]", "[1,2]", "{}"])),
                 6 => (r#""group_uuid""#, self.one(UUIDS)),
                 7 => (r#""groups""#, self.one(&[r#"[{"uuid":"g","name":"n"}]"#, r#"["g"]"#, "[1,2]", "5"])),
                 8 => (r#""user_uuid""#, self.one(UUIDS)),

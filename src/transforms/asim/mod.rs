@@ -8,12 +8,12 @@ mod additional;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod generator;
+pub(super) mod generator;
 #[cfg(test)]
 mod golden;
 pub(super) mod json;
 pub(super) mod metadata;
-mod people;
+pub(super) mod people;
 mod platform;
 mod row;
 #[cfg(test)]
@@ -78,7 +78,7 @@ impl Transform for Asim {
         let fields = chunk.events.as_deref().unwrap_or(&parsed);
         for (record, fields) in chunk.records.iter().zip(fields) {
             let event = Event { text: &chunk.text, record, fields };
-            metadata.read(if fields.metadata.shape == Shape::Other { chunk.text.at(fields.metadata.span) } else { "" });
+            metadata.read(object_of(&event));
             let place = row::place_of(&event);
             unknown += u64::from(place.is_none());
             let index = place.map_or(Schema::AuditEvent, |place| entries()[place].schema).index();
@@ -112,9 +112,15 @@ impl Transform for Asim {
 
 /// Records that came without their fields (rows of another transform, if somebody wires that) are read here, so that
 /// they too become rows instead of vanishing.
-fn fields_of_rows(chunk: &Chunk) -> Vec<EventFields> {
+pub(super) fn fields_of_rows(chunk: &Chunk) -> Vec<EventFields> {
     if chunk.events.is_some() {
         return Vec::new();
     }
     chunk.records.iter().map(|record| parse_event(&chunk.text, chunk.body(record)).unwrap_or_default()).collect()
+}
+
+/// The event's metadata if it can be an object: a string's content might look like one.
+pub(super) fn object_of<'a>(event: &Event<'a>) -> &'a str {
+    let field = &event.fields.metadata;
+    if field.shape == Shape::Other { event.text.at(field.span) } else { "" }
 }

@@ -79,14 +79,12 @@ impl<'a> People<'a> {
             id: metadata.user_uuid.map(json::content).unwrap_or_default(),
         };
         let (target, target_is_member) = match target {
-            Target::None => (None, false),
             Target::Itself if member.is_known() => (Some(member), true),
             // A log-in that names its user only as the initiator.
             Target::Itself if is_address(initiator.name) => (Some(initiator), true),
-            Target::Itself => (None, false),
             Target::Other | Target::Group if named.is_known() => (Some(named), false),
             Target::Other | Target::Group if msp.is_some() && member.is_known() => (Some(member), true),
-            Target::Other | Target::Group => (None, false),
+            Target::None | Target::Itself | Target::Other | Target::Group => (None, false),
         };
         let odd = |field: &Field| field.shape == Shape::Other;
         Self {

@@ -350,7 +350,8 @@ fn unknown_fields_and_further_user_fields_are_kept() {
 
 #[test]
 fn spelling_is_copied_faithfully() {
-    let metadata = r#"{"big":123456789012345678901234567890,"fraction":1.50,"huge":1e400,"text":"\u00e9 \"q\" \\ é 😀 \/"}"#;
+    let metadata =
+        r#"{"big":123456789012345678901234567890,"fraction":1.50,"huge":1e400,"text":"\u00e9 \"q\" \\ é 😀 \/"}"#;
     let mut out = Vec::new();
     build(Settings {}, Component::detached()).transform(chunk(&[event("item_access.item_viewed", metadata)]), &mut out);
     let rows = &out[0].1;
