@@ -256,7 +256,9 @@ fn actor(out: &mut String, people: &People<'_>, schema: Schema, organization: &s
     }
 }
 
-/// Where it came from: the app, the device, the address.
+/// Where it came from: the app, the device, the address. `metadata.provider`, the identity provider of an SSO log-in,
+/// isn't here: no column of the schema is for it (`LogonProtocol` wants a protocol, `ActorScope` the organization's
+/// name), so it stays in `AdditionalFields` alone.
 fn source(out: &mut String, metadata: &Metadata<'_>, schema: Schema) {
     if let Some(value) = metadata.platform {
         let name = json::content(value);
