@@ -6,13 +6,17 @@
 
 mod diagnostic;
 mod document;
+mod draft;
 mod duration;
 mod environment;
 mod field;
+mod graph;
 pub mod http_fields;
 mod interpolate;
+mod load;
 mod mask;
 mod nearest;
+mod registry;
 mod report;
 mod resolved;
 mod secret;
@@ -25,6 +29,7 @@ pub use duration::{DurationError, format_duration, parse_duration};
 pub use environment::Environment;
 pub use field::{ComponentType, Field, Kind, Presence};
 pub use http_fields::read_http;
+pub use load::{load, read_files};
 pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
 pub use secret::{Secret, SecretError};
 pub use section::Section;

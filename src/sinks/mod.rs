@@ -36,6 +36,14 @@ impl Settings {
         })
     }
 
+    /// What no other sink may use too: the files that it writes.
+    pub fn claims(&self) -> Option<String> {
+        match self {
+            // To be `Some(settings.claims())` when the file sink has its settings.
+            Self::File(_) | Self::Sentinel(_) | Self::Console(_) | Self::Blackhole(_) => None,
+        }
+    }
+
     /// Opens the sink: before any source runs.
     pub async fn build(self, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
         match self {

@@ -36,6 +36,14 @@ impl Settings {
         })
     }
 
+    /// What no other source may use too.
+    pub fn claims(&self) -> Option<String> {
+        match self {
+            Self::Stdin(_) => Some("standard input".into()),
+            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) => None,
+        }
+    }
+
     /// Makes the source.
     pub fn build(self) -> Box<dyn Source> {
         match self {
