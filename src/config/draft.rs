@@ -149,7 +149,7 @@ impl Draft {
             match listen.trim().parse() {
                 Ok(address) if self.api_listen.is_none() => self.api_listen = Some(address),
                 Ok(_) => {
-                    api.error("listen", "`[api]` stands in two files", "keep one of them: it serves the whole set")
+                    api.error("listen", "`[api]` stands in two files", "keep one of them: it serves the whole set");
                 }
                 Err(_) => api.error(
                     "listen",
@@ -223,7 +223,7 @@ impl Component {
                     "a source has no `inputs`: events come from outside",
                     "take the line out; transforms and sinks name this source in their `inputs`",
                 ),
-                ("inputs", _) => self.inputs = read_inputs(report, self.spot.document, path, &entry),
+                ("inputs", _) => self.inputs = Some(read_inputs(report, self.spot.document, path, &entry)),
                 ("required", ComponentKind::Sink) => {
                     let spot = Spot { document: self.spot.document, span: entry.node.span.clone() };
                     let path = format!("{path}.required");
@@ -297,16 +297,16 @@ fn check_name(report: &Report, spot: &Spot, path: &str, name: &str) {
     }
 }
 
-fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> Option<Vec<Input>> {
+fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> Vec<Input> {
     let path = format!("{path}.inputs");
     let at = |span: &std::ops::Range<usize>| Spot { document, span: span.clone() };
     let nodes = match &entry.node.value {
-        Value::List(nodes) => nodes,
+        Value::List(nodes) => nodes.as_slice(),
         other => {
             let message = format!("`inputs` must be a list, not {}", other.kind());
             report.error(&at(&entry.node.span), &path, message, "write inputs = [\"NAME\"]");
             // Wrong, but there: nobody has to be told that inputs are missing.
-            return Some(Vec::new());
+            return Vec::new();
         }
     };
     if nodes.is_empty() {
@@ -327,5 +327,5 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> O
             }
         }
     }
-    Some(inputs)
+    inputs
 }

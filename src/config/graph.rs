@@ -203,7 +203,7 @@ impl<'a> Wiring<'a> {
                 order.push(next);
                 continue;
             }
-            let cycle = self.cycle(&left, resolved);
+            let cycle = one_cycle(&left, resolved);
             self.tell_cycle(&cycle, resolved);
             for index in cycle {
                 left.remove(&index);
@@ -211,20 +211,6 @@ impl<'a> Wiring<'a> {
             }
         }
         order
-    }
-
-    /// One cycle among transforms of which each reads another one of them; each is followed by the one it reads.
-    fn cycle(&self, left: &BTreeSet<usize>, resolved: &[Vec<(usize, usize, &Input)>]) -> Vec<usize> {
-        let mut walked: Vec<usize> = Vec::new();
-        let mut at = left.first().copied();
-        while let Some(index) = at {
-            if let Some(start) = walked.iter().position(|known| *known == index) {
-                return walked.split_off(start);
-            }
-            walked.push(index);
-            at = resolved[index].iter().map(|(from, ..)| *from).find(|from| left.contains(from));
-        }
-        walked
     }
 
     fn tell_cycle(&self, cycle: &[usize], resolved: &[Vec<(usize, usize, &Input)>]) {
@@ -247,4 +233,18 @@ impl<'a> Wiring<'a> {
             ),
         );
     }
+}
+
+/// One cycle among transforms of which each reads another one of them; each is followed by the one it reads.
+fn one_cycle(left: &BTreeSet<usize>, resolved: &[Vec<(usize, usize, &Input)>]) -> Vec<usize> {
+    let mut walked: Vec<usize> = Vec::new();
+    let mut at = left.first().copied();
+    while let Some(index) = at {
+        if let Some(start) = walked.iter().position(|known| *known == index) {
+            return walked.split_off(start);
+        }
+        walked.push(index);
+        at = resolved[index].iter().map(|(from, ..)| *from).find(|from| left.contains(from));
+    }
+    walked
 }

@@ -128,15 +128,15 @@ fn read_component(
         }
     };
     // A set with errors may hold placeholders, and two of those are no clash.
-    if let Some(claim) = claim.filter(|claim| !claim.is_empty()) {
-        if let Some(other) = claims.insert(claim.clone(), path.clone()) {
-            let message = format!("`{}` and `{other}` both use {claim}", component.name);
-            let hint = "give each its own, or let one component do the work of both";
-            if section.declares("path") {
-                section.error("path", message, hint);
-            } else {
-                report.error(&component.spot, &path, message, hint);
-            }
+    if let Some(claim) = claim.filter(|claim| !claim.is_empty())
+        && let Some(other) = claims.insert(claim.clone(), path.clone())
+    {
+        let message = format!("`{}` and `{other}` both use {claim}", component.name);
+        let hint = "give each its own, or let one component do the work of both";
+        if section.declares("path") {
+            section.error("path", message, hint);
+        } else {
+            report.error(&component.spot, &path, message, hint);
         }
     }
     Some(settings)

@@ -23,11 +23,6 @@ fn fold(word: &str) -> String {
     word.to_ascii_lowercase().replace('-', "_")
 }
 
-/// Keys or names in a sentence: "`a`, `b` or `c`".
-pub(super) fn any_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    join(words, '`', "or")
-}
-
 /// Keys or names in a sentence: "`a`, `b` and `c`".
 pub(super) fn all_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     join(words, '`', "and")
@@ -69,7 +64,7 @@ mod tests {
 
     #[test]
     fn lists_read_as_sentences() {
-        assert_eq!(any_of(["a"]), "`a`");
+        assert_eq!(all_of(["a"]), "`a`");
         assert_eq!(all_of(["a", "b", "c"]), "`a`, `b` and `c`");
         assert_eq!(any_value(["a", "b"]), "\"a\" or \"b\"");
     }

@@ -296,6 +296,7 @@ impl Section {
     }
 
     /// A sub-table; a missing one reads as empty, so that its defaults hold.
+    #[must_use]
     pub fn table(&mut self, name: &str) -> Section {
         if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
             return section.clone();
@@ -358,10 +359,11 @@ impl Section {
             return;
         }
         self.report.error(&spot, &path, message, hint);
-        if let Some(slot) = self.slots.get_mut(field) {
-            if !entry && !matches!(slot.value, Checked::Table(_)) {
-                slot.value = Checked::Wrong;
-            }
+        if let Some(slot) = self.slots.get_mut(field)
+            && !entry
+            && !matches!(slot.value, Checked::Table(_))
+        {
+            slot.value = Checked::Wrong;
         }
     }
 
@@ -446,10 +448,8 @@ fn default_value(field: &Field, default: &str) -> Checked {
 /// A list's default, written as in TOML: `["a", "b"]`.
 pub(super) fn default_list(default: &str) -> Vec<String> {
     let document = Document::new("default".into(), format!("list = {default}"));
-    let nodes = match document.parse().ok().and_then(|table| table.into_iter().next()).map(|entry| entry.node.value) {
-        Some(Value::List(nodes)) => nodes,
-        _ => return Vec::new(),
-    };
+    let first = document.parse().ok().and_then(|table| table.into_iter().next());
+    let Some(Value::List(nodes)) = first.map(|entry| entry.node.value) else { return Vec::new() };
     nodes
         .into_iter()
         .filter_map(|node| match node.value {

@@ -18,9 +18,10 @@ type = "asim"
 inputs = ["nordpass"]
 [sinks.sentinel]
 type = "sentinel"
-inputs = ["asim.audit_event", "asim.authentication"]
+inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 endpoint = "https://example.com"
-streams = { "asim.audit_event" = "A", "asim.authentication" = "B" }
+dcr_immutable_id = "dcr-0"
+streams = { "asim.audit_event" = "A", "asim.authentication" = "B", "asim.user_management" = "C" }
 credential = { kind = "client_secret", client_secret = "${NORDPASS_TOKEN}" }
 [sinks.sentinel.batch]
 max_bytes = 1000

@@ -1,5 +1,7 @@
 //! The wiring: what is right, and each way to get it wrong.
 
+use std::fmt::Write;
+
 use super::{diagnose, diagnose_files, registry};
 use crate::config::document::Document;
 use crate::config::report::Report;
@@ -30,7 +32,7 @@ fn a_good_wiring_is_silent() {
             inputs = ["asim.audit_event", "a"]
             [sinks.two]
             type = "blackhole"
-            inputs = ["asim.authentication"]
+            inputs = ["asim.authentication", "asim.user_management"]
             required = false
             "#
         ),
@@ -83,14 +85,14 @@ fn inputs_must_exist_and_give_events() {
         (r#"["asim"]"#, "`asim` has several outputs"),
         (r#"["asim.audit_evnt"]"#, "`asim` has no output `audit_evnt`"),
         (r#"["s"]"#, "`s` is a sink: it has no output"),
-        (r#"[1]"#, "an input must be a string, not a whole number"),
+        ("[1]", "an input must be a string, not a whole number"),
         (r#""a""#, "`inputs` must be a list, not a string"),
-        (r#"[]"#, "`inputs` is empty"),
+        ("[]", "`inputs` is empty"),
         (r#"["a", "a"]"#, "\"a\" stands twice in `inputs`"),
     ] {
         let found = wired(&format!(
             "[transforms.asim]\ntype = \"asim\"\ninputs = [\"a\"]\n[sinks.s]\ntype = \"console\"\ninputs = \
-             [\"asim.audit_event\", \"asim.authentication\"]\n[sinks.t]\ntype = \"console\"\ninputs = {inputs}"
+             [\"asim.audit_event\", \"asim.authentication\", \"asim.user_management\"]\n[sinks.t]\ntype = \"console\"\ninputs = {inputs}"
         ));
         assert_eq!(found, [message], "{inputs}");
     }
@@ -100,13 +102,14 @@ fn inputs_must_exist_and_give_events() {
 fn transforms_read_events_only() {
     let found = wired(
         "[transforms.asim]\ntype = \"asim\"\ninputs = [\"a\"]\n[transforms.f]\ntype = \"filter\"\ninputs = \
-         [\"asim.audit_event\", \"asim.authentication\"]\n[sinks.s]\ntype = \"console\"\ninputs = [\"f\"]",
+         [\"asim.audit_event\", \"asim.authentication\", \"asim.user_management\"]\n[sinks.s]\ntype = \"console\"\ninputs = [\"f\"]",
     );
     assert_eq!(
         found,
         [
             "`asim.audit_event` gives table rows, and a transform reads events",
             "`asim.authentication` gives table rows, and a transform reads events",
+            "`asim.user_management` gives table rows, and a transform reads events",
         ]
     );
 }
@@ -117,7 +120,7 @@ fn a_cycle_is_told_once() {
         let mut text = String::from("[sinks.s]\ntype = \"console\"\ninputs = [\"a\"]\n");
         for (index, name) in names.iter().enumerate() {
             let previous = names[(index + names.len() - 1) % names.len()];
-            text += &format!("[transforms.{name}]\ntype = \"filter\"\ninputs = [\"{previous}\"]\n");
+            let _ = write!(text, "[transforms.{name}]\ntype = \"filter\"\ninputs = [\"{previous}\"]\n");
         }
         wired(&text)
     };

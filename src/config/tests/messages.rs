@@ -41,7 +41,7 @@ sessions! {
     unknown_input: format!("{SOURCE}{}", SINK.replace("[\"nordpass\"]", "[\"nordpas\"]"));
     no_inputs: format!("{SOURCE}{SINK}[sinks.azure]\ntype = \"console\"");
     several_outputs: format!("{SOURCE}{SINK}[transforms.asim]\ntype = \"asim\"\ninputs = [\"nordpass\"]\n[sinks.azure]\ntype = \"console\"\ninputs = [\"asim\"]");
-    output_without_reader: format!("{SOURCE}{SINK}[transforms.asim]\ntype = \"asim\"\ninputs = [\"nordpass\"]\n[sinks.azure]\ntype = \"console\"\ninputs = [\"asim.audit_event\"]");
+    output_without_reader: format!("{SOURCE}{SINK}[transforms.asim]\ntype = \"asim\"\ninputs = [\"nordpass\"]\n[sinks.azure]\ntype = \"console\"\ninputs = [\"asim.audit_event\", \"asim.user_management\"]");
     cycle: format!("{SOURCE}{SINK}[transforms.one]\ntype = \"filter\"\ninputs = [\"nordpass\", \"two\"]\n[transforms.two]\ntype = \"filter\"\ninputs = [\"one\"]");
     missing_variable: SOURCE.replace("NORDPASS_TOKEN", "NORDPASS_TOKNE") + SINK;
     empty_variable: SOURCE.replace("NORDPASS_TOKEN", "EMPTY") + SINK;
@@ -68,12 +68,14 @@ inputs = ["nordpass"]
 
 [sinks.sentinel]
 type = "sentinel"
-inputs = ["asim.audit_event", "asim.authentication"]
+inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 endpoint = "https://dce.example.com"
+dcr_immutable_id = "dcr-0"
 credential = { kind = "managed identity" }
 
 [sinks.sentinel.streams]
 "asim.audit_event" = "Custom-NordPassAuditEvent"
+"asim.user_management" = "Custom-NordPassUserManagement"
 "#;
 
 #[test]

@@ -3,7 +3,9 @@
 mod fuzz;
 mod graph;
 mod messages;
+mod pipelines;
 mod registry;
+mod schema;
 mod section;
 
 use crate::config::document::Document;
@@ -12,7 +14,10 @@ use crate::config::{Diagnostic, Environment, load};
 
 /// What the loader says about these files, with the tests' registry. (The components' settings aren't read.)
 fn diagnose_files(files: &[(&str, &str)]) -> Vec<Diagnostic> {
-    let environment = Environment::of([("NORDPASS_TOKEN", "hidden"), ("EMPTY", ""), ("SIZE", "many")]);
+    diagnose_in(files, Environment::of([("NORDPASS_TOKEN", "hidden"), ("EMPTY", ""), ("SIZE", "many")]))
+}
+
+fn diagnose_in(files: &[(&str, &str)], environment: Environment) -> Vec<Diagnostic> {
     let documents = files.iter().map(|(path, text)| Document::new((*path).into(), (*text).to_owned())).collect();
     let report = Report::new(documents, environment);
     let (mut draft, _) = load::check(&report, &registry::registry());

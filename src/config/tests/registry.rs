@@ -4,7 +4,12 @@ use crate::config::registry::Registry;
 use crate::config::{ComponentType, Field, Kind, Presence, http_fields};
 
 pub(super) fn registry() -> Registry {
-    Registry { sources: SOURCES, transforms: TRANSFORMS, sinks: SINKS, makes_rows: |name| name == "asim" }
+    Registry {
+        sources: SOURCES,
+        transforms: TRANSFORMS,
+        sinks: SINKS,
+        makes_rows: |name| matches!(name, "asim" | "event_log"),
+    }
 }
 
 const fn field(name: &'static str, kind: Kind, presence: Presence) -> Field {
@@ -23,17 +28,20 @@ static SOURCES: &[&ComponentType] = &[
             field("token", Kind::Secret, Presence::Required),
             field("poll_interval", Kind::Duration { min: "1s", max: "1d" }, Presence::Default("60s")),
             field("page_size", Kind::Integer { min: 1, max: 1000 }, Presence::Default("100")),
+            field("initial_lookback", Kind::Duration { min: "0s", max: "90d" }, Presence::Default("7d")),
             http_fields::TLS,
             http_fields::PROXY,
             http_fields::REQUEST_TIMEOUT,
         ],
         &[""],
     ),
+    &component("file", &[field("paths", Kind::List, Presence::Required)], &[""]),
     &component("stdin", &[], &[""]),
 ];
 
 static TRANSFORMS: &[&ComponentType] = &[
-    &component("asim", &[], &["audit_event", "authentication"]),
+    &component("asim", &[], &["audit_event", "authentication", "user_management"]),
+    &component("event_log", &[], &[""]),
     &component("filter", &[field("include", Kind::List, Presence::Optional)], &[""]),
 ];
 
@@ -43,8 +51,11 @@ static BATCH: &[Field] = &[
 ];
 
 static CREDENTIAL: &[Field] = &[
-    field("kind", Kind::Choice(&["client_secret", "managed_identity"]), Presence::Required),
+    field("kind", Kind::Choice(&["client_secret", "managed_identity", "token"]), Presence::Required),
+    field("tenant_id", Kind::Text, Presence::Optional),
+    field("client_id", Kind::Text, Presence::Optional),
     field("client_secret", Kind::Secret, Presence::Optional),
+    field("token", Kind::Secret, Presence::Optional),
 ];
 
 static SINKS: &[&ComponentType] = &[
@@ -52,6 +63,7 @@ static SINKS: &[&ComponentType] = &[
         "sentinel",
         &[
             field("endpoint", Kind::Text, Presence::Required),
+            field("dcr_immutable_id", Kind::Text, Presence::Required),
             field("streams", Kind::Map, Presence::Required),
             field("credential", Kind::Table(CREDENTIAL), Presence::Required),
             field("batch", Kind::Table(BATCH), Presence::Optional),
