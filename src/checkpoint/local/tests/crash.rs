@@ -39,7 +39,10 @@ impl Story {
     /// Tells the story from where it is, each failed step again, until its end or the crash.
     async fn go_on(&mut self, disk: &TestDisk, commits: usize) {
         let mut reopen = true;
+        let mut tries = 0;
         while self.done < commits && !disk.is_dead() {
+            tries += 1;
+            assert!(tries < 10, "the store doesn't open any more");
             let Ok(store) = store(disk).await else { continue };
             let Ok(source) = store.open(key()).await else { continue };
             while self.done < commits && !disk.is_dead() && (reopen || !REOPENED.contains(&self.done)) {
@@ -48,6 +51,9 @@ impl Story {
                 if source.commit(commit(self.done, self.document_len)).await.is_ok() {
                     self.done += 1;
                     reopen = false;
+                } else {
+                    tries += 1;
+                    assert!(tries < 10, "commits don't succeed any more");
                 }
             }
             reopen = true;
@@ -145,7 +151,10 @@ async fn a_crash_soon_after_a_failed_operation_loses_nothing_either() {
                         let disk = TestDisk::default();
                         let mut story = Story { document_len: 30, ..Story::default() };
                         disk.fault_after(after, fault, false);
+                        let mut tries = 0;
                         while disk.is_armed() && story.done < COMMITS {
+                            tries += 1;
+                            assert!(tries < 30, "{what}: no way on");
                             let next = story.done + 1;
                             story.step(&disk, next, later, gap).await;
                         }
@@ -163,7 +172,10 @@ impl Story {
     async fn step(&mut self, disk: &TestDisk, commits: usize, later: super::disk::Fault, gap: u64) {
         let Ok(store) = store(disk).await else { return };
         let Ok(source) = store.open(key()).await else { return };
-        while self.done < commits && !disk.is_dead() {
+        for _ in 0..10 {
+            if self.done >= commits || disk.is_dead() {
+                return;
+            }
             self.runs.truncate(self.done);
             self.runs.push(source.run());
             if source.commit(commit(self.done, self.document_len)).await.is_ok() {

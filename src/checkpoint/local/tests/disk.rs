@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -16,7 +17,8 @@ pub enum Fault {
     Refused,
     /// Half of the bytes are written.
     Half,
-    /// All bytes are written, none is synced.
+    /// All bytes are written, none is synced; and as on Linux, a later sync of the same bytes says it went well, while
+    /// the device never gets them.
     Unsynced,
     /// All of it happens.
     Done,
@@ -44,6 +46,23 @@ pub struct TestDisk(Arc<Mutex<World>>);
 struct File {
     data: Vec<u8>,
     synced: Vec<u8>,
+    /// Bytes that only the page cache has, and that it takes for clean.
+    lost: Range<usize>,
+}
+
+impl File {
+    fn sync(&mut self) {
+        self.synced.clone_from(&self.data);
+        let end = self.lost.end.min(self.synced.len());
+        if self.lost.start < end {
+            self.synced[self.lost.start..end].fill(0);
+        }
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.data.truncate(len);
+        self.lost.end = self.lost.end.min(len);
+    }
 }
 
 #[derive(Default)]
@@ -113,7 +132,7 @@ impl TestDisk {
     pub fn put(&self, path: &Path, data: &[u8]) {
         let mut world = self.world();
         let file = world.file(path);
-        world.files[file] = File { data: data.to_vec(), synced: data.to_vec() };
+        world.files[file] = File { data: data.to_vec(), synced: data.to_vec(), lost: 0..0 };
         world.synced_names.insert(path.to_owned(), file);
     }
 
@@ -134,7 +153,11 @@ impl TestDisk {
                 Kept::Synced => file.synced.clone(),
                 Kept::Half => file.data[..common.max(usize::midpoint(common, file.data.len()))].to_vec(),
             };
-            file.synced.clone_from(&file.data);
+            if kept == Kept::All {
+                file.sync();
+            } else {
+                *file = File { data: file.data.clone(), synced: file.data.clone(), lost: 0..0 };
+            }
         }
         if kept == Kept::Synced {
             world.names = world.synced_names.clone();
@@ -198,8 +221,11 @@ impl World {
         let data = if fault == Some(Fault::Half) { &data[..data.len() / 2] } else { data };
         self.files[file].data.extend_from_slice(data);
         self.written += data.len() as u64;
+        let file = &mut self.files[file];
         if sync && matches!(fault, None | Some(Fault::Done)) {
-            self.files[file].synced = self.files[file].data.clone();
+            file.sync();
+        } else if sync && fault == Some(Fault::Unsynced) {
+            file.lost = file.data.len() - data.len()..file.data.len();
         }
         outcome(fault)
     }
@@ -268,7 +294,7 @@ impl Disk for TestDisk {
     fn sync<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
         done(self.world().simple(|world| {
             let file = world.existing(path)?;
-            world.files[file].synced = world.files[file].data.clone();
+            world.files[file].sync();
             Ok(())
         }))
     }
@@ -285,7 +311,7 @@ impl Disk for TestDisk {
     fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> BoxFuture<'a, io::Result<()>> {
         done(self.world().simple(|world| {
             let file = world.existing(path)?;
-            world.files[file].data.truncate(usize::try_from(len).unwrap());
+            world.files[file].truncate(usize::try_from(len).unwrap());
             Ok(())
         }))
     }
