@@ -46,17 +46,19 @@ impl Console {
         }
     }
 
-    /// Loads pipeline files and shows everything that is wrong with them.
-    pub fn load(self, files: &[PathBuf], environment: &Environment) -> Result<Config, ExitCode> {
-        let loaded = read_files(files).and_then(|files| load(&files, environment));
-        let (config, found) = match loaded {
-            Ok((config, warnings)) => (Some(config), warnings),
-            Err(found) => (None, found),
-        };
-        for diagnostic in &found {
-            self.show(diagnostic);
-        }
-        config.ok_or_else(|| {
+    /// The same, once logs are written: what is said among JSON lines is one too.
+    #[must_use]
+    pub fn among_logs(self, format: LogFormat) -> Self {
+        Self { json: self.json || format == LogFormat::Auto && !io::stderr().is_terminal(), ..self }
+    }
+
+    /// Loads pipeline files, and shows everything that is wrong with them. Warnings about files that can run are
+    /// answered.
+    pub fn load(self, files: &[PathBuf], environment: &Environment) -> Result<(Config, Vec<Diagnostic>), ExitCode> {
+        read_files(files).and_then(|files| load(&files, environment)).map_err(|found| {
+            for diagnostic in &found {
+                self.show(diagnostic);
+            }
             let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
             self.note(&match errors {
                 1 => "1 error: nothing was started".into(),

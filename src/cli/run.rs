@@ -32,11 +32,15 @@ pub struct RunArgs {
 
 /// Runs the pipelines to their end.
 pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let config = match console.load(&args.files, &Environment::system()) {
-        Ok(config) => config,
+    let (config, warnings) = match console.load(&args.files, &Environment::system()) {
+        Ok(loaded) => loaded,
         Err(code) => return code,
     };
     wiring::init_logs(logs);
+    let console = console.among_logs(logs.log_format);
+    for warning in &warnings {
+        console.show(warning);
+    }
     match start(config, &args).await {
         Ok(ending) => finish(ending, &args, console),
         Err(Refusal { message, hint }) => {

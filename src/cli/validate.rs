@@ -24,10 +24,13 @@ pub struct ValidateArgs {
 
 /// Checks the files.
 pub(super) async fn run(args: ValidateArgs, console: Console) -> ExitCode {
-    let config = match console.load(&args.files, &Environment::system()) {
-        Ok(config) => config,
+    let (config, warnings) = match console.load(&args.files, &Environment::system()) {
+        Ok(loaded) => loaded,
         Err(code) => return code,
     };
+    for warning in &warnings {
+        console.show(warning);
+    }
     console.note(&summary(&config));
     if args.connect && !connect(&config, console).await {
         return ExitCode::from(FAILED);

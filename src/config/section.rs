@@ -355,7 +355,7 @@ impl Section {
     pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
         let (spot, path, field) = self.locate(name);
         let entry = name != field;
-        if !entry && matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) || self.quiet {
+        if self.quiet || matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) {
             return;
         }
         self.report.error(&spot, &path, message, hint);
@@ -393,7 +393,8 @@ impl Section {
             return;
         }
         let keys: Vec<String> = self.map(map).into_iter().map(|(key, _)| key).collect();
-        for key in keys.iter().filter(|key| !inputs.contains(key)) {
+        let strangers: Vec<&String> = keys.iter().filter(|key| !inputs.contains(key)).collect();
+        for key in &strangers {
             let hint = match nearest(key, inputs.iter().map(String::as_str)) {
                 Some(input) => format!("did you mean \"{input}\"?"),
                 None => format!("add \"{key}\" to `inputs`, or take this line out"),
@@ -406,6 +407,12 @@ impl Section {
             let lines: Vec<String> = left.iter().map(|input| format!("\"{input}\" = \"Custom-…\"")).collect();
             let message = format!("`{map}` doesn't say where {} goes", all_of(left));
             self.error(map, message, format!("add to [{path}]: {}", lines.join(", ")));
+        }
+        if !strangers.is_empty()
+            && let Some(slot) = self.slots.get_mut(map)
+        {
+            // The component's own checks of this map have nothing to add.
+            slot.value = Checked::Wrong;
         }
     }
 }
