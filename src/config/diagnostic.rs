@@ -69,7 +69,7 @@ impl Diagnostic {
     /// For programs: one JSON object, without a line end.
     pub fn json(&self) -> String {
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct Object<'a> {
             level: Severity,
             message: &'a str,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ impl Diagnostic {
             hint: Option<&'a str>,
         }
         let place = self.place.as_ref();
-        let line = Line {
+        let object = Object {
             level: self.severity,
             message: &self.message,
             file: place.map(|place| place.file.display().to_string()),
@@ -93,7 +93,7 @@ impl Diagnostic {
             path: &self.path,
             hint: self.hint.as_deref(),
         };
-        serde_json::to_string(&line).unwrap_or_default()
+        serde_json::to_string(&object).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Durations as people write them: `60s`, `10m`, `7d`, `500ms`, `1h30m`.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// The units, longest first, with their milliseconds.
@@ -49,7 +50,7 @@ pub fn format_duration(duration: Duration) -> String {
     let mut text = String::new();
     for (unit, milliseconds) in UNITS {
         if rest >= *milliseconds {
-            text.push_str(&format!("{}{unit}", rest / milliseconds));
+            let _ = write!(text, "{}{unit}", rest / milliseconds);
             rest %= milliseconds;
         }
     }

@@ -37,35 +37,6 @@ impl Environment {
     pub fn variable(&self, name: &str) -> Option<String> {
         self.own.get(name).cloned().or_else(|| if self.inherit { inherited(name) } else { None })
     }
-
-    /// A file's text without its line end.
-    pub(super) fn read_file(&self, path: &Path) -> io::Result<String> {
-        let file = std::fs::File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let mut bytes = Vec::new();
-        file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > LONGEST_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));
-        }
-        let mut text = String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
-        text.truncate(text.trim_end_matches(['\r', '\n']).len());
-        Ok(text)
-    }
-
-    /// Whether users other than the owner may read or change a file. `None` where the system can't tell.
-    #[cfg(unix)]
-    pub(super) fn open_to_others(&self, path: &Path) -> Option<bool> {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o077 != 0)
-    }
-
-    /// Whether users other than the owner may read or change a file. `None` where the system can't tell.
-    #[cfg(not(unix))]
-    pub(super) fn open_to_others(&self, _path: &Path) -> Option<bool> {
-        None
-    }
 }
 
 /// Shows names only: values may be secrets.
@@ -78,4 +49,33 @@ impl std::fmt::Debug for Environment {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
 fn inherited(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// A file's text without its line end.
+pub(super) fn read_file(path: &Path) -> io::Result<String> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok(text)
+}
+
+/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+#[cfg(unix)]
+pub(super) fn open_to_others(path: &Path) -> Option<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+#[cfg(not(unix))]
+pub(super) fn open_to_others(_path: &Path) -> Option<bool> {
+    None
 }

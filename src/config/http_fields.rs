@@ -66,10 +66,10 @@ pub fn read_http(section: &mut Section, default_timeout: Duration) -> HttpSettin
     let key_file = pem_file(&mut tls, "key_file");
     match (tls.has("cert_file"), tls.has("key_file")) {
         (true, false) => {
-            tls.error("cert_file", "`cert_file` needs `key_file`", "add the certificate's key: `key_file = \"…\"`")
+            tls.error("cert_file", "`cert_file` needs `key_file`", "add the certificate's key: `key_file = \"…\"`");
         }
         (false, true) => {
-            tls.error("key_file", "`key_file` needs `cert_file`", "add the key's certificate: `cert_file = \"…\"`")
+            tls.error("key_file", "`key_file` needs `cert_file`", "add the key's certificate: `cert_file = \"…\"`");
         }
         _ => {}
     }

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::environment::{open_to_others, read_file};
 use super::{Environment, Secret};
 
 /// How deep references may stand inside references.
@@ -109,11 +110,11 @@ impl Template {
             match piece {
                 Piece::Text(text) => value.push_str(text),
                 Piece::Variable { name, default } => {
-                    value.push_str(&match (set(environment, name, default), default) {
+                    value.push_str(&match (set(environment, name, default.as_ref()), default) {
                         (Some(text), _) => text,
                         (None, Some(default)) => default.text(environment)?,
                         (None, None) => return missing(name),
-                    })
+                    });
                 }
                 Piece::File(path) => value.push_str(&read(path, environment)?.1),
             }
@@ -129,7 +130,7 @@ impl Template {
         for piece in &self.pieces {
             let part = match piece {
                 Piece::Text(text) => Secret::literal(text.as_str()),
-                Piece::Variable { name, default } => match (set(environment, name, default), default) {
+                Piece::Variable { name, default } => match (set(environment, name, default.as_ref()), default) {
                     (Some(text), _) => {
                         referred = true;
                         Secret::literal(text)
@@ -149,7 +150,7 @@ impl Template {
                             "write the secret into it, without anything else",
                         );
                     }
-                    if environment.open_to_others(&path) == Some(true) {
+                    if open_to_others(&path) == Some(true) {
                         open.push(path.clone());
                     }
                     referred = true;
@@ -166,7 +167,7 @@ impl Template {
 }
 
 /// As in a shell: `${NAME:-default}` also stands in for an empty variable.
-fn set(environment: &Environment, name: &str, default: &Option<Template>) -> Option<String> {
+fn set(environment: &Environment, name: &str, default: Option<&Template>) -> Option<String> {
     environment.variable(name).filter(|value| default.is_none() || !value.is_empty())
 }
 
@@ -179,7 +180,7 @@ fn missing<T>(name: &str) -> Result<T, Problem> {
 
 fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String), Problem> {
     let path = PathBuf::from(path.text(environment)?);
-    match environment.read_file(&path) {
+    match read_file(&path) {
         Ok(text) => Ok((path, text)),
         Err(error) => problem(
             format!("can't read the file {}: {error}", path.display()),

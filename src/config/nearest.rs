@@ -23,13 +23,27 @@ fn fold(word: &str) -> String {
     word.to_ascii_lowercase().replace('-', "_")
 }
 
-/// The words in a sentence: "`a`, `b` or `c`".
-pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let mut words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
+/// Keys or names in a sentence: "`a`, `b` and `c`".
+pub(super) fn all_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    join(words, '`', "and")
+}
+
+/// Values as one would write them: "\"a\", \"b\" or \"c\"".
+pub(super) fn any_value<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    join(words, '"', "or")
+}
+
+/// Values as one would write them: "\"a\", \"b\" and \"c\"".
+pub(super) fn all_values<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    join(words, '"', "and")
+}
+
+fn join<'a>(words: impl IntoIterator<Item = &'a str>, quote: char, conjunction: &str) -> String {
+    let mut words: Vec<String> = words.into_iter().map(|word| format!("{quote}{word}{quote}")).collect();
     match words.pop() {
         None => "nothing".into(),
         Some(last) if words.is_empty() => last,
-        Some(last) => format!("{} or {last}", words.join(", ")),
+        Some(last) => format!("{} {conjunction} {last}", words.join(", ")),
     }
 }
 
@@ -50,7 +64,8 @@ mod tests {
 
     #[test]
     fn lists_read_as_sentences() {
-        assert_eq!(list(["a"]), "`a`");
-        assert_eq!(list(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(all_of(["a"]), "`a`");
+        assert_eq!(all_of(["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(any_value(["a", "b"]), "\"a\" or \"b\"");
     }
 }

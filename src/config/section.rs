@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::diagnostic::Diagnostic;
 use super::document::{Document, Table, Value};
 use super::duration::parse_duration;
-use super::nearest::{list, nearest};
+use super::nearest::{all_of, nearest};
 use super::report::{Report, Spot};
 use super::url::{check_proxy, check_url};
 use super::value::{Check, Checked, shown_key};
@@ -27,6 +27,8 @@ pub struct Section {
     spot: Spot,
     path: String,
     fields: &'static [Field],
+    /// Keys that the component's kind adds and that are read elsewhere: for hints only.
+    common: &'static [&'static Field],
     slots: BTreeMap<&'static str, Slot>,
     /// For a table that is missing although it is required: that error says it all.
     quiet: bool,
@@ -65,15 +67,30 @@ impl Section {
     }
 
     pub(super) fn new(report: Report, spot: Spot, path: String, fields: &'static [Field], table: &Table) -> Self {
-        let mut section = Self { report, spot, path, fields, slots: BTreeMap::new(), quiet: false };
+        Self::of_component(report, spot, path, fields, &[], table)
+    }
+
+    pub(super) fn of_component(
+        report: Report,
+        spot: Spot,
+        path: String,
+        fields: &'static [Field],
+        common: &'static [&'static Field],
+        table: &Table,
+    ) -> Self {
+        let mut section = Self { report, spot, path, fields, common, slots: BTreeMap::new(), quiet: false };
+        // What mistyped keys were meant to be: those fields aren't missing, and are told once.
+        let mut meant = Vec::new();
         for entry in table {
             match fields.iter().find(|field| field.name == entry.key) {
                 Some(field) => section.take(field, entry),
-                None => section.unknown(&entry.key, &entry.key_span),
+                None => meant.extend(section.unknown(&entry.key, &entry.key_span)),
             }
         }
         for field in fields.iter().filter(|field| matches!(field.presence, Presence::Required)) {
-            if !section.slots.contains_key(field.name) {
+            if meant.contains(&field.name) {
+                section.placeholder(field);
+            } else if !section.slots.contains_key(field.name) {
                 section.missing(field);
             }
         }
@@ -81,7 +98,15 @@ impl Section {
     }
 
     fn empty(&self, path: String, fields: &'static [Field], quiet: bool) -> Self {
-        Self { report: self.report.clone(), spot: self.spot.clone(), path, fields, slots: BTreeMap::new(), quiet }
+        Self {
+            report: self.report.clone(),
+            spot: self.spot.clone(),
+            path,
+            fields,
+            common: &[],
+            slots: BTreeMap::new(),
+            quiet,
+        }
     }
 
     fn take(&mut self, field: &'static Field, entry: &super::document::Entry) {
@@ -101,15 +126,18 @@ impl Section {
         self.slots.insert(field.name, Slot { value, key: entry.key_span.clone(), span, written: true, entries });
     }
 
-    fn unknown(&self, key: &str, span: &Range<usize>) {
-        let names = || self.fields.iter().map(|field| field.name);
-        let hint = match nearest(key, names()) {
+    /// Records an unknown key, and answers the field that it was probably meant to be.
+    fn unknown(&self, key: &str, span: &Range<usize>) -> Option<&'static str> {
+        let names = || self.common.iter().copied().chain(self.fields).map(|field| field.name);
+        let near = nearest(key, names());
+        let hint = match near {
             Some(name) => format!("did you mean `{name}`?"),
-            None if self.fields.is_empty() => "this table has no keys of its own: take it out".into(),
-            None => format!("the keys here are {}", list(names()).replace(" or ", " and ")),
+            None if names().next().is_none() => "this table has no keys of its own: take it out".into(),
+            None => format!("the keys here are {}", all_of(names())),
         };
         let spot = Spot { document: self.spot.document, span: span.clone() };
         self.report.error(&spot, &self.path_of(key), format!("unknown key `{}`", shown_key(key)), hint);
+        near
     }
 
     fn missing(&mut self, field: &'static Field) {
@@ -126,8 +154,13 @@ impl Section {
             };
             self.report.error(&self.spot, &path, format!("`{}` is missing", field.name), hint);
         }
+        self.placeholder(field);
+    }
+
+    /// Stands in for a field whose absence is an error that has been told.
+    fn placeholder(&mut self, field: &'static Field) {
         let value = match &field.kind {
-            Kind::Table(fields) => Checked::Table(self.empty(path, fields, true)),
+            Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
             _ => Checked::Wrong,
         };
         let here = self.spot.span.clone();
@@ -263,6 +296,7 @@ impl Section {
     }
 
     /// A sub-table; a missing one reads as empty, so that its defaults hold.
+    #[must_use]
     pub fn table(&mut self, name: &str) -> Section {
         if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
             return section.clone();
@@ -321,14 +355,15 @@ impl Section {
     pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
         let (spot, path, field) = self.locate(name);
         let entry = name != field;
-        if !entry && matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) || self.quiet {
+        if self.quiet || matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) {
             return;
         }
         self.report.error(&spot, &path, message, hint);
-        if let Some(slot) = self.slots.get_mut(field) {
-            if !entry && !matches!(slot.value, Checked::Table(_)) {
-                slot.value = Checked::Wrong;
-            }
+        if let Some(slot) = self.slots.get_mut(field)
+            && !entry
+            && !matches!(slot.value, Checked::Table(_))
+        {
+            slot.value = Checked::Wrong;
         }
     }
 
@@ -358,7 +393,8 @@ impl Section {
             return;
         }
         let keys: Vec<String> = self.map(map).into_iter().map(|(key, _)| key).collect();
-        for key in keys.iter().filter(|key| !inputs.contains(key)) {
+        let strangers: Vec<&String> = keys.iter().filter(|key| !inputs.contains(key)).collect();
+        for key in &strangers {
             let hint = match nearest(key, inputs.iter().map(String::as_str)) {
                 Some(input) => format!("did you mean \"{input}\"?"),
                 None => format!("add \"{key}\" to `inputs`, or take this line out"),
@@ -369,8 +405,14 @@ impl Section {
         if !left.is_empty() {
             let path = self.path_of(map);
             let lines: Vec<String> = left.iter().map(|input| format!("\"{input}\" = \"Custom-…\"")).collect();
-            let message = format!("`{map}` doesn't say where {} goes", list(left).replace(" or ", " and "));
+            let message = format!("`{map}` doesn't say where {} goes", all_of(left));
             self.error(map, message, format!("add to [{path}]: {}", lines.join(", ")));
+        }
+        if !strangers.is_empty()
+            && let Some(slot) = self.slots.get_mut(map)
+        {
+            // The component's own checks of this map have nothing to add.
+            slot.value = Checked::Wrong;
         }
     }
 }
@@ -413,10 +455,8 @@ fn default_value(field: &Field, default: &str) -> Checked {
 /// A list's default, written as in TOML: `["a", "b"]`.
 pub(super) fn default_list(default: &str) -> Vec<String> {
     let document = Document::new("default".into(), format!("list = {default}"));
-    let nodes = match document.parse().ok().and_then(|table| table.into_iter().next()).map(|entry| entry.node.value) {
-        Some(Value::List(nodes)) => nodes,
-        _ => return Vec::new(),
-    };
+    let first = document.parse().ok().and_then(|table| table.into_iter().next());
+    let Some(Value::List(nodes)) = first.map(|entry| entry.node.value) else { return Vec::new() };
     nodes
         .into_iter()
         .filter_map(|node| match node.value {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};
-use super::nearest::{list, nearest};
+use super::nearest::{any_value, nearest};
 use super::report::{Report, Spot};
 use super::section::Section;
 use super::{Field, Kind, Presence, Secret};
@@ -134,7 +134,7 @@ impl Check<'_> {
         }
         let hint = match nearest(&text, choices.iter().copied()) {
             Some(choice) => format!("did you mean \"{choice}\"?"),
-            None => format!("write {}", list(choices.iter().copied())),
+            None => format!("write {}", any_value(choices.iter().copied())),
         };
         self.error(format!("`{}` can't be {}", self.field.name, as_written(node)), hint)
     }

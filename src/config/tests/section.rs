@@ -70,7 +70,7 @@ async fn getters_answer_values_and_defaults() {
     assert!(!section.has("batch") && section.has("token"));
     let http = read_http(&mut section, Duration::from_secs(1));
     assert_eq!(http.request_timeout, Duration::from_secs(30));
-    assert_eq!(messages(&section), [String::new(); 0]);
+    assert!(section.diagnostics().is_empty(), "{:?}", messages(&section));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn numbers_and_flags_may_come_from_variables() {
     let mut section = section(&format!("loop = \"${{LOOP:-true}}\"\nbatch.max_bytes = \"${{SIZE}}\"{GOOD}"));
     assert!(section.flag("loop"));
     assert_eq!(section.table("batch").integer("max_bytes"), 2_000);
-    assert_eq!(messages(&section), [String::new(); 0]);
+    assert!(section.diagnostics().is_empty(), "{:?}", messages(&section));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_empty_optional_value_counts_as_none() {
     let mut section = section(&format!("proxy = \"${{EMPTY}}\"{GOOD}"));
     assert!(!section.has("proxy"));
     assert_eq!(read_http(&mut section, Duration::ZERO).proxy, None);
-    assert_eq!(messages(&section), [String::new(); 0]);
+    assert!(section.diagnostics().is_empty(), "{:?}", messages(&section));
 }
 
 #[test]
