@@ -3,6 +3,7 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+mod ndjson;
 pub mod sentinel;
 
 use crate::config::{ComponentType, Section};
