@@ -1,1 +1,3 @@
-//! To come.
+//! The command line. Each subcommand is one module: its arguments, and what it does.
+
+pub mod simulate;

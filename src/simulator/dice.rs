@@ -1,6 +1,6 @@
 //! The simulators' own randomness: one owner, no lock, the same numbers for the same seed.
 
-/// Numbers that depend on the seed alone (SplitMix64). Nothing secret is made of them.
+/// Numbers that depend on the seed alone (`SplitMix64`). Nothing secret is made of them.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 

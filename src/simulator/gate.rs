@@ -244,7 +244,7 @@ mod tests {
     fn tokens_expire_before_the_request_is_looked_at() {
         let now = Timestamp::from_second(1_800_000_000).expect("a time");
         let tokens = Tokens::default();
-        let token = tokens.issue("a", Duration::from_secs(60), now);
+        let token = tokens.issue("a", Duration::from_mins(1), now);
         let plan = Plan { seed: 0, faults: vec![Fault::new(When::default(), Effect::ExpireTokens)] };
         let gate = Gate::new(
             Arc::new(Counter::default()),

@@ -117,7 +117,9 @@ mod tests {
 
     fn probes(list: &[&str]) -> Probes {
         let mut probes = Probes::new();
-        list.iter().for_each(|probe| probes.add(probe));
+        for probe in list {
+            probes.add(probe);
+        }
         probes
     }
 

@@ -97,7 +97,7 @@ impl State {
         if most.is_zero() {
             return Duration::ZERO;
         }
-        (least + (most - least).mul_f64(self.dice.fraction())) / 2
+        (least + most.saturating_sub(least).mul_f64(self.dice.fraction())) / 2
     }
 }
 

@@ -225,7 +225,7 @@ mod tests {
             let row = serde_json::json!({"event_type": event["type"], "metadata": event["metadata"]});
             rows.extend(std::iter::repeat_n(row, copies));
         }
-        let token = simulation.entra().tokens().issue("https://monitor.azure.com", Duration::from_secs(60), start);
+        let token = simulation.entra().tokens().issue("https://monitor.azure.com", Duration::from_mins(1), start);
         let url = format!(
             "{}/dataCollectionRules/{}/streams/Custom-NordPassEventLogs_CL?api-version=2023-01-01",
             Simulation::INGESTION_URL,

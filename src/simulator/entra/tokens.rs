@@ -46,7 +46,7 @@ impl Tokens {
         let expires_at = now.checked_add(lifetime).unwrap_or(Timestamp::MAX);
         state.issued.insert(text.clone(), Token { audience: bare(audience).to_owned(), expires_at });
         // Long runs issue many: what expired an hour ago is only unknown then instead of expired.
-        let hour_ago = now.checked_sub(Duration::from_secs(3600)).unwrap_or(Timestamp::MIN);
+        let hour_ago = now.checked_sub(Duration::from_hours(1)).unwrap_or(Timestamp::MIN);
         state.issued.retain(|_, token| token.expires_at >= hour_ago);
         text
     }
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn good_until_it_expires() {
         let tokens = Tokens::default();
-        let token = tokens.issue("https://monitor.azure.com/", Duration::from_secs(60), at(100));
+        let token = tokens.issue("https://monitor.azure.com/", Duration::from_mins(1), at(100));
         assert_eq!(tokens.check(&token, AUDIENCE, at(159)), Ok(()));
         assert_eq!(tokens.check(&token, AUDIENCE, at(160)), Err(Refusal::Expired));
         assert_eq!(tokens.check(&token, "https://vault.azure.net", at(100)), Err(Refusal::Audience));
@@ -121,12 +121,12 @@ mod tests {
     fn revoking() {
         let tokens = Tokens::default();
         tokens.accept("ready");
-        let token = tokens.issue(AUDIENCE, Duration::from_secs(60), at(100));
+        let token = tokens.issue(AUDIENCE, Duration::from_mins(1), at(100));
         tokens.revoke_all();
         assert_eq!(tokens.check(&token, AUDIENCE, at(100)), Err(Refusal::Unknown));
         assert_eq!(tokens.check("ready", AUDIENCE, at(100)), Ok(()));
         tokens.revoke("ready");
         assert_eq!(tokens.check("ready", AUDIENCE, at(100)), Err(Refusal::Unknown));
-        assert_ne!(tokens.issue(AUDIENCE, Duration::from_secs(60), at(100)), token);
+        assert_ne!(tokens.issue(AUDIENCE, Duration::from_mins(1), at(100)), token);
     }
 }

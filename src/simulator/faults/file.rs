@@ -182,7 +182,7 @@ mod tests {
         assert_eq!((status.as_u16(), headers.len()), (429, 1));
         assert_eq!(retry_after, &Some(RetryAfter::Date(Duration::from_secs(30))));
         assert_eq!(plan.faults[1].effect, Effect::Html(StatusCode::BAD_GATEWAY));
-        assert_eq!((plan.faults[1].when.every, plan.faults[1].when.after), (Some(10), Some(Duration::from_secs(60))));
+        assert_eq!((plan.faults[1].when.every, plan.faults[1].when.after), (Some(10), Some(Duration::from_mins(1))));
         assert_eq!((&plan.faults[2].when.nth, plan.faults[2].delay), (&vec![1, 2], Duration::from_millis(500)));
         assert_eq!(plan.faults[2].effect, Effect::ResetAfter);
         assert_eq!(plan.faults[3].effect, Effect::Truncate(10));

@@ -128,7 +128,7 @@ fn person(dice: &mut Dice, number: usize, items: usize) -> Person {
         email: format!("{name}{suffix}@{}", dice.pick(DOMAINS)),
         addresses: [address(dice), address(dice), address(dice)],
         platforms: [*dice.pick(PLATFORMS), *dice.pick(PLATFORMS)],
-        provider: *dice.pick(PROVIDERS),
+        provider: dice.pick::<&'static str>(PROVIDERS),
         items: (0..items).map(|_| dice.uuid()).collect(),
         device: dice.uuid(),
     }

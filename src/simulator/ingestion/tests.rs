@@ -17,7 +17,7 @@ struct Bench {
 
 fn bench(settings: Settings) -> Bench {
     let tokens = Tokens::default();
-    let token = tokens.issue("https://monitor.azure.com", Duration::from_secs(3600), now());
+    let token = tokens.issue("https://monitor.azure.com", Duration::from_hours(1), now());
     Bench { ingestion: Ingestion::new(settings, tokens), token }
 }
 
@@ -86,7 +86,7 @@ fn rows_arrive_and_are_counted() {
     assert_eq!(bench.ingestion.received().total(), 3);
     let ndjson = bench.ingestion.take_ndjson();
     assert_eq!((ndjson.len(), &*ndjson[0].0), (1, TABLE));
-    assert_eq!(ndjson[0].1.iter().filter(|&&byte| byte == b'\n').count(), 3);
+    assert_eq!(ndjson[0].1.split_inclusive(|&byte| byte == b'\n').count(), 3);
     assert!(bench.ingestion.take_ndjson().is_empty());
     assert_eq!(bench.changed(body("[]")), (204, String::new()), "nothing is fine: clients use it as a health check");
 }
@@ -138,7 +138,7 @@ fn each_rule_bites() {
 fn tokens_expire_and_are_for_one_audience() {
     let bench = bench(Settings::default());
     let request = bench.request(&json!([row(1)]));
-    let later = now().checked_add(Duration::from_secs(3600)).expect("a time");
+    let later = now().checked_add(Duration::from_hours(1)).expect("a time");
     assert_eq!(bench.ingestion.handle(&request, later).status(), 401);
     let government = Ingestion::new(
         Settings { audience: "https://monitor.azure.us".into(), ..Settings::default() },
