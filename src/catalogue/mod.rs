@@ -149,11 +149,11 @@ pub struct Entry {
     pub severity: &'static str,
     /// Whom it is about.
     pub target: Target,
-    /// AuditEvent: `Object`. Authentication: `TargetAppName`. UserManagement: nothing.
+    /// `Object` of an audit event, `TargetAppName` of a log-in; user management has none.
     pub object: Option<&'static str>,
-    /// AuditEvent: `ObjectType`. Authentication: `TargetAppType`. UserManagement: nothing.
+    /// `ObjectType` of an audit event, `TargetAppType` of a log-in; user management has none.
     pub object_type: Option<&'static str>,
-    /// Authentication: `LogonMethod`, where it is sure.
+    /// `LogonMethod` of a log-in, where it is sure.
     pub logon_method: Option<&'static str>,
     /// The metadata keys that have been seen in events of this pair.
     pub metadata: Box<[&'static str]>,

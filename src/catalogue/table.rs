@@ -57,7 +57,7 @@ pub fn read(file: &'static str) -> Result<Vec<Entry>, Malformed> {
             header = true;
             continue;
         }
-        let entry = entry(cells).map_err(&wrong)?;
+        let entry = entry(&cells).map_err(&wrong)?;
         if !pairs.insert((entry.kind, entry.action)) {
             return Err(wrong(format!("{}.{} is there twice", entry.kind, entry.action)));
         }
@@ -66,7 +66,7 @@ pub fn read(file: &'static str) -> Result<Vec<Entry>, Malformed> {
     if header { Ok(entries) } else { Err(Malformed { line: 0, what: "no header".to_owned() }) }
 }
 
-fn entry(cells: [&'static str; HEADER.len()]) -> Result<Entry, String> {
+fn entry(cells: &[&'static str; HEADER.len()]) -> Result<Entry, String> {
     if let Some(empty) = cells.iter().position(|cell| cell.is_empty()) {
         return Err(format!("the cell `{}` is empty; write `-`", HEADER[empty]));
     }
@@ -91,7 +91,7 @@ fn entry(cells: [&'static str; HEADER.len()]) -> Result<Entry, String> {
         official_rule,
         other_because,
         meaning,
-    ] = cells;
+    ] = *cells;
     let schema = one_of("schema", schema, &Schema::ALL, Schema::name)?;
     let entry = Entry {
         kind: there("type", kind)?,

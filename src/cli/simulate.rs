@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::Notify;
 
+use super::signals::Signals;
 use crate::handles::{Disk, Handles};
 use crate::simulator::faults::Plan;
 use crate::simulator::generator::{Generator, Options};
@@ -27,61 +29,55 @@ const READY_TOKEN: &str = "simulated-ready-token";
 /// Options of `simulate`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SimulateArgs {
-    /// Port of the NordPass API; 0 for a free one.
+    /// Port of the NordPass API; 0 for a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pub nordpass_port: u16,
-    /// Port of Entra ID; 0 for a free one.
+    /// Port of Entra ID; 0 for a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pub entra_port: u16,
-    /// Port of the Logs Ingestion API; 0 for a free one.
+    /// Port of the Logs Ingestion API; 0 for a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pub ingestion_port: u16,
-    /// Serve over TLS, with a certificate authority made for this run.
-    #[arg(long)]
+    /// Serve over TLS, with a certificate authority made for this run
+    #[arg(long, requires = "ca_file")]
     pub tls: bool,
-    /// Where to write the authority's certificate (PEM), for clients to trust.
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls",
-        default_value = "simulator-ca.pem",
-        default_value_if("tls", "false", None)
-    )]
+    /// Where to write the authority's certificate (PEM), for clients to trust
+    #[arg(long, requires = "tls", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Serve this recording instead of generated events.
+    /// Serve this recording instead of generated events
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     pub recording: Option<PathBuf>,
-    /// Leave the recording's times as they are, instead of moving them so that its newest event happens now.
+    /// Leave the recording's times as they are, instead of moving them so that its newest event happens now
     #[arg(long, requires = "recording")]
     pub keep_times: bool,
-    /// How many generated events the history has.
+    /// How many generated events the history has
     #[arg(long, default_value_t = 5000, value_name = "N")]
     pub events: usize,
-    /// How many days the history spans.
+    /// How many days the history spans
     #[arg(long, default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=90))]
     pub days: u16,
-    /// Decides people, events and chances.
+    /// Decides people, events and chances
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
-    /// Live events per second.
+    /// Live events per second
     #[arg(long, default_value_t = 0.0, value_name = "RATE", value_parser = rate)]
     pub live_rate: f64,
-    /// The order of the events on NordPass's pages.
+    /// The order of the events on NordPass's pages
     #[arg(long, value_enum, default_value_t = Order::Descending)]
     pub order: Order,
-    /// The largest page NordPass gives.
+    /// The largest page NordPass gives
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub max_page_size: u64,
-    /// A TOML file of faults: what goes wrong, where and when.
+    /// A TOML file of faults: what goes wrong, where and when
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// A data collection rule (JSON) in the place of the built-in one.
+    /// A data collection rule (JSON) in the place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub dcr: Option<PathBuf>,
-    /// Write accepted rows as `TABLE.ndjson` into this folder.
+    /// Write accepted rows as `TABLE.ndjson` into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// End when stdin closes, so that it never outlives the program that started it.
+    /// End when stdin closes, so that it never outlives the program that started it
     #[arg(long)]
     pub until_stdin_closes: bool,
 }
@@ -89,13 +85,13 @@ pub struct SimulateArgs {
 /// The order of events on pages.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
 pub enum Order {
-    /// Oldest first.
+    /// Oldest first
     Ascending,
-    /// Newest first.
+    /// Newest first
     Descending,
-    /// Different inside one second from request to request.
+    /// Different inside one second from request to request
     UnstableWithinSecond,
-    /// Different from request to request.
+    /// Different from request to request
     Unstable,
 }
 
@@ -233,12 +229,10 @@ async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &std::path::P
     Ok(())
 }
 
-/// Resolves at SIGINT, SIGTERM or, if wanted, the end of stdin. The handlers are in place when this returns.
+/// Resolves at a signal or, if wanted, at the end of stdin. The handlers are in place when this returns.
 fn until_ended(stdin: bool) -> Result<impl Future<Output = ()>, String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| format!("can't listen for signals: {error}"));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-    let closed = Arc::new(tokio::sync::Notify::new());
+    let mut signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?;
+    let closed = Arc::new(Notify::new());
     if stdin {
         let closed = closed.clone();
         // A thread of its own: the runtime would wait for a blocking read of its pool when the program ends.
@@ -251,8 +245,7 @@ fn until_ended(stdin: bool) -> Result<impl Future<Output = ()>, String> {
     }
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = signals.next() => {}
             () = closed.notified() => {}
         }
     })
