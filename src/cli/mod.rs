@@ -9,6 +9,7 @@ mod page;
 mod run;
 mod schema;
 mod signals;
+pub mod simulate;
 mod validate;
 mod wiring;
 
@@ -97,11 +98,11 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Write the JSON Schema of pipeline files to standard output
     Schema,
-    // To be added with their modules:
+    /// Run the simulators alone, for load tests and other programs
+    Simulate(simulate::SimulateArgs),
+    // To be added with its module:
     // /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
     // Demo(demo::DemoArgs),
-    // /// Run the simulators alone
-    // Simulate(simulate::SimulateArgs),
 }
 
 impl Cli {
@@ -119,7 +120,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Validate(args) => validate::run(args, console).await,
         Command::Schema => schema::run(console),
         // Command::Demo(args) => demo::run(args).await,
-        // Command::Simulate(args) => console.finish(simulate::run(args).await),
+        Command::Simulate(args) => {
+            wiring::init_logs(cli.logs);
+            console.finish(simulate::run(args).await)
+        }
     }
 }
 
