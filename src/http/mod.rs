@@ -6,9 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+mod backoff;
 mod client;
+mod retry_after;
 
+pub use backoff::Backoff;
 pub use client::SystemNetwork;
+pub use retry_after::retry_after;
 
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
