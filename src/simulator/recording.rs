@@ -112,7 +112,7 @@ mod tests {
             ("twins.ndjson", 74, 74),
             ("not-events.ndjson", 8, 1),
             ("pages.ndjson", 50, 50),
-            ("odd-pages.ndjson", 13, 5),
+            ("odd-pages.ndjson", 14, 5),
             ("page-pretty.json", 10, 10),
         ] {
             let recorded = fixture(name).await;
