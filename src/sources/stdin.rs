@@ -119,7 +119,8 @@ async fn read_all(
         }
         searched = text.len();
         if text.len() > LONGEST_LINE {
-            let message = format!("the line at byte {offset} of standard input is longer than {} MiB", LONGEST_LINE >> 20);
+            let message =
+                format!("the line at byte {offset} of standard input is longer than {} MiB", LONGEST_LINE >> 20);
             return Err(ComponentError::new(message).hint("each line must hold one event or one page of the API"));
         }
     }

@@ -212,7 +212,9 @@ mod tests {
                 let mut offset = start as u64;
                 for (number, block) in blocks.iter().enumerate() {
                     assert_eq!(block.offset, offset);
-                    assert!(block.bytes.len() < 3 * BLOCK && (block.bytes.ends_with(b"\n") || number + 1 == blocks.len()));
+                    assert!(
+                        block.bytes.len() < 3 * BLOCK && (block.bytes.ends_with(b"\n") || number + 1 == blocks.len())
+                    );
                     offset += block.bytes.len() as u64;
                 }
                 let whole: Vec<u8> = blocks.into_iter().flat_map(|block| block.bytes).collect();
