@@ -83,6 +83,7 @@ async fn ten_million_known_ids_need_less_than_64_mib() {
     // Only Linux tells a process its own peak; elsewhere the test shows that everything is found again.
     match peak_memory() {
         Some(peak) => assert!(peak < MOST_MEMORY, "the peak was {} MiB", peak >> 20),
-        None => assert!(!cfg!(target_os = "linux"), "/proc/self/status tells no peak"),
+        None if cfg!(target_os = "linux") => panic!("/proc/self/status tells no peak"),
+        None => {}
     }
 }

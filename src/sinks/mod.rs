@@ -3,7 +3,10 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+mod ndjson;
 pub mod sentinel;
+#[cfg(test)]
+mod testing;
 
 use crate::config::{ComponentType, Section};
 use crate::handles::Handles;

@@ -1,8 +1,11 @@
 //! Sources: where events come from. One file or folder each, one variant each.
 
+mod delivery;
 pub mod file;
 pub mod generate;
+mod in_flight;
 pub mod nordpass;
+mod recording;
 pub mod stdin;
 
 use crate::config::{ComponentType, Section};

@@ -3,10 +3,12 @@
 /// Appends an unsigned number, seven bits to the byte.
 pub fn varint(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push((number & 0x7F) as u8 | 0x80);
+        let [low, ..] = number.to_le_bytes();
+        out.push(low | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    let [last, ..] = number.to_le_bytes();
+    out.push(last);
 }
 
 /// Appends a byte string with its length in front.

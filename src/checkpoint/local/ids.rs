@@ -51,6 +51,11 @@ impl Bucket {
         }
     }
 
+    /// Whether this is the name of a file of ids.
+    pub fn is_file_name(name: &str) -> bool {
+        Path::new(name).extension().is_some_and(|extension| extension == "ids")
+    }
+
     /// The first second after the bucket's times; `None` for the one without an end.
     pub fn end(self) -> Option<i64> {
         match self {
@@ -116,7 +121,8 @@ pub fn encode(bucket: Bucket, ids: &[KnownId]) -> Vec<u8> {
             body.extend_from_slice(&known.id.0.to_le_bytes());
         }
         let header = out.len();
-        out.extend_from_slice(&(ids.len() as u16).to_le_bytes());
+        let count = u16::try_from(ids.len()).expect("FRAME_ENTRIES fits");
+        out.extend_from_slice(&count.to_le_bytes());
         for known in [ids.first(), ids.last()].into_iter().flatten() {
             bucket.write_time(&mut out, known.time);
         }

@@ -63,7 +63,7 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
     let runs_file = read(disk, &runs_path).await?;
     let state_file = read(disk, &state_path).await?;
     let has_ids =
-        disk.list(&ids_dir(dir)).await.map_err(disk_error(dir))?.iter().any(|file| file.name.ends_with(".ids"));
+        disk.list(&ids_dir(dir)).await.map_err(disk_error(dir))?.iter().any(|file| Bucket::is_file_name(&file.name));
 
     let runs = match &runs_file {
         Some(bytes) => Some(whole_frame(bytes, &runs_path)?),

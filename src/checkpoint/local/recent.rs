@@ -91,6 +91,8 @@ mod tests {
     use super::*;
     use crate::event::EventId;
 
+    const KEPT: i64 = 32_768;
+
     fn ids(times: Range<i64>) -> Vec<KnownId> {
         times.map(|time| KnownId { time, id: EventId(time.cast_unsigned().into()) }).collect()
     }
@@ -104,22 +106,22 @@ mod tests {
     #[test]
     fn keeps_the_latest_within_its_bound() {
         let mut recent = Recent::of_first_run();
-        let end = 3 * KEPT_IDS as i64;
+        let end = 3 * KEPT;
         for start in (0..end).step_by(1000) {
             recent.add(&ids(start..(start + 1000).min(end)));
             assert!(recent.count <= KEPT_IDS);
         }
-        assert!(recent.from() > end - KEPT_IDS as i64 && recent.from() <= end - KEPT_IDS as i64 + 120);
-        assert_eq!(read(&recent, recent.from()..end).len() as i64, end - recent.from());
+        assert!(recent.from() > end - KEPT && recent.from() <= end - KEPT + 120);
+        assert_eq!(i64::try_from(read(&recent, recent.from()..end).len()), Ok(end - recent.from()));
         assert_eq!(recent.minutes.values().map(Vec::len).sum::<usize>(), recent.count);
     }
 
     #[test]
     fn one_batch_larger_than_the_bound_keeps_its_end() {
         let mut recent = Recent::of_first_run();
-        recent.add(&ids(0..2 * KEPT_IDS as i64));
+        recent.add(&ids(0..2 * KEPT));
         assert!(recent.count <= KEPT_IDS && recent.count > KEPT_IDS - 120);
-        assert_eq!(read(&recent, recent.from()..i64::MAX).len() as i64, 2 * KEPT_IDS as i64 - recent.from());
+        assert_eq!(i64::try_from(read(&recent, recent.from()..i64::MAX).len()), Ok(2 * KEPT - recent.from()));
         let mut burst = Recent::of_first_run();
         burst.add(&vec![KnownId { time: 7, id: EventId(7) }; KEPT_IDS + 1]);
         assert!(burst.from() > 7, "a second that doesn't fit isn't answered from memory");

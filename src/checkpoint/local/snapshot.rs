@@ -163,7 +163,9 @@ mod tests {
 
     fn snapshot() -> Snapshot {
         let mut chunks = Intervals::default();
-        [0, 1, 2, 5, 9].into_iter().for_each(|number| chunks.insert(number));
+        for number in [0, 1, 2, 5, 9] {
+            chunks.insert(number);
+        }
         let days = [(20_000, 10_000_000 * 20), (20_001, 5), (20_090, 70)].into();
         Snapshot { run: u64::MAX, chunks, days, other: 26, document: Some(b"{}".to_vec()) }
     }

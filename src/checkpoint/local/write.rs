@@ -135,7 +135,7 @@ impl Files {
             listed.insert(Bucket::Other.file_name());
         }
         let files = self.disk.list(&ids_dir(&self.dir)).await.unwrap_or_default();
-        for file in files.into_iter().filter(|file| file.name.ends_with(".ids") && !listed.contains(&file.name)) {
+        for file in files.into_iter().filter(|file| Bucket::is_file_name(&file.name) && !listed.contains(&file.name)) {
             self.remove(&file.name).await;
         }
     }

@@ -124,7 +124,7 @@ async fn the_overlap_is_read_from_disk_once() {
         assert_eq!(overlap.len(), expected, "minute {minute}");
         let ids = (0..5).map(|n| known(end - 60 + n, minute.unsigned_abs().into())).collect();
         source.commit(Commit { ids, ..Commit::default() }).await.unwrap();
-        tokio::time::advance(std::time::Duration::from_secs(60)).await;
+        tokio::time::advance(std::time::Duration::from_mins(1)).await;
     };
     let before = disk.bytes_read();
     for minute in 0..200 {
@@ -134,7 +134,7 @@ async fn the_overlap_is_read_from_disk_once() {
     drop(source);
     let source = open(&disk).await.unwrap();
     // The clock of the second store begins at NOW again.
-    tokio::time::advance(std::time::Duration::from_secs(200 * 60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(200)).await;
     poll(&source, 200, 50).await;
     let before = disk.bytes_read();
     for minute in 201..400 {

@@ -9,7 +9,7 @@ const COMMITS: usize = 7;
 const REOPENED: [usize; 2] = [0, 4];
 
 fn commit(number: usize, document_len: usize) -> Commit {
-    let n = number as i64;
+    let n = i64::try_from(number).unwrap();
     let id = |time, part| known(time, (number * 10 + part) as u128);
     Commit {
         // Two days in turn, now and then the file of the others, and a day of its own.
@@ -20,7 +20,7 @@ fn commit(number: usize, document_len: usize) -> Commit {
             id(if n % 2 == 0 { 0 } else { NOW + n }, 3),
         ],
         chunks: vec![2 * number as u64],
-        document: Some(vec![number as u8; document_len]),
+        document: Some(vec![u8::try_from(number).unwrap(); document_len]),
         forget_before: None,
     }
 }

@@ -149,7 +149,7 @@ async fn damaged_ids_are_never_answered() {
         let mut damaged = whole.clone();
         damaged[at] ^= 1;
         disk.put(&file, &damaged);
-        let error = open(&disk).await.unwrap().known(NOW..NOW + 10).await.err().expect("damage is found");
+        let error = open(&disk).await.unwrap().known(NOW..NOW + 10).await.expect_err("damage is found");
         assert!(error.to_string().contains("2026-01-10.ids: the known ids are damaged at byte"), "{error}");
     }
 }
