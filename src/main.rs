@@ -1,3 +1,27 @@
 //! The `nordpass-sentinel` program.
+//!
+//! It ends with 0 when it is done, 1 when it failed at run time, and 2 when the command line or a pipeline file is
+//! wrong. A closed pipe is no error.
 
-fn main() {}
+use std::process::ExitCode;
+
+use nordpass_sentinel::cli;
+
+/// Parsing and writing rows allocate little, but often; this is faster at it than the system's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return cli.console().finish(Err(format!("can't start the runtime: {error}"))),
+    };
+    let code = runtime.block_on(cli::run(cli));
+    // A thread that waits for the system (a name look-up, standard input) must not hold up the end.
+    runtime.shutdown_background();
+    code
+}

@@ -4,12 +4,17 @@
 //! keyed by [`SourceKey`]: one organization's broken state never touches another's. A commit is atomic and durable,
 //! and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the history.
 
+mod local;
+mod memory;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
+pub use self::local::LocalStore;
+pub use self::memory::MemoryStore;
 use crate::event::{EventId, Origin};
 
 /// What a state belongs to. Never the token: a token is renewed, the state stays.

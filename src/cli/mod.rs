@@ -1,1 +1,138 @@
-//! To come.
+//! The command line: what can be typed, and what each command does.
+//!
+//! Exit codes: 0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs and
+//! errors go to standard error, and a closed pipe is no error.
+
+mod console;
+mod drive;
+mod page;
+mod run;
+mod schema;
+mod signals;
+pub mod simulate;
+mod validate;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use self::console::Console;
+pub use self::page::reference_page;
+
+/// Something failed while it ran.
+pub const FAILED: u8 = 1;
+/// The command line or a pipeline file is wrong; nothing was started.
+pub const USAGE: u8 = 2;
+
+/// NordPass activity logs into Microsoft Sentinel: a streaming pipeline with a delivery guarantee.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    logs: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How the program talks about itself.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct LogArgs {
+    /// How logs and errors are written to standard error
+    ///
+    /// `auto` is for people on a terminal, and JSON lines otherwise. Errors about pipeline files and the command line
+    /// are for people unless `json` is asked for.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// The least important log lines that are still written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL")]
+    pub log_level: LogLevel,
+}
+
+/// A form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise
+    #[default]
+    Auto,
+    /// For people
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What failed
+    Error,
+    /// What needs a look
+    Warn,
+    /// What happens
+    #[default]
+    Info,
+    /// Each request and each batch
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name as tracing knows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run pipelines until SIGINT or SIGTERM, or with `--once` until everything is delivered
+    Run(run::RunArgs),
+    /// Check pipeline files without starting anything
+    Validate(validate::ValidateArgs),
+    /// Write the JSON Schema of pipeline files to standard output
+    Schema,
+    /// Run the simulators alone, for load tests and other programs
+    Simulate(simulate::SimulateArgs),
+    // To be added with its module:
+    // /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
+    // Demo(demo::DemoArgs),
+}
+
+impl Cli {
+    /// Standard error, as the command line wants it.
+    pub fn console(&self) -> Console {
+        Console::new(self.logs.log_format)
+    }
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> ExitCode {
+    let console = cli.console();
+    match cli.command {
+        Command::Run(args) => run::run(args, cli.logs, console).await,
+        Command::Validate(args) => validate::run(args, console).await,
+        Command::Schema => schema::run(console),
+        // Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => {
+            wiring::init_logs(cli.logs);
+            console.finish(simulate::run(args).await)
+        }
+    }
+}
+
+/// Parses the command line of this process. On a usage error, or when help was asked for, the text is written and the
+/// exit code answered.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        // Nobody is there to be told that the text couldn't be written.
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+    })
+}

@@ -8,7 +8,9 @@ use super::unescape;
 /// Writes canonical forms; keeps its scratch space between values.
 #[derive(Default)]
 pub struct Writer {
-    /// Canonical `key value` entries of the objects that are open, and where each begins.
+    /// The entries of the objects that are open: where each begins, where its key ends, where it ends.
+    entries: Vec<(usize, usize, usize)>,
+    /// A copy of an object's entries while they are put into order.
     scratch: Vec<u8>,
 }
 
@@ -16,7 +18,9 @@ pub struct Writer {
 pub fn string(content: &str, out: &mut Vec<u8>) {
     let content = unescape(content);
     out.push(b'"');
-    out.extend_from_slice(&(content.len() as u64).to_be_bytes());
+    // No string is longer than 4 GiB; the length keeps neighbours apart.
+    #[expect(clippy::cast_possible_truncation, reason = "a text is never longer than 4 GiB")]
+    out.extend_from_slice(&(content.len() as u32).to_be_bytes());
     out.extend_from_slice(content.as_bytes());
 }
 
@@ -55,37 +59,36 @@ impl Writer {
         }
     }
 
-    /// Entries are written to scratch space, sorted by key, and copied: no allocation per key.
+    /// Entries are written as they come, and put into order of their keys only where they aren't: no allocation for
+    /// each key.
     fn object(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usize) {
         cursor.at += 1;
-        let begin = self.scratch.len();
-        let mut entries: Vec<(usize, usize, usize)> = Vec::new();
+        out.push(b'{');
+        let (first, begin) = (self.entries.len(), out.len());
         while !cursor.skip(b'}') {
-            let before = cursor.at;
             if cursor.peek() != Some(b'"') {
                 break;
             }
-            let mut entry = std::mem::take(&mut self.scratch);
-            let start = entry.len();
-            string(cursor.string(), &mut entry);
-            let key_end = entry.len();
+            let start = out.len();
+            string(cursor.string(), out);
+            let key_end = out.len();
             cursor.skip(b':');
-            // The nested value is written behind the key; its own objects use a scratch of their own.
-            self.walk(cursor, &mut entry, depth + 1);
-            entries.push((start, key_end, entry.len()));
-            self.scratch = entry;
+            self.walk(cursor, out, depth + 1);
+            self.entries.push((start, key_end, out.len()));
             cursor.skip(b',');
-            if cursor.at == before {
-                break;
+        }
+        let entries = &mut self.entries[first..];
+        if !entries.is_sorted_by_key(|entry| &out[entry.0..entry.1]) {
+            self.scratch.clear();
+            self.scratch.extend_from_slice(&out[begin..]);
+            entries.sort_by(|a, b| out[a.0..a.1].cmp(&out[b.0..b.1]));
+            out.truncate(begin);
+            for (start, _, end) in entries {
+                out.extend_from_slice(&self.scratch[*start - begin..*end - begin]);
             }
         }
-        entries.sort_by(|a, b| self.scratch[a.0..a.1].cmp(&self.scratch[b.0..b.1]));
-        out.push(b'{');
-        for (start, _, end) in entries {
-            out.extend_from_slice(&self.scratch[start..end]);
-        }
+        self.entries.truncate(first);
         out.push(b'}');
-        self.scratch.truncate(begin);
     }
 }
 

@@ -70,6 +70,18 @@ impl Chunk {
         self.records.iter().zip(fields).map(|(record, fields)| Event { text: &self.text, record, fields })
     }
 
+    /// A copy that nobody waits for: what goes to an optional sink.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            text: self.text.clone(),
+            records: self.records.clone(),
+            events: self.events.clone(),
+            origin: self.origin.clone(),
+            acknowledgement: Acknowledgement::detached(),
+        }
+    }
+
     /// A record's JSON text.
     pub fn body(&self, record: &Record) -> &str {
         self.text.at(record.body)

@@ -81,7 +81,8 @@ pub struct EventFields {
     pub initiator: Field,
     /// `metadata`, the whole value.
     pub metadata: Field,
-    /// A `user` that is neither an object nor `null`.
+    /// The whole `user` where it is more than `uuid` and `email` say: neither an object nor `null`, or an object with
+    /// further fields.
     pub odd_user: Field,
     /// Top-level fields that this version doesn't know: name (between its quotes) and value.
     pub unknown: Box<[(Field, Field)]>,
@@ -130,6 +131,9 @@ impl<'de> Visitor<'de> for Fields<'_> {
                     Ok(user) => {
                         fields.user_uuid = user.uuid.map(|raw| Field::new(self.whole, raw.get())).unwrap_or_default();
                         fields.user_email = user.email.map(|raw| Field::new(self.whole, raw.get())).unwrap_or_default();
+                        if user.further {
+                            fields.odd_user = field;
+                        }
                     }
                     Err(_) if field.shape == Shape::Null => {}
                     Err(_) => fields.odd_user = field,
@@ -142,12 +146,38 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-#[derive(serde::Deserialize)]
+/// Not derived: a derived one would take an array for an object, and drop further fields unseen.
+#[derive(Default)]
 struct User<'a> {
-    #[serde(borrow, default)]
     uuid: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     email: Option<&'a RawValue>,
+    /// Whether there is anything else, or one of them twice.
+    further: bool,
+}
+
+impl<'de> serde::Deserialize<'de> for User<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(User::default())
+    }
+}
+
+impl<'de> Visitor<'de> for User<'de> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a user")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+            match unescape(key.get().trim_matches('"')).as_ref() {
+                "uuid" => self.further |= self.uuid.replace(value).is_some(),
+                "email" => self.further |= self.email.replace(value).is_some(),
+                _ => self.further = true,
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// A raw event of a chunk: its record and its fields over the chunk's text.
@@ -292,7 +322,16 @@ mod tests {
 
     #[test]
     fn a_user_of_another_type_stays_visible() {
-        let (_, fields) = fields(r#"{"type":"a","user":"someone"}"#);
-        assert!(!fields.odd_user.is_blank());
+        for user in
+            [r#""someone""#, "7", "[]", r#"["u","e"]"#, r#"{"uuid":"u","name":"n"}"#, r#"{"uuid":"u","uuid":"v"}"#]
+        {
+            let (text, fields) = fields(&format!(r#"{{"type":"a","user":{user}}}"#));
+            let place = fields.odd_user.span;
+            assert!(!place.is_empty() && user.contains(text.at(place)), "{user}");
+        }
+        for user in ["null", "{}", r#"{"uuid":"u","email":"e"}"#] {
+            let (_, fields) = fields(&format!(r#"{{"type":"a","user":{user}}}"#));
+            assert!(fields.odd_user.is_blank(), "{user}");
+        }
     }
 }

@@ -27,6 +27,12 @@ pub trait Disk: Send + Sync {
     fn create_dir_all<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>>;
     /// The files (not folders) of a folder, by name. A folder that isn't there has none.
     fn list<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<FileEntry>>>;
+    /// The names of the folders in a folder, sorted; links to folders are left out. A folder that isn't there has
+    /// none. A disk without this answer has none either.
+    fn list_dirs<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<String>>> {
+        let _ = dir;
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// A file's length in bytes; `None` when there is no such file.
     fn len<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Option<u64>>>;
     /// At most `limit` bytes from `offset`; fewer at the end of the file.
@@ -113,6 +119,26 @@ impl Disk for SystemDisk {
             }
             files.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(files)
+        }))
+    }
+
+    fn list_dirs<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<String>>> {
+        let dir = dir.to_owned();
+        Box::pin(blocking(move || {
+            let entries = match fs::read_dir(dir) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            let mut names = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_dir() {
+                    names.push(entry.file_name().to_string_lossy().into_owned());
+                }
+            }
+            names.sort();
+            Ok(names)
         }))
     }
 

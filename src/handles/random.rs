@@ -26,7 +26,7 @@ impl Random for SystemRandom {
     }
 }
 
-/// The same numbers for the same seed (SplitMix64).
+/// The same numbers for the same seed (`SplitMix64`).
 #[derive(Debug)]
 pub struct SeededRandom(Mutex<u64>);
 

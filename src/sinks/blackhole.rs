@@ -1,9 +1,19 @@
-//! Nowhere.
+//! Nowhere: takes everything, keeps nothing, counts.
+
+use futures::future::BoxFuture;
 
 use crate::config::{ComponentType, Field, Section};
+use crate::telemetry::{Component, metrics};
+use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// The `blackhole` type.
-pub static TYPE: ComponentType = ComponentType { name: "blackhole", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "blackhole",
+    doc: "Acknowledges every record and drops it: for outputs that nobody wants, and for measuring the rest of a \
+          pipeline.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
 static FIELDS: &[Field] = &[];
 
@@ -19,9 +29,53 @@ impl Settings {
 }
 
 /// Opens the sink: before any source runs.
-pub async fn build(
-    _settings: Settings,
-    _context: crate::topology::Context,
-) -> Result<Box<dyn crate::topology::Sink>, crate::topology::ComponentError> {
-    unimplemented!("to come")
+#[expect(clippy::unused_async, reason = "all sinks open alike")]
+pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+    Ok(Box::new(Blackhole { telemetry: context.telemetry }))
+}
+
+struct Blackhole {
+    telemetry: Component,
+}
+
+impl Sink for Blackhole {
+    fn run(self: Box<Self>, mut input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            while let Some((_, chunk)) = input.receive().await {
+                let records = chunk.records.len() as u64;
+                self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+                self.telemetry.add(&metrics::RECEIVED, records);
+                self.telemetry.add(&metrics::BYTES_JSON, chunk.bytes() as u64);
+                self.telemetry.add(&metrics::SENT, records);
+                self.telemetry.working();
+                chunk.acknowledgement.delivered();
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use crate::sinks::testing::{chunk, render};
+    use crate::telemetry::{ComponentKind, Telemetry};
+    use crate::topology::Output;
+
+    #[tokio::test]
+    async fn acknowledges_and_counts() {
+        let telemetry = Telemetry::new();
+        let sink = Box::new(Blackhole { telemetry: telemetry.component(ComponentKind::Sink, "nowhere") });
+        let (entrance, input) = Input::new();
+        let output = Output::new(vec![entrance], Component::detached());
+        let task = tokio::spawn(sink.run(input));
+        let (chunk, receipt) = chunk(&[r#"{"a":1}"#, r#"{"b":22}"#]);
+        output.send(chunk).await.unwrap();
+        assert_eq!(receipt.await, Outcome::Delivered);
+        drop(output);
+        task.await.unwrap().unwrap();
+        assert_eq!(render(&telemetry, "sentinel_sent_records_total"), ["2"]);
+        assert_eq!(render(&telemetry, "sentinel_json_bytes_total"), ["15"]);
+    }
 }

@@ -1,11 +1,34 @@
-//! Standard output.
+//! Standard output: one record, one line, for people and for whatever reads a pipe.
+//!
+//! Acknowledged is what has been flushed. When the reader has closed the pipe (`… | head`), that isn't an error: the
+//! sink ends well although its input hasn't, what it didn't write stays unacknowledged, and the runner takes that as
+//! "downstream is gone" and ends the program in order.
 
+use std::io;
+use std::pin::Pin;
+
+use futures::future::BoxFuture;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::ndjson;
 use crate::config::{ComponentType, Field, Section};
+use crate::event::Acknowledgement;
+use crate::telemetry::{Component, metrics};
+use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// The `console` type.
-pub static TYPE: ComponentType = ComponentType { name: "console", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "console",
+    doc: "Writes records to standard output as NDJSON. Logs go to standard error, so that a pipe carries data only. \
+          When the reader closes the pipe, the program ends in order with exit code 0.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
 static FIELDS: &[Field] = &[];
+
+/// Chunks that wait are written together, up to this many bytes.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Checked settings.
 #[derive(Clone, Debug)]
@@ -19,9 +42,124 @@ impl Settings {
 }
 
 /// Opens the sink: before any source runs.
-pub async fn build(
-    _settings: Settings,
-    _context: crate::topology::Context,
-) -> Result<Box<dyn crate::topology::Sink>, crate::topology::ComponentError> {
-    unimplemented!("to come")
+#[expect(clippy::unused_async, reason = "all sinks open alike")]
+pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+    Ok(to(Box::pin(tokio::io::stdout()), context.telemetry))
+}
+
+/// The sink on another writer than standard output.
+pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: Component) -> Box<dyn Sink> {
+    Box::new(Console { out, telemetry })
+}
+
+struct Console {
+    out: Pin<Box<dyn AsyncWrite + Send>>,
+    telemetry: Component,
+}
+
+impl Sink for Console {
+    fn run(mut self: Box<Self>, mut input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let mut lines = Vec::new();
+            let mut acknowledgements: Vec<Acknowledgement> = Vec::new();
+            while let Some((_, chunk)) = input.receive().await {
+                let mut next = Some(chunk);
+                let mut records = 0;
+                while let Some(chunk) = next {
+                    for record in chunk.records.iter() {
+                        ndjson::push_line(&mut lines, chunk.body(record));
+                    }
+                    records += chunk.records.len() as u64;
+                    acknowledgements.push(chunk.acknowledgement);
+                    next = if lines.len() < WRITE_BYTES { input.try_receive().map(|(_, chunk)| chunk) } else { None };
+                }
+                self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+                self.telemetry.add(&metrics::RECEIVED, records);
+                match self.write(&lines).await {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                        tracing::info!(component = self.telemetry.name(), "the reader has closed the pipe; ending");
+                        return Ok(());
+                    }
+                    Err(error) => {
+                        return Err(ComponentError::new(format!("can't write to standard output: {error}"))
+                            .hint("what was not acknowledged is read again at the next start"));
+                    }
+                }
+                self.telemetry.working();
+                self.telemetry.add(&metrics::BYTES_JSON, lines.len() as u64);
+                self.telemetry.add(&metrics::BYTES_WIRE, lines.len() as u64);
+                self.telemetry.add(&metrics::SENT, records);
+                lines.clear();
+                acknowledgements.drain(..).for_each(Acknowledgement::delivered);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Console {
+    async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.out.write_all(lines).await?;
+        self.out.flush().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Outcome;
+    use crate::sinks::testing::chunk;
+    use crate::topology::Output;
+    use tokio::io::AsyncReadExt;
+
+    #[tokio::test]
+    async fn lines_then_acknowledgement() {
+        let (write, mut read) = tokio::io::duplex(1 << 16);
+        let (entrance, input) = Input::new();
+        let output = Output::new(vec![entrance], Component::detached());
+        let (first, receipt) = chunk(&[r#"{"a":1}"#, "{\n\"b\":2}"]);
+        output.send(first).await.unwrap();
+        let (second, later) = chunk(&[r#"{"c":3}"#]);
+        output.send(second).await.unwrap();
+        drop(output);
+        to(Box::pin(write), Component::detached()).run(input).await.unwrap();
+        assert_eq!((receipt.await, later.await), (Outcome::Delivered, Outcome::Delivered));
+        let mut text = String::new();
+        read.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "{\"a\":1}\n{ \"b\":2}\n{\"c\":3}\n");
+    }
+
+    #[tokio::test]
+    async fn waits_while_the_reader_does() {
+        let (write, mut read) = tokio::io::duplex(4);
+        let (entrance, input) = Input::new();
+        let output = Output::new(vec![entrance], Component::detached());
+        let task = tokio::spawn(to(Box::pin(write), Component::detached()).run(input));
+        let (chunk, mut receipt) = chunk(&[r#"{"a":1}"#]);
+        output.send(chunk).await.unwrap();
+        let mut part = [0; 4];
+        read.read_exact(&mut part).await.unwrap();
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(&mut receipt).is_pending(), "not all of it is written");
+        read.read_exact(&mut part).await.unwrap();
+        assert_eq!(receipt.await, Outcome::Delivered);
+        drop(output);
+        task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_closed_pipe_ends_it_without_an_error() {
+        let (write, read) = tokio::io::duplex(1 << 16);
+        drop(read);
+        let (entrance, input) = Input::new();
+        let output = Output::new(vec![entrance], Component::detached());
+        let task = tokio::spawn(to(Box::pin(write), Component::detached()).run(input));
+        let (first, receipt) = chunk(&[r#"{"a":1}"#]);
+        output.send(first).await.unwrap();
+        assert_eq!(task.await.unwrap(), Ok(()));
+        assert_eq!(receipt.await, Outcome::Abandoned);
+        let (second, _receipt) = chunk(&[r#"{"a":2}"#]);
+        assert!(output.send(second).await.is_err(), "the source hears of it");
+    }
 }

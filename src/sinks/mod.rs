@@ -3,9 +3,13 @@
 pub mod blackhole;
 pub mod console;
 pub mod file;
+mod ndjson;
 pub mod sentinel;
+#[cfg(test)]
+mod testing;
 
 use crate::config::{ComponentType, Section};
+use crate::handles::Handles;
 use crate::topology::{ComponentError, Context, Sink};
 
 /// All types of sink.
@@ -34,6 +38,26 @@ impl Settings {
             "blackhole" => Self::Blackhole(blackhole::Settings::read(section)),
             _ => return None,
         })
+    }
+
+    /// What no other sink may use too: the files that it writes.
+    pub fn claims(&self) -> Option<String> {
+        match self {
+            // To be `Some(settings.claims())` when the file sink has its settings.
+            Self::File(_) | Self::Sentinel(_) | Self::Console(_) | Self::Blackhole(_) => None,
+        }
+    }
+
+    /// Tries the credential and the endpoint with one request (`validate --connect`). Answers in words what works, or
+    /// what doesn't and what to do.
+    #[expect(clippy::unused_async, reason = "the sentinel sink's probe will wait")]
+    pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
+        let _ = handles;
+        match self {
+            // To become `sentinel::probe(settings, handles).await`.
+            Self::Sentinel(_) => Err("this build can't try the sentinel sink".into()),
+            Self::File(_) | Self::Console(_) | Self::Blackhole(_) => Ok("nothing to try".into()),
+        }
     }
 
     /// Opens the sink: before any source runs.

@@ -1,11 +1,15 @@
 //! Sources: where events come from. One file or folder each, one variant each.
 
+mod delivery;
 pub mod file;
 pub mod generate;
+mod in_flight;
 pub mod nordpass;
+mod recording;
 pub mod stdin;
 
 use crate::config::{ComponentType, Section};
+use crate::handles::Handles;
 use crate::topology::Source;
 
 /// All types of source.
@@ -34,6 +38,26 @@ impl Settings {
             "generate" => Self::Generate(generate::Settings::read(section)),
             _ => return None,
         })
+    }
+
+    /// What no other source may use too.
+    pub fn claims(&self) -> Option<String> {
+        match self {
+            Self::Stdin(_) => Some("standard input".into()),
+            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) => None,
+        }
+    }
+
+    /// Tries the token and the endpoint with one request (`validate --connect`). Answers in words what works, or
+    /// what doesn't and what to do.
+    #[expect(clippy::unused_async, reason = "the nordpass source's probe will wait")]
+    pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
+        let _ = handles;
+        match self {
+            // To become `nordpass::probe(settings, handles).await`.
+            Self::Nordpass(_) => Err("this build can't try the nordpass source".into()),
+            Self::File(_) | Self::Stdin(_) | Self::Generate(_) => Ok("nothing to try".into()),
+        }
     }
 
     /// Makes the source.

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ::metrics::{Key, Label, Level, Metadata, Recorder};
 use jiff::Timestamp;
-use metrics::{Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::Metric;
+use super::{Metric, metrics};
+
+/// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
+/// where nobody scrapes, the memory would grow.
+const UPKEEP: u64 = 1_024;
 
 static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::INFO, None);
 
@@ -76,6 +80,19 @@ pub struct Health {
     pub state: ComponentState,
 }
 
+/// A component's main numbers since the start, for the status page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// [`metrics::RECEIVED`].
+    pub received: u64,
+    /// [`metrics::SENT`].
+    pub sent: u64,
+    /// [`metrics::ERRORS`], of all kinds.
+    pub errors: u64,
+    /// [`metrics::DEAD_LETTERS`].
+    pub dead_letters: u64,
+}
+
 /// How far a source is with its history. All numbers only for people: nothing is decided by them.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -125,6 +142,7 @@ impl Telemetry {
                     name: name.to_owned(),
                     state: Mutex::new(ComponentState::Starting),
                     progress: Progress::default(),
+                    numbers: Numbers::default(),
                 }),
             })
             .clone()
@@ -148,6 +166,17 @@ impl Telemetry {
         self.components.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// The metrics as of `now`: gauges that say how old something is are worked out first, so that they grow while
+    /// nothing happens.
+    pub fn render_at(&self, now: Timestamp) -> String {
+        for component in self.components() {
+            if let Some(cursor) = component.cursor() {
+                component.set(&metrics::LAG_SECONDS, (now.as_second() as f64 - cursor).max(0.0));
+            }
+        }
+        self.render()
+    }
+
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
@@ -160,6 +189,32 @@ struct Inner {
     name: String,
     state: Mutex<ComponentState>,
     progress: Progress,
+    numbers: Numbers,
+}
+
+/// What a component's metrics say that is needed outside `/metrics`, too: the recorder can't be asked for it.
+#[derive(Debug, Default)]
+struct Numbers {
+    received: AtomicU64,
+    sent: AtomicU64,
+    errors: AtomicU64,
+    dead_letters: AtomicU64,
+    observations: AtomicU64,
+    /// The bits of [`metrics::CURSOR_SECONDS`]; 0 while there is none.
+    cursor: AtomicU64,
+}
+
+impl Numbers {
+    fn add(&self, metric: &Metric, number: u64) {
+        let total = match metric.name {
+            name if name == metrics::RECEIVED.name => &self.received,
+            name if name == metrics::SENT.name => &self.sent,
+            name if name == metrics::ERRORS.name => &self.errors,
+            name if name == metrics::DEAD_LETTERS.name => &self.dead_letters,
+            _ => return,
+        };
+        total.fetch_add(number, Ordering::Relaxed);
+    }
 }
 
 /// One component's telemetry. Cheap to clone.
@@ -188,21 +243,29 @@ impl Component {
     /// Adds to a counter without a label of its own.
     pub fn add(&self, metric: &'static Metric, number: u64) {
         self.recorder.register_counter(&self.key(metric, None), &METADATA).increment(number);
+        self.inner.numbers.add(metric, number);
     }
 
     /// Adds to a counter with a label.
     pub fn add_labelled(&self, metric: &'static Metric, label: &str, number: u64) {
         self.recorder.register_counter(&self.key(metric, Some(label)), &METADATA).increment(number);
+        self.inner.numbers.add(metric, number);
     }
 
     /// Sets a gauge.
     pub fn set(&self, metric: &'static Metric, value: f64) {
         self.recorder.register_gauge(&self.key(metric, None), &METADATA).set(value);
+        if metric.name == metrics::CURSOR_SECONDS.name {
+            self.inner.numbers.cursor.store(value.to_bits(), Ordering::Relaxed);
+        }
     }
 
     /// Records a value of a distribution.
     pub fn observe(&self, metric: &'static Metric, value: f64) {
         self.recorder.register_histogram(&self.key(metric, None), &METADATA).record(value);
+        if self.inner.numbers.observations.fetch_add(1, Ordering::Relaxed) % UPKEEP == UPKEEP - 1 {
+            self.recorder.handle().run_upkeep();
+        }
     }
 
     fn key(&self, metric: &'static Metric, label: Option<&str>) -> Key {
@@ -227,7 +290,7 @@ impl Component {
         tracing::warn!(component = self.name(), kind = self.kind().as_str(), "waiting: {reason}");
         *state = ComponentState::Waiting { reason: reason.to_owned(), since };
         drop(state);
-        self.set(&super::metrics::WAITING, 1.0);
+        self.set(&metrics::WAITING, 1.0);
     }
 
     /// The component works (again).
@@ -241,7 +304,7 @@ impl Component {
         }
         *state = ComponentState::Working;
         drop(state);
-        self.set(&super::metrics::WAITING, 0.0);
+        self.set(&metrics::WAITING, 0.0);
     }
 
     /// The component has stopped: with an error, or because its work is done.
@@ -250,12 +313,30 @@ impl Component {
             Some(reason) => ComponentState::Failed { reason },
             None => ComponentState::Finished,
         };
-        self.set(&super::metrics::WAITING, 0.0);
+        self.set(&metrics::WAITING, 0.0);
     }
 
     /// What it is doing.
     pub fn state(&self) -> ComponentState {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its main numbers.
+    pub fn totals(&self) -> Totals {
+        let numbers = &self.inner.numbers;
+        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        Totals {
+            received: read(&numbers.received),
+            sent: read(&numbers.sent),
+            errors: read(&numbers.errors),
+            dead_letters: read(&numbers.dead_letters),
+        }
+    }
+
+    /// The Unix time up to which everything is delivered, where the component has told one.
+    pub fn cursor(&self) -> Option<f64> {
+        let cursor = f64::from_bits(self.inner.numbers.cursor.load(Ordering::Relaxed));
+        (cursor > 0.0).then_some(cursor)
     }
 
     /// Its progress numbers.
@@ -269,5 +350,96 @@ impl Progress {
     pub fn page(&self, events: u64) {
         self.pages.fetch_add(1, Ordering::Relaxed);
         self.events.fetch_add(events, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::METRICS;
+    use super::super::MetricKind;
+    use super::super::logs::LogFormat;
+    use super::super::logs::tests::logged;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn every_metric_is_scraped_with_help_and_type() {
+        let telemetry = Telemetry::new();
+        let component = telemetry.component(ComponentKind::Sink, "sentinel");
+        for metric in METRICS {
+            match (metric.kind, metric.label) {
+                (MetricKind::Counter, None) => component.add(metric, 1),
+                (MetricKind::Counter, Some(_)) => component.add_labelled(metric, "a \"label\"\n", 1),
+                (MetricKind::Gauge, _) => component.set(metric, 1.0),
+                (MetricKind::Histogram, _) => component.observe(metric, 1.0),
+            }
+        }
+        let scrape = telemetry.render();
+        for metric in METRICS {
+            let kind = match metric.kind {
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "summary",
+            };
+            assert!(scrape.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
+            assert!(scrape.contains(&format!("# TYPE {} {kind}\n", metric.name)), "{}", metric.name);
+            let sample = "component_kind=\"sink\",component=\"sentinel\"";
+            let samples = scrape.lines().filter(|line| line.starts_with(metric.name) && line.contains(sample));
+            assert!(samples.count() > 0, "{}:\n{scrape}", metric.name);
+        }
+        assert!(scrape.contains(r#"kind="a \"label\"\n""#), "{scrape}");
+    }
+
+    #[test]
+    fn lag_grows_while_nothing_happens() {
+        let telemetry = Telemetry::new();
+        let source = telemetry.component(ComponentKind::Source, "nordpass");
+        telemetry.component(ComponentKind::Source, "idle");
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert!(!telemetry.render_at(at(50)).contains("sentinel_lag_seconds{"));
+        source.set(&metrics::CURSOR_SECONDS, 1_000.0);
+        let lag = |now| {
+            let scrape = telemetry.render_at(at(now));
+            let mut lines = scrape.lines().filter(|line| line.starts_with("sentinel_lag_seconds{"));
+            let value = lines.next().unwrap().rsplit(' ').next().unwrap().to_owned();
+            assert_eq!(lines.next(), None, "only of what has a cursor");
+            value
+        };
+        assert_eq!([lag(1_060), lag(1_120), lag(900)], ["60", "120", "0"]);
+    }
+
+    #[test]
+    fn waiting_is_logged_once_for_each_reason() {
+        let telemetry = Telemetry::new();
+        let sink = telemetry.component(ComponentKind::Sink, "sentinel");
+        let text = logged(LogFormat::Human, "info", || {
+            for minute in 0..5 {
+                sink.waiting("403: give the identity its role", Timestamp::from_second(minute * 60).unwrap());
+            }
+            sink.waiting("no connection", Timestamp::from_second(600).unwrap());
+            assert_eq!(
+                sink.state(),
+                ComponentState::Waiting { reason: "no connection".into(), since: NOW },
+                "waiting goes on, only for something else"
+            );
+            sink.working();
+            sink.working();
+            sink.waiting("no connection", Timestamp::from_second(700).unwrap());
+        });
+        assert_eq!(text.matches("403: give the identity").count(), 1, "{text}");
+        assert_eq!(text.matches("waiting: no connection").count(), 2, "{text}");
+        assert_eq!(text.matches("works again").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn totals_count_what_the_metrics_count() {
+        let component = Component::detached();
+        component.add(&metrics::RECEIVED, 5);
+        component.add(&metrics::SENT, 4);
+        component.add_labelled(&metrics::ERRORS, "timeout", 2);
+        component.add_labelled(&metrics::ERRORS, "status", 1);
+        component.add(&metrics::PAGES, 9);
+        assert_eq!(component.totals(), Totals { received: 5, sent: 4, errors: 3, dead_letters: 0 });
     }
 }

@@ -1,7 +1,13 @@
 //! What the program tells about itself: metrics, health, progress, logs. Never a payload, never a secret.
 
+pub mod api;
 mod component;
+pub mod logs;
 mod metric;
+pub mod progress;
+mod reference;
+mod status_page;
 
-pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry};
+pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry, Totals};
 pub use metric::{METRICS, Metric, MetricKind, metrics};
+pub use reference::reference_page;

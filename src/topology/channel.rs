@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::event::{Acknowledgement, Chunk};
+use crate::event::Chunk;
 use crate::telemetry::{Component, metrics};
 
 /// How many chunks may wait in front of a component. Small: the source is the buffer.
@@ -67,7 +67,28 @@ impl Input {
     }
 }
 
+/// Whether anybody can still send to a component.
+#[derive(Clone, Debug)]
+pub struct Presence(mpsc::WeakSender<(usize, Chunk)>);
+
+impl Presence {
+    /// True while an upstream component holds the entrance.
+    pub fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
 impl Entrance {
+    /// Watches whether the entrance is still held, without holding it.
+    pub fn presence(&self) -> Presence {
+        Presence(self.sender.downgrade())
+    }
+
+    /// Whether the state waits for what goes in here.
+    pub fn is_required(&self) -> bool {
+        self.required
+    }
+
     /// The same component's entrance for another of its inputs.
     #[must_use]
     pub fn input(&self, index: usize) -> Self {
@@ -113,17 +134,22 @@ impl Output {
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
         let records = chunk.records.len() as u64;
         for entrance in self.entrances.iter().filter(|entrance| !entrance.required) {
-            let copy = Chunk { acknowledgement: Acknowledgement::detached(), ..chunk.clone() };
+            let copy = chunk.detached();
             if entrance.sender.try_send((entrance.index, copy)).is_ok() {
                 entrance.waiting.fetch_add(1, Ordering::Relaxed);
             } else if let Some(telemetry) = &self.telemetry {
                 telemetry.0.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
-        let mut required = self.entrances.iter().filter(|entrance| entrance.required).peekable();
+        let last = self.entrances.iter().rposition(|entrance| entrance.required);
         let mut rest = Some(chunk);
-        while let Some(entrance) = required.next() {
-            let copy = if required.peek().is_some() { rest.clone() } else { rest.take() };
+        // By index: an iterator held over an await would make the future not `Send`.
+        for at in 0..last.map_or(0, |last| last + 1) {
+            let entrance = &self.entrances[at];
+            if !entrance.required {
+                continue;
+            }
+            let copy = if Some(at) == last { rest.take() } else { rest.clone() };
             let Some(copy) = copy else { break };
             entrance.waiting.fetch_add(1, Ordering::Relaxed);
             entrance.sender.send((entrance.index, copy)).await.map_err(|_| Closed)?;
@@ -136,5 +162,56 @@ impl Output {
             telemetry.0.add(&metrics::SENT, records);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventId, Receipt, Record, Span};
+    use crate::event::{Origin, Outcome, Text, parse_event};
+
+    fn chunk() -> (Chunk, Receipt) {
+        let text = Text::from("{}".to_owned());
+        let fields = parse_event(&text, &text).expect("an object");
+        let record = Record { id: EventId(1), time: 0, organization: "".into(), body: Span::new(0, 2) };
+        let origin = Origin { source: "s".into(), run: 0, sequence: 0 };
+        Chunk::of_events(text, vec![record], vec![fields], origin)
+    }
+
+    #[tokio::test]
+    async fn every_required_reader_has_to_acknowledge() {
+        let ((first, mut first_in), (second, mut second_in)) = (Input::new(), Input::new());
+        let output = Output::new(vec![first, second.input(3)], Component::detached());
+        let (chunk, mut receipt) = chunk();
+        output.send(chunk).await.expect("open");
+        first_in.receive().await.expect("a chunk").1.acknowledgement.delivered();
+        assert!(futures::poll!(&mut receipt).is_pending());
+        let (index, chunk) = second_in.receive().await.expect("a chunk");
+        assert_eq!(index, 3);
+        chunk.acknowledgement.delivered();
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn a_full_optional_reader_holds_nobody_up_and_its_loss_is_not_waited_for() {
+        let ((required, mut required_in), (optional, optional_in)) = (Input::new(), Input::with_capacity(1));
+        let output = Output::new(vec![optional.optional(), required], Component::detached());
+        for _ in 0..3 {
+            let (chunk, receipt) = chunk();
+            output.send(chunk).await.expect("open");
+            required_in.receive().await.expect("a chunk").1.acknowledgement.delivered();
+            assert_eq!(receipt.await, Outcome::Delivered);
+        }
+        assert_eq!(optional_in.waiting(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_reader_abandons_the_chunk() {
+        let (entrance, input) = Input::new();
+        drop(input);
+        let (chunk, receipt) = chunk();
+        assert_eq!(Output::new(vec![entrance], Component::detached()).send(chunk).await, Err(Closed));
+        assert_eq!(receipt.await, Outcome::Abandoned);
     }
 }

@@ -1,13 +1,22 @@
 //! Builds the components of a checked configuration, runs them, and ends them in order.
+//!
+//! Ending always goes with the stream: a source stops reading and drops its output, so its readers see the end of
+//! their input, deliver what they hold, and end in turn; meanwhile the source waits for its receipts and commits.
+//! Nothing is told to stop in the middle, unless the drain's deadline passes.
 
+use std::collections::HashMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ComponentError, Shutdown};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::channel::Presence;
+use super::{ComponentError, Context, Entrance, Input, Output, Shutdown, ShutdownSignal, Transform};
 use crate::checkpoint::Store;
-use crate::config::Config;
+use crate::config::{Config, InputRef};
 use crate::handles::Handles;
-use crate::telemetry::{ComponentKind, Telemetry};
+use crate::telemetry::{Component, ComponentKind, Telemetry, metrics};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -16,6 +25,12 @@ pub struct RunOptions {
     pub once: bool,
     /// How long a shutdown may drain.
     pub drain: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { once: false, drain: Duration::from_secs(15) }
+    }
 }
 
 /// A component that stopped with an error.
@@ -39,7 +54,9 @@ pub struct RunReport {
 }
 
 /// Runs a pipeline set to its end: until `shutdown` begins (then it drains), or with `once` until everything is done.
-/// Opening a sink can fail; then nothing has run.
+///
+/// A source that fails stops alone: another organization's events go on. A transform or a sink that fails, or whose
+/// reader is gone, drains everything. A sink that can't be opened is a failure, and then nothing has run.
 pub async fn run(
     config: Config,
     options: RunOptions,
@@ -48,6 +65,293 @@ pub async fn run(
     telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> RunReport {
-    let _ = (config, options, handles, store, telemetry, shutdown);
-    RunReport::default()
+    let (signal, inner) = ShutdownSignal::new();
+    let base = Base { data_dir: config.data_dir.clone(), handles, store, shutdown: inner, once: options.once };
+    let mut running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
+    if let Err(failure) = build(config, &base, &telemetry, &mut running).await {
+        running.report.failures.push(failure);
+        return running.report;
+    }
+    running.supervise(&signal, &shutdown, options.drain).await
+}
+
+struct Base {
+    data_dir: std::path::PathBuf,
+    handles: Handles,
+    store: Arc<dyn Store>,
+    shutdown: Shutdown,
+    once: bool,
+}
+
+impl Base {
+    fn context(&self, telemetry: Component) -> Context {
+        Context {
+            name: telemetry.name().into(),
+            handles: self.handles.clone(),
+            telemetry,
+            data_dir: self.data_dir.clone(),
+            store: self.store.clone(),
+            shutdown: self.shutdown.clone(),
+            once: self.once,
+        }
+    }
+}
+
+/// What a task is.
+struct Member {
+    telemetry: Component,
+    /// Tells whether anything upstream still lives.
+    upstream: Option<Presence>,
+}
+
+struct Running {
+    tasks: JoinSet<Result<(), ComponentError>>,
+    members: HashMap<Id, Member>,
+    report: RunReport,
+}
+
+/// Who reads each output, by the output's place in the graph.
+type Readers = HashMap<InputRef, Vec<Entrance>>;
+
+async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut Running) -> Result<(), Failure> {
+    let mut readers = Readers::new();
+    let mut sinks = Vec::new();
+    for sink in config.sinks {
+        let (entrance, input) = Input::new();
+        let presence = entrance.presence();
+        let component = telemetry.component(ComponentKind::Sink, &sink.name);
+        connect(&mut readers, &sink.inputs, entrance, sink.required);
+        let opened = sink.settings.build(base.context(component.clone())).await;
+        let opened = opened
+            .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name, error })
+            .inspect_err(|failure| component.stopped(Some(failure.error.to_string())))?;
+        sinks.push((component, opened, input, presence));
+    }
+    for (component, sink, input, presence) in sinks {
+        running.spawn(component, Some(presence), sink.run(input));
+    }
+    // From the last to the first: the readers of a transform's outputs are known before the transform is.
+    for transform in config.transforms.into_iter().rev() {
+        let component = telemetry.component(ComponentKind::Transform, &transform.name);
+        let mut required = false;
+        let outputs = (0..transform.outputs)
+            .map(|output| {
+                let entrances =
+                    readers.remove(&InputRef { component: transform.name.clone(), output }).unwrap_or_default();
+                required |= entrances.iter().any(Entrance::is_required);
+                Output::new(entrances, component.clone())
+            })
+            .collect();
+        let (entrance, input) = Input::new();
+        let presence = entrance.presence();
+        connect(&mut readers, &transform.inputs, entrance, required);
+        let built = transform.settings.build(component.clone());
+        running.spawn(component.clone(), Some(presence), run_transform(built, input, outputs, component));
+    }
+    for source in config.sources {
+        let component = telemetry.component(ComponentKind::Source, &source.name);
+        let entrances = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
+        let output = Output::new(entrances, component.clone());
+        let context = base.context(component.clone());
+        running.spawn(component, None, source.settings.build().run(context, output));
+    }
+    Ok(())
+}
+
+/// Notes a component's entrance with everything that it reads.
+fn connect(readers: &mut Readers, inputs: &[InputRef], entrance: Entrance, required: bool) {
+    let entrance = if required { entrance } else { entrance.optional() };
+    for (index, input) in inputs.iter().enumerate() {
+        readers.entry(input.clone()).or_default().push(entrance.input(index));
+    }
+}
+
+async fn run_transform(
+    mut transform: Box<dyn Transform>,
+    mut input: Input,
+    outputs: Vec<Output>,
+    telemetry: Component,
+) -> Result<(), ComponentError> {
+    let mut out = Vec::new();
+    while let Some((_, chunk)) = input.receive().await {
+        telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+        telemetry.working();
+        transform.transform(chunk, &mut out);
+        out.reverse();
+        while let Some((output, chunk)) = out.pop() {
+            let Some(output) = outputs.get(output) else { continue };
+            if output.send(chunk).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Running {
+    fn spawn(
+        &mut self,
+        telemetry: Component,
+        upstream: Option<Presence>,
+        task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
+    ) {
+        let id = self.tasks.spawn(task).id();
+        self.members.insert(id, Member { telemetry, upstream });
+    }
+
+    /// Waits for the tasks' ends, and for the signal to end them.
+    async fn supervise(mut self, signal: &ShutdownSignal, shutdown: &Shutdown, drain: Duration) -> RunReport {
+        let stop = self.until(shutdown.begun()).await;
+        if stop == Stop::AllEnded {
+            return self.report;
+        }
+        tracing::info!("draining, for at most {} s", drain.as_secs());
+        signal.begin();
+        let deadline = tokio::time::Instant::now() + drain;
+        loop {
+            match self.until(tokio::time::sleep_until(deadline)).await {
+                Stop::AllEnded => return self.report,
+                // Already draining: one more end changes nothing.
+                Stop::Broken => {}
+                Stop::Told => break,
+            }
+        }
+        self.report.drain_timed_out = true;
+        self.tasks.shutdown().await;
+        self.report
+    }
+
+    /// Collects ended tasks until all have ended, one ends that the others can't do without, or `told` resolves.
+    async fn until(&mut self, told: impl Future<Output = ()>) -> Stop {
+        tokio::pin!(told);
+        loop {
+            let ended = tokio::select! {
+                biased;
+                ended = self.tasks.join_next_with_id() => ended,
+                () = &mut told => return Stop::Told,
+            };
+            let Some(ended) = ended else { return Stop::AllEnded };
+            if self.ended(ended) {
+                return if self.tasks.is_empty() { Stop::AllEnded } else { Stop::Broken };
+            }
+        }
+    }
+
+    /// Notes how a task ended. True when the others have to drain.
+    fn ended(&mut self, ended: Result<(Id, Result<(), ComponentError>), JoinError>) -> bool {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, result),
+            Err(error) if error.is_panic() => {
+                let error_text = "stopped unexpectedly: a bug in this program";
+                let hint = "please report it with the log; the events in flight are read again at the next start";
+                (error.id(), Err(ComponentError::new(error_text).hint(hint)))
+            }
+            Err(error) => (error.id(), Ok(())),
+        };
+        let Some(member) = self.members.remove(&id) else { return false };
+        let Member { telemetry, upstream } = member;
+        match result {
+            Ok(()) => {
+                telemetry.stopped(None);
+                upstream.is_some_and(|upstream| upstream.is_alive())
+            }
+            Err(error) => {
+                tracing::error!(
+                    component = telemetry.name(),
+                    kind = telemetry.kind().as_str(),
+                    hint = error.hint.as_deref(),
+                    "{error}"
+                );
+                telemetry.stopped(Some(error.to_string()));
+                let kind = telemetry.kind();
+                self.report.failures.push(Failure { kind, name: telemetry.name().to_owned(), error });
+                kind != ComponentKind::Source
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    AllEnded,
+    Told,
+    Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> (Running, Telemetry) {
+        let running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
+        (running, Telemetry::new())
+    }
+
+    async fn until(shutdown: Shutdown) -> Result<(), ComponentError> {
+        shutdown.begun().await;
+        Ok(())
+    }
+
+    const DRAIN: Duration = Duration::from_secs(15);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_source_stops_alone_and_a_failed_sink_drains_everything() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let broken = telemetry.component(ComponentKind::Source, "broken");
+        running.spawn(broken, None, async { Err(ComponentError::new("its state is damaged")) });
+        running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
+        let sink = telemetry.component(ComponentKind::Sink, "sink");
+        running.spawn(sink, None, async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            Err(ComponentError::new("the table is gone"))
+        });
+        let began = tokio::time::Instant::now();
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert_eq!(began.elapsed().as_secs(), 60, "the failed source didn't stop the others");
+        let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
+        assert_eq!(names, ["broken", "sink"]);
+        assert!(!report.drain_timed_out);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_component_that_does_not_drain_is_ended_at_the_deadline() {
+        let (mut running, telemetry) = running();
+        let (signal, _inner) = ShutdownSignal::new();
+        running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
+        let (outer, shutdown) = ShutdownSignal::new();
+        outer.begin();
+        let began = tokio::time::Instant::now();
+        let report = running.supervise(&signal, &shutdown, DRAIN).await;
+        assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_a_failure_with_a_name() {
+        let (mut running, telemetry) = running();
+        let (signal, _inner) = ShutdownSignal::new();
+        running.spawn(telemetry.component(ComponentKind::Transform, "asim"), None, async { panic!("a test's panic") });
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert_eq!(report.failures[0].name, "asim");
+        assert!(report.failures[0].error.hint.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_whose_reader_is_gone_drains_everything_without_a_failure() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let (entrance, input) = Input::new();
+        let presence = entrance.presence();
+        running.spawn(telemetry.component(ComponentKind::Source, "source"), None, async move {
+            inner.begun().await;
+            drop(entrance);
+            Ok(())
+        });
+        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(presence), async move {
+            drop(input);
+            Ok(())
+        });
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert!(report.failures.is_empty() && !report.drain_timed_out);
+    }
 }

@@ -1,13 +1,35 @@
 //! Events to rows of the official table.
+//!
+//! `NordPassEventLogs_CL` as the official connector fills it, column by column, so that the official rules and the
+//! workbook keep working; and `event_id` and `event_time`, which it doesn't have. MSP staff replace the user, as there.
+//!
+//! The official connector drops what it has no column for. Here it is kept in one further entry of `metadata`,
+//! `connector`: the member whom MSP staff replaced, fields that are new, a timestamp that can't be used. An event
+//! without any of these, which is nearly every event, has its metadata as it came.
 
+use std::fmt::Write as _;
+
+use super::asim::json;
+use super::asim::metadata::Metadata;
+use super::asim::people::scalar;
+use super::asim::{fields_of_rows, object_of};
 use crate::config::{ComponentType, Field, Section};
+use crate::event::{Chunk, Event, Record, Shape, Span, event_time, unescape};
+use crate::telemetry::{Component, metrics};
+use crate::topology::Transform;
 
 /// The `event_log` type.
-pub static TYPE: ComponentType = ComponentType { name: "event_log", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "event_log",
+    doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled in the \
+          same way, so that the official rules and workbook keep working, and two more, `event_id` and `event_time`.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
 static FIELDS: &[Field] = &[];
 
-/// Checked settings.
+/// Checked settings: there are none.
 #[derive(Clone, Debug)]
 pub struct Settings {}
 
@@ -19,6 +41,233 @@ impl Settings {
 }
 
 /// Makes the transform.
-pub fn build(_settings: Settings, _telemetry: crate::telemetry::Component) -> Box<dyn crate::topology::Transform> {
-    unimplemented!("to come")
+pub fn build(_settings: Settings, telemetry: Component) -> Box<dyn Transform> {
+    Box::new(EventLog { size: 0, telemetry })
+}
+
+struct EventLog {
+    /// The bytes of the last chunk, to begin the next one with enough room.
+    size: usize,
+    telemetry: Component,
+}
+
+impl Transform for EventLog {
+    fn transform(&mut self, chunk: Chunk, out: &mut Vec<(usize, Chunk)>) {
+        let mut metadata = Metadata::default();
+        let mut text = String::with_capacity(self.size);
+        let mut records = Vec::with_capacity(chunk.records.len());
+        let parsed = fields_of_rows(&chunk);
+        for (record, fields) in chunk.records.iter().zip(chunk.events.as_deref().unwrap_or(&parsed)) {
+            let event = Event { text: &chunk.text, record, fields };
+            metadata.read(object_of(&event));
+            let start = text.len();
+            write(&mut text, &event, &metadata);
+            let body = Span::new(start, text.len());
+            records.push(Record { id: record.id, time: record.time, organization: record.organization.clone(), body });
+        }
+        self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        if !records.is_empty() {
+            self.size = text.len();
+            out.push((0, chunk.rows(text, records)));
+        }
+        chunk.acknowledgement.delivered();
+    }
+}
+
+fn write(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>) {
+    let fields = event.fields;
+    let time = json::time(event.record.time);
+    let time = json::ascii(&time);
+    json::field(out, r#"{"TimeGenerated":""#, time);
+    json::field(out, r#","event_time":""#, time);
+    out.push_str(r#","timestamp":"#);
+    let _ = write!(out, "{}", event.record.time);
+    json::field(out, r#","event_id":""#, json::ascii(&event.record.id.hex()));
+    let mut optional = |opening: &str, content: &str| {
+        if !content.is_empty() {
+            json::field(out, opening, content);
+        }
+    };
+    optional(r#","event_type":""#, &event.quoted_content(&fields.kind));
+    optional(r#","action":""#, &event.quoted_content(&fields.action));
+    optional(r#","initiator":""#, &event.quoted_content(&fields.initiator));
+    optional(r#","organization_uuid":""#, &event.quoted_content(&fields.organization));
+    // Each of the two is replaced by itself, as the official connector does it.
+    let msp = metadata.msp.unwrap_or_default();
+    let or = |staff, member| if str::is_empty(staff) { member } else { staff };
+    let (uuid, email) = (scalar(event, &fields.user_uuid), scalar(event, &fields.user_email));
+    optional(r#","user_uuid":""#, or(msp.uuid, uuid));
+    optional(r#","user_email":""#, or(msp.email, email));
+    let replaced = (!uuid.is_empty() && !msp.uuid.is_empty()) || (!email.is_empty() && !msp.email.is_empty());
+    write_metadata(out, event, metadata, replaced);
+    out.push('}');
+}
+
+fn write_metadata(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>, replaced: bool) {
+    let fields = event.fields;
+    let there = !matches!(fields.metadata.shape, Shape::Missing | Shape::Null);
+    let raw = event.json_of(&fields.metadata);
+    let odd_user = !fields.odd_user.is_blank()
+        || fields.user_uuid.shape == Shape::Other
+        || fields.user_email.shape == Shape::Other;
+    let odd_time = fields.timestamp.shape != Shape::Missing
+        && event_time(event.text, &fields.timestamp) != Some((event.record.time, true));
+    if !replaced && !odd_user && !odd_time && fields.unknown.is_empty() {
+        if there {
+            out.push_str(r#","metadata":"#);
+            json::value(out, raw);
+        }
+        return;
+    }
+    let mut name = String::from("connector");
+    out.push_str(r#","metadata":{"#);
+    if metadata.is_object {
+        for (key, value) in &metadata.entries {
+            json::field(out, "\"", key);
+            out.push(':');
+            json::value(out, value);
+            out.push(',');
+        }
+        while metadata.entries.iter().any(|(key, _)| unescape(key) == name) {
+            name.push('_');
+        }
+    } else if there {
+        out.push_str(r#""metadata":"#);
+        json::value(out, raw);
+        out.push(',');
+    }
+    json::field(out, "\"", &name);
+    out.push_str(":{");
+    let mut separator = "";
+    let mut part = |name: &str, value: &str| {
+        out.push_str(separator);
+        separator = ",";
+        json::field(out, "\"", name);
+        out.push(':');
+        json::value(out, value);
+    };
+    if !fields.odd_user.is_blank() {
+        part("user", event.json_of(&fields.odd_user));
+    } else if replaced || odd_user {
+        part("user_uuid", event.json_of(&fields.user_uuid));
+        part("user_email", event.json_of(&fields.user_email));
+    }
+    if odd_time {
+        part("timestamp", event.json_of(&fields.timestamp));
+    }
+    // A list of single entries: the names come from outside, and may be there twice.
+    if !fields.unknown.is_empty() {
+        let mut list = String::from("[");
+        for (name, value) in &fields.unknown {
+            list.push_str(if list.len() > 1 { ",{" } else { "{" });
+            json::field(&mut list, "\"", event.text.at(name.span));
+            list.push(':');
+            json::value(&mut list, event.json_of(value));
+            list.push('}');
+        }
+        list.push(']');
+        part("fields", &list);
+    }
+    out.push_str("}}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use serde_json::{Map, Value, json};
+
+    use super::super::asim::generator::{Generator, chunk};
+    use super::*;
+    use crate::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};
+
+    fn rows(events: &[String]) -> Vec<Map<String, Value>> {
+        let mut out = Vec::new();
+        build(Settings {}, Component::detached()).transform(chunk(events), &mut out);
+        assert!(out.len() <= 1 && out.iter().all(|(index, _)| *index == 0));
+        let parse = |body| serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        out.iter().flat_map(|(_, rows)| rows.records.iter().map(|record| parse(rows.body(record)))).collect()
+    }
+
+    fn row(event: &str) -> Map<String, Value> {
+        rows(&[event.to_owned()]).pop().expect("one row")
+    }
+
+    /// The event of the official connector's own test, in the API's nesting.
+    const INVITED: &str = r#"{"type":"invites","action":"user_invited","timestamp":1738255186,"organization_uuid":"o",
+        "user":{"uuid":"u","email":"actor@example.com"},"initiator":"",
+        "metadata":{"emails":["invitee@example.com"],"msp":{"user_email":"msp@example.com","user_role":"admin","user_uuid":"m"}}}"#;
+
+    #[test]
+    fn the_official_columns_with_the_msp_in_the_users_place() {
+        let mut row = row(INVITED);
+        let id = row.remove("event_id").expect("an id");
+        assert_eq!(id.as_str().map(str::len), Some(32));
+        assert_eq!(
+            Value::Object(row),
+            json!({
+                "TimeGenerated": "2025-01-30T16:39:46Z",
+                "event_time": "2025-01-30T16:39:46Z",
+                "timestamp": 1_738_255_186,
+                "event_type": "invites",
+                "action": "user_invited",
+                "organization_uuid": "o",
+                "user_uuid": "m",
+                "user_email": "msp@example.com",
+                "metadata": {
+                    "emails": ["invitee@example.com"],
+                    "msp": {"user_email": "msp@example.com", "user_role": "admin", "user_uuid": "m"},
+                    "connector": {"user_uuid": "u", "user_email": "actor@example.com"},
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_plain_event_has_its_metadata_as_it_came() {
+        let metadata = r#"{"platform": "web","n":1.50,"connector":"theirs"}"#;
+        let event = format!(
+            r#"{{"type":"lock","action":"master_failed","timestamp":5,"user":{{"uuid":"u","email":"e"}},"metadata":{metadata},"initiator":"azure_ad"}}"#
+        );
+        let mut out = Vec::new();
+        build(Settings {}, Component::detached()).transform(chunk(&[event]), &mut out);
+        let rows = &out[0].1;
+        let body = rows.body(&rows.records[0]);
+        assert!(body.contains(metadata) && body.contains(r#""initiator":"azure_ad""#), "{body}");
+    }
+
+    #[test]
+    fn what_has_no_column_is_kept_in_the_metadata() {
+        let row =
+            row(r#"{"type":"a","action":"b","timestamp":"soon","user":7,"new":1,"new":2,"metadata":{"connector":3}}"#);
+        assert_eq!(
+            row["metadata"],
+            json!({"connector": 3, "connector_": {"user": 7, "timestamp": "soon", "fields": [{"new": 1}, {"new": 2}]}})
+        );
+        let row = self::row(r#"{"type":"a","action":"b","timestamp":5,"new":1,"metadata":"text"}"#);
+        assert_eq!(row["metadata"], json!({"metadata": "text", "connector": {"fields": [{"new": 1}]}}));
+    }
+
+    #[test]
+    fn generated_events_fit_the_columns() {
+        let types: HashMap<&str, ColumnType> = columns(EVENT_LOG_TABLE).iter().copied().collect();
+        let generator = Generator::new(7);
+        let events: Vec<String> = (0..5_000).map(|_| generator.event()).collect();
+        let rows = rows(&events);
+        assert_eq!(rows.len(), events.len());
+        let mut used: HashSet<String> = HashSet::new();
+        for row in rows {
+            for (name, value) in &row {
+                let right = match types.get(name.as_str()).expect("a column of the list") {
+                    ColumnType::String => value.as_str().is_some_and(|text| !text.is_empty()),
+                    ColumnType::Long | ColumnType::Int => value.is_i64(),
+                    ColumnType::Datetime => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
+                    ColumnType::Dynamic => !value.is_null(),
+                };
+                assert!(right, "{name}: {value}");
+                used.insert(name.clone());
+            }
+        }
+        assert_eq!(used.len(), types.len(), "every column of the list is used");
+    }
 }

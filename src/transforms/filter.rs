@@ -1,24 +1,266 @@
 //! Keeps or drops events by type and action.
+//!
+//! The events that are kept stay raw and stay in their chunk: no text is copied, only the lists of records and fields
+//! become shorter. What is dropped counts as dealt with, so it doesn't hold up the state.
 
-use crate::config::{ComponentType, Field, Section};
+use std::borrow::Cow;
+
+use super::asim::fields_of_rows;
+use crate::catalogue::entries;
+use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::event::{Chunk, Event};
+use crate::telemetry::{Component, metrics};
+use crate::topology::Transform;
 
 /// The `filter` type.
-pub static TYPE: ComponentType = ComponentType { name: "filter", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "filter",
+    doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or there \
+          is no `include`) and no pattern of `exclude` does. The events that pass stay as they are.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
-static FIELDS: &[Field] = &[];
+static FIELDS: &[Field] = &[
+    Field {
+        name: "include",
+        kind: Kind::List,
+        presence: Presence::Optional,
+        doc: "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` stands for \
+              any characters. Without it all events are kept.",
+    },
+    Field {
+        name: "exclude",
+        kind: Kind::List,
+        presence: Presence::Optional,
+        doc: "Patterns `type.action` of events to drop; it wins over `include`.",
+    },
+];
 
 /// Checked settings.
 #[derive(Clone, Debug)]
-pub struct Settings {}
+pub struct Settings {
+    /// `None`: all events.
+    include: Option<Vec<Pattern>>,
+    exclude: Vec<Pattern>,
+}
 
 impl Settings {
     /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
+    pub fn read(section: &mut Section) -> Self {
+        if !section.has("include") && !section.has("exclude") {
+            section.error(
+                "include",
+                "a filter needs `include` or `exclude`",
+                "name the events, as in include = [\"login.*\"], or leave the filter out",
+            );
+        }
+        let include = section.has("include").then(|| patterns(section, "include"));
+        if include.as_ref().is_some_and(Vec::is_empty) {
+            section.error(
+                "include",
+                "an empty `include` would drop every event",
+                "leave `include` out to keep all events, or wire the input to a blackhole to drop them",
+            );
+        }
+        let exclude = if section.has("exclude") { patterns(section, "exclude") } else { Vec::new() };
+        Self { include, exclude }
+    }
+
+    fn keeps(&self, kind: &str, action: &str) -> bool {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(kind, action));
+        self.include.as_deref().is_none_or(any) && !any(&self.exclude)
     }
 }
 
+fn patterns(section: &mut Section, name: &str) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for text in section.list(name) {
+        match Pattern::parse(&text) {
+            Ok(pattern) => {
+                if !entries().iter().any(|entry| pattern.matches(entry.kind, entry.action)) {
+                    section.warning(
+                        name,
+                        format!("`{text}` matches no event that is known"),
+                        "the events reference lists the known ones; ignore this for an event that is newer",
+                    );
+                }
+                patterns.push(pattern);
+            }
+            Err(problem) => section.error(
+                name,
+                format!("`{text}` {problem}"),
+                "write a type and an action with a dot between them, such as `item_access.*` or `*.user_login_failed`",
+            ),
+        }
+    }
+    patterns
+}
+
+/// `type.action`, each part with any number of `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pattern {
+    kind: String,
+    action: String,
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let (kind, action) = text.split_once('.').ok_or("has no dot between type and action")?;
+        if action.contains('.') {
+            return Err("has more than one dot");
+        }
+        if kind.is_empty() || action.is_empty() {
+            return Err("lacks a part beside its dot");
+        }
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("contains white space");
+        }
+        if text.contains(['?', '[', ']', '{', '}', '(', ')', '|', ',', '\\', '/', '^', '$', '+', '"', '\'']) {
+            return Err("contains a sign that no type or action has; only `*` is special");
+        }
+        Ok(Self { kind: kind.to_owned(), action: action.to_owned() })
+    }
+
+    fn matches(&self, kind: &str, action: &str) -> bool {
+        glob(&self.kind, kind) && glob(&self.action, action)
+    }
+}
+
+/// Whether a pattern with `*` fits the whole text. Each piece between two `*` is taken at its first place, which is
+/// enough: a later place could only leave less text for the rest.
+fn glob(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut pieces = rest.split('*').peekable();
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return text.ends_with(piece);
+        }
+        match text.find(piece) {
+            Some(place) => text = &text[place + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
 /// Makes the transform.
-pub fn build(_settings: Settings, _telemetry: crate::telemetry::Component) -> Box<dyn crate::topology::Transform> {
-    unimplemented!("to come")
+pub fn build(settings: Settings, telemetry: Component) -> Box<dyn Transform> {
+    Box::new(Filter { settings, telemetry })
+}
+
+struct Filter {
+    settings: Settings,
+    telemetry: Component,
+}
+
+impl Transform for Filter {
+    fn transform(&mut self, chunk: Chunk, out: &mut Vec<(usize, Chunk)>) {
+        let total = chunk.records.len();
+        self.telemetry.add(&metrics::RECEIVED, total as u64);
+        let parsed = fields_of_rows(&chunk);
+        let fields = chunk.events.as_deref().unwrap_or(&parsed);
+        let kept: Vec<usize> = (0..total.min(fields.len()))
+            .filter(|&place| {
+                let event = Event { text: &chunk.text, record: &chunk.records[place], fields: &fields[place] };
+                let text = |field| -> Cow<'_, str> { event.text_of(field) };
+                self.settings.keeps(&text(&event.fields.kind), &text(&event.fields.action))
+            })
+            .collect();
+        let dropped = (total - kept.len()) as u64;
+        if dropped == 0 {
+            out.push((0, chunk));
+            return;
+        }
+        self.telemetry.add_labelled(&metrics::DISCARDED, "filtered", dropped);
+        if kept.is_empty() {
+            chunk.acknowledgement.delivered();
+            return;
+        }
+        let records = kept.iter().map(|&place| chunk.records[place].clone()).collect();
+        let events = kept.iter().map(|&place| fields[place].clone()).collect();
+        out.push((0, Chunk { records, events: Some(events), ..chunk }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::asim::generator::{chunk, typical};
+    use super::*;
+    use crate::event::Outcome;
+
+    fn settings(include: Option<&[&str]>, exclude: &[&str]) -> Settings {
+        let parse = |list: &[&str]| list.iter().map(|text| Pattern::parse(text).expect(text)).collect();
+        Settings { include: include.map(parse), exclude: parse(exclude) }
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, kind, action, expected) in [
+            ("item_access.*", "item_access", "item_viewed", true),
+            ("item_access.*", "item_access", "", true),
+            ("item_access.*", "item_share", "item_viewed", false),
+            ("*.item_viewed", "sharing_hub", "item_viewed", true),
+            ("item_access.item_viewed", "item_access", "item_viewed_twice", false),
+            ("*.*", "", "", true),
+            ("totp.2fa_*_item", "totp", "2fa_added_to_item", true),
+            ("totp.2fa_*_item", "totp", "2fa_removed_from_items", false),
+            ("a.*b*b", "a", "bb", true),
+            ("a.*b*b", "a", "b", false),
+            ("a.x*x", "a", "x", false),
+        ] {
+            assert_eq!(
+                Pattern::parse(pattern).expect(pattern).matches(kind, action),
+                expected,
+                "{pattern} {kind}.{action}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_patterns_are_refused() {
+        for pattern in ["", "login", "*", ".x", "x.", ".", "a.b.c", "a b.c", "item_{a,b}.c", "login.user?", " login.*"]
+        {
+            assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn exclude_wins_over_include() {
+        let settings = settings(Some(&["item_access.*"]), &["*.item_viewed"]);
+        assert!(settings.keeps("item_access", "vault_exported"));
+        assert!(!settings.keeps("item_access", "item_viewed"));
+        assert!(!settings.keeps("lock", "master_failed"));
+        assert!(self::settings(None, &["a.b"]).keeps("", ""));
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_chunk_stays_raw_and_acknowledges() {
+        let events: Vec<String> = entries().iter().enumerate().map(|(number, entry)| typical(entry, number)).collect();
+        let whole = chunk(&events);
+        let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
+        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone());
+        let mut out = Vec::new();
+        build(settings(Some(&["lock.*"]), &[]), Component::detached()).transform(whole, &mut out);
+        let (index, kept) = out.pop().expect("some");
+        assert_eq!((index, kept.records.len()), (0, 3));
+        for event in kept.events() {
+            assert_eq!(event.text_of(&event.fields.kind), "lock");
+            assert!(events.iter().any(|raw| raw == event.body()));
+        }
+        kept.acknowledgement.delivered();
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
+
+    #[tokio::test]
+    async fn a_chunk_of_which_nothing_is_kept_is_dealt_with() {
+        let whole = chunk(&[typical(&entries()[0], 0)]);
+        let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
+        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone());
+        let mut out = Vec::new();
+        build(settings(None, &["*.*"]), Component::detached()).transform(whole, &mut out);
+        assert!(out.is_empty());
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
 }

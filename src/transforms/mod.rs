@@ -11,6 +11,11 @@ use crate::topology::Transform;
 /// All types of transform.
 pub static TYPES: &[&ComponentType] = &[&asim::TYPE, &event_log::TYPE, &filter::TYPE];
 
+/// Whether a type of transform makes rows of a table. Rows are for sinks: a transform reads events.
+pub fn makes_rows(type_name: &str) -> bool {
+    matches!(type_name, "asim" | "event_log")
+}
+
 /// The checked settings of a transform.
 #[derive(Clone, Debug)]
 pub enum Settings {

@@ -1,27 +1,272 @@
-//! Files.
+//! Files of NDJSON, by date and organization, each record in them exactly once.
+//!
+//! A chunk's records are appended as units that are complete in themselves (lines, a gzip member, a zstd frame), the
+//! files are synced, what was appended is noted in the sink's own segment log, and only then the chunk is acknowledged.
+//! When the sink opens, it asks the checkpoint which of the noted appends are committed, and makes the files hold just
+//! these: the events of all others are read again. [`recover`] says how.
+//!
+//! A full disk or any other error of the file system means waiting, with the reason in `/ready`, never loss. Only
+//! *opening* the sink fails on such an error: nothing has run by then, and whoever starts the program is looking.
 
-use crate::config::{ComponentType, Field, Section};
+mod encode;
+mod group;
+mod log;
+mod recover;
+mod template;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::encode::Format;
+use self::group::{Collector, Group};
+use self::template::{Problem, Template};
+use self::writer::{WriteError, Writer};
+use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::handles::{Backoff, Handles};
+use crate::telemetry::{Component, metrics};
+use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// The `file` type.
-pub static TYPE: ComponentType = ComponentType { name: "file", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "file",
+    doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
+          the files exactly once, crashes included. A file that is moved away while the program runs is started anew.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
-static FIELDS: &[Field] = &[];
+static FIELDS: &[Field] = &[
+    Field {
+        name: "path",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour, \
+              `{organization}` its organization, made safe for a path. The ending `.gz` or `.zst` compresses.",
+    },
+    Field {
+        name: "max_file_bytes",
+        kind: Kind::Integer { min: 1, max: i64::MAX },
+        presence: Presence::Optional,
+        doc: "A file that would grow beyond this many bytes is left as it is, and the next one gets a number: \
+              `name.1.ndjson.gz`. A single chunk larger than this still goes into one file.",
+    },
+    Field {
+        name: "compression_level",
+        kind: Kind::Integer { min: 0, max: 19 },
+        presence: Presence::Optional,
+        doc: "0 to 9 for `.gz` (default 4), 1 to 19 for `.zst` (default 3).",
+    },
+    Field {
+        name: "batch",
+        kind: Kind::Table(BATCH_FIELDS),
+        presence: Presence::Optional,
+        doc: "How much is collected before the files are synced and the records acknowledged.",
+    },
+];
+
+static BATCH_FIELDS: &[Field] = &[
+    Field {
+        name: "max_bytes",
+        kind: Kind::Integer { min: 1, max: 64 << 20 },
+        presence: Presence::Default("4000000"),
+        doc: "JSON bytes, before compression, after which the files are synced.",
+    },
+    Field {
+        name: "timeout",
+        kind: Kind::Duration { min: "0s", max: "5m" },
+        presence: Presence::Default("1s"),
+        doc: "The longest time that a record waits for the sync. Syncing rarely is kind to the disk; it costs nothing \
+              in safety, because nothing is acknowledged before.",
+    },
+];
+
+/// A group is written when it touches this many appends, whatever its size.
+const MAX_UNITS: usize = 1024;
 
 /// Checked settings.
 #[derive(Clone, Debug)]
-pub struct Settings {}
+pub struct Settings {
+    template: Template,
+    format: Format,
+    level: u32,
+    max_file_bytes: Option<u64>,
+    max_bytes: usize,
+    timeout: Duration,
+}
 
 impl Settings {
     /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
+    pub fn read(section: &mut Section) -> Self {
+        let path = section.text("path");
+        let max_file_bytes = section.optional_integer("max_file_bytes").and_then(|bytes| u64::try_from(bytes).ok());
+        let level = section.optional_integer("compression_level").and_then(|level| u32::try_from(level).ok());
+        let mut batch = section.table("batch");
+        let max_bytes = usize::try_from(batch.integer("max_bytes")).unwrap_or(usize::MAX);
+        let timeout = batch.duration("timeout");
+        let format = Format::of(&path);
+        let template = Template::parse(&path).unwrap_or_else(|Problem { message, hint }| {
+            // An empty path is a missing one, which the section has noted already.
+            if section.has("path") {
+                section.error("path", message, hint);
+            }
+            Template::placeholder()
+        });
+        let (default_level, highest) = format.levels();
+        if level.is_some_and(|level| level > highest || (level == 0 && format == Format::Zstd)) {
+            let hint = match format {
+                Format::Plain => "let the path end in .gz or .zst, or leave compression_level out".to_owned(),
+                Format::Gzip => "gzip knows 0 to 9".to_owned(),
+                Format::Zstd => format!("zstd knows 1 to {highest}"),
+            };
+            section.error("compression_level", "this level doesn't fit the ending of the path", hint);
+        }
+        Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
+    }
+
+    /// The path template in one spelling: two sinks with equal claims would write to the same files.
+    pub fn claims(&self) -> String {
+        self.template.claims()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_path(path: &str) -> Self {
+        let format = Format::of(path);
+        Self {
+            template: Template::parse(path).expect("a good template"),
+            format,
+            level: format.levels().0,
+            max_file_bytes: None,
+            max_bytes: 4_000_000,
+            timeout: Duration::from_secs(1),
+        }
     }
 }
 
 /// Opens the sink: before any source runs.
-pub async fn build(
-    _settings: Settings,
-    _context: crate::topology::Context,
-) -> Result<Box<dyn crate::topology::Sink>, crate::topology::ComponentError> {
-    unimplemented!("to come")
+pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+    Ok(Box::new(open(settings, context).await?))
 }
+
+async fn open(settings: Settings, context: Context) -> Result<FileSink, ComponentError> {
+    let Context { name, handles, telemetry, data_dir, store, .. } = context;
+    let disk = &handles.disk;
+    let logs = data_dir.join("sinks");
+    let root = settings.template.root();
+    for dir in [&logs, &root] {
+        disk.create_dir_all(dir).await.map_err(|error| {
+            ComponentError::new(format!("can't make the folder {}: {error}", dir.display()))
+                .hint("the user that runs this program needs to be able to write there")
+        })?;
+        // Folders above may be new, too. Those that can't be opened were there before us.
+        for dir in dir.ancestors().skip(1) {
+            let _ = disk.sync_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).await;
+        }
+    }
+    let log = recover::recover(disk.clone(), logs.join(format!("{name}.log")), store.as_ref()).await?;
+    let writer = Writer::new(disk.clone(), store, log, root, settings.max_file_bytes);
+    let collector = Collector::new(settings.template.clone(), settings.format, settings.level);
+    Ok(FileSink { settings, handles, telemetry, writer, collector })
+}
+
+struct FileSink {
+    settings: Settings,
+    handles: Handles,
+    telemetry: Component,
+    writer: Writer,
+    collector: Collector,
+}
+
+impl Sink for FileSink {
+    fn run(mut self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move { self.run_to_end(input).await })
+    }
+}
+
+impl FileSink {
+    async fn run_to_end(&mut self, mut input: Input) -> Result<(), ComponentError> {
+        let mut group = Group::default();
+        let mut due = Instant::now();
+        loop {
+            let received = if group.acknowledgements.is_empty() {
+                input.receive().await
+            } else {
+                tokio::select! {
+                    biased;
+                    () = tokio::time::sleep_until(due) => {
+                        self.flush(std::mem::take(&mut group)).await;
+                        continue;
+                    }
+                    received = input.receive() => received,
+                }
+            };
+            self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+            let Some((_, chunk)) = received else { break };
+            if group.acknowledgements.is_empty() {
+                due = Instant::now() + self.settings.timeout;
+            }
+            self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+            self.collector.collect(chunk, &mut group).await.map_err(|error| {
+                ComponentError::new(format!("can't compress records: {error}"))
+                    .hint("this is a fault in the program; nothing is lost, the events are read again")
+            })?;
+            if group.json_bytes >= self.settings.max_bytes || group.units.len() >= MAX_UNITS {
+                self.flush(std::mem::take(&mut group)).await;
+            }
+        }
+        if !group.acknowledgements.is_empty() {
+            self.flush(group).await;
+        }
+        Ok(())
+    }
+
+    /// Makes a group durable, however long it takes, and acknowledges it.
+    async fn flush(&mut self, group: Group) {
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        while let Err(error) = self.write(&group).await {
+            self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
+            self.telemetry.waiting(&reason(&error), self.handles.clock.now());
+            backoff.wait().await;
+            self.telemetry.add(&metrics::RETRIES, 1);
+        }
+        self.telemetry.working();
+        let wire: usize = group.units.iter().map(|unit| unit.bytes.len()).sum();
+        self.telemetry.observe(&metrics::BATCH_BYTES, group.json_bytes as f64);
+        self.telemetry.observe(&metrics::BATCH_WIRE_BYTES, wire as f64);
+        self.telemetry.observe(&metrics::BATCH_ROWS, group.records as f64);
+        self.telemetry.add(&metrics::BYTES_JSON, group.json_bytes as u64);
+        self.telemetry.add(&metrics::BYTES_WIRE, wire as u64);
+        self.telemetry.add(&metrics::SENT, group.records);
+        for acknowledgement in group.acknowledgements {
+            acknowledgement.delivered();
+        }
+    }
+
+    async fn write(&mut self, group: &Group) -> Result<(), WriteError> {
+        if group.units.is_empty() { Ok(()) } else { self.writer.write(group).await }
+    }
+}
+
+fn kind(error: &WriteError) -> &'static str {
+    use std::io::ErrorKind;
+    match error.source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk full",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "no permission",
+        _ => "disk",
+    }
+}
+
+fn reason(error: &WriteError) -> String {
+    let what_to_do = match kind(error) {
+        "disk full" => "free some space",
+        "no permission" => "let the user that runs this program write there",
+        _ => "check the disk",
+    };
+    format!("{error}; {what_to_do}, it is tried again by itself")
+}
+
+#[cfg(test)]
+mod tests;

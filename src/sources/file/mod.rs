@@ -1,24 +1,259 @@
-//! Recorded logs from files.
+//! Recorded logs from files: to replay them, to load history, to test rules.
+//!
+//! Files are read in blocks of whole lines, one chunk a block, with bounded memory whatever the compression. The
+//! position moves as chunks are acknowledged, in order, so that a restart goes on exactly where delivery ended; that
+//! also makes `file` sinks behind it exactly once. With `loop` there is no position: it is for load tests.
+//!
+//! A recording is complete when it is read. A last line without a line end counts as a line; a file that has grown
+//! since is read on from its old end at the next start.
 
-use crate::config::{ComponentType, Field, Section};
+mod decode;
+mod paths;
+mod reader;
+mod state;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, join};
+
+use self::reader::Reader;
+use self::state::{Mark, State};
+use super::delivery::{Delivery, unless_shutdown};
+use super::in_flight::{Receipts, Resolved, in_flight};
+use super::recording::{Parser, Position};
+use crate::checkpoint::{CheckpointError, SourceState};
+use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::handles::Backoff;
+use crate::telemetry::metrics;
+use crate::topology::{Closed, ComponentError, Context, Output, Source};
 
 /// The `file` type.
-pub static TYPE: ComponentType = ComponentType { name: "file", doc: "", fields: FIELDS, outputs: &[""] };
+pub static TYPE: ComponentType = ComponentType {
+    name: "file",
+    doc: "Reads recorded logs: NDJSON of raw events or of whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one on \
+          each line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart goes on where \
+          delivery ended. Lines that are no JSON objects become dead letters.",
+    fields: FIELDS,
+    outputs: &[""],
+};
 
-static FIELDS: &[Field] = &[];
+static FIELDS: &[Field] = &[
+    Field {
+        name: "paths",
+        kind: Kind::List,
+        presence: Presence::Required,
+        doc: "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
+              are read in the order of their names.",
+    },
+    Field {
+        name: "rate",
+        kind: Kind::Integer { min: 0, max: 10_000_000 },
+        presence: Presence::Default("0"),
+        doc: "At most this many events per second; 0 means as fast as the sinks take them.",
+    },
+    Field {
+        name: "loop",
+        kind: Kind::Flag,
+        presence: Presence::Default("false"),
+        doc: "Begins again after the last file, for ever, and keeps no position. Each round has the same event ids.",
+    },
+];
 
 /// Checked settings.
 #[derive(Clone, Debug)]
-pub struct Settings {}
+pub struct Settings {
+    patterns: Vec<String>,
+    rate: u64,
+    repeat: bool,
+}
 
 impl Settings {
     /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
+    pub fn read(section: &mut Section) -> Self {
+        let patterns = section.list("paths");
+        if patterns.is_empty() && section.has("paths") {
+            section.error("paths", "no file is named", "for example paths = [\"recordings/*.ndjson.gz\"]");
+        }
+        for problem in patterns.iter().filter_map(|pattern| paths::problem(pattern)) {
+            section.error("paths", problem, "[ begins a set of characters; write [[] for the character itself");
+        }
+        Self { patterns, rate: section.integer("rate").try_into().unwrap_or(0), repeat: section.flag("loop") }
     }
 }
 
 /// Makes the source.
-pub fn build(_settings: Settings) -> Box<dyn crate::topology::Source> {
-    unimplemented!("to come")
+pub fn build(settings: Settings) -> Box<dyn Source> {
+    Box::new(FileSource { settings })
 }
+
+struct FileSource {
+    settings: Settings,
+}
+
+impl Source for FileSource {
+    fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(run(self.settings, context, output))
+    }
+}
+
+async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
+    let files = paths::expand(context.handles.disk.as_ref(), &settings.patterns).await.map_err(|error| {
+        ComponentError::new(format!("can't look for {}: {error}", settings.patterns.join(", ")))
+            .hint("the user that runs this program needs to be able to read these folders")
+    })?;
+    if files.is_empty() {
+        return Err(ComponentError::new(format!("no file matches {}", settings.patterns.join(", ")))
+            .hint("paths are relative to the working directory"));
+    }
+    let state = if settings.repeat {
+        None
+    } else {
+        Some(State::open(context.store.as_ref(), &context.name, &settings.patterns).await?)
+    };
+    let committer = state.as_ref().map(State::committer);
+    let (in_flight, receipts) = in_flight();
+    let origin = match &state {
+        Some(state) => (state.key_id(), state.run()),
+        None => (context.name.clone(), context.handles.random.next_u64()),
+    };
+    let delivery = Delivery::new(&context, output, in_flight, origin, settings.rate).await?;
+    let reading = Reading {
+        parser: Parser::new(context.handles.clock.clone(), context.telemetry.clone()),
+        context: context.clone(),
+        delivery,
+        state,
+    };
+    let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(files, settings.repeat)));
+    let (read, committed) = join(read, commit_all(receipts, committer, context)).await;
+    committed.and(read)
+}
+
+struct Reading {
+    context: Context,
+    parser: Parser,
+    delivery: Delivery<Mark>,
+    state: Option<State>,
+}
+
+/// Why reading ends early.
+enum Stop {
+    Closed,
+    Failed(ComponentError),
+}
+
+impl From<Closed> for Stop {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<ComponentError> for Stop {
+    fn from(error: ComponentError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Reading {
+    async fn all(mut self, files: Vec<String>, repeat: bool) -> Result<(), ComponentError> {
+        loop {
+            let mut bytes = 0;
+            for file in &files {
+                match self.file(file).await {
+                    Ok(read) => bytes += read,
+                    Err(Stop::Closed) => return Ok(()),
+                    Err(Stop::Failed(error)) => return Err(error),
+                }
+            }
+            if !repeat {
+                return Ok(());
+            }
+            if bytes == 0 {
+                return Err(ComponentError::new(format!("nothing to repeat: {} are empty", files.join(", "))));
+            }
+        }
+    }
+
+    /// Reads one file from where it was left. Answers how many bytes it had.
+    async fn file(&mut self, path: &str) -> Result<u64, Stop> {
+        let gone = |error: std::io::Error| {
+            ComponentError::new(format!("{path} can't be read: {error}"))
+                .hint("put the file back; reading goes on where it stopped")
+        };
+        let disk = &self.context.handles.disk;
+        let size = disk.len(Path::new(path)).await.map_err(gone)?;
+        let size = size.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
+        let from = match &self.state {
+            Some(state) => match state.begin(path, size) {
+                Some(from) => from,
+                None => return Ok(size),
+            },
+            None => Position::default(),
+        };
+        let rebuild = Parser::rebuild_from(from.offset);
+        // One byte earlier, to see whether a line begins just there.
+        let mut reader = Reader::open(disk.clone(), path, rebuild.saturating_sub(1)).map_err(gone)?;
+        let mut inside_line = rebuild > 0;
+        self.parser.restart();
+        let path: Arc<str> = path.into();
+        let mut end = from;
+        while let Some(mut block) = reader.next().await? {
+            if inside_line {
+                let rest = memchr::memchr(b'\n', &block.bytes).map_or(block.bytes.len(), |at| at + 1);
+                block.bytes.drain(..rest);
+                block.offset += rest as u64;
+                inside_line = false;
+            }
+            let parsed = self.parser.parse(block.bytes, block.offset, from);
+            if parsed.end > from {
+                end = parsed.end;
+                let mark =
+                    |position, sequence| Mark { path: path.clone(), position, sequence, finished: None };
+                self.delivery.send(parsed, mark).await?;
+            }
+        }
+        if reader.offset() < from.offset {
+            let message = format!("{path} has {} bytes of text, but {} were read", reader.offset(), from.offset);
+            return Err(ComponentError::new(message)
+                .hint("it was replaced or cut: give a new recording a new name, or give the source another name")
+                .into());
+        }
+        let finished = Some(reader.bytes_read());
+        self.delivery.note(Mark { path, position: end, sequence: None, finished }).await?;
+        Ok(reader.bytes_read())
+    }
+}
+
+/// Commits what is delivered, in order, until everything is resolved or something was dropped on the way.
+async fn commit_all(
+    mut receipts: Receipts<Mark>,
+    state: Option<Arc<dyn SourceState>>,
+    context: Context,
+) -> Result<(), ComponentError> {
+    loop {
+        let marks = match receipts.next().await {
+            Resolved::Delivered(marks) => marks,
+            // Whoever dropped it is ending, with an error of its own if it has one. It is read again next time.
+            Resolved::Abandoned | Resolved::End => return Ok(()),
+        };
+        let Some(state) = &state else { continue };
+        let mut backoff = Backoff::new(context.handles.random.clone());
+        loop {
+            match state.commit(state::commit(&marks)).await {
+                Ok(()) => break context.telemetry.add(&metrics::COMMITS, 1),
+                Err(error @ CheckpointError::Disk { .. }) => {
+                    context.telemetry.add_labelled(&metrics::ERRORS, "commit", 1);
+                    let reason = format!("the position can't be committed: {error}; make room on the disk of data_dir");
+                    context.telemetry.waiting(&reason, context.handles.clock.now());
+                    backoff.wait().await;
+                    context.telemetry.add(&metrics::RETRIES, 1);
+                }
+                Err(error) => return Err(state::unusable(&error)),
+            }
+        }
+        context.telemetry.working();
+    }
+}
+
+#[cfg(test)]
+mod tests;

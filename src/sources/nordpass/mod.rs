@@ -1,24 +1,231 @@
-//! The NordPass source.
+//! The NordPass source: the Activity Logs API, read so that nothing is lost and nothing is sent twice.
+//!
+//! The API pages by number over a set that moves, has no event id, knows whole seconds only, and doesn't say how its
+//! pages are ordered or whether its bounds are inclusive. Events become visible late. So this source doesn't keep "a
+//! cursor": it keeps the *set of times* that it has read, proven complete, delivered and committed.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`lanes`] | decides what is read when, and polls the live end |
+//! | [`history`], [`backlog`] | what isn't covered, oldest first |
+//! | [`again`] | the sweeps and the audit, for late events |
+//! | [`span`] | a longer time, slice by slice |
+//! | [`reader`] | reads one slice of time and proves that nothing of it is missing |
+//! | [`seen`] | what the answers have shown, and the sum that is the proof |
+//! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
+//! | [`registry`] | the ids in flight, so that readings side by side don't send an event twice |
+//! | [`client`], [`page`] | one question to the API, asked until it is answered |
+//! | [`emitter`], [`commit`] | chunks out, acknowledgements back, and the state moved by them |
+//! | [`state`], [`intervals`] | what is kept in the checkpoint |
 
-use crate::config::{ComponentType, Field, Section};
+mod absorb;
+mod again;
+mod backlog;
+mod client;
+mod commit;
+mod emitter;
+mod history;
+mod intervals;
+mod lanes;
+mod page;
+mod reader;
+mod registry;
+mod seen;
+mod settings;
+mod slice;
+mod span;
+mod state;
+#[cfg(test)]
+mod tests;
 
-/// The `nordpass` type.
-pub static TYPE: ComponentType = ComponentType { name: "nordpass", doc: "", fields: FIELDS, outputs: &[""] };
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
-static FIELDS: &[Field] = &[];
+use futures::future::BoxFuture;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{mpsc, watch};
 
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
+pub use settings::{Settings, TYPE};
 
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
+use absorb::Absorber;
+use backlog::Backlog;
+use client::Client;
+use commit::Committer;
+use emitter::Emitter;
+use lanes::Lanes;
+use reader::Reader;
+use registry::Registry;
+use slice::Trouble;
+use state::{API_DAYS, Change, DAY, State};
+
+use crate::checkpoint::SourceKey;
+use crate::dead_letters::DeadLetters;
+use crate::handles::Handles;
+use crate::telemetry::Component;
+use crate::topology::{ComponentError, Context, Output, Shutdown, Source};
+
+/// Makes the source.
+pub fn build(settings: Settings) -> Box<dyn Source> {
+    Box::new(Nordpass { settings })
+}
+
+/// For `validate --connect`: asks for one event and says what came.
+pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
+    let client = Client::new(settings.clone(), handles.clone(), Component::detached(), Shutdown::never())?;
+    client.probe().await
+}
+
+struct Nordpass {
+    settings: Settings,
+}
+
+impl Source for Nordpass {
+    fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(run(self.settings, context, output))
     }
 }
 
-/// Makes the source.
-pub fn build(_settings: Settings) -> Box<dyn crate::topology::Source> {
-    unimplemented!("to come")
+async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
+    let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
+    let store = context.store.open(key).await.map_err(|error| ComponentError::new(error.to_string()))?;
+    let document = store.document();
+    let first_run = document.is_none();
+    let state = match document {
+        None => State::default(),
+        Some(document) => State::decode(&document).map_err(|reason| {
+            ComponentError::new(reason)
+                .hint("move the source's folder in data_dir away to begin again with initial_lookback")
+        })?,
+    };
+    let client =
+        Client::new(settings.clone(), context.handles.clone(), context.telemetry.clone(), context.shutdown.clone())
+            .map_err(ComponentError::new)?;
+    let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
+        .await
+        .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
+
+    let (steps, step_receiver) = mpsc::unbounded_channel();
+    let (discovered, discoveries) = mpsc::unbounded_channel();
+    let (state_sender, state_receiver) = watch::channel(state.clone());
+    let registry = Arc::new(Registry::default());
+    let committer = Committer {
+        store: store.clone(),
+        state: state_sender,
+        registry: registry.clone(),
+        handles: context.handles.clone(),
+        telemetry: context.telemetry.clone(),
+        shutdown: context.shutdown.clone(),
+    };
+    let emitter = Emitter::new(output, steps, context.shutdown.clone(), store.key_id(), store.run());
+    let absorber = Absorber {
+        emitter,
+        registry,
+        store: store.clone(),
+        dead_letters,
+        handles: context.handles.clone(),
+        telemetry: context.telemetry.clone(),
+        logged: Mutex::default(),
+        organizations: Mutex::new(HashMap::new()),
+        discovered,
+    };
+    let reader =
+        Arc::new(Reader { settings, client, absorber, page_cap: AtomicU32::new(0), distrust: AtomicU32::new(0) });
+    let now = context.handles.clock.now_seconds();
+    let since = |time: i64| if first_run { now } else { time };
+    let lanes = Lanes {
+        reader,
+        state: state_receiver,
+        shutdown: context.shutdown.clone(),
+        once: context.once,
+        backlog: Backlog::default(),
+        swept: (since(state.swept_day), since(state.swept_week)),
+        audited: since(state.audited),
+    };
+    let reading = read(lanes, state, first_run, discoveries);
+    let committing = committer.run(step_receiver);
+    tokio::pin!(reading, committing);
+    // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
+    let result = tokio::select! {
+        result = &mut reading => result,
+        result = &mut committing => return result,
+    };
+    // The reading code, and with it the output, is gone: the readers downstream see the end.
+    committing.await?;
+    result
+}
+
+/// Reads to the end. Owns the output through `lanes`, and drops it when it returns.
+async fn read(
+    lanes: Lanes,
+    state: State,
+    first_run: bool,
+    discoveries: UnboundedReceiver<String>,
+) -> Result<(), ComponentError> {
+    let start = begin(&lanes, &state, first_run);
+    let known: HashSet<String> = state.organizations.iter().cloned().collect();
+    let result = tokio::select! {
+        biased;
+        () = watch_organizations(&lanes, known, discoveries) => Ok(()),
+        result = lanes.run(start) => result,
+    };
+    match result {
+        Ok(()) | Err(Trouble::Ending) => Ok(()),
+        Err(Trouble::Checkpoint(reason) | Trouble::Unreadable(reason)) => Err(ComponentError::new(reason)),
+        Err(Trouble::TooLarge) => Err(ComponentError::new("an answer of NordPass is larger than what is read")),
+    }
+}
+
+/// Finds out what is to be read besides the live end. Answers where live polls begin.
+fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
+    let settings = &lanes.reader.settings;
+    let absorber = &lanes.reader.absorber;
+    let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let now = lanes.reader.client.safe_now();
+    let (origin, start) = if first_run {
+        // Two minutes inside the API's limit, so that the first question isn't refused for a second too many.
+        let origin = now - seconds(settings.initial_lookback).min(API_DAYS * DAY - 120);
+        let begin = Change::Begin { origin, now };
+        absorber.emitter.close(absorber.emitter.group(), vec![begin], HashSet::new());
+        tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
+        lanes.backlog.add(origin..(now - seconds(settings.overlap)).max(origin));
+        (origin, now)
+    } else {
+        let start = state.covered.end().unwrap_or(state.origin).max(state.origin);
+        for hole in state.covered.holes(state.origin..start).iter() {
+            lanes.backlog.add(hole.clone());
+        }
+        (state.cursor(), start)
+    };
+    let progress = absorber.telemetry.progress();
+    progress.history_from.store(origin, Ordering::Relaxed);
+    progress.history_at.store(origin, Ordering::Relaxed);
+    progress.history_to.store(now, Ordering::Relaxed);
+    start
+}
+
+/// An organization that was never seen means that the token is now another one's, or that the feed has several. Its
+/// history before now was never asked for: read the initial look-back again, and drop what is known.
+async fn watch_organizations(lanes: &Lanes, known: HashSet<String>, mut discoveries: UnboundedReceiver<String>) {
+    let mut seen = known.clone();
+    while let Some(hash) = discoveries.recv().await {
+        if !seen.insert(hash.clone()) {
+            continue;
+        }
+        let absorber = &lanes.reader.absorber;
+        let now = lanes.reader.client.safe_now();
+        let lookback = i64::try_from(lanes.reader.settings.initial_lookback.as_secs()).unwrap_or(API_DAYS * DAY);
+        // At a first connection the whole look-back is being read anyway.
+        let again = if known.is_empty() { now..now } else { now - lookback.min(API_DAYS * DAY - 120)..now };
+        let change = Change::Organization(hash, again.clone());
+        absorber.emitter.close(absorber.emitter.group(), vec![change], HashSet::new());
+        if !again.is_empty() {
+            tracing::warn!(
+                component = absorber.telemetry.name(),
+                "events of an organization that was never seen: reading the initial look-back again for it"
+            );
+            lanes.backlog.add(again);
+        }
+    }
+    std::future::pending::<()>().await;
 }

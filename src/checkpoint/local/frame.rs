@@ -1,0 +1,100 @@
+//! Frames: how bytes on disk tell whether they are whole.
+//!
+//! A frame is two magic bytes, the payload's length (4 bytes), the first 8 bytes of the payload's BLAKE3 hash, and the
+//! payload. This outer form never changes, so that any version can tell "newer" from "damaged"; what the payload says
+//! starts with its own version.
+
+const MAGIC: [u8; 2] = [0xC5, b'N'];
+
+/// The bytes in front of a payload.
+pub const HEADER: usize = 14;
+
+/// A payload in its frame.
+pub fn frame(payload: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(payload.len()).expect("a payload is far below 4 GiB");
+    let mut out = Vec::with_capacity(HEADER + payload.len());
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(&check(payload));
+    out.extend_from_slice(payload);
+    out
+}
+
+/// A bad frame before a good one. A crash can't cause that: each frame is synced before the next is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// Where the bad frame starts.
+    pub at: usize,
+}
+
+/// The last whole frame's payload. What follows it and isn't whole is the torn write of a crash. `None`: no whole frame.
+pub fn last(log: &[u8]) -> Result<Option<&[u8]>, Damage> {
+    let mut at = 0;
+    let mut last = None;
+    while let Some(payload) = whole(log, at) {
+        last = Some(payload);
+        at += HEADER + payload.len();
+    }
+    let follows = (at + 1..log.len()).any(|later| whole(log, later).is_some());
+    if follows { Err(Damage { at }) } else { Ok(last) }
+}
+
+fn whole(log: &[u8], at: usize) -> Option<&[u8]> {
+    let header = log.get(at..at.checked_add(HEADER)?)?;
+    if header[..2] != MAGIC {
+        return None;
+    }
+    let len = u32::from_le_bytes(header[2..6].try_into().ok()?) as usize;
+    let start = at + HEADER;
+    let payload = log.get(start..start.checked_add(len)?)?;
+    (header[6..] == check(payload)).then_some(payload)
+}
+
+fn check(payload: &[u8]) -> [u8; 8] {
+    let mut check = [0; 8];
+    check.copy_from_slice(&blake3::hash(payload).as_bytes()[..8]);
+    check
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Vec<u8> {
+        [frame(b"one"), frame(b""), frame(b"three")].concat()
+    }
+
+    #[test]
+    fn the_last_whole_frame_counts() {
+        assert_eq!(last(&log()), Ok(Some(&b"three"[..])));
+        assert_eq!(last(b""), Ok(None));
+    }
+
+    #[test]
+    fn a_torn_tail_of_any_length_is_not_damage() {
+        let log = log();
+        let third = log.len() - HEADER - 5;
+        for len in 0..=log.len() {
+            let expected = match len {
+                len if len < HEADER + 3 => None,
+                len if len < third => Some(&b"one"[..]),
+                len if len < log.len() => Some(&b""[..]),
+                _ => Some(&b"three"[..]),
+            };
+            assert_eq!(last(&log[..len]), Ok(expected), "{len} bytes");
+            let zeroed = [&log[..len], &[0; 40]].concat();
+            assert_eq!(last(&zeroed), Ok(expected), "{len} bytes and zeros");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_before_a_good_frame_is_damage() {
+        let log = log();
+        let third = log.len() - HEADER - 5;
+        for at in 0..third {
+            let mut damaged = log.clone();
+            damaged[at] ^= 0x10;
+            assert!(last(&damaged).is_err(), "byte {at}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! One source's open state: what is committed, and the way to the next commit.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::BoxFuture;
+
+use super::ids::{self, Bucket};
+use super::load::{self, Loaded, ids_dir};
+use super::recent::{KEPT_IDS, Recent};
+use super::snapshot::{Run, Snapshot};
+use super::write::Files;
+use super::{Folder, disk_error, uninterrupted};
+use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
+
+/// The longest document that a source may commit.
+const DOCUMENT_BYTES: usize = 3_500;
+
+/// The most day files that a state lists; ids of further days go to the other file. A source that forgets what is
+/// older than 90 days never has as many.
+const MOST_DAYS: usize = 128;
+
+/// A query that ends this close to now, in seconds, is the poll of the latest moments: what it reads stays in memory.
+const LATEST: i64 = 600;
+
+/// How much further back than the last such query ids stay in memory, in seconds.
+const SLACK: i64 = 3_600;
+
+/// A source's state on disk.
+pub(super) struct LocalSource {
+    folder: Arc<Folder>,
+    key_id: Arc<str>,
+    dir: PathBuf,
+    run: u64,
+    earlier: Vec<Run>,
+    /// A copy of the committed document that can be asked for while a commit runs.
+    document: Mutex<Option<Vec<u8>>>,
+    /// Commits and queries, one after the other.
+    committed: tokio::sync::Mutex<Committed>,
+}
+
+/// What is durable.
+struct Committed {
+    snapshot: Snapshot,
+    files: Files,
+    recent: Recent,
+}
+
+impl LocalSource {
+    /// Reads the state and registers a new run: from then on a chunk of this run that isn't committed is known as such.
+    pub(super) async fn open(folder: Arc<Folder>, key: SourceKey) -> Result<Self, CheckpointError> {
+        let key_id = key.id();
+        let dir = folder.source(&key_id);
+        let disk = folder.handles.disk.clone();
+        let loaded = load::load(disk.as_ref(), &dir, &key_id).await?;
+        let mut snapshot = loaded.as_ref().map_or_else(Snapshot::default, |loaded| loaded.snapshot.clone());
+        let earlier = loaded.map_or_else(Vec::new, Loaded::into_runs);
+        let run = loop {
+            let run = folder.handles.random.next_u64();
+            if earlier.iter().all(|earlier| earlier.number != run) {
+                break run;
+            }
+        };
+        let recent =
+            if snapshot.days.is_empty() && snapshot.other == 0 { Recent::of_first_run() } else { Recent::unread() };
+        snapshot.run = run;
+        snapshot.chunks = super::intervals::Intervals::default();
+        let files = Files::begin(disk, &folder.dir, &dir, &key, &earlier, &snapshot).await?;
+        let document = Mutex::new(snapshot.document.clone());
+        let committed = tokio::sync::Mutex::new(Committed { snapshot, files, recent });
+        Ok(Self { folder, key_id: key_id.into(), dir, run, earlier, document, committed })
+    }
+
+    /// Whether a chunk is committed; one of a run that isn't known counts as such.
+    pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
+        if run == self.run {
+            return self.committed.lock().await.snapshot.chunks.contains(sequence);
+        }
+        self.earlier.iter().find(|earlier| earlier.number == run).is_none_or(|run| run.chunks.contains(sequence))
+    }
+
+    async fn apply(&self, mut commit: Commit) -> Result<(), CheckpointError> {
+        if let Some(document) = &commit.document
+            && document.len() > DOCUMENT_BYTES
+        {
+            let text = format!("a document of {} bytes; a state takes at most {DOCUMENT_BYTES}", document.len());
+            return Err(disk_error(&self.dir)(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
+        }
+        commit.ids.sort_unstable_by_key(|known| known.time);
+        let mut committed = self.committed.lock().await;
+        let Committed { snapshot, files, recent } = &mut *committed;
+
+        let mut next = snapshot.clone();
+        for &chunk in &commit.chunks {
+            next.chunks.insert(chunk);
+        }
+        if commit.document.is_some() {
+            next.document.clone_from(&commit.document);
+        }
+        let batches = batches(&commit.ids, &next);
+        if let Some(time) = commit.forget_before {
+            next.days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
+        }
+        if next == *snapshot && batches.is_empty() {
+            return Ok(());
+        }
+        files.begin_commit(snapshot).await?;
+        for (bucket, ids) in batches {
+            let data = ids::encode(bucket, &ids);
+            let len = len_of(snapshot, bucket) + data.len() as u64;
+            files.append_ids(bucket, len_of(snapshot, bucket), &data).await?;
+            match bucket {
+                Bucket::Day(day) => drop(next.days.insert(day, len)),
+                Bucket::Other => next.other = len,
+            }
+        }
+        files.finish_commit(&next).await?;
+
+        // From here on the commit counts; nothing below may fail.
+        let forgotten: Vec<_> = snapshot.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
+        *snapshot = next;
+        if let Some(document) = commit.document {
+            *self.document.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
+        }
+        recent.add(&commit.ids);
+        files.remove_days(forgotten, snapshot).await;
+        Ok(())
+    }
+
+    async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
+        let mut found = Vec::new();
+        if range.is_empty() {
+            return Ok(found);
+        }
+        let now = self.folder.handles.clock.now_seconds();
+        let mut committed = self.committed.lock().await;
+        let Committed { snapshot, recent, .. } = &mut *committed;
+
+        if range.start < recent.from() {
+            // Read on to where the memory begins when that is worth keeping. What is read beyond the query's own
+            // range is bounded; if it is more, it isn't kept.
+            let keep = range.end >= recent.from() || range.end >= now.saturating_sub(LATEST);
+            let until = if keep { recent.from() } else { range.end };
+            let mut beyond = Vec::new();
+            let mut fits = true;
+            let unread = range.start..until;
+            let disk = self.folder.handles.disk.as_ref();
+            let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
+            for (bucket, len) in days.chain([(Bucket::Other, snapshot.other)]) {
+                if len == 0 || !bucket.meets(&unread) {
+                    continue;
+                }
+                let path = ids_dir(&self.dir).join(bucket.file_name());
+                let mut take = |known: KnownId| {
+                    if known.time < range.end {
+                        found.push(known);
+                    } else if beyond.len() < KEPT_IDS {
+                        beyond.push(known);
+                    } else {
+                        fits = false;
+                    }
+                };
+                ids::read(disk, &path, bucket, len, &unread, &mut take).await?;
+            }
+            recent.read(&(until.max(range.start)..range.end), |known| found.push(known));
+            if keep && fits && found.len() <= KEPT_IDS {
+                beyond.extend(found.iter().filter(|known| known.time < until));
+                recent.extend_down(range.start, beyond);
+            }
+        } else {
+            recent.read(&range, |known| found.push(known));
+        }
+        if range.end >= now.saturating_sub(LATEST) {
+            recent.forget_before(range.start.saturating_sub(SLACK));
+        }
+        Ok(found)
+    }
+}
+
+fn len_of(snapshot: &Snapshot, bucket: Bucket) -> u64 {
+    match bucket {
+        Bucket::Day(day) => snapshot.days.get(&day).copied().unwrap_or(0),
+        Bucket::Other => snapshot.other,
+    }
+}
+
+/// The ids (sorted by time) by the file they go to.
+fn batches(ids: &[KnownId], snapshot: &Snapshot) -> Vec<(Bucket, Vec<KnownId>)> {
+    let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
+    let mut other = Vec::new();
+    let mut room = MOST_DAYS.saturating_sub(snapshot.days.len());
+    for ids in ids.chunk_by(|a, b| Bucket::day(a.time) == Bucket::day(b.time)) {
+        match Bucket::day(ids[0].time) {
+            Some(day) if snapshot.days.contains_key(&day) => batches.push((Bucket::Day(day), ids.to_vec())),
+            Some(day) if room > 0 => {
+                room -= 1;
+                batches.push((Bucket::Day(day), ids.to_vec()));
+            }
+            _ => other.extend_from_slice(ids),
+        }
+    }
+    if !other.is_empty() {
+        batches.push((Bucket::Other, other));
+    }
+    batches
+}
+
+impl SourceState for Arc<LocalSource> {
+    fn document(&self) -> Option<Vec<u8>> {
+        self.document.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn run(&self) -> u64 {
+        self.run
+    }
+
+    fn key_id(&self) -> Arc<str> {
+        self.key_id.clone()
+    }
+
+    fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
+        Box::pin(self.read_known(range))
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
+        let source = Self::clone(self);
+        let dir = &self.dir;
+        Box::pin(uninterrupted(dir, async move { source.apply(commit).await }))
+    }
+}

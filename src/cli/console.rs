@@ -1,0 +1,95 @@
+//! What the program says to whoever started it, on standard error. A closed pipe is no error.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{FAILED, LogFormat, USAGE};
+use crate::config::{Config, Diagnostic, Environment, Severity, load, read_files};
+
+/// Standard error, as people or programs read it.
+#[derive(Clone, Copy, Debug)]
+pub struct Console {
+    json: bool,
+    color: bool,
+}
+
+impl Console {
+    /// Color only on a terminal, and only where nobody objects (`NO_COLOR`).
+    pub fn new(format: LogFormat) -> Self {
+        let objection = Environment::system().variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { json: format == LogFormat::Json, color: io::stderr().is_terminal() && !objection }
+    }
+
+    /// One diagnostic.
+    pub fn show(self, diagnostic: &Diagnostic) {
+        let mut text = if self.json { diagnostic.json() } else { diagnostic.human(self.color) };
+        text.push('\n');
+        write(&text);
+    }
+
+    /// An error without a place in a file.
+    pub fn error(self, message: impl Into<String>, hint: Option<String>) {
+        self.show(&Diagnostic {
+            severity: Severity::Error,
+            place: None,
+            path: String::new(),
+            message: message.into(),
+            hint,
+        });
+    }
+
+    /// A line that is good to know, for people only.
+    pub fn note(self, text: &str) {
+        if !self.json {
+            write(&format!("{text}\n"));
+        }
+    }
+
+    /// The same, once logs are written: what is said among JSON lines is one too.
+    #[must_use]
+    pub fn among_logs(self, format: LogFormat) -> Self {
+        Self { json: self.json || format == LogFormat::Auto && !io::stderr().is_terminal(), ..self }
+    }
+
+    /// Loads pipeline files, and shows everything that is wrong with them. Warnings about files that can run are
+    /// answered.
+    pub fn load(self, files: &[PathBuf], environment: &Environment) -> Result<(Config, Vec<Diagnostic>), ExitCode> {
+        read_files(files).and_then(|files| load(&files, environment)).map_err(|found| {
+            for diagnostic in &found {
+                self.show(diagnostic);
+            }
+            let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+            self.note(&match errors {
+                1 => "1 error: nothing was started".into(),
+                errors => format!("{errors} errors: nothing was started"),
+            });
+            ExitCode::from(USAGE)
+        })
+    }
+
+    /// The exit code of a command that failed or not, after saying why.
+    pub fn finish(self, result: Result<(), String>) -> ExitCode {
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                self.error(message, None);
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+}
+
+/// Nobody is there to be told that standard error is closed.
+fn write(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes data to standard output. A reader that has gone away has what it wanted.
+pub(super) fn write_data(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,157 @@
+//! Lets a pipeline set run to its end: by itself, at a signal, or at `--timeout`.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+
+use crate::telemetry::{ComponentState, Telemetry};
+use crate::topology::{RunReport, ShutdownSignal};
+
+/// How long a shutdown may drain before what isn't acknowledged is left for the next run.
+pub(super) const DRAIN: Duration = Duration::from_secs(15);
+
+/// How long a run that is out of time may still take to end in order.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The pipelines ended.
+    Finished(RunReport),
+    /// A second signal: nobody wants to wait for the drain.
+    StoppedAtOnce,
+    /// `--timeout` passed.
+    TimedOut {
+        /// What was waited for, a sentence for each component.
+        waiting: Vec<String>,
+        /// The run's own report, where it still ended in order.
+        report: Option<RunReport>,
+    },
+}
+
+/// Drives `run` to its end. The first signal begins the shutdown, a second one stops at once.
+pub(super) async fn drive(
+    run: impl Future<Output = RunReport>,
+    shutdown: &ShutdownSignal,
+    signals: impl Stream<Item = ()>,
+    timeout: Option<Duration>,
+    telemetry: &Telemetry,
+) -> Ending {
+    let mut run = pin!(run);
+    let mut signals = pin!(signals);
+    let mut signalled = false;
+    let mut deadline = pin!(async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    });
+    loop {
+        tokio::select! {
+            biased;
+            report = &mut run => return Ending::Finished(report),
+            Some(()) = signals.next() => {
+                if signalled {
+                    return Ending::StoppedAtOnce;
+                }
+                signalled = true;
+                tracing::info!("ending: draining for up to {} s; a second signal stops at once", DRAIN.as_secs());
+                shutdown.begin();
+            }
+            () = &mut deadline => {
+                let waiting = waiting(telemetry);
+                shutdown.begin();
+                let report = tokio::time::timeout(LAST_MOMENTS, &mut run).await.ok();
+                return Ending::TimedOut { waiting, report };
+            }
+        }
+    }
+}
+
+/// What keeps the components from being done, a sentence for each.
+fn waiting(telemetry: &Telemetry) -> Vec<String> {
+    let health = telemetry.health();
+    health
+        .into_iter()
+        .filter_map(|health| {
+            let name = format!("{} {}", health.kind.as_str(), health.name);
+            match health.state {
+                ComponentState::Starting => Some(format!("{name} has had no success yet")),
+                ComponentState::Working => Some(format!("{name} is still at work")),
+                ComponentState::Waiting { reason, since } => Some(format!("{name} waits since {since}: {reason}")),
+                ComponentState::Failed { reason } => Some(format!("{name} has failed: {reason}")),
+                ComponentState::Finished => None,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::telemetry::ComponentKind;
+
+    /// A run that ends only when told to, after `drain`.
+    fn patient(drain: Duration) -> (impl Future<Output = RunReport>, ShutdownSignal) {
+        let (signal, shutdown) = ShutdownSignal::new();
+        let run = async move {
+            shutdown.begun().await;
+            sleep(drain).await;
+            RunReport::default()
+        };
+        (run, signal)
+    }
+
+    /// Signals at these seconds.
+    fn signals(at: &'static [u64]) -> impl Stream<Item = ()> {
+        let start = Instant::now();
+        stream::iter(at)
+            .then(move |second| tokio::time::sleep_until(start + Duration::from_secs(*second)))
+            .chain(stream::pending())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_ends_by_itself_is_finished() {
+        let (signal, _shutdown) = ShutdownSignal::new();
+        let ending = drive(async { RunReport::default() }, &signal, stream::empty(), None, &Telemetry::new()).await;
+        assert!(matches!(ending, Ending::Finished(_)), "{ending:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_signal_drains() {
+        let start = Instant::now();
+        let (run, signal) = patient(Duration::from_secs(3));
+        let ending = drive(run, &signal, signals(&[10]), None, &Telemetry::new()).await;
+        assert!(matches!(ending, Ending::Finished(_)), "{ending:?}");
+        assert_eq!(start.elapsed().as_secs(), 13);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_signal_stops_at_once() {
+        let start = Instant::now();
+        let (run, signal) = patient(Duration::from_secs(3));
+        let ending = drive(run, &signal, signals(&[10, 11]), None, &Telemetry::new()).await;
+        assert!(matches!(ending, Ending::StoppedAtOnce), "{ending:?}");
+        assert_eq!(start.elapsed().as_secs(), 11);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_says_what_it_waited_for() {
+        let telemetry = Telemetry::new();
+        telemetry.component(ComponentKind::Source, "nordpass").stopped(None);
+        telemetry
+            .component(ComponentKind::Sink, "sentinel")
+            .waiting("the token is refused", jiff::Timestamp::UNIX_EPOCH);
+        let (run, signal) = patient(Duration::from_mins(1));
+        let start = Instant::now();
+        let ending = drive(run, &signal, signals(&[]), Some(Duration::from_secs(20)), &telemetry).await;
+        let Ending::TimedOut { waiting, report } = ending else { panic!("{ending:?}") };
+        assert_eq!(waiting, ["sink sentinel waits since 1970-01-01T00:00:00Z: the token is refused"]);
+        assert!(report.is_none());
+        assert_eq!(start.elapsed(), Duration::from_secs(20) + LAST_MOMENTS);
+    }
+}

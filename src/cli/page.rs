@@ -1,0 +1,100 @@
+//! `docs/reference/cli.md`, from the command line's own description.
+
+use std::fmt::Write;
+
+use clap::{Arg, Command, CommandFactory};
+
+use super::Cli;
+
+/// The reference page of all commands.
+pub fn reference_page() -> String {
+    let mut root = Cli::command();
+    root.build();
+    let name = root.get_name().to_owned();
+    let mut page = format!(
+        "<!-- Generated from src/cli by `cargo xtask docs`. Don't edit. -->\n\n# The command line\n\n{}\n\n\
+         Exit codes: 0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs\n\
+         and errors go to standard error. A closed pipe is no error.\n",
+        root.get_about().map(ToString::to_string).unwrap_or_default()
+    );
+    for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
+        section(&mut page, &name, command);
+    }
+    let global: Vec<&Arg> = root.get_arguments().filter(|arg| arg.is_global_set()).collect();
+    page.push_str("\n## Every command\n");
+    arguments(&mut page, &global);
+    page
+}
+
+fn section(page: &mut String, program: &str, command: &Command) {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").trim();
+    let usage = if usage.starts_with(program) { usage.to_owned() } else { format!("{program} {usage}") };
+    let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
+    let _ = write!(page, "\n## {}\n\n{about}.\n\n```text\n{usage}\n```\n", command.get_name());
+    let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && !is_built_in(arg)).collect();
+    arguments(page, &own);
+}
+
+fn is_built_in(arg: &Arg) -> bool {
+    matches!(arg.get_id().as_str(), "help" | "version")
+}
+
+fn arguments(page: &mut String, arguments: &[&Arg]) {
+    let mut rows = arguments.iter().filter(|arg| !arg.is_hide_set()).peekable();
+    if rows.peek().is_none() {
+        return;
+    }
+    page.push_str("\n| argument | default | meaning |\n|---|---|---|\n");
+    for arg in rows {
+        let takes_value = arg.get_action().takes_values();
+        let values: Vec<_> = if takes_value {
+            arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect()
+        } else {
+            Vec::new()
+        };
+        let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
+        let written = match arg.get_long() {
+            Some(long) if takes_value => format!("--{long} {value}"),
+            Some(long) => format!("--{long}"),
+            None => format!("{value}…"),
+        };
+        let defaults: Vec<String> = if takes_value {
+            arg.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect()
+        } else {
+            Vec::new()
+        };
+        let mut help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
+        help = help.replace("\n\n", ". ").replace('\n', " ").replace('|', "\\|");
+        if !help.ends_with('.') {
+            help.push('.');
+        }
+        if !values.is_empty() {
+            let _ = write!(help, " One of `{}`.", values.join("`, `"));
+        }
+        let _ = writeln!(page, "| `{written}` | {} | {help} |", defaults.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_is_explained() {
+        let page = reference_page();
+        for command in Cli::command().get_subcommands() {
+            assert!(page.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments().filter(|arg| !is_built_in(arg)) {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+        assert!(page.contains("| `--timeout DURATION` |") && page.contains("One of `auto`, `human`, `json`."));
+    }
+}

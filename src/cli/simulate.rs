@@ -1,0 +1,265 @@
+//! `simulate`: the simulators alone, for load tests and other people's tools.
+//!
+//! When they listen, one JSON line on stdout says where; when it ends, another one says what the judge found. A client
+//! in any language can start it, read the first line, do its work, and read the second.
+
+use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::signals::Signals;
+use crate::handles::{Disk, Handles};
+use crate::simulator::faults::Plan;
+use crate::simulator::generator::{Generator, Options};
+use crate::simulator::server::{Authority, Background};
+use crate::simulator::{
+    ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra, ingestion, nordpass, recording,
+};
+
+/// How often new rows are written to the output folder.
+const WRITE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A ready token that the ingestion endpoint accepts, for the `token` credential.
+const READY_TOKEN: &str = "simulated-ready-token";
+
+/// Options of `simulate`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SimulateArgs {
+    /// Port of the NordPass API; 0 for a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub nordpass_port: u16,
+    /// Port of Entra ID; 0 for a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub entra_port: u16,
+    /// Port of the Logs Ingestion API; 0 for a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub ingestion_port: u16,
+    /// Serve over TLS, with a certificate authority made for this run
+    #[arg(long, requires = "ca_file")]
+    pub tls: bool,
+    /// Where to write the authority's certificate (PEM), for clients to trust
+    #[arg(long, requires = "tls", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Serve this recording instead of generated events
+    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    pub recording: Option<PathBuf>,
+    /// Leave the recording's times as they are, instead of moving them so that its newest event happens now
+    #[arg(long, requires = "recording")]
+    pub keep_times: bool,
+    /// How many generated events the history has
+    #[arg(long, default_value_t = 5000, value_name = "N")]
+    pub events: usize,
+    /// How many days the history spans
+    #[arg(long, default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=90))]
+    pub days: u16,
+    /// Decides people, events and chances
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Live events per second
+    #[arg(long, default_value_t = 0.0, value_name = "RATE", value_parser = rate)]
+    pub live_rate: f64,
+    /// The order of the events on NordPass's pages
+    #[arg(long, value_enum, default_value_t = Order::Descending)]
+    pub order: Order,
+    /// The largest page NordPass gives
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub max_page_size: u64,
+    /// A TOML file of faults: what goes wrong, where and when
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// A data collection rule (JSON) in the place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub dcr: Option<PathBuf>,
+    /// Write accepted rows as `TABLE.ndjson` into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// End when stdin closes, so that it never outlives the program that started it
+    #[arg(long)]
+    pub until_stdin_closes: bool,
+}
+
+/// The order of events on pages.
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+pub enum Order {
+    /// Oldest first
+    Ascending,
+    /// Newest first
+    Descending,
+    /// Different inside one second from request to request
+    UnstableWithinSecond,
+    /// Different from request to request
+    Unstable,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.0..=100_000.0).contains(rate))
+        .ok_or_else(|| "a number from 0 to 100000".to_owned())
+}
+
+/// Runs the simulators until a signal (or the end of stdin) comes.
+pub async fn run(args: SimulateArgs) -> Result<(), String> {
+    let handles = Handles::system();
+    let (simulation, generator) = prepare(&args, &handles).await?;
+    let authority = args.tls.then(Authority::new).transpose()?;
+    if let (Some(authority), Some(path)) = (&authority, &args.ca_file) {
+        let refused = |error: std::io::Error| format!("can't write {}: {error}", path.display());
+        // Absolute: the folder that a bare file name is in has no name itself.
+        let path = std::path::absolute(path).map_err(refused)?;
+        handles.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
+    }
+    let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
+    let servers = simulation.serve(ports, authority.as_ref(), handles.clock.clone()).await;
+    let servers =
+        servers.map_err(|error| format!("can't listen: {error}\nhint: choose other ports, or 0 for free ones"))?;
+    let ended = until_ended(args.until_stdin_closes)?;
+    print(&addresses(&args, &simulation, &servers))?;
+
+    let _live = (args.live_rate > 0.0)
+        .then(|| Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone())));
+    tokio::pin!(ended);
+    loop {
+        let over = tokio::time::timeout(WRITE_INTERVAL, &mut ended).await.is_ok();
+        if let Some(dir) = &args.out {
+            write_rows(&simulation, handles.disk.as_ref(), dir).await?;
+        }
+        if over {
+            break;
+        }
+    }
+    drop(servers);
+    let verdict = serde_json::to_value(simulation.verdict()).map_err(|error| error.to_string())?;
+    print(&verdict)
+}
+
+/// The simulators, and the generator that goes on with live events of the same organization.
+async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<(Simulation, Generator), String> {
+    let disk = handles.disk.as_ref();
+    let now = handles.clock.now();
+    let faults = match &args.faults {
+        None => Plan::default(),
+        Some(path) => {
+            Plan::from_toml(&read(disk, path).await?).map_err(|error| format!("{}: {error}", path.display()))?
+        }
+    };
+    let dcr = match &args.dcr {
+        None => ingestion::Dcr::default(),
+        Some(path) => ingestion::Dcr::from_json(&read(disk, path).await?)
+            .map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    if let Some(dir) = &args.out {
+        disk.create_dir_all(dir).await.map_err(|error| format!("can't make {}: {error}", dir.display()))?;
+    }
+    let mut generator = Generator::new(args.seed, Options::default());
+    let options = SimulationOptions {
+        events: events(args, &mut generator, disk, now.as_second()).await?,
+        nordpass: nordpass::Settings {
+            order: args.order.into(),
+            max_page_size: args.max_page_size,
+            seed: args.seed,
+            ..nordpass::Settings::default()
+        },
+        entra: entra::Settings::default(),
+        ingestion: ingestion::Settings { dcr, ndjson: args.out.is_some(), ..ingestion::Settings::default() },
+        faults,
+    };
+    let simulation = Simulation::new(options, now);
+    simulation.entra().tokens().accept(READY_TOKEN);
+    Ok((simulation, generator))
+}
+
+async fn events(
+    args: &SimulateArgs,
+    generator: &mut Generator,
+    disk: &dyn Disk,
+    now: i64,
+) -> Result<Vec<SimulatedEvent>, String> {
+    if let Some(path) = &args.recording {
+        let events = recording::read(disk, path, now).await?;
+        return Ok(if args.keep_times { events } else { recording::ending_at(&events, now) });
+    }
+    let from = now - i64::from(args.days) * 86_400;
+    Ok(generator.history(from, now, args.events))
+}
+
+async fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<String, String> {
+    let data = disk.read(path).await.map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    String::from_utf8(data).map_err(|_| format!("{} isn't UTF-8", path.display()))
+}
+
+/// Where everything is, for the program that started this one.
+fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) -> serde_json::Value {
+    let (nordpass, entra) = (simulation.nordpass().settings(), simulation.entra().settings());
+    let dcr = &simulation.ingestion().settings().dcr;
+    json!({
+        "nordpass_endpoint": format!("{}{}", servers.nordpass.url(), nordpass.path),
+        "nordpass_token": nordpass.token,
+        "entra_authority": servers.entra.url(),
+        "tenant_id": entra.tenant,
+        "client_id": entra.client_id,
+        "client_secret": entra.client_secret,
+        "identity_endpoint": format!("{}{}", servers.identity.url(), entra::IDENTITY_PATH),
+        "identity_header": entra.identity_header,
+        "ingestion_endpoint": servers.ingestion.url(),
+        "ingestion_token": READY_TOKEN,
+        "dcr_immutable_id": dcr.immutable_id,
+        "streams": dcr.streams.iter().map(|(name, stream)| (name.clone(), json!(stream.table))).collect::<serde_json::Map<_, _>>(),
+        "ca_file": args.ca_file,
+        "events": simulation.nordpass().len(),
+    })
+}
+
+/// stdout carries data only, one line each.
+fn print(line: &serde_json::Value) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("can't write to stdout: {error}")),
+        _ => Ok(()),
+    }
+}
+
+async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &std::path::Path) -> Result<(), String> {
+    for (table, rows) in simulation.ingestion().take_ndjson() {
+        let path = dir.join(format!("{table}.ndjson"));
+        disk.append(&path, &rows).await.map_err(|error| format!("can't write {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Resolves at a signal or, if wanted, at the end of stdin. The handlers are in place when this returns.
+fn until_ended(stdin: bool) -> Result<impl Future<Output = ()>, String> {
+    let mut signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?;
+    let closed = Arc::new(Notify::new());
+    if stdin {
+        let closed = closed.clone();
+        // A thread of its own: the runtime would wait for a blocking read of its pool when the program ends.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1024];
+            let mut stdin = std::io::stdin().lock();
+            while matches!(stdin.read(&mut buffer), Ok(read) if read > 0) {}
+            closed.notify_one();
+        });
+    }
+    Ok(async move {
+        tokio::select! {
+            () = signals.next() => {}
+            () = closed.notified() => {}
+        }
+    })
+}
+
+impl From<Order> for nordpass::Order {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Ascending => Self::Ascending,
+            Order::Descending => Self::Descending,
+            Order::UnstableWithinSecond => Self::UnstableWithinSecond,
+            Order::Unstable => Self::Unstable,
+        }
+    }
+}

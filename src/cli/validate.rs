@@ -1,0 +1,75 @@
+//! `validate`: everything that `run` checks before it starts; with `--connect` also tokens and endpoints.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use futures::future::join_all;
+
+use super::FAILED;
+use super::console::Console;
+use crate::config::{Config, Environment};
+use crate::handles::Handles;
+use crate::telemetry::ComponentKind;
+
+/// What `validate` takes.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// Pipeline files; several make one set
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Also try tokens and endpoints: one request each, nothing is read or written
+    #[arg(long)]
+    connect: bool,
+}
+
+/// Checks the files.
+pub(super) async fn run(args: ValidateArgs, console: Console) -> ExitCode {
+    let (config, warnings) = match console.load(&args.files, &Environment::system()) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    for warning in &warnings {
+        console.show(warning);
+    }
+    console.note(&summary(&config));
+    if args.connect && !connect(&config, console).await {
+        return ExitCode::from(FAILED);
+    }
+    ExitCode::SUCCESS
+}
+
+fn summary(config: &Config) -> String {
+    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    format!(
+        "valid: {}, {}, {}",
+        count(config.sources.len(), "source"),
+        count(config.transforms.len(), "transform"),
+        count(config.sinks.len(), "sink")
+    )
+}
+
+/// Tries every source and sink, side by side. Answers whether all of them work.
+async fn connect(config: &Config, console: Console) -> bool {
+    let handles = Handles::system();
+    let sources = config
+        .sources
+        .iter()
+        .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(&handles).await) });
+    let sinks = config
+        .sinks
+        .iter()
+        .map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&handles).await) });
+    let (mut results, sinks) = futures::future::join(join_all(sources), join_all(sinks)).await;
+    results.extend(sinks);
+    let mut good = true;
+    for (kind, name, result) in results {
+        match result {
+            Ok(words) => console.note(&format!("{} {name}: {words}", kind.as_str())),
+            Err(reason) => {
+                good = false;
+                console.error(format!("{} {name}: {reason}", kind.as_str()), None);
+            }
+        }
+    }
+    good
+}

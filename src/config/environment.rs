@@ -1,0 +1,81 @@
+//! What a pipeline file may refer to: variables and files. The only place that reads the process's environment.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// No secret and no setting is longer; the limit keeps `${file:/dev/zero}` from filling the memory.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// The variables that `${VAR}` sees, and the files that `${file:PATH}` sees.
+#[derive(Clone, Default)]
+pub struct Environment {
+    own: BTreeMap<String, String>,
+    inherit: bool,
+}
+
+impl Environment {
+    /// The process's environment.
+    pub fn system() -> Self {
+        Self { own: BTreeMap::new(), inherit: true }
+    }
+
+    /// These variables and no others.
+    pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        let own = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { own, inherit: false }
+    }
+
+    /// The same with one variable set.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.own.insert(name.into(), value.into());
+        self
+    }
+
+    /// A variable's value; `None` when it isn't set or isn't UTF-8.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.own.get(name).cloned().or_else(|| if self.inherit { inherited(name) } else { None })
+    }
+}
+
+/// Shows names only: values may be secrets.
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Environment").field("own", &self.own.keys()).field("inherit", &self.inherit).finish()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
+fn inherited(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A file's text without its line end.
+pub(super) fn read_file(path: &Path) -> io::Result<String> {
+    let file = std::fs::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok(text)
+}
+
+/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+#[cfg(unix)]
+pub(super) fn open_to_others(path: &Path) -> Option<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+#[cfg(not(unix))]
+pub(super) fn open_to_others(_path: &Path) -> Option<bool> {
+    None
+}

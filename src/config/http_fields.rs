@@ -1,0 +1,98 @@
+//! The fields that every network component shares: `[….tls]`, `proxy`, `request_timeout`.
+//!
+//! A component lists [`TLS`], [`PROXY`] and [`REQUEST_TIMEOUT`] among its fields and calls [`read_http`].
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Field, Kind, Presence, Section};
+use crate::http::HttpSettings;
+
+/// `[….tls]`
+pub const TLS: Field = Field {
+    name: "tls",
+    kind: Kind::Table(TLS_FIELDS),
+    presence: Presence::Optional,
+    doc: "Certificates besides the system's. A sink's also hold for its credential's requests.",
+};
+
+/// `proxy`
+pub const PROXY: Field = Field {
+    name: "proxy",
+    kind: Kind::Text,
+    presence: Presence::Optional,
+    doc: "URL of the HTTP proxy. Without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count.",
+};
+
+/// `request_timeout` with the usual default.
+pub const REQUEST_TIMEOUT: Field = request_timeout("30s");
+
+/// `request_timeout` with a default of the component's own.
+pub const fn request_timeout(default: &'static str) -> Field {
+    Field {
+        name: "request_timeout",
+        kind: Kind::Duration { min: "100ms", max: "10m" },
+        presence: Presence::Default(default),
+        doc: "How long one request may take, its answer included. Then it is tried again.",
+    }
+}
+
+static TLS_FIELDS: &[Field] = &[
+    Field {
+        name: "ca_file",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "PEM file of certificate authorities to trust besides the system's.",
+    },
+    Field {
+        name: "cert_file",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "PEM file with this client's certificate chain; needs `key_file`.",
+    },
+    Field {
+        name: "key_file",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "PEM file with the key of `cert_file`.",
+    },
+];
+
+/// Reads the shared fields. `default_timeout` holds where the component lists no `request_timeout`.
+pub fn read_http(section: &mut Section, default_timeout: Duration) -> HttpSettings {
+    let mut tls = section.table("tls");
+    let ca_file = pem_file(&mut tls, "ca_file");
+    let cert_file = pem_file(&mut tls, "cert_file");
+    let key_file = pem_file(&mut tls, "key_file");
+    match (tls.has("cert_file"), tls.has("key_file")) {
+        (true, false) => {
+            tls.error("cert_file", "`cert_file` needs `key_file`", "add the certificate's key: `key_file = \"…\"`");
+        }
+        (false, true) => {
+            tls.error("key_file", "`key_file` needs `cert_file`", "add the key's certificate: `cert_file = \"…\"`");
+        }
+        _ => {}
+    }
+    let request_timeout =
+        if section.declares("request_timeout") { section.duration("request_timeout") } else { default_timeout };
+    HttpSettings {
+        ca_file,
+        cert_file,
+        key_file,
+        proxy: section.optional_proxy("proxy"),
+        request_timeout,
+        ..HttpSettings::default()
+    }
+}
+
+fn pem_file(tls: &mut Section, name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(tls.optional_text(name)?);
+    if let Err(reason) = std::fs::File::open(&path) {
+        tls.error(
+            name,
+            format!("can't read {}: {reason}", path.display()),
+            "check that the path is right and that this user may read it",
+        );
+    }
+    Some(path)
+}

@@ -1,0 +1,119 @@
+//! From records to the bytes of one append.
+//!
+//! Each append is complete in itself: plain lines, one gzip member or one zstd frame. Decompressors read a file of
+//! several as one stream, and a restart can cut between any two of them.
+
+use std::io::{self, Write};
+
+use flate2::write::GzEncoder;
+
+use crate::sinks::ndjson;
+
+/// How a file's content is written, by the ending of its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Lines as they are.
+    Plain,
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+}
+
+/// Above this many bytes, compression leaves the async threads.
+const LONG: usize = 1 << 20;
+
+impl Format {
+    /// The format for a path.
+    pub fn of(path: &str) -> Self {
+        match path {
+            _ if path.ends_with(".gz") => Self::Gzip,
+            _ if path.ends_with(".zst") => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The level that holds without a setting, and the highest one. Of gzip's levels, 4 is where more time stops
+    /// paying: 5 % larger than 6 in 60 % of the time.
+    pub fn levels(self) -> (u32, u32) {
+        match self {
+            Self::Plain => (0, 0),
+            Self::Gzip => (4, 9),
+            Self::Zstd => (3, 19),
+        }
+    }
+
+    /// Compresses whole lines.
+    async fn compress(self, lines: Vec<u8>, level: u32) -> io::Result<Vec<u8>> {
+        if self == Self::Plain {
+            Ok(lines)
+        } else if lines.len() > LONG {
+            tokio::task::spawn_blocking(move || self.compress_now(&lines, level)).await.map_err(io::Error::other)?
+        } else {
+            self.compress_now(&lines, level)
+        }
+    }
+
+    fn compress_now(self, lines: &[u8], level: u32) -> io::Result<Vec<u8>> {
+        let room = Vec::with_capacity(lines.len() / 4 + 64);
+        match self {
+            Self::Plain => Ok(lines.to_vec()),
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(room, flate2::Compression::new(level));
+                encoder.write_all(lines)?;
+                encoder.finish()
+            }
+            Self::Zstd => {
+                let level = i32::try_from(level).map_err(io::Error::other)?;
+                let mut encoder = zstd::stream::write::Encoder::new(room, level)?;
+                encoder.include_checksum(true)?;
+                encoder.write_all(lines)?;
+                encoder.finish()
+            }
+        }
+    }
+}
+
+/// The bytes of one append, and the length of their JSON before compression.
+pub async fn encode<'a>(
+    format: Format,
+    level: u32,
+    bodies: impl Iterator<Item = &'a str>,
+) -> io::Result<(Vec<u8>, usize)> {
+    let mut lines = Vec::new();
+    for body in bodies {
+        ndjson::push_line(&mut lines, body);
+    }
+    let json = lines.len();
+    Ok((format.compress(lines, level).await?, json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[tokio::test]
+    async fn several_appends_read_as_one_file() {
+        let large = format!("{{\"x\":\"{}\"}}", "y".repeat(2 * LONG));
+        let expected = format!("{{\"a\":1}}\n{{\"b\":2}}\n{large}\n");
+        for (format, level) in [(Format::Plain, 0), (Format::Gzip, 0), (Format::Gzip, 9), (Format::Zstd, 3)] {
+            let mut file = Vec::new();
+            for bodies in [vec![r#"{"a":1}"#, r#"{"b":2}"#], vec![large.as_str()]] {
+                let (bytes, _) = encode(format, level, bodies.into_iter()).await.unwrap();
+                file.extend(bytes);
+            }
+            let mut text = String::new();
+            match format {
+                Format::Plain => text = String::from_utf8(file).unwrap(),
+                Format::Gzip => {
+                    flate2::read::MultiGzDecoder::new(&file[..]).read_to_string(&mut text).unwrap();
+                }
+                Format::Zstd => {
+                    zstd::stream::read::Decoder::new(&file[..]).unwrap().read_to_string(&mut text).unwrap();
+                }
+            }
+            assert!(text == expected, "{format:?}");
+        }
+    }
+}

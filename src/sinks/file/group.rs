@@ -1,0 +1,86 @@
+//! What is collected between two syncs.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use super::encode::{Format, encode};
+use super::template::{Key, Template};
+use crate::event::{Acknowledgement, Chunk, Origin};
+
+/// One append: the records of one chunk that go to one series of files, encoded.
+#[derive(Debug)]
+pub struct Unit {
+    /// The path that the template gives; the series adds a number to it.
+    pub path: Arc<str>,
+    /// The chunk.
+    pub origin: Origin,
+    /// What is appended.
+    pub bytes: Vec<u8>,
+}
+
+/// Appends that share one sync, and the acknowledgements that wait for it.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// In the order in which they came.
+    pub units: Vec<Unit>,
+    /// Of the chunks.
+    pub acknowledgements: Vec<Acknowledgement>,
+    /// Records in it.
+    pub records: u64,
+    /// Bytes of their lines before compression.
+    pub json_bytes: usize,
+}
+
+/// Paths that are remembered between chunks; more are rendered again.
+const REMEMBERED_PATHS: usize = 1024;
+
+/// Sorts chunks' records into units.
+pub struct Collector {
+    template: Template,
+    format: Format,
+    level: u32,
+    paths: HashMap<Key, Arc<str>>,
+}
+
+impl Collector {
+    /// A collector for one template.
+    pub fn new(template: Template, format: Format, level: u32) -> Self {
+        Self { template, format, level, paths: HashMap::new() }
+    }
+
+    /// Adds a chunk to a group. Records keep their order within a file.
+    pub async fn collect(&mut self, chunk: Chunk, group: &mut Group) -> io::Result<()> {
+        // A chunk has one organization and day, nearly always; so the last key is tried first.
+        let mut sorted: Vec<(Key, Vec<usize>)> = Vec::new();
+        let mut places: HashMap<Key, usize> = HashMap::new();
+        let mut last = 0;
+        for (index, record) in chunk.records.iter().enumerate() {
+            let key = self.template.key(record);
+            if sorted.get(last).is_none_or(|(known, _)| *known != key) {
+                last = *places.entry(key.clone()).or_insert(sorted.len());
+                if last == sorted.len() {
+                    sorted.push((key, Vec::new()));
+                }
+            }
+            sorted[last].1.push(index);
+        }
+        for (key, indexes) in sorted {
+            let bodies = indexes.iter().map(|index| chunk.body(&chunk.records[*index]));
+            let (bytes, json) = encode(self.format, self.level, bodies).await?;
+            group.json_bytes += json;
+            group.units.push(Unit { path: self.path(key), origin: chunk.origin.clone(), bytes });
+        }
+        group.records += chunk.records.len() as u64;
+        group.acknowledgements.push(chunk.acknowledgement);
+        Ok(())
+    }
+
+    fn path(&mut self, key: Key) -> Arc<str> {
+        if self.paths.len() >= REMEMBERED_PATHS && !self.paths.contains_key(&key) {
+            self.paths.clear();
+        }
+        let template = &self.template;
+        self.paths.entry(key).or_insert_with_key(|key| template.render(key).into()).clone()
+    }
+}

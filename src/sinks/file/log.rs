@@ -1,0 +1,333 @@
+//! The segment log: what was appended where, on behalf of which chunk.
+//!
+//! A file's length alone doesn't say which of its bytes are committed: the chunk that they came from may still wait
+//! for another sink when the machine stops. So each append is noted here with its [`Origin`], durably, before it is
+//! acknowledged, and recovery asks the checkpoint about each.
+//!
+//! The log is text: one line for each step, `crc32 [entry, …]`, the first line a header. A step is one line, so a torn
+//! write can only be the last line. Before the first append to a file its length is noted (`open`): without it, a torn
+//! first append couldn't be told from a file that was there before us.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::Origin;
+use crate::handles::Disk;
+
+/// The version of the log's format.
+const VERSION: u32 = 1;
+
+/// One thing that the log says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Entry {
+    /// The first line: the format's version.
+    Header {
+        /// [`VERSION`]
+        version: u32,
+    },
+    /// From here on the file is written to, and has this length.
+    Open {
+        /// The file.
+        path: String,
+        /// Its length in bytes.
+        length: u64,
+    },
+    /// `[start, end)` of the file was appended for a chunk.
+    Segment {
+        /// The file.
+        path: String,
+        /// The file's length before.
+        start: u64,
+        /// The file's length after.
+        end: u64,
+        /// [`Origin::source`]
+        source: String,
+        /// [`Origin::run`]
+        run: u64,
+        /// [`Origin::sequence`]
+        sequence: u64,
+    },
+    /// Recovery has decided: the file is to be cut to this length.
+    Cut {
+        /// The file.
+        path: String,
+        /// Its length then.
+        length: u64,
+    },
+    /// Recovery has decided: the file is to be replaced by another, which is complete and durable.
+    Replace {
+        /// The file.
+        path: String,
+        /// Its new content.
+        by: String,
+        /// The length of that.
+        length: u64,
+    },
+}
+
+impl Entry {
+    /// An append for a chunk.
+    pub fn segment(path: &str, start: u64, end: u64, origin: &Origin) -> Self {
+        let Origin { source, run, sequence } = origin;
+        Self::Segment { path: path.to_owned(), start, end, source: source.to_string(), run: *run, sequence: *sequence }
+    }
+}
+
+/// What was appended to a file since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tracked {
+    /// The length before the first segment.
+    pub base: u64,
+    /// The appends, in their order, without gaps.
+    pub segments: Vec<Segment>,
+}
+
+/// One append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The file's length after it.
+    pub end: u64,
+    /// The chunk.
+    pub origin: Origin,
+}
+
+impl Tracked {
+    /// The length that the file has when all its segments are there.
+    pub fn end(&self) -> u64 {
+        self.segments.last().map_or(self.base, |segment| segment.end)
+    }
+}
+
+/// A log, read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The files.
+    pub files: BTreeMap<String, Tracked>,
+    /// What recovery had decided and may not have finished: `Cut` and `Replace` entries.
+    pub decided: Vec<Entry>,
+}
+
+/// Reads a log. A torn last line doesn't count; anything else that isn't as it was written is an error, in words.
+pub fn parse(bytes: &[u8]) -> Result<Contents, String> {
+    let mut contents = Contents::default();
+    let mut torn_at = None;
+    let mut at = 0;
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        match parse_line(line) {
+            Some(_) if torn_at.is_some() => return Err(format!("it is damaged at byte {}", torn_at.unwrap_or(0))),
+            Some(entries) => {
+                for entry in entries {
+                    contents.add(entry, number == 0)?;
+                }
+            }
+            None => torn_at = torn_at.or(Some(at)),
+        }
+        at += line.len();
+    }
+    // The header is written with the file, in one atomic step: it can't be missing or torn.
+    if bytes.is_empty() || torn_at == Some(0) { Err("it has no header".to_owned()) } else { Ok(contents) }
+}
+
+fn parse_line(line: &[u8]) -> Option<Vec<Entry>> {
+    let line = std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?;
+    let (checksum, json) = line.split_once(' ')?;
+    if checksum.len() != 8 || u32::from_str_radix(checksum, 16).ok()? != crc(json.as_bytes()) {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+fn line(entries: &[Entry]) -> Vec<u8> {
+    // Strings and numbers: there is nothing that serde_json can refuse.
+    let json = serde_json::to_string(entries).unwrap_or_default();
+    format!("{:08x} {json}\n", crc(json.as_bytes())).into_bytes()
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+impl Contents {
+    fn add(&mut self, entry: Entry, first: bool) -> Result<(), String> {
+        match entry {
+            Entry::Header { version: VERSION } if first => {}
+            Entry::Header { version } => return Err(format!("it has version {version}; this program knows {VERSION}")),
+            _ if first => return Err("it has no header".to_owned()),
+            Entry::Open { path, length } => {
+                let tracked = self.files.entry(path).or_default();
+                // Equal: it was put aside and taken up again, and what was noted before still holds.
+                if tracked.end() != length {
+                    *tracked = Tracked { base: length, segments: Vec::new() };
+                }
+            }
+            Entry::Segment { path, start, end, source, run, sequence } => {
+                let known = self.files.get_mut(&path).filter(|tracked| tracked.end() == start && start <= end);
+                let Some(tracked) = known else {
+                    return Err(format!("it notes an append to {path} at {start} that doesn't follow the one before"));
+                };
+                tracked.segments.push(Segment { end, origin: Origin { source: source.into(), run, sequence } });
+            }
+            Entry::Cut { .. } | Entry::Replace { .. } => self.decided.push(entry),
+        }
+        Ok(())
+    }
+
+    /// Entries that say the same.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for (path, tracked) in &self.files {
+            entries.push(Entry::Open { path: path.clone(), length: tracked.base });
+            let mut start = tracked.base;
+            for Segment { end, origin } in &tracked.segments {
+                entries.push(Entry::segment(path, start, *end, origin));
+                start = *end;
+            }
+        }
+        entries
+    }
+}
+
+/// The log's file, open for appending.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    len: u64,
+    /// A step has failed: there may be more in the file than counts.
+    dirty: bool,
+    /// A replacement has failed: the file may hold the old lines or these.
+    replacing: Option<Vec<u8>>,
+}
+
+impl Log {
+    /// A log with this content instead of whatever is there.
+    pub async fn replaced(disk: Arc<dyn Disk>, path: PathBuf, entries: &[Entry]) -> io::Result<Self> {
+        let mut log = Self { disk, path, len: 0, dirty: false, replacing: None };
+        log.replace(entries).await?;
+        Ok(log)
+    }
+
+    /// The log's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// What it says.
+    pub async fn read(&self) -> io::Result<Contents> {
+        parse(&self.disk.read(&self.path).await?).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
+    }
+
+    /// Removes what a failed step may have left, durably: otherwise a later crash could find a note about bytes that
+    /// have been taken back since.
+    pub async fn repair(&mut self) -> io::Result<()> {
+        if let Some(content) = self.replacing.take() {
+            self.install(content).await?;
+        }
+        if self.dirty {
+            self.disk.truncate(&self.path, self.len).await?;
+            self.disk.sync(&self.path).await?;
+            self.dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Notes a step, durably.
+    pub async fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
+        self.repair().await?;
+        let line = line(entries);
+        self.dirty = true;
+        self.disk.append_synced(&self.path, &line).await?;
+        self.dirty = false;
+        self.len += line.len() as u64;
+        Ok(())
+    }
+
+    /// Replaces all of it by these entries, atomically.
+    pub async fn replace(&mut self, entries: &[Entry]) -> io::Result<()> {
+        let mut content = line(&[Entry::Header { version: VERSION }]);
+        if !entries.is_empty() {
+            content.extend(line(entries));
+        }
+        self.install(content).await
+    }
+
+    async fn install(&mut self, content: Vec<u8>) -> io::Result<()> {
+        let result = self.disk.replace(&self.path, &content).await;
+        if result.is_ok() {
+            self.len = content.len() as u64;
+            self.dirty = false;
+        } else {
+            self.replacing = Some(content);
+        }
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(path: &str, start: u64, end: u64, sequence: u64) -> Entry {
+        Entry::Segment { path: path.into(), start, end, source: "s".into(), run: u64::MAX, sequence }
+    }
+
+    fn open(path: &str, length: u64) -> Entry {
+        Entry::Open { path: path.into(), length }
+    }
+
+    fn log(steps: &[&[Entry]]) -> Vec<u8> {
+        let mut bytes = line(&[Entry::Header { version: VERSION }]);
+        bytes.extend(steps.iter().flat_map(|step| line(step)));
+        bytes
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        let bytes =
+            log(&[&[open("a", 5), open("b", 0)], &[segment("a", 5, 9, 0), segment("b", 0, 4, 0)], &[open("a", 9)]]);
+        let contents = parse(&bytes).unwrap();
+        assert_eq!((contents.files["a"].base, contents.files["a"].end()), (5, 9));
+        assert_eq!(contents.files["b"].segments.len(), 1);
+        assert_eq!(parse(&log(&[&contents.entries()])).unwrap(), contents);
+        // Another length: somebody else has changed the file, and what was noted no longer says anything.
+        let mut reset = bytes;
+        reset.extend(line(&[open("a", 2)]));
+        assert_eq!(parse(&reset).unwrap().files["a"], Tracked { base: 2, segments: Vec::new() });
+    }
+
+    #[test]
+    fn any_torn_last_line_is_as_if_it_had_not_been_written() {
+        let whole = log(&[&[open("a", 0)]]);
+        let longer = log(&[&[open("a", 0)], &[segment("a", 0, 4, 0)]]);
+        for len in whole.len()..longer.len() {
+            assert_eq!(parse(&longer[..len]), parse(&whole), "cut to {len}");
+            let mut holed = longer.clone();
+            holed[len] = 0;
+            assert_eq!(parse(&holed), parse(&whole), "hole at {len}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let good = log(&[&[open("a", 0)], &[segment("a", 0, 4, 0)]]);
+        let mut damaged = good.clone();
+        damaged[45] ^= 1;
+        assert!(parse(&damaged).unwrap_err().contains("damaged at byte"));
+        assert!(parse(b"").unwrap_err().contains("no header"));
+        assert!(parse(b"hello\n").unwrap_err().contains("no header"));
+        assert!(parse(&line(&[Entry::Header { version: 2 }])).unwrap_err().contains("version 2"));
+        let gap = log(&[&[open("a", 0)], &[segment("a", 1, 4, 0)]]);
+        assert!(parse(&gap).unwrap_err().contains("doesn't follow"));
+    }
+}

@@ -1,0 +1,333 @@
+//! The path template: which file a record belongs to.
+//!
+//! Whatever comes out of an event is made safe before it becomes part of a path: an organization named
+//! `../../etc/cron.d` is somebody's attempt, not a folder. Different values always give different names, also on file
+//! systems that don't tell upper and lower case apart.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use crate::event::Record;
+
+const DAY: i64 = 86_400;
+const HOUR: i64 = 3_600;
+/// The longest part of a value that stays readable in a name.
+const VALUE_CHARS: usize = 64;
+
+/// A parsed `path`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Date,
+    Hour,
+    Organization,
+}
+
+/// What is wrong with a template, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// What decides a record's file: two records with equal keys go to one file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The first second of its day or hour; 0 where the path has neither.
+    period: i64,
+    organization: Option<Arc<str>>,
+}
+
+impl Template {
+    /// Parses a `path`.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let problem = |message: String, hint: &str| Problem { message, hint: hint.to_owned() };
+        if text.is_empty() || text.ends_with('/') || text.contains('\0') {
+            return Err(problem(
+                "the path must name a file".to_owned(),
+                "for example archive/{date}/{organization}.ndjson.gz",
+            ));
+        }
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (literal, braced) = rest.split_at(at);
+            if !literal.is_empty() {
+                parts.push(Part::Literal(literal.to_owned()));
+            }
+            let name = braced.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+            let Some((name, after)) = name else {
+                return Err(problem(
+                    format!("the path has a single {}", &braced[..1]),
+                    "write placeholders as {date}, {hour} or {organization}",
+                ));
+            };
+            parts.push(match name {
+                "date" => Part::Date,
+                "hour" => Part::Hour,
+                "organization" => Part::Organization,
+                _ => {
+                    return Err(problem(
+                        format!("the path has an unknown placeholder {{{name}}}"),
+                        "known are {date}, {hour} and {organization}",
+                    ));
+                }
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Literal(rest.to_owned()));
+        }
+        Ok(Self { text: text.to_owned(), parts })
+    }
+
+    /// Stands in for one that couldn't be parsed, until the errors are shown.
+    pub fn placeholder() -> Self {
+        Self { text: String::new(), parts: Vec::new() }
+    }
+
+    /// Which file a record belongs to. Costs no allocation.
+    pub fn key(&self, record: &Record) -> Key {
+        let period = if self.parts.contains(&Part::Hour) {
+            record.time.div_euclid(HOUR) * HOUR
+        } else if self.parts.contains(&Part::Date) {
+            record.time.div_euclid(DAY) * DAY
+        } else {
+            0
+        };
+        let organization = self.parts.contains(&Part::Organization).then(|| record.organization.clone());
+        Key { period, organization }
+    }
+
+    /// The path for a key.
+    pub fn render(&self, key: &Key) -> String {
+        let mut path = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => path.push_str(text),
+                Part::Date => path.push_str(&time_of(key.period).strftime("%Y-%m-%d").to_string()),
+                Part::Hour => path.push_str(&time_of(key.period).strftime("%H").to_string()),
+                Part::Organization => path.push_str(&safe(key.organization.as_deref().unwrap_or_default())),
+            }
+        }
+        path
+    }
+
+    /// The folder that doesn't depend on any record.
+    pub fn root(&self) -> PathBuf {
+        let fixed = match self.parts.first() {
+            Some(Part::Literal(text)) => text.as_str(),
+            _ => "",
+        };
+        let folder = fixed.rfind('/').map_or(".", |at| &fixed[..at.max(1)]);
+        PathBuf::from(folder)
+    }
+
+    /// The template as one spelling of itself, absolute, without `.` and `..`: equal for two templates that mean the
+    /// same files.
+    pub fn claims(&self) -> String {
+        let absolute = std::path::absolute(&self.text).unwrap_or_else(|_| PathBuf::from(&self.text));
+        let mut clean = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                std::path::Component::ParentDir => {
+                    clean.pop();
+                }
+                std::path::Component::CurDir => {}
+                other => clean.push(other),
+            }
+        }
+        clean.to_string_lossy().into_owned()
+    }
+}
+
+fn time_of(second: i64) -> jiff::civil::DateTime {
+    let time = Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
+    Offset::UTC.to_datetime(time)
+}
+
+/// A value as part of a file name. Lower-case letters, digits and `-` stay (a UUID stays as it is); everything else
+/// becomes `_`, and a hash of the whole value is put behind it, so that no two values share a name.
+fn safe(value: &str) -> String {
+    let keeps = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if value.is_empty() {
+        return "_none".to_owned();
+    }
+    if value.len() <= VALUE_CHARS && value.chars().all(keeps) && !value.starts_with('-') {
+        return value.to_owned();
+    }
+    let readable: String = value
+        .chars()
+        .take(VALUE_CHARS)
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if keeps(c) { c } else { '_' })
+        .collect();
+    format!("_{}-{}", readable.trim_matches(['-', '_']), &blake3::hash(value.as_bytes()).to_hex()[..16])
+}
+
+/// A path of a series: `events.ndjson.gz`, then `events.1.ndjson.gz` once the first has its size.
+pub fn numbered(path: &str, number: u32) -> String {
+    if number == 0 {
+        return path.to_owned();
+    }
+    let (stem, ending) = split_ending(path);
+    format!("{stem}.{number}{ending}")
+}
+
+/// The number of a file in the series of `path`, both given without a folder; `None` if it isn't in the series.
+pub fn number_of(name: &str, path: &str) -> Option<u32> {
+    if name == path {
+        return Some(0);
+    }
+    let (stem, ending) = split_ending(path);
+    let digits = name.strip_prefix(stem)?.strip_suffix(ending)?.strip_prefix('.')?;
+    if digits.starts_with('0') || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+/// `a/b.ndjson.gz` is `a/b` and `.ndjson.gz`.
+fn split_ending(path: &str) -> (&str, &str) {
+    let name_at = path.rfind('/').map_or(0, |at| at + 1);
+    let packed = path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path);
+    let at = match packed[name_at..].rfind('.') {
+        Some(dot) if dot > 0 => name_at + dot,
+        _ => packed.len(),
+    };
+    path.split_at(at)
+}
+
+/// The folder of a path, in a spelling that can be opened.
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventId, Span};
+
+    fn record(time: i64, organization: &str) -> Record {
+        Record { id: EventId(0), time, organization: organization.into(), body: Span::default() }
+    }
+
+    fn path(template: &str, time: i64, organization: &str) -> String {
+        let template = Template::parse(template).unwrap();
+        template.render(&template.key(&record(time, organization)))
+    }
+
+    const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+
+    #[test]
+    fn dates_and_hours_are_utc() {
+        let template = "archive/{date}/{hour}-{organization}.ndjson.gz";
+        assert_eq!(path(template, 1_738_255_186, UUID), format!("archive/2025-01-30/16-{UUID}.ndjson.gz"));
+        assert_eq!(path("{date}.ndjson", 1_738_281_599, ""), "2025-01-30.ndjson");
+        assert_eq!(path("{date}.ndjson", 1_738_281_600, ""), "2025-01-31.ndjson");
+        assert_eq!(path("{hour}.ndjson", 1_738_281_600, ""), "00.ndjson");
+        assert_eq!(path("{date}.ndjson", i64::MAX, ""), "9999-12-30.ndjson");
+        assert_eq!(path("all.ndjson", 5, "x"), "all.ndjson");
+    }
+
+    #[test]
+    fn one_key_for_one_file() {
+        let template = Template::parse("{date}/{organization}").unwrap();
+        assert_eq!(template.key(&record(86_400, "a")), template.key(&record(100_000, "a")));
+        assert_ne!(template.key(&record(86_400, "a")), template.key(&record(86_399, "a")));
+        assert_ne!(template.key(&record(86_400, "a")), template.key(&record(86_400, "b")));
+    }
+
+    #[test]
+    fn values_are_safe_and_stay_apart() {
+        let long = "x".repeat(10_000);
+        let values = [
+            "",
+            "..",
+            ".",
+            "../../etc",
+            "/etc/passwd",
+            "a/b",
+            "a\\b",
+            "a_b",
+            "a.1",
+            "A",
+            "a",
+            "-rf",
+            "_none",
+            "a\0b",
+            "ünï",
+            "社",
+            &long,
+            &long[1..],
+            " ",
+            "a ",
+            "{date}",
+            "con:",
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for value in values {
+            let name = safe(value);
+            assert!(name.len() <= 100 && !name.starts_with('-'), "{value:?} -> {name:?}");
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c)), "{name:?}");
+            assert!(seen.insert(name.clone()), "{value:?} shares {name:?}");
+        }
+        assert_eq!(safe(UUID), UUID);
+    }
+
+    #[test]
+    fn wrong_templates() {
+        for (template, part) in [
+            ("a/{day}.gz", "{day}"),
+            ("a/{date.gz", "single {"),
+            ("a/date}.gz", "single }"),
+            ("", "name a file"),
+            ("a/", "name a file"),
+            ("{}", "unknown placeholder {}"),
+        ] {
+            let problem = Template::parse(template).unwrap_err();
+            assert!(problem.message.contains(part), "{template}: {}", problem.message);
+        }
+    }
+
+    #[test]
+    fn series() {
+        assert_eq!(numbered("a.b/x.ndjson.gz", 2), "a.b/x.2.ndjson.gz");
+        assert_eq!(numbered("a.b/x", 1), "a.b/x.1");
+        assert_eq!(numbered("x.gz", 1), "x.1.gz");
+        assert_eq!(numbered("x.json", 0), "x.json");
+        assert_eq!(numbered(".hidden", 1), ".hidden.1");
+        assert_eq!(number_of("x.12.ndjson.gz", "x.ndjson.gz"), Some(12));
+        assert_eq!(number_of("x.ndjson.gz", "x.ndjson.gz"), Some(0));
+        for other in
+            ["x.012.ndjson.gz", "x.a.ndjson.gz", "y.1.ndjson.gz", "x.1.ndjson", "x..ndjson.gz", "x.-1.ndjson.gz"]
+        {
+            assert_eq!(number_of(other, "x.ndjson.gz"), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn roots_and_claims() {
+        let template = |text: &str| Template::parse(text).unwrap();
+        assert_eq!(template("archive/x-{date}/a").root(), Path::new("archive"));
+        assert_eq!(template("/archive/a").root(), Path::new("/archive"));
+        assert_eq!(template("/a").root(), Path::new("/"));
+        assert_eq!(template("{date}").root(), Path::new("."));
+        assert_eq!(template("./a//b/../{date}").claims(), template("a/{date}").claims());
+        assert_ne!(template("a/{date}").claims(), template("b/{date}").claims());
+    }
+}

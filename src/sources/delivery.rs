@@ -1,0 +1,166 @@
+//! What the sources that read recordings do with a parsed block: dead letters first, then chunks, at a rate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::in_flight::InFlight;
+use super::recording::{Parsed, Position};
+use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::event::{Chunk, EventFields, Origin, Record};
+use crate::handles::{Backoff, Handles};
+use crate::telemetry::{Component, metrics};
+use crate::topology::{Closed, ComponentError, Context, Output, Shutdown};
+
+/// Parts of a second that a rate is kept in.
+const TICKS: u64 = 10;
+
+/// Sends the chunks of one run of a source.
+pub struct Delivery<M> {
+    output: Output,
+    in_flight: InFlight<M>,
+    letters: DeadLetters,
+    handles: Handles,
+    telemetry: Component,
+    source: Arc<str>,
+    run: u64,
+    sequence: u64,
+    pace: Pace,
+}
+
+impl<M> Delivery<M> {
+    /// A delivery whose chunks are of this source and run; `rate` is in events per second, 0 for no limit.
+    pub async fn new(
+        context: &Context,
+        output: Output,
+        in_flight: InFlight<M>,
+        (source, run): (Arc<str>, u64),
+        rate: u64,
+    ) -> Result<Self, ComponentError> {
+        let letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name).await;
+        let letters = letters.map_err(|error| {
+            ComponentError::new(format!("the dead letters of {} can't be opened: {error}", context.name))
+        })?;
+        Ok(Self {
+            output,
+            in_flight,
+            letters,
+            handles: context.handles.clone(),
+            telemetry: context.telemetry.clone(),
+            source,
+            run,
+            sequence: 0,
+            pace: Pace { rate, next: Instant::now() },
+        })
+    }
+
+    /// Sends a block's events, waiting for room and for the rate. `mark` makes the mark of what is done up to a
+    /// position. `Closed`: nobody is there any more, the source may end.
+    pub async fn send(
+        &mut self,
+        parsed: Parsed,
+        mut mark: impl FnMut(Position, Option<u64>) -> M,
+    ) -> Result<(), Closed> {
+        self.keep_letters(&parsed.letters).await;
+        let text = parsed.text.clone();
+        for Piece { records, fields, position } in cut(parsed, self.pace.events_at_once()) {
+            if records.is_empty() {
+                self.in_flight.push(None, 0, mark(position, None)).await?;
+                continue;
+            }
+            self.pace.wait(records.len()).await;
+            let bytes = records.iter().map(|record| record.body.len()).sum();
+            let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
+            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin);
+            self.in_flight.push(Some(receipt), bytes, mark(position, Some(self.sequence))).await?;
+            self.sequence += 1;
+            self.output.send(chunk).await?;
+        }
+        self.telemetry.working();
+        Ok(())
+    }
+
+    /// Notes something that holds once all that was sent before is delivered.
+    pub async fn note(&self, mark: M) -> Result<(), Closed> {
+        self.in_flight.push(None, 0, mark).await
+    }
+
+    /// Dead letters are durable before anything moves on.
+    async fn keep_letters(&self, letters: &[DeadLetter]) {
+        if letters.is_empty() {
+            return;
+        }
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        loop {
+            match self.letters.write(letters).await {
+                Ok(new) => return self.telemetry.add(&metrics::DEAD_LETTERS, new as u64),
+                Err(error) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
+                    let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    backoff.wait().await;
+                    self.telemetry.add(&metrics::RETRIES, 1);
+                }
+            }
+        }
+    }
+}
+
+/// What becomes one chunk.
+struct Piece {
+    records: Vec<Record>,
+    fields: Vec<EventFields>,
+    /// The position after it.
+    position: Position,
+}
+
+/// Cuts a block into pieces of at most so many events. A block without events is one piece, to move the position.
+fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
+    let Parsed { mut records, mut fields, mut positions, end, .. } = parsed;
+    let mut pieces = Vec::new();
+    while records.len() > size {
+        let (later_records, later_fields) = (records.split_off(size), fields.split_off(size));
+        let later_positions = positions.split_off(size);
+        let position = positions.last().copied().unwrap_or(end);
+        pieces.push(Piece { records, fields, position });
+        (records, fields, positions) = (later_records, later_fields, later_positions);
+    }
+    pieces.push(Piece { records, fields, position: end });
+    pieces
+}
+
+/// Reads to the end, or until the program is to end. Either way the reading is dropped before this returns, and with
+/// it the source's output: the sinks then deliver what they hold.
+pub async fn unless_shutdown(
+    shutdown: Shutdown,
+    reading: BoxFuture<'static, Result<(), ComponentError>>,
+) -> Result<(), ComponentError> {
+    tokio::select! {
+        result = reading => result,
+        () = shutdown.begun() => Ok(()),
+    }
+}
+
+/// Keeps a rate without bursts: what was missed while waiting for others isn't made up for.
+struct Pace {
+    rate: u64,
+    next: Instant,
+}
+
+impl Pace {
+    fn events_at_once(&self) -> usize {
+        if self.rate == 0 { usize::MAX } else { usize::try_from((self.rate / TICKS).max(1)).unwrap_or(usize::MAX) }
+    }
+
+    /// Waits until it is the turn of the next so many events.
+    async fn wait(&mut self, events: usize) {
+        if self.rate == 0 {
+            return;
+        }
+        tokio::time::sleep_until(self.next).await;
+        let seconds = events as f64 / self.rate as f64;
+        self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(seconds);
+    }
+}

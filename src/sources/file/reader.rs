@@ -1,0 +1,272 @@
+//! Reads a file in blocks of whole lines, with bounded memory.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::decode::Decoder;
+use crate::handles::Disk;
+use crate::topology::ComponentError;
+
+/// A block has about this many bytes of text; one line may be longer.
+const BLOCK: usize = 256 << 10;
+/// The longest line. An API answer isn't read beyond this either.
+const LONGEST_LINE: usize = 64 << 20;
+/// Read from the disk at once.
+const READ: usize = 128 << 10;
+
+/// Whole lines, and where in the text they begin.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Offset of the first byte in the (decompressed) text.
+    pub offset: u64,
+    /// The lines.
+    pub bytes: Vec<u8>,
+}
+
+/// A file that is being read.
+pub struct Reader {
+    disk: Arc<dyn Disk>,
+    path: String,
+    decoder: Decoder,
+    /// Bytes read from the file, and those not decoded yet.
+    read: u64,
+    input: Vec<u8>,
+    used: usize,
+    /// Text that isn't given out yet, and where it begins.
+    text: Vec<u8>,
+    offset: u64,
+    /// Text before this is passed over.
+    start: u64,
+    /// This much of `text` has no line end.
+    searched: usize,
+    ended: bool,
+    failed: Option<ComponentError>,
+}
+
+impl Reader {
+    /// Opens a file at an offset of its text. What lies before it in a compressed file is decoded and dropped.
+    pub fn open(disk: Arc<dyn Disk>, path: &str, start: u64) -> io::Result<Self> {
+        let decoder = Decoder::for_path(path)?;
+        let begin = if decoder.is_plain() { start } else { 0 };
+        Ok(Self {
+            disk,
+            path: path.to_owned(),
+            decoder,
+            read: begin,
+            input: Vec::new(),
+            used: 0,
+            text: Vec::new(),
+            offset: begin,
+            start,
+            searched: 0,
+            ended: false,
+            failed: None,
+        })
+    }
+
+    /// How many bytes of the file have been read.
+    pub fn bytes_read(&self) -> u64 {
+        self.read
+    }
+
+    /// Where the text that isn't given out yet begins; at the end of the file, its length.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next block; `None` at the end. An error comes after all whole lines before it.
+    pub async fn next(&mut self) -> Result<Option<Block>, ComponentError> {
+        loop {
+            let done = self.ended || self.failed.is_some();
+            if self.text.len() >= BLOCK || done {
+                if let Some(last) = memchr::memrchr(b'\n', &self.text[self.searched..]) {
+                    return Ok(Some(self.give(self.searched + last + 1)));
+                }
+                self.searched = self.text.len();
+                if let Some(error) = &self.failed {
+                    return Err(error.clone());
+                }
+                if done {
+                    return Ok((!self.text.is_empty()).then(|| self.give(self.text.len())));
+                }
+                if self.text.len() > LONGEST_LINE {
+                    let error = ComponentError::new(format!(
+                        "{}: the line at byte {} is longer than {} MiB",
+                        self.path,
+                        self.offset,
+                        LONGEST_LINE >> 20
+                    ));
+                    return Err(error.hint("the file must hold one event or one page of the API on each line"));
+                }
+            }
+            if let Err(error) = self.fill().await {
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    fn give(&mut self, length: usize) -> Block {
+        let rest = self.text.split_off(length);
+        let block = Block { offset: self.offset, bytes: std::mem::replace(&mut self.text, rest) };
+        self.offset += length as u64;
+        self.searched = 0;
+        block
+    }
+
+    /// Reads and decodes some more.
+    async fn fill(&mut self) -> Result<(), ComponentError> {
+        if self.used == self.input.len() && !self.decoder.has_more() {
+            self.input = self
+                .disk
+                .read_at(Path::new(&self.path), self.read, READ)
+                .await
+                .map_err(|error| self.error("can't be read", &error))?;
+            self.used = 0;
+            self.read += self.input.len() as u64;
+        }
+        let result = if self.input.is_empty() && !self.decoder.has_more() {
+            self.ended = true;
+            // A file without any bytes is an empty text in every format.
+            if self.read == 0 { Ok(()) } else { self.decoder.finish(&mut self.text) }
+        } else {
+            let used = self.decoder.decode(&self.input[self.used..], &mut self.text, BLOCK);
+            used.map(|used| self.used += used)
+        };
+        self.pass_over();
+        result.map_err(|error| self.error("is damaged", &error))
+    }
+
+    fn pass_over(&mut self) {
+        if self.offset < self.start {
+            let ahead = usize::try_from(self.start - self.offset).unwrap_or(usize::MAX).min(self.text.len());
+            self.text.drain(..ahead);
+            self.offset += ahead as u64;
+        }
+    }
+
+    fn error(&self, what: &str, error: &io::Error) -> ComponentError {
+        let at = if self.decoder.is_plain() {
+            format!("at byte {}", self.read)
+        } else {
+            let text = self.offset + self.text.len() as u64;
+            format!("before byte {} (after {text} bytes of text)", self.read)
+        };
+        let hint = if error.kind() == io::ErrorKind::NotFound {
+            "put the file back; reading goes on where it stopped"
+        } else {
+            "replace the file by an intact copy; reading goes on where it stopped"
+        };
+        ComponentError::new(format!("{} {what} {at}: {error}", self.path)).hint(hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handles::MemoryDisk;
+    use std::io::Write;
+
+    fn packed(path: &str, parts: &[&[u8]]) -> Vec<u8> {
+        let mut file = Vec::new();
+        for part in parts {
+            if path.ends_with(".gz") {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
+                encoder.write_all(part).unwrap();
+                file.extend(encoder.finish().unwrap());
+            } else if path.ends_with(".zst") {
+                file.extend(zstd::encode_all(*part, 1).unwrap());
+            } else {
+                file.extend_from_slice(part);
+            }
+        }
+        file
+    }
+
+    async fn read(disk: &MemoryDisk, path: &str, start: u64) -> (Vec<Block>, Option<ComponentError>) {
+        let mut reader = Reader::open(Arc::new(disk.clone()), path, start).unwrap();
+        let mut blocks = Vec::new();
+        loop {
+            match reader.next().await {
+                Ok(Some(block)) => blocks.push(block),
+                Ok(None) => return (blocks, None),
+                Err(error) => return (blocks, Some(error)),
+            }
+        }
+    }
+
+    fn text() -> Vec<u8> {
+        (0..100_000).flat_map(|number: u32| format!("{{\"n\":{number}}}\n").into_bytes()).collect()
+    }
+
+    #[tokio::test]
+    async fn blocks_are_whole_lines_from_any_offset() {
+        let text = text();
+        let half = text.len() / 2;
+        for path in ["a.ndjson", "a.ndjson.gz", "a.ndjson.zst"] {
+            let disk = MemoryDisk::new();
+            disk.put(path, packed(path, &[&text[..half], b"", &text[half..], b"last"]));
+            for start in [0, 1, half, text.len() + 4] {
+                let (blocks, error) = read(&disk, path, start as u64).await;
+                assert_eq!(error, None);
+                let mut offset = start as u64;
+                for (number, block) in blocks.iter().enumerate() {
+                    assert_eq!(block.offset, offset);
+                    assert!(block.bytes.len() < 3 * BLOCK && (block.bytes.ends_with(b"\n") || number + 1 == blocks.len()));
+                    offset += block.bytes.len() as u64;
+                }
+                let whole: Vec<u8> = blocks.into_iter().flat_map(|block| block.bytes).collect();
+                assert!(whole == [&text[..], b"last"].concat()[start..], "{path} from {start}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn much_text_in_few_bytes_stays_bounded() {
+        let line = [&vec![b' '; 100_000][..], b"\n"].concat();
+        let text = line.repeat(500);
+        for path in ["a.gz", "a.zst"] {
+            let disk = MemoryDisk::new();
+            disk.put(path, packed(path, &[&text]));
+            let (blocks, error) = read(&disk, path, 0).await;
+            assert_eq!(error, None);
+            assert!(blocks.iter().all(|block| block.bytes.len() < 3 * BLOCK), "{path}");
+            assert_eq!(blocks.iter().map(|block| block.bytes.len()).sum::<usize>(), text.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_line_and_one_too_long() {
+        let disk = MemoryDisk::new();
+        disk.put("long", [&vec![b'x'; 20 << 20][..], b"\nshort\n"].concat());
+        let (blocks, error) = read(&disk, "long", 0).await;
+        assert_eq!((blocks.iter().map(|block| block.bytes.len()).sum::<usize>(), error), ((20 << 20) + 7, None));
+        disk.put("longer", [b"short\n", &vec![b'x'; 65 << 20][..], b"\n"].concat());
+        let (blocks, error) = read(&disk, "longer", 0).await;
+        assert!(error.unwrap().message.contains("longer: the line at byte 6 is longer than 64 MiB"));
+        assert_eq!(blocks.len(), 1, "what comes before it is given");
+    }
+
+    #[tokio::test]
+    async fn damage_comes_after_what_is_whole() {
+        let text = text();
+        for path in ["a.gz", "a.zst"] {
+            let disk = MemoryDisk::new();
+            let mut file = packed(path, &[&text, &text]);
+            let cut = file.len() - 10;
+            disk.put(path, file[..cut].to_vec());
+            let (blocks, error) = read(&disk, path, 0).await;
+            let error = error.expect("it ends in the middle");
+            assert!(error.message.contains(path) && error.message.contains("is damaged before byte"), "{error}");
+            let length: usize = blocks.iter().map(|block| block.bytes.len()).sum();
+            assert!(length > text.len() && blocks.last().unwrap().bytes.ends_with(b"\n"), "{path}: {length}");
+            let second = file.len() / 2;
+            file[second..second + 40].fill(0xff);
+            disk.put(path, file);
+            let (blocks, error) = read(&disk, path, 0).await;
+            assert!(error.is_some() && blocks.iter().all(|block| block.bytes.ends_with(b"\n")));
+        }
+        let (_, error) = read(&MemoryDisk::new(), "gone.ndjson", 0).await;
+        assert!(error.unwrap().message.starts_with("gone.ndjson can't be read at byte 0"));
+    }
+}

@@ -1,0 +1,157 @@
+//! Chunks that were sent and whose outcome isn't known yet: bounded in number and bytes, resolved in order.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use crate::event::{Outcome, Receipt};
+use crate::topology::Closed;
+
+/// Bytes of text that may be under way; a single chunk may be larger.
+const BYTES: usize = 32 << 20;
+/// Chunks that may be under way.
+const CHUNKS: usize = 256;
+
+/// The reading end of a source puts receipts in. `M` says what is done once the chunk is delivered.
+pub struct InFlight<M> {
+    entries: mpsc::Sender<Entry<M>>,
+    room: Arc<Semaphore>,
+}
+
+/// The committing end takes them out.
+pub struct Receipts<M> {
+    entries: mpsc::Receiver<Entry<M>>,
+    /// Looked at, but not resolved.
+    held: Option<Entry<M>>,
+}
+
+struct Entry<M> {
+    receipt: Option<Receipt>,
+    mark: M,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What the oldest chunks have come to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Resolved<M> {
+    /// These are delivered, in order.
+    Delivered(Vec<M>),
+    /// The next one was dropped on the way: nothing after it may be committed.
+    Abandoned,
+    /// The reading end has ended, and all it had sent is resolved.
+    End,
+}
+
+/// Both ends.
+pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
+    let (sender, receiver) = mpsc::channel(CHUNKS);
+    (
+        InFlight { entries: sender, room: Arc::new(Semaphore::new(BYTES)) },
+        Receipts { entries: receiver, held: None },
+    )
+}
+
+impl<M> InFlight<M> {
+    /// Waits for room and puts a receipt in, before the chunk is sent. `None` is what was never sent: it is resolved
+    /// when everything before it is. `Closed`: the committing end has given up.
+    pub async fn push(&self, receipt: Option<Receipt>, bytes: usize, mark: M) -> Result<(), Closed> {
+        let permits = u32::try_from(bytes.min(BYTES)).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| Closed)?;
+        self.entries.send(Entry { receipt, mark, _room: room }).await.map_err(|_| Closed)
+    }
+}
+
+impl<M> Receipts<M> {
+    /// Waits for the oldest chunk, and takes those after it along that are delivered, too.
+    pub async fn next(&mut self) -> Resolved<M> {
+        if self.held.is_none() {
+            self.held = self.entries.recv().await;
+        }
+        let Some(entry) = &mut self.held else { return Resolved::End };
+        if let Some(receipt) = &mut entry.receipt
+            && receipt.await == Outcome::Abandoned
+        {
+            return Resolved::Abandoned;
+        }
+        let mut marks: Vec<M> = self.held.take().map(|entry| entry.mark).into_iter().collect();
+        while let Ok(mut entry) = self.entries.try_recv() {
+            match entry.receipt.as_mut().map(FutureExt::now_or_never) {
+                None | Some(Some(Outcome::Delivered)) => marks.push(entry.mark),
+                Some(Some(Outcome::Abandoned)) => {
+                    // A resolved receipt can't be asked again; one that nobody will resolve says the same.
+                    entry.receipt = Some(crate::event::Acknowledgement::new().1);
+                    self.held = Some(entry);
+                    break;
+                }
+                Some(None) => {
+                    self.held = Some(entry);
+                    break;
+                }
+            }
+        }
+        Resolved::Delivered(marks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Acknowledgement;
+
+    #[tokio::test]
+    async fn resolved_in_order() {
+        let (in_flight, mut receipts) = in_flight();
+        let mut acknowledgements = Vec::new();
+        for number in 0..4 {
+            let (acknowledgement, receipt) = Acknowledgement::new();
+            acknowledgements.push(Some(acknowledgement));
+            in_flight.push(Some(receipt), 10, number).await.unwrap();
+        }
+        in_flight.push(None, 0, 4).await.unwrap();
+        drop(in_flight);
+        let mut take = |number: usize| acknowledgements[number].take().unwrap();
+        take(1).delivered();
+        assert!(futures::poll!(Box::pin(receipts.next())).is_pending());
+        take(0).delivered();
+        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0, 1]));
+        take(2).delivered();
+        take(3).delivered();
+        assert_eq!(receipts.next().await, Resolved::Delivered(vec![2, 3, 4]));
+        assert_eq!(receipts.next().await, Resolved::End);
+    }
+
+    #[tokio::test]
+    async fn nothing_after_an_abandoned_one() {
+        for first in [true, false] {
+            let (in_flight, mut receipts) = in_flight();
+            for number in 0..3 {
+                let (acknowledgement, receipt) = Acknowledgement::new();
+                in_flight.push(Some(receipt), 10, number).await.unwrap();
+                if number != 1 {
+                    acknowledgement.delivered();
+                } else if first {
+                    drop(acknowledgement);
+                }
+            }
+            assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+            if first {
+                assert_eq!(receipts.next().await, Resolved::Abandoned);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn bounded_in_bytes() {
+        let (in_flight, mut receipts) = in_flight();
+        let (acknowledgement, receipt) = Acknowledgement::new();
+        in_flight.push(Some(receipt), usize::MAX, 0).await.unwrap();
+        let mut second = Box::pin(in_flight.push(None, 1, 1));
+        assert!(futures::poll!(&mut second).is_pending());
+        acknowledgement.delivered();
+        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+        second.await.unwrap();
+        drop(receipts);
+        assert!(in_flight.push(None, 1, 2).await.is_err());
+    }
+}

@@ -1,0 +1,299 @@
+//! Takes a page in: decodes each element for itself, notes what was seen, sends what is new.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::client::Refusal;
+use super::emitter::{Emitter, Fresh};
+use super::page::Page;
+use super::registry::{Claim, Registry};
+use super::seen::{Sighting, Window};
+use super::slice::{Slice, Trouble};
+use super::state::{API_DAYS, DAY};
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::checkpoint::{KnownId, SourceState};
+use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::event::{EventFields, EventId, Identifier, Record, Shape, Span, event_time, parse_event};
+use crate::handles::Handles;
+use crate::http::Backoff;
+use crate::telemetry::{Component, metrics};
+
+/// Turns pages into chunks.
+pub struct Absorber {
+    /// Where new events go.
+    pub emitter: Emitter,
+    /// The ids in flight.
+    pub registry: Arc<Registry>,
+    /// The ids in the checkpoint.
+    pub store: Arc<dyn SourceState>,
+    /// For elements that aren't events.
+    pub dead_letters: DeadLetters,
+    /// Clock and randomness.
+    pub handles: Handles,
+    /// For metrics, progress and waiting.
+    pub telemetry: Component,
+    /// What was logged once.
+    pub logged: Mutex<HashSet<String>>,
+    /// Organizations by name, so that records share the text.
+    pub organizations: Mutex<HashMap<String, Arc<str>>>,
+    /// Hears of each organization once, by its [`organization_hash`].
+    pub discovered: UnboundedSender<String>,
+}
+
+/// An element that is an event.
+struct Candidate {
+    id: EventId,
+    time: Option<i64>,
+    plain: bool,
+    body: Span,
+    fields: EventFields,
+}
+
+/// What a page showed besides its events.
+#[derive(Debug, Default)]
+pub struct Absorbed {
+    /// The seconds of its events.
+    pub seconds: HashSet<i64>,
+    /// How many elements it had.
+    pub elements: u64,
+}
+
+impl Absorber {
+    /// Takes one page in: an answer to the window's question, or to one narrowed to some users.
+    pub async fn absorb(&self, slice: &mut Slice, window: &mut Window, page: &Page) -> Result<Absorbed, Trouble> {
+        let mut absorbed = Absorbed { elements: page.elements.len() as u64, ..Absorbed::default() };
+        self.telemetry.add(&metrics::PAGES, 1);
+        self.telemetry.progress().page(absorbed.elements);
+        if page.repaired {
+            self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not UTF-8", 1);
+        }
+        let (candidates, copies) = self.decode(page, window).await?;
+        let mut fresh = Fresh::default();
+        for candidate in candidates {
+            absorbed.seconds.extend(candidate.time);
+            self.note(slice, window, page, &candidate, copies.get(&candidate.id).copied().unwrap_or(1));
+            if self.is_new(slice, window, &candidate).await? {
+                self.take(page, candidate, &mut fresh);
+            }
+        }
+        self.telemetry.add(&metrics::RECEIVED, absorbed.elements);
+        let known = absorbed.elements.saturating_sub(fresh.records.len() as u64);
+        self.telemetry.add_labelled(&metrics::DISCARDED, "known or outside the slice", known);
+        self.emitter.send(slice.group, &page.text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+        Ok(absorbed)
+    }
+
+    /// Sends the further copies of identical events, whose number is now proven.
+    pub async fn send_twins(&self, slice: &mut Slice, window: &Window) -> Result<(), Trouble> {
+        for (id, sighting) in &slice.seen.sightings {
+            if sighting.most < 2 || !window.surely_holds(sighting.time) {
+                continue;
+            }
+            let Some((text, record, fields)) = &sighting.twin else { continue };
+            let mut fresh = Fresh::default();
+            for number in 1..sighting.most {
+                let id = id.occurrence(number);
+                if !slice.range.contains(&record.time)
+                    || slice.known.contains(&id)
+                    || !claim(&self.registry, id, &mut slice.awaited)
+                {
+                    continue;
+                }
+                fresh.ids.push(KnownId { time: record.time, id });
+                fresh.records.push(Record { id, ..record.clone() });
+                fresh.fields.push(fields.clone());
+            }
+            self.emitter.send(slice.group, text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+        }
+        Ok(())
+    }
+
+    /// The events of a page, and how often it shows each id. Elements that are no events become dead letters here.
+    async fn decode(
+        &self,
+        page: &Page,
+        window: &mut Window,
+    ) -> Result<(Vec<Candidate>, HashMap<EventId, u32>), Trouble> {
+        let mut identifier = Identifier::default();
+        let mut candidates = Vec::with_capacity(page.elements.len());
+        let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
+        let mut no_events: HashMap<EventId, (u32, Span)> = HashMap::new();
+        for body in page.elements.iter().copied() {
+            let raw = page.text.at(body);
+            let Ok(fields) = parse_event(&page.text, raw) else {
+                no_events.entry(EventId::of_bytes(raw.as_bytes())).or_insert((0, body)).0 += 1;
+                continue;
+            };
+            let id = identifier.identify(&page.text, &fields);
+            *copies.entry(id).or_default() += 1;
+            let (time, plain) = match event_time(&page.text, &fields.timestamp) {
+                Some((time, plain)) => (Some(time), plain),
+                None => (None, false),
+            };
+            candidates.push(Candidate { id, time, plain, body, fields });
+        }
+        for (id, (number, body)) in no_events {
+            window.note_outside(id, number);
+            self.bury(id, page.text.at(body)).await?;
+        }
+        Ok((candidates, copies))
+    }
+
+    /// Something in `data` that isn't a JSON object can't become a row. It is kept, once, as a dead letter.
+    async fn bury(&self, id: EventId, raw: &str) -> Result<(), Trouble> {
+        let letter = DeadLetter {
+            id,
+            stream: None,
+            reason: "an element of NordPass's answer isn't a JSON object".to_owned(),
+            status: None,
+            code: None,
+            request_id: None,
+            time: self.handles.clock.now_seconds(),
+            record: raw.to_owned(),
+        };
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        loop {
+            match self.dead_letters.write(std::slice::from_ref(&letter)).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {
+                    self.telemetry.add(&metrics::DEAD_LETTERS, 1);
+                    self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", 1);
+                    tracing::warn!(component = self.telemetry.name(), %id, "not a JSON object: kept as a dead letter");
+                    return Ok(());
+                }
+                Err(error) => {
+                    let reason = format!("the dead-letter file can't be written: {error}");
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+
+    fn note(&self, slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) {
+        if !window.surely_holds(candidate.time) {
+            window.note_outside(candidate.id, copies);
+        }
+        let sighting = slice.seen.sightings.entry(candidate.id).or_insert_with(|| {
+            let uuid = &candidate.fields.user_uuid;
+            let user = (uuid.shape == Shape::Plain && !uuid.is_blank()).then(|| page.text.at(uuid.span).to_owned());
+            Sighting { time: candidate.time, most: 0, user, twin: None }
+        });
+        sighting.most = sighting.most.max(copies);
+        if copies > 1 && sighting.twin.is_none() {
+            let record = self.record(page, candidate);
+            sighting.twin = Some((page.text.clone(), record, candidate.fields.clone()));
+        }
+    }
+
+    /// Whether this event is to be sent now, as the first of its kind; claims it if so.
+    async fn is_new(&self, slice: &mut Slice, window: &Window, candidate: &Candidate) -> Result<bool, Trouble> {
+        let id = candidate.id;
+        match candidate.time {
+            Some(time) if slice.range.contains(&time) => {
+                Ok(!slice.known.contains(&id) && claim(&self.registry, id, &mut slice.awaited))
+            }
+            // At the bounds: the neighbouring slice's.
+            Some(time) if window.may_hold(Some(time)) => Ok(false),
+            _ => {
+                // The API shows it for this time though it says another one, or none. It is an event all the same.
+                let filed = self.filed_under(candidate.time);
+                let known = self.store.known(filed..filed + 1).await;
+                let known = known.map_err(|error| Trouble::Checkpoint(error.to_string()))?;
+                Ok(!known.iter().any(|known| known.id == id) && claim(&self.registry, id, &mut slice.awaited))
+            }
+        }
+    }
+
+    /// The second that an id is filed under: the event's own where the API could have shown it for that second.
+    fn filed_under(&self, time: Option<i64>) -> i64 {
+        let now = self.handles.clock.now_seconds();
+        time.filter(|time| (now - (API_DAYS + 1) * DAY..now + DAY).contains(time)).unwrap_or(0)
+    }
+
+    fn take(&self, page: &Page, candidate: Candidate, fresh: &mut Fresh) {
+        let record = self.record(page, &candidate);
+        self.remark(page, &candidate);
+        fresh.ids.push(KnownId { time: self.filed_under(candidate.time), id: candidate.id });
+        fresh.records.push(record);
+        fresh.fields.push(candidate.fields);
+    }
+
+    fn record(&self, page: &Page, candidate: &Candidate) -> Record {
+        let time = candidate.time.unwrap_or_else(|| self.handles.clock.now_seconds());
+        let organization = self.organization(&page.text, &candidate.fields);
+        Record { id: candidate.id, time, organization, body: candidate.body }
+    }
+
+    fn organization(&self, text: &str, fields: &EventFields) -> Arc<str> {
+        let name = match fields.organization.shape {
+            Shape::Plain | Shape::Escaped | Shape::Other => {
+                text.get(fields.organization.span.start as usize..fields.organization.span.end as usize)
+            }
+            Shape::Missing | Shape::Null => None,
+        };
+        let name = name.unwrap_or_default();
+        let mut organizations = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = organizations.get(name) {
+            return shared.clone();
+        }
+        let shared: Arc<str> = name.into();
+        // A feed has one organization, or few. More than this would be nonsense that must not eat memory.
+        if organizations.len() < 10_000 {
+            organizations.insert(name.to_owned(), shared.clone());
+            if !name.is_empty() {
+                let _ = self.discovered.send(organization_hash(name));
+            }
+        }
+        shared
+    }
+
+    /// Counts and logs, once, what is odd about a new event.
+    fn remark(&self, page: &Page, candidate: &Candidate) {
+        let now = self.handles.clock.now_seconds();
+        let odd_time = match candidate.time {
+            None => Some("no usable timestamp"),
+            Some(time) if time > now + DAY => Some("timestamp in the future"),
+            Some(_) if !candidate.plain => Some("timestamp not in whole seconds"),
+            Some(_) => None,
+        };
+        let fields = &candidate.fields;
+        let strings = [&fields.kind, &fields.action, &fields.organization, &fields.initiator, &fields.user_uuid];
+        let odd_type = strings.into_iter().chain([&fields.user_email]).any(|field| field.shape == Shape::Other)
+            || fields.odd_user.shape != Shape::Missing;
+        for kind in odd_time.into_iter().chain(odd_type.then_some("unexpected type")) {
+            self.telemetry.add_labelled(&metrics::ODD_EVENTS, kind, 1);
+            tracing::warn!(component = self.telemetry.name(), id = %candidate.id, "odd event kept: {kind}");
+        }
+        for (name, _) in &fields.unknown {
+            let name = page.text.at(name.span);
+            let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if logged.len() < 1_000 && logged.insert(name.to_owned()) {
+                self.telemetry.add_labelled(&metrics::ODD_EVENTS, "unknown field", 1);
+                tracing::info!(
+                    component = self.telemetry.name(),
+                    field = name,
+                    "events have a field that is new to us"
+                );
+            }
+        }
+    }
+}
+
+/// A short hash of an organization's UUID: what the state keeps of it.
+pub fn organization_hash(organization: &str) -> String {
+    blake3::hash(organization.as_bytes()).to_hex()[..12].to_owned()
+}
+
+/// Claims an id; one that another reading has in flight is noted as awaited.
+fn claim(registry: &Registry, id: EventId, awaited: &mut HashSet<EventId>) -> bool {
+    match registry.claim(id) {
+        Claim::New => true,
+        Claim::InFlight => {
+            awaited.insert(id);
+            false
+        }
+        Claim::Committed => false,
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading again: the sweeps and the audit, for events that became visible late.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::client::Priority;
+use super::lanes::Lanes;
+use super::slice::{FIRST_SLICE, Trouble};
+use super::state::{API_DAYS, Change, DAY};
+
+impl Lanes {
+    /// The last 24 hours each hour, the last 7 days each day.
+    pub(super) async fn sweeps(&self) -> Result<(), Trouble> {
+        // Kept here, too: the committed state follows only once a sweep's events have arrived.
+        let (mut day, mut week) = self.swept;
+        loop {
+            self.sleep(Duration::from_secs(60)).await?;
+            let now = self.reader.absorber.handles.clock.now_seconds();
+            if now - week >= DAY {
+                (day, week) = (now, now);
+                self.sweep(now - 7 * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
+            } else if now - day >= 3600 {
+                day = now;
+                self.sweep(now - DAY, vec![Change::SweptDay(now)]).await?;
+            }
+        }
+    }
+
+    async fn sweep(&self, from: i64, then: Vec<Change>) -> Result<(), Trouble> {
+        let origin = self.state.borrow().origin;
+        let Some(to) = self.backlog.lock().live else { return Ok(()) };
+        let group = self.reader.absorber.emitter.group();
+        let span = self.span(from.max(origin)..to, Priority::History, group, FIRST_SLICE).await?;
+        let whole = span.inner.is_whole();
+        let mut changes = span.inner.changes;
+        if whole {
+            changes.extend(then);
+        }
+        self.reader.absorber.emitter.close(group, changes, span.inner.awaited);
+        Ok(())
+    }
+
+    /// Each day's `total` once a day; a day that changed is read again.
+    pub(super) async fn audits(&self) -> Result<(), Trouble> {
+        let mut audited = self.audited;
+        loop {
+            self.sleep(Duration::from_secs(300)).await?;
+            let now = self.reader.absorber.handles.clock.now_seconds();
+            if now - audited < DAY {
+                continue;
+            }
+            audited = now;
+            let emitter = &self.reader.absorber.emitter;
+            let origin = self.state.borrow().origin;
+            let today = now.div_euclid(DAY);
+            let first = (today - API_DAYS + 1).max(origin.div_euclid(DAY));
+            for day in first..today {
+                let range = day * DAY..(day + 1) * DAY;
+                let total = match self.reader.total(&range).await {
+                    Ok(Some(total)) => total,
+                    // No audit of this day today; tomorrow's compares with the last one that came.
+                    Ok(None) | Err(Trouble::Unreadable(_) | Trouble::TooLarge) => continue,
+                    Err(trouble) => return Err(trouble),
+                };
+                let group = emitter.group();
+                let known = self.state.borrow().total(day);
+                let mut changes = vec![Change::Total(day, total)];
+                let mut awaited = HashSet::new();
+                if known.is_some_and(|known| known != total) {
+                    let range = range.start.max(origin)..range.end;
+                    let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
+                    if !span.inner.is_whole() {
+                        changes.clear();
+                    }
+                    changes.extend(span.inner.changes);
+                    awaited = span.inner.awaited;
+                }
+                emitter.close(group, changes, awaited);
+            }
+            emitter.close(emitter.group(), vec![Change::Audited(now)], HashSet::new());
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Asks the API until it answers.
+//!
+//! An outage, a refused token and a throttled client are waited out here, for ever, so that the reading code above
+//! never sees them. What waiting can't cure (a page that stays unreadable, a query that stays refused) is handed up,
+//! and the reading code tries a narrower question.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::page::Page;
+use super::settings::Settings;
+use crate::handles::Handles;
+use crate::http::{Backoff, HttpClient, HttpError, retry_after};
+use crate::telemetry::{Component, metrics};
+use crate::topology::Shutdown;
+
+/// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Query {
+    /// Events from this second on (whether this second counts is not documented).
+    pub timestamp_from: i64,
+    /// Events up to this second (likewise).
+    pub timestamp_to: i64,
+    /// Page number, from 1.
+    pub page: u64,
+    /// Events per page.
+    pub per_page: u32,
+    /// Only these users' events; all when empty. At most 500.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user_uuids: Vec<String>,
+}
+
+/// Who asks: live polls don't queue behind history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Priority {
+    /// The newest events.
+    Live,
+    /// Everything else.
+    History,
+}
+
+/// Why there is no page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The program is ending.
+    Ending,
+    /// The answers to this query can't be read, again and again. A narrower query may do.
+    Unreadable(String),
+    /// The answer is longer than the limit: ask for fewer events.
+    TooLarge,
+}
+
+/// How often an unreadable or late answer is asked for again before the query is given up.
+const UNREADABLE_TRIES: u32 = 4;
+
+/// The API, as the reading code sees it.
+pub struct Client {
+    settings: Settings,
+    http: Arc<dyn HttpClient>,
+    handles: Handles,
+    telemetry: Component,
+    shutdown: Shutdown,
+    /// When the next request may go out; moves ahead by a share of a second for each.
+    next_slot: Mutex<Instant>,
+    /// Nobody asks before this: the API said 429.
+    paused_until: Mutex<Instant>,
+    /// Local time minus the server's, in seconds, where positive: how far polls must stay behind the local clock.
+    ahead: Mutex<Option<i64>>,
+    /// When a page last came.
+    answered: Mutex<Option<Instant>>,
+}
+
+enum Attempt {
+    Page(Page),
+    Wait { kind: &'static str, reason: String, at_least: Option<Duration> },
+    Unreadable(String),
+    TimedOut(String),
+    TooLarge,
+}
+
+impl Client {
+    /// A client, or a sentence about what in the settings is wrong.
+    pub fn new(settings: Settings, handles: Handles, telemetry: Component, shutdown: Shutdown) -> Result<Self, String> {
+        let http = handles.network.client(&settings.http)?;
+        let now = Instant::now();
+        Ok(Self {
+            settings,
+            http,
+            handles,
+            telemetry,
+            shutdown,
+            next_slot: Mutex::new(now),
+            paused_until: Mutex::new(now),
+            ahead: Mutex::new(None),
+            answered: Mutex::new(None),
+        })
+    }
+
+    /// The latest second that may be asked for: the earlier of both clocks, minus `lag`.
+    pub fn safe_now(&self) -> i64 {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(0).max(0);
+        let lag = i64::try_from(self.settings.lag.as_secs()).unwrap_or(0);
+        self.handles.clock.now_seconds() - ahead - lag
+    }
+
+    /// Whether any page came since then: whether the API is there at all.
+    pub fn answered_since(&self, instant: Instant) -> bool {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|answered| answered >= instant)
+    }
+
+    /// One page, however long it takes.
+    pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, Refusal> {
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        let (mut unreadable, mut timeouts) = (0, 0);
+        loop {
+            self.take_turn(priority).await?;
+            let attempt = tokio::select! {
+                attempt = self.attempt(query) => attempt,
+                () = self.shutdown.begun() => return Err(Refusal::Ending),
+            };
+            let wait = match attempt {
+                Attempt::Page(page) => {
+                    *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    self.telemetry.working();
+                    return Ok(page);
+                }
+                Attempt::TooLarge => return Err(Refusal::TooLarge),
+                Attempt::Unreadable(reason) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "unreadable answer", 1);
+                    unreadable += 1;
+                    if unreadable >= UNREADABLE_TRIES {
+                        return Err(Refusal::Unreadable(reason));
+                    }
+                    backoff.next_wait()
+                }
+                Attempt::TimedOut(reason) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "timeout", 1);
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    timeouts += 1;
+                    // A page that takes too long each time may come in smaller pieces.
+                    if timeouts >= UNREADABLE_TRIES {
+                        return Err(Refusal::TooLarge);
+                    }
+                    backoff.next_wait()
+                }
+                Attempt::Wait { kind, reason, at_least } => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
+                    let wait = at_least.unwrap_or_else(|| backoff.next_wait());
+                    if at_least.is_some() {
+                        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + wait;
+                    }
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    wait
+                }
+            };
+            self.telemetry.add(&metrics::RETRIES, 1);
+            self.sleep(wait).await?;
+        }
+    }
+
+    async fn sleep(&self, wait: Duration) -> Result<(), Refusal> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.shutdown.begun() => Err(Refusal::Ending),
+        }
+    }
+
+    /// Waits for a slot within the rate limit. Live polls take theirs at once and let the others wait.
+    async fn take_turn(&self, priority: Priority) -> Result<(), Refusal> {
+        let share = Duration::from_secs(1) / self.settings.requests_per_second.max(1);
+        let now = Instant::now();
+        let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = {
+            let mut next = self.next_slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let slot = (*next).max(now);
+            *next = slot + share;
+            slot
+        };
+        let start = if priority == Priority::Live { now } else { slot }.max(paused);
+        self.sleep(start.saturating_duration_since(now)).await
+    }
+
+    /// One request.
+    async fn attempt(&self, query: &Query) -> Attempt {
+        // Read again for each request: a renewed token file counts at once, and costs a file read.
+        let token = match self.settings.token.load(&*self.handles.disk).await {
+            Ok(token) => token,
+            Err(error) => {
+                let reason = format!("{error}; put the NordPass token there");
+                return Attempt::Wait { kind: "token", reason, at_least: None };
+            }
+        };
+        let body = serde_json::to_vec(query).unwrap_or_default();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.settings.endpoint)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, token.expose_secret());
+        if let Some(value) = &self.settings.source_header {
+            request = request.header("X-Source", value);
+        }
+        let Ok(request) = request.body(Bytes::from(body)) else {
+            let reason = "the NordPass token has characters that can't stand in a header; renew it".to_owned();
+            return Attempt::Wait { kind: "token", reason, at_least: None };
+        };
+        let began = Instant::now();
+        let answer = self.http.send(request).await;
+        self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+        let status = answer.as_ref().map_or("none".to_owned(), |answer| answer.status().as_u16().to_string());
+        self.telemetry.add_labelled(&metrics::REQUESTS, &status, 1);
+        match answer {
+            Ok(answer) => self.judge(answer),
+            Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
+            Err(error @ HttpError::Timeout { .. }) => Attempt::TimedOut(error.to_string()),
+            Err(error @ HttpError::Body { .. }) => Attempt::Unreadable(error.to_string()),
+            Err(error) => Attempt::Wait { kind: "no answer", reason: error.to_string(), at_least: None },
+        }
+    }
+
+    fn judge(&self, answer: http::Response<Bytes>) -> Attempt {
+        let now = self.handles.clock.now();
+        let server_time = answer
+            .headers()
+            .get(header::DATE)
+            .and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok())
+            .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
+            .and_then(|since| i64::try_from(since.as_secs()).ok());
+        if let Some(server) = server_time {
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.as_second() - server);
+        }
+        let status = answer.status();
+        let (kind, reason) = match status {
+            StatusCode::OK => {
+                return match Page::parse(answer.into_body().into(), server_time) {
+                    Ok(page) => Attempt::Page(page),
+                    Err(reason) => Attempt::Unreadable(reason),
+                };
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
+                "token refused",
+                format!(
+                    "NordPass refuses the token ({}): it may be revoked, expired, or of the other data centre. Create \
+                     a new one in the Admin Panel (Integrations, Events reporting) and put it where the pipeline file reads it",
+                    status.as_u16()
+                ),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => ("throttled", "NordPass asks for fewer requests (429)".to_owned()),
+            StatusCode::PAYLOAD_TOO_LARGE => return Attempt::TooLarge,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                return Attempt::Unreadable(format!("NordPass refuses the query ({})", status.as_u16()));
+            }
+            StatusCode::NOT_FOUND => (
+                "not found",
+                "NordPass doesn't know the endpoint (404): check its URL, which the Admin Panel shows".to_owned(),
+            ),
+            _ => ("unavailable", format!("NordPass answers {}", status.as_u16())),
+        };
+        let at_least = match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => retry_after(answer.headers(), now),
+            _ => None,
+        };
+        Attempt::Wait { kind, reason, at_least }
+    }
+
+    /// For `validate --connect`: one request, and what it showed.
+    pub async fn probe(&self) -> Result<String, String> {
+        let now = self.safe_now();
+        let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: Vec::new() };
+        match self.attempt(&query).await {
+            Attempt::Page(_) => Ok("NordPass answers with events".to_owned()),
+            Attempt::Wait { reason, .. } | Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => Err(reason),
+            Attempt::TooLarge => Err("the answer to a query for one event is too large".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Waits for acknowledgements and moves the state.
+//!
+//! The reading code sends [`Step`]s: each chunk with its receipt, and for each group of chunks (a slice, a sweep, an
+//! audited day) the [`Change`]s that hold once the whole group is delivered. Ids are committed as soon as their chunk is
+//! acknowledged; a change only after its group. So the state never runs ahead of an acknowledgement, and a crash in
+//! the middle of a slice doesn't double what had arrived.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::registry::Registry;
+use super::state::{API_DAYS, Change, DAY, State};
+use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceState};
+use crate::event::{EventId, Outcome, Receipt};
+use crate::handles::Handles;
+use crate::http::Backoff;
+use crate::telemetry::{Component, metrics};
+use crate::topology::{ComponentError, Shutdown};
+
+/// What the reading code tells the committer.
+#[derive(Debug)]
+pub enum Step {
+    /// A chunk was sent.
+    Chunk {
+        /// The group it belongs to.
+        group: u64,
+        /// Its number in this run.
+        sequence: u64,
+        /// What its records are filed under.
+        ids: Vec<KnownId>,
+        /// Resolves when it has arrived.
+        receipt: Receipt,
+        /// Its share of the memory that unacknowledged chunks may take.
+        permit: OwnedSemaphorePermit,
+    },
+    /// No more chunks of the group follow.
+    Close {
+        /// The group.
+        group: u64,
+        /// What holds once all of them have arrived.
+        changes: Vec<Change>,
+        /// Events that the group's readings skipped because another one had them in flight: they have to arrive, too.
+        awaited: HashSet<EventId>,
+    },
+}
+
+/// A group that isn't finished.
+#[derive(Debug, Default)]
+struct Group {
+    outstanding: usize,
+    awaited: usize,
+    closed: Option<Vec<Change>>,
+    lost: bool,
+}
+
+/// The groups that aren't finished, and who waits for which event.
+#[derive(Debug, Default)]
+struct Groups {
+    groups: HashMap<u64, Group>,
+    awaiting: HashMap<EventId, Vec<u64>>,
+}
+
+impl Groups {
+    fn sent(&mut self, group: u64) {
+        self.groups.entry(group).or_default().outstanding += 1;
+    }
+
+    fn close(&mut self, group: u64, then: Vec<Change>, awaited: Vec<EventId>) -> Vec<Change> {
+        let entry = self.groups.entry(group).or_default();
+        entry.closed = Some(then);
+        entry.awaited = awaited.len();
+        for id in awaited {
+            self.awaiting.entry(id).or_default().push(group);
+        }
+        self.finish(group)
+    }
+
+    /// A chunk of a group is settled. Answers the changes that hold now.
+    fn settled(&mut self, group: u64, ids: &[KnownId], delivered: bool) -> Vec<Change> {
+        let entry = self.groups.entry(group).or_default();
+        entry.outstanding = entry.outstanding.saturating_sub(1);
+        entry.lost |= !delivered;
+        let mut changes = self.finish(group);
+        for known in ids {
+            for waiting in self.awaiting.remove(&known.id).unwrap_or_default() {
+                if let Some(entry) = self.groups.get_mut(&waiting) {
+                    entry.awaited = entry.awaited.saturating_sub(1);
+                    entry.lost |= !delivered;
+                }
+                changes.extend(self.finish(waiting));
+            }
+        }
+        changes
+    }
+
+    /// Takes a group's changes once all that it waits for has arrived.
+    fn finish(&mut self, group: u64) -> Vec<Change> {
+        let done = |entry: &Group| entry.outstanding == 0 && entry.awaited == 0 && entry.closed.is_some();
+        if !self.groups.get(&group).is_some_and(done) {
+            return Vec::new();
+        }
+        self.groups.remove(&group).filter(|entry| !entry.lost).and_then(|entry| entry.closed).unwrap_or_default()
+    }
+}
+
+/// The committer of one source.
+pub struct Committer {
+    /// The source's state in the checkpoint.
+    pub store: Arc<dyn SourceState>,
+    /// The state as committed; the reading code watches it.
+    pub state: watch::Sender<State>,
+    /// The ids in flight.
+    pub registry: Arc<Registry>,
+    /// Clock and randomness.
+    pub handles: Handles,
+    /// For metrics and waiting.
+    pub telemetry: Component,
+    /// To tell a loss from an ending.
+    pub shutdown: Shutdown,
+}
+
+struct Arrived {
+    group: u64,
+    sequence: u64,
+    ids: Vec<KnownId>,
+    outcome: Outcome,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Committer {
+    /// Runs until the reading code has ended and everything that it sent is settled.
+    pub async fn run(self, mut steps: UnboundedReceiver<Step>) -> Result<(), ComponentError> {
+        let mut waiting = FuturesUnordered::new();
+        let mut groups = Groups::default();
+        let mut open = true;
+        let mut forgot_day = 0;
+        while open || !waiting.is_empty() {
+            let (mut step, mut arrived) = (None, None);
+            tokio::select! {
+                next = steps.recv(), if open => {
+                    open = next.is_some();
+                    step = next;
+                }
+                Some(done) = waiting.next(), if !waiting.is_empty() => arrived = Some(done),
+            }
+            // Everything that is ready goes into one commit.
+            let mut commit = Commit::default();
+            let mut changes = Vec::new();
+            loop {
+                match step.take() {
+                    Some(Step::Chunk { group, sequence, ids, receipt, permit }) => {
+                        groups.sent(group);
+                        waiting.push(async move {
+                            Arrived { group, sequence, ids, outcome: receipt.await, _permit: permit }
+                        });
+                    }
+                    Some(Step::Close { group, changes: then, awaited }) => {
+                        let awaited = awaited.into_iter().filter(|id| self.registry.is_in_flight(*id));
+                        // Delivered, but in the commit that is being put together: no need to wait for that.
+                        let awaited = awaited.filter(|id| !commit.ids.iter().any(|known| known.id == *id)).collect();
+                        changes.extend(groups.close(group, then, awaited));
+                    }
+                    None => {}
+                }
+                if let Some(done) = arrived.take() {
+                    self.settle(done, &mut groups, &mut commit, &mut changes)?;
+                }
+                step = steps.try_recv().ok();
+                if step.is_none() {
+                    arrived = futures::FutureExt::now_or_never(waiting.next()).flatten();
+                }
+                if step.is_none() && arrived.is_none() {
+                    break;
+                }
+            }
+            if commit.chunks.is_empty() && changes.is_empty() {
+                continue;
+            }
+            let mut state = self.state.borrow().clone();
+            let changed = !changes.is_empty();
+            changes.drain(..).for_each(|change| state.apply(change));
+            let now = self.handles.clock.now_seconds();
+            if now.div_euclid(DAY) != forgot_day {
+                forgot_day = now.div_euclid(DAY);
+                state.forget(now);
+                commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
+            }
+            if changed || commit.forget_before.is_some() {
+                commit.document = Some(state.encode());
+            }
+            self.commit(commit).await?;
+            self.telemetry.set(&metrics::CURSOR_SECONDS, state.cursor() as f64);
+            self.telemetry.set(&metrics::LAG_SECONDS, (now - state.cursor()).max(0) as f64);
+            self.state.send_replace(state);
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &self,
+        arrived: Arrived,
+        groups: &mut Groups,
+        commit: &mut Commit,
+        changes: &mut Vec<Change>,
+    ) -> Result<(), ComponentError> {
+        let Arrived { group, sequence, ids, outcome, .. } = arrived;
+        changes.extend(groups.settled(group, &ids, outcome == Outcome::Delivered));
+        if outcome == Outcome::Delivered {
+            commit.ids.extend(ids);
+            commit.chunks.push(sequence);
+        } else {
+            self.registry.released(ids.into_iter().map(|known| known.id));
+            if !self.shutdown.has_begun() {
+                let message = "a part of the pipeline dropped events that it had not delivered";
+                return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits, however long the disk refuses.
+    async fn commit(&self, commit: Commit) -> Result<(), ComponentError> {
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        loop {
+            match self.store.commit(commit.clone()).await {
+                Ok(()) => break,
+                Err(error @ CheckpointError::Disk { .. }) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
+                    let reason = format!("the checkpoint can't be written: {error}; free space or repair the disk");
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+                Err(error) => return Err(ComponentError::new(error.to_string())),
+            }
+        }
+        self.telemetry.add(&metrics::COMMITS, 1);
+        self.registry.committed(commit.ids.into_iter().map(|known| known.id));
+        Ok(())
+    }
+}

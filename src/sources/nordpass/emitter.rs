@@ -1,0 +1,89 @@
+//! Sends new events as chunks and tells the committer about them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::client::Refusal;
+use super::commit::Step;
+use super::state::Change;
+use crate::checkpoint::KnownId;
+use crate::event::{Chunk, EventFields, EventId, Origin, Record, Text};
+use crate::topology::{Output, Shutdown};
+
+/// How much text unacknowledged chunks may hold, in KiB. With the channels' few chunks this bounds the source's memory
+/// while a sink is down.
+const IN_FLIGHT_KIB: u32 = 12 << 10;
+
+/// New events of one page.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Their fields.
+    pub fields: Vec<EventFields>,
+    /// What they are filed under.
+    pub ids: Vec<KnownId>,
+}
+
+/// The source's way out.
+pub struct Emitter {
+    output: Output,
+    steps: UnboundedSender<Step>,
+    permits: Arc<Semaphore>,
+    shutdown: Shutdown,
+    source: Arc<str>,
+    run: u64,
+    sequence: AtomicU64,
+    group: AtomicU64,
+}
+
+impl Emitter {
+    /// For one run of a source.
+    pub fn new(output: Output, steps: UnboundedSender<Step>, shutdown: Shutdown, source: Arc<str>, run: u64) -> Self {
+        Self {
+            output,
+            steps,
+            permits: Arc::new(Semaphore::new(IN_FLIGHT_KIB as usize)),
+            shutdown,
+            source,
+            run,
+            sequence: AtomicU64::new(0),
+            group: AtomicU64::new(0),
+        }
+    }
+
+    /// A new group of chunks.
+    pub fn group(&self) -> u64 {
+        self.group.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Sends fresh events of a text; waits while the pipeline is full.
+    pub async fn send(&self, group: u64, text: &Text, fresh: Fresh) -> Result<(), Refusal> {
+        if fresh.records.is_empty() {
+            return Ok(());
+        }
+        let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT_KIB);
+        let permit = tokio::select! {
+            permit = self.permits.clone().acquire_many_owned(kib) => permit.map_err(|_| Refusal::Ending)?,
+            () = self.shutdown.begun() => return Err(Refusal::Ending),
+        };
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let origin = Origin { source: self.source.clone(), run: self.run, sequence };
+        let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin);
+        // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
+        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, permit });
+        tokio::select! {
+            sent = self.output.send(chunk) => sent.map_err(|_| Refusal::Ending),
+            () = self.shutdown.begun() => Err(Refusal::Ending),
+        }
+    }
+
+    /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.
+    pub fn close(&self, group: u64, changes: Vec<Change>, awaited: HashSet<EventId>) {
+        let _ = self.steps.send(Step::Close { group, changes, awaited });
+    }
+}

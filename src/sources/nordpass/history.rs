@@ -1,0 +1,151 @@
+//! The history lane: what isn't covered, oldest first.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::client::Priority;
+use super::lanes::Lanes;
+use super::slice::{FIRST_SLICE, LONGEST_SLICE, NARROWEST, Read, Trouble, next_length};
+use super::state::{API_DAYS, Change, DAY};
+use crate::http::Backoff;
+use crate::telemetry::metrics;
+
+/// What the history does next.
+enum Pick {
+    /// Read this; the wait before the last try.
+    Piece(Range<i64>, Duration),
+    /// With `once`: everything is read.
+    Finished,
+    /// Nothing now; when something deferred is due.
+    Nothing(Option<Instant>),
+}
+
+impl Lanes {
+    /// Reads the backlog; with `once`, until there is none.
+    pub(super) async fn history(&self) -> Result<(), Trouble> {
+        let mut length = FIRST_SLICE;
+        let mut outage = Backoff::new(self.reader.absorber.handles.random.clone());
+        loop {
+            let Some((range, wait)) = self.next_piece(length).await? else { return Ok(()) };
+            let group = self.reader.absorber.emitter.group();
+            let (mut changes, mut awaited) = (Vec::new(), HashSet::new());
+            let began = Instant::now();
+            match self.reader.read(range.clone(), Priority::History, group, true).await {
+                Ok(Read::Done { until, proven, events, awaited: others }) => {
+                    length = next_length(range.end - range.start, events, self.reader.settings.page_size);
+                    changes.push(Change::Covered(range.start..until, proven));
+                    awaited = others;
+                    outage.reset();
+                    self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
+                    if until < range.end {
+                        self.backlog.defer(until..range.end, Duration::from_secs(1));
+                    }
+                }
+                Ok(Read::TooMany { until, .. }) => {
+                    length = until - range.start;
+                    self.backlog.add(range);
+                }
+                Err(Trouble::Unreadable(reason)) if self.reader.client.answered_since(began) => {
+                    self.narrow(range, wait, &reason);
+                }
+                // Nothing is readable at all: an outage. It is waited out with all of the backlog, not piece by piece.
+                Err(Trouble::Unreadable(reason)) => {
+                    self.unreadable(&reason);
+                    self.backlog.add(range);
+                    self.sleep(outage.next_wait()).await?;
+                }
+                Err(trouble) => return Err(trouble),
+            }
+            self.reader.absorber.emitter.close(group, changes, awaited);
+        }
+    }
+
+    /// A slice that stays unreadable while other questions are answered: its halves are tried for themselves, so that
+    /// only the second that really can't be read waits.
+    fn narrow(&self, range: Range<i64>, wait: Duration, reason: &str) {
+        let length = range.end - range.start;
+        if length > NARROWEST {
+            let middle = range.start + length / 2;
+            self.backlog.defer(range.start..middle, wait);
+            self.backlog.defer(middle..range.end, wait);
+        } else {
+            self.unreadable(reason);
+            self.backlog.defer(range, (wait * 2).clamp(Duration::from_secs(5), Duration::from_secs(300)));
+        }
+    }
+
+    /// Says that answers can't be read.
+    pub(super) fn unreadable(&self, reason: &str) {
+        let now = self.reader.absorber.handles.clock.now();
+        self.reader.absorber.telemetry.waiting(&format!("NordPass's answers can't be read: {reason}"), now);
+    }
+
+    /// The next time to read, at most `length` long. `None`: with `once`, everything is read.
+    async fn next_piece(&self, length: i64) -> Result<Option<(Range<i64>, Duration)>, Trouble> {
+        let mut idle = false;
+        loop {
+            let due = match self.pick(length) {
+                Pick::Piece(range, wait) => return Ok(Some((range, wait))),
+                Pick::Finished if idle => return Ok(None),
+                Pick::Finished => {
+                    // What the last page discovered may still add to the backlog: let that happen first.
+                    idle = true;
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                Pick::Nothing(due) => due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)),
+            };
+            tokio::select! {
+                () = self.backlog.changed.notified() => {}
+                () = tokio::time::sleep_until(due) => {}
+                () = self.shutdown.begun() => return Err(Trouble::Ending),
+            }
+        }
+    }
+
+    fn pick(&self, length: i64) -> Pick {
+        let now = self.reader.absorber.handles.clock.now_seconds();
+        let mut pending = self.backlog.lock();
+        while let Some(range) = pending.holes.pop_first() {
+            let Some(range) = self.expire(range, now) else { continue };
+            let piece = range.start..range.end.min(range.start + length.clamp(1, LONGEST_SLICE));
+            pending.holes.insert(piece.end..range.end);
+            return Pick::Piece(piece, Duration::from_millis(500));
+        }
+        while let Some(at) = pending.deferred.iter().position(|deferred| deferred.at <= Instant::now()) {
+            let deferred = pending.deferred.swap_remove(at);
+            if let Some(range) = self.expire(deferred.range, now) {
+                return Pick::Piece(range, deferred.wait);
+            }
+        }
+        if self.once && pending.live_done && pending.deferred.is_empty() {
+            return Pick::Finished;
+        }
+        Pick::Nothing(pending.deferred.iter().map(|deferred| deferred.at).min())
+    }
+
+    /// Cuts off what the API no longer shows, and says so loudly: that is a gap.
+    fn expire(&self, range: Range<i64>, now: i64) -> Option<Range<i64>> {
+        // One second for the wider question, and a minute for the time that passes until it is asked.
+        let oldest = now - API_DAYS * DAY + 61;
+        let gone = range.start..range.end.min(oldest);
+        if !gone.is_empty() {
+            let absorber = &self.reader.absorber;
+            tracing::error!(
+                component = absorber.telemetry.name(),
+                from = gone.start,
+                to = gone.end,
+                "gap: the API shows 90 days only, and this time is older; its events can't be read any more"
+            );
+            absorber.telemetry.add(&metrics::GAPS, 1);
+            let group = absorber.emitter.group();
+            absorber.emitter.close(group, vec![Change::Gap(gone)], HashSet::new());
+        }
+        let left = range.start.max(oldest)..range.end;
+        (!left.is_empty()).then_some(left)
+    }
+}

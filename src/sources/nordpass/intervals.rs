@@ -1,0 +1,134 @@
+//! Sets of seconds: which times are covered, which are unproven, which are still to be read.
+
+use std::ops::Range;
+
+/// A set of Unix seconds, kept as disjoint, ascending, non-touching half-open intervals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intervals(Vec<Range<i64>>);
+
+impl Intervals {
+    /// The intervals, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Range<i64>> {
+        self.0.iter()
+    }
+
+    /// Adds `[from, to)`.
+    pub fn insert(&mut self, range: Range<i64>) {
+        if range.is_empty() {
+            return;
+        }
+        let (mut from, mut to) = (range.start, range.end);
+        let first = self.0.partition_point(|known| known.end < from);
+        let mut last = first;
+        while let Some(known) = self.0.get(last).filter(|known| known.start <= to) {
+            from = from.min(known.start);
+            to = to.max(known.end);
+            last += 1;
+        }
+        self.0.splice(first..last, std::iter::once(from..to));
+    }
+
+    /// Takes `[from, to)` out.
+    pub fn remove(&mut self, range: &Range<i64>) {
+        if range.is_empty() {
+            return;
+        }
+        let mut rest = Vec::with_capacity(self.0.len() + 1);
+        for known in self.0.drain(..) {
+            let before = known.start..known.end.min(range.start);
+            let after = known.start.max(range.end)..known.end;
+            rest.extend([before, after].into_iter().filter(|part| !part.is_empty()));
+        }
+        self.0 = rest;
+    }
+
+    /// What `within` has that this set lacks, oldest first.
+    pub fn holes(&self, within: Range<i64>) -> Self {
+        let mut holes = Self::default();
+        holes.insert(within);
+        for known in &self.0 {
+            holes.remove(known);
+        }
+        holes
+    }
+
+    /// Takes the oldest interval out.
+    pub fn pop_first(&mut self) -> Option<Range<i64>> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
+
+    /// The end of the interval that holds `second`, or `second` itself where none does.
+    pub fn end_of(&self, second: i64) -> i64 {
+        self.0.iter().find(|known| known.contains(&second)).map_or(second, |known| known.end)
+    }
+
+    /// The last covered second's end.
+    pub fn end(&self) -> Option<i64> {
+        self.0.last().map(|last| last.end)
+    }
+
+    /// Joins the two intervals with the least between them: for a set that may be too large but never too small.
+    pub fn join_closest(&mut self) {
+        let closest = (1..self.0.len()).min_by_key(|&at| self.0[at].start - self.0[at - 1].end);
+        if let Some(at) = closest {
+            let joined = self.0[at - 1].start..self.0[at].end;
+            self.0.splice(at - 1..=at, std::iter::once(joined));
+        }
+    }
+
+    /// Drops the shortest interval: for a set that may be too small but never too large.
+    pub fn drop_shortest(&mut self) {
+        if let Some(at) = (0..self.0.len()).min_by_key(|&at| self.0[at].end - self.0[at].start) {
+            self.0.remove(at);
+        }
+    }
+}
+
+impl FromIterator<Range<i64>> for Intervals {
+    fn from_iter<I: IntoIterator<Item = Range<i64>>>(ranges: I) -> Self {
+        let mut set = Self::default();
+        ranges.into_iter().for_each(|range| set.insert(range));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn ranges() -> impl Strategy<Value = Vec<(bool, Range<i64>)>> {
+        prop::collection::vec((any::<bool>(), 0i64..60, 0i64..15).prop_map(|(add, at, len)| (add, at..at + len)), 0..25)
+    }
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_set_of_seconds(steps in ranges()) {
+            let (mut set, mut model) = (Intervals::default(), BTreeSet::new());
+            for (add, range) in steps {
+                if add {
+                    set.insert(range.clone());
+                    model.extend(range);
+                } else {
+                    set.remove(&range);
+                    range.for_each(|second| { model.remove(&second); });
+                }
+                prop_assert_eq!(set.iter().cloned().flatten().collect::<BTreeSet<_>>(), model.clone());
+                prop_assert!(set.0.windows(2).all(|pair| pair[0].end < pair[1].start));
+            }
+            let holes: BTreeSet<i64> = set.holes(0..80).iter().cloned().flatten().collect();
+            prop_assert_eq!(holes, (0..80).filter(|second| !model.contains(second)).collect::<BTreeSet<_>>());
+        }
+    }
+
+    #[test]
+    fn joining_only_adds_and_dropping_only_takes() {
+        let mut set = Intervals::from_iter([0..10, 12..20, 40..41]);
+        set.join_closest();
+        assert_eq!(set, Intervals::from_iter([0..20, 40..41]));
+        set.drop_shortest();
+        assert_eq!(set, Intervals::from_iter([0..20]));
+        assert_eq!((set.end_of(5), set.end_of(30)), (20, 30));
+    }
+}

@@ -1,0 +1,120 @@
+//! What is read when: live polls, history, sweeps and the audit, side by side.
+//!
+//! - **Live**: every `poll_interval` from the last poll's end minus `overlap` to now minus `lag`. After an outage it
+//!   doesn't work the backlog off: it hands it to the history and stays with the present.
+//! - **History**: what isn't covered, oldest first: the first connection's look-back, backlogs, slices that couldn't be
+//!   read (again and again, ever more narrowly, with growing pauses).
+//! - **Sweeps**: the last 24 hours each hour, the last 7 days each day, for events that became visible late.
+//! - **Audit**: once a day the `total` of each of the last 90 days; a day that changed is read again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::backlog::Backlog;
+use super::client::Priority;
+use super::reader::Reader;
+use super::slice::Trouble;
+use super::state::State;
+use crate::topology::Shutdown;
+
+/// A backlog longer than this is the history's.
+const LIVE_AT_MOST: i64 = 15 * 60;
+/// All reading of one source.
+pub struct Lanes {
+    /// Reads slices.
+    pub reader: Arc<Reader>,
+    /// The state as committed.
+    pub state: watch::Receiver<State>,
+    /// Told when the program is to end.
+    pub shutdown: Shutdown,
+    /// `run --once`.
+    pub once: bool,
+    /// What is still to be read, besides the live end.
+    pub backlog: Backlog,
+    /// When the last day and the last week were last swept; the first run's beginning counts as both.
+    pub swept: (i64, i64),
+    /// When the days were last audited.
+    pub audited: i64,
+}
+
+impl Lanes {
+    /// Reads until the program ends or, with `once`, until everything up to the start is read.
+    pub async fn run(&self, start: i64) -> Result<(), Trouble> {
+        tokio::select! {
+            result = async { tokio::try_join!(self.live(start), self.history()).map(|_| ()) } => result,
+            // These two never end by themselves, and `once` doesn't wait for them.
+            result = async { tokio::try_join!(self.sweeps(), self.audits()).map(|_| ()) } => result,
+        }
+    }
+
+    /// Live polls. `start` is where they begin: what is before it is history.
+    async fn live(&self, start: i64) -> Result<(), Trouble> {
+        let settings = &self.reader.settings;
+        let overlap = seconds(settings.overlap);
+        let mut cursor = start;
+        let goal = self.reader.client.safe_now();
+        loop {
+            let began = Instant::now();
+            let to = self.reader.client.safe_now().max(cursor - overlap);
+            if to - cursor > LIVE_AT_MOST.max(2 * overlap) {
+                let rest = to - overlap;
+                self.backlog.add(cursor..rest);
+                cursor = rest;
+            }
+            let origin = self.state.borrow().origin;
+            let from = (cursor - overlap).max(origin).min(to);
+            if from < to {
+                let mut read = from;
+                let mut unreadable = Vec::new();
+                for part in self.backlog.readable(from..to).iter() {
+                    let group = self.reader.absorber.emitter.group();
+                    let length = part.end - part.start;
+                    let span = self.span(part.clone(), Priority::Live, group, length).await?;
+                    self.reader.absorber.emitter.close(group, span.inner.changes, span.inner.awaited);
+                    unreadable.extend(span.inner.unreadable);
+                    if let Some(rest) = span.inner.outage {
+                        self.backlog.add(rest);
+                    }
+                    read = span.end;
+                    if read < part.end {
+                        break;
+                    }
+                }
+                for range in unreadable {
+                    tracing::warn!(
+                        component = self.reader.absorber.telemetry.name(),
+                        from = range.start,
+                        to = range.end,
+                        "this time can't be read now; it is tried again beside the live polls"
+                    );
+                    self.backlog.defer(range, Duration::from_secs(1));
+                }
+                cursor = cursor.max(read);
+                self.backlog.lock().live = Some(cursor);
+            }
+            // A server whose clock is behind decides what "everything up to the start" is.
+            if self.once && cursor >= goal.min(self.reader.client.safe_now()) {
+                self.backlog.lock().live_done = true;
+                self.backlog.changed.notify_one();
+                return Ok(());
+            }
+            let pause = settings.poll_interval.saturating_sub(began.elapsed());
+            self.sleep(if self.once { pause.min(Duration::from_secs(1)) } else { pause }).await?;
+        }
+    }
+
+    /// Sleeps, unless the program ends.
+    pub(super) async fn sleep(&self, time: Duration) -> Result<(), Trouble> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => Ok(()),
+            () = self.shutdown.begun() => Err(Trouble::Ending),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,114 @@
+//! What the answers about one slice have shown, and whether that is everything.
+//!
+//! The API pages by number over a set that may move and whose order may be unstable, so an event can stand on two
+//! pages or on none. What holds regardless: one answer never shows an event more often than it exists. So the most
+//! copies of an id that any single answer showed is a lower bound, and when these bounds add up to the `total` that
+//! the API states for a window of time, nothing of it is missing, twins included.
+
+use std::collections::HashMap;
+
+use crate::event::{EventFields, EventId, Record, Text};
+
+/// An event that was seen, identical ones together.
+#[derive(Debug)]
+pub struct Sighting {
+    /// The second that the event says; `None` where it says none.
+    pub time: Option<i64>,
+    /// The most copies in one answer.
+    pub most: u32,
+    /// The user, for asking by user.
+    pub user: Option<String>,
+    /// The first of several identical events, kept so that the others can be sent once their number is proven.
+    pub twin: Option<(Text, Record, EventFields)>,
+}
+
+/// All sightings of a slice, whatever the question was.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// By the id of occurrence 0.
+    pub sightings: HashMap<EventId, Sighting>,
+}
+
+/// One question's window of time, as it was asked for.
+#[derive(Debug)]
+pub struct Window {
+    /// `timestamp_from`.
+    pub from: i64,
+    /// `timestamp_to`.
+    pub to: i64,
+    /// The most copies in one answer to this very question, of events that aren't surely inside: those at the bounds
+    /// (the API may count them or not) and those that say another time.
+    outside: HashMap<EventId, u32>,
+}
+
+impl Window {
+    /// The question for the seconds `[from, to)`, one second wider on both sides: right whether the API's bounds are
+    /// inclusive or exclusive.
+    pub fn around(from: i64, to: i64) -> Self {
+        Self { from: from - 1, to, outside: HashMap::new() }
+    }
+
+    /// Whether an event of this second is in the window whatever the bounds mean.
+    pub fn surely_holds(&self, time: Option<i64>) -> bool {
+        time.is_some_and(|time| self.from < time && time < self.to)
+    }
+
+    /// Whether an event of this second may be in an honest answer.
+    pub fn may_hold(&self, time: Option<i64>) -> bool {
+        time.is_some_and(|time| self.from <= time && time <= self.to)
+    }
+
+    /// Notes how often one answer to this question showed an id that isn't surely inside.
+    pub fn note_outside(&mut self, id: EventId, copies: u32) {
+        let most = self.outside.entry(id).or_default();
+        *most = (*most).max(copies);
+    }
+}
+
+impl Seen {
+    /// How many events are known to be in the window.
+    pub fn count(&self, window: &Window) -> u64 {
+        let inside = self.sightings.values().filter(|sighting| window.surely_holds(sighting.time));
+        inside.map(|sighting| u64::from(sighting.most)).sum::<u64>()
+            + window.outside.values().map(|most| u64::from(*most)).sum::<u64>()
+    }
+
+    /// The users seen surely inside the window, with how many events each has at least.
+    pub fn users(&self, window: &Window) -> Vec<(String, u32)> {
+        let mut users: HashMap<&str, u32> = HashMap::new();
+        for sighting in self.sightings.values().filter(|sighting| window.may_hold(sighting.time)) {
+            if let Some(user) = &sighting.user {
+                *users.entry(user).or_default() += sighting.most;
+            }
+        }
+        let mut users: Vec<(String, u32)> = users.into_iter().map(|(user, most)| (user.to_owned(), most)).collect();
+        users.sort_unstable();
+        users
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sighting(time: i64, most: u32) -> Sighting {
+        Sighting { time: Some(time), most, user: None, twin: None }
+    }
+
+    #[test]
+    fn the_bounds_count_as_the_answers_showed_them() {
+        let mut seen = Seen::default();
+        seen.sightings.insert(EventId(1), sighting(10, 2));
+        seen.sightings.insert(EventId(2), sighting(9, 1));
+        let mut window = Window::around(10, 11);
+        assert_eq!(seen.count(&window), 2, "the bounds weren't shown: an exclusive API");
+        window.note_outside(EventId(2), 1);
+        window.note_outside(EventId(2), 1);
+        assert_eq!(seen.count(&window), 3, "shown twice in two answers is once");
+    }
+
+    #[test]
+    fn an_event_without_a_time_is_never_surely_inside() {
+        assert!(!Window::around(10, 20).surely_holds(None));
+    }
+}

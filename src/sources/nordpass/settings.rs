@@ -1,0 +1,148 @@
+//! The source's fields in the pipeline file.
+
+use std::time::Duration;
+
+use crate::config::{ComponentType, Field, Kind, Presence, Secret, Section, http_fields, read_http};
+use crate::http::HttpSettings;
+
+/// The `nordpass` type.
+pub static TYPE: ComponentType = ComponentType {
+    name: "nordpass",
+    doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`, later polls only what is \
+          new plus `overlap`. Events are delivered once, late ones included: each poll, an hourly and a daily sweep and \
+          a daily audit read again and drop what is known.",
+    fields: FIELDS,
+    outputs: &[""],
+};
+
+static FIELDS: &[Field] = &[
+    Field {
+        name: "endpoint",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "The complete URL of the API, as the Admin Panel shows it (EU or US); nothing is appended.",
+    },
+    Field {
+        name: "token",
+        kind: Kind::Secret,
+        presence: Presence::Required,
+        doc: "The token from the Admin Panel, sent as it is. With `${file:PATH}` a renewed token counts without a restart.",
+    },
+    Field {
+        name: "source_header",
+        kind: Kind::Text,
+        presence: Presence::Default("MSSentinel"),
+        doc: "The value of the `X-Source` header: `MSSentinel` for a token made with the Microsoft Sentinel button, `none` \
+              (no header) for a Custom token.",
+    },
+    Field {
+        name: "poll_interval",
+        kind: Kind::Duration { min: "1s", max: "1d" },
+        presence: Presence::Default("60s"),
+        doc: "Time between two polls.",
+    },
+    Field {
+        name: "initial_lookback",
+        kind: Kind::Duration { min: "1s", max: "90d" },
+        presence: Presence::Default("7d"),
+        doc: "How far back the first connection reads. The API keeps 90 days.",
+    },
+    Field {
+        name: "overlap",
+        kind: Kind::Duration { min: "0s", max: "1d" },
+        presence: Presence::Default("10m"),
+        doc: "How much each poll reads again, so that late events are found. Known events are dropped.",
+    },
+    Field {
+        name: "lag",
+        kind: Kind::Duration { min: "0s", max: "1h" },
+        presence: Presence::Default("5s"),
+        doc: "How far polls stay behind the clock: the API may still be writing the last moments.",
+    },
+    Field {
+        name: "page_size",
+        kind: Kind::Integer { min: 1, max: 1000 },
+        presence: Presence::Default("100"),
+        doc: "Events per page. The official connector asks for 100; whether the API gives more is not documented.",
+    },
+    Field {
+        name: "concurrency",
+        kind: Kind::Integer { min: 1, max: 64 },
+        presence: Presence::Default("4"),
+        doc: "Pages of a slice that are fetched side by side.",
+    },
+    Field {
+        name: "requests_per_second",
+        kind: Kind::Integer { min: 1, max: 1000 },
+        presence: Presence::Default("10"),
+        doc: "The most requests a second, all readings together. Live polls go first.",
+    },
+    http_fields::REQUEST_TIMEOUT,
+    http_fields::PROXY,
+    http_fields::TLS,
+];
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The complete URL.
+    pub endpoint: String,
+    /// The token.
+    pub token: Secret,
+    /// The `X-Source` header's value; `None` sends none.
+    pub source_header: Option<String>,
+    /// Time between polls.
+    pub poll_interval: Duration,
+    /// The first connection's look-back.
+    pub initial_lookback: Duration,
+    /// What each poll reads again.
+    pub overlap: Duration,
+    /// Distance to the clock.
+    pub lag: Duration,
+    /// Events per page.
+    pub page_size: u32,
+    /// Pages side by side.
+    pub concurrency: usize,
+    /// Requests a second.
+    pub requests_per_second: u32,
+    /// TLS, proxy, time-out.
+    pub http: HttpSettings,
+}
+
+impl Settings {
+    /// Settings with the defaults.
+    pub fn new(endpoint: impl Into<String>, token: Secret) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            token,
+            source_header: Some("MSSentinel".to_owned()),
+            poll_interval: Duration::from_secs(60),
+            initial_lookback: Duration::from_secs(7 * 86_400),
+            overlap: Duration::from_secs(600),
+            lag: Duration::from_secs(5),
+            page_size: 100,
+            concurrency: 4,
+            requests_per_second: 10,
+            http: HttpSettings::default(),
+        }
+    }
+
+    /// Reads the component's table.
+    pub fn read(section: &mut Section) -> Self {
+        let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);
+        let header = section.text("source_header");
+        Self {
+            endpoint: section.url("endpoint"),
+            token: section.secret("token"),
+            source_header: (header != "none").then_some(header),
+            poll_interval: section.duration("poll_interval"),
+            initial_lookback: section.duration("initial_lookback"),
+            overlap: section.duration("overlap"),
+            lag: section.duration("lag"),
+            page_size: positive(section.integer("page_size")),
+            concurrency: positive(section.integer("concurrency")) as usize,
+            requests_per_second: positive(section.integer("requests_per_second")),
+            http: read_http(section, Duration::from_secs(30)),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One slice of time being read: what is known, what was seen, what may still be asked.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::client::Priority;
+use super::registry::Reading;
+use super::seen::Seen;
+use super::state::DAY;
+use crate::event::EventId;
+
+/// A slice `[from, to)` under way.
+pub struct Slice {
+    /// Its seconds. Only events of these are sent.
+    pub range: Range<i64>,
+    /// Who reads.
+    pub priority: Priority,
+    /// The group of its chunks.
+    pub group: u64,
+    /// The ids that the checkpoint knows in the range.
+    pub known: HashSet<EventId>,
+    /// What the answers showed.
+    pub seen: Seen,
+    /// Page size to ask for; smaller where large answers failed.
+    pub per_page: u32,
+    /// How many more requests may go into proving it.
+    pub budget: u64,
+    /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
+    pub awaited: HashSet<EventId>,
+    /// Keeps ids that are committed meanwhile known.
+    pub _reading: Reading,
+}
+
+/// How reading a slice came out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Everything up to `until` was read.
+    Done {
+        /// The slice's end, or earlier where the server's clock didn't allow as much.
+        until: i64,
+        /// Whether it is proven complete.
+        proven: bool,
+        /// How many events it has.
+        events: u64,
+        /// Events that other readings have in flight.
+        awaited: HashSet<EventId>,
+    },
+    /// Far more events than a slice should have: take this much instead.
+    TooMany {
+        /// A better end.
+        until: i64,
+        /// How many events the API says there are.
+        total: u64,
+    },
+}
+
+/// Why a slice can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The program is ending.
+    Ending,
+    /// The answers are larger than what is read: smaller pages may do.
+    TooLarge,
+    /// This slice's answers stay unreadable; others may be fine.
+    Unreadable(String),
+    /// The checkpoint failed.
+    Checkpoint(String),
+}
+
+/// A slice should have about this many pages.
+pub const PAGES_PER_SLICE: u64 = 50;
+/// The first slice of a history; the next ones follow what it holds.
+pub const FIRST_SLICE: i64 = 6 * 3600;
+/// No slice is longer: one request may span 90 days.
+pub const LONGEST_SLICE: i64 = 30 * DAY;
+/// The shortest slice that a narrower reading of an unreadable one goes down to.
+pub const NARROWEST: i64 = 1;
+
+/// How long the next slice should be to have about [`PAGES_PER_SLICE`] pages.
+pub fn next_length(length: i64, events: u64, page_size: u32) -> i64 {
+    let target = i128::from(PAGES_PER_SLICE * u64::from(page_size));
+    let fitting = i128::from(length) * target / i128::from(events.max(1));
+    let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
+    fitting.clamp(length / 4, length.saturating_mul(4)).clamp(1, LONGEST_SLICE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_length;
+
+    #[test]
+    fn slices_follow_what_they_hold() {
+        assert_eq!(next_length(3600, 0, 100), 4 * 3600, "an idle time: longer, but not at once");
+        assert_eq!(next_length(3600, 5000, 100), 3600);
+        assert_eq!(next_length(3600, 10_000, 100), 1800);
+        assert_eq!(next_length(3600, 1_000_000, 100), 900, "busier: shorter, but not at once");
+        assert_eq!(next_length(1, 1_000_000, 100), 1);
+        assert_eq!(next_length(29 * 86_400, 0, 100), 30 * 86_400);
+    }
+}

@@ -1,0 +1,288 @@
+//! What the source keeps in its checkpoint besides the ids: a document of at most 3,500 bytes.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::intervals::Intervals;
+
+const VERSION: u32 = 1;
+/// The checkpoint's limit is 3,500; the shapes below stay well under it in ordinary times.
+const MAX_BYTES: usize = 3_300;
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;
+/// How far back the API shows events, in days.
+pub const API_DAYS: i64 = 90;
+
+/// A source's state. Times are Unix seconds (UTC).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Where the history begins: the first connection's time minus `initial_lookback`.
+    pub origin: i64,
+    /// Times that are read, delivered and committed.
+    pub covered: Intervals,
+    /// Covered times whose completeness isn't proven yet: the sweeps try again.
+    pub unproven: Intervals,
+    /// Short hashes of the organizations seen.
+    pub organizations: Vec<String>,
+    /// When the last 24 hours were last swept.
+    pub swept_day: i64,
+    /// When the last 7 days were last swept.
+    pub swept_week: i64,
+    /// When the days were last audited.
+    pub audited: i64,
+    /// The day number (since 1970) of the first entry of `totals`.
+    pub first_day: i64,
+    /// The API's `total` of each day, as last audited; `None` where it has none yet.
+    pub totals: Vec<Option<u64>>,
+    /// Times that the API no longer had when we came to read them.
+    pub gaps: Intervals,
+}
+
+/// A change of the state, applied when everything that it depends on is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The first connection.
+    Begin {
+        /// Where the history begins.
+        origin: i64,
+        /// The time of day.
+        now: i64,
+    },
+    /// A time has been read; whether it is proven complete.
+    Covered(Range<i64>, bool),
+    /// A sweep of the last 24 hours began then.
+    SweptDay(i64),
+    /// A sweep of the last 7 days began then.
+    SweptWeek(i64),
+    /// The audit of all days began then.
+    Audited(i64),
+    /// A day (number since 1970) has this total, and has been read again if that is new.
+    Total(i64, u64),
+    /// An organization that was never seen: this time is to be read again.
+    Organization(String, Range<i64>),
+    /// The API no longer has this time.
+    Gap(Range<i64>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    origin: i64,
+    covered: Vec<(i64, i64)>,
+    #[serde(default)]
+    unproven: Vec<(i64, i64)>,
+    #[serde(default)]
+    organizations: Vec<String>,
+    #[serde(default)]
+    swept_day: i64,
+    #[serde(default)]
+    swept_week: i64,
+    #[serde(default)]
+    audited: i64,
+    #[serde(default)]
+    first_day: i64,
+    /// `-1` stands for a day without a total.
+    #[serde(default)]
+    totals: Vec<i64>,
+    #[serde(default)]
+    gaps: Vec<(i64, i64)>,
+}
+
+impl State {
+    /// Reads a document. The error says what is wrong with it.
+    pub fn decode(document: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let damaged = |_| "the source's document in the checkpoint is damaged".to_owned();
+        let Version { version } = serde_json::from_slice(document).map_err(damaged)?;
+        if version != VERSION {
+            return Err(format!("the source's document has version {version}, this program knows {VERSION}"));
+        }
+        let document: Document = serde_json::from_slice(document).map_err(damaged)?;
+        let set = |pairs: Vec<(i64, i64)>| pairs.into_iter().map(|(from, to)| from..to).collect();
+        Ok(Self {
+            origin: document.origin,
+            covered: set(document.covered),
+            unproven: set(document.unproven),
+            organizations: document.organizations,
+            swept_day: document.swept_day,
+            swept_week: document.swept_week,
+            audited: document.audited,
+            first_day: document.first_day,
+            totals: document.totals.into_iter().map(|total| u64::try_from(total).ok()).collect(),
+            gaps: set(document.gaps),
+        })
+    }
+
+    /// The document. Where it would be too long, it gives up precision in the safe direction: covered times are
+    /// forgotten (and read again), unproven ones and gaps are joined.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut state = self.clone();
+        loop {
+            let document = serde_json::to_vec(&state.document()).unwrap_or_default();
+            if document.len() <= MAX_BYTES {
+                return document;
+            }
+            let longest = [state.covered.iter().len(), state.unproven.iter().len(), state.gaps.iter().len()];
+            if longest[2] > 8 {
+                state.gaps.join_closest();
+            } else if longest[1] >= longest[0] && longest[1] > 1 {
+                state.unproven.join_closest();
+            } else if longest[0] > 1 {
+                state.covered.drop_shortest();
+            } else {
+                state.organizations.pop();
+            }
+        }
+    }
+
+    fn document(&self) -> Document {
+        let pairs = |set: &Intervals| set.iter().map(|range| (range.start, range.end)).collect();
+        Document {
+            version: VERSION,
+            origin: self.origin,
+            covered: pairs(&self.covered),
+            unproven: pairs(&self.unproven),
+            organizations: self.organizations.clone(),
+            swept_day: self.swept_day,
+            swept_week: self.swept_week,
+            audited: self.audited,
+            first_day: self.first_day,
+            totals: self.totals.iter().map(|total| total.and_then(|t| i64::try_from(t).ok()).unwrap_or(-1)).collect(),
+            gaps: pairs(&self.gaps),
+        }
+    }
+
+    /// Applies a change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Begin { origin, now } => {
+                self.origin = origin;
+                (self.swept_day, self.swept_week, self.audited) = (now, now, now);
+            }
+            Change::Covered(range, proven) => {
+                self.covered.insert(range.clone());
+                if proven {
+                    self.unproven.remove(&range);
+                } else {
+                    self.unproven.insert(range);
+                }
+            }
+            Change::SweptDay(at) => self.swept_day = at,
+            Change::SweptWeek(at) => self.swept_week = at,
+            Change::Audited(at) => self.audited = at,
+            Change::Total(day, total) => self.set_total(day, total),
+            Change::Organization(hash, range) => {
+                if !self.organizations.contains(&hash) {
+                    self.organizations.push(hash);
+                }
+                self.covered.remove(&range);
+            }
+            Change::Gap(range) => {
+                self.covered.insert(range.clone());
+                self.gaps.insert(range);
+            }
+        }
+    }
+
+    /// Forgets what the API no longer shows at `now`: nobody will ask for it again.
+    pub fn forget(&mut self, now: i64) {
+        let oldest = now - (API_DAYS + 1) * DAY;
+        // One covered interval over all of the past keeps the state small and says the same.
+        let first = self.covered.iter().next().map(|range| range.start);
+        if let Some(first) = first.filter(|first| *first < oldest) {
+            self.covered.insert(first..oldest);
+        }
+        self.unproven.remove(&(0..oldest));
+        let first_day = oldest.div_euclid(DAY);
+        let outdated = usize::try_from(first_day - self.first_day).unwrap_or(0).min(self.totals.len());
+        if outdated > 0 {
+            self.totals.drain(..outdated);
+            self.first_day = first_day;
+        }
+    }
+
+    /// A day's total as last audited.
+    pub fn total(&self, day: i64) -> Option<u64> {
+        let at = usize::try_from(day - self.first_day).ok()?;
+        self.totals.get(at).copied().flatten()
+    }
+
+    fn set_total(&mut self, day: i64, total: u64) {
+        if self.totals.is_empty() {
+            self.first_day = day;
+        }
+        while day < self.first_day {
+            self.totals.insert(0, None);
+            self.first_day -= 1;
+        }
+        let at = usize::try_from(day - self.first_day).unwrap_or(0);
+        if self.totals.len() <= at {
+            self.totals.resize(at + 1, None);
+        }
+        self.totals[at] = Some(total);
+    }
+
+    /// Everything from `origin` up to this second is covered.
+    pub fn cursor(&self) -> i64 {
+        self.covered.end_of(self.origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_comes_back_as_it_was() {
+        let mut state = State::default();
+        for change in [
+            Change::Begin { origin: 100, now: 700 },
+            Change::Covered(100..200, true),
+            Change::Covered(300..400, false),
+            Change::Total(20_000, 17),
+            Change::Total(19_998, 3),
+            Change::Organization("ab".into(), 150..160),
+            Change::Gap(10..20),
+        ] {
+            state.apply(change);
+        }
+        assert_eq!(State::decode(&state.encode()), Ok(state.clone()));
+        assert_eq!((state.total(20_000), state.total(19_999), state.total(19_998)), (Some(17), None, Some(3)));
+        assert_eq!(state.cursor(), 150);
+    }
+
+    #[test]
+    fn a_fragmented_state_stays_small_and_safe() {
+        let mut state = State::default();
+        for at in 0..500 {
+            state.apply(Change::Covered(1_700_000_000 + at * 100..1_700_000_000 + at * 100 + 50, at % 2 == 0));
+        }
+        let document = state.encode();
+        assert!(document.len() <= MAX_BYTES, "{}", document.len());
+        let kept = State::decode(&document).expect("a state");
+        let claimed = kept.covered.iter().all(|range| state.covered.holes(range.clone()) == Intervals::default());
+        assert!(claimed, "nothing counts as covered that wasn't");
+        let unproven = state.unproven.iter().all(|range| kept.unproven.holes(range.clone()) == Intervals::default());
+        assert!(unproven, "nothing unproven was forgotten");
+    }
+
+    #[test]
+    fn damage_and_newer_versions_are_refused() {
+        assert!(State::decode(b"{").expect_err("damaged").contains("damaged"));
+        assert!(State::decode(br#"{"version":2}"#).expect_err("newer").contains("version 2"));
+    }
+
+    #[test]
+    fn old_days_are_forgotten() {
+        let mut state = State::default();
+        state.apply(Change::Total(20_000, 1));
+        state.apply(Change::Total(20_100, 2));
+        state.forget(20_101 * DAY);
+        assert_eq!((state.total(20_000), state.total(20_100)), (None, Some(2)));
+        assert!(state.totals.len() <= 92);
+    }
+}

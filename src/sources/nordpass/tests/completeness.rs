@@ -1,0 +1,152 @@
+//! Nothing lost, nothing doubled, whatever the order, the bounds, the pages and the `total`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::rig::{NOW, Rig, event};
+
+/// 300 events in six seconds, some of them identical in threes.
+fn burst(rig: &Rig) -> HashMap<String, usize> {
+    let mut expected = HashMap::new();
+    for number in 0..300 {
+        let time = NOW - 3000 + number / 50;
+        let name = if number % 10 < 3 {
+            format!("u{}-twin{}", number / 10 % 7, number / 10)
+        } else {
+            format!("u{}-{number}", number % 17)
+        };
+        rig.api.event(time, &name);
+        *expected.entry(name).or_default() += 1;
+    }
+    expected
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_wider_than_a_page_in_unstable_order_with_twins() {
+    for inclusive in [true, false] {
+        for largest in [20, 1000] {
+            let mut rig = Rig::new();
+            rig.settings.page_size = 20;
+            let expected = burst(&rig);
+            *rig.api.behaviour.lock().unwrap() =
+                super::rig::Behaviour { largest_page: largest, inclusive, unstable: true, ..Default::default() };
+            rig.once().await;
+            assert_eq!(rig.names(), expected, "inclusive {inclusive}, largest page {largest}");
+            let mut ids: Vec<_> = rig.arrived.lock().unwrap().iter().map(|(id, _)| *id).collect();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), 300, "each copy has an id of its own");
+            // And again: everything is known, twins included.
+            rig.run_for(Duration::from_secs(2 * 86_400)).await;
+            assert_eq!(rig.arrived.lock().unwrap().len(), 300);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_at_slice_ends_come_once_with_either_bounds() {
+    for inclusive in [true, false] {
+        let rig = Rig::new();
+        rig.api.behaviour.lock().unwrap().inclusive = inclusive;
+        for number in 0..3000 {
+            rig.api.event(NOW - 3000 + number, &format!("u-{number}"));
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        rig.once().await;
+        rig.assert_arrived((0..3000).map(|number| format!("u-{number}")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_grows_while_it_is_paged_loses_and_doubles_nothing() {
+    let mut rig = Rig::new();
+    rig.settings.page_size = 50;
+    for number in 0..1000 {
+        rig.api.event(NOW - 5000 + number, &format!("u-{number}"));
+    }
+    // Old events that become visible one by one, each shifting the pages behind it.
+    for number in 0..200 {
+        rig.api.late(NOW - 5000 + number * 3, NOW + number / 40, &format!("late-{number}"));
+    }
+    rig.once().await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    rig.run_for(Duration::from_secs(2 * 3600)).await;
+    let expected = (0..1000).map(|number| format!("u-{number}")).chain((0..200).map(|number| format!("late-{number}")));
+    rig.assert_arrived(expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twins_are_not_sent_before_their_number_is_proven_and_are_never_invented() {
+    let rig = Rig::new();
+    rig.api.behaviour.lock().unwrap().total = None;
+    for number in 0..150 {
+        rig.api.event(NOW - 1000, &format!("u-{number}"));
+    }
+    rig.api.event(NOW - 1000, "twin-1");
+    rig.api.event(NOW - 1000, "twin-1");
+    rig.once().await;
+    assert_eq!(rig.names().len(), 151, "without a total: one of each");
+    assert_eq!(rig.names()["twin-1"], 1);
+    rig.api.behaviour.lock().unwrap().total = Some(|total| json!(total));
+    rig.run_for(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(rig.names()["twin-1"], 2, "the sweep proved the second");
+    assert_eq!(rig.arrived.lock().unwrap().len(), 152);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_total_costs_few_requests_and_no_event() {
+    let wrong: [fn(u64) -> serde_json::Value; 6] = [
+        |total| json!(total + 5),
+        |total| json!(total.saturating_sub(2)),
+        |_| json!(1_000_000_000_000u64),
+        |_| json!("many"),
+        |_| json!(-1),
+        |_| json!(0),
+    ];
+    for (case, total) in wrong.into_iter().enumerate() {
+        let rig = Rig::new();
+        rig.api.behaviour.lock().unwrap().total = Some(total);
+        for number in 0..400 {
+            rig.api.event(NOW - 100_000 + number * 200, &format!("u-{number}"));
+        }
+        rig.once().await;
+        assert!(rig.asked().len() < 3000, "case {case}: {} requests", rig.asked().len());
+        if total(400) != json!(0) && total(400) != json!(398) {
+            rig.assert_arrived((0..400).map(|number| format!("u-{number}")));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_smaller_page_than_asked_for_is_understood() {
+    let rig = Rig::new();
+    rig.api.behaviour.lock().unwrap().largest_page = 7;
+    for number in 0..500 {
+        rig.api.event(NOW - 5000 + number * 3, &format!("u-{number}"));
+    }
+    rig.once().await;
+    rig.assert_arrived((0..500).map(|number| format!("u-{number}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn odd_events_are_kept_and_come_once() {
+    let rig = Rig::new();
+    let odd = [
+        json!({"timestamp": 0}),
+        json!({"timestamp": -5}),
+        json!({"timestamp": 4_000_000_000i64}),
+        json!({"timestamp": (NOW - 100) * 1000}),
+        json!({"timestamp": (NOW - 100).to_string()}),
+        json!({"timestamp": null, "user": null, "initiator": {"a": 1}, "type": 5}),
+    ];
+    for (number, change) in odd.iter().enumerate() {
+        let mut body = event(NOW - 100, &format!("u-{number}"));
+        body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        rig.api.show(NOW - 100, NOW - 100, body);
+    }
+    rig.api.show(NOW - 100, NOW - 100, json!("no event"));
+    rig.run_for(Duration::from_secs(3 * 3600)).await;
+    rig.assert_arrived((0..odd.len()).map(|number| format!("u-{number}")));
+}

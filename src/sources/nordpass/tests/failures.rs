@@ -1,0 +1,173 @@
+//! Outages, refusals, nonsense, and sinks that don't deliver.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::rig::{NOW, Rig};
+use crate::telemetry::ComponentState;
+
+fn status(status: u16, body: &str) -> http::Response<Bytes> {
+    http::Response::builder().status(status).body(Bytes::copy_from_slice(body.as_bytes())).expect("a response")
+}
+
+fn thousand(rig: &Rig) {
+    for number in 0..1000 {
+        rig.api.event(NOW - 50_000 + number * 40, &format!("u-{number}"));
+    }
+}
+
+fn all() -> impl Iterator<Item = String> {
+    (0..1000).map(|number| format!("u-{number}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_third_request_failing_in_every_way_delays_only() {
+    let rig = Rig::new();
+    thousand(&rig);
+    let answers = [
+        (401, ""),
+        (403, "{}"),
+        (429, ""),
+        (500, "oops"),
+        (503, ""),
+        (599, ""),
+        (200, "<html>busy</html>"),
+        (200, r#"{"data":[{"type":"x""#),
+        (200, ""),
+        (200, r#"{"data":{}}"#),
+        (404, ""),
+        (408, ""),
+    ];
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |count, _| {
+        (count % 3 == 0).then(|| {
+            let (code, body) = answers[usize::try_from(count / 3).unwrap() % answers.len()];
+            status(code, body)
+        })
+    }));
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_without_data_among_others_is_asked_again() {
+    let rig = Rig::new();
+    thousand(&rig);
+    *rig.api.fault.lock().unwrap() =
+        Some(Box::new(|count, _| (count % 5 == 2).then(|| status(200, r#"{"data":null}"#))));
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_waits_says_so_and_goes_on() {
+    let rig = Rig::new();
+    thousand(&rig);
+    let until = NOW + 600;
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |_, asked| (asked.at < until).then(|| status(401, ""))));
+    let running = rig.start(true, |_| true);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    let ComponentState::Waiting { reason, .. } = rig.component().state() else { panic!("it waits") };
+    assert!(reason.contains("Admin Panel") && !reason.contains("token\""), "{reason}");
+    assert!(rig.asked().len() < 60, "it doesn't hammer: {}", rig.asked().len());
+    running.ended().await.expect("well");
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_second_that_can_never_be_read_delays_nothing_else() {
+    let rig = Rig::new();
+    thousand(&rig);
+    rig.api.event(NOW + 100, "live-1");
+    let poison = NOW - 50_000 + 500 * 40;
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |_, asked| {
+        (asked.from <= poison && poison <= asked.to).then(|| status(200, r#"{"data":[{"type":"#))
+    }));
+    let running = rig.start(false, |_| true);
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    let names = rig.names();
+    assert!(names.contains_key("live-1"));
+    assert!(names.len() >= 1000, "all but the poisoned second: {}", names.len());
+    assert!(!names.contains_key("u-500"));
+    *rig.api.fault.lock().unwrap() = None;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(rig.names().contains_key("u-500"), "read as soon as it can be");
+    running.signal.begin();
+    running.ended().await.expect("the source didn't end by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_that_answers_html_is_waited_out() {
+    let rig = Rig::new();
+    thousand(&rig);
+    *rig.api.fault.lock().unwrap() =
+        Some(Box::new(|_, asked| (asked.at < NOW + 7200).then(|| status(200, "<html>maintenance</html>"))));
+    let running = rig.start(false, |_| true);
+    tokio::time::sleep(Duration::from_secs(7200)).await;
+    let during = rig.asked().len();
+    assert!(during < 3000, "{during}");
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    running.signal.begin();
+    running.ended().await.expect("the source didn't end by itself");
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_too_large_to_read_is_asked_for_in_smaller_ones() {
+    let rig = Rig::new();
+    thousand(&rig);
+    *rig.api.fault.lock().unwrap() = Some(Box::new(|_, asked| (asked.per_page > 20).then(|| status(413, ""))));
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_always_takes_too_long_is_asked_for_in_smaller_ones() {
+    let rig = Rig::new();
+    thousand(&rig);
+    *rig.api.fault.lock().unwrap() = Some(Box::new(|_, asked| (asked.per_page > 20).then(|| status(598, ""))));
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_pipeline_drops_is_not_committed_and_stops_the_source_loudly() {
+    let rig = Rig::new();
+    thousand(&rig);
+    let error = rig.start(true, |number| number != 3).ended().await.expect_err("events were dropped");
+    assert!(error.to_string().contains("dropped"), "{error}");
+    rig.once().await;
+    let names = rig.names();
+    assert_eq!(names.len(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_cannot_be_written_is_waited_for() {
+    let rig = Rig::new();
+    thousand(&rig);
+    rig.store.broken.store(true, Ordering::Relaxed);
+    let running = rig.start(true, |_| true);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(matches!(rig.component().state(), ComponentState::Waiting { .. } | ComponentState::Working));
+    rig.store.broken.store(false, Ordering::Relaxed);
+    running.ended().await.expect("well");
+    rig.assert_arrived(all());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_stands_still_stops_the_polls() {
+    let rig = Rig::new();
+    for number in 0..60_000 {
+        rig.api.event(NOW - 500_000 + number * 8, &format!("u-{number}"));
+    }
+    // A sink that never takes anything: chunks pile up only as far as the channel and the memory bound allow.
+    let running = rig.start(false, |_| {
+        std::thread::yield_now();
+        true
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.signal.begin();
+    running.ended().await.expect("the source didn't end by itself");
+    assert!(rig.asked().len() < 100);
+}

@@ -1,0 +1,6 @@
+//! The source against a small API, at paused time.
+
+mod completeness;
+mod failures;
+mod polling;
+mod rig;

@@ -1,0 +1,312 @@
+//! The API server: `/health`, `/ready`, `/metrics` and the status page. It only reads, and it is bounded: a fixed
+//! number of connections, one request for each, no longer than a few seconds.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{ComponentState, Health, Telemetry, status_page};
+use crate::handles::Handles;
+
+/// The most connections at a time; further ones wait in the listener's queue.
+const CONNECTIONS: usize = 32;
+
+/// How long a connection may live.
+const CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// The status page's rules for the browser: nothing from elsewhere, no script at all.
+const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+#[derive(Clone)]
+struct Shared {
+    telemetry: Telemetry,
+    handles: Handles,
+}
+
+/// Takes the address, so that a busy port is an error before anything starts. The future serves until it is dropped.
+pub async fn bind(
+    listen: SocketAddr,
+    telemetry: Telemetry,
+    handles: Handles,
+) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "another process has this port: stop it, or set another port in `[api] listen`",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set a higher one in `[api] listen`",
+            _ => "`[api] listen` must be an address of this machine, such as 127.0.0.1:8686",
+        };
+        io::Error::new(error.kind(), format!("can't listen on {listen}: {error}\nhint: {hint}"))
+    })?;
+    let address = listener.local_addr()?;
+    Ok((address, serve(listener, router(Shared { telemetry, handles }))))
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                connections.spawn(async move {
+                    let _ = tokio::time::timeout(CONNECTION_TIME, connection(stream, router)).await;
+                    drop(slot);
+                });
+            }
+            // Out of file descriptors, or a connection that is gone already.
+            Err(error) => {
+                tracing::debug!(%error, "the API server couldn't accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router) {
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(CONNECTION_TIME)
+        .max_buf_size(16 << 10)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the API server ended early");
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/health", get(|| async { text("text/plain; charset=utf-8", "alive\n".to_owned()) }))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .layer(axum::middleware::map_response(no_store))
+        .with_state(shared)
+}
+
+async fn no_store(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY));
+    response
+}
+
+fn text(content_type: &'static str, body: String) -> Response {
+    ([(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+async fn metrics(State(shared): State<Shared>) -> Response {
+    text("text/plain; version=0.0.4; charset=utf-8", shared.telemetry.render_at(shared.handles.clock.now()))
+}
+
+async fn page(State(shared): State<Shared>) -> Response {
+    text("text/html; charset=utf-8", status_page::render(&shared.telemetry, shared.handles.clock.now()))
+}
+
+async fn ready(State(shared): State<Shared>) -> Response {
+    let report = ReadyReport::of(&shared.telemetry.health(), shared.handles.clock.now());
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_string(&report).unwrap_or_else(|_| format!("{{\"ready\":{}}}", report.ready));
+    (status, text("application/json", body + "\n")).into_response()
+}
+
+/// The body of `/ready`.
+#[derive(serde::Serialize)]
+pub(super) struct ReadyReport {
+    pub(super) ready: bool,
+    components: Vec<ComponentReport>,
+}
+
+#[derive(serde::Serialize)]
+struct ComponentReport {
+    kind: &'static str,
+    name: String,
+    state: &'static str,
+    /// What it waits for, or why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<i64>,
+}
+
+impl ReadyReport {
+    /// Ready: there are components, and each works or has finished.
+    pub(super) fn of(health: &[Health], now: Timestamp) -> Self {
+        let fine = |health: &Health| matches!(health.state, ComponentState::Working | ComponentState::Finished);
+        let components = health.iter().map(|health| {
+            let (reason, since) = match &health.state {
+                ComponentState::Starting => (Some("it has had no success yet".to_owned()), None),
+                ComponentState::Waiting { reason, since } => (Some(reason.clone()), Some(*since)),
+                ComponentState::Failed { reason } => (Some(reason.clone()), None),
+                ComponentState::Working | ComponentState::Finished => (None, None),
+            };
+            ComponentReport {
+                kind: health.kind.as_str(),
+                name: health.name.clone(),
+                state: state_name(&health.state),
+                reason,
+                since: since.map(|since| since.to_string()),
+                seconds: since.map(|since| (now.as_second() - since.as_second()).max(0)),
+            }
+        });
+        Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect() }
+    }
+}
+
+/// The state in one word.
+pub(super) fn state_name(state: &ComponentState) -> &'static str {
+    match state {
+        ComponentState::Starting => "starting",
+        ComponentState::Working => "working",
+        ComponentState::Waiting { .. } => "waiting",
+        ComponentState::Failed { .. } => "failed",
+        ComponentState::Finished => "finished",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::super::{ComponentKind, metrics};
+    use super::*;
+    use crate::handles::TestClock;
+
+    struct Server {
+        address: SocketAddr,
+        telemetry: Telemetry,
+        _serving: tokio::task::JoinHandle<()>,
+    }
+
+    async fn server() -> Server {
+        let telemetry = Telemetry::new();
+        let start = Timestamp::from_second(1_768_003_200).unwrap();
+        let handles = Handles { clock: Arc::new(TestClock::starting_at(start)), ..Handles::system() };
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (address, serving) = bind(any_port, telemetry.clone(), handles).await.unwrap();
+        Server { address, telemetry, _serving: tokio::spawn(serving) }
+    }
+
+    impl Server {
+        /// Status line and headers, and the body.
+        async fn ask(&self, request: &str) -> (String, String) {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            (head.to_lowercase(), body.to_owned())
+        }
+    }
+
+    #[tokio::test]
+    async fn health_and_methods() {
+        let server = server().await;
+        let (head, body) = server.ask("GET /health").await;
+        assert!(head.starts_with("http/1.1 200") && head.contains("cache-control: no-store"), "{head}");
+        assert_eq!(body, "alive\n");
+        assert!(server.ask("POST /health").await.0.starts_with("http/1.1 405"));
+        assert!(server.ask("DELETE /metrics").await.0.starts_with("http/1.1 405"));
+        assert!(server.ask("GET /elsewhere").await.0.starts_with("http/1.1 404"));
+    }
+
+    #[tokio::test]
+    async fn ready_follows_the_states() {
+        let server = server().await;
+        let ready = async |expected: bool| {
+            let (head, body) = server.ask("GET /ready").await;
+            let status = if expected { "http/1.1 200" } else { "http/1.1 503" };
+            assert!(head.starts_with(status) && head.contains("content-type: application/json"), "{head}");
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(body["ready"], expected);
+            body["components"].clone()
+        };
+        assert_eq!(ready(false).await, serde_json::json!([]), "nothing runs yet");
+        let source = server.telemetry.component(ComponentKind::Source, "nordpass");
+        let sink = server.telemetry.component(ComponentKind::Sink, "sentinel");
+        source.working();
+        let starting = ready(false).await;
+        assert_eq!(starting[0], serde_json::json!({"kind": "source", "name": "nordpass", "state": "working"}));
+        assert_eq!(starting[1]["state"], "starting");
+        sink.working();
+        ready(true).await;
+        sink.waiting("403: the identity lacks its role", Timestamp::from_second(1_768_003_100).unwrap());
+        let waiting = &ready(false).await[1];
+        assert_eq!(waiting["reason"], "403: the identity lacks its role");
+        assert_eq!(waiting["since"], "2026-01-09T23:58:20Z");
+        assert!(waiting["seconds"].as_i64().unwrap() >= 100);
+        sink.working();
+        source.stopped(None);
+        assert_eq!(ready(true).await[0]["state"], "finished");
+        sink.stopped(Some("the disk is gone".into()));
+        assert_eq!(ready(false).await[1]["reason"], "the disk is gone");
+    }
+
+    #[tokio::test]
+    async fn metrics_are_as_of_the_scrape() {
+        let server = server().await;
+        let source = server.telemetry.component(ComponentKind::Source, "nordpass");
+        source.set(&metrics::CURSOR_SECONDS, 1_768_003_200.0 - 3_600.0);
+        let (head, body) = server.ask("GET /metrics").await;
+        assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+        let lag = body.lines().find(|line| line.starts_with("sentinel_lag_seconds{")).unwrap();
+        assert!(lag.rsplit(' ').next().unwrap().parse::<f64>().unwrap() >= 3_600.0, "{lag}");
+    }
+
+    #[tokio::test]
+    async fn the_page_allows_no_script() {
+        let server = server().await;
+        let (head, body) = server.ask("GET /").await;
+        assert!(head.contains("content-security-policy: default-src 'none'"), "{head}");
+        assert!(body.starts_with("<!doctype html>"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn a_busy_port_is_named() {
+        let server = server().await;
+        let again = bind(server.address, Telemetry::new(), Handles::system()).await;
+        let text = again.err().unwrap().to_string();
+        assert!(
+            text.contains(&server.address.to_string()) && text.contains("hint: another process has this port"),
+            "{text}"
+        );
+    }
+
+    #[tokio::test]
+    async fn silent_connections_do_not_keep_others_out_for_ever() {
+        let server = server().await;
+        let mut silent = Vec::new();
+        for _ in 0..CONNECTIONS {
+            silent.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        // They are accepted before time is turned on.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        let answer = tokio::spawn(async move { server.ask("GET /health").await.0 });
+        tokio::time::pause();
+        tokio::time::advance(CONNECTION_TIME * 2).await;
+        tokio::time::resume();
+        assert!(answer.await.unwrap().starts_with("http/1.1 200"));
+    }
+}

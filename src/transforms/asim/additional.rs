@@ -1,0 +1,171 @@
+//! `AdditionalFields`: everything that has no column of its own, as one JSON object.
+//!
+//! Metadata entries stand in it under their own names, so that a rule written against `metadata.x` finds
+//! `AdditionalFields.x`. The names that are ours are reserved in every row, whether it uses them or not: a metadata
+//! entry of the same name, or one that is there twice, goes to `MetadataCollisions`, a list of objects with one entry
+//! each. So keys stay unique and nothing is lost.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::json;
+use super::metadata::{Entries, Metadata};
+use super::people::People;
+use crate::event::{Event, Shape, event_time, unescape};
+
+/// The names that are ours.
+pub const RESERVED: [&str; 9] = [
+    "OriginalTime",
+    "OriginalTimestamp",
+    "Organization",
+    "User",
+    "Initiator",
+    "UnknownFields",
+    "UnknownFieldCollisions",
+    "Metadata",
+    "MetadataCollisions",
+];
+
+/// Writes the objects; keeps its buffers from one event to the next.
+#[derive(Default)]
+pub struct Additional<'a> {
+    seen: Seen<'a>,
+    collisions: Entries<'a>,
+    unknown: Entries<'a>,
+}
+
+impl<'a> Additional<'a> {
+    /// Appends the object.
+    pub fn write(
+        &mut self,
+        out: &mut String,
+        event: &Event<'a>,
+        metadata: &Metadata<'a>,
+        people: &People<'a>,
+        time: &str,
+    ) {
+        let fields = event.fields;
+        out.push_str(r#"{"OriginalTime":""#);
+        out.push_str(time);
+        out.push('"');
+        // The raw value where it isn't simply the row's time.
+        let plain = event_time(event.text, &fields.timestamp) == Some((event.record.time, true));
+        if !plain && fields.timestamp.shape != Shape::Missing {
+            out.push_str(r#","OriginalTimestamp":"#);
+            json::value(out, event.json_of(&fields.timestamp));
+        }
+        if !fields.organization.is_blank() {
+            out.push_str(r#","Organization":"#);
+            json::value(out, event.json_of(&fields.organization));
+        }
+        if !fields.odd_user.is_blank() {
+            out.push_str(r#","User":"#);
+            json::value(out, event.json_of(&fields.odd_user));
+        } else if people.member_aside {
+            out.push_str(r#","User":{"uuid":"#);
+            json::value(out, event.json_of(&fields.user_uuid));
+            out.push_str(r#","email":"#);
+            json::value(out, event.json_of(&fields.user_email));
+            out.push('}');
+        }
+        if people.initiator_aside {
+            out.push_str(r#","Initiator":"#);
+            json::value(out, event.json_of(&fields.initiator));
+        }
+        if !fields.unknown.is_empty() {
+            self.unknown_fields(out, event);
+        }
+        match fields.metadata.shape {
+            Shape::Missing | Shape::Null => {}
+            Shape::Other if metadata.is_object => self.metadata(out, metadata),
+            _ => {
+                out.push_str(r#","Metadata":"#);
+                json::value(out, event.json_of(&fields.metadata));
+            }
+        }
+        out.push('}');
+    }
+
+    fn metadata(&mut self, out: &mut String, metadata: &Metadata<'a>) {
+        self.collisions.clear();
+        self.seen.restart();
+        for &(key, value) in &metadata.entries {
+            let name = unescape(key);
+            if RESERVED.contains(&name.as_ref()) || !self.seen.insert(name) {
+                self.collisions.push((key, value));
+                continue;
+            }
+            out.push(',');
+            entry(out, key, value);
+        }
+        collisions(out, r#","MetadataCollisions":["#, &self.collisions);
+    }
+
+    fn unknown_fields(&mut self, out: &mut String, event: &Event<'a>) {
+        self.unknown.clear();
+        self.collisions.clear();
+        self.seen.restart();
+        for (name, field) in &event.fields.unknown {
+            let (key, value) = (event.text.at(name.span), event.json_of(field));
+            let new = self.seen.insert(unescape(key));
+            if new { self.unknown.push((key, value)) } else { self.collisions.push((key, value)) }
+        }
+        out.push_str(r#","UnknownFields":{"#);
+        for (number, (key, value)) in self.unknown.iter().enumerate() {
+            if number > 0 {
+                out.push(',');
+            }
+            entry(out, key, value);
+        }
+        out.push('}');
+        collisions(out, r#","UnknownFieldCollisions":["#, &self.collisions);
+    }
+}
+
+fn entry(out: &mut String, key: &str, value: &str) {
+    json::field(out, "\"", key);
+    out.push(':');
+    json::value(out, value);
+}
+
+fn collisions(out: &mut String, opening: &str, entries: &[(&str, &str)]) {
+    if entries.is_empty() {
+        return;
+    }
+    out.push_str(opening);
+    for (number, (key, value)) in entries.iter().enumerate() {
+        out.push_str(if number > 0 { ",{" } else { "{" });
+        entry(out, key, value);
+        out.push('}');
+    }
+    out.push(']');
+}
+
+/// The names that were written. A list while it is short, which it nearly always is; else a set, so that an event with
+/// a great many keys costs no more than its size.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    const FEW: usize = 16;
+
+    fn restart(&mut self) {
+        self.few.clear();
+        self.many.clear();
+    }
+
+    /// Whether the name is new.
+    fn insert(&mut self, name: Cow<'a, str>) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
+    }
+}

@@ -1,0 +1,215 @@
+//! One pass over an event's metadata.
+//!
+//! Each entry is noted with its spelling, for `AdditionalFields`; the few keys that have a column are remembered on the
+//! way. Nothing is copied: all of it borrows from the chunk's text.
+//!
+//! Keys that have been seen in the official connector's rules and tests: `emails`, `ip_address`, `items`, `msp`,
+//! `platform`, `provider`, `status`. The others that are looked for (`email`, `user_email`, `user_uuid`, `group_name`,
+//! `group_uuid`, `item_uuid` …) are guesses by the same pattern: they fill a column when they are there, and cost
+//! nothing when they aren't. The vendor publishes no list.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::json;
+use crate::event::unescape;
+
+/// The entries of a JSON object: keys as they stand between their quotes, values as they stand.
+pub type Entries<'a> = Vec<(&'a str, &'a str)>;
+
+/// What the metadata says that has a column. Values are raw JSON, strings with their quotes.
+#[derive(Default)]
+pub struct Metadata<'a> {
+    /// Whether it is an object; all that follows comes from one.
+    pub is_object: bool,
+    /// All entries in their order.
+    pub entries: Entries<'a>,
+    pub platform: Option<&'a str>,
+    pub ip_address: Option<&'a str>,
+    pub status: Option<&'a str>,
+    /// MSP staff who acted in a customer's organization.
+    pub msp: Option<Msp<'a>>,
+    /// The one item's id.
+    pub item: Option<&'a str>,
+    /// The one user whom an administrative event is about.
+    pub user_email: Option<&'a str>,
+    pub user_uuid: Option<&'a str>,
+    pub group_name: Option<&'a str>,
+    pub group_uuid: Option<&'a str>,
+    /// For the entries of nested objects.
+    scratch: Entries<'a>,
+}
+
+impl<'a> Metadata<'a> {
+    /// Reads an object. The buffers are kept from one event to the next. Anything but an object has no entries.
+    pub fn read(&mut self, object: &'a str) {
+        let mut entries = std::mem::take(&mut self.entries);
+        *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+        self.is_object = read_entries(object, &mut entries);
+        for &(key, value) in &entries {
+            self.note(unescape(key).as_ref(), value);
+        }
+        self.entries = entries;
+    }
+
+    /// The first of several entries counts.
+    fn note(&mut self, key: &str, value: &'a str) {
+        let (place, value) = match key {
+            "platform" => (&mut self.platform, value),
+            "ip_address" => (&mut self.ip_address, value),
+            "status" => (&mut self.status, value),
+            "msp" => {
+                read_entries(value, &mut self.scratch);
+                self.msp = self.msp.or_else(|| Msp::of(&self.scratch));
+                return;
+            }
+            "item_uuid" | "item_id" => (&mut self.item, value),
+            "items" => {
+                let Some(item) = lone(value) else { return };
+                read_entries(item, &mut self.scratch);
+                (&mut self.item, part(&self.scratch, &["uuid", "id", "item_uuid", "item_id"]).unwrap_or(item))
+            }
+            "email" | "user_email" => (&mut self.user_email, value),
+            "emails" | "user_emails" => {
+                let Some(email) = lone(value) else { return };
+                (&mut self.user_email, email)
+            }
+            "user_uuid" => (&mut self.user_uuid, value),
+            "user_uuids" => {
+                let Some(uuid) = lone(value) else { return };
+                (&mut self.user_uuid, uuid)
+            }
+            "group_name" => (&mut self.group_name, value),
+            "group_uuid" | "group_id" => (&mut self.group_uuid, value),
+            "group" | "groups" => {
+                let group = if key == "group" { Some(value) } else { lone(value) };
+                let Some(group) = group else { return };
+                if group.starts_with('"') {
+                    self.group_uuid.get_or_insert(group);
+                } else {
+                    read_entries(group, &mut self.scratch);
+                    self.group_uuid = self.group_uuid.or_else(|| part(&self.scratch, &["uuid", "id"]));
+                    self.group_name = self.group_name.or_else(|| part(&self.scratch, &["name"]));
+                }
+                return;
+            }
+            _ => return,
+        };
+        if !json::content(value).is_empty() {
+            place.get_or_insert(value);
+        }
+    }
+}
+
+/// `metadata.msp`; contents as they may stand between quotes.
+#[derive(Clone, Copy, Default)]
+pub struct Msp<'a> {
+    pub uuid: &'a str,
+    pub email: &'a str,
+    pub role: &'a str,
+}
+
+impl<'a> Msp<'a> {
+    /// Of the entries of `metadata.msp`; `None` where they name nobody.
+    fn of(entries: &[(&'a str, &'a str)]) -> Option<Self> {
+        let text = |name| part(entries, &[name]).map(json::content).unwrap_or_default();
+        let msp = Self { uuid: text("user_uuid"), email: text("user_email"), role: text("user_role") };
+        (!msp.uuid.is_empty() || !msp.email.is_empty()).then_some(msp)
+    }
+}
+
+/// The element of an array that has exactly one.
+fn lone(array: &str) -> Option<&str> {
+    match serde_json::from_str::<(&RawValue,)>(array) {
+        Ok((element,)) if array.starts_with('[') => Some(element.get()),
+        _ => None,
+    }
+}
+
+/// The value of the first of `names` that is there.
+fn part<'a>(entries: &[(&'a str, &'a str)], names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| entries.iter().find(|(key, _)| unescape(key) == *name).map(|(_, value)| *value))
+}
+
+/// The entries of an object; none for anything else. Whether it is one.
+fn read_entries<'a>(object: &'a str, entries: &mut Entries<'a>) -> bool {
+    entries.clear();
+    let is_object = object.starts_with('{')
+        && serde_json::Deserializer::from_str(object).deserialize_map(Reader { entries }).is_ok();
+    if !is_object {
+        entries.clear();
+    }
+    is_object
+}
+
+struct Reader<'r, 'a> {
+    entries: &'r mut Entries<'a>,
+}
+
+impl<'de> Visitor<'de> for Reader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            self.entries.push((json::string(key.get()).unwrap_or_default(), value.get()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(object: &str) -> Metadata<'_> {
+        let mut metadata = Metadata::default();
+        metadata.read(object);
+        metadata
+    }
+
+    #[test]
+    fn one_element_has_a_column_and_several_have_none() {
+        assert_eq!(read(r#"{"emails":["a@example.com"]}"#).user_email, Some(r#""a@example.com""#));
+        assert_eq!(read(r#"{"emails":["a@example.com","b@example.com"]}"#).user_email, None);
+        assert_eq!(read(r#"{"emails":[]}"#).user_email, None);
+        assert_eq!(read(r#"{"items":["i"]}"#).item, Some(r#""i""#));
+        assert_eq!(read(r#"{"items":[{"name":"n","uuid":"i"}]}"#).item, Some(r#""i""#));
+    }
+
+    #[test]
+    fn odd_values_fill_no_column() {
+        let metadata = read(r#"{"platform":null,"ip_address":["1"],"emails":"x","items":[[1]],"status":{},"group":5}"#);
+        assert_eq!(metadata.entries.len(), 6);
+        assert!(metadata.platform.is_none() && metadata.ip_address.is_none() && metadata.user_email.is_none());
+        assert!(metadata.item.is_none() && metadata.group_uuid.is_none());
+        assert!(read("[1]").entries.is_empty() && read("5").entries.is_empty());
+    }
+
+    #[test]
+    fn groups_in_their_shapes() {
+        let metadata = read(r#"{"groups":[{"uuid":"g","name":"Finance"}]}"#);
+        assert_eq!((metadata.group_uuid, metadata.group_name), (Some(r#""g""#), Some(r#""Finance""#)));
+        assert_eq!(read(r#"{"group_uuid":"g"}"#).group_uuid, Some(r#""g""#));
+        assert_eq!(read(r#"{"groups":["g","h"]}"#).group_uuid, None);
+    }
+
+    #[test]
+    fn escaped_keys_are_the_same_keys() {
+        assert_eq!(read(r#"{"\u0070latform":"web"}"#).platform, Some(r#""web""#));
+    }
+
+    #[test]
+    fn msp_staff_need_a_name_or_an_id() {
+        assert!(read(r#"{"msp":{"user_role":"admin"}}"#).msp.is_none());
+        assert!(read(r#"{"msp":5}"#).msp.is_none());
+        let msp = read(r#"{"msp":{"user_uuid":"u","user_email":null}}"#).msp.expect("has an id");
+        assert_eq!((msp.uuid, msp.email, msp.role), ("u", "", ""));
+    }
+}
