@@ -36,7 +36,7 @@ pub fn source(
 ) -> Result<Box<dyn TokenSource>, String> {
     let http = match &settings {
         // The identity's endpoints are on this machine or link-local: never through a proxy.
-        CredentialSettings::ManagedIdentity { .. } => HttpSettings { proxy: Some("none".to_owned()), ..http.clone() },
+        CredentialSettings::ManagedIdentity { .. } => HttpSettings { direct: true, ..http.clone() },
         _ => http.clone(),
     };
     let client = handles.network.client(&http)?;
