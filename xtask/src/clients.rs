@@ -23,18 +23,15 @@ pub fn check() -> Result<(), String> {
         let output = simulator.0.stdout.take().ok_or("the simulator has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).map_err(|error| format!("the simulator says nothing: {error}"))?;
-        let mut command = match client {
-            "python" => {
-                let mut command = Command::new(&python);
-                command.arg(root.join("tests/clients/ingest.py"));
-                command
-            }
-            _ => {
-                let mut command = Command::new("node");
-                command.arg(root.join("tests/clients/ingest.mjs"));
-                command.env("NODE_EXTRA_CA_CERTS", &ca_file).env("NODE_PATH", node.join("node_modules"));
-                command
-            }
+        let mut command = if client == "python" {
+            let mut command = Command::new(&python);
+            command.arg(root.join("tests/clients/ingest.py"));
+            command
+        } else {
+            let mut command = Command::new("node");
+            command.arg(root.join("tests/clients/ingest.mjs"));
+            command.env("NODE_EXTRA_CA_CERTS", &ca_file).env("NODE_PATH", node.join("node_modules"));
+            command
         };
         run(command.env("SIMULATOR", line.trim()))?;
     }

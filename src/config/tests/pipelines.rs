@@ -58,8 +58,8 @@ fn load_pipeline(name: &str, variables: &[&str]) -> Config {
 }
 
 /// Everything that the loader has to say about a file.
-fn all_found(name: &str, text: &str, environment: Environment) -> Vec<Diagnostic> {
-    match load(&[(name.into(), text.to_owned())], &environment) {
+fn all_found(name: &str, text: &str, environment: &Environment) -> Vec<Diagnostic> {
+    match load(&[(name.into(), text.to_owned())], environment) {
         Ok((_, warnings)) => warnings,
         Err(found) => found,
     }
@@ -76,11 +76,11 @@ fn the_list_is_complete() {
 fn the_wiring_is_right_and_the_variables_are_all() {
     for (name, variables) in FILES {
         let text = std::fs::read_to_string(path(name)).unwrap();
-        let found = all_found(name, &text, environment(variables));
+        let found = all_found(name, &text, &environment(variables));
         assert!(found.is_empty(), "{name}:\n{}", terminal(&found));
         for left_out in *variables {
             let others: Vec<&str> = variables.iter().filter(|name| *name != left_out).copied().collect();
-            let found = all_found(name, &text, environment(&others));
+            let found = all_found(name, &text, &environment(&others));
             assert!(
                 found.iter().any(|found| found.message == format!("the variable `{left_out}` isn't set")),
                 "{name} doesn't need {left_out}"

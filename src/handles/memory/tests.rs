@@ -56,9 +56,9 @@ async fn names_need_their_folder_synced_and_folders_theirs() {
     for seed in SEEDS {
         let disk = crashed(seed, |disk| async move { disk.append_synced(path("d/a"), b"x").await.unwrap() }).await;
         if disk.content("d/a").is_some() {
-            file_kept += 1
+            file_kept += 1;
         } else {
-            file_lost += 1
+            file_lost += 1;
         }
         let disk = crashed(seed, |disk| async move {
             disk.create_dir_all(path("e/f")).await.unwrap();

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use super::dcr::{ColumnKind, Stream};
 use crate::simulator::probe::{Object, probe_of_object};

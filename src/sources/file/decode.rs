@@ -94,14 +94,13 @@ impl Decoder {
     /// The file has ended: the rest of the text, or an error if it ends in the middle.
     pub fn finish(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Self::Plain => Ok(()),
+            Self::Zstd(zstd) if zstd.open => Err(io::ErrorKind::UnexpectedEof.into()),
+            Self::Plain | Self::Zstd(_) => Ok(()),
             Self::Gzip(decoder) => {
                 let result = decoder.try_finish();
                 text.append(decoder.get_mut());
                 result
             }
-            Self::Zstd(zstd) if zstd.open => Err(io::ErrorKind::UnexpectedEof.into()),
-            Self::Zstd(_) => Ok(()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A checkpoint that the test decides about, chunks, and readers that share no code with the sink.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -53,10 +54,11 @@ pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
     let mut records = Vec::new();
     for event in events {
         let start = text.len();
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             r#"{{"number":{},"day":{},"organization":"{}"}}"#,
             event.number, event.day, event.organization
-        ));
+        );
         records.push(Record {
             id: EventId(event.number.into()),
             time: event.day * 86_400 + 5,
