@@ -207,7 +207,6 @@ impl Running {
         if stop == Stop::AllEnded {
             return self.report;
         }
-        tracing::info!("draining, for at most {} s", drain.as_secs());
         signal.begin();
         let deadline = tokio::time::Instant::now() + drain;
         loop {

@@ -182,25 +182,28 @@ fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
     let absorber = &lanes.reader.absorber;
     let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let now = lanes.reader.client.safe_now();
-    let (origin, start) = if first_run {
+    let (history, start) = if first_run {
         // Two minutes inside the API's limit, so that the first question isn't refused for a second too many.
         let origin = now - seconds(settings.initial_lookback).min(API_DAYS * DAY - 120);
         let begin = Change::Begin { origin, now };
         absorber.emitter.close(absorber.emitter.group(), vec![begin], HashSet::new());
         tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
-        lanes.backlog.add(origin..(now - seconds(settings.overlap)).max(origin));
-        (origin, now)
+        let history = origin..(now - seconds(settings.overlap)).max(origin);
+        lanes.backlog.add(history.clone());
+        (history, now)
     } else {
         let start = state.covered.end().unwrap_or(state.origin).max(state.origin);
+        let mut history = start..start;
         for hole in state.covered.holes(state.origin..start).iter() {
             lanes.backlog.add(hole.clone());
+            history = history.start.min(hole.start)..hole.end;
         }
-        (state.cursor(), start)
+        (history, start)
     };
     let progress = absorber.telemetry.progress();
-    progress.history_from.store(origin, Ordering::Relaxed);
-    progress.history_at.store(origin, Ordering::Relaxed);
-    progress.history_to.store(now, Ordering::Relaxed);
+    progress.history_from.store(history.start, Ordering::Relaxed);
+    progress.history_at.store(history.start, Ordering::Relaxed);
+    progress.history_to.store(history.end, Ordering::Relaxed);
     start
 }
 
