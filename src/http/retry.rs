@@ -41,14 +41,9 @@ impl Backoff {
         whole.mul_f64(0.5 + 0.5 * self.random.fraction())
     }
 
-    /// The next wait, where a server may have said how long: not earlier than it asked, and not all clients at once.
-    pub fn next_wait_after(&mut self, retry_after: Option<Duration>) -> Duration {
-        let own = self.next_wait();
-        match retry_after {
-            // A tenth on top, at most two seconds, spreads the clients that were told the same.
-            Some(asked) => asked + Duration::from_secs(2).min(asked / 10).mul_f64(self.random.fraction()),
-            None => own,
-        }
+    /// Waits after one more failure.
+    pub async fn wait(&mut self) {
+        tokio::time::sleep(self.next_wait()).await;
     }
 
     /// After a success: the next failure starts at the first wait again.
@@ -108,13 +103,6 @@ mod tests {
     fn never_runs_out() {
         let mut backoff = Backoff::new(Arc::new(SeededRandom::new(1)));
         assert!((0..10_000).map(|_| backoff.next_wait()).all(|wait| wait <= LONGEST_WAIT && !wait.is_zero()));
-    }
-
-    #[test]
-    fn a_server_is_asked_again_not_earlier_than_it_said() {
-        let mut backoff = Backoff::new(Arc::new(SeededRandom::new(3)));
-        let wait = backoff.next_wait_after(Some(Duration::from_secs(7)));
-        assert!((7.0..=7.7).contains(&wait.as_secs_f64()), "{wait:?}");
     }
 
     fn asked(value: &str) -> Option<u64> {
