@@ -19,12 +19,14 @@ use crate::simulator::{Simulation, SimulationOptions, entra};
 
 const SCOPE: &str = "https://monitor.azure.com/.default";
 
+type Instead = Option<Result<(u16, &'static str), HttpError>>;
+
 /// A network that keeps what is sent, and can be told what to answer instead of the simulators.
 #[derive(Clone)]
 struct Wire {
     simulated: Arc<SimulatedNetwork>,
     sent: Arc<Mutex<Vec<http::Request<Bytes>>>>,
-    instead: Arc<Mutex<Option<Result<(u16, &'static str), HttpError>>>>,
+    instead: Arc<Mutex<Instead>>,
     direct: Arc<Mutex<Vec<bool>>>,
 }
 
@@ -95,7 +97,7 @@ impl Rig {
         self.wire.sent.lock().expect("unpoisoned").len()
     }
 
-    fn answer(&self, instead: Option<Result<(u16, &'static str), HttpError>>) {
+    fn answer(&self, instead: Instead) {
         *self.wire.instead.lock().expect("unpoisoned") = instead;
     }
 
