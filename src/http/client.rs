@@ -169,3 +169,6 @@ fn identity(settings: &HttpSettings) -> Result<Option<Identity>, String> {
         _ => Err("`cert_file` and `key_file` belong together".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,244 @@
+//! The real client over real loopback sockets. Nothing here asserts how long something took.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+use super::*;
+
+/// What a server does with a connection once it has read a request.
+#[derive(Clone, Copy)]
+enum Then {
+    /// Writes this and closes.
+    Write(&'static str),
+    /// Writes this and keeps the connection open for ever.
+    Hang(&'static str),
+    /// Writes the request's first line as the body.
+    Echo,
+}
+
+const OK: Then = Then::Write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-a: b\r\n\r\nok");
+
+/// An authority, a server's certificate of it for `localhost`, and one for a client.
+struct Authority {
+    pem: String,
+    certificate: CertificateDer<'static>,
+    server: (CertificateDer<'static>, PrivateKeyDer<'static>),
+    client_pem: (String, String),
+}
+
+fn authority(name: &str) -> Authority {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let leaf = |names: &[&str]| {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        (params.signed_by(&key, &issuer).unwrap(), key)
+    };
+    let (server, server_key) = leaf(&["localhost"]);
+    let (client, client_key) = leaf(&["client"]);
+    Authority {
+        pem: issuer.pem(),
+        certificate: issuer.der().clone(),
+        server: (server.der().clone(), PrivatePkcs8KeyDer::from(server_key.serialize_der()).into()),
+        client_pem: (client.pem(), client_key.serialize_pem()),
+    }
+}
+
+fn acceptor(authority: &Authority, wants_client: bool) -> TlsAcceptor {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder = if wants_client {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate.clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        builder.with_client_cert_verifier(verifier)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let (certificate, key) = (authority.server.0.clone(), authority.server.1.clone_key());
+    TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![certificate], key).unwrap()))
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, then: Then) {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut part = [0; 1024];
+        match stream.read(&mut part).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => request.extend_from_slice(&part[..length]),
+        }
+    }
+    let line = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
+    let (text, hang) = match then {
+        Then::Write(text) => (text.to_owned(), false),
+        Then::Hang(text) => (text.to_owned(), true),
+        Then::Echo => (format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{line}", line.len()), false),
+    };
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.flush().await;
+    if hang {
+        std::future::pending::<()>().await;
+    }
+    let _ = stream.shutdown().await;
+}
+
+/// A server on loopback; it ends with the test's runtime.
+async fn server(then: Then, tls: Option<TlsAcceptor>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let tls = tls.clone();
+            tokio::spawn(async move { connection(stream, then, tls).await });
+        }
+    });
+    port
+}
+
+async fn connection(stream: TcpStream, then: Then, tls: Option<TlsAcceptor>) {
+    match tls {
+        None => serve(stream, then).await,
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, then).await;
+            }
+        }
+    }
+}
+
+async fn get(settings: &HttpSettings, url: &str) -> Result<(u16, String), HttpError> {
+    let client = SystemNetwork.client(settings).expect("a client");
+    let request = http::Request::get(url).body(Bytes::new()).expect("a request");
+    let answer = client.send(request).await?;
+    Ok((answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned()))
+}
+
+fn with_file(name: &str, content: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join(name);
+    fs::write(&path, content).expect("written");
+    (dir, path)
+}
+
+#[tokio::test]
+async fn tls_is_trusted_by_the_given_authority_and_by_no_other() {
+    let (ours, other) = (authority("ours"), authority("another"));
+    let port = server(OK, Some(acceptor(&ours, false))).await;
+    let url = format!("https://localhost:{port}/path?secret=hush");
+
+    let (_dir, path) = with_file("ca.pem", &ours.pem);
+    let settings = HttpSettings { ca_file: Some(path), ..HttpSettings::default() };
+    assert_eq!(get(&settings, &url).await, Ok((200, "ok".to_owned())));
+
+    let (_dir, path) = with_file("ca.pem", &other.pem);
+    for settings in [HttpSettings { ca_file: Some(path), ..HttpSettings::default() }, HttpSettings::default()] {
+        let error = get(&settings, &url).await.expect_err("not trusted");
+        assert!(matches!(&error, HttpError::Tls { host, .. } if host == "localhost"), "{error:?}");
+        assert!(error.to_string().contains("tls.ca_file") && !error.to_string().contains("hush"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown() {
+    let authority = authority("ours");
+    let port = server(OK, Some(acceptor(&authority, true))).await;
+    let url = format!("https://localhost:{port}/");
+    let (_ca, ca) = with_file("ca.pem", &authority.pem);
+    let (_cert, cert) = with_file("cert.pem", &authority.client_pem.0);
+    let (_key, key) = with_file("key.pem", &authority.client_pem.1);
+    let without = HttpSettings { ca_file: Some(ca), ..HttpSettings::default() };
+    get(&without, &url).await.expect_err("no certificate");
+    let with = HttpSettings { cert_file: Some(cert), key_file: Some(key), ..without };
+    assert_eq!(get(&with, &url).await, Ok((200, "ok".to_owned())));
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_a_tls_failure() {
+    let authority = authority("ours");
+    let (_dir, path) = with_file("ca.pem", &authority.pem);
+    let settings = HttpSettings { ca_file: Some(path), ..HttpSettings::default() };
+    let port = server(OK, Some(acceptor(&authority, false))).await;
+    let error = get(&settings, &format!("https://127.0.0.1:{port}/")).await.expect_err("another name");
+    assert!(matches!(error, HttpError::Tls { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let short = HttpSettings { request_timeout: Duration::from_millis(300), ..HttpSettings::default() };
+    let url = |port: u16| format!("http://127.0.0.1:{port}/path?secret=hush");
+    for (then, name) in [
+        (Then::Hang(""), "Timeout"),
+        (Then::Hang("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"), "Timeout"),
+        (Then::Write(""), "Connect"),
+        (Then::Write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab"), "Body"),
+    ] {
+        let error = get(&short, &url(server(then, None).await)).await.expect_err("a failure");
+        assert!(format!("{error:?}").starts_with(name), "{error:?} isn't {name}");
+        assert!(error.to_string().contains("127.0.0.1") && !error.to_string().contains("hush"), "{error}");
+    }
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let error = get(&short, &url(free)).await.expect_err("nobody there");
+    assert!(matches!(&error, HttpError::Connect { reason, .. } if reason.contains("refused")), "{error:?}");
+    let error = get(&short, "/no/host").await.expect_err("no URL");
+    assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn long_answers_are_not_read() {
+    let small = HttpSettings { max_body_bytes: 4, ..HttpSettings::default() };
+    for text in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nabcde",
+    ] {
+        let url = format!("http://127.0.0.1:{}/", server(Then::Write(text), None).await);
+        let error = get(&small, &url).await.expect_err("too large");
+        assert_eq!(error, HttpError::TooLarge { host: "127.0.0.1".to_owned(), limit: 4 });
+    }
+    let fits = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
+    let url = format!("http://127.0.0.1:{}/", server(Then::Write(fits), None).await);
+    assert_eq!(get(&small, &url).await, Ok((200, "abcd".to_owned())));
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer() {
+    let then = Then::Write("HTTP/1.1 302 Found\r\nlocation: http://elsewhere.example/\r\ncontent-length: 0\r\n\r\n");
+    let url = format!("http://127.0.0.1:{}/", server(then, None).await);
+    assert_eq!(get(&HttpSettings::default(), &url).await, Ok((302, String::new())));
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_unless_the_client_is_direct() {
+    let proxy = server(Then::Echo, None).await;
+    let through = HttpSettings { proxy: Some(format!("http://me:hush@127.0.0.1:{proxy}")), ..HttpSettings::default() };
+    let (_, line) = get(&through, "http://nowhere.example/path").await.expect("the proxy answers");
+    assert_eq!(line, "GET http://nowhere.example/path HTTP/1.1");
+
+    let target = server(Then::Echo, None).await;
+    let direct = HttpSettings { direct: true, ..through };
+    let (_, line) = get(&direct, &format!("http://127.0.0.1:{target}/path")).await.expect("the target answers");
+    assert_eq!(line, "GET /path HTTP/1.1");
+}
+
+#[test]
+fn wrong_files_are_named() {
+    let (_dir, empty) = with_file("x.pem", "no PEM here");
+    let refusal = |settings: &HttpSettings| SystemNetwork.client(settings).map(drop).expect_err("no client");
+    let none = HttpSettings::default();
+    let missing = refusal(&HttpSettings { ca_file: Some("/does/not/exist.pem".into()), ..none.clone() });
+    assert!(missing.contains("ca_file") && missing.contains("/does/not/exist.pem"), "{missing}");
+    assert!(refusal(&HttpSettings { ca_file: Some(empty.clone()), ..none.clone() }).contains("holds no PEM"));
+    let pair = HttpSettings { cert_file: Some(empty.clone()), key_file: Some(empty.clone()), ..none.clone() };
+    assert!(refusal(&pair).contains("don't hold a PEM certificate"));
+    assert!(refusal(&HttpSettings { cert_file: Some(empty), ..none.clone() }).contains("belong together"));
+    let proxy = refusal(&HttpSettings { proxy: Some("http://me:hush@[".to_owned()), ..none });
+    assert!(proxy.contains("proxy") && !proxy.contains("hush"), "{proxy}");
+}
