@@ -77,6 +77,32 @@ impl Rows {
         halves
     }
 
+    /// Seconds from the earliest to the latest row.
+    pub fn span(&self) -> i64 {
+        let times = || (0..self.len()).map(|row| self.record(row).time);
+        times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
+    }
+
+    /// Parts whose rows lie within `seconds` of each other. Each carries the acknowledgements of its rows.
+    pub fn split_by_time(self, seconds: i64) -> Vec<Self> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        order.sort_by_key(|row| self.record(*row).time);
+        let (mut parts, mut first) = (Vec::<Self>::new(), i64::MIN);
+        for number in order {
+            let time = self.record(number).time;
+            if parts.is_empty() || time.saturating_sub(first) >= seconds {
+                parts.push(Self::default());
+                first = time;
+            }
+            let row = &self.rows[number];
+            if let Some(part) = parts.last_mut() {
+                part.push(&self.chunks[row.chunk], row.record, row.cut.as_deref().map(str::to_owned));
+            }
+        }
+        self.delivered();
+        parts
+    }
+
     /// All rows are where they belong.
     pub fn delivered(self) {
         for chunk in self.chunks {

@@ -1,13 +1,15 @@
 //! Delivers one batch: sends it until Azure has every row, or has refused a row by name.
 //!
-//! - 413: halved. A row that is too large alone becomes a dead letter.
+//! - 413: halved. A row that Azure says is too large alone becomes a dead letter.
+//! - 400 because an auxiliary table wants all rows of a request within 30 minutes: split by time, from then on.
 //! - 400: halved, until the culprit stands alone. It becomes a dead letter only with a proof that Azure means *this*
 //!   record: another record of the same stream was accepted after this one was first refused. Without one it is handed
 //!   back as a [`Suspect`], which the sink tries again later. If everything is refused, nothing is anybody's fault: wait.
 //! - 401: a new token, then again.
 //! - Everything else says nothing about the rows: wait, and try again for ever.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,12 @@ use crate::telemetry::{Component, metrics};
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
+/// What Azure says when a row for an auxiliary table is too far from another (`reference/sentinel.md` 1.4).
+const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
+/// A little less than the 30 minutes.
+const TIME_RANGE_SECONDS: i64 = 29 * 60;
+/// What Azure itself says when a body is too large; a proxy in front of it says something else.
+const TOO_LONG: &str = "ContentLengthLimitExceeded";
 
 /// What all deliveries of a sink share.
 pub struct Courier {
@@ -44,6 +52,10 @@ pub struct Courier {
     pub telemetry: Component,
     /// How many requests each stream has accepted: the proof.
     pub accepted: Vec<AtomicU64>,
+    /// Streams whose table wants the rows of a request within 30 minutes.
+    pub time_limited: Vec<AtomicBool>,
+    /// What each stream waits for: one that works doesn't hide another that doesn't.
+    pub troubles: Mutex<BTreeMap<usize, String>>,
     /// Nobody sends before this.
     pub paused_until: Mutex<Instant>,
 }
@@ -81,6 +93,11 @@ impl Courier {
         let mut refused_in_a_row = 0;
         let mut backoff = Backoff::new(self.handles.random.clone());
         while let Some(Work { rows, encoded, mark }) = work.pop() {
+            if self.time_limited[stream].load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
+                let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
+                work.extend(parts.map(|rows| Work { rows, encoded: None, mark }));
+                continue;
+            }
             let encoded = encoded.unwrap_or_else(|| rows.encode(self.settings.gzip_level));
             if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
                 self.halve(rows, mark, &mut work);
@@ -92,11 +109,18 @@ impl Courier {
                     backoff.reset();
                     self.arrived(stream, rows, &encoded);
                 }
-                Sent::TooLarge(refusal) if rows.len() == 1 => {
+                Sent::TooLarge(refusal) if rows.len() == 1 && refusal.code.as_deref() == Some(TOO_LONG) => {
                     self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
-                Sent::TooLarge(_) => self.halve(rows, mark, &mut work),
-                Sent::Refused(refusal) => {
+                Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, mark, &mut work),
+                Sent::Refused(refusal)
+                    if refusal.code.as_deref() == Some(TIME_RANGE) && rows.span() > TIME_RANGE_SECONDS =>
+                {
+                    self.time_limited[stream].store(true, Ordering::Relaxed);
+                    work.push(Work { rows, encoded: None, mark });
+                }
+                // A 413 for one small record is a proxy's: it needs the same proof as any refusal.
+                Sent::Refused(refusal) | Sent::TooLarge(refusal) => {
                     let accepted = self.accepted[stream].load(Ordering::Acquire);
                     let mark = mark.unwrap_or(accepted);
                     if rows.len() > 1 && refused_in_a_row < REFUSED_IN_A_ROW {
@@ -132,7 +156,7 @@ impl Courier {
 
     fn arrived(&self, stream: usize, rows: Rows, encoded: &Encoded) {
         self.accepted[stream].fetch_add(1, Ordering::AcqRel);
-        self.telemetry.working();
+        self.works(stream);
         self.telemetry.add(&metrics::SENT, rows.len() as u64);
         self.telemetry.add(&metrics::BYTES_JSON, encoded.json_bytes as u64);
         self.telemetry.add(&metrics::BYTES_WIRE, encoded.body.len() as u64);
@@ -150,7 +174,23 @@ impl Courier {
             refusal.status,
             refusal.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default(),
         );
+        self.trouble(stream, reason);
+    }
+
+    /// Says what a stream waits for.
+    pub fn trouble(&self, stream: usize, reason: String) {
         self.telemetry.waiting(&reason, self.handles.clock.now());
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, reason);
+    }
+
+    /// A stream works. The sink works if no other stream waits.
+    fn works(&self, stream: usize) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.remove(&stream);
+        match troubles.values().next() {
+            None => self.telemetry.working(),
+            Some(reason) => self.telemetry.waiting(reason, self.handles.clock.now()),
+        }
     }
 
     /// Writes a single row to the dead letters, however long that takes, and acknowledges it.
@@ -189,7 +229,7 @@ impl Courier {
             let token = match self.tokens.token().await {
                 Ok(token) => token,
                 Err(error) => {
-                    self.wait("token", &error.reason, backoff.next_wait()).await;
+                    self.wait(stream, "token", &error.reason, backoff.next_wait()).await;
                     continue;
                 }
             };
@@ -212,7 +252,7 @@ impl Courier {
                                   cloud";
                     let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
                     fresh_token = true;
-                    self.wait("token refused", reason, wait).await;
+                    self.wait(stream, "token refused", reason, wait).await;
                 }
                 Verdict::Wait { kind, reason, throttled } => {
                     let wait = asked.unwrap_or_else(|| backoff.next_wait());
@@ -220,17 +260,17 @@ impl Courier {
                         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
                         *paused = (*paused).max(Instant::now() + wait);
                     }
-                    self.wait(kind, &reason, wait).await;
+                    self.wait(stream, kind, &reason, wait).await;
                 }
             }
         }
     }
 
-    async fn wait(&self, kind: &str, reason: &str, wait: Duration) {
+    async fn wait(&self, stream: usize, kind: &str, reason: &str, wait: Duration) {
         self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
         self.telemetry.add(&metrics::RETRIES, 1);
         if !wait.is_zero() {
-            self.telemetry.waiting(reason, self.handles.clock.now());
+            self.trouble(stream, reason.to_owned());
             tokio::time::sleep(wait).await;
         }
     }

@@ -20,7 +20,7 @@ mod settings;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -73,8 +73,20 @@ fn courier(
     let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
+    let time_limited = settings.streams.iter().map(|_| AtomicBool::new(false)).collect();
     let paused_until = Mutex::new(Instant::now());
-    Ok(Courier { settings, http, tokens, dead_letters, handles: handles.clone(), telemetry, accepted, paused_until })
+    Ok(Courier {
+        settings,
+        http,
+        tokens,
+        dead_letters,
+        handles: handles.clone(),
+        telemetry,
+        accepted,
+        time_limited,
+        troubles: Mutex::default(),
+        paused_until,
+    })
 }
 
 struct Sentinel {
@@ -90,6 +102,7 @@ impl Sink for Sentinel {
                 ready: VecDeque::new(),
                 flying: FuturesUnordered::new(),
                 suspects: Vec::new(),
+                again: VecDeque::new(),
                 courier: self.courier,
             };
             state.run(input).await;
@@ -109,6 +122,8 @@ struct Loop {
     flying: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
     /// Rows that were refused without a proof.
     suspects: Vec<Suspect>,
+    /// Those of them whose turn to be tried again it is.
+    again: VecDeque<Suspect>,
 }
 
 impl Loop {
@@ -119,7 +134,10 @@ impl Loop {
         let mut ended = false;
         loop {
             self.launch();
-            let idle = self.open.iter().all(Option::is_none) && self.ready.is_empty() && self.flying.is_empty();
+            let idle = self.open.iter().all(Option::is_none)
+                && self.ready.is_empty()
+                && self.again.is_empty()
+                && self.flying.is_empty();
             if ended && idle && self.suspects.is_empty() {
                 return;
             }
@@ -129,7 +147,8 @@ impl Loop {
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            let full = self.ready.len() >= self.open.len().max(1) || self.suspects.len() > MOST_SUSPECTS;
+            let full =
+                self.ready.len() >= self.open.len().max(1) || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
             tokio::select! {
                 biased;
@@ -198,8 +217,12 @@ impl Loop {
     /// Starts as many deliveries as may go side by side.
     fn launch(&mut self) {
         while self.flying.len() < self.courier.settings.concurrency {
-            let Some((stream, batch)) = self.ready.pop_front() else { return };
             let courier = self.courier.clone();
+            if let Some(Suspect { rows, stream, mark }) = self.again.pop_front() {
+                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(mark)).await }));
+                continue;
+            }
+            let Some((stream, batch)) = self.ready.pop_front() else { return };
             let encoded = batch.encoder.finish();
             self.flying.push(Box::pin(async move { courier.deliver(stream, batch.rows, Some(encoded), None).await }));
         }
@@ -212,7 +235,7 @@ impl Loop {
                 "Azure refuses a record for stream {stream} with 400; it is kept until another record of the stream is \
                  accepted, which proves that it is this one"
             );
-            self.courier.telemetry.waiting(&reason, self.courier.handles.clock.now());
+            self.courier.trouble(suspect.stream, reason);
         }
         self.suspects.extend(suspects);
         self.retry_suspects(false);
@@ -228,10 +251,7 @@ impl Loop {
         if due.is_empty() && oldest && !self.suspects.is_empty() {
             due.push(self.suspects.remove(0));
         }
-        for Suspect { rows, stream, mark } in due {
-            let courier = self.courier.clone();
-            self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(mark)).await }));
-        }
+        self.again.extend(due);
     }
 }
 

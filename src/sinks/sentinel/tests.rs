@@ -56,7 +56,20 @@ impl HttpClient for Net {
             for (name, value) in self.0.headers.lock().unwrap().iter() {
                 response = response.header(*name, value);
             }
-            Ok(response.body(Bytes::new()).expect("a response"))
+            let body = match status {
+                413 => r#"{"error":{"code":"ContentLengthLimitExceeded"}}"#,
+                // Stands for the 400 of an auxiliary table.
+                430 => {
+                    response = response.status(400);
+                    r#"{"error":{"code":"RecordsTimeRangeIsMoreThan30Minutes"}}"#
+                }
+                414 => {
+                    response = response.status(413);
+                    "<html>too large for this proxy</html>"
+                }
+                _ => "",
+            };
+            Ok(response.body(Bytes::from_static(body.as_bytes())).expect("a response"))
         })
     }
 }
@@ -129,7 +142,8 @@ impl Rig {
             text.push_str(&row.to_string());
             let body = Span::new(start, text.len());
             let id = EventId(u128::from(row["id"].as_u64().unwrap_or_default()));
-            records.push(Record { id, time: 0, organization: "".into(), body });
+            let time = row["time"].as_i64().unwrap_or_default();
+            records.push(Record { id, time, organization: "".into(), body });
         }
         let (acknowledgement, receipt) = Acknowledgement::new();
         self.sequence += 1;
@@ -332,4 +346,44 @@ async fn a_row_of_20_mb_is_cut_and_delivered() {
     assert_eq!(receipt.await, Outcome::Delivered);
     let accepted = rig.azure.accepted.lock().unwrap();
     assert_eq!(accepted[0]["AdditionalFields"]["platform"], "iOS");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_for_an_auxiliary_table_are_split_by_time() {
+    let mut rig = rig(|_, rows| {
+        let times = || rows.iter().map(|row| row["time"].as_i64().expect("a time"));
+        if times().max().unwrap() - times().min().unwrap() > 1800 { 430 } else { 204 }
+    })
+    .await;
+    let rows: Vec<Value> = (0..200).map(|id| json!({"id": id, "time": (id * 7919) % 20_000})).collect();
+    let receipt = rig.send(0, &rows).await;
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..200).collect::<Vec<_>>());
+    assert_eq!((receipt.await, rig.dead().len()), (Outcome::Delivered, 0));
+    assert!(rig.requests() < 20, "by time, not by bisecting: {}", rig.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_finds_everything_too_large_is_waited_for() {
+    let open = Arc::new(Mutex::new(false));
+    let gate = open.clone();
+    let mut rig = rig(move |_, _| if *gate.lock().unwrap() { 204 } else { 414 }).await;
+    let _receipt = rig.send(0, &rows(0..20)).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(rig.dead().is_empty(), "nothing is dead-lettered on a proxy's word");
+    *open.lock().unwrap() = true;
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..20).collect::<Vec<_>>());
+    assert!(rig.dead().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_works_does_not_hide_one_that_waits() {
+    let mut rig = rig(|_, rows| if holds(rows, 0) { 404 } else { 204 }).await;
+    let _waits = rig.send(0, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let works = rig.send(1, &rows(1..50)).await;
+    assert_eq!(works.await, Outcome::Delivered);
+    assert!(rig.reason().contains("404"), "{}", rig.reason());
+    rig.task.abort();
 }
