@@ -46,10 +46,7 @@ pub enum Resolved<M> {
 /// Both ends.
 pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (
-        InFlight { entries: sender, room: Arc::new(Semaphore::new(BYTES)) },
-        Receipts { entries: receiver, held: None },
-    )
+    (InFlight { entries: sender, room: Arc::new(Semaphore::new(BYTES)) }, Receipts { entries: receiver, held: None })
 }
 
 impl<M> InFlight<M> {

@@ -309,7 +309,8 @@ mod tests {
     #[tokio::test]
     async fn pages_give_their_events() {
         let page = format!(r#"{{"data":[{EVENT}, 7, {EVENT},{{"type":"z"}}],"metadata":{{"total":3}}}}"#);
-        let parsed = parse(&format!("{page}\n{{\"data\":null,\"metadata\":{{}}}}\n{{\"data\":[],\"metadata\":{{}}}}\n"));
+        let parsed =
+            parse(&format!("{page}\n{{\"data\":null,\"metadata\":{{}}}}\n{{\"data\":[],\"metadata\":{{}}}}\n"));
         assert_eq!(bodies(&parsed), [EVENT, EVENT, r#"{"type":"z"}"#]);
         assert_eq!(parsed.letters.len(), 1);
         let first = parsed.records[0].id;

@@ -105,10 +105,10 @@ impl Names {
     /// What a power cut leaves: by the seed either the first so many changes, as a journal keeps them, or any of them.
     pub fn crash(&mut self, random: &dyn Random) {
         let pending = std::mem::take(&mut self.pending);
-        let journal = random.next_u64() % 2 == 0;
+        let journal = random.next_u64().is_multiple_of(2);
         let kept = random.next_u64() % (pending.len() as u64 + 1);
         for (number, change) in pending.iter().enumerate() {
-            let survives = if journal { (number as u64) < kept } else { random.next_u64() % 2 == 0 };
+            let survives = if journal { (number as u64) < kept } else { random.next_u64().is_multiple_of(2) };
             if survives {
                 self.durable.apply(change);
             }

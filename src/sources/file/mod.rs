@@ -207,8 +207,7 @@ impl Reading {
             let parsed = self.parser.parse(block.bytes, block.offset, from);
             if parsed.end > from {
                 end = parsed.end;
-                let mark =
-                    |position, sequence| Mark { path: path.clone(), position, sequence, finished: None };
+                let mark = |position, sequence| Mark { path: path.clone(), position, sequence, finished: None };
                 self.delivery.send(parsed, mark).await?;
             }
         }

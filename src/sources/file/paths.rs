@@ -97,8 +97,14 @@ mod tests {
     use super::*;
     use crate::handles::{MemoryDisk, SystemDisk};
 
-    const FILES: [&str; 6] =
-        ["a/2025-01-02/x.gz", "a/2025-01-01/x.gz", "a/2025-01-01/y.gz", "a/2025-01-01/.hidden.gz", "top.ndjson", "a[1].ndjson"];
+    const FILES: [&str; 6] = [
+        "a/2025-01-02/x.gz",
+        "a/2025-01-01/x.gz",
+        "a/2025-01-01/y.gz",
+        "a/2025-01-01/.hidden.gz",
+        "top.ndjson",
+        "a[1].ndjson",
+    ];
 
     async fn expanded(disk: &dyn Disk, root: &str, patterns: &[&str]) -> Vec<String> {
         let patterns: Vec<String> = patterns.iter().map(|pattern| format!("{root}{pattern}")).collect();

@@ -170,11 +170,11 @@ mod tests {
     fn packed(path: &str, parts: &[&[u8]]) -> Vec<u8> {
         let mut file = Vec::new();
         for part in parts {
-            if path.ends_with(".gz") {
+            if path.as_bytes().ends_with(b".gz") {
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
                 encoder.write_all(part).unwrap();
                 file.extend(encoder.finish().unwrap());
-            } else if path.ends_with(".zst") {
+            } else if path.as_bytes().ends_with(b".zst") {
                 file.extend(zstd::encode_all(*part, 1).unwrap());
             } else {
                 file.extend_from_slice(part);
@@ -212,7 +212,9 @@ mod tests {
                 let mut offset = start as u64;
                 for (number, block) in blocks.iter().enumerate() {
                     assert_eq!(block.offset, offset);
-                    assert!(block.bytes.len() < 3 * BLOCK && (block.bytes.ends_with(b"\n") || number + 1 == blocks.len()));
+                    assert!(
+                        block.bytes.len() < 3 * BLOCK && (block.bytes.ends_with(b"\n") || number + 1 == blocks.len())
+                    );
                     offset += block.bytes.len() as u64;
                 }
                 let whole: Vec<u8> = blocks.into_iter().flat_map(|block| block.bytes).collect();

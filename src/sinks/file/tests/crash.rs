@@ -35,15 +35,15 @@ impl World {
         let random = SeededRandom::new(seed);
         let ending = ["", ".gz", ".zst"][(random.next_u64() % 3) as usize];
         let mut settings = Settings::for_path(&format!("archive/{{date}}/{{organization}}.ndjson{ending}"));
-        settings.max_file_bytes = (random.next_u64() % 2 == 0).then_some(200);
+        settings.max_file_bytes = (random.next_u64().is_multiple_of(2)).then_some(200);
         settings.max_bytes = [1, 150, 4_000_000][(random.next_u64() % 3) as usize];
         let disk = MemoryDisk::new();
-        let foreign = ending.is_empty() && random.next_u64() % 2 == 0;
+        let foreign = ending.is_empty() && random.next_u64().is_multiple_of(2);
         if foreign {
             let line = format!("{{\"number\":{FOREIGN},\"organization\":\"a\"}}\n");
             disk.put("archive/1970-01-01/a.ndjson", line.into_bytes());
         }
-        let compact_from = (random.next_u64() % 2 == 0).then_some(300);
+        let compact_from = (random.next_u64().is_multiple_of(2)).then_some(300);
         Self {
             random,
             disk,
@@ -72,7 +72,7 @@ impl World {
 
     /// Mostly a power cut; else only the process was killed.
     fn crash(&self) {
-        if self.random.next_u64() % 4 == 0 {
+        if self.random.next_u64().is_multiple_of(4) {
             self.disk.restart();
         } else {
             self.disk.crash(self.random.next_u64());
@@ -101,14 +101,14 @@ impl World {
             () = self.disk.went_down() => return false,
         };
         self.check("after opening");
-        if self.random.next_u64() % 3 == 0 {
+        if self.random.next_u64().is_multiple_of(3) {
             let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
             let first = self.random.next_u64() % 12;
             self.disk.fail(first..first + self.random.next_u64() % 4, kinds[(self.random.next_u64() % 2) as usize]);
         }
         let missing: Vec<TestEvent> =
             (0..EVENTS).filter(|number| !self.committed.contains(number)).map(event).collect();
-        let size = 1 + self.random.next_u64() as usize % 5;
+        let size = [1, 2, 3, 4, 5][(self.random.next_u64() % 5) as usize];
         let mut receipts = Vec::new();
         let down = self.disk.clone();
         let sending = async {
@@ -128,7 +128,7 @@ impl World {
             };
             assert_eq!(outcome, Outcome::Delivered);
             // Another sink may not have this chunk yet.
-            if all_commit || self.random.next_u64() % 3 > 0 {
+            if all_commit || !self.random.next_u64().is_multiple_of(3) {
                 self.store.commit(&origin(run, sequence));
                 self.committed.extend(events.iter().map(|event| event.number));
             }
@@ -143,7 +143,7 @@ impl World {
 }
 
 fn event(number: u64) -> TestEvent {
-    TestEvent { number, day: (number / 7 % 2) as i64, organization: ["a", "b", "c"][(number % 3) as usize] }
+    TestEvent { number, day: i64::from(number / 7 % 2 == 1), organization: ["a", "b", "c"][(number % 3) as usize] }
 }
 
 async fn crash_and_recover(seed: u64, first_crash: u64) -> bool {
@@ -180,7 +180,7 @@ async fn each_committed_record_is_there_once_after_a_crash_at_any_operation() {
             match result {
                 Ok(true) => crashes += 1,
                 Ok(false) => break,
-                Err(_) => panic!("seed {seed}, crash at operation {first_crash}: see above"),
+                Err(_cause) => panic!("seed {seed}, crash at operation {first_crash}: see above"),
             }
             assert!(first_crash < 2_000, "it never ends");
         }

@@ -114,7 +114,8 @@ async fn many_files_at_once() {
     let store = Arc::new(Committed::default());
     let sink = Running::start(Arc::new(disk.clone()), store, settings).await.unwrap();
     for sequence in 0..4 {
-        let events: Vec<TestEvent> = (0..700).map(|day| event(sequence * 700 + day as u64, day, "acme")).collect();
+        let events: Vec<TestEvent> =
+            (0..700_i64).map(|day| event(sequence * 700 + day.cast_unsigned(), day, "acme")).collect();
         assert_eq!(sink.send(origin(1, sequence), &events).await.await, Outcome::Delivered);
     }
     sink.finish().await;

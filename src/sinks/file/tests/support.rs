@@ -53,10 +53,8 @@ pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
     let mut records = Vec::new();
     for event in events {
         let start = text.len();
-        text.push_str(&format!(
-            r#"{{"number":{},"day":{},"organization":"{}"}}"#,
-            event.number, event.day, event.organization
-        ));
+        let TestEvent { number, day, organization } = event;
+        text += &format!(r#"{{"number":{number},"day":{day},"organization":"{organization}"}}"#);
         records.push(Record {
             id: EventId(event.number.into()),
             time: event.day * 86_400 + 5,
