@@ -1,6 +1,7 @@
 //! A checkpoint that the test decides about, chunks, and readers that share no code with the sink.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -54,7 +55,7 @@ pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
     for event in events {
         let start = text.len();
         let TestEvent { number, day, organization } = event;
-        text += &format!(r#"{{"number":{number},"day":{day},"organization":"{organization}"}}"#);
+        let _ = write!(text, r#"{{"number":{number},"day":{day},"organization":"{organization}"}}"#);
         records.push(Record {
             id: EventId(event.number.into()),
             time: event.day * 86_400 + 5,

@@ -1,6 +1,7 @@
 //! Recording to archive, through the real checkpoint: whatever crashes, each event is in the archive once.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
@@ -51,9 +52,9 @@ async fn crash_and_recover(seed: u64, first_crash: u64) -> bool {
     for number in 0..EVENTS {
         let event = format!(r#"{{"type":"t","timestamp":{},"number":{number}}}"#, 1_700_000_000 + number * 3_000);
         if number % 3 == 0 {
-            text += &format!("{{\"data\":[{event},{event}]}}\n");
+            let _ = writeln!(text, "{{\"data\":[{event},{event}]}}");
         } else {
-            text += &format!("{event}\n");
+            let _ = writeln!(text, "{event}");
         }
     }
     disk.put(path, pack(path, text.as_bytes()));
@@ -88,11 +89,12 @@ async fn each_event_is_archived_once_after_a_crash_at_any_operation() {
     let (mut crashes, seeds) = (0, 6);
     for seed in 0..seeds {
         for first_crash in 0..5_000 {
-            match AssertUnwindSafe(crash_and_recover(seed, first_crash)).catch_unwind().await {
-                Ok(true) => crashes += 1,
-                Ok(false) => break,
-                Err(_cause) => panic!("seed {seed}, crash at operation {first_crash}: see above"),
+            let result = AssertUnwindSafe(crash_and_recover(seed, first_crash)).catch_unwind().await;
+            let crashed = result.unwrap_or_else(|_| panic!("seed {seed}, crash at operation {first_crash}: see above"));
+            if !crashed {
+                break;
             }
+            crashes += 1;
         }
     }
     assert!(crashes > seeds * 40, "only {crashes} crashes");

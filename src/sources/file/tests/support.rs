@@ -1,6 +1,7 @@
 //! Recordings, and a reader at the other end of the source.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::Arc;
 
 use crate::checkpoint::Store;
@@ -43,7 +44,7 @@ pub fn recording(path: &str, events: &[String]) -> Vec<u8> {
     let mut text = String::new();
     for (number, events) in events.chunks(7).enumerate() {
         if number % 4 == 3 {
-            text += &format!("{{\"data\":[{}],\"metadata\":{{\"total\":7}}}}\n", events.join(","));
+            let _ = writeln!(text, "{{\"data\":[{}],\"metadata\":{{\"total\":7}}}}", events.join(","));
         } else {
             text.extend(events.iter().flat_map(|event| [event, "\n"]));
         }
