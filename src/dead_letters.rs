@@ -1,12 +1,23 @@
 //! Dead letters: records that a destination refused by name, kept with its reason.
+//!
+//! One file for each component, `data_dir/dead-letters/<component>.ndjson`, one JSON object a line. A letter is on disk
+//! before it acknowledges anything. It is keyed by event and stream, so a crash between the file and the checkpoint, or
+//! a second reading, never repeats it.
 
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
 
 use crate::event::EventId;
 use crate::handles::Disk;
 
 /// One record that its destination refused, or that isn't a record at all.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DeadLetter {
     /// The event's id, or the hash of what isn't an event.
     pub id: EventId,
@@ -26,21 +37,214 @@ pub struct DeadLetter {
     pub record: String,
 }
 
-/// The dead letters of one component: `data_dir/dead-letters/<component>.ndjson`.
-pub struct DeadLetters {
-    _disk: Arc<dyn Disk>,
+/// Never the record: it holds people's data.
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeadLetter").field("id", &self.id).field("reason", &self.reason).finish_non_exhaustive()
+    }
 }
 
+/// A letter as a line. The record stands as JSON where it is JSON, so that a reader sees it as it is.
+#[derive(Serialize)]
+struct Line<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a str>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    time: i64,
+    record: Record<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Record<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+/// What the index needs of a line.
+#[derive(Deserialize)]
+struct Key {
+    id: String,
+    #[serde(default)]
+    stream: Option<String>,
+}
+
+/// The dead letters of one component.
+pub struct DeadLetters {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    known: HashSet<u128>,
+    /// Where the next line goes. What is beyond it is a torn write.
+    len: u64,
+    /// The folder and the file's name are durable.
+    placed: bool,
+}
+
+/// How much is read at once.
+const BLOCK: usize = 1 << 20;
+
 impl DeadLetters {
-    /// Opens a component's dead letters, and repairs a torn last line.
-    pub async fn open(disk: Arc<dyn Disk>, data_dir: &std::path::Path, component: &str) -> std::io::Result<Self> {
-        let _ = (data_dir, component);
-        Ok(Self { _disk: disk })
+    /// Opens a component's dead letters. Nothing is made on disk before the first letter.
+    pub async fn open(disk: Arc<dyn Disk>, data_dir: &Path, component: &str) -> io::Result<Self> {
+        let safe: String =
+            component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
+        let path = data_dir.join("dead-letters").join(format!("{safe}.ndjson"));
+        let size = disk.len(&path).await?.unwrap_or(0);
+        let mut inner = Inner { known: HashSet::new(), len: 0, placed: false };
+        let (mut rest, mut at) = (Vec::new(), 0);
+        while at < size {
+            let block = disk.read_at(&path, at, BLOCK).await?;
+            if block.is_empty() {
+                break;
+            }
+            at += block.len() as u64;
+            rest.extend_from_slice(&block);
+            // Only whole lines: what is behind the last line end is a torn write.
+            let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
+            for line in rest[..end].split(|byte| *byte == b'\n') {
+                if let Ok(key) = serde_json::from_slice::<Key>(line)
+                    && let Ok(id) = u128::from_str_radix(&key.id, 16)
+                {
+                    inner.known.insert(key_of(EventId(id), key.stream.as_deref()));
+                }
+            }
+            inner.len += end as u64 + 1;
+            rest.drain(..=end);
+        }
+        Ok(Self { disk, path, inner: Mutex::new(inner) })
     }
 
     /// Writes letters and makes them durable. One that is there already (same id and stream) isn't written again.
-    /// Answers how many were new.
-    pub async fn write(&self, letters: &[DeadLetter]) -> std::io::Result<usize> {
-        Ok(letters.len())
+    /// Answers how many were new. After an error the same letters can be written again.
+    pub async fn write(&self, letters: &[DeadLetter]) -> io::Result<usize> {
+        let mut inner = self.inner.lock().await;
+        let mut lines = Vec::new();
+        let mut keys = HashSet::new();
+        for letter in letters {
+            let key = key_of(letter.id, letter.stream.as_deref());
+            if !inner.known.contains(&key) && keys.insert(key) {
+                letter.line(&mut lines)?;
+            }
+        }
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        if !inner.placed {
+            self.disk.create_dir_all(dir).await?;
+        }
+        // A write that failed half-way, now or before a crash, leaves bytes that no line owns.
+        if self.disk.len(&self.path).await?.is_some_and(|size| size > inner.len) {
+            self.disk.truncate(&self.path, inner.len).await?;
+        }
+        self.disk.append_synced(&self.path, &lines).await?;
+        if !inner.placed {
+            self.disk.sync_dir(dir).await?;
+            if let Some(data_dir) = dir.parent() {
+                self.disk.sync_dir(data_dir).await?;
+            }
+            inner.placed = true;
+        }
+        inner.len += lines.len() as u64;
+        let new = keys.len();
+        inner.known.extend(keys);
+        Ok(new)
+    }
+}
+
+impl DeadLetter {
+    fn line(&self, out: &mut Vec<u8>) -> io::Result<()> {
+        // JSON in which a raw line end stands between its tokens would break the line; then it is kept as text.
+        let raw = serde_json::from_str::<&RawValue>(&self.record).ok().filter(|raw| !raw.get().contains(['\n', '\r']));
+        let line = Line {
+            id: self.id.to_string(),
+            stream: self.stream.as_deref(),
+            reason: &self.reason,
+            status: self.status,
+            code: self.code.as_deref(),
+            request_id: self.request_id.as_deref(),
+            time: self.time,
+            record: raw.map_or(Record::Text(&self.record), Record::Json),
+        };
+        serde_json::to_writer(&mut *out, &line)?;
+        out.push(b'\n');
+        Ok(())
+    }
+}
+
+fn key_of(id: EventId, stream: Option<&str>) -> u128 {
+    EventId::of_bytes(format!("{id} {}", stream.unwrap_or_default()).as_bytes()).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handles::SystemDisk;
+
+    fn letter(id: u128, stream: &str, record: &str) -> DeadLetter {
+        DeadLetter {
+            id: EventId(id),
+            stream: Some(stream.to_owned()),
+            reason: "refused".into(),
+            status: Some(400),
+            code: None,
+            request_id: None,
+            time: 1,
+            record: record.to_owned(),
+        }
+    }
+
+    async fn open(dir: &Path) -> DeadLetters {
+        DeadLetters::open(Arc::new(SystemDisk), dir, "my sink").await.expect("opens")
+    }
+
+    #[tokio::test]
+    async fn a_letter_is_written_once_for_its_event_and_stream() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let letters = open(dir.path()).await;
+        let both = [letter(1, "A", r#"{"a":1}"#), letter(1, "B", "not JSON")];
+        assert_eq!(letters.write(&both).await.expect("writes"), 2);
+        assert_eq!(letters.write(&both).await.expect("writes"), 0);
+        let again = open(dir.path()).await;
+        assert_eq!(again.write(&[both[0].clone(), letter(2, "A", "{\n}")]).await.expect("writes"), 1);
+        let text = std::fs::read_to_string(dir.path().join("dead-letters/my_sink.ndjson")).expect("a file");
+        let lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!((&lines[0]["record"]["a"], &lines[1]["record"]), (&1.into(), &"not JSON".into()));
+        assert_eq!(lines[2]["record"], "{\n}");
+    }
+
+    #[tokio::test]
+    async fn a_torn_last_line_is_repaired_at_the_next_write() {
+        let dir = tempfile::tempdir().expect("a folder");
+        open(dir.path()).await.write(&[letter(1, "A", "{}")]).await.expect("writes");
+        let path = dir.path().join("dead-letters/my_sink.ndjson");
+        let whole = std::fs::read(&path).expect("a file");
+        let mut torn = whole.clone();
+        torn.extend_from_slice(&whole[..whole.len() / 2]);
+        std::fs::write(&path, torn).expect("writes");
+        let letters = open(dir.path()).await;
+        assert_eq!(letters.write(&[letter(1, "A", "{}")]).await.expect("writes"), 0, "the first is known");
+        letters.write(&[letter(2, "A", "{}")]).await.expect("writes");
+        let text = std::fs::read_to_string(&path).expect("a file");
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    }
+
+    #[test]
+    fn debug_shows_no_record() {
+        assert!(!format!("{:?}", letter(1, "A", "someone@example.com")).contains("example.com"));
     }
 }

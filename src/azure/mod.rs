@@ -1,1 +1,62 @@
-//! To come.
+//! Azure: clouds, credentials, and tokens for the Logs Ingestion API.
+//!
+//! Tokens come from Microsoft's `azure_identity`, over our own transport ([`transport`]), through one cache of ours
+//! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
+//! copy of a token that Azure has just refused. It computes expiry with the machine's clock; the cache only keeps the
+//! remaining lifetime and counts it on the [`Clock`](crate::handles::Clock) handle.
+
+mod cache;
+mod clouds;
+mod credential;
+mod settings;
+mod transport;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+pub use clouds::scope;
+pub use settings::{CredentialSettings, FIELDS};
+
+use crate::handles::Handles;
+use crate::http::HttpSettings;
+
+/// A bearer token. `Debug` doesn't show it.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The token's text.
+    pub secret: SecretString,
+    /// When it ends; `None` where nobody knows.
+    pub expires: Option<Timestamp>,
+    /// Counts the tokens of a provider, so that a refused one can be named.
+    pub serial: u64,
+}
+
+/// Why there is no token. Always waited for, never a loss.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct TokenError {
+    /// A sentence that an operator can act on: with Entra's error code, without any secret.
+    pub reason: String,
+}
+
+/// Gives tokens.
+pub trait TokenProvider: Send + Sync {
+    /// A token that should be good now.
+    fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>>;
+    /// This token was refused: the next one is fetched anew.
+    fn invalidate(&self, refused: &AccessToken);
+}
+
+/// A provider for these settings. The error is a sentence about the settings.
+pub fn provider(
+    settings: CredentialSettings,
+    scope: &str,
+    http: &HttpSettings,
+    handles: &Handles,
+) -> Result<Arc<dyn TokenProvider>, String> {
+    let source = credential::source(settings, scope, http, handles)?;
+    Ok(Arc::new(cache::TokenCache::new(source, handles)))
+}

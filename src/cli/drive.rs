@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 
-use crate::telemetry::{ComponentState, Telemetry};
+use crate::telemetry::{ComponentState, Telemetry, progress};
 use crate::topology::{RunReport, ShutdownSignal};
 
 /// How long a shutdown may drain before what isn't acknowledged is left for the next run.
@@ -28,6 +28,18 @@ pub(super) enum Ending {
         /// The run's own report, where it still ended in order.
         report: Option<RunReport>,
     },
+}
+
+/// Does some work beside the progress bar.
+pub(super) async fn with_progress<T>(telemetry: &Telemetry, work: impl Future<Output = T>) -> T {
+    let (done, over) = tokio::sync::oneshot::channel::<()>();
+    let bar = tokio::spawn(progress::watch(telemetry.clone(), async {
+        let _ = over.await;
+    }));
+    let result = work.await;
+    drop(done);
+    let _ = bar.await;
+    result
 }
 
 /// Drives `run` to its end. The first signal begins the shutdown, a second one stops at once.

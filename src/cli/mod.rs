@@ -4,6 +4,7 @@
 //! errors go to standard error, and a closed pipe is no error.
 
 mod console;
+mod demo;
 mod drive;
 mod page;
 mod run;
@@ -11,11 +12,12 @@ mod schema;
 mod signals;
 pub mod simulate;
 mod validate;
-mod wiring;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry::logs;
 
 pub use self::console::Console;
 pub use self::page::reference_page;
@@ -77,6 +79,19 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogArgs {
+    /// Begins to log as asked.
+    fn init(self) {
+        let format = match self.log_format {
+            LogFormat::Auto => logs::LogFormat::Auto,
+            LogFormat::Human => logs::LogFormat::Human,
+            LogFormat::Json => logs::LogFormat::Json,
+        };
+        // The level comes from a list, so it exists.
+        let _ = logs::init(format, self.log_level.as_str());
+    }
+}
+
 impl LogLevel {
     /// Its name as tracing knows it.
     pub fn as_str(self) -> &'static str {
@@ -100,9 +115,8 @@ enum Command {
     Schema,
     /// Run the simulators alone, for load tests and other programs
     Simulate(simulate::SimulateArgs),
-    // To be added with its module:
-    // /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
-    // Demo(demo::DemoArgs),
+    /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
+    Demo(demo::DemoArgs),
 }
 
 impl Cli {
@@ -119,9 +133,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run(args) => run::run(args, cli.logs, console).await,
         Command::Validate(args) => validate::run(args, console).await,
         Command::Schema => schema::run(console),
-        // Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(args, cli.logs, console).await,
         Command::Simulate(args) => {
-            wiring::init_logs(cli.logs);
+            cli.logs.init();
             console.finish(simulate::run(args).await)
         }
     }

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::stream;
-
 use super::console::Console;
-use super::drive::{DRAIN, Ending, drive};
+use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
-use super::{FAILED, LogArgs, wiring};
-use crate::checkpoint::CheckpointError;
+use super::{FAILED, LogArgs};
+use crate::checkpoint::{CheckpointError, LocalStore};
 use crate::config::{Config, Environment, format_duration, parse_duration};
 use crate::handles::Handles;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, api};
 use crate::topology::{self, RunOptions, RunReport, ShutdownSignal};
 
 /// What `run` takes.
@@ -36,7 +34,7 @@ pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitC
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    wiring::init_logs(logs);
+    logs.init();
     let console = console.among_logs(logs.log_format);
     for warning in &warnings {
         console.show(warning);
@@ -58,7 +56,7 @@ struct Refusal {
 
 async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
     let handles = Handles::system();
-    let store = wiring::open_store(&handles, &config.data_dir).await.map_err(|error| {
+    let store = LocalStore::open(handles.clone(), &config.data_dir).await.map_err(|error| {
         let hint = match &error {
             CheckpointError::Locked { .. } => "stop the other process, or give this one a `data_dir` of its own",
             CheckpointError::Unusable { .. } => "nothing was changed; keep the folder and see the guide on state",
@@ -70,10 +68,14 @@ async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
-            let server = wiring::serve_api(listen, telemetry.clone()).await.map_err(|error| Refusal {
-                message: format!("can't serve the API on {listen}: {error}"),
-                hint: "choose another address or port in [api], or leave the table out".into(),
+            let bound = api::bind(listen, telemetry.clone(), handles.clone()).await.map_err(|error| {
+                // The error brings its own hint, behind a line end.
+                let text = error.to_string();
+                let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
+                Refusal { message: message.to_owned(), hint: hint.to_owned() }
             })?;
+            let (address, server) = bound;
+            tracing::info!("serving /health, /ready and /metrics on http://{address}");
             Some(tokio::spawn(server))
         }
     };
@@ -81,14 +83,12 @@ async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
         message: format!("can't listen for signals: {error}"),
         hint: "this is the operating system's refusal; check its limits".into(),
     })?;
-    let signals = stream::unfold(signals, |mut signals| async move {
-        signals.next().await;
-        Some(((), signals))
-    });
+    let signals = signals.stream();
     let (shutdown_signal, shutdown) = ShutdownSignal::new();
     let options = RunOptions { once: args.once, drain: DRAIN };
     let run = topology::run(config, options, handles, store, telemetry.clone(), shutdown);
-    let ending = drive(run, &shutdown_signal, signals, args.timeout, &telemetry).await;
+    let driving = drive(run, &shutdown_signal, signals, args.timeout, &telemetry);
+    let ending = with_progress(&telemetry, driving).await;
     if let Some(server) = server {
         server.abort();
     }

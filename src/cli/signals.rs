@@ -2,6 +2,8 @@
 
 use std::io;
 
+use futures::{Stream, stream};
+
 /// The signals that ask this process to end.
 #[cfg(unix)]
 pub(super) struct Signals {
@@ -40,5 +42,15 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+impl Signals {
+    /// All of them, one after the other.
+    pub fn stream(self) -> impl Stream<Item = ()> {
+        stream::unfold(self, |mut signals| async move {
+            signals.next().await;
+            Some(((), signals))
+        })
     }
 }

@@ -105,11 +105,13 @@ fn rate(text: &str) -> Result<f64, String> {
 /// Runs the simulators until a signal (or the end of stdin) comes.
 pub async fn run(args: SimulateArgs) -> Result<(), String> {
     let handles = Handles::system();
-    let simulation = prepare(&args, &handles).await?;
+    let (simulation, generator) = prepare(&args, &handles).await?;
     let authority = args.tls.then(Authority::new).transpose()?;
     if let (Some(authority), Some(path)) = (&authority, &args.ca_file) {
-        let written = handles.disk.replace(path, authority.pem().as_bytes()).await;
-        written.map_err(|error| format!("can't write {}: {error}", path.display()))?;
+        let refused = |error: std::io::Error| format!("can't write {}: {error}", path.display());
+        // Absolute: the folder that a bare file name is in has no name itself.
+        let path = std::path::absolute(path).map_err(refused)?;
+        handles.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
     }
     let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
     let servers = simulation.serve(ports, authority.as_ref(), handles.clock.clone()).await;
@@ -118,11 +120,8 @@ pub async fn run(args: SimulateArgs) -> Result<(), String> {
     let ended = until_ended(args.until_stdin_closes)?;
     print(&addresses(&args, &simulation, &servers))?;
 
-    let _live = (args.live_rate > 0.0).then(|| {
-        // A generator of its own: its probes never meet those of the history.
-        let generator = Generator::new(args.seed.wrapping_add(0x11fe), Options::default());
-        Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone()))
-    });
+    let _live = (args.live_rate > 0.0)
+        .then(|| Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone())));
     tokio::pin!(ended);
     loop {
         let over = tokio::time::timeout(WRITE_INTERVAL, &mut ended).await.is_ok();
@@ -138,7 +137,8 @@ pub async fn run(args: SimulateArgs) -> Result<(), String> {
     print(&verdict)
 }
 
-async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<Simulation, String> {
+/// The simulators, and the generator that goes on with live events of the same organization.
+async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<(Simulation, Generator), String> {
     let disk = handles.disk.as_ref();
     let now = handles.clock.now();
     let faults = match &args.faults {
@@ -155,8 +155,9 @@ async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<Simulation, S
     if let Some(dir) = &args.out {
         disk.create_dir_all(dir).await.map_err(|error| format!("can't make {}: {error}", dir.display()))?;
     }
+    let mut generator = Generator::new(args.seed, Options::default());
     let options = SimulationOptions {
-        events: events(args, disk, now.as_second()).await?,
+        events: events(args, &mut generator, disk, now.as_second()).await?,
         nordpass: nordpass::Settings {
             order: args.order.into(),
             max_page_size: args.max_page_size,
@@ -169,20 +170,21 @@ async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<Simulation, S
     };
     let simulation = Simulation::new(options, now);
     simulation.entra().tokens().accept(READY_TOKEN);
-    Ok(simulation)
+    Ok((simulation, generator))
 }
 
-async fn events(args: &SimulateArgs, disk: &dyn Disk, now: i64) -> Result<Vec<SimulatedEvent>, String> {
-    match &args.recording {
-        Some(path) => {
-            let events = recording::read(disk, path, now).await?;
-            Ok(if args.keep_times { events } else { recording::ending_at(&events, now) })
-        }
-        None => {
-            let from = now - i64::from(args.days) * 86_400;
-            Ok(Generator::new(args.seed, Options::default()).history(from, now, args.events))
-        }
+async fn events(
+    args: &SimulateArgs,
+    generator: &mut Generator,
+    disk: &dyn Disk,
+    now: i64,
+) -> Result<Vec<SimulatedEvent>, String> {
+    if let Some(path) = &args.recording {
+        let events = recording::read(disk, path, now).await?;
+        return Ok(if args.keep_times { events } else { recording::ending_at(&events, now) });
     }
+    let from = now - i64::from(args.days) * 86_400;
+    Ok(generator.history(from, now, args.events))
 }
 
 async fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<String, String> {

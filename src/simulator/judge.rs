@@ -17,11 +17,11 @@ use crate::handles::Disk;
 pub struct Verdict {
     /// Distinct events that the API has shown.
     pub events_read: u64,
-    /// Of the events that must arrive: how many did.
+    /// Distinct events that arrived.
     pub events_delivered: u64,
-    /// How many didn't.
+    /// Events that had to arrive and didn't.
     pub events_lost: u64,
-    /// How many copies arrived beyond what the API has.
+    /// Copies that arrived beyond what the API has.
     pub events_duplicated: u64,
     /// Rows whose probe the API never had: damaged or made up.
     pub events_unknown: u64,
@@ -63,14 +63,15 @@ pub fn judge(expectation: Expectation<'_>, received: &Received) -> Verdict {
         ..Verdict::default()
     };
     for (probe, expected) in due.iter() {
-        let arrived = received.probes.count(probe);
-        verdict.events_delivered += expected.min(arrived);
-        verdict.events_lost += expected.saturating_sub(arrived);
+        verdict.events_lost += expected.saturating_sub(received.probes.count(probe));
     }
     for (probe, arrived) in received.probes.iter() {
         match world.count(probe) {
             0 => verdict.events_unknown += arrived,
-            there => verdict.events_duplicated += arrived.saturating_sub(there),
+            there => {
+                verdict.events_delivered += arrived.min(there);
+                verdict.events_duplicated += arrived.saturating_sub(there);
+            }
         }
     }
     verdict
@@ -142,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_not_due_may_arrive_once() {
         let verdict = verdict(&["a", "b"], &["a"], &["a", "b"]);
-        assert_eq!((verdict.events_lost, verdict.events_duplicated, verdict.events_delivered), (0, 0, 1));
+        assert_eq!((verdict.events_lost, verdict.events_duplicated, verdict.events_delivered), (0, 0, 2));
     }
 
     #[tokio::test]

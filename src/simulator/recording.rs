@@ -77,6 +77,8 @@ pub fn ending_at(events: &[SimulatedEvent], newest: i64) -> Vec<SimulatedEvent> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue;
+    use crate::handles::SystemDisk;
 
     #[test]
     fn raw_events_pages_and_arrays() {
@@ -90,6 +92,45 @@ mod tests {
         assert_eq!(events[2].json(), "null");
         assert!(parse("{\"a\":1}\n{", 7).expect_err("broken").contains("line 2"));
         assert_eq!(parse("5", 7).expect("a recording")[0].timestamp, 7);
+    }
+
+    async fn fixture(name: &str) -> Vec<SimulatedEvent> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recorded").join(name);
+        read(&SystemDisk, &path, 1_794_816_000).await.expect("a recording")
+    }
+
+    #[tokio::test]
+    async fn the_fixtures_hold_what_their_readme_says() {
+        for (name, events, probes) in [
+            ("every-pair.ndjson", 145, 145),
+            ("metadata-shapes.ndjson", 76, 67),
+            ("unknown-pairs.ndjson", 12, 12),
+            ("odd-types.ndjson", 35, 34),
+            ("odd-timestamps.ndjson", 25, 25),
+            ("unicode.ndjson", 22, 22),
+            ("long-values.ndjson", 7, 7),
+            ("twins.ndjson", 74, 74),
+            ("not-events.ndjson", 8, 1),
+            ("pages.ndjson", 50, 50),
+            ("odd-pages.ndjson", 14, 5),
+            ("page-pretty.json", 10, 10),
+        ] {
+            let recorded = fixture(name).await;
+            let with_probe = recorded.iter().filter(|event| event.probe().is_some()).count();
+            assert_eq!((recorded.len(), with_probe), (events, probes), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_fixture_has_every_pair_of_the_catalogue() {
+        let text = |object: &Object<'_>, key: &str| serde_json::from_str::<String>(object.get(key).expect(key).get());
+        let pairs = fixture("every-pair.ndjson").await;
+        let pairs = pairs.iter().map(|event| {
+            let object = Object::read(event.json()).expect("an object");
+            (text(&object, "type").expect("text"), text(&object, "action").expect("text"))
+        });
+        let known = catalogue::entries().iter().map(|entry| (entry.kind.to_owned(), entry.action.to_owned()));
+        assert_eq!(pairs.collect::<Vec<_>>(), known.collect::<Vec<_>>(), "in the catalogue's order");
     }
 
     #[test]

@@ -43,19 +43,16 @@ impl Settings {
     /// What no other sink may use too: the files that it writes.
     pub fn claims(&self) -> Option<String> {
         match self {
-            // To be `Some(settings.claims())` when the file sink has its settings.
-            Self::File(_) | Self::Sentinel(_) | Self::Console(_) | Self::Blackhole(_) => None,
+            Self::File(settings) => Some(settings.claims()),
+            Self::Sentinel(_) | Self::Console(_) | Self::Blackhole(_) => None,
         }
     }
 
     /// Tries the credential and the endpoint with one request (`validate --connect`). Answers in words what works, or
     /// what doesn't and what to do.
-    #[expect(clippy::unused_async, reason = "the sentinel sink's probe will wait")]
     pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
-        let _ = handles;
         match self {
-            // To become `sentinel::probe(settings, handles).await`.
-            Self::Sentinel(_) => Err("this build can't try the sentinel sink".into()),
+            Self::Sentinel(settings) => sentinel::probe(settings, handles).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => Ok("nothing to try".into()),
         }
     }

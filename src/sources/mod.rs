@@ -50,12 +50,9 @@ impl Settings {
 
     /// Tries the token and the endpoint with one request (`validate --connect`). Answers in words what works, or
     /// what doesn't and what to do.
-    #[expect(clippy::unused_async, reason = "the nordpass source's probe will wait")]
     pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
-        let _ = handles;
         match self {
-            // To become `nordpass::probe(settings, handles).await`.
-            Self::Nordpass(_) => Err("this build can't try the nordpass source".into()),
+            Self::Nordpass(settings) => nordpass::probe(settings, handles).await,
             Self::File(_) | Self::Stdin(_) | Self::Generate(_) => Ok("nothing to try".into()),
         }
     }

@@ -7,6 +7,8 @@ mod metric;
 pub mod progress;
 mod reference;
 mod status_page;
+#[cfg(test)]
+mod tests;
 
 pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry, Totals};
 pub use metric::{METRICS, Metric, MetricKind, metrics};

@@ -1,3 +1,42 @@
-//! The project's own commands.
+//! The project's own commands, run as `cargo xtask COMMAND`.
+//!
+//! - `test [STEP…]`: everything that has to hold, or only the named steps. CI runs it without names.
+//! - `docs [--check]`: writes the generated reference, or says where it is stale.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
-fn main() {}
+mod clients;
+mod docs;
+mod process;
+mod steps;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["test", names @ ..] => steps::run(names),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's folder.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
+}

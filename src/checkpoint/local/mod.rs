@@ -21,6 +21,7 @@ mod load;
 mod recent;
 mod snapshot;
 mod source;
+mod tasks;
 mod write;
 
 #[cfg(test)]
@@ -34,13 +35,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::future::BoxFuture;
 
 use self::load::Loaded;
-use self::source::LocalSource;
+use self::source::{LocalSource, OpenSource};
+use self::tasks::Tasks;
 use super::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;
 use crate::handles::{DiskLock, Handles};
 
 /// The states of a `data_dir` on this machine's disk. See the module's text.
-pub struct LocalStore(Arc<Folder>);
+pub struct LocalStore {
+    folder: Arc<Folder>,
+    tasks: Arc<Tasks>,
+}
 
 /// The locked `data_dir`. Whatever may still write below it holds it.
 struct Folder {
@@ -73,11 +78,12 @@ impl LocalStore {
             _ => disk_error(&lock)(error),
         })?;
         let dir = data_dir.to_owned();
-        Ok(Arc::new(Self(Arc::new(Folder { handles, dir, slots: Mutex::default(), _lock: lock }))))
+        let folder = Folder { handles, dir, slots: Mutex::default(), _lock: lock };
+        Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
     }
 
     fn slot(&self, key_id: &str) -> Arc<tokio::sync::Mutex<Slot>> {
-        let mut slots = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.folder.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.entry(key_id.to_owned()).or_default().clone()
     }
 }
@@ -92,9 +98,8 @@ impl Store for LocalStore {
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async move {
             let slot = self.slot(&key.id());
-            let folder = self.0.clone();
-            // A task of its own: what began to write must not be cut off half-way by a caller that goes away.
-            uninterrupted(&self.0.dir, async move {
+            let folder = self.folder.clone();
+            let work = async move {
                 let mut slot = slot.lock_owned().await;
                 if let Slot::Open(source) = &*slot
                     && source.strong_count() > 0
@@ -107,9 +112,10 @@ impl Store for LocalStore {
                 }
                 let source = Arc::new(LocalSource::open(folder, key).await?);
                 *slot = Slot::Open(Arc::downgrade(&source));
-                Ok(Arc::new(source) as Arc<dyn SourceState>)
-            })
-            .await
+                Ok(source)
+            };
+            let source = self.tasks.finish(&self.folder.dir, work).await?;
+            Ok(Arc::new(OpenSource { source, tasks: self.tasks.clone() }) as Arc<dyn SourceState>)
         })
     }
 
@@ -128,22 +134,14 @@ impl Store for LocalStore {
                 return Ok(source.is_committed(origin.run, origin.sequence).await);
             }
             if !matches!(&*slot, Slot::Read(_)) {
-                let dir = self.0.source(&origin.source);
-                *slot = Slot::Read(load::load(self.0.handles.disk.as_ref(), &dir, &origin.source).await?);
+                let dir = self.folder.source(&origin.source);
+                *slot = Slot::Read(load::load(self.folder.handles.disk.as_ref(), &dir, &origin.source).await?);
             }
             let Slot::Read(loaded) = &*slot else { return Ok(true) };
             let run = loaded.as_ref().and_then(|loaded| loaded.run(origin.run));
             Ok(run.is_none_or(|chunks| chunks.contains(origin.sequence)))
         })
     }
-}
-
-/// Runs to the end even when the caller stops waiting.
-async fn uninterrupted<T: Send + 'static>(
-    path: &Path,
-    work: impl Future<Output = Result<T, CheckpointError>> + Send + 'static,
-) -> Result<T, CheckpointError> {
-    tokio::spawn(work).await.unwrap_or_else(|error| Err(disk_error(path)(io::Error::other(error))))
 }
 
 /// The error for a state that can't be used, with what to do.

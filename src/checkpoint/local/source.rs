@@ -10,8 +10,9 @@ use super::ids::{self, Bucket};
 use super::load::{self, Loaded, ids_dir};
 use super::recent::{KEPT_IDS, Recent};
 use super::snapshot::{Run, Snapshot};
+use super::tasks::Tasks;
 use super::write::Files;
-use super::{Folder, disk_error, uninterrupted};
+use super::{Folder, disk_error};
 use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
 
 /// The longest document that a source may commit.
@@ -206,26 +207,31 @@ fn batches(ids: &[KnownId], snapshot: &Snapshot) -> Vec<(Bucket, Vec<KnownId>)> 
     batches
 }
 
-impl SourceState for Arc<LocalSource> {
+/// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.
+pub(super) struct OpenSource {
+    pub(super) source: Arc<LocalSource>,
+    pub(super) tasks: Arc<Tasks>,
+}
+
+impl SourceState for OpenSource {
     fn document(&self) -> Option<Vec<u8>> {
-        self.document.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.source.document.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn run(&self) -> u64 {
-        self.run
+        self.source.run
     }
 
     fn key_id(&self) -> Arc<str> {
-        self.key_id.clone()
+        self.source.key_id.clone()
     }
 
     fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
-        Box::pin(self.read_known(range))
+        Box::pin(self.source.read_known(range))
     }
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
-        let source = Self::clone(self);
-        let dir = &self.dir;
-        Box::pin(uninterrupted(dir, async move { source.apply(commit).await }))
+        let source = self.source.clone();
+        Box::pin(self.tasks.finish(&self.source.dir, async move { source.apply(commit).await }))
     }
 }

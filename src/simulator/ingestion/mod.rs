@@ -6,6 +6,7 @@
 
 mod budget;
 mod dcr;
+mod request;
 mod row;
 mod table;
 
@@ -15,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http::{Method, Request, StatusCode};
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -25,10 +26,10 @@ pub use row::FIELD_BYTES;
 pub use table::Table;
 
 use super::entra::{Refusal, Tokens};
-use super::form;
 use super::probe::Probes;
 use super::reply::{CONTROL_PATH, Endpoint, Reply, Service, header_text};
 use budget::Budget;
+use request::{Refused, bad, error, route, version};
 use row::{Checked, Rules};
 
 /// The settings.
@@ -100,9 +101,6 @@ struct State {
     /// Requests with a row that contains this text are refused.
     poison: Option<String>,
 }
-
-/// A refusal: status, code, message.
-type Refused = (StatusCode, &'static str, String);
 
 impl Ingestion {
     /// An endpoint that accepts these tokens.
@@ -326,45 +324,6 @@ impl Service for Ingestion {
             id => reply.with_header("x-ms-client-request-id", id),
         }
     }
-}
-
-/// `/dataCollectionRules/{id}/streams/{stream}`: the two names.
-fn route(request: &Request<Bytes>) -> Result<(String, String), Refused> {
-    let segments: Vec<&str> = request.uri().path().split('/').filter(|segment| !segment.is_empty()).collect();
-    match segments.as_slice() {
-        [rules, dcr, streams, stream]
-            if rules.eq_ignore_ascii_case("dataCollectionRules") && streams.eq_ignore_ascii_case("streams") =>
-        {
-            if request.method() == Method::POST {
-                Ok((form::decode(dcr), form::decode(stream)))
-            } else {
-                let text = "The requested resource does not support this HTTP method.".to_owned();
-                Err((StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", text))
-            }
-        }
-        _ => Err((StatusCode::NOT_FOUND, "NotFound", "The requested resource was not found.".to_owned())),
-    }
-}
-
-fn version(request: &Request<Bytes>) -> Result<(), Refused> {
-    let query = form::pairs(request.uri().query().unwrap_or_default());
-    match form::value(&query, "api-version") {
-        Some("2023-01-01" | "2021-11-01-preview") => Ok(()),
-        Some(other) => Err(bad("UnsupportedApiVersion", &format!("The api-version '{other}' is not supported."))),
-        None => Err(bad(
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-        )),
-    }
-}
-
-fn bad(code: &'static str, text: &str) -> Refused {
-    (StatusCode::BAD_REQUEST, code, text.to_owned())
-}
-
-fn error(status: StatusCode, code: &str, message: &str) -> Reply {
-    let body = serde_json::json!({ "error": { "code": code, "message": message } });
-    Reply::json(status, body.to_string()).with_header("x-ms-error-code", code)
 }
 
 #[cfg(test)]

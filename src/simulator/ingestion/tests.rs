@@ -119,7 +119,7 @@ fn each_rule_bites() {
         ("UnsupportedContentEncoding", bench.changed(header("content-encoding", "br"))),
         ("InvalidContentEncoding", bench.changed(|request| *request.body_mut() = Bytes::from_static(b"[]"))),
         ("InvalidContentEncoding", bench.changed(|request| _ = request.body_mut().split_off(20))),
-        ("MethodNotAllowed", bench.changed(|request| *request.method_mut() = Method::GET)),
+        ("MethodNotAllowed", bench.changed(|request| *request.method_mut() = http::Method::GET)),
         ("InvalidRequestBody", bench.changed(body("{}"))),
         ("InvalidRequestBody", bench.changed(body("[{},"))),
         ("InvalidRequestBody", bench.changed(body("[5]"))),

@@ -6,7 +6,8 @@
 //!
 //! For the judge it remembers which events it has shown, and which a complete reader must have: those that were in
 //! the window of a request whose *last* page was asked for. A reader that was stopped in the middle of a window hasn't
-//! lost the rest of it.
+//! lost the rest of it. The outermost two seconds of a window don't count: a reader that doesn't know whether the
+//! bounds are inclusive asks wider than it needs, and leaves the edge to its next request.
 
 mod query;
 mod settings;
@@ -27,6 +28,9 @@ use super::event::SimulatedEvent;
 use super::probe::Probes;
 use super::reply::{Endpoint, Reply, Service, header_text, http_date};
 use query::Query;
+
+/// The seconds at both ends of a window that a reader needn't use.
+const EDGE: i64 = 2;
 
 /// The simulated API.
 #[derive(Debug)]
@@ -119,7 +123,7 @@ impl NordPass {
 
     /// The probes of the events that a complete reader must have: see the module's text.
     pub fn due(&self) -> Probes {
-        self.probes(|held| held.due || held.shown)
+        self.probes(|held| held.due)
     }
 
     /// Events shown that have no probe: nobody can judge what became of them.
@@ -238,8 +242,10 @@ impl State {
             self.events[place].shown = true;
         }
         if query.page + 1 >= pages {
+            let inner = query.from + EDGE..query.to - EDGE + 1;
             for place in matches {
-                self.events[place].due = true;
+                let held = &mut self.events[place];
+                held.due |= inner.contains(&held.event.timestamp) && query.users.is_none();
             }
         }
         body

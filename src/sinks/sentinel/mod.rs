@@ -1,27 +1,242 @@
-//! Microsoft Sentinel, through the Logs Ingestion API.
+//! The Sentinel sink: rows to the Azure Logs Ingestion API.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`batch`] | rows of one stream, encoded to gzip as they come, with their chunks' acknowledgements |
+//! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
+//! | [`answer`] | what Azure's answers mean |
+//! | [`cut`] | fields longer than Azure keeps |
+//!
+//! This file is the loop between them: one open batch for each stream, closed by bytes, by age, or at the end; a
+//! bounded number of deliveries side by side; no reading of new chunks while all of them are busy, which is the
+//! back-pressure.
 
-use crate::config::{ComponentType, Field, Section};
+mod answer;
+mod batch;
+mod cut;
+mod deliver;
+mod settings;
+#[cfg(test)]
+mod tests;
 
-/// The `sentinel` type.
-pub static TYPE: ComponentType = ComponentType { name: "sentinel", doc: "", fields: FIELDS, outputs: &[""] };
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-static FIELDS: &[Field] = &[];
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::time::Instant;
 
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
+pub use settings::{Settings, TYPE};
 
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section, _inputs: &[String]) -> Self {
-        Self {}
+use batch::OpenBatch;
+use deliver::{Courier, Suspect};
+
+use crate::azure;
+use crate::dead_letters::DeadLetters;
+use crate::event::Chunk;
+use crate::handles::Handles;
+use crate::http::Backoff;
+use crate::telemetry::{Component, metrics};
+use crate::topology::{ComponentError, Context, Input, Sink};
+
+/// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
+const MOST_SUSPECTS: usize = 256;
+
+/// Opens the sink.
+pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+    let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
+        .await
+        .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
+    let courier = courier(settings, dead_letters, &context.handles, context.telemetry.clone())
+        .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
+    Ok(Box::new(Sentinel { courier: Arc::new(courier) }))
+}
+
+/// For `validate --connect`: gets a token and posts an empty array to each stream.
+pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
+    let nowhere = std::env::temp_dir();
+    let dead_letters = DeadLetters::open(handles.disk.clone(), &nowhere.join("nordpass-sentinel-probe"), "probe")
+        .await
+        .map_err(|error| error.to_string())?;
+    courier(settings.clone(), dead_letters, handles, Component::detached())?.probe().await
+}
+
+fn courier(
+    settings: Settings,
+    dead_letters: DeadLetters,
+    handles: &Handles,
+    telemetry: Component,
+) -> Result<Courier, String> {
+    let http = handles.network.client(&settings.http)?;
+    let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
+    let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
+    let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
+    let paused_until = Mutex::new(Instant::now());
+    Ok(Courier { settings, http, tokens, dead_letters, handles: handles.clone(), telemetry, accepted, paused_until })
+}
+
+struct Sentinel {
+    courier: Arc<Courier>,
+}
+
+impl Sink for Sentinel {
+    fn run(self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            let streams = self.courier.settings.streams.len();
+            let state = Loop {
+                open: (0..streams).map(|_| None).collect(),
+                ready: VecDeque::new(),
+                flying: FuturesUnordered::new(),
+                suspects: Vec::new(),
+                courier: self.courier,
+            };
+            state.run(input).await;
+            Ok(())
+        })
     }
 }
 
-/// Opens the sink: before any source runs.
-pub async fn build(
-    _settings: Settings,
-    _context: crate::topology::Context,
-) -> Result<Box<dyn crate::topology::Sink>, crate::topology::ComponentError> {
-    unimplemented!("to come")
+/// The sink at work.
+struct Loop {
+    courier: Arc<Courier>,
+    /// The open batch of each stream.
+    open: Vec<Option<OpenBatch>>,
+    /// Closed batches that wait for their turn.
+    ready: VecDeque<(usize, OpenBatch)>,
+    /// Deliveries under way.
+    flying: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
+    /// Rows that were refused without a proof.
+    suspects: Vec<Suspect>,
+}
+
+impl Loop {
+    async fn run(mut self, mut input: Input) {
+        let telemetry = self.courier.telemetry.clone();
+        let mut backoff = Backoff::new(self.courier.handles.random.clone());
+        let mut retry_at: Option<Instant> = None;
+        let mut ended = false;
+        loop {
+            self.launch();
+            let idle = self.open.iter().all(Option::is_none) && self.ready.is_empty() && self.flying.is_empty();
+            if ended && idle && self.suspects.is_empty() {
+                return;
+            }
+            if self.suspects.is_empty() {
+                retry_at = None;
+                backoff.reset();
+            } else if retry_at.is_none() {
+                retry_at = Some(Instant::now() + backoff.next_wait());
+            }
+            let full = self.ready.len() >= self.open.len().max(1) || self.suspects.len() > MOST_SUSPECTS;
+            let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
+            tokio::select! {
+                biased;
+                Some(suspects) = self.flying.next(), if !self.flying.is_empty() => self.landed(suspects),
+                () = sleep_until(age), if age.is_some() => self.close_aged(),
+                () = sleep_until(retry_at), if retry_at.is_some() => {
+                    retry_at = None;
+                    self.retry_suspects(true);
+                }
+                next = input.receive(), if !ended && !full => match next {
+                    Some((stream, chunk)) => {
+                        telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+                        self.take(stream, chunk);
+                    }
+                    None => {
+                        ended = true;
+                        (0..self.open.len()).for_each(|stream| self.close(stream));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Adds a chunk's rows to its stream's batch.
+    fn take(&mut self, stream: usize, chunk: Chunk) {
+        let Settings { max_bytes, gzip_level, .. } = self.courier.settings;
+        self.courier.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        for (number, record) in chunk.records.iter().enumerate() {
+            let text = chunk.body(record);
+            let cut = cut::cut(text).map(|(text, fields)| {
+                self.courier.telemetry.add(&metrics::TRUNCATED, fields);
+                text
+            });
+            let row = cut.as_deref().unwrap_or(text);
+            if self.open[stream].as_ref().is_some_and(|open| open.encoder.with(row) > max_bytes) {
+                self.close(stream);
+            }
+            let open = self.open[stream].get_or_insert_with(|| OpenBatch::new(gzip_level));
+            open.encoder.push(row);
+            open.rows.push(&chunk, number, cut);
+        }
+        // The batches hold their own shares now.
+        chunk.acknowledgement.delivered();
+    }
+
+    fn close(&mut self, stream: usize) {
+        if let Some(batch) = self.open[stream].take() {
+            self.ready.push_back((stream, batch));
+        }
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        self.open.iter().flatten().map(|batch| batch.opened).min()
+    }
+
+    fn close_aged(&mut self) {
+        let now = Instant::now();
+        for stream in 0..self.open.len() {
+            let timeout = self.courier.settings.timeout;
+            if self.open[stream].as_ref().is_some_and(|batch| batch.opened + timeout <= now) {
+                self.close(stream);
+            }
+        }
+    }
+
+    /// Starts as many deliveries as may go side by side.
+    fn launch(&mut self) {
+        while self.flying.len() < self.courier.settings.concurrency {
+            let Some((stream, batch)) = self.ready.pop_front() else { return };
+            let courier = self.courier.clone();
+            let encoded = batch.encoder.finish();
+            self.flying.push(Box::pin(async move { courier.deliver(stream, batch.rows, Some(encoded), None).await }));
+        }
+    }
+
+    fn landed(&mut self, suspects: Vec<Suspect>) {
+        for suspect in &suspects {
+            let stream = &self.courier.settings.streams[suspect.stream];
+            let reason = format!(
+                "Azure refuses a record for stream {stream} with 400; it is kept until another record of the stream is \
+                 accepted, which proves that it is this one"
+            );
+            self.courier.telemetry.waiting(&reason, self.courier.handles.clock.now());
+        }
+        self.suspects.extend(suspects);
+        self.retry_suspects(false);
+    }
+
+    /// Sends suspects again: those whose stream has accepted something since, which settles them; or the oldest, to see
+    /// whether Azure has changed its mind.
+    fn retry_suspects(&mut self, oldest: bool) {
+        let accepted: Vec<u64> = self.courier.accepted.iter().map(|count| count.load(Ordering::Acquire)).collect();
+        let (mut due, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.suspects).into_iter().partition(|suspect| accepted[suspect.stream] > suspect.mark);
+        self.suspects = rest;
+        if due.is_empty() && oldest && !self.suspects.is_empty() {
+            due.push(self.suspects.remove(0));
+        }
+        for Suspect { rows, stream, mark } in due {
+            let courier = self.courier.clone();
+            self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(mark)).await }));
+        }
+    }
+}
+
+async fn sleep_until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
 }

@@ -1,8 +1,13 @@
 //! Every disk operation fails or is the last one before a crash, in every way; each step then either counts or doesn't.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::disk::{FAULTS, KEPT, Kept, TestDisk};
-use super::{DAY, NOW, all, key, known, origin, store};
-use crate::checkpoint::Commit;
+use super::{DAY, NOW, all, handles, key, known, origin, store};
+use crate::checkpoint::{Commit, LocalStore};
+use crate::handles::{Handles, MemoryDisk};
 
 /// The commits of a story that opens the source anew before each index in `REOPENED`.
 const COMMITS: usize = 7;
@@ -183,6 +188,53 @@ impl Story {
             } else if !disk.is_dead() {
                 disk.fault_after(gap, later, true);
             }
+        }
+    }
+}
+
+/// The same on the shared disk in memory, whose power cuts also leave holes of zeros and lose names one by one.
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_of_the_shared_disk_at_any_operation() {
+    for number in 0.. {
+        let mut finished = false;
+        for seed in 0..12 {
+            let what = format!("operation {number}, seed {seed}");
+            let disk = MemoryDisk::new();
+            let open = async || {
+                let handles = Handles { disk: Arc::new(disk.clone()), ..handles(&TestDisk::default()) };
+                let store = LocalStore::open(handles, Path::new("data")).await?;
+                store.open(key()).await
+            };
+            let done = AtomicUsize::new(0);
+            let story = async {
+                while done.load(Ordering::Relaxed) < COMMITS {
+                    let source = open().await.expect("a calm disk");
+                    for _ in 0..3 {
+                        let commit = commit(done.load(Ordering::Relaxed), 30);
+                        source.commit(commit).await.expect("a calm disk");
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            };
+            disk.go_down_at(number);
+            tokio::select! {
+                () = story => finished = true,
+                () = disk.went_down() => {}
+            }
+            // The writes that were under way end with the program.
+            tokio::task::yield_now().await;
+            disk.crash(seed);
+            let source = open().await.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let done = done.load(Ordering::Relaxed);
+            let found = source.document().map_or(0, |document| usize::from(document[0]) + 1);
+            assert!(found == done || found == done + 1, "{what}: {found} of {done} commits");
+            assert_eq!(all(&source).await.expect(&what).len(), found * 4, "{what}");
+            source.commit(commit(found, 30)).await.expect(&what);
+            assert_eq!(all(&source).await.expect(&what).len(), found * 4 + 4, "{what}");
+        }
+        if finished {
+            assert!(number > 30);
+            return;
         }
     }
 }

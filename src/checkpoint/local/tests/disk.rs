@@ -147,7 +147,11 @@ impl TestDisk {
     pub fn restart(&self, kept: Kept) {
         let mut world = self.world();
         for file in &mut world.files {
-            let common = file.data.iter().zip(&file.synced).take_while(|(a, b)| a == b).count();
+            let common = if file.data.starts_with(&file.synced) {
+                file.synced.len()
+            } else {
+                file.data.iter().zip(&file.synced).take_while(|(a, b)| a == b).count()
+            };
             file.data = match kept {
                 Kept::All => file.data.clone(),
                 Kept::Synced => file.synced.clone(),

@@ -174,3 +174,38 @@ async fn the_machine_keeps_a_second_store_out() {
     let store = LocalStore::open(disk(), &data).await.unwrap();
     assert_eq!(all(&store.open(key()).await.unwrap()).await.unwrap(), [(0, 2), (NOW, 1)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_does_not_tear_its_commit() {
+    let disk = crate::handles::MemoryDisk::new();
+    let handles =
+        || crate::handles::Handles { disk: std::sync::Arc::new(disk.clone()), ..handles(&TestDisk::default()) };
+    let store = LocalStore::open(handles(), Path::new("data")).await.unwrap();
+    let source = store.open(key()).await.unwrap();
+    for number in 0..20 {
+        let mut commit = source.commit(ids(vec![known(NOW, number)]));
+        // Every disk operation yields, so that the commit is left at another one each time.
+        for _ in 0..=number {
+            if futures::poll!(&mut commit).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    source.commit(ids(vec![known(NOW, 99)])).await.unwrap();
+    assert_eq!(all(&source).await.unwrap().len(), 21);
+    // The program ends in the middle of a commit: nothing of it writes on, and the folder is free.
+    let mut commit = source.commit(ids(vec![known(NOW, 100)]));
+    assert!(futures::poll!(&mut commit).is_pending());
+    tokio::task::yield_now().await;
+    drop(commit);
+    drop((source, store));
+    tokio::task::yield_now().await;
+    let operations = disk.operations();
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(disk.operations(), operations);
+    let store = LocalStore::open(handles(), Path::new("data")).await.unwrap();
+    assert_eq!(all(&store.open(key()).await.unwrap()).await.unwrap().len(), 21);
+}

@@ -1,0 +1,194 @@
+//! One cache in front of every credential.
+//!
+//! A token is renewed ahead of its end, by one caller at a time while the others go on with the old one. If renewing
+//! fails, the old token is used as long as it lives: an outage of Entra shorter than the margin is never noticed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::credential::TokenSource;
+use super::{AccessToken, TokenError, TokenProvider};
+use crate::handles::{Clock, Handles, Random};
+
+/// A token is renewed this long before its end, or a fifth of its life before, whichever is later.
+const MARGIN: Duration = Duration::from_secs(300);
+/// After a failed renewal of a token that still lives.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// The cache.
+pub struct TokenCache {
+    source: Box<dyn TokenSource>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    state: Mutex<State>,
+    /// Held while a token is fetched.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    token: Option<AccessToken>,
+    /// When to renew it.
+    renew: Option<Timestamp>,
+    serial: u64,
+}
+
+impl TokenCache {
+    /// An empty cache.
+    pub fn new(source: Box<dyn TokenSource>, handles: &Handles) -> Self {
+        Self {
+            source,
+            clock: handles.clock.clone(),
+            random: handles.random.clone(),
+            state: Mutex::default(),
+            fetching: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token if it lives, and whether it is time to renew it.
+    fn current(&self) -> Option<(AccessToken, bool)> {
+        let now = self.clock.now();
+        let state = self.state();
+        let token = state.token.clone().filter(|token| token.expires.is_none_or(|expires| now < expires))?;
+        Some((token, state.renew.is_some_and(|renew| renew <= now)))
+    }
+
+    fn keep(&self, secret: secrecy::SecretString, lifetime: Option<Duration>) -> AccessToken {
+        let now = self.clock.now();
+        let after = |time: Duration| now.checked_add(time).unwrap_or(Timestamp::MAX);
+        let mut state = self.state();
+        state.serial += 1;
+        let token = AccessToken { secret, expires: lifetime.map(after), serial: state.serial };
+        state.renew = lifetime.map(|lifetime| {
+            // Up to a fifth more of the margin by chance, so that many processes don't come together.
+            let margin = MARGIN.min(lifetime / 5).mul_f64(1.0 + self.random.fraction() / 5.0);
+            after(lifetime.saturating_sub(margin))
+        });
+        state.token = Some(token.clone());
+        token
+    }
+}
+
+impl TokenProvider for TokenCache {
+    fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>> {
+        Box::pin(async move {
+            let current = self.current();
+            if let Some((token, false)) = current {
+                return Ok(token);
+            }
+            let _fetching = match (self.fetching.try_lock(), &current) {
+                (Ok(guard), _) => guard,
+                // Somebody renews it; meanwhile the old one is good.
+                (Err(_), Some((token, _))) => return Ok(token.clone()),
+                (Err(_), None) => self.fetching.lock().await,
+            };
+            if let Some((token, false)) = self.current() {
+                return Ok(token);
+            }
+            match self.source.fetch().await {
+                Ok((secret, lifetime)) => Ok(self.keep(secret, lifetime)),
+                Err(error) => match self.current() {
+                    Some((token, _)) => {
+                        tracing::warn!("the token couldn't be renewed, the old one is used meanwhile: {error}");
+                        self.state().renew = self.clock.now().checked_add(AGAIN).ok();
+                        Ok(token)
+                    }
+                    None => Err(error),
+                },
+            }
+        })
+    }
+
+    fn invalidate(&self, refused: &AccessToken) {
+        let mut state = self.state();
+        if state.token.as_ref().is_some_and(|token| token.serial == refused.serial) {
+            state.token = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handles::{SeededRandom, SystemDisk, TestClock};
+    use crate::http::SystemNetwork;
+    use secrecy::{ExposeSecret, SecretString};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Script {
+        fetched: AtomicUsize,
+        broken: AtomicBool,
+    }
+
+    impl TokenSource for Arc<Script> {
+        fn fetch(&self) -> BoxFuture<'_, Result<super::super::credential::Fetched, TokenError>> {
+            Box::pin(async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if self.broken.load(Ordering::Relaxed) {
+                    return Err(TokenError { reason: "AADSTS7000215".into() });
+                }
+                let number = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
+                Ok((SecretString::from(format!("token-{number}")), Some(Duration::from_secs(3600))))
+            })
+        }
+    }
+
+    fn cache() -> (TokenCache, Arc<Script>) {
+        let script = Arc::new(Script::default());
+        let handles = Handles {
+            clock: Arc::new(TestClock::starting_at(Timestamp::UNIX_EPOCH)),
+            random: Arc::new(SeededRandom::new(1)),
+            disk: Arc::new(SystemDisk),
+            network: Arc::new(SystemNetwork),
+        };
+        (TokenCache::new(Box::new(script.clone()), &handles), script)
+    }
+
+    async fn text(cache: &TokenCache) -> Result<String, TokenError> {
+        cache.token().await.map(|token| token.secret.expose_secret().to_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_fetched_once_and_renewed_ahead_of_its_end() {
+        let (cache, script) = cache();
+        let (first, second) = tokio::join!(text(&cache), text(&cache));
+        assert_eq!((first, second), (Ok("token-1".to_owned()), Ok("token-1".to_owned())));
+        tokio::time::sleep(Duration::from_secs(3200)).await;
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-1"));
+        tokio::time::sleep(Duration::from_secs(110)).await;
+        let (renewing, meanwhile) = tokio::join!(text(&cache), text(&cache));
+        assert_eq!((renewing.as_deref(), meanwhile.as_deref()), (Ok("token-2"), Ok("token-1")));
+        assert_eq!(script.fetched.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_lives_is_used_while_renewing_fails() {
+        let (cache, script) = cache();
+        text(&cache).await.expect("a token");
+        script.broken.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(3500)).await;
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-1"));
+        tokio::time::sleep(Duration::from_secs(101)).await;
+        assert!(text(&cache).await.is_err(), "it has ended");
+        script.broken.store(false, Ordering::Relaxed);
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_token_is_fetched_anew_but_only_once() {
+        let (cache, _) = cache();
+        let first = cache.token().await.expect("a token");
+        cache.invalidate(&first);
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-2"));
+        cache.invalidate(&first);
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-2"), "another caller's late complaint");
+    }
+}

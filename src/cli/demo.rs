@@ -1,0 +1,221 @@
+//! `demo`: the simulators and `pipelines/demo.toml` in one process, over real sockets, without any account.
+//!
+//! What the summary says comes from the simulators' judge, which compares what NordPass served with what the ingestion
+//! side and the archive hold, by a probe inside each event. None of it is the pipeline's own counting.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::console::{Console, write_data};
+use super::drive::{DRAIN, Ending, drive, with_progress};
+use super::signals::Signals;
+use super::{FAILED, LogArgs};
+use crate::checkpoint::LocalStore;
+use crate::config::{Config, Environment, load};
+use crate::handles::Handles;
+use crate::simulator::generator::{Generator, Options};
+use crate::simulator::judge::received_in_files;
+use crate::simulator::server::Background;
+use crate::simulator::{Endpoint, ServerPorts, Servers, Simulation, SimulationOptions};
+use crate::telemetry::Telemetry;
+use crate::topology::{self, RunOptions, ShutdownSignal};
+
+/// The pipeline that runs, as it stands in the repository.
+const PIPELINE: &str = include_str!("../../pipelines/demo.toml");
+/// The token of the simulated Entra that the pipeline's `token` credential sends.
+const TOKEN: &str = "demo-token";
+const DAY: i64 = 86_400;
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// End when the seven days of history are delivered, without live events
+    #[arg(long)]
+    once: bool,
+    /// Events in the seven days of history
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    events: u32,
+    /// Decides people and events: the same seed makes the same history
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+    /// Write the summary as one JSON object to standard output
+    #[arg(long)]
+    json: bool,
+    /// Live events per second after the history
+    #[arg(long, default_value_t = 5.0, value_name = "RATE", conflicts_with = "once")]
+    live_rate: f64,
+    /// Keep state, archive and dead letters in this folder; otherwise they are removed at the end
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Runs the demo. Exit code 0 only if nothing was lost and nothing doubled.
+pub(super) async fn run(args: DemoArgs, logs: LogArgs, console: Console) -> ExitCode {
+    logs.init();
+    let folder = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => std::env::temp_dir().join(format!("nordpass-sentinel-demo-{}", std::process::id())),
+    };
+    let result = show(&args, &folder, console).await;
+    if args.dir.is_none() {
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(message) => console.finish(Err(message)),
+    }
+}
+
+async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, String> {
+    let handles = Handles::system();
+    let now = handles.clock.now();
+    let events = usize::try_from(args.events).unwrap_or(usize::MAX);
+    let history =
+        Generator::new(args.seed, Options::default()).history(now.as_second() - 7 * DAY + 60, now.as_second(), events);
+    let simulation = Simulation::new(SimulationOptions { events: history, ..SimulationOptions::default() }, now);
+    simulation.entra().tokens().accept(TOKEN);
+    let servers = simulation
+        .serve(ServerPorts::default(), None, handles.clock.clone())
+        .await
+        .map_err(|error| format!("the simulators can't listen: {error}"))?;
+    console.note(&format!("NordPass is simulated at {}, Azure at {}", servers.nordpass.url(), servers.ingestion.url()));
+    let config = pipeline(&simulation, &servers, folder)?;
+    let store = LocalStore::open(handles.clone(), &config.data_dir).await.map_err(|error| error.to_string())?;
+    let telemetry = Telemetry::new();
+    let began = Instant::now();
+    let mut live = (!args.once).then(|| {
+        // A generator of its own: its events never meet those of the history.
+        let generator = Generator::new(args.seed.wrapping_add(1), Options::default());
+        Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone()))
+    });
+    let data_dir = config.data_dir.clone();
+    let (signal, shutdown) = ShutdownSignal::new();
+    let options = RunOptions { once: args.once, drain: DRAIN };
+    let run = topology::run(config, options, handles.clone(), store, telemetry.clone(), shutdown);
+    let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
+    // The first signal also ends the live events, or the drain would never catch up with them.
+    let signals = signals.inspect(move |()| drop(live.take()));
+    let driving = drive(run, &signal, signals, None, &telemetry);
+    let watching = async {
+        if !args.once {
+            console.note("live events follow; Ctrl-C ends the demo with a summary");
+        }
+        with_progress(&telemetry, driving).await
+    };
+    let ending = watching.await;
+    let Ending::Finished(report) = ending else { return Err("stopped before the pipeline had drained".to_owned()) };
+    for failure in &report.failures {
+        console.error(format!("{} {}: {}", failure.kind.as_str(), failure.name, failure.error), None);
+    }
+    let summary = summary(&simulation, folder, &data_dir, &handles, began.elapsed()).await?;
+    if args.json {
+        write_data(&format!("{summary}\n")).map_err(|error| format!("can't write the summary: {error}"))?;
+    } else {
+        console.note(&people(&summary));
+    }
+    let zero = |path: &str| summary.pointer(path) == Some(&json!(0));
+    let clean = ["/events_lost", "/events_duplicated", "/archive/events_lost", "/archive/events_duplicated"];
+    Ok(report.failures.is_empty() && clean.into_iter().all(zero))
+}
+
+fn pipeline(simulation: &Simulation, servers: &Servers, folder: &Path) -> Result<Config, String> {
+    let nordpass = simulation.nordpass().settings();
+    let environment = Environment::of([
+        ("NORDPASS_ENDPOINT_URL", format!("{}{}", servers.nordpass.url(), nordpass.path)),
+        ("NORDPASS_TOKEN", nordpass.token.clone()),
+        ("DATA_COLLECTION_ENDPOINT", servers.ingestion.url()),
+        ("DCR_IMMUTABLE_ID", simulation.ingestion().settings().dcr.immutable_id.clone()),
+        ("AZURE_TOKEN", TOKEN.to_owned()),
+        ("DEMO_DIR", folder.display().to_string()),
+    ]);
+    let files = [(PathBuf::from("pipelines/demo.toml"), PIPELINE.to_owned())];
+    let loaded = load(&files, &environment)
+        .map_err(|found| found.iter().map(|diagnostic| diagnostic.human(false)).collect::<Vec<_>>().join("\n"))?;
+    Ok(loaded.0)
+}
+
+async fn summary(
+    simulation: &Simulation,
+    folder: &Path,
+    data_dir: &Path,
+    handles: &Handles,
+    elapsed: Duration,
+) -> Result<Value, String> {
+    let verdict = simulation.verdict();
+    let archive = received_in_files(handles.disk.as_ref(), &files_below(&folder.join("archive"))).await?;
+    let archive = simulation.verdict_on(&archive);
+    let totals = simulation.ingestion().totals();
+    let dead_lettered: usize = files_below(&data_dir.join("dead-letters"))
+        .iter()
+        .map(|file| std::fs::read(file).map_or(0, |text| memchr::memchr_iter(b'\n', &text).count()))
+        .sum();
+    Ok(json!({
+        "events_read": verdict.events_read,
+        "events_delivered": verdict.events_delivered,
+        "events_lost": verdict.events_lost,
+        "events_duplicated": verdict.events_duplicated,
+        "dead_lettered": dead_lettered,
+        "rows": verdict.rows,
+        "archive": {
+            "events_delivered": archive.events_delivered,
+            "events_lost": archive.events_lost,
+            "events_duplicated": archive.events_duplicated,
+        },
+        "requests": totals.requests,
+        "requests_nordpass": simulation.log().at(Endpoint::Nordpass).len(),
+        "bytes_json": totals.bytes_json,
+        "bytes_sent": totals.bytes_received,
+        "elapsed_seconds": (elapsed.as_secs_f64() * 1000.0).round() / 1000.0,
+        "peak_rss_bytes": peak_rss_bytes(),
+    }))
+}
+
+/// The summary for a person.
+fn people(summary: &Value) -> String {
+    let number = |path: &str| summary.pointer(path).and_then(Value::as_u64).unwrap_or_default();
+    let rows = summary["rows"].as_object().into_iter().flatten();
+    let rows: Vec<String> = rows.map(|(table, rows)| format!("  {rows:>9} rows in {table}")).collect();
+    format!(
+        "\n{:>11} events read from NordPass\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
+         {} doubled\n{:>11} requests to Azure: {} bytes of JSON in {} bytes of gzip\n{:>11} s, at most {} MiB of memory, simulators included",
+        number("/events_read"),
+        number("/events_delivered"),
+        number("/events_lost"),
+        number("/events_duplicated"),
+        number("/dead_lettered"),
+        rows.join("\n"),
+        number("/archive/events_delivered"),
+        number("/archive/events_lost"),
+        number("/archive/events_duplicated"),
+        number("/requests"),
+        number("/bytes_json"),
+        number("/bytes_sent"),
+        summary["elapsed_seconds"].as_f64().unwrap_or_default(),
+        number("/peak_rss_bytes") >> 20,
+    )
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// The most memory that this process had resident, in bytes (Linux; 0 elsewhere).
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
+}

@@ -1,0 +1,330 @@
+//! Delivers one batch: sends it until Azure has every row, or has refused a row by name.
+//!
+//! - 413: halved. A row that is too large alone becomes a dead letter.
+//! - 400: halved, until the culprit stands alone. It becomes a dead letter only with a proof that Azure means *this*
+//!   record: another record of the same stream was accepted after this one was first refused. Without one it is handed
+//!   back as a [`Suspect`], which the sink tries again later. If everything is refused, nothing is anybody's fault: wait.
+//! - 401: a new token, then again.
+//! - Everything else says nothing about the rows: wait, and try again for ever.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::answer::{Refusal, Verdict, judge, no_answer};
+use super::batch::{Encoded, MAX_WIRE_BYTES, Rows};
+use super::settings::Settings;
+use crate::azure::{AccessToken, TokenProvider};
+use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::handles::Handles;
+use crate::http::{Backoff, HttpClient, retry_after};
+use crate::telemetry::{Component, metrics};
+
+/// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
+const REFUSED_IN_A_ROW: u32 = 3;
+
+/// What all deliveries of a sink share.
+pub struct Courier {
+    /// The settings.
+    pub settings: Settings,
+    /// Sends requests.
+    pub http: Arc<dyn HttpClient>,
+    /// Gives tokens.
+    pub tokens: Arc<dyn TokenProvider>,
+    /// Where refused records go.
+    pub dead_letters: DeadLetters,
+    /// Clock and randomness.
+    pub handles: Handles,
+    /// Metrics and state in words.
+    pub telemetry: Component,
+    /// How many requests each stream has accepted: the proof.
+    pub accepted: Vec<AtomicU64>,
+    /// Nobody sends before this.
+    pub paused_until: Mutex<Instant>,
+}
+
+/// One row that was refused without a proof that it is the row's fault.
+#[derive(Debug)]
+pub struct Suspect {
+    /// The row, alone.
+    pub rows: Rows,
+    /// Which stream.
+    pub stream: usize,
+    /// The stream's count of accepted requests when the row was first refused.
+    pub mark: u64,
+}
+
+/// A part of a batch that is still to be sent.
+struct Work {
+    rows: Rows,
+    encoded: Option<Encoded>,
+    /// The stream's count of accepted requests when this, or a batch that it was part of, was first refused.
+    mark: Option<u64>,
+}
+
+impl Courier {
+    /// Delivers rows of one stream. Answers the rows that are under suspicion.
+    pub async fn deliver(
+        &self,
+        stream: usize,
+        rows: Rows,
+        encoded: Option<Encoded>,
+        mark: Option<u64>,
+    ) -> Vec<Suspect> {
+        let mut work = vec![Work { rows, encoded, mark }];
+        let mut suspects = Vec::new();
+        let mut refused_in_a_row = 0;
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        while let Some(Work { rows, encoded, mark }) = work.pop() {
+            let encoded = encoded.unwrap_or_else(|| rows.encode(self.settings.gzip_level));
+            if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
+                self.halve(rows, mark, &mut work);
+                continue;
+            }
+            match self.send(stream, &rows, &encoded).await {
+                Sent::Accepted => {
+                    refused_in_a_row = 0;
+                    backoff.reset();
+                    self.arrived(stream, rows, &encoded);
+                }
+                Sent::TooLarge(refusal) if rows.len() == 1 => {
+                    self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
+                }
+                Sent::TooLarge(_) => self.halve(rows, mark, &mut work),
+                Sent::Refused(refusal) => {
+                    let accepted = self.accepted[stream].load(Ordering::Acquire);
+                    let mark = mark.unwrap_or(accepted);
+                    if rows.len() > 1 && refused_in_a_row < REFUSED_IN_A_ROW {
+                        self.halve(rows, Some(mark), &mut work);
+                    } else if rows.len() > 1 {
+                        // It isn't the records: Azure refuses all of them. Later the whole rest is tried again.
+                        self.all_refused(stream, &refusal);
+                        tokio::time::sleep(backoff.next_wait()).await;
+                        refused_in_a_row = 0;
+                        work.push(Work { rows, encoded: Some(encoded), mark: Some(mark) });
+                    } else if accepted > mark {
+                        self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
+                    } else {
+                        refused_in_a_row += 1;
+                        suspects.push(Suspect { rows, stream, mark });
+                    }
+                }
+            }
+        }
+        suspects
+    }
+
+    /// Which half comes first is left to chance: if the same records kept coming first, a few bad ones in front could
+    /// keep the good ones behind them waiting.
+    fn halve(&self, rows: Rows, mark: Option<u64>, work: &mut Vec<Work>) {
+        let (first, second) = rows.split();
+        let mut halves = [first, second];
+        if self.handles.random.next_u64() & 1 == 1 {
+            halves.reverse();
+        }
+        work.extend(halves.map(|rows| Work { rows, encoded: None, mark }));
+    }
+
+    fn arrived(&self, stream: usize, rows: Rows, encoded: &Encoded) {
+        self.accepted[stream].fetch_add(1, Ordering::AcqRel);
+        self.telemetry.working();
+        self.telemetry.add(&metrics::SENT, rows.len() as u64);
+        self.telemetry.add(&metrics::BYTES_JSON, encoded.json_bytes as u64);
+        self.telemetry.add(&metrics::BYTES_WIRE, encoded.body.len() as u64);
+        self.telemetry.observe(&metrics::BATCH_ROWS, rows.len() as f64);
+        self.telemetry.observe(&metrics::BATCH_BYTES, encoded.json_bytes as f64);
+        self.telemetry.observe(&metrics::BATCH_WIRE_BYTES, encoded.body.len() as f64);
+        rows.delivered();
+    }
+
+    fn all_refused(&self, stream: usize, refusal: &Refusal) {
+        let reason = format!(
+            "Azure refuses every record for stream {} with {}{}: check that the rule's stream declaration has the columns \
+             and types of this version's rows; nothing is dead-lettered",
+            self.settings.streams[stream],
+            refusal.status,
+            refusal.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default(),
+        );
+        self.telemetry.waiting(&reason, self.handles.clock.now());
+    }
+
+    /// Writes a single row to the dead letters, however long that takes, and acknowledges it.
+    async fn bury(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
+        let record = rows.record(0);
+        let letter = DeadLetter {
+            id: record.id,
+            stream: Some(self.settings.streams[stream].clone()),
+            reason: reason.to_owned(),
+            status: Some(refusal.status),
+            code: refusal.code.clone(),
+            request_id: refusal.request_id.clone(),
+            time: self.handles.clock.now_seconds(),
+            record: rows.text(0).to_owned(),
+        };
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        loop {
+            match self.dead_letters.write(std::slice::from_ref(&letter)).await {
+                Ok(new) => {
+                    self.telemetry.add(&metrics::DEAD_LETTERS, new as u64);
+                    tracing::warn!(
+                        component = self.telemetry.name(),
+                        id = %letter.id,
+                        status = refusal.status,
+                        code = refusal.code.as_deref(),
+                        "dead letter: {reason}"
+                    );
+                    return rows.delivered();
+                }
+                Err(error) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
+                    let reason =
+                        format!("the dead-letter file can't be written: {error}; free space or repair the disk");
+                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    tokio::time::sleep(backoff.next_wait()).await;
+                }
+            }
+        }
+    }
+
+    /// Sends until the answer says something about the rows.
+    async fn send(&self, stream: usize, rows: &Rows, encoded: &Encoded) -> Sent {
+        let request_id = self.request_id();
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut fresh_token = false;
+        loop {
+            let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+            tokio::time::sleep_until(paused).await;
+            let token = match self.tokens.token().await {
+                Ok(token) => token,
+                Err(error) => {
+                    self.wait("token", &error.reason, backoff.next_wait()).await;
+                    continue;
+                }
+            };
+            let (verdict, asked) = self.attempt(stream, encoded, &token, &request_id).await;
+            match verdict {
+                Verdict::Accepted => return Sent::Accepted,
+                Verdict::Refused(refusal) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
+                    tracing::debug!(component = self.telemetry.name(), rows = rows.len(), "a batch was refused");
+                    return Sent::Refused(refusal);
+                }
+                Verdict::TooLarge(refusal) => {
+                    self.telemetry.add_labelled(&metrics::ERRORS, "too large", 1);
+                    return Sent::TooLarge(refusal);
+                }
+                Verdict::TokenRefused => {
+                    self.tokens.invalidate(&token);
+                    // The first new token is tried at once; if that is refused too, it isn't the token's age.
+                    let reason = "Azure refuses the token (401): check tenant, client and that the credential is for this \
+                                  cloud";
+                    let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
+                    fresh_token = true;
+                    self.wait("token refused", reason, wait).await;
+                }
+                Verdict::Wait { kind, reason, throttled } => {
+                    let wait = asked.unwrap_or_else(|| backoff.next_wait());
+                    if throttled {
+                        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+                        *paused = (*paused).max(Instant::now() + wait);
+                    }
+                    self.wait(kind, &reason, wait).await;
+                }
+            }
+        }
+    }
+
+    async fn wait(&self, kind: &str, reason: &str, wait: Duration) {
+        self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
+        self.telemetry.add(&metrics::RETRIES, 1);
+        if !wait.is_zero() {
+            self.telemetry.waiting(reason, self.handles.clock.now());
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One request. The second value is how long Azure asks to wait.
+    async fn attempt(
+        &self,
+        stream: usize,
+        encoded: &Encoded,
+        token: &AccessToken,
+        request_id: &str,
+    ) -> (Verdict, Option<Duration>) {
+        let name = &self.settings.streams[stream];
+        let target = format!("stream {name} of rule {}", self.settings.dcr_immutable_id);
+        let Ok(request) = self.request(name, encoded.body.clone(), token, request_id) else {
+            let reason = "the token or a name has characters that can't stand in a request".to_owned();
+            return (Verdict::Wait { kind: "token", reason, throttled: false }, None);
+        };
+        let began = Instant::now();
+        let answer = self.http.send(request).await;
+        self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+        match answer {
+            Ok(answer) => {
+                self.telemetry.add_labelled(&metrics::REQUESTS, answer.status().as_str(), 1);
+                let asked = retry_after(answer.headers(), self.handles.clock.now());
+                (judge(answer.status(), answer.headers(), answer.body(), &target), asked)
+            }
+            Err(error) => {
+                self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
+                (no_answer(&error), None)
+            }
+        }
+    }
+
+    fn request(
+        &self,
+        stream: &str,
+        body: Bytes,
+        token: &AccessToken,
+        request_id: &str,
+    ) -> Result<Request<Bytes>, http::Error> {
+        let Settings { endpoint, dcr_immutable_id, .. } = &self.settings;
+        Request::builder()
+            .method(Method::POST)
+            .uri(format!("{endpoint}/dataCollectionRules/{dcr_immutable_id}/streams/{stream}?api-version=2023-01-01"))
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_ENCODING, "gzip")
+            .header("x-ms-client-request-id", request_id)
+            .body(body)
+    }
+
+    /// A UUID (version 4) from the random handle.
+    fn request_id(&self) -> String {
+        let (high, low) = (self.handles.random.next_u64(), self.handles.random.next_u64());
+        let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{bits:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// For `validate --connect`: posts an empty array to each stream.
+    pub async fn probe(&self) -> Result<String, String> {
+        let token = self.tokens.token().await.map_err(|error| error.reason)?;
+        let empty = Rows::default().encode(0);
+        for stream in 0..self.settings.streams.len() {
+            match self.attempt(stream, &empty, &token, &self.request_id()).await.0 {
+                Verdict::Accepted => {}
+                Verdict::Wait { reason, .. } => return Err(reason),
+                Verdict::TokenRefused => return Err("Azure refuses the token (401)".to_owned()),
+                Verdict::Refused(refusal) | Verdict::TooLarge(refusal) => {
+                    let name = &self.settings.streams[stream];
+                    return Err(format!("Azure refuses an empty request for stream {name} with {}", refusal.status));
+                }
+            }
+        }
+        Ok(format!("Azure accepts rows for {} streams", self.settings.streams.len()))
+    }
+}
+
+enum Sent {
+    Accepted,
+    Refused(Refusal),
+    TooLarge(Refusal),
+}

@@ -1,0 +1,138 @@
+//! The sink's fields in the pipeline file.
+
+use std::time::Duration;
+
+use crate::azure::{self, CredentialSettings};
+use crate::config::{ComponentType, Field, Kind, Presence, Section, http_fields, read_http};
+use crate::http::HttpSettings;
+
+/// The `sentinel` type.
+pub static TYPE: ComponentType = ComponentType {
+    name: "sentinel",
+    doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches of one stream each. A \
+          record is dead-lettered only when Azure refuses this very record; everything else is waited for.",
+    fields: FIELDS,
+    outputs: &[""],
+};
+
+static FIELDS: &[Field] = &[
+    Field {
+        name: "endpoint",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "The logs ingestion endpoint of the data collection rule (or of its data collection endpoint).",
+    },
+    Field {
+        name: "dcr_immutable_id",
+        kind: Kind::Text,
+        presence: Presence::Required,
+        doc: "The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id.",
+    },
+    Field {
+        name: "streams",
+        kind: Kind::Map,
+        presence: Presence::Required,
+        doc: "Which input goes to which stream of the rule. Each input needs one; stream names begin with `Custom-`.",
+    },
+    Field {
+        name: "credential",
+        kind: Kind::Table(azure::FIELDS),
+        presence: Presence::Required,
+        doc: "Who asks: needs the role Monitoring Metrics Publisher on the data collection rule.",
+    },
+    Field { name: "batch", kind: Kind::Table(BATCH), presence: Presence::Optional, doc: "When a batch is sent." },
+    Field {
+        name: "concurrency",
+        kind: Kind::Integer { min: 1, max: 64 },
+        presence: Presence::Default("4"),
+        doc: "Batches that are sent side by side. A 429 pauses all of them.",
+    },
+    http_fields::REQUEST_TIMEOUT,
+    http_fields::PROXY,
+    http_fields::TLS,
+];
+
+static BATCH: &[Field] = &[
+    Field {
+        name: "max_bytes",
+        kind: Kind::Integer { min: 1_000, max: 50_000_000 },
+        presence: Presence::Default("1000000"),
+        doc: "JSON bytes of a batch before gzip. The default is Azure's 1 MB limit under every reading of its documentation; \
+              the compressed body never exceeds 1 MiB.",
+    },
+    Field {
+        name: "timeout",
+        kind: Kind::Duration { min: "100ms", max: "5m" },
+        presence: Presence::Default("5s"),
+        doc: "How long an open batch waits for more rows.",
+    },
+    Field {
+        name: "gzip_level",
+        kind: Kind::Integer { min: 0, max: 9 },
+        presence: Presence::Default("2"),
+        doc: "0 to 9. More costs CPU and saves little: level 2 halves what level 1 sends.",
+    },
+];
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The endpoint without a slash at its end.
+    pub endpoint: String,
+    /// The rule's immutable id.
+    pub dcr_immutable_id: String,
+    /// The stream of each input, in the order of `inputs`.
+    pub streams: Vec<String>,
+    /// Who asks.
+    pub credential: CredentialSettings,
+    /// JSON bytes of a batch before gzip.
+    pub max_bytes: usize,
+    /// How long a batch stays open.
+    pub timeout: Duration,
+    /// 0 to 9.
+    pub gzip_level: u32,
+    /// Batches side by side.
+    pub concurrency: usize,
+    /// TLS, proxy, time-out.
+    pub http: HttpSettings,
+}
+
+impl Settings {
+    /// Reads the component's table, given the names in its `inputs`.
+    pub fn read(section: &mut Section, inputs: &[String]) -> Self {
+        let number = |value: i64| usize::try_from(value).unwrap_or(1);
+        section.keys_are_inputs("streams", inputs);
+        let named = section.map("streams");
+        for (input, stream) in &named {
+            if !stream.starts_with("Custom-") {
+                let hint = "name the rule's input stream, such as `Custom-NordPassAuditEvent`, not the table";
+                section.error(
+                    "streams",
+                    format!("the stream `{stream}` of `{input}` doesn't begin with `Custom-`"),
+                    hint,
+                );
+            }
+        }
+        let stream_of = |input: &String| named.iter().find(|(name, _)| name == input).map(|(_, stream)| stream.clone());
+        let streams = inputs.iter().map(|input| stream_of(input).unwrap_or_default()).collect();
+        let dcr_immutable_id = section.text("dcr_immutable_id");
+        if dcr_immutable_id.contains('/') {
+            let hint = "take `immutableId` from the rule's JSON view; it begins with `dcr-`";
+            section.error("dcr_immutable_id", "this is a resource id, not the immutable id", hint);
+        }
+        let endpoint = section.url("endpoint").trim_end_matches('/').to_owned();
+        let credential = CredentialSettings::read(&mut section.table("credential"));
+        let mut batch = section.table("batch");
+        Self {
+            endpoint,
+            dcr_immutable_id,
+            streams,
+            credential,
+            max_bytes: number(batch.integer("max_bytes")),
+            timeout: batch.duration("timeout"),
+            gzip_level: u32::try_from(batch.integer("gzip_level")).unwrap_or(2),
+            concurrency: number(section.integer("concurrency")),
+            http: read_http(section, Duration::from_secs(30)),
+        }
+    }
+}

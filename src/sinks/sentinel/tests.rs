@@ -1,0 +1,335 @@
+//! The sink against a scripted Azure, at paused time.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Settings, build};
+use crate::azure::CredentialSettings;
+use crate::checkpoint::MemoryStore;
+use crate::config::Secret;
+use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Receipt, Record, Span, Text};
+use crate::handles::{Handles, SeededRandom, SystemDisk, TestClock};
+use crate::http::{HttpClient, HttpError, HttpSettings, Network};
+use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
+use crate::topology::{ComponentError, Context, Entrance, Input, Output, Shutdown};
+
+type Script = Box<dyn FnMut(usize, &[Value]) -> u16 + Send>;
+
+/// An Azure that does what the script says: it gets the request's number and its rows, and answers a status.
+struct Azure {
+    script: Mutex<Script>,
+    accepted: Mutex<Vec<Value>>,
+    requests: Mutex<Vec<(tokio::time::Instant, usize)>>,
+    headers: Mutex<HashMap<&'static str, String>>,
+}
+
+impl HttpClient for Net {
+    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            assert!(request.uri().path().starts_with("/dataCollectionRules/dcr-1/streams/Custom-"));
+            assert!(request.body().len() <= 1 << 20);
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&request.body()[..]).read_to_string(&mut text).expect("gzip");
+            assert!(text.len() <= 1_000_000);
+            let rows: Vec<Value> = serde_json::from_str(&text).expect("an array");
+            let number = {
+                let mut requests = self.0.requests.lock().unwrap();
+                requests.push((tokio::time::Instant::now(), rows.len()));
+                requests.len() - 1
+            };
+            let status = (self.0.script.lock().unwrap())(number, &rows);
+            if status == 599 {
+                return Err(HttpError::Connect { host: "azure".into(), reason: "refused".into() });
+            }
+            if status == 204 {
+                self.0.accepted.lock().unwrap().extend(rows);
+            }
+            let mut response = http::Response::builder().status(status);
+            for (name, value) in self.0.headers.lock().unwrap().iter() {
+                response = response.header(*name, value);
+            }
+            Ok(response.body(Bytes::new()).expect("a response"))
+        })
+    }
+}
+
+#[derive(Clone)]
+struct Net(Arc<Azure>);
+
+impl Network for Net {
+    fn client(&self, _: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+struct Rig {
+    azure: Arc<Azure>,
+    telemetry: Telemetry,
+    entrance: Option<Entrance>,
+    task: tokio::task::JoinHandle<Result<(), ComponentError>>,
+    folder: tempfile::TempDir,
+    sequence: u64,
+}
+
+async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
+    let azure = Arc::new(Azure {
+        script: Mutex::new(Box::new(script)),
+        accepted: Mutex::default(),
+        requests: Mutex::default(),
+        headers: Mutex::default(),
+    });
+    let telemetry = Telemetry::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = Settings {
+        endpoint: "https://azure.example".into(),
+        dcr_immutable_id: "dcr-1".into(),
+        streams: vec!["Custom-A".into(), "Custom-B".into()],
+        credential: CredentialSettings::Token { token: Secret::literal("token") },
+        max_bytes: 1_000_000,
+        timeout: Duration::from_secs(5),
+        gzip_level: 1,
+        concurrency: 2,
+        http: HttpSettings::default(),
+    };
+    let context = Context {
+        name: "sentinel".into(),
+        handles: Handles {
+            clock: Arc::new(TestClock::starting_at(Timestamp::from_second(1_794_787_200).expect("a time"))),
+            random: Arc::new(SeededRandom::new(3)),
+            disk: Arc::new(SystemDisk),
+            network: Arc::new(Net(azure.clone())),
+        },
+        telemetry: telemetry.component(ComponentKind::Sink, "sentinel"),
+        data_dir: folder.path().to_owned(),
+        store: Arc::new(MemoryStore::default()),
+        shutdown: Shutdown::never(),
+        once: false,
+    };
+    let (entrance, input) = Input::new();
+    let sink = build(settings, context).await.expect("opens");
+    let task = tokio::spawn(sink.run(input));
+    Rig { azure, telemetry, entrance: Some(entrance), task, folder, sequence: 0 }
+}
+
+impl Rig {
+    /// Sends rows as one chunk to an input.
+    async fn send(&mut self, input: usize, rows: &[Value]) -> Receipt {
+        let mut text = String::new();
+        let mut records = Vec::new();
+        for row in rows {
+            let start = text.len();
+            text.push_str(&row.to_string());
+            let body = Span::new(start, text.len());
+            let id = EventId(u128::from(row["id"].as_u64().unwrap_or_default()));
+            records.push(Record { id, time: 0, organization: "".into(), body });
+        }
+        let (acknowledgement, receipt) = Acknowledgement::new();
+        self.sequence += 1;
+        let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
+        let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
+        let component = self.telemetry.component(ComponentKind::Source, "s");
+        let entrance = self.entrance.as_ref().expect("open").input(input);
+        Output::new(vec![entrance], component).send(chunk).await.expect("open");
+        receipt
+    }
+
+    /// Ends the input and waits for the sink's end.
+    async fn end(&mut self) {
+        self.entrance = None;
+        (&mut self.task).await.expect("no panic").expect("ends well");
+    }
+
+    fn accepted(&self) -> Vec<u64> {
+        let mut ids: Vec<u64> =
+            self.azure.accepted.lock().unwrap().iter().map(|row| row["id"].as_u64().expect("an id")).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn dead(&self) -> Vec<Value> {
+        let path = self.folder.path().join("dead-letters/sentinel.ndjson");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    fn requests(&self) -> usize {
+        self.azure.requests.lock().unwrap().len()
+    }
+
+    fn reason(&self) -> String {
+        match self.telemetry.component(ComponentKind::Sink, "sentinel").state() {
+            ComponentState::Waiting { reason, .. } => reason,
+            state => format!("{state:?}"),
+        }
+    }
+}
+
+fn rows(ids: std::ops::Range<u64>) -> Vec<Value> {
+    ids.map(|id| json!({"id": id, "text": "x".repeat(100)})).collect()
+}
+
+fn holds(rows: &[Value], id: u64) -> bool {
+    rows.iter().any(|row| row["id"] == id)
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_are_batched_by_stream_and_acknowledged_after_204() {
+    let mut rig = rig(|_, _| 204).await;
+    let mut receipt = rig.send(0, &rows(0..100)).await;
+    let other = rig.send(1, &rows(100..150)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(rig.requests(), 0, "the batch is still open");
+    assert!(futures::poll!(&mut receipt).is_pending());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(rig.requests(), 2);
+    assert_eq!((receipt.await, other.await), (Outcome::Delivered, Outcome::Delivered));
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..150).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn batches_never_exceed_the_limit_and_hold_every_row_once() {
+    let mut rig = rig(|_, _| 204).await;
+    let mut receipts = Vec::new();
+    for chunk in 0..40u64 {
+        let rows: Vec<Value> = (0..50)
+            .map(|n| json!({"id": chunk * 50 + n, "text": "y".repeat(((chunk * 977 + n * 131) % 4000) as usize)}))
+            .collect();
+        receipts.push(rig.send(0, &rows).await);
+    }
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..2000).collect::<Vec<_>>());
+    for receipt in receipts {
+        assert_eq!(receipt.await, Outcome::Delivered);
+    }
+    assert!(rig.requests() <= 6, "{} requests for 4 MB", rig.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_413_on_a_multi_row_batch_halves_until_accepted_and_an_oversize_row_becomes_a_dead_letter() {
+    let mut rig = rig(|_, rows| if rows.len() > 10 || holds(rows, 33) { 413 } else { 204 }).await;
+    let receipt = rig.send(0, &rows(0..100)).await;
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..100).filter(|id| *id != 33).collect::<Vec<_>>());
+    assert_eq!(rig.dead().len(), 1);
+    assert_eq!(rig.dead()[0]["status"], 413);
+    assert_eq!(receipt.await, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_400_is_bisected_to_the_record_which_is_dead_lettered() {
+    let mut rig = rig(|_, rows| if holds(rows, 7) || holds(rows, 64) { 400 } else { 204 }).await;
+    let receipt = rig.send(0, &rows(0..100)).await;
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..100).filter(|id| ![7, 64].contains(id)).collect::<Vec<_>>());
+    let mut dead: Vec<_> = rig.dead().iter().map(|letter| letter["id"].as_str().expect("an id").to_owned()).collect();
+    dead.sort();
+    assert_eq!(dead, [EventId(7).to_string(), EventId(64).to_string()]);
+    assert_eq!(receipt.await, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_refuses_everything_with_400_is_waited_for_and_nothing_is_dead_lettered() {
+    let open = Arc::new(Mutex::new(false));
+    let gate = open.clone();
+    let mut rig = rig(move |_, _| if *gate.lock().unwrap() { 204 } else { 400 }).await;
+    let mut receipt = rig.send(0, &rows(0..1000)).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert!(rig.dead().is_empty() && rig.accepted().is_empty());
+    assert!(futures::poll!(&mut receipt).is_pending());
+    assert!(rig.requests() < 2500, "it doesn't hammer: {}", rig.requests());
+    assert!(rig.reason().contains("every record"), "{}", rig.reason());
+    *open.lock().unwrap() = true;
+    rig.end().await;
+    assert_eq!(rig.accepted(), (0..1000).collect::<Vec<_>>());
+    assert!(rig.dead().is_empty());
+    assert_eq!(receipt.await, Outcome::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up() {
+    let mut rig = rig(|_, rows| if holds(rows, 0) { 400 } else { 204 }).await;
+    let mut bad = rig.send(0, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(rig.dead().is_empty(), "no proof yet");
+    let good = rig.send(0, &rows(1..50)).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(good.await, Outcome::Delivered, "the later batch isn't held up");
+    assert_eq!(rig.dead().len(), 1);
+    assert!(futures::poll!(&mut bad).is_ready());
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_pauses_the_whole_sink_for_its_retry_after() {
+    let mut rig = rig(|number, _| if number == 0 { 429 } else { 204 }).await;
+    rig.azure.headers.lock().unwrap().insert("Retry-After", "70".into());
+    let first = rig.send(0, &rows(0..10)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let second = rig.send(1, &rows(10..20)).await;
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    assert_eq!(rig.requests(), 1, "nothing is sent meanwhile, to no stream");
+    assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
+    rig.end().await;
+    let requests = rig.azure.requests.lock().unwrap();
+    assert!(requests[1].0.duration_since(requests[0].0) >= Duration::from_secs(70));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_other_failure_is_waited_out_and_never_dead_lettered() {
+    let failures = [401, 403, 404, 408, 429, 500, 502, 503, 504, 599, 302, 200];
+    let mut rig = rig(move |number, _| {
+        // 200 without a body is a gateway's success; here it stands for the end of the row.
+        if number < failures.len() - 1 { failures[number] } else { 204 }
+    })
+    .await;
+    let receipt = rig.send(0, &rows(0..10)).await;
+    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!((rig.accepted().len(), rig.dead().len(), rig.requests()), (10, 0, 12));
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_role_is_waited_for_in_words() {
+    let mut rig = rig(|number, _| if number < 20 { 403 } else { 204 }).await;
+    let receipt = rig.send(0, &rows(0..10)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(rig.reason().contains("Monitoring Metrics Publisher"), "{}", rig.reason());
+    assert_eq!(receipt.await, Outcome::Delivered);
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_down_takes_no_more_than_its_bound() {
+    let mut rig = rig(|_, _| 503).await;
+    let mut sent = 0;
+    for chunk in 0..200u64 {
+        let rows = rows(chunk * 1000..(chunk + 1) * 1000);
+        let send = rig.send(0, &rows);
+        if tokio::time::timeout(Duration::from_secs(120), send).await.is_err() {
+            break;
+        }
+        sent += 1;
+    }
+    assert!(sent < 80, "back-pressure after {sent} chunks of 130 kB");
+    rig.task.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_of_20_mb_is_cut_and_delivered() {
+    let mut rig = rig(|_, _| 204).await;
+    let row = json!({"id": 1, "AdditionalFields": {"note": "z".repeat(20_000_000), "platform": "iOS"}});
+    let receipt = rig.send(0, &[row]).await;
+    rig.end().await;
+    assert_eq!(receipt.await, Outcome::Delivered);
+    let accepted = rig.azure.accepted.lock().unwrap();
+    assert_eq!(accepted[0]["AdditionalFields"]["platform"], "iOS");
+}

@@ -1,0 +1,89 @@
+//! What a scrape, an operator and the status page see of a component.
+
+use jiff::Timestamp;
+
+use super::logs::LogFormat;
+use super::logs::tests::logged;
+use super::{Component, ComponentKind, ComponentState, METRICS, MetricKind, Telemetry, Totals, metrics};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+#[test]
+fn every_metric_is_scraped_with_help_and_type() {
+    let telemetry = Telemetry::new();
+    let component = telemetry.component(ComponentKind::Sink, "sentinel");
+    for metric in METRICS {
+        match (metric.kind, metric.label) {
+            (MetricKind::Counter, None) => component.add(metric, 1),
+            (MetricKind::Counter, Some(_)) => component.add_labelled(metric, "a \"label\"\n", 1),
+            (MetricKind::Gauge, _) => component.set(metric, 1.0),
+            (MetricKind::Histogram, _) => component.observe(metric, 1.0),
+        }
+    }
+    let scrape = telemetry.render();
+    for metric in METRICS {
+        let kind = match metric.kind {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "summary",
+        };
+        assert!(scrape.contains(&format!("# HELP {} {}\n", metric.name, metric.help)), "{}", metric.name);
+        assert!(scrape.contains(&format!("# TYPE {} {kind}\n", metric.name)), "{}", metric.name);
+        let sample = "component_kind=\"sink\",component=\"sentinel\"";
+        let samples = scrape.lines().filter(|line| line.starts_with(metric.name) && line.contains(sample));
+        assert!(samples.count() > 0, "{}:\n{scrape}", metric.name);
+    }
+    assert!(scrape.contains(r#"kind="a \"label\"\n""#), "{scrape}");
+}
+
+#[test]
+fn lag_grows_while_nothing_happens() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nordpass");
+    telemetry.component(ComponentKind::Source, "idle");
+    let at = |second| Timestamp::from_second(second).unwrap();
+    assert!(!telemetry.render_at(at(50)).contains("sentinel_lag_seconds{"));
+    source.set(&metrics::CURSOR_SECONDS, 1_000.0);
+    let lag = |now| {
+        let scrape = telemetry.render_at(at(now));
+        let mut lines = scrape.lines().filter(|line| line.starts_with("sentinel_lag_seconds{"));
+        let value = lines.next().unwrap().rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(lines.next(), None, "only of what has a cursor");
+        value
+    };
+    assert_eq!([lag(1_060), lag(1_120), lag(900)], ["60", "120", "0"]);
+}
+
+#[test]
+fn waiting_is_logged_once_for_each_reason() {
+    let telemetry = Telemetry::new();
+    let sink = telemetry.component(ComponentKind::Sink, "sentinel");
+    let text = logged(LogFormat::Human, "info", || {
+        for minute in 0..5 {
+            sink.waiting("403: give the identity its role", Timestamp::from_second(minute * 60).unwrap());
+        }
+        sink.waiting("no connection", Timestamp::from_second(600).unwrap());
+        assert_eq!(
+            sink.state(),
+            ComponentState::Waiting { reason: "no connection".into(), since: NOW },
+            "waiting goes on, only for something else"
+        );
+        sink.working();
+        sink.working();
+        sink.waiting("no connection", Timestamp::from_second(700).unwrap());
+    });
+    assert_eq!(text.matches("403: give the identity").count(), 1, "{text}");
+    assert_eq!(text.matches("waiting: no connection").count(), 2, "{text}");
+    assert_eq!(text.matches("works again").count(), 1, "{text}");
+}
+
+#[test]
+fn totals_count_what_the_metrics_count() {
+    let component = Component::detached();
+    component.add(&metrics::RECEIVED, 5);
+    component.add(&metrics::SENT, 4);
+    component.add_labelled(&metrics::ERRORS, "timeout", 2);
+    component.add_labelled(&metrics::ERRORS, "status", 1);
+    component.add(&metrics::PAGES, 9);
+    assert_eq!(component.totals(), Totals { received: 5, sent: 4, errors: 3, dead_letters: 0 });
+}

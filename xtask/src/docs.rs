@@ -1,0 +1,112 @@
+//! `cargo xtask docs`: the reference pages that are generated from the code's own registries.
+
+use std::fs;
+use std::path::Path;
+
+use nordpass_sentinel::{catalogue, cli, config, telemetry};
+
+/// Each page: its path, and what makes it.
+type Page = (&'static str, fn() -> String);
+
+const PAGES: &[Page] = &[
+    ("docs/reference/events.md", catalogue::reference_page),
+    ("docs/reference/configuration.md", config::reference_page),
+    ("docs/reference/cli.md", cli::reference_page),
+    ("docs/reference/metrics.md", telemetry::reference_page),
+    ("docs/reference/pipeline.schema.json", schema),
+];
+
+fn schema() -> String {
+    let mut text = config::json_schema();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes all pages.
+pub fn write() -> Result<(), String> {
+    for (path, page) in PAGES {
+        let file = crate::root().join(path);
+        let text = page();
+        if fs::read_to_string(&file).is_ok_and(|found| found == text) {
+            continue;
+        }
+        fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
+            .and_then(|()| fs::write(&file, text))
+            .map_err(|error| format!("can't write {path}: {error}"))?;
+        println!("wrote {path}");
+    }
+    Ok(())
+}
+
+/// Compares all pages, and looks for links to files that aren't there.
+pub fn check() -> Result<(), String> {
+    let mut stale = Vec::new();
+    for (path, page) in PAGES {
+        let found = fs::read_to_string(crate::root().join(path)).unwrap_or_default();
+        let text = page();
+        if found != text {
+            let line = found.lines().zip(text.lines()).take_while(|(found, now)| found == now).count() + 1;
+            stale.push(format!("{path} is stale from line {line} on"));
+        }
+    }
+    if !stale.is_empty() {
+        return Err(format!("{}\nhint: run `cargo xtask docs`", stale.join("\n")));
+    }
+    println!("{} generated pages are current", PAGES.len());
+    links()
+}
+
+/// Relative links of all Markdown files of the repository.
+fn links() -> Result<(), String> {
+    let (mut dead, mut number) = (Vec::new(), 0);
+    let mut folders = vec![crate::root()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|error| format!("can't read {}: {error}", folder.display()))?;
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let name = entry.file_name();
+            if path.is_dir() {
+                if !["target", ".git", "node_modules"].iter().any(|skip| name == *skip) {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let text = fs::read_to_string(&path).unwrap_or_default();
+                for target in targets(&text) {
+                    number += 1;
+                    if !folder.join(target).exists() {
+                        dead.push(format!("{}: {target}", path.strip_prefix(crate::root()).unwrap_or(&path).display()));
+                    }
+                }
+            }
+        }
+    }
+    if dead.is_empty() {
+        println!("{number} relative links lead somewhere");
+        Ok(())
+    } else {
+        Err(format!("links to nowhere:\n{}", dead.join("\n")))
+    }
+}
+
+/// The relative link targets of a Markdown text, without their anchors.
+fn targets(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| {
+        let target = rest.split(')').next()?.split('#').next()?;
+        let relative =
+            !target.is_empty() && !target.contains("://") && !target.contains(' ') && !target.starts_with("mailto:");
+        relative.then_some(target)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::targets;
+
+    #[test]
+    fn finds_relative_targets_only() {
+        let text = "[a](docs/a.md#part) [b](https://example.com) [c](#here) ![d](d.png)";
+        assert_eq!(targets(text).collect::<Vec<_>>(), ["docs/a.md", "d.png"]);
+    }
+}

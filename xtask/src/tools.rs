@@ -1,0 +1,76 @@
+//! The tools that the tests need, each of a pinned version, in `target/tools/`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::process::run;
+use crate::steps::cargo;
+
+const CARGO_DENY: &str = "0.20.2";
+
+/// A tool's folder, and whether it already holds what `stamp` says.
+fn folder(tool: &str, stamp: &str) -> Result<(PathBuf, bool), String> {
+    let dir = crate::root().join("target/tools").join(tool);
+    let ready = fs::read_to_string(dir.join("stamp")).is_ok_and(|found| found == stamp);
+    fs::create_dir_all(&dir).map_err(|error| format!("can't make {}: {error}", dir.display()))?;
+    Ok((dir, ready))
+}
+
+fn stamp(dir: &std::path::Path, stamp: &str) -> Result<(), String> {
+    fs::write(dir.join("stamp"), stamp).map_err(|error| format!("can't write to {}: {error}", dir.display()))
+}
+
+/// cargo-deny, built without optimisation: it runs for a second, and builds in half the time.
+pub fn cargo_deny() -> Result<PathBuf, String> {
+    let (dir, ready) = folder("cargo-deny", CARGO_DENY)?;
+    if !ready {
+        println!("installing cargo-deny {CARGO_DENY} (once, about two minutes)");
+        let mut install = cargo();
+        install.args(["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY, "--root"]).arg(&dir);
+        for (name, value) in [("OPT_LEVEL", "0"), ("LTO", "off"), ("DEBUG", "0"), ("CODEGEN_UNITS", "16")] {
+            install.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+        }
+        // Its own build folder: nothing of the project's is rebuilt for it.
+        install.env("CARGO_TARGET_DIR", dir.join("build"));
+        run(&mut install)?;
+        let _ = fs::remove_dir_all(dir.join("build"));
+        stamp(&dir, CARGO_DENY)?;
+    }
+    Ok(dir.join("bin/cargo-deny"))
+}
+
+/// Python with the official ingestion client, as `tests/clients/requirements.txt` pins it.
+pub fn python() -> Result<PathBuf, String> {
+    let wanted = read("tests/clients/requirements.txt")?;
+    let (dir, ready) = folder("python", &wanted)?;
+    let python = dir.join("venv/bin/python");
+    if !ready {
+        println!("installing the official Python client (once)");
+        let _ = fs::remove_dir_all(dir.join("venv"));
+        run(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")))?;
+        let requirements = crate::root().join("tests/clients/requirements.txt");
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        run(Command::new(&python).args(pip).arg(requirements))?;
+        stamp(&dir, &wanted)?;
+    }
+    Ok(python)
+}
+
+/// The folder whose `node_modules` has the official JavaScript client, as `tests/clients/package.json` pins it.
+pub fn node() -> Result<PathBuf, String> {
+    let wanted = read("tests/clients/package.json")?;
+    let (dir, ready) = folder("node", &wanted)?;
+    if !ready {
+        println!("installing the official JavaScript client (once)");
+        fs::write(dir.join("package.json"), &wanted).map_err(|error| error.to_string())?;
+        let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"];
+        run(Command::new("npm").args(npm).arg(&dir))?;
+        stamp(&dir, &wanted)?;
+    }
+    Ok(dir)
+}
+
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(crate::root().join(path)).map_err(|error| format!("can't read {path}: {error}"))
+}
