@@ -14,7 +14,9 @@ use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 use crate::event::EventId;
-use crate::handles::Disk;
+use crate::handles::{Disk, Handles};
+use crate::http::Backoff;
+use crate::telemetry::{Component, metrics};
 
 /// One record that its destination refused, or that isn't a record at all.
 #[derive(Clone)]
@@ -160,6 +162,28 @@ impl DeadLetters {
         let new = keys.len();
         inner.known.extend(keys);
         Ok(new)
+    }
+}
+
+impl DeadLetters {
+    /// Writes letters however long the disk refuses, and says meanwhile what it waits for. Answers how many were new.
+    pub async fn keep(&self, letters: &[DeadLetter], handles: &Handles, telemetry: &Component) -> usize {
+        let mut backoff = Backoff::new(handles.random.clone());
+        loop {
+            match self.write(letters).await {
+                Ok(new) => {
+                    telemetry.add(&metrics::DEAD_LETTERS, new as u64);
+                    return new;
+                }
+                Err(error) => {
+                    telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
+                    telemetry.add(&metrics::RETRIES, 1);
+                    let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
+                    telemetry.waiting(&reason, handles.clock.now());
+                    backoff.wait().await;
+                }
+            }
+        }
     }
 }
 

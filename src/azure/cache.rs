@@ -34,6 +34,10 @@ struct State {
     /// When to renew it.
     renew: Option<Timestamp>,
     serial: u64,
+    /// Counts the fetches that failed without an old token to go on with.
+    failures: u64,
+    /// Why the last of them failed.
+    failure: Option<TokenError>,
 }
 
 impl TokenCache {
@@ -76,9 +80,25 @@ impl TokenCache {
     }
 }
 
+impl TokenCache {
+    /// The error of a fetch that has failed since `failures` were counted.
+    fn failed_since(&self, failures: u64) -> Option<TokenError> {
+        let state = self.state();
+        if state.failures == failures { None } else { state.failure.clone() }
+    }
+
+    fn fail(&self, error: TokenError) -> TokenError {
+        let mut state = self.state();
+        state.failures += 1;
+        state.failure = Some(error.clone());
+        error
+    }
+}
+
 impl TokenProvider for TokenCache {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>> {
         Box::pin(async move {
+            let failures = self.state().failures;
             let current = self.current();
             if let Some((token, false)) = current {
                 return Ok(token);
@@ -87,7 +107,14 @@ impl TokenProvider for TokenCache {
                 (Ok(guard), _) => guard,
                 // Somebody renews it; meanwhile the old one is good.
                 (Err(_), Some((token, _))) => return Ok(token.clone()),
-                (Err(_), None) => self.fetching.lock().await,
+                (Err(_), None) => {
+                    let guard = self.fetching.lock().await;
+                    // The answer is for everyone who waited for it: ten callers in a row would each wait as long.
+                    if let (None, Some(error)) = (self.current(), self.failed_since(failures)) {
+                        return Err(error);
+                    }
+                    guard
+                }
             };
             if let Some((token, false)) = self.current() {
                 return Ok(token);
@@ -100,7 +127,7 @@ impl TokenProvider for TokenCache {
                         self.state().renew = self.clock.now().checked_add(AGAIN).ok();
                         Ok(token)
                     }
-                    None => Err(error),
+                    None => Err(self.fail(error)),
                 },
             }
         })
@@ -124,6 +151,7 @@ mod tests {
 
     #[derive(Default)]
     struct Script {
+        asked: AtomicUsize,
         fetched: AtomicUsize,
         broken: AtomicBool,
     }
@@ -131,6 +159,7 @@ mod tests {
     impl TokenSource for Arc<Script> {
         fn fetch(&self) -> BoxFuture<'_, Result<super::super::credential::Fetched, TokenError>> {
             Box::pin(async {
+                self.asked.fetch_add(1, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 if self.broken.load(Ordering::Relaxed) {
                     return Err(TokenError { reason: "AADSTS7000215".into() });
@@ -190,5 +219,28 @@ mod tests {
         assert_eq!(text(&cache).await.as_deref(), Ok("token-2"));
         cache.invalidate(&first);
         assert_eq!(text(&cache).await.as_deref(), Ok("token-2"), "another caller's late complaint");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_who_wait_for_a_token_share_its_failure() {
+        let (cache, script) = cache();
+        script.broken.store(true, Ordering::Relaxed);
+        let began = tokio::time::Instant::now();
+        let all = futures::future::join_all((0..10).map(|_| text(&cache))).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!((began.elapsed().as_secs(), script.asked.load(Ordering::Relaxed)), (1, 1));
+        assert!(text(&cache).await.is_err(), "who comes later asks again");
+        assert_eq!(script.asked.load(Ordering::Relaxed), 2);
+        script.broken.store(false, Ordering::Relaxed);
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-1"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_goes_away_while_fetching_holds_nobody_up() {
+        let (cache, script) = cache();
+        let gone = tokio::time::timeout(Duration::from_millis(500), text(&cache)).await;
+        assert!(gone.is_err());
+        assert_eq!(text(&cache).await.as_deref(), Ok("token-1"));
+        assert_eq!(script.asked.load(Ordering::Relaxed), 2);
     }
 }

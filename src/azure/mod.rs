@@ -2,14 +2,19 @@
 //!
 //! Tokens come from Microsoft's `azure_identity`, over our own transport ([`transport`]), through one cache of ours
 //! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
-//! copy of a token that Azure has just refused. It computes expiry with the machine's clock; the cache only keeps the
-//! remaining lifetime and counts it on the [`Clock`](crate::handles::Clock) handle.
+//! copy of a token that Azure has just refused. It also computes expiry with the machine's clock, which nothing here
+//! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
+//! [`Clock`](crate::handles::Clock) handle.
 
 mod cache;
 mod clouds;
 mod credential;
+mod refusal;
 mod settings;
 mod transport;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -79,7 +79,7 @@ impl CredentialSettings {
     /// Reads a `credential` table.
     pub fn read(section: &mut Section) -> Self {
         let kind = section.text("kind");
-        let authority_host = section.optional_url("authority_host");
+        let authority_host = authority_host(section);
         match kind.as_str() {
             "client_secret" => {
                 let mut needed = |name: &str| {
@@ -93,6 +93,7 @@ impl CredentialSettings {
                     })
                 };
                 let (tenant_id, client_id) = (needed("tenant_id"), needed("client_id"));
+                check_tenant(section, &tenant_id);
                 let client_secret = secret(section, "client_secret", "client_secret");
                 Self::ClientSecret { tenant_id, client_id, client_secret, authority_host }
             }
@@ -112,6 +113,24 @@ impl CredentialSettings {
             Self::ClientSecret { authority_host, .. } => authority_host.as_deref(),
             Self::ManagedIdentity { .. } | Self::Token { .. } => None,
         }
+    }
+}
+
+/// Always https, loopback hosts included: `azure_identity` would refuse it, which at run time means waiting for ever.
+fn authority_host(section: &mut Section) -> Option<String> {
+    let url = section.optional_url("authority_host")?;
+    if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:")) {
+        let hint = "write https://…; for one of your own, name its certificate's authority in `tls.ca_file`";
+        section.error("authority_host", "`authority_host` must be https", hint);
+    }
+    Some(url)
+}
+
+/// What `azure_identity` would refuse, for the same reason.
+fn check_tenant(section: &mut Section, tenant: &str) {
+    if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
+        let hint = "copy the Directory (tenant) ID from the app registration's overview";
+        section.error("tenant_id", "`tenant_id` is neither an ID nor a domain name", hint);
     }
 }
 
@@ -147,5 +166,19 @@ mod tests {
         assert!(errors("kind = \"azure_cli\"")[0].contains("later version"));
         let whole = "kind = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"c\"\nclient_secret = \"${S}\"";
         assert_eq!(errors(whole).len(), 0);
+    }
+
+    #[test]
+    fn what_would_only_fail_at_run_time_is_an_error_at_once() {
+        let with = |tenant: &str, host: &str| {
+            errors(&format!(
+                "kind = \"client_secret\"\ntenant_id = \"{tenant}\"\nclient_id = \"c\"\nclient_secret = \"${{S}}\"\n\
+                 authority_host = \"{host}\""
+            ))
+        };
+        assert_eq!(with("contoso.onmicrosoft.com", "https://127.0.0.1:1"), Vec::<String>::new());
+        assert_eq!(with("t", "http://127.0.0.1:1"), ["`authority_host` must be https"]);
+        assert_eq!(with("t", "http://login.example").len(), 1, "said once");
+        assert_eq!(with("a/b", "https://login.example"), ["`tenant_id` is neither an ID nor a domain name"]);
     }
 }

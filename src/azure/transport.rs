@@ -1,8 +1,13 @@
 //! Our HTTP client as `azure_core`'s transport.
+//!
+//! It also takes back what the library would decide and we must. The library tells a token's end by the machine's
+//! clock, and for a virtual machine's identity it retries for more than a minute whatever its options say. So this
+//! adapter notes how long the token lives, and hands over every failure as an error of a kind that is never retried.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
@@ -10,59 +15,164 @@ use azure_core::http::request::Body;
 use azure_core::http::{
     AsyncRawResponse, ClientOptions, HttpClient as AzureClient, Request, RetryOptions, StatusCode, Transport,
 };
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
 
+use super::refusal::{self, Asked};
+use crate::handles::Clock;
 use crate::http::HttpClient;
 
-/// Options for a credential: our client, and no retries of the library's own. Whoever asks for a token waits better.
-pub fn options(http: Arc<dyn HttpClient>) -> ClientOptions {
-    ClientOptions {
-        retry: RetryOptions::none(),
-        transport: Some(Transport::new(Arc::new(Adapter(http)))),
-        ..ClientOptions::default()
+/// The transport of one fetch of a token.
+pub struct Exchange {
+    http: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
+    asked: Asked,
+    seen: Mutex<Seen>,
+}
+
+/// What the last answer said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// There was none: the library asked nobody.
+    #[default]
+    Nothing,
+    /// No token, and why.
+    Failed(String),
+    /// A success, and how long the token in it lives; `None` where it doesn't say.
+    Answer(Option<Duration>),
+}
+
+impl Exchange {
+    /// A transport that has seen nothing yet.
+    pub fn new(http: Arc<dyn HttpClient>, clock: Arc<dyn Clock>, asked: Asked) -> Arc<Self> {
+        Arc::new(Self { http, clock, asked, seen: Mutex::default() })
+    }
+
+    /// Options for a credential that use this transport.
+    pub fn options(self: &Arc<Self>) -> ClientOptions {
+        ClientOptions {
+            retry: RetryOptions::none(),
+            transport: Some(Transport::new(self.clone())),
+            ..ClientOptions::default()
+        }
+    }
+
+    /// What the last answer said.
+    pub fn seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, seen: Seen) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
+    async fn exchange(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let host = request.url().host_str().unwrap_or_default();
+        let Some(ours) = translate(request) else {
+            return Err(self.fail(format!("no token: the request to {host} can't be written")));
+        };
+        let answer = self.http.send(ours).await.map_err(|error| self.fail(format!("no token: {error}")))?;
+        let status = answer.status().as_u16();
+        if !answer.status().is_success() {
+            return Err(self.fail(refusal::sentence(self.asked, host, status, answer.body())));
+        }
+        self.note(Seen::Answer(lifetime(answer.body(), self.clock.now())));
+        Ok(AsyncRawResponse::from_bytes(StatusCode::from(status), Headers::new(), answer.into_body()))
+    }
+
+    fn fail(&self, reason: String) -> azure_core::Error {
+        self.note(Seen::Failed(reason.clone()));
+        // Not `Io`, which the library takes for a reason to try again.
+        azure_core::Error::with_message(ErrorKind::Other, reason)
     }
 }
 
-struct Adapter(Arc<dyn HttpClient>);
+/// The library's request as ours; `None` when a value in it can't stand there.
+fn translate(request: &Request) -> Option<http::Request<Bytes>> {
+    let mut ours = http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
+    for (name, value) in request.headers().iter() {
+        ours = ours.header(name.as_str(), value.as_str());
+    }
+    match request.body() {
+        Body::Bytes(bytes) => ours.body(bytes.clone()).ok(),
+        // No credential streams its request.
+        Body::SeekableStream(_) => None,
+    }
+}
 
-impl fmt::Debug for Adapter {
+/// A number, or a string that holds one: Entra writes the first, a managed identity's endpoint the second.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(i64),
+    Quoted(String),
+}
+
+impl Number {
+    fn value(&self) -> Option<i64> {
+        match self {
+            Self::Plain(value) => Some(*value),
+            Self::Quoted(text) => text.trim().parse().ok(),
+        }
+    }
+}
+
+/// How long the token in an answer lives. `expires_in` holds whatever our clock shows, so it counts first. A token
+/// that would have ended already is nonsense of somebody's clock: then nobody knows, and a refusal will tell.
+fn lifetime(body: &[u8], now: Timestamp) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Answer {
+        expires_in: Option<Number>,
+        expires_on: Option<Number>,
+    }
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let expires_in = answer.expires_in.and_then(|number| number.value());
+    let expires_on = || answer.expires_on?.value()?.checked_sub(now.as_second());
+    let seconds = expires_in.or_else(expires_on).and_then(|seconds| u64::try_from(seconds).ok())?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
+}
+
+impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Adapter")
+        f.write_str("Exchange")
     }
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = azure_core::Result<AsyncRawResponse>> + Send + 'a>>;
 
 /// Written out instead of with `async_trait`: one method isn't worth a dependency.
-impl AzureClient for Adapter {
+impl AzureClient for Exchange {
     fn execute_request<'life0, 'life1, 'async_trait>(&'life0 self, request: &'life1 Request) -> Answer<'async_trait>
     where
         'life0: 'async_trait,
         'life1: 'async_trait,
         Self: 'async_trait,
     {
-        Box::pin(async move {
-            let mut builder = http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
-            for (name, value) in request.headers().iter() {
-                builder = builder.header(name.as_str(), value.as_str());
-            }
-            let body = match request.body() {
-                Body::Bytes(bytes) => bytes.clone(),
-                Body::SeekableStream(_) => return Err(error("a credential's request isn't streamed".to_owned())),
-            };
-            let request = builder.body(body).map_err(|_| error("a credential's request can't be built".to_owned()))?;
-            let answer = self.0.send(request).await.map_err(|failure| error(failure.to_string()))?;
-            let mut headers = Headers::new();
-            for (name, value) in answer.headers() {
-                if let Ok(value) = value.to_str() {
-                    headers.insert(name.as_str().to_owned(), value.to_owned());
-                }
-            }
-            let status = StatusCode::from(answer.status().as_u16());
-            Ok(AsyncRawResponse::from_bytes(status, headers, answer.into_body()))
-        })
+        Box::pin(self.exchange(request))
     }
 }
 
-fn error(reason: String) -> azure_core::Error {
-    azure_core::Error::with_message(ErrorKind::Io, reason)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_s_life_is_read_in_every_spelling() {
+        let now = Timestamp::from_second(1_000).expect("a time");
+        for (body, seconds) in [
+            (r#"{"expires_in":3599}"#, Some(3599)),
+            (r#"{"expires_in":"3599","expires_on":"9"}"#, Some(3599)),
+            (r#"{"expires_on":"1600"}"#, Some(600)),
+            (r#"{"expires_on":1600}"#, Some(600)),
+            (r#"{"expires_on":"1000"}"#, None),
+            (r#"{"expires_on":"-9223372036854775808"}"#, None),
+            (r#"{"expires_in":-5}"#, None),
+            (r#"{"expires_in":"soon"}"#, None),
+            ("{}", None),
+            ("<html>", None),
+        ] {
+            assert_eq!(lifetime(body.as_bytes(), now), seconds.map(Duration::from_secs), "{body}");
+        }
+    }
 }

@@ -71,6 +71,8 @@ pub trait Disk: Send + Sync {
             self.append_synced(&new, data).await?;
             self.rename(&new, path).await?;
             match path.parent() {
+                // A bare name lies in the working directory.
+                Some(dir) if dir.as_os_str().is_empty() => self.sync_dir(Path::new(".")).await,
                 Some(dir) => self.sync_dir(dir).await,
                 None => Ok(()),
             }

@@ -4,7 +4,6 @@
 //! delivery guarantee run the very same code with a clock that they turn, a disk that they tear and a network that
 //! they cut. Sleeping is `tokio::time`, which tests pause; [`Clock`] is only for the time of day.
 
-mod backoff;
 mod clock;
 mod disk;
 mod memory;
@@ -12,11 +11,10 @@ mod random;
 
 use std::sync::Arc;
 
-pub use backoff::Backoff;
 pub use clock::{Clock, SystemClock, TestClock};
 pub use disk::{Disk, DiskLock, FileEntry, SystemDisk};
 pub use memory::MemoryDisk;
-pub use random::{Random, SeededRandom, SystemRandom};
+pub use random::{Random, SeededRandom, SystemRandom, mix};
 
 use crate::http::Network;
 

@@ -1,7 +1,8 @@
-//! The real client, on reqwest.
+//! The real client, on reqwest with rustls.
 
-use std::error::Error;
-use std::sync::Arc;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,10 +10,14 @@ use futures::future::BoxFuture;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Proxy};
 
-use super::{HttpClient, HttpError, HttpSettings, Network};
+use super::failure;
+use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 
-/// A connection that isn't there after this never comes.
+/// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
+/// hole is noticed while a slow answer is still waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longer than the usual minute between two polls, so that the next one finds its connection open.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Clients that use the machine's network.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,97 +25,147 @@ pub struct SystemNetwork;
 
 impl Network for SystemNetwork {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
-        let mut builder = reqwest::Client::builder()
-            // A redirect would carry the token to another place.
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.request_timeout))
-            .timeout(settings.request_timeout)
-            .user_agent(concat!("nordpass-sentinel/", env!("CARGO_PKG_VERSION")));
-        let read = |what: &str, path: &std::path::Path| {
-            std::fs::read(path).map_err(|error| format!("can't read the {what} {}: {error}", path.display()))
-        };
-        if let Some(path) = &settings.ca_file {
-            let pem = read("ca_file", path)?;
-            let authorities = Certificate::from_pem_bundle(&pem).map_err(|_| no_pem("ca_file", path))?;
-            if authorities.is_empty() {
-                return Err(no_pem("ca_file", path));
-            }
-            builder = builder.tls_certs_merge(authorities);
-        }
-        if let (Some(cert), Some(key)) = (&settings.cert_file, &settings.key_file) {
-            let mut pem = read("cert_file", cert)?;
-            pem.push(b'\n');
-            pem.extend(read("key_file", key)?);
-            builder = builder.identity(Identity::from_pem(&pem).map_err(|_| no_pem("cert_file or key_file", cert))?);
-        }
-        match settings.proxy.as_deref() {
-            Some("none") => builder = builder.no_proxy(),
-            Some(url) => builder = builder.proxy(Proxy::all(url).map_err(|_| "`proxy` is no proxy's URL".to_owned())?),
-            None => {}
-        }
-        let client = builder.build().map_err(|error| format!("no HTTP client can be made: {}", causes(&error)))?;
-        let (limit, timeout) = (settings.max_body_bytes, settings.request_timeout);
-        Ok(Arc::new(SystemClient { client, limit, timeout }))
+        let direct = settings.direct;
+        let client = build(settings, direct)?;
+        let direct = if direct { OnceLock::from(client.clone()) } else { OnceLock::new() };
+        Ok(Arc::new(SystemClient { client, direct, settings: settings.clone() }))
     }
-}
-
-fn no_pem(what: &str, path: &std::path::Path) -> String {
-    format!("{what} {} holds no certificate in PEM form", path.display())
 }
 
 struct SystemClient {
     client: reqwest::Client,
-    limit: usize,
-    timeout: Duration,
+    /// For loopback hosts where the environment names a proxy: no proxy can reach our loopback. Made when first used.
+    direct: OnceLock<reqwest::Client>,
+    settings: HttpSettings,
 }
 
 impl HttpClient for SystemClient {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
-        Box::pin(async move {
-            let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
-            let failed = |error: reqwest::Error| self.error(host.clone(), error);
-            let request = reqwest::Request::try_from(request).map_err(failed)?;
-            let mut answer = self.client.execute(request).await.map_err(failed)?;
-            let too_large = || HttpError::TooLarge { host: host.clone(), limit: self.limit };
-            if answer.content_length().is_some_and(|length| length > self.limit as u64) {
-                return Err(too_large());
-            }
-            let mut body = BytesMut::new();
-            while let Some(part) = answer.chunk().await.map_err(failed)? {
-                if body.len() + part.len() > self.limit {
-                    return Err(too_large());
-                }
-                body.extend_from_slice(&part);
-            }
-            let mut response = http::Response::new(body.freeze());
-            *response.status_mut() = answer.status();
-            *response.headers_mut() = std::mem::take(answer.headers_mut());
-            Ok(response)
-        })
+        Box::pin(self.exchange(request))
     }
 }
 
 impl SystemClient {
-    /// Sorts reqwest's errors. Its text may hold the URL, so only its causes are quoted.
-    fn error(&self, host: String, error: reqwest::Error) -> HttpError {
-        let error = error.without_url();
-        let reason = causes(&error);
-        if error.is_timeout() {
-            return HttpError::Timeout { host, after: self.timeout };
+    async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let client = self.client_for(&host)?;
+        let request = reqwest::Request::try_from(request).map_err(|_| HttpError::Connect {
+            host: host.clone(),
+            reason: "the address isn't a complete URL".to_owned(),
+        })?;
+        let after = self.settings.request_timeout;
+        let mut answer = client.execute(request).await.map_err(|error| failure::sending(error, &host, after))?;
+
+        let limit = self.settings.max_body_bytes;
+        let too_large = || HttpError::TooLarge { host: host.clone(), limit };
+        let announced = answer.content_length().unwrap_or(0);
+        if announced > limit as u64 {
+            return Err(too_large());
         }
-        if error.is_body() || error.is_decode() {
-            return HttpError::Body { host, reason };
+        // Not all of what is announced: a server's word alone must not make us allocate it.
+        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0).min(1 << 20));
+        while let Some(part) = answer.chunk().await.map_err(|error| failure::reading(error, &host, after))? {
+            if body.len() + part.len() > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&part);
         }
-        let tls = ["certificate", "tls", "handshake"].iter().any(|word| reason.to_ascii_lowercase().contains(word));
-        if tls { HttpError::Tls { host, reason } } else { HttpError::Connect { host, reason } }
+        let mut response = http::Response::new(body.freeze());
+        *response.status_mut() = answer.status();
+        *response.version_mut() = answer.version();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+
+    fn client_for(&self, host: &str) -> Result<&reqwest::Client, HttpError> {
+        if self.settings.proxy.is_some() || !is_loopback(host) {
+            return Ok(&self.client);
+        }
+        if let Some(direct) = self.direct.get() {
+            return Ok(direct);
+        }
+        let direct =
+            build(&self.settings, true).map_err(|reason| HttpError::Connect { host: host.to_owned(), reason })?;
+        Ok(self.direct.get_or_init(|| direct))
     }
 }
 
-/// The innermost cause says what the operating system or the TLS library said.
-fn causes(error: &dyn Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
+fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, String> {
+    let (authorities, identity) = (authorities(settings)?, identity(settings)?);
+    let proxy = match &settings.proxy {
+        Some(url) if !direct => {
+            // Not the library's words: a proxy's URL may hold a password.
+            Some(Proxy::all(url.as_str()).map_err(|_| "`proxy` isn't the URL of a proxy".to_owned())?)
+        }
+        _ => None,
+    };
+    let builder = || {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("nordpass-sentinel/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.request_timeout))
+            .timeout(settings.request_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .tcp_keepalive(Duration::from_secs(30));
+        if direct {
+            builder = builder.no_proxy();
+        }
+        if let Some(proxy) = &proxy {
+            builder = builder.proxy(proxy.clone());
+        }
+        if let Some(identity) = &identity {
+            builder = builder.identity(identity.clone());
+        }
+        builder
+    };
+    let client = builder().tls_certs_merge(authorities.iter().cloned()).build();
+    client.or_else(|error| {
+        if !authorities.is_empty() {
+            return Err(format!("the TLS settings can't be used: {}", failure::reason(&error)));
+        }
+        // A minimal container has no certificate authorities at all. Plain http to loopback works without them, and
+        // everything else gets a clear TLS error, which is waited for like any other.
+        let client = builder()
+            .tls_certs_only(std::iter::empty())
+            .build()
+            .map_err(|error| format!("the TLS settings can't be used: {}", failure::reason(&error)))?;
+        tracing::warn!(
+            "this system has no certificate authorities, so no https server is trusted: install the \
+             `ca-certificates` package or set `tls.ca_file`"
+        );
+        Ok(client)
+    })
+}
+
+fn read(path: &Path, name: &str) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("can't read `{name}` {}: {error}", path.display()))
+}
+
+fn authorities(settings: &HttpSettings) -> Result<Vec<Certificate>, String> {
+    let Some(path) = &settings.ca_file else { return Ok(Vec::new()) };
+    let wrong = || format!("`ca_file` {} holds no PEM certificate", path.display());
+    let certificates = Certificate::from_pem_bundle(&read(path, "ca_file")?).map_err(|_| wrong())?;
+    if certificates.is_empty() { Err(wrong()) } else { Ok(certificates) }
+}
+
+fn identity(settings: &HttpSettings) -> Result<Option<Identity>, String> {
+    match (&settings.cert_file, &settings.key_file) {
+        (Some(cert), Some(key)) => {
+            let mut pem = read(cert, "cert_file")?;
+            pem.push(b'\n');
+            pem.extend(read(key, "key_file")?);
+            let identity = Identity::from_pem(&pem).map_err(|_| {
+                format!(
+                    "`cert_file` {} and `key_file` {} don't hold a PEM certificate and its key",
+                    cert.display(),
+                    key.display()
+                )
+            })?;
+            Ok(Some(identity))
+        }
+        (None, None) => Ok(None),
+        _ => Err("`cert_file` and `key_file` belong together".to_owned()),
     }
-    innermost.to_string()
 }

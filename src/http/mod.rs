@@ -6,13 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-mod backoff;
 mod client;
-mod retry_after;
+mod failure;
+mod retry;
 
-pub use backoff::Backoff;
 pub use client::SystemNetwork;
-pub use retry_after::retry_after;
+pub use retry::{Backoff, FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT, retry_after};
 
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +22,10 @@ pub struct HttpSettings {
     pub cert_file: Option<std::path::PathBuf>,
     /// A PEM file with the key of `cert_file`.
     pub key_file: Option<std::path::PathBuf>,
-    /// The proxy's URL; without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count.
+    /// The proxy's URL; without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count (loopback hosts aside).
     pub proxy: Option<String>,
+    /// Never through a proxy, whatever `proxy` and the environment say: for a machine's own metadata service.
+    pub direct: bool,
     /// How long one request may take, its answer's body included.
     pub request_timeout: Duration,
     /// The longest answer body that is read, in bytes.
@@ -38,6 +39,7 @@ impl Default for HttpSettings {
             cert_file: None,
             key_file: None,
             proxy: None,
+            direct: false,
             request_timeout: Duration::from_secs(30),
             max_body_bytes: 64 << 20,
         }
@@ -99,4 +101,28 @@ pub trait HttpClient: Send + Sync {
 pub trait Network: Send + Sync {
     /// A client with these settings, or a sentence that says which file or value is wrong.
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String>;
+}
+
+/// Whether a URL's host is this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]`.
+pub fn is_loopback(host: &str) -> bool {
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    match name.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn loopback_hosts() {
+        for host in ["localhost", "LocalHost", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["", "localhost.example.com", "notlocalhost", "10.0.0.1", "127.0.0.1.example.com", "[::2]"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }

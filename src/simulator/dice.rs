@@ -1,5 +1,7 @@
 //! The simulators' own randomness: one owner, no lock, the same numbers for the same seed.
 
+pub use crate::handles::mix;
+
 /// Numbers that depend on the seed alone (`SplitMix64`). Nothing secret is made of them.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -59,13 +61,6 @@ impl Dice {
             low & 0xffff_ffff_ffff
         )
     }
-}
-
-/// Spreads a number over all 64 bits: the same for the same number.
-pub fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -68,8 +68,16 @@ impl Probes {
 
 /// The probe of a row or raw event, given as JSON text.
 pub fn probe_of(json: &str) -> Option<String> {
-    let object = Object::read(json)?;
-    PLACES.iter().find_map(|place| probe_in(object.get(place)?.get()))
+    probe_of_object(&Object::read(json)?)
+}
+
+/// The same of one that is read already.
+pub fn probe_of_object(object: &Object<'_>) -> Option<String> {
+    PLACES.iter().find_map(|place| {
+        let value = object.get(place)?.get();
+        // Metadata that isn't an object stands whole under a key of its own.
+        probe_in(value).or_else(|| probe_in(Object::read(value)?.get("Metadata")?.get()))
+    })
 }
 
 /// The probe of a `metadata` value: an object, or a string that holds one (a table may keep it as text).

@@ -136,12 +136,14 @@ mod tests {
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
         let task = tokio::spawn(to(Box::pin(write), Component::detached()).run(input));
-        let (chunk, mut receipt) = chunk(&[r#"{"a":1}"#]);
+        let (chunk, mut receipt) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
+        let mut part = [0; 4];
+        read.read_exact(&mut part).await.unwrap();
         tokio::task::yield_now().await;
-        assert!(futures::poll!(&mut receipt).is_pending(), "half of it is written");
-        let mut line = [0; 8];
-        read.read_exact(&mut line).await.unwrap();
+        assert!(futures::poll!(&mut receipt).is_pending(), "not all of it is written");
+        let mut rest = [0; 9];
+        read.read_exact(&mut rest).await.unwrap();
         assert_eq!(receipt.await, Outcome::Delivered);
         drop(output);
         task.await.unwrap().unwrap();

@@ -10,8 +10,8 @@ use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::{Chunk, EventFields, Origin, Record};
-use crate::handles::{Backoff, Handles};
-use crate::telemetry::{Component, metrics};
+use crate::handles::Handles;
+use crate::telemetry::Component;
 use crate::topology::{Closed, ComponentError, Context, Output, Shutdown};
 
 /// Parts of a second that a rate is kept in.
@@ -92,19 +92,7 @@ impl<M> Delivery<M> {
         if letters.is_empty() {
             return;
         }
-        let mut backoff = Backoff::new(self.handles.random.clone());
-        loop {
-            match self.letters.write(letters).await {
-                Ok(new) => return self.telemetry.add(&metrics::DEAD_LETTERS, new as u64),
-                Err(error) => {
-                    self.telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
-                    let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
-                    backoff.wait().await;
-                    self.telemetry.add(&metrics::RETRIES, 1);
-                }
-            }
-        }
+        self.letters.keep(letters, &self.handles, &self.telemetry).await;
     }
 }
 

@@ -125,6 +125,8 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let opened = opened
             .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name, error })
             .inspect_err(|failure| component.stopped(Some(failure.error.to_string())))?;
+        // Open is all that a sink can be before the first event: a quiet organization's pipeline is ready.
+        component.working();
         sinks.push((component, opened, input, presence));
     }
     for (component, sink, input, presence) in sinks {
@@ -173,9 +175,9 @@ async fn run_transform(
     telemetry: Component,
 ) -> Result<(), ComponentError> {
     let mut out = Vec::new();
+    telemetry.working();
     while let Some((_, chunk)) = input.receive().await {
         telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
-        telemetry.working();
         transform.transform(chunk, &mut out);
         out.reverse();
         while let Some((output, chunk)) = out.pop() {
@@ -205,7 +207,6 @@ impl Running {
         if stop == Stop::AllEnded {
             return self.report;
         }
-        tracing::info!("draining, for at most {} s", drain.as_secs());
         signal.begin();
         let deadline = tokio::time::Instant::now() + drain;
         loop {

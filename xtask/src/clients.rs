@@ -16,25 +16,22 @@ pub fn check() -> Result<(), String> {
     for client in ["python", "node"] {
         let mut simulator = Command::new(root.join("target/debug/nordpass-sentinel"));
         simulator.args(["simulate", "--tls", "--until-stdin-closes", "--events", "0", "--ca-file"]).arg(&ca_file);
+        // A 429 with Retry-After on the way: the clients must survive it, and say that they met one.
+        simulator.arg("--faults").arg(root.join("tests/clients/faults.toml"));
         simulator.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut simulator = Running(simulator.spawn().map_err(|error| format!("can't start the simulator: {error}"))?);
         let output = simulator.0.stdout.take().ok_or("the simulator has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).map_err(|error| format!("the simulator says nothing: {error}"))?;
-        let mut command = match client {
-            "python" => {
-                let mut command = Command::new(&python);
-                command.arg(root.join("tests/clients/ingest.py"));
-                command
-            }
-            _ => {
-                // Node looks for packages beside the script, so the script runs from where they are.
-                let script = node.join("ingest.mjs");
-                std::fs::copy(root.join("tests/clients/ingest.mjs"), &script).map_err(|error| error.to_string())?;
-                let mut command = Command::new("node");
-                command.arg(script).env("NODE_EXTRA_CA_CERTS", &ca_file);
-                command
-            }
+        let mut command = if client == "python" {
+            let mut command = Command::new(&python);
+            command.arg(root.join("tests/clients/ingest.py"));
+            command
+        } else {
+            let mut command = Command::new("node");
+            command.arg(root.join("tests/clients/ingest.mjs"));
+            command.env("NODE_EXTRA_CA_CERTS", &ca_file).env("NODE_PATH", node.join("node_modules"));
+            command
         };
         run(command.env("SIMULATOR", line.trim()))?;
     }

@@ -171,7 +171,7 @@ fn the_runnable_files_fit_the_schema() {
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines")).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(verdict(&registry(), &text), [""; 0], "{}", path.display());
+        assert_eq!(verdict(&Registry::built_in(), &text), [""; 0], "{}", path.display());
     }
 }
 

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use serde_json::value::RawValue;
 
 use super::dcr::{ColumnKind, Stream};
-use crate::simulator::probe::{Object, probe_in};
+use crate::simulator::probe::{Object, probe_of_object};
 
 /// A longer value of one field is cut, without an error.
 pub const FIELD_BYTES: usize = 64 * 1024;
@@ -77,8 +76,7 @@ pub fn check(row: &str, rules: Rules<'_>) -> Result<Checked, String> {
             entry(&mut stored, name, &kept);
         }
     }
-    checked.probe =
-        ["AdditionalFields", "metadata"].iter().find_map(|place| probe_in(object.get(place).map(RawValue::get)?));
+    checked.probe = probe_of_object(&object);
     if rules.stream.columns.contains_key(TIME) {
         checked.time_replaced = !time.is_some_and(|time| time_counts(time, rules.now));
         if rules.store {

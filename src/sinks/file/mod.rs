@@ -26,7 +26,8 @@ use self::group::{Collector, Group};
 use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
-use crate::handles::{Backoff, Handles};
+use crate::handles::Handles;
+use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Context, Input, Sink};
 

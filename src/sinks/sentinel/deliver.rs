@@ -166,29 +166,16 @@ impl Courier {
             time: self.handles.clock.now_seconds(),
             record: rows.text(0).to_owned(),
         };
-        let mut backoff = Backoff::new(self.handles.random.clone());
-        loop {
-            match self.dead_letters.write(std::slice::from_ref(&letter)).await {
-                Ok(new) => {
-                    self.telemetry.add(&metrics::DEAD_LETTERS, new as u64);
-                    tracing::warn!(
-                        component = self.telemetry.name(),
-                        id = %letter.id,
-                        status = refusal.status,
-                        code = refusal.code.as_deref(),
-                        "dead letter: {reason}"
-                    );
-                    return rows.delivered();
-                }
-                Err(error) => {
-                    self.telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
-                    let reason =
-                        format!("the dead-letter file can't be written: {error}; free space or repair the disk");
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-            }
+        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.handles, &self.telemetry).await > 0 {
+            tracing::warn!(
+                component = self.telemetry.name(),
+                id = %letter.id,
+                status = refusal.status,
+                code = refusal.code.as_deref(),
+                "dead letter: {reason}"
+            );
         }
+        rows.delivered();
     }
 
     /// Sends until the answer says something about the rows.

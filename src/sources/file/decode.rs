@@ -31,9 +31,9 @@ pub struct Zstd {
 impl Decoder {
     /// A decoder for a file.
     pub fn for_path(path: &str) -> io::Result<Self> {
-        Ok(if path.as_bytes().ends_with(b".gz") {
+        Ok(if path.ends_with(".gz") {
             Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
-        } else if path.as_bytes().ends_with(b".zst") {
+        } else if path.ends_with(".zst") {
             Self::Zstd(Box::new(Zstd { decoder: raw::Decoder::new()?, open: false, full: false, room: vec![0; STEP] }))
         } else {
             Self::Plain
@@ -94,13 +94,13 @@ impl Decoder {
     /// The file has ended: the rest of the text, or an error if it ends in the middle.
     pub fn finish(&mut self, text: &mut Vec<u8>) -> io::Result<()> {
         match self {
+            Self::Zstd(zstd) if zstd.open => Err(io::ErrorKind::UnexpectedEof.into()),
+            Self::Plain | Self::Zstd(_) => Ok(()),
             Self::Gzip(decoder) => {
                 let result = decoder.try_finish();
                 text.append(decoder.get_mut());
                 result
             }
-            Self::Zstd(zstd) if zstd.open => Err(io::ErrorKind::UnexpectedEof.into()),
-            Self::Plain | Self::Zstd(_) => Ok(()),
         }
     }
 }

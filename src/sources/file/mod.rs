@@ -24,7 +24,7 @@ use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
 use crate::checkpoint::{CheckpointError, SourceState};
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
-use crate::handles::Backoff;
+use crate::http::Backoff;
 use crate::telemetry::metrics;
 use crate::topology::{Closed, ComponentError, Context, Output, Source};
 

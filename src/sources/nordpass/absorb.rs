@@ -16,7 +16,6 @@ use crate::checkpoint::{KnownId, SourceState};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::{EventFields, EventId, Identifier, Record, Shape, Span, event_time, parse_event};
 use crate::handles::Handles;
-use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 
 /// Turns pages into chunks.
@@ -68,7 +67,7 @@ impl Absorber {
         if page.repaired {
             self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not UTF-8", 1);
         }
-        let (candidates, copies) = self.decode(page, window).await?;
+        let (candidates, copies) = self.decode(page, window).await;
         let mut fresh = Fresh::default();
         for candidate in candidates {
             absorbed.seconds.extend(candidate.time);
@@ -110,11 +109,7 @@ impl Absorber {
     }
 
     /// The events of a page, and how often it shows each id. Elements that are no events become dead letters here.
-    async fn decode(
-        &self,
-        page: &Page,
-        window: &mut Window,
-    ) -> Result<(Vec<Candidate>, HashMap<EventId, u32>), Trouble> {
+    async fn decode(&self, page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>) {
         let mut identifier = Identifier::default();
         let mut candidates = Vec::with_capacity(page.elements.len());
         let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
@@ -135,13 +130,13 @@ impl Absorber {
         }
         for (id, (number, body)) in no_events {
             window.note_outside(id, number);
-            self.bury(id, page.text.at(body)).await?;
+            self.bury(id, page.text.at(body)).await;
         }
-        Ok((candidates, copies))
+        (candidates, copies)
     }
 
     /// Something in `data` that isn't a JSON object can't become a row. It is kept, once, as a dead letter.
-    async fn bury(&self, id: EventId, raw: &str) -> Result<(), Trouble> {
+    async fn bury(&self, id: EventId, raw: &str) {
         let letter = DeadLetter {
             id,
             stream: None,
@@ -152,22 +147,9 @@ impl Absorber {
             time: self.handles.clock.now_seconds(),
             record: raw.to_owned(),
         };
-        let mut backoff = Backoff::new(self.handles.random.clone());
-        loop {
-            match self.dead_letters.write(std::slice::from_ref(&letter)).await {
-                Ok(0) => return Ok(()),
-                Ok(_) => {
-                    self.telemetry.add(&metrics::DEAD_LETTERS, 1);
-                    self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", 1);
-                    tracing::warn!(component = self.telemetry.name(), %id, "not a JSON object: kept as a dead letter");
-                    return Ok(());
-                }
-                Err(error) => {
-                    let reason = format!("the dead-letter file can't be written: {error}");
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-            }
+        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.handles, &self.telemetry).await > 0 {
+            self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", 1);
+            tracing::warn!(component = self.telemetry.name(), %id, "not a JSON object: kept as a dead letter");
         }
     }
 

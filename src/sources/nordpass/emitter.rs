@@ -76,10 +76,9 @@ impl Emitter {
         let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin);
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
         let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, permit });
-        tokio::select! {
-            sent = self.output.send(chunk) => sent.map_err(|_| Refusal::Ending),
-            () = self.shutdown.begun() => Err(Refusal::Ending),
-        }
+        // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
+        // readers take it while they drain; the drain's deadline ends it otherwise.
+        self.output.send(chunk).await.map_err(|_| Refusal::Ending)
     }
 
     /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.

@@ -128,7 +128,7 @@ mod tests {
         set.join_closest();
         assert_eq!(set, Intervals::from_iter([0..20, 40..41]));
         set.drop_shortest();
-        assert_eq!(set, Intervals::from_iter([0..20]));
+        assert_eq!((set.iter().len(), set.end_of(0)), (1, 20));
         assert_eq!((set.end_of(5), set.end_of(30)), (20, 30));
     }
 }

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,7 +19,7 @@ use super::client::Priority;
 use super::reader::Reader;
 use super::slice::Trouble;
 use super::state::State;
-use crate::topology::Shutdown;
+use crate::topology::{Shutdown, ShutdownSignal};
 
 /// A backlog longer than this is the history's.
 const LIVE_AT_MOST: i64 = 15 * 60;
@@ -28,8 +29,10 @@ pub struct Lanes {
     pub reader: Arc<Reader>,
     /// The state as committed.
     pub state: watch::Receiver<State>,
-    /// Told when the program is to end.
+    /// Told when the lanes are to end.
     pub shutdown: Shutdown,
+    /// Tells them.
+    pub signal: ShutdownSignal,
     /// `run --once`.
     pub once: bool,
     /// What is still to be read, besides the live end.
@@ -42,12 +45,29 @@ pub struct Lanes {
 
 impl Lanes {
     /// Reads until the program ends or, with `once`, until everything up to the start is read.
+    ///
+    /// A lane is never cut off in the middle: it is told to end, and ends between two chunks.
     pub async fn run(&self, start: i64) -> Result<(), Trouble> {
-        tokio::select! {
-            result = async { tokio::try_join!(self.live(start), self.history()).map(|_| ()) } => result,
-            // These two never end by themselves, and `once` doesn't wait for them.
-            result = async { tokio::try_join!(self.sweeps(), self.audits()).map(|_| ()) } => result,
-        }
+        let told = async |lane: BoxFuture<'_, Result<(), Trouble>>| {
+            let result = lane.await;
+            if result.is_err() {
+                self.signal.begin();
+            }
+            result
+        };
+        let reading = async {
+            let results = tokio::join!(told(Box::pin(self.live(start))), told(Box::pin(self.history())));
+            // Only `once` comes here without an error. Sweeps and audits are left aside then.
+            self.signal.begin();
+            results
+        };
+        let again = async { tokio::join!(told(Box::pin(self.sweeps())), told(Box::pin(self.audits()))) };
+        let ((live, history), (sweeps, audits)) = tokio::join!(reading, again);
+        let ended = |result: Result<(), Trouble>| match result {
+            Err(Trouble::Ending) => Ok(()),
+            result => result,
+        };
+        [live, history, sweeps, audits].into_iter().try_for_each(ended)
     }
 
     /// Live polls. `start` is where they begin: what is before it is history.

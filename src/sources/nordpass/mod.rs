@@ -63,7 +63,7 @@ use crate::checkpoint::SourceKey;
 use crate::dead_letters::DeadLetters;
 use crate::handles::Handles;
 use crate::telemetry::Component;
-use crate::topology::{ComponentError, Context, Output, Shutdown, Source};
+use crate::topology::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
 
 /// Makes the source.
 pub fn build(settings: Settings) -> Box<dyn Source> {
@@ -98,9 +98,10 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
                 .hint("move the source's folder in data_dir away to begin again with initial_lookback")
         })?,
     };
-    let client =
-        Client::new(settings.clone(), context.handles.clone(), context.telemetry.clone(), context.shutdown.clone())
-            .map_err(ComponentError::new)?;
+    // The lanes have a signal of their own: with `once` they also end when everything is read.
+    let (signal, lanes_end) = ShutdownSignal::new();
+    let client = Client::new(settings.clone(), context.handles.clone(), context.telemetry.clone(), lanes_end.clone())
+        .map_err(ComponentError::new)?;
     let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
@@ -117,7 +118,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
     };
-    let emitter = Emitter::new(output, steps, context.shutdown.clone(), store.key_id(), store.run());
+    let emitter = Emitter::new(output, steps, lanes_end.clone(), store.key_id(), store.run());
     let absorber = Absorber {
         emitter,
         registry,
@@ -136,13 +137,14 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let lanes = Lanes {
         reader,
         state: state_receiver,
-        shutdown: context.shutdown.clone(),
+        shutdown: lanes_end,
+        signal,
         once: context.once,
         backlog: Backlog::default(),
         swept: (since(state.swept_day), since(state.swept_week)),
         audited: since(state.audited),
     };
-    let reading = read(lanes, state, first_run, discoveries);
+    let reading = read(lanes, state, first_run, discoveries, context.shutdown.clone());
     let committing = committer.run(step_receiver);
     tokio::pin!(reading, committing);
     // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
@@ -161,12 +163,14 @@ async fn read(
     state: State,
     first_run: bool,
     discoveries: UnboundedReceiver<String>,
+    shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
     let start = begin(&lanes, &state, first_run);
     let known: HashSet<String> = state.organizations.iter().cloned().collect();
     let result = tokio::select! {
         biased;
         () = watch_organizations(&lanes, known, discoveries) => Ok(()),
+        () = pass_on(&shutdown, &lanes.signal) => Ok(()),
         result = lanes.run(start) => result,
     };
     match result {
@@ -176,31 +180,41 @@ async fn read(
     }
 }
 
+/// Tells the lanes that the program is to end. Never resolves: the lanes do.
+async fn pass_on(shutdown: &Shutdown, signal: &ShutdownSignal) {
+    shutdown.begun().await;
+    signal.begin();
+    std::future::pending::<()>().await;
+}
+
 /// Finds out what is to be read besides the live end. Answers where live polls begin.
 fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
     let settings = &lanes.reader.settings;
     let absorber = &lanes.reader.absorber;
     let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let now = lanes.reader.client.safe_now();
-    let (origin, start) = if first_run {
+    let (history, start) = if first_run {
         // Two minutes inside the API's limit, so that the first question isn't refused for a second too many.
         let origin = now - seconds(settings.initial_lookback).min(API_DAYS * DAY - 120);
         let begin = Change::Begin { origin, now };
         absorber.emitter.close(absorber.emitter.group(), vec![begin], HashSet::new());
         tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
-        lanes.backlog.add(origin..(now - seconds(settings.overlap)).max(origin));
-        (origin, now)
+        let history = origin..(now - seconds(settings.overlap)).max(origin);
+        lanes.backlog.add(history.clone());
+        (history, now)
     } else {
         let start = state.covered.end().unwrap_or(state.origin).max(state.origin);
+        let mut history = start..start;
         for hole in state.covered.holes(state.origin..start).iter() {
             lanes.backlog.add(hole.clone());
+            history = history.start.min(hole.start)..hole.end;
         }
-        (state.cursor(), start)
+        (history, start)
     };
     let progress = absorber.telemetry.progress();
-    progress.history_from.store(origin, Ordering::Relaxed);
-    progress.history_at.store(origin, Ordering::Relaxed);
-    progress.history_to.store(now, Ordering::Relaxed);
+    progress.history_from.store(history.start, Ordering::Relaxed);
+    progress.history_at.store(history.start, Ordering::Relaxed);
+    progress.history_to.store(history.end, Ordering::Relaxed);
     start
 }
 

@@ -120,7 +120,7 @@ impl Reader {
         let reading = self.absorber.registry.begin();
         let known = self.absorber.store.known(range.clone()).await;
         let known = known.map_err(|error| Trouble::Checkpoint(error.to_string()))?;
-        let pages = total.div_ceil(u64::from(per_page));
+        let pages = total.div_ceil(page_size(&first, per_page));
         let distrusted = self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER;
         let mut slice = Slice {
             range,
@@ -302,7 +302,8 @@ impl Reader {
         let mut total = total;
         for round in 0..6 {
             let users = slice.seen.users(window);
-            let most = slice.per_page / 2;
+            let page = self.effective(slice.per_page);
+            let most = (page / 2).max(1);
             let mut together: Vec<String> = Vec::new();
             let mut events = 0;
             for (at, (user, number)) in users.iter().enumerate() {
@@ -313,7 +314,7 @@ impl Reader {
                     if slice.budget == 0 {
                         return Ok(false);
                     }
-                    self.pass(slice, window, slice.per_page, &together, None).await?;
+                    self.pass(slice, window, page, &together, None).await?;
                     together.clear();
                     events = 0;
                 }
@@ -325,7 +326,7 @@ impl Reader {
                 return Ok(false);
             }
             // 7/8, 6/8 … of the size: no page begins where one began before.
-            let size = (slice.per_page * (8 - round % 6) / 8).max(1);
+            let size = (page * (7 - round) / 8).max(1);
             let pass = self.pass(slice, window, size, &[], None).await?;
             let Some(stated) = pass.total else { return Ok(false) };
             total = stated;
@@ -335,6 +336,14 @@ impl Reader {
             }
         }
         Ok(false)
+    }
+
+    /// The page size that the server really gives when asked for this one.
+    fn effective(&self, asked: u32) -> u32 {
+        match self.page_cap.load(Ordering::Relaxed) {
+            0 => asked,
+            cap => asked.min(cap),
+        }
     }
 
     /// Whether a larger page may hold the whole window.

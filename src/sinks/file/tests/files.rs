@@ -115,7 +115,7 @@ async fn many_files_at_once() {
     let sink = Running::start(Arc::new(disk.clone()), store, settings).await.unwrap();
     for sequence in 0..4 {
         let events: Vec<TestEvent> =
-            (0..700_i64).map(|day| event(sequence * 700 + day.cast_unsigned(), day, "acme")).collect();
+            (0..700).map(|day| event(sequence * 700 + u64::try_from(day).unwrap(), day, "acme")).collect();
         assert_eq!(sink.send(origin(1, sequence), &events).await.await, Outcome::Delivered);
     }
     sink.finish().await;

@@ -54,8 +54,11 @@ pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
     let mut records = Vec::new();
     for event in events {
         let start = text.len();
-        let TestEvent { number, day, organization } = event;
-        let _ = write!(text, r#"{{"number":{number},"day":{day},"organization":"{organization}"}}"#);
+        let _ = write!(
+            text,
+            r#"{{"number":{},"day":{},"organization":"{}"}}"#,
+            event.number, event.day, event.organization
+        );
         records.push(Record {
             id: EventId(event.number.into()),
             time: event.day * 86_400 + 5,

@@ -278,14 +278,15 @@ impl Rig {
 
     /// Starts the source in front of a sink that never takes anything.
     pub fn start_stalled(&self) -> tokio::task::JoinHandle<Result<(), ComponentError>> {
-        let (_signal, shutdown) = ShutdownSignal::new();
+        let (signal, shutdown) = ShutdownSignal::new();
         let telemetry = self.component();
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], telemetry);
         let run = build(self.settings.clone()).run(self.context(shutdown, false), output);
         tokio::spawn(async move {
-            let (_signal, _input) = (_signal, input);
-            run.await
+            let result = run.await;
+            drop((signal, input));
+            result
         })
     }
 

@@ -1,0 +1,137 @@
+//! The command line as a person or a script meets it.
+
+use nordpass_sentinel::simulator::SimulationOptions;
+use serde_json::Value;
+
+use crate::support::{Process, World, history, output, program, said, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_loses_and_doubles_nothing() {
+    let end = output(program(&["demo", "--once", "--json", "--events", "3000", "--seed", "7"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    let summary: Value = serde_json::from_slice(&end.stdout).expect("one JSON object");
+    for (key, expected) in [
+        ("events_read", 3000),
+        ("events_delivered", 3000),
+        ("events_lost", 0),
+        ("events_duplicated", 0),
+        ("dead_lettered", 0),
+    ] {
+        assert_eq!(summary[key], expected, "{key} in {summary}");
+    }
+    let rows: u64 = summary["rows"].as_object().expect("tables").values().filter_map(Value::as_u64).sum();
+    assert_eq!(rows, 3000);
+    for key in ["requests", "bytes_json", "bytes_sent", "elapsed_seconds", "peak_rss_bytes"] {
+        assert!(summary[key].as_f64().expect(key) > 0.0, "{key} in {summary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_file_shows_all_its_errors_before_any_request() {
+    let world = World::new(SimulationOptions::default()).await;
+    let good = std::fs::read_to_string(world.both()).expect("a file");
+    let wrong = good
+        .replace("poll_interval = \"1s\"", "poll_interval = \"-1s\"")
+        .replace("lag = \"1s\"", "lagg = \"1s\"")
+        .replace("inputs = [\"nordpass\"]\npath", "inputs = [\"nordpas\"]\npath")
+        .replace("${DCR_IMMUTABLE_ID}", "${DCR_IMMUTABEL_ID}");
+    let path = world.pipeline("wrong.toml", &wrong);
+    let path = path.to_str().expect("a path");
+    for command in ["run", "validate"] {
+        let end = output(world.command(&[command, path])).await;
+        assert_eq!(end.status.code(), Some(2), "{}", said(&end));
+        let said = String::from_utf8_lossy(&end.stderr).into_owned();
+        for part in ["poll_interval", "did you mean `lag`", "nordpas", "DCR_IMMUTABEL_ID", "wrong.toml:", "hint:"] {
+            assert!(said.contains(part), "{part} in\n{said}");
+        }
+    }
+    assert_eq!(world.simulation.log().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_process_on_one_data_dir_is_told_so() {
+    let world = World::new(SimulationOptions { events: history(1, 100), ..SimulationOptions::default() }).await;
+    let pipeline = world.both();
+    let pipeline = pipeline.to_str().expect("a path");
+    let _first = Process::start(world.command(&["run", pipeline]));
+    until("the first process to deliver", || world.simulation.verdict().events_delivered == 100).await;
+    let end = output(world.command(&["run", pipeline, "--once"])).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+    assert!(String::from_utf8_lossy(&end.stderr).contains("in use by another process"), "{}", said(&end));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_drains_and_a_restart_adds_nothing() {
+    let world = World::new(SimulationOptions { events: history(2, 5_000), ..SimulationOptions::default() }).await;
+    let pipeline = world.both();
+    let pipeline = pipeline.to_str().expect("a path");
+    let mut process = Process::start(world.command(&["run", pipeline]));
+    until("some events to arrive", || world.simulation.verdict().events_delivered > 1_000).await;
+    let pid = process.0.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+    let status = tokio::task::spawn_blocking(move || process.0.wait().expect("ends")).await.expect("no panic");
+    assert_eq!(status.code(), Some(0));
+    let end = output(world.command(&["run", pipeline, "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    let verdict = world.simulation.verdict();
+    let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
+    assert_eq!(counts, (5_000, 0, 0), "a drained shutdown doubles nothing: {verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validate_connect_tries_tokens_and_endpoints() {
+    let world = World::with_tls(SimulationOptions::default()).await;
+    let pipeline = world.both();
+    let arguments = ["validate", "--connect", pipeline.to_str().expect("a path")];
+    let end = output(world.command(&arguments)).await;
+    assert!(end.status.success(), "{}", said(&end));
+    assert_eq!(world.simulation.verdict().rows.values().sum::<u64>(), 0, "nothing was delivered");
+
+    let mut command = world.command(&arguments);
+    command.env("NORDPASS_TOKEN", "revoked").env("AZURE_CLIENT_SECRET", "wrong");
+    let end = output(command).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+    let said_both = said(&end);
+    assert!(said_both.contains("refuses the token") && said_both.contains("AADSTS7000215"), "{said_both}");
+    assert!(!said_both.contains("wrong\""), "no secret is shown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_tells_health_readiness_and_metrics() {
+    let world = World::new(SimulationOptions { events: history(3, 500), ..SimulationOptions::default() }).await;
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let text = std::fs::read_to_string(world.both()).expect("a file");
+    let path = world.pipeline("api.toml", &format!("{text}\n[api]\nlisten = \"127.0.0.1:{port}\"\n"));
+    let _process = Process::start(world.command(&["run", path.to_str().expect("a path")]));
+    until("all to arrive", || world.simulation.verdict().events_delivered == 500).await;
+    let get = |path: &'static str| async move {
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    };
+    assert_eq!(get("/health").await.0, 200);
+    let (status, words) = get("/ready").await;
+    assert_eq!(status, 200, "{words}");
+    let (_, metrics) = get("/metrics").await;
+    for name in ["sentinel_received_records_total", "sentinel_cursor_timestamp_seconds", "sentinel_batch_rows"] {
+        assert!(metrics.contains(name), "{name} in\n{metrics}");
+    }
+    // The token is revoked: ready no more, and in words why.
+    world.simulation.nordpass().set_token(None);
+    for _ in 0..100 {
+        let (status, words) = get("/ready").await;
+        if status == 503 {
+            assert!(words.contains("Admin Panel"), "{words}");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("still ready, with a revoked token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_printed_and_usage_errors_are_2() {
+    let end = output(program(&["schema"])).await;
+    let schema: Value = serde_json::from_slice(&end.stdout).expect("JSON");
+    assert!(schema["$schema"].is_string());
+    assert_eq!(output(program(&["run"])).await.status.code(), Some(2));
+}

@@ -1,0 +1,8 @@
+//! The second ring: the real program, over real sockets, against the simulators.
+
+mod burst;
+mod cli;
+mod kill;
+mod pipelines;
+mod recordings;
+mod support;

@@ -1,0 +1,108 @@
+//! Every file in `pipelines/` runs, as it stands in the repository.
+
+use nordpass_sentinel::handles::SystemDisk;
+use nordpass_sentinel::simulator::SimulationOptions;
+use nordpass_sentinel::simulator::judge::{Received, received_in_files};
+
+use crate::support::{World, history, output, program, repository, said};
+
+async fn world() -> World {
+    World::new(SimulationOptions { events: history(5, 2_000), ..SimulationOptions::default() }).await
+}
+
+/// Runs a file of `pipelines/` to its end and answers what it wrote to standard output.
+async fn run(world: &World, name: &str) -> Vec<u8> {
+    let path = repository("pipelines").join(name);
+    let arguments = ["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"];
+    let end = output(world.command(&arguments)).await;
+    assert!(end.status.success(), "{name}: {}", said(&end));
+    end.stdout
+}
+
+fn assert_all_delivered(world: &World, name: &str) {
+    let verdict = world.simulation.verdict();
+    let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
+    assert_eq!(counts, (2_000, 0, 0), "{name}: {verdict:?}");
+}
+
+async fn assert_all_in(world: &World, files: &[std::path::PathBuf]) {
+    let received: Received = received_in_files(&SystemDisk, files).await.expect("reads");
+    let verdict = world.simulation.verdict_on(&received);
+    let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
+    assert_eq!(counts, (2_000, 0, 0), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn demo() {
+    let world = world().await;
+    run(&world, "demo.toml").await;
+    assert_all_delivered(&world, "demo.toml");
+    assert_all_in(&world, &world.files("demo/archive")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drop_in_needs_only_the_official_connectors_variables_and_a_managed_identity() {
+    let world = world().await;
+    run(&world, "drop-in.toml").await;
+    assert_all_delivered(&world, "drop-in.toml");
+    assert_eq!(world.simulation.verdict().rows["NordPassEventLogs_CL"], 2_000);
+}
+
+/// The two files for Azure proper name no authority, so their client secret would be asked for at Microsoft's own
+/// login. Here it goes to the simulated Entra by one more line, over TLS, with a certificate authority of the test's.
+async fn run_with_client_secret(name: &str) -> World {
+    let options = SimulationOptions { events: history(5, 2_000), ..SimulationOptions::default() };
+    let world = World::with_tls(options).await;
+    let text = std::fs::read_to_string(repository("pipelines").join(name)).expect("a file");
+    let authority =
+        format!("client_secret = \"${{AZURE_CLIENT_SECRET}}\"\nauthority_host = \"{}\"", world.servers.entra.url());
+    let with_authority = text.replacen("client_secret = \"${AZURE_CLIENT_SECRET}\"", &authority, 1);
+    assert_ne!(text, with_authority, "the line that it stands for is there");
+    // A port of its own: tests run side by side.
+    let with_authority = with_authority.replace("127.0.0.1:8686", "127.0.0.1:0");
+    let trust = "\n[sources.nordpass.tls]\nca_file = \"ca.pem\"\n\n[sinks.sentinel.tls]\nca_file = \"ca.pem\"\n";
+    let path = world.pipeline(name, &format!("{with_authority}{trust}"));
+    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{name}: {}", said(&end));
+    assert_all_delivered(&world, name);
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nordpass_to_sentinel() {
+    run_with_client_secret("nordpass-to-sentinel.toml").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nordpass_to_sentinel_and_files() {
+    let world = run_with_client_secret("nordpass-to-sentinel-and-files.toml").await;
+    assert_all_in(&world, &world.files("archive")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn console_for_vector() {
+    let world = world().await;
+    let lines = run(&world, "console-for-vector.toml").await;
+    let path = world.folder.path().join("out.ndjson");
+    std::fs::write(&path, lines).expect("writes");
+    assert_all_in(&world, &[path]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replay_recording() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = repository("pipelines/replay-recording.toml");
+    let mut command = program(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"]);
+    let recordings = repository("tests/fixtures/recorded/*.ndjson").display().to_string();
+    command.current_dir(folder.path()).env_clear().env("RECORDING", recordings);
+    let end = output(command).await;
+    assert!(end.status.success(), "{}", said(&end));
+    let rows = |table: &str| {
+        let text = std::fs::read_to_string(folder.path().join(format!("replay/{table}.ndjson"))).expect("a table");
+        text.lines().count()
+    };
+    let tables = ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs"];
+    let total: usize = tables.into_iter().map(rows).sum();
+    // 395 lines and the events of 14 pages, less what isn't an event.
+    assert!(total > 400, "{total} rows");
+}

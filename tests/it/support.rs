@@ -1,0 +1,219 @@
+//! The simulators as servers, and the program as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nordpass_sentinel::handles::{Handles, SystemClock};
+use nordpass_sentinel::simulator::generator::{Generator, Options};
+use nordpass_sentinel::simulator::server::Authority;
+use nordpass_sentinel::simulator::{ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra};
+
+/// A token that the simulated Azure accepts without Entra.
+pub const TOKEN: &str = "ready-token";
+const DAY: i64 = 86_400;
+
+/// A world: simulators that listen, and a folder for the program.
+pub struct World {
+    pub simulation: Simulation,
+    pub servers: Servers,
+    pub folder: tempfile::TempDir,
+    tls: bool,
+}
+
+/// The history of the last seven days.
+pub fn history(seed: u64, count: usize) -> Vec<SimulatedEvent> {
+    let now = now();
+    // Well inside the seven days and behind the lag, so that all of it is due whenever the program starts.
+    Generator::new(seed, Options::default()).history(now - 7 * DAY + 600, now - 10, count)
+}
+
+pub fn now() -> i64 {
+    Handles::system().clock.now_seconds()
+}
+
+impl World {
+    pub async fn new(options: SimulationOptions) -> Self {
+        Self::start(options, false).await
+    }
+
+    pub async fn with_tls(options: SimulationOptions) -> Self {
+        Self::start(options, true).await
+    }
+
+    async fn start(options: SimulationOptions, tls: bool) -> Self {
+        let handles = Handles::system();
+        let simulation = Simulation::new(options, handles.clock.now());
+        simulation.entra().tokens().accept(TOKEN);
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = tls.then(|| Authority::new().expect("a certificate authority"));
+        if let Some(authority) = &authority {
+            std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("writes");
+        }
+        let servers = simulation
+            .serve(ServerPorts::default(), authority.as_ref(), Arc::new(SystemClock))
+            .await
+            .expect("the simulators listen");
+        Self { simulation, servers, folder, tls }
+    }
+
+    /// Every variable that a file in `pipelines/` names, for this world.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let (nordpass, entra) = (self.simulation.nordpass().settings(), self.simulation.entra().settings());
+        vec![
+            ("NORDPASS_ENDPOINT_URL", format!("{}{}", self.servers.nordpass.url(), nordpass.path)),
+            ("NORDPASS_TOKEN", nordpass.token.clone()),
+            ("DATA_COLLECTION_ENDPOINT", self.servers.ingestion.url()),
+            ("DCR_IMMUTABLE_ID", self.simulation.ingestion().settings().dcr.immutable_id.clone()),
+            ("TABLE_NAME", "Custom-NordPassEventLogs_CL".to_owned()),
+            ("AZURE_TOKEN", TOKEN.to_owned()),
+            ("AZURE_TENANT_ID", entra.tenant.clone()),
+            ("AZURE_CLIENT_ID", entra.client_id.clone()),
+            ("AZURE_CLIENT_SECRET", entra.client_secret.clone()),
+            ("IDENTITY_ENDPOINT", format!("{}{}", self.servers.identity.url(), entra::IDENTITY_PATH)),
+            ("IDENTITY_HEADER", entra.identity_header.clone()),
+            ("DEMO_DIR", self.folder.path().join("demo").display().to_string()),
+        ]
+    }
+
+    /// A command of the program, in this world's folder and with its variables and no others.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(arguments);
+        command.current_dir(self.folder.path()).env_clear().envs(self.variables());
+        command
+    }
+
+    /// Writes a pipeline file into this world's folder. Over TLS every network component trusts its authority.
+    pub fn pipeline(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).expect("writes");
+        path
+    }
+
+    /// A pipeline from NordPass to the three ASIM tables, the raw events beside it in files.
+    pub fn both(&self) -> PathBuf {
+        let tls = |table: &str| {
+            if self.tls { format!("\n[{table}.tls]\nca_file = \"ca.pem\"\n") } else { String::new() }
+        };
+        let credential = if self.tls {
+            let authority = self.servers.entra.url();
+            format!(
+                "kind = \"client_secret\"\ntenant_id = \"${{AZURE_TENANT_ID}}\"\nclient_id = \"${{AZURE_CLIENT_ID}}\"\n\
+                 client_secret = \"${{AZURE_CLIENT_SECRET}}\"\nauthority_host = \"{authority}\"\n"
+            )
+        } else {
+            "kind = \"token\"\ntoken = \"${AZURE_TOKEN}\"\n".to_owned()
+        };
+        let text = format!(
+            r#"
+data_dir = "state"
+
+[sources.nordpass]
+type = "nordpass"
+endpoint = "${{NORDPASS_ENDPOINT_URL}}"
+token = "${{NORDPASS_TOKEN}}"
+poll_interval = "1s"
+lag = "1s"
+requests_per_second = 1000
+{source_tls}
+[transforms.asim]
+type = "asim"
+inputs = ["nordpass"]
+
+[sinks.sentinel]
+type = "sentinel"
+inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
+endpoint = "${{DATA_COLLECTION_ENDPOINT}}"
+dcr_immutable_id = "${{DCR_IMMUTABLE_ID}}"
+
+[sinks.sentinel.streams]
+"asim.audit_event" = "Custom-NordPassAuditEvent"
+"asim.authentication" = "Custom-NordPassAuthentication"
+"asim.user_management" = "Custom-NordPassUserManagement"
+
+[sinks.sentinel.batch]
+timeout = "200ms"
+
+[sinks.sentinel.credential]
+{credential}{sink_tls}
+[sinks.archive]
+type = "file"
+inputs = ["nordpass"]
+path = "archive/{{date}}/{{organization}}.ndjson.gz"
+"#,
+            source_tls = tls("sources.nordpass"),
+            sink_tls = tls("sinks.sentinel"),
+        );
+        self.pipeline("both.toml", &text)
+    }
+
+    /// The files that were written below a folder of this world.
+    pub fn files(&self, folder: &str) -> Vec<PathBuf> {
+        let (mut files, mut folders) = (Vec::new(), vec![self.folder.path().join(folder)]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files.sort();
+        files
+    }
+}
+
+/// The program.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nordpass-sentinel"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end, beside the simulators.
+pub async fn output(mut command: Command) -> Output {
+    tokio::task::spawn_blocking(move || command.output().expect("the program starts")).await.expect("no panic")
+}
+
+/// What the program said, for a failed assertion.
+pub fn said(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\nstdout: {out}\nstderr: {err}", output.status)
+}
+
+/// A process that ends with the test.
+pub struct Process(pub Child);
+
+impl Process {
+    pub fn start(mut command: Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until something holds; the simulators run meanwhile.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("waited 30 s for {what}");
+}
+
+/// A file of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
