@@ -87,22 +87,25 @@ async fn read_all(
     let mut parts = read_in_thread(input)?;
     let (mut text, mut offset, mut searched) = (Vec::new(), 0, 0);
     loop {
-        let part = parts.recv().await;
-        let ended = part.is_none();
-        match part {
-            Some(Ok(bytes)) => text.extend(bytes),
-            Some(Err(error)) => {
-                return Err(ComponentError::new(format!("standard input can't be read: {error}")));
+        // What has come by now is passed on together.
+        let mut part = parts.recv().await;
+        let ended = loop {
+            match part {
+                Some(Ok(bytes)) => text.extend(bytes),
+                Some(Err(error)) => break Some(Err(error)),
+                None => break Some(Ok(())),
             }
-            None => {}
-        }
-        while text.len() < BLOCK
-            && let Ok(Ok(bytes)) = parts.try_recv()
-        {
-            text.extend(bytes);
-        }
+            if text.len() >= BLOCK {
+                break None;
+            }
+            part = match parts.try_recv() {
+                Ok(part) => Some(part),
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+                Err(mpsc::error::TryRecvError::Empty) => break None,
+            };
+        };
         let lines = match memchr::memrchr(b'\n', &text[searched..]) {
-            _ if ended => text.len(),
+            _ if matches!(ended, Some(Ok(()))) => text.len(),
             Some(last) => searched + last + 1,
             None => 0,
         };
@@ -114,8 +117,8 @@ async fn read_all(
                 return Ok(());
             }
         }
-        if ended {
-            return Ok(());
+        if let Some(result) = ended {
+            return result.map_err(|error| ComponentError::new(format!("standard input can't be read: {error}")));
         }
         searched = text.len();
         if text.len() > LONGEST_LINE {
@@ -153,4 +156,105 @@ fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std:
         .spawn(read)
         .map_err(|error| ComponentError::new(format!("can't start a thread for standard input: {error}")))?;
     Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::MemoryStore;
+    use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
+    use crate::telemetry::{ComponentKind, Telemetry};
+    use crate::topology::{Input, ShutdownSignal};
+
+    /// Gives its parts one by one, each when the test says so; then ends.
+    struct Parts(std::sync::mpsc::Receiver<Vec<u8>>);
+
+    impl Read for Parts {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Ok(part) = self.0.recv() else { return Ok(0) };
+            buffer[..part.len()].copy_from_slice(&part);
+            Ok(part.len())
+        }
+    }
+
+    type Task = tokio::task::JoinHandle<Result<(), ComponentError>>;
+
+    fn start(input: Box<dyn Read + Send>) -> (Task, Input, ShutdownSignal) {
+        let (signal, shutdown) = ShutdownSignal::new();
+        let telemetry = Telemetry::new().component(ComponentKind::Source, "pipe");
+        let (entrance, receiving) = Input::new();
+        let context = Context {
+            name: "pipe".into(),
+            handles: Handles {
+                clock: Arc::new(TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap())),
+                random: Arc::new(SeededRandom::new(1)),
+                disk: Arc::new(MemoryDisk::new()),
+                network: Arc::new(crate::http::SystemNetwork),
+            },
+            telemetry: telemetry.clone(),
+            data_dir: "data".into(),
+            store: Arc::new(MemoryStore::new()),
+            shutdown,
+            once: false,
+        };
+        (tokio::spawn(from(input).run(context, Output::new(vec![entrance], telemetry))), receiving, signal)
+    }
+
+    #[tokio::test]
+    async fn lines_come_as_they_are_written() {
+        let (write, read) = std::sync::mpsc::channel();
+        let (task, mut input, _signal) = start(Box::new(Parts(read)));
+        write.send(b"{\"a\":1}\n{\"b\"".to_vec()).unwrap();
+        let (_, first) = input.receive().await.unwrap();
+        assert_eq!(first.body(&first.records[0]), r#"{"a":1}"#);
+        write.send(b":\"\xff\"}\n{\"data\":[{\"c\":3},{\"c\":3}]}\n{\"d\":4}".to_vec()).unwrap();
+        let (_, second) = input.receive().await.unwrap();
+        let bodies: Vec<&str> = second.records.iter().map(|record| second.body(record)).collect();
+        assert_eq!(bodies, ["{\"b\":\"\u{fffd}\"}", r#"{"c":3}"#, r#"{"c":3}"#]);
+        assert_ne!(second.records[1].id, second.records[2].id);
+        drop(write);
+        let (_, last) = input.receive().await.unwrap();
+        assert_eq!(last.body(&last.records[0]), r#"{"d":4}"#);
+        assert!(input.receive().await.is_none());
+        first.acknowledgement.delivered();
+        last.acknowledgement.delivered();
+        tokio::task::yield_now().await;
+        assert!(!task.is_finished(), "one chunk isn't delivered yet");
+        second.acknowledgement.delivered();
+        task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_does_not_wait_for_more_input() {
+        let (write, read) = std::sync::mpsc::channel();
+        let (task, mut input, signal) = start(Box::new(Parts(read)));
+        signal.begin();
+        assert!(input.receive().await.is_none());
+        task.await.unwrap().unwrap();
+        drop(write);
+    }
+
+    #[tokio::test]
+    async fn a_long_line() {
+        let line = format!("{{\"a\":\"{}\"}}", "x".repeat(20 << 20));
+        let (task, mut input, _signal) = start(Box::new(std::io::Cursor::new(line.clone().into_bytes())));
+        let (_, chunk) = input.receive().await.unwrap();
+        assert!(chunk.body(&chunk.records[0]) == line);
+        chunk.acknowledgement.delivered();
+        task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_error_ends_it_after_what_came_before() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let (task, mut input, _signal) = start(Box::new(b"{\"a\":1}\n".chain(Failing)));
+        let (_, chunk) = input.receive().await.unwrap();
+        chunk.acknowledgement.delivered();
+        assert!(task.await.unwrap().unwrap_err().message.contains("can't be read"));
+    }
 }

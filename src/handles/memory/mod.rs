@@ -125,13 +125,11 @@ impl MemoryDisk {
     async fn change(&self, change: Change<'_>) -> io::Result<()> {
         tokio::task::yield_now().await;
         let outcome = self.state().begin(&change);
-        match outcome {
-            Some(result) => result,
-            None => {
-                self.shared.went_down.notify_waiters();
-                std::future::pending().await
-            }
+        if let Some(result) = outcome {
+            return result;
         }
+        self.shared.went_down.notify_waiters();
+        std::future::pending().await
     }
 
     async fn look<T>(&self, look: impl FnOnce(&State) -> io::Result<T>) -> io::Result<T> {

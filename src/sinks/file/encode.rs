@@ -26,10 +26,13 @@ const LONG: usize = 1 << 20;
 impl Format {
     /// The format for a path.
     pub fn of(path: &str) -> Self {
-        match path {
-            _ if path.ends_with(".gz") => Self::Gzip,
-            _ if path.ends_with(".zst") => Self::Zstd,
-            _ => Self::Plain,
+        let path = path.as_bytes();
+        if path.ends_with(b".gz") {
+            Self::Gzip
+        } else if path.ends_with(b".zst") {
+            Self::Zstd
+        } else {
+            Self::Plain
         }
     }
 

@@ -136,16 +136,15 @@ async fn kept(
     }
     let mut start = tracked.base;
     for segment in &tracked.segments {
-        let committed = match asked.get(&segment.origin) {
-            Some(committed) => *committed,
-            None => {
-                let committed = store.is_committed(&segment.origin).await.map_err(|error| {
-                    ComponentError::new(format!("the checkpoint can't say what is committed: {error}"))
-                        .hint("repair the checkpoint first; the files stay as they are until then")
-                })?;
-                asked.insert(segment.origin.clone(), committed);
-                committed
-            }
+        let committed = if let Some(committed) = asked.get(&segment.origin) {
+            *committed
+        } else {
+            let committed = store.is_committed(&segment.origin).await.map_err(|error| {
+                ComponentError::new(format!("the checkpoint can't say what is committed: {error}"))
+                    .hint("repair the checkpoint first; the files stay as they are until then")
+            })?;
+            asked.insert(segment.origin.clone(), committed);
+            committed
         };
         if committed && segment.end > start {
             match kept.last_mut() {

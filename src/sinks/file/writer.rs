@@ -169,14 +169,13 @@ impl Writer {
         let mut appends: BTreeMap<String, Append> = BTreeMap::new();
         for unit in units {
             let known = numbers.get(&unit.path).or_else(|| self.numbers.get(&unit.path)).copied();
-            let mut number = match known {
-                Some(number) => number,
-                None => {
-                    let number = self.last_number(&unit.path).await?;
-                    // Kept at once: a failed attempt leaves files behind that mustn't count at the next.
-                    self.numbers.insert(unit.path.clone(), number);
-                    number
-                }
+            let mut number = if let Some(number) = known {
+                number
+            } else {
+                let number = self.last_number(&unit.path).await?;
+                // Kept at once: a failed attempt leaves files behind that mustn't count at the next.
+                self.numbers.insert(unit.path.clone(), number);
+                number
             };
             loop {
                 let path = numbered(&unit.path, number);

@@ -170,11 +170,11 @@ mod tests {
     fn packed(path: &str, parts: &[&[u8]]) -> Vec<u8> {
         let mut file = Vec::new();
         for part in parts {
-            if path.ends_with(".gz") {
+            if path.as_bytes().ends_with(b".gz") {
                 let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(1));
                 encoder.write_all(part).unwrap();
                 file.extend(encoder.finish().unwrap());
-            } else if path.ends_with(".zst") {
+            } else if path.as_bytes().ends_with(b".zst") {
                 file.extend(zstd::encode_all(*part, 1).unwrap());
             } else {
                 file.extend_from_slice(part);

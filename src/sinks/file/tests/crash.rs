@@ -172,7 +172,7 @@ async fn crash_and_recover(seed: u64, first_crash: u64) -> bool {
 /// For each seed the first crash comes at the first operation, the second, … until the run ends before it comes.
 #[tokio::test(start_paused = true)]
 async fn each_committed_record_is_there_once_after_a_crash_at_any_operation() {
-    let seeds = 15;
+    let seeds = 10;
     let mut crashes = 0;
     for seed in 0..seeds {
         for first_crash in 0.. {

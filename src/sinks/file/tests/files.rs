@@ -181,3 +181,35 @@ async fn waits_no_longer_than_the_timeout() {
     assert_eq!(began.elapsed().as_millis(), 1000, "the second shares the first's sync");
     sink.finish().await;
 }
+
+#[test]
+fn the_settings_are_checked() {
+    use crate::config::{Environment, Section};
+    let read = |text: &str| {
+        let mut section = Section::parse(text, super::super::FIELDS, Environment::default());
+        let settings = Settings::read(&mut section);
+        let found: Vec<String> = section.diagnostics().iter().map(|found| format!("{found:?}")).collect();
+        (settings, found)
+    };
+    let (settings, found) = read("path = \"a/{date}.ndjson.zst\"");
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!((settings.level, settings.max_bytes, settings.timeout), (3, 4_000_000, Duration::from_secs(1)));
+    assert_eq!(settings.claims(), Settings::for_path("./a//{date}.ndjson.zst").claims());
+    let (settings, found) = read(
+        "path = \"x.gz\"\nmax_file_bytes = 10\ncompression_level = 9\nbatch.max_bytes = 5\nbatch.timeout = \"0s\"",
+    );
+    assert!(found.is_empty(), "{found:?}");
+    assert_eq!((settings.level, settings.max_bytes, settings.timeout), (9, 5, Duration::ZERO));
+    assert_eq!(settings.max_file_bytes, Some(10));
+    for (text, part) in [
+        ("", "path"),
+        ("path = \"{day}.gz\"", "unknown placeholder {day}"),
+        ("path = \"a.gz\"\ncompression_level = 12", "gzip knows 0 to 9"),
+        ("path = \"a.zst\"\ncompression_level = 0", "zstd knows 1 to 19"),
+        ("path = \"a.ndjson\"\ncompression_level = 1", "end in .gz or .zst"),
+        ("path = \"a\"\nmax_file_bytes = 0", "max_file_bytes"),
+    ] {
+        let (_, found) = read(text);
+        assert!(found.len() == 1 && found[0].contains(part), "{text}: {found:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The source on recordings in memory, and with a `file` sink behind it on a disk that tears.
+
+mod crash;
+mod reading;
+mod support;
