@@ -21,6 +21,7 @@ impl Signals {
     /// The next one.
     pub async fn next(&mut self) {
         tokio::select! {
+            biased;
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }

@@ -247,6 +247,7 @@ fn until_ended(stdin: bool) -> Result<impl Future<Output = ()>, String> {
     }
     Ok(async move {
         tokio::select! {
+            biased;
             () = signals.next() => {}
             () = closed.notified() => {}
         }

@@ -126,6 +126,7 @@ pub async fn unless_shutdown(
     reading: BoxFuture<'static, Result<(), ComponentError>>,
 ) -> Result<(), ComponentError> {
     tokio::select! {
+        biased;
         result = reading => result,
         () = shutdown.begun() => Ok(()),
     }

@@ -97,12 +97,14 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     context.telemetry.working();
     while left > 0 && !context.shutdown.has_begun() {
         let due = tokio::select! {
-            due = pace.due() => due.min(left),
-            () = context.shutdown.begun() => break,
+            biased;
+            // First: without a rate the pace is always due, and receipts must not pile up behind it.
             Some(outcome) = receipts.next(), if !receipts.is_empty() => {
                 abandoned += u64::from(outcome == Outcome::Abandoned);
                 continue;
             }
+            () = context.shutdown.begun() => break,
+            due = pace.due() => due.min(left),
         };
         let (chunk, receipt, made) = maker.chunk(due, context.handles.clock.now_seconds());
         context.telemetry.add(&metrics::RECEIVED, made);

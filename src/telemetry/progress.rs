@@ -42,6 +42,7 @@ pub async fn watch(telemetry: Telemetry, ended: impl Future<Output = ()>) {
     let mut last = None;
     loop {
         let stop = tokio::select! {
+            biased;
             () = &mut ended => true,
             _ = ticks.tick() => false,
         };

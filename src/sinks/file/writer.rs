@@ -65,7 +65,7 @@ pub struct Writer {
     /// The part of the path that no record decides.
     root: PathBuf,
     max_file_bytes: Option<u64>,
-    files: HashMap<String, Open>,
+    files: BTreeMap<String, Open>,
     /// The number that a series has reached.
     numbers: HashMap<Arc<str>, u32>,
     folders: HashSet<PathBuf>,
@@ -94,7 +94,7 @@ impl Writer {
             log,
             root,
             max_file_bytes,
-            files: HashMap::new(),
+            files: BTreeMap::new(),
             numbers: HashMap::new(),
             folders: HashSet::new(),
             groups: 0,

@@ -1,6 +1,6 @@
 //! Takes a page in: decodes each element for itself, notes what was seen, sends what is new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::Refusal;
@@ -10,6 +10,7 @@ use super::registry::{Claim, Registry};
 use super::seen::{Sighting, Window};
 use super::slice::{Slice, Trouble};
 use super::state::{API_DAYS, DAY};
+use super::time::Time;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::checkpoint::{KnownId, SourceState};
@@ -30,6 +31,8 @@ pub struct Absorber {
     pub dead_letters: DeadLetters,
     /// Clock and randomness.
     pub handles: Handles,
+    /// What the source's decisions go by.
+    pub time: Arc<Time>,
     /// For metrics, progress and waiting.
     pub telemetry: Component,
     /// What was logged once.
@@ -113,7 +116,7 @@ impl Absorber {
         let mut identifier = Identifier::default();
         let mut candidates = Vec::with_capacity(page.elements.len());
         let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
-        let mut no_events: HashMap<EventId, (u32, Span)> = HashMap::new();
+        let mut no_events: BTreeMap<EventId, (u32, Span)> = BTreeMap::new();
         for body in page.elements.iter().copied() {
             let raw = page.text.at(body);
             let Ok(fields) = parse_event(&page.text, raw) else {
@@ -190,7 +193,7 @@ impl Absorber {
 
     /// The second that an id is filed under: the event's own where the API could have shown it for that second.
     fn filed_under(&self, time: Option<i64>) -> i64 {
-        let now = self.handles.clock.now_seconds();
+        let now = self.time.now();
         time.filter(|time| (now - (API_DAYS + 1) * DAY..now + DAY).contains(time)).unwrap_or(0)
     }
 
@@ -203,7 +206,7 @@ impl Absorber {
     }
 
     fn record(&self, page: &Page, candidate: &Candidate) -> Record {
-        let time = candidate.time.unwrap_or_else(|| self.handles.clock.now_seconds());
+        let time = candidate.time.unwrap_or_else(|| self.time.now());
         let organization = self.organization(&page.text, &candidate.fields);
         Record { id: candidate.id, time, organization, body: candidate.body }
     }
@@ -233,7 +236,7 @@ impl Absorber {
 
     /// Counts and logs, once, what is odd about a new event.
     fn remark(&self, page: &Page, candidate: &Candidate) {
-        let now = self.handles.clock.now_seconds();
+        let now = self.time.now();
         let odd_time = match candidate.time {
             None => Some("no usable timestamp"),
             Some(time) if time > now + DAY => Some("timestamp in the future"),
@@ -269,7 +272,7 @@ pub fn organization_hash(organization: &str) -> String {
 }
 
 /// Claims an id; one that another reading has in flight is noted as awaited.
-fn claim(registry: &Registry, id: EventId, awaited: &mut HashSet<EventId>) -> bool {
+fn claim(registry: &Registry, id: EventId, awaited: &mut BTreeSet<EventId>) -> bool {
     match registry.claim(id) {
         Claim::New => true,
         Claim::InFlight => {

@@ -1,6 +1,6 @@
 //! Reading again: the sweeps and the audit, for events that became visible late.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::client::Priority;
@@ -10,12 +10,12 @@ use super::state::{API_DAYS, Change, DAY};
 
 impl Lanes {
     /// The last 24 hours each hour, the last 7 days each day.
-    pub(super) async fn sweeps(&self) -> Result<(), Trouble> {
+    pub(super) async fn sweeps(&self, swept: (i64, i64)) -> Result<(), Trouble> {
         // Kept here, too: the committed state follows only once a sweep's events have arrived.
-        let (mut day, mut week) = self.swept;
+        let (mut day, mut week) = swept;
         loop {
             self.sleep(Duration::from_secs(60)).await?;
-            let now = self.reader.absorber.handles.clock.now_seconds();
+            let now = self.reader.client.time().now();
             if now - week >= DAY {
                 (day, week) = (now, now);
                 self.sweep(now - 7 * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
@@ -41,11 +41,10 @@ impl Lanes {
     }
 
     /// Each day's `total` once a day; a day that changed is read again.
-    pub(super) async fn audits(&self) -> Result<(), Trouble> {
-        let mut audited = self.audited;
+    pub(super) async fn audits(&self, mut audited: i64) -> Result<(), Trouble> {
         loop {
             self.sleep(Duration::from_secs(300)).await?;
-            let now = self.reader.absorber.handles.clock.now_seconds();
+            let now = self.reader.client.time().now();
             if now - audited < DAY {
                 continue;
             }
@@ -65,7 +64,7 @@ impl Lanes {
                 let group = emitter.group();
                 let known = self.state.borrow().total(day);
                 let mut changes = vec![Change::Total(day, total)];
-                let mut awaited = HashSet::new();
+                let mut awaited = BTreeSet::new();
                 if known.is_some_and(|known| known != total) {
                     let range = range.start.max(origin)..range.end;
                     let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
@@ -77,7 +76,7 @@ impl Lanes {
                 }
                 emitter.close(group, changes, awaited);
             }
-            emitter.close(emitter.group(), vec![Change::Audited(now)], HashSet::new());
+            emitter.close(emitter.group(), vec![Change::Audited(now)], BTreeSet::new());
         }
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::page::Page;
 use super::settings::Settings;
+use super::time::Time;
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, HttpError, retry_after};
 use crate::telemetry::{Component, metrics};
@@ -70,8 +71,7 @@ pub struct Client {
     next_slot: Mutex<Instant>,
     /// Nobody asks before this: the API said 429.
     paused_until: Mutex<Instant>,
-    /// Local time minus the server's, in seconds, where positive: how far polls must stay behind the local clock.
-    ahead: Mutex<Option<i64>>,
+    time: Arc<Time>,
     /// When a page last came.
     answered: Mutex<Option<Instant>>,
 }
@@ -88,7 +88,7 @@ impl Client {
     /// A client, or a sentence about what in the settings is wrong.
     pub fn new(settings: Settings, handles: Handles, telemetry: Component, shutdown: Shutdown) -> Result<Self, String> {
         let http = handles.network.client(&settings.http)?;
-        let now = Instant::now();
+        let (now, time) = (Instant::now(), Arc::new(Time::new(handles.clock.clone())));
         Ok(Self {
             settings,
             http,
@@ -97,16 +97,46 @@ impl Client {
             shutdown,
             next_slot: Mutex::new(now),
             paused_until: Mutex::new(now),
-            ahead: Mutex::new(None),
+            time,
             answered: Mutex::new(None),
         })
     }
 
     /// The latest second that may be asked for: the earlier of both clocks, minus `lag`.
     pub fn safe_now(&self) -> i64 {
-        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(0).max(0);
         let lag = i64::try_from(self.settings.lag.as_secs()).unwrap_or(0);
-        self.handles.clock.now_seconds() - ahead - lag
+        self.time.now() - lag
+    }
+
+    /// The source's time.
+    pub fn time(&self) -> &Arc<Time> {
+        &self.time
+    }
+
+    /// Waits until the server has said what time it is, or at least has answered: nothing may be decided by this
+    /// machine's clock alone, which may be wrong by months after a power cut.
+    pub async fn learn_time(&self) -> Result<(), Refusal> {
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        loop {
+            self.take_turn(Priority::Live).await?;
+            let now = self.safe_now();
+            let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: vec![] };
+            let attempt = tokio::select! {
+                biased;
+                attempt = self.attempt(&query) => attempt,
+                () = self.shutdown.begun() => return Err(Refusal::Ending),
+            };
+            if self.time.is_known() || matches!(attempt, Attempt::Page(_)) {
+                return Ok(());
+            }
+            let (reason, wait) = match attempt {
+                Attempt::Wait { reason, at_least, .. } => (reason, at_least),
+                Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => (reason, None),
+                Attempt::Page(_) | Attempt::TooLarge => ("an answer for one event is too large".to_owned(), None),
+            };
+            self.telemetry.waiting(&reason, self.handles.clock.now());
+            self.sleep(wait.unwrap_or_else(|| backoff.next_wait())).await?;
+        }
     }
 
     /// Whether any page came since then: whether the API is there at all.
@@ -121,6 +151,7 @@ impl Client {
         loop {
             self.take_turn(priority).await?;
             let attempt = tokio::select! {
+                biased;
                 attempt = self.attempt(query) => attempt,
                 () = self.shutdown.begun() => return Err(Refusal::Ending),
             };
@@ -166,6 +197,7 @@ impl Client {
 
     async fn sleep(&self, wait: Duration) -> Result<(), Refusal> {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.shutdown.begun() => Err(Refusal::Ending),
         }
@@ -233,7 +265,7 @@ impl Client {
             .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
             .and_then(|since| i64::try_from(since.as_secs()).ok());
         if let Some(server) = server_time {
-            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(now.as_second() - server);
+            self.time.heard(server);
         }
         let status = answer.status();
         let (kind, reason) = match status {

@@ -5,7 +5,7 @@
 //! acknowledged; a change only after its group. So the state never runs ahead of an acknowledgement, and a crash in
 //! the middle of a slice doesn't double what had arrived.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
+use super::time::Time;
 use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceState};
 use crate::event::{EventId, Outcome, Receipt};
 use crate::handles::Handles;
@@ -45,7 +46,7 @@ pub enum Step {
         /// What holds once all of them have arrived.
         changes: Vec<Change>,
         /// Events that the group's readings skipped because another one had them in flight: they have to arrive, too.
-        awaited: HashSet<EventId>,
+        awaited: BTreeSet<EventId>,
     },
 }
 
@@ -118,6 +119,8 @@ pub struct Committer {
     pub registry: Arc<Registry>,
     /// Clock and randomness.
     pub handles: Handles,
+    /// What the 90 days are counted from.
+    pub time: Arc<Time>,
     /// For metrics and waiting.
     pub telemetry: Component,
     /// To tell a loss from an ending.
@@ -142,6 +145,7 @@ impl Committer {
         while open || !waiting.is_empty() {
             let (mut step, mut arrived) = (None, None);
             tokio::select! {
+                biased;
                 next = steps.recv(), if open => {
                     open = next.is_some();
                     step = next;
@@ -184,7 +188,7 @@ impl Committer {
             let mut state = self.state.borrow().clone();
             let changed = !changes.is_empty();
             changes.drain(..).for_each(|change| state.apply(change));
-            let now = self.handles.clock.now_seconds();
+            let now = self.time.now();
             if now.div_euclid(DAY) != forgot_day {
                 forgot_day = now.div_euclid(DAY);
                 state.forget(now);

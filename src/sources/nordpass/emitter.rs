@@ -1,6 +1,6 @@
 //! Sends new events as chunks and tells the committer about them.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -68,6 +68,7 @@ impl Emitter {
         }
         let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT_KIB);
         let permit = tokio::select! {
+            biased;
             permit = self.permits.clone().acquire_many_owned(kib) => permit.map_err(|_| Refusal::Ending)?,
             () = self.shutdown.begun() => return Err(Refusal::Ending),
         };
@@ -82,7 +83,7 @@ impl Emitter {
     }
 
     /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.
-    pub fn close(&self, group: u64, changes: Vec<Change>, awaited: HashSet<EventId>) {
+    pub fn close(&self, group: u64, changes: Vec<Change>, awaited: BTreeSet<EventId>) {
         let _ = self.steps.send(Step::Close { group, changes, awaited });
     }
 }

@@ -1,6 +1,6 @@
 //! The history lane: what isn't covered, oldest first.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +32,7 @@ impl Lanes {
         loop {
             let Some((range, wait)) = self.next_piece(length).await? else { return Ok(()) };
             let group = self.reader.absorber.emitter.group();
-            let (mut changes, mut awaited) = (Vec::new(), HashSet::new());
+            let (mut changes, mut awaited) = (Vec::new(), BTreeSet::new());
             let began = Instant::now();
             match self.reader.read(range.clone(), Priority::History, group, true).await {
                 Ok(Read::Done { until, proven, events, awaited: others }) => {
@@ -100,6 +100,7 @@ impl Lanes {
                 Pick::Nothing(due) => due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)),
             };
             tokio::select! {
+                biased;
                 () = self.backlog.changed.notified() => {}
                 () = tokio::time::sleep_until(due) => {}
                 () = self.shutdown.begun() => return Err(Trouble::Ending),
@@ -108,7 +109,7 @@ impl Lanes {
     }
 
     fn pick(&self, length: i64) -> Pick {
-        let now = self.reader.absorber.handles.clock.now_seconds();
+        let now = self.reader.client.time().now();
         let mut pending = self.backlog.lock();
         while let Some(range) = pending.holes.pop_first() {
             let Some(range) = self.expire(range, now) else { continue };
@@ -143,7 +144,7 @@ impl Lanes {
             );
             absorber.telemetry.add(&metrics::GAPS, 1);
             let group = absorber.emitter.group();
-            absorber.emitter.close(group, vec![Change::Gap(gone)], HashSet::new());
+            absorber.emitter.close(group, vec![Change::Gap(gone)], BTreeSet::new());
         }
         let left = range.start.max(oldest)..range.end;
         (!left.is_empty()).then_some(left)

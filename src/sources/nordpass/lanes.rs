@@ -37,17 +37,14 @@ pub struct Lanes {
     pub once: bool,
     /// What is still to be read, besides the live end.
     pub backlog: Backlog,
-    /// When the last day and the last week were last swept; the first run's beginning counts as both.
-    pub swept: (i64, i64),
-    /// When the days were last audited.
-    pub audited: i64,
 }
 
 impl Lanes {
-    /// Reads until the program ends or, with `once`, until everything up to the start is read.
+    /// Reads until the program ends or, with `once`, until everything up to `start` is read. `swept` says when the last
+    /// day and the last week were last swept, `audited` when the days were last audited.
     ///
     /// A lane is never cut off in the middle: it is told to end, and ends between two chunks.
-    pub async fn run(&self, start: i64) -> Result<(), Trouble> {
+    pub async fn run(&self, start: i64, swept: (i64, i64), audited: i64) -> Result<(), Trouble> {
         let told = async |lane: BoxFuture<'_, Result<(), Trouble>>| {
             let result = lane.await;
             if result.is_err() {
@@ -61,7 +58,7 @@ impl Lanes {
             self.signal.begin();
             results
         };
-        let again = async { tokio::join!(told(Box::pin(self.sweeps())), told(Box::pin(self.audits()))) };
+        let again = async { tokio::join!(told(Box::pin(self.sweeps(swept))), told(Box::pin(self.audits(audited)))) };
         let ((live, history), (sweeps, audits)) = tokio::join!(reading, again);
         let ended = |result: Result<(), Trouble>| match result {
             Err(Trouble::Ending) => Ok(()),
@@ -81,7 +78,8 @@ impl Lanes {
             let to = self.reader.client.safe_now().max(cursor - overlap);
             if to - cursor > LIVE_AT_MOST.max(2 * overlap) {
                 let rest = to - overlap;
-                self.backlog.add(cursor..rest);
+                // With the overlap: a late event may have become visible during the outage.
+                self.backlog.add((cursor - overlap).max(self.state.borrow().origin).min(cursor)..rest);
                 cursor = rest;
             }
             let origin = self.state.borrow().origin;
@@ -129,6 +127,7 @@ impl Lanes {
     /// Sleeps, unless the program ends.
     pub(super) async fn sleep(&self, time: Duration) -> Result<(), Trouble> {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(time) => Ok(()),
             () = self.shutdown.begun() => Err(Trouble::Ending),
         }

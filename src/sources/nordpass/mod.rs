@@ -15,6 +15,7 @@
 //! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
 //! | [`registry`] | the ids in flight, so that readings side by side don't send an event twice |
 //! | [`client`], [`page`] | one question to the API, asked until it is answered |
+//! | [`time`] | what time it is, for every decision |
 //! | [`emitter`], [`commit`] | chunks out, acknowledgements back, and the state moved by them |
 //! | [`state`], [`intervals`] | what is kept in the checkpoint |
 
@@ -35,10 +36,11 @@ mod settings;
 mod slice;
 mod span;
 mod state;
+mod time;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -115,6 +117,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         state: state_sender,
         registry: registry.clone(),
         handles: context.handles.clone(),
+        time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
     };
@@ -125,6 +128,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         store: store.clone(),
         dead_letters,
         handles: context.handles.clone(),
+        time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         logged: Mutex::default(),
         organizations: Mutex::new(HashMap::new()),
@@ -132,8 +136,6 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     };
     let reader =
         Arc::new(Reader { settings, client, absorber, page_cap: AtomicU32::new(0), distrust: AtomicU32::new(0) });
-    let now = context.handles.clock.now_seconds();
-    let since = |time: i64| if first_run { now } else { time };
     let lanes = Lanes {
         reader,
         state: state_receiver,
@@ -141,14 +143,13 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         signal,
         once: context.once,
         backlog: Backlog::default(),
-        swept: (since(state.swept_day), since(state.swept_week)),
-        audited: since(state.audited),
     };
     let reading = read(lanes, state, first_run, discoveries, context.shutdown.clone());
     let committing = committer.run(step_receiver);
     tokio::pin!(reading, committing);
     // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
     let result = tokio::select! {
+        biased;
         result = &mut reading => result,
         result = &mut committing => return result,
     };
@@ -165,13 +166,21 @@ async fn read(
     discoveries: UnboundedReceiver<String>,
     shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
-    let start = begin(&lanes, &state, first_run);
     let known: HashSet<String> = state.organizations.iter().cloned().collect();
+    let reading = async {
+        lanes.reader.client.learn_time().await.map_err(|_| Trouble::Ending)?;
+        let start = begin(&lanes, &state, first_run);
+        // A first connection's beginning counts as both sweeps and as the audit.
+        let now = lanes.reader.client.time().now();
+        let since = |time: i64| if first_run { now } else { time };
+        let swept = (since(state.swept_day), since(state.swept_week));
+        lanes.run(start, swept, since(state.audited)).await
+    };
     let result = tokio::select! {
         biased;
         () = watch_organizations(&lanes, known, discoveries) => Ok(()),
         () = pass_on(&shutdown, &lanes.signal) => Ok(()),
-        result = lanes.run(start) => result,
+        result = reading => result,
     };
     match result {
         Ok(()) | Err(Trouble::Ending) => Ok(()),
@@ -197,7 +206,7 @@ fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
         // Two minutes inside the API's limit, so that the first question isn't refused for a second too many.
         let origin = now - seconds(settings.initial_lookback).min(API_DAYS * DAY - 120);
         let begin = Change::Begin { origin, now };
-        absorber.emitter.close(absorber.emitter.group(), vec![begin], HashSet::new());
+        absorber.emitter.close(absorber.emitter.group(), vec![begin], BTreeSet::new());
         tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
         let history = origin..(now - seconds(settings.overlap)).max(origin);
         lanes.backlog.add(history.clone());
@@ -232,7 +241,7 @@ async fn watch_organizations(lanes: &Lanes, known: HashSet<String>, mut discover
         // At a first connection the whole look-back is being read anyway.
         let again = if known.is_empty() { now..now } else { now - lookback.min(API_DAYS * DAY - 120)..now };
         let change = Change::Organization(hash, again.clone());
-        absorber.emitter.close(absorber.emitter.group(), vec![change], HashSet::new());
+        absorber.emitter.close(absorber.emitter.group(), vec![change], BTreeSet::new());
         if !again.is_empty() {
             tracing::warn!(
                 component = absorber.telemetry.name(),

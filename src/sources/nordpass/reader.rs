@@ -10,7 +10,7 @@
 //! 5. What still can't be proven within the budget, or has no usable `total`, is delivered as far as it was seen and
 //!    marked unproven; the sweeps read it again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -106,7 +106,7 @@ impl Reader {
         let lag = i64::try_from(self.settings.lag.as_secs()).unwrap_or(0);
         let until = first.server_time.map_or(range.end, |server| range.end.min(server - lag));
         if until <= range.start {
-            return Ok(Read::Done { until: range.start, proven: true, events: 0, awaited: HashSet::new() });
+            return Ok(Read::Done { until: range.start, proven: true, events: 0, awaited: BTreeSet::new() });
         }
         let range = range.start..until;
         let target = PAGES_PER_SLICE * u64::from(per_page);
@@ -130,7 +130,7 @@ impl Reader {
             seen: Seen::default(),
             per_page,
             budget: if distrusted { 0 } else { 8 * pages + 200 },
-            awaited: HashSet::new(),
+            awaited: BTreeSet::new(),
             _reading: reading,
         };
         let pass = self.pass(&mut slice, &mut window, per_page, &[], Some(first)).await?;

@@ -5,7 +5,7 @@
 //! copies of an id that any single answer showed is a lower bound, and when these bounds add up to the `total` that
 //! the API states for a window of time, nothing of it is missing, twins included.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::event::{EventFields, EventId, Record, Text};
 
@@ -26,7 +26,7 @@ pub struct Sighting {
 #[derive(Debug, Default)]
 pub struct Seen {
     /// By the id of occurrence 0.
-    pub sightings: HashMap<EventId, Sighting>,
+    pub sightings: BTreeMap<EventId, Sighting>,
 }
 
 /// One question's window of time, as it was asked for.

@@ -1,6 +1,6 @@
 //! One slice of time being read: what is known, what was seen, what may still be asked.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::client::Priority;
@@ -26,7 +26,7 @@ pub struct Slice {
     /// How many more requests may go into proving it.
     pub budget: u64,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
-    pub awaited: HashSet<EventId>,
+    pub awaited: BTreeSet<EventId>,
     /// Keeps ids that are committed meanwhile known.
     pub _reading: Reading,
 }
@@ -43,7 +43,7 @@ pub enum Read {
         /// How many events it has.
         events: u64,
         /// Events that other readings have in flight.
-        awaited: HashSet<EventId>,
+        awaited: BTreeSet<EventId>,
     },
     /// Far more events than a slice should have: take this much instead.
     TooMany {

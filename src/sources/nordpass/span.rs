@@ -1,6 +1,6 @@
 //! Reads a longer span of time slice by slice, for polls, sweeps and audited days.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ pub struct Span {
     /// What holds once the span's group has arrived.
     pub changes: Vec<Change>,
     /// Events that other readings have in flight.
-    pub awaited: HashSet<EventId>,
+    pub awaited: BTreeSet<EventId>,
     /// Single seconds that can't be read though others can.
     pub unreadable: Vec<Range<i64>>,
     /// What wasn't read because nothing was readable any more.

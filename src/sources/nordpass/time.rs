@@ -1,0 +1,98 @@
+//! What time it is, for everything that the source decides by it.
+//!
+//! A machine's clock can be wrong, and it can jump. The API's `Date` header can be wrong as well. So the source
+//! believes the earlier of both: too early only delays, too late would step over events that are yet to come, count
+//! the API's 90 days as over, and forget ids that are still needed. The server's time is carried on between answers by
+//! the monotonic clock, so a jump of the machine's clock changes nothing.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::handles::Clock;
+
+/// When the two clocks differ by more seconds than this, somebody should know.
+const WORTH_A_WORD: i64 = 120;
+
+/// The earlier of the machine's clock and the server's.
+pub struct Time {
+    clock: Arc<dyn Clock>,
+    server: Mutex<Server>,
+}
+
+#[derive(Default)]
+struct Server {
+    /// What the last `Date` said (Unix seconds), and when.
+    date: Option<(i64, Instant)>,
+    /// The last difference that was logged.
+    told: i64,
+}
+
+impl Time {
+    /// Only the machine's clock is known.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, server: Mutex::default() }
+    }
+
+    /// An answer came with this `Date`.
+    pub fn heard(&self, date: i64) {
+        let ahead = self.clock.now_seconds() - date;
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.date = Some((date, Instant::now()));
+        if (ahead - server.told).abs() > WORTH_A_WORD {
+            server.told = ahead;
+            tracing::warn!(
+                seconds_ahead = ahead,
+                "this machine's clock and NordPass's differ; the earlier one counts, so events may come later: check \
+                 this machine's time synchronisation"
+            );
+        }
+    }
+
+    /// Whether the server has said what time it is.
+    pub fn is_known(&self) -> bool {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).date.is_some()
+    }
+
+    /// Now, in Unix seconds.
+    pub fn now(&self) -> i64 {
+        let local = self.clock.now_seconds();
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.date.map_or(local, |(date, at)| {
+            let since = i64::try_from(at.elapsed().as_secs()).unwrap_or(i64::MAX);
+            local.min(date.saturating_add(since))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    struct Jumpy(AtomicI64);
+
+    impl Clock for Jumpy {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).expect("a time")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_clock_counts_and_a_jump_changes_nothing() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(1_000)));
+        let time = Time::new(clock.clone());
+        assert_eq!((time.now(), time.is_known()), (1_000, false), "only the machine's clock is known");
+        time.heard(990);
+        assert_eq!((time.now(), time.is_known()), (990, true));
+        clock.0.store(1_000 + 200 * 86_400, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(time.now(), 1_020, "the machine's clock jumped ahead");
+        clock.0.store(500, Ordering::Relaxed);
+        assert_eq!(time.now(), 500, "a clock that is behind only delays");
+    }
+}

@@ -1,0 +1,112 @@
+//! What the destination has accepted, row by row: by which life of the process, and whether it heard of it.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use nordpass_sentinel::simulator::ingestion::Ingestion;
+use nordpass_sentinel::simulator::{Endpoint, Reply, Service};
+use serde_json::Value;
+
+/// The header by which a request's answer finds its entry.
+pub const NUMBER: &str = "x-world-request";
+
+/// One accepted copy of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// Which life of the process sent it.
+    pub life: u64,
+    /// The request.
+    pub request: u64,
+}
+
+/// The rows of one table kind: by id, what was accepted.
+pub type Rows = BTreeMap<u128, Vec<Delivery>>;
+
+/// The destination, with a book about it.
+pub struct Ledger {
+    ingestion: Arc<Ingestion>,
+    life: AtomicU64,
+    books: Mutex<Books>,
+}
+
+/// What was written down.
+#[derive(Clone, Default)]
+pub struct Books {
+    /// Rows of the ASIM tables.
+    pub asim: Rows,
+    /// Rows of the official connector's table.
+    pub official: Rows,
+    /// The probe of each id. An id that ever stood for two probes is in `confused`.
+    pub probes: BTreeMap<u128, String>,
+    pub confused: Vec<u128>,
+    /// Requests whose answer reached the process.
+    pub answered: std::collections::HashSet<u64>,
+    /// Accepted requests.
+    pub accepted: u64,
+}
+
+impl Ledger {
+    pub fn new(ingestion: Arc<Ingestion>) -> Self {
+        Self { ingestion, life: AtomicU64::new(0), books: Mutex::default() }
+    }
+
+    /// A new life of the process begins.
+    pub fn next_life(&self) -> u64 {
+        self.life.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn life(&self) -> u64 {
+        self.life.load(Ordering::Relaxed)
+    }
+
+    pub fn answered(&self, request: u64) {
+        self.books().answered.insert(request);
+    }
+
+    pub fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, request: &Request<Bytes>) {
+        let number = request.headers().get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let delivery = Delivery { life: self.life(), request: number };
+        let mut text = Vec::new();
+        let _ = MultiGzDecoder::new(&request.body()[..]).read_to_end(&mut text);
+        let rows: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
+        let mut books = self.books();
+        books.accepted += 1;
+        for row in &rows {
+            let official = row.get("event_id").is_some();
+            let (id, place) = if official { ("event_id", "metadata") } else { ("EventOriginalUid", "AdditionalFields") };
+            let id = row[id].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
+            let probe = row[place]["probe"].as_str().unwrap_or_default();
+            match books.probes.get(&id) {
+                Some(known) if known != probe => books.confused.push(id),
+                Some(_) => {}
+                None => _ = books.probes.insert(id, probe.to_owned()),
+            }
+            let table = if official { &mut books.official } else { &mut books.asim };
+            table.entry(id).or_default().push(delivery);
+        }
+    }
+}
+
+impl Service for Ledger {
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.ingestion.endpoint(path)
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let reply = self.ingestion.handle(request, now);
+        if reply.status() == StatusCode::NO_CONTENT {
+            self.write(request);
+        }
+        reply
+    }
+}

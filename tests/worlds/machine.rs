@@ -1,0 +1,145 @@
+//! The machine that the pipeline runs on: its clock, its way to the network, and its end.
+//!
+//! A crash is a matter of outside effects: what matters is which disk operations and which requests had happened. So a
+//! crash can be ordered at any of these, besides at any moment; from then on no operation ever ends.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use nordpass_sentinel::handles::{Clock, TestClock};
+use nordpass_sentinel::http::{HttpClient, HttpError, HttpSettings, Network};
+use nordpass_sentinel::simulator::network::SimulatedNetwork;
+use tokio::sync::Notify;
+
+use crate::ledger::{Ledger, NUMBER};
+
+/// A clock that may be wrong.
+pub struct MachineClock {
+    truth: TestClock,
+    skew: AtomicI64,
+}
+
+impl MachineClock {
+    pub fn new(truth: TestClock, skew: i64) -> Self {
+        Self { truth, skew: AtomicI64::new(skew) }
+    }
+
+    /// Jumps by these seconds.
+    pub fn jump(&self, by: i64) {
+        self.skew.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Somebody sets it right.
+    pub fn set_right(&self) {
+        self.skew.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for MachineClock {
+    fn now(&self) -> Timestamp {
+        let skew = SignedDuration::from_secs(self.skew.load(Ordering::Relaxed));
+        self.truth.now().checked_add(skew).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The machine's network. Cloning shares it.
+#[derive(Clone)]
+pub struct MachineNetwork(Arc<Shared>);
+
+struct Shared {
+    world: SimulatedNetwork,
+    ledger: Arc<Ledger>,
+    down: AtomicBool,
+    went_down: Notify,
+    requests: AtomicU64,
+    /// At which request the machine goes down, and whether the other side has that request by then.
+    down_at: Mutex<Option<(u64, bool)>>,
+}
+
+impl MachineNetwork {
+    pub fn new(world: SimulatedNetwork, ledger: Arc<Ledger>) -> Self {
+        Self(Arc::new(Shared {
+            world,
+            ledger,
+            down: AtomicBool::new(false),
+            went_down: Notify::new(),
+            requests: AtomicU64::new(0),
+            down_at: Mutex::new(None),
+        }))
+    }
+
+    /// Goes down at the `number`th request from now on (0: the next).
+    pub fn go_down_at(&self, number: u64, taken: bool) {
+        let at = self.0.requests.load(Ordering::Relaxed) + number;
+        *self.0.down_at.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, taken));
+    }
+
+    /// Resolves once it has gone down.
+    pub async fn went_down(&self) {
+        loop {
+            let notified = self.0.went_down.notified();
+            if self.0.down.load(Ordering::Relaxed) {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub fn go_down(&self) {
+        self.0.down.store(true, Ordering::Relaxed);
+        self.0.went_down.notify_waiters();
+    }
+
+    /// Comes up again, without orders.
+    pub fn restart(&self) {
+        self.0.down.store(false, Ordering::Relaxed);
+        *self.0.down_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    async fn send(&self, client: &dyn HttpClient, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        if self.0.down.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        let order = *self.0.down_at.lock().unwrap_or_else(PoisonError::into_inner);
+        request.headers_mut().insert(NUMBER, number.into());
+        if let Some((at, taken)) = order
+            && number >= at
+        {
+            if taken {
+                let _ = client.send(request).await;
+            }
+            self.go_down();
+            return std::future::pending().await;
+        }
+        let answer = client.send(request).await;
+        if self.0.down.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        if answer.is_ok() {
+            self.0.ledger.answered(number);
+        }
+        answer
+    }
+}
+
+impl Network for MachineNetwork {
+    fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
+        Ok(Arc::new(MachineClient { network: self.clone(), inner: self.0.world.client(settings)? }))
+    }
+}
+
+struct MachineClient {
+    network: MachineNetwork,
+    inner: Arc<dyn HttpClient>,
+}
+
+impl HttpClient for MachineClient {
+    fn send(&self, request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
+        Box::pin(self.network.send(self.inner.as_ref(), request))
+    }
+}

@@ -1,0 +1,154 @@
+//! The delivery guarantee, by simulation: thousands of worlds in which everything goes wrong that can, each decided by
+//! a seed, each run in one process with the product's own code, and an oracle that knows what should have arrived.
+//!
+//! `cargo xtask simulate --seeds N --from S` runs any number. A failure prints its seed, and the seed replays exactly.
+//! Without arguments (as a part of all tests) a fixed and a fresh set are run.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`plan`] | what a seed decides |
+//! | [`traffic`] | the events of a world |
+//! | [`pipeline`] | its pipeline file |
+//! | [`machine`] | the clock and the network of the machine, and its crashes |
+//! | [`ledger`] | what the destination has accepted, and from whom |
+//! | [`world`] | one world's run |
+//! | [`oracle`] | what must hold |
+//! | [`report`] | what the runs had in sum |
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+mod ledger;
+mod machine;
+mod oracle;
+mod pipeline;
+mod plan;
+mod report;
+mod traffic;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use nordpass_sentinel::handles::{Random, SystemRandom};
+
+use plan::Plan;
+use report::{Outcome, Sum};
+use world::World;
+
+/// Of each kind, in a plain test run.
+const FIXED: u64 = 120;
+const FRESH: u64 = 120;
+
+/// After so many failed worlds there is enough to do.
+const MOST_FAILURES: usize = 10;
+
+const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log]";
+
+/// What was asked for.
+struct Args {
+    sets: Vec<(u64, u64)>,
+    log: bool,
+    one: bool,
+}
+
+impl Args {
+    fn parse() -> Result<Self, String> {
+        let (mut seeds, mut from, mut one, mut log) = (None, None, None, false);
+        let mut words = std::env::args().skip(1);
+        while let Some(word) = words.next() {
+            let mut number = || words.next().and_then(|number| number.parse::<u64>().ok()).ok_or(USAGE.to_owned());
+            match word.as_str() {
+                "--seeds" => seeds = Some(number()?),
+                "--from" => from = Some(number()?),
+                "--seed" => one = Some(number()?),
+                "--log" => log = true,
+                // What the test runner passes on is for other harnesses.
+                _ if word.starts_with("--") || seeds.is_none() => {}
+                _ => return Err(USAGE.to_owned()),
+            }
+        }
+        let sets = match (one, seeds, from) {
+            (Some(seed), _, _) => vec![(seed, 1)],
+            (None, None, None) => vec![(0, FIXED), (1_000_000 + SystemRandom.next_u64() % 1_000_000_000, FRESH)],
+            (None, seeds, from) => vec![(from.unwrap_or(0), seeds.unwrap_or(FIXED))],
+        };
+        Ok(Self { sets, log, one: one.is_some() })
+    }
+}
+
+fn main() -> ExitCode {
+    let args = match Args::parse() {
+        Ok(args) => args,
+        Err(usage) => {
+            eprintln!("{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    if args.log {
+        let _ = nordpass_sentinel::telemetry::logs::init(nordpass_sentinel::telemetry::logs::LogFormat::Human, "debug");
+    } else {
+        // A panic is reported with its seed, once.
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let mut sum = Sum::default();
+    for (from, count) in &args.sets {
+        println!("seeds {from} to {}", from + count - 1);
+        sum.add_all(run(*from, *count));
+    }
+    if args.one {
+        println!("{:#?}", Plan::of(args.sets[0].0));
+    }
+    print!("{sum}");
+    if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs worlds on all cores.
+fn run(from: u64, count: u64) -> Sum {
+    let next = AtomicU64::new(from);
+    let stop = AtomicUsize::new(0);
+    let sum = Mutex::new(Sum::default());
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + count || stop.load(Ordering::Relaxed) >= MOST_FAILURES {
+                        return;
+                    }
+                    let outcome = one(seed);
+                    // Each seed decides everything: now and then it is asked twice.
+                    let again = seed.is_multiple_of(10).then(|| one(seed).trace);
+                    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+                    if again.is_some_and(|trace| trace != outcome.trace) {
+                        sum.fail(seed, "two runs of the seed differ".to_owned());
+                    }
+                    for violation in &outcome.violations {
+                        sum.fail(seed, violation.clone());
+                    }
+                    stop.fetch_add(usize::from(!outcome.violations.is_empty()), Ordering::Relaxed);
+                    sum.add(&outcome);
+                }
+            });
+        }
+    });
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs one world in a runtime of its own, at paused time.
+fn one(seed: u64) -> Outcome {
+    let world = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async {
+            let mut world = World::new(Plan::of(seed));
+            let violations = world.run().await;
+            Outcome::of(&world, violations)
+        })
+    };
+    catch_unwind(AssertUnwindSafe(world)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Outcome { violations: vec![format!("panicked: {}", text.unwrap_or_default())], ..Outcome::default() }
+    })
+}

@@ -1,0 +1,327 @@
+//! What must hold in every world, whatever went wrong in it.
+//!
+//! 1. **Lost 0**: each event that the API has shown since the state's origin is in every required sink, as often as it
+//!    happened; the one record that the destination refuses by name is a dead letter instead, and nothing else is.
+//! 2. **Doubled only where the design allows it**: a further copy of a row has the same id, and its predecessor's answer
+//!    never came, or a crash lay between that answer and the commit: the state didn't know the id when the process
+//!    started again. Files hold each event exactly once.
+//! 3. **The state is never ahead**: whenever the process starts, each known id has been accepted by every destination,
+//!    and each event of a covered and proven time is known.
+//! 4. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
+use nordpass_sentinel::handles::{Handles, MemoryDisk};
+use nordpass_sentinel::simulator::Probes;
+use nordpass_sentinel::simulator::judge::received_in_files;
+use serde_json::Value;
+
+use crate::ledger::{Books, Rows};
+use crate::pipeline;
+use crate::world::{Violations, World};
+
+/// The state as it was on disk when a life began.
+pub struct Snapshot {
+    pub life: u64,
+    /// The machine's time.
+    pub at: i64,
+    pub known: BTreeSet<u128>,
+    /// The source's document; `None` at a first run.
+    pub document: Option<Value>,
+    /// The state couldn't be read.
+    pub broken: Option<String>,
+}
+
+impl Snapshot {
+    /// Reads the state from a copy of the disk, with the ids of these times.
+    pub async fn of(disk: &MemoryDisk, life: u64, at: i64, times: Range<i64>, handles: Handles) -> Self {
+        let copy = MemoryDisk::new();
+        for path in disk.paths().into_iter().filter(|path| path.starts_with(pipeline::DATA_DIR)) {
+            copy.put(&path, disk.content(&path).unwrap_or_default());
+        }
+        let mut snapshot = Self { life, at, known: BTreeSet::new(), document: None, broken: None };
+        let handles = Handles { disk: Arc::new(copy), ..handles };
+        if let Err(error) = snapshot.read(handles, times).await {
+            snapshot.broken = Some(error);
+        }
+        snapshot
+    }
+
+    async fn read(&mut self, handles: Handles, times: Range<i64>) -> Result<(), String> {
+        let store = LocalStore::open(handles, Path::new(pipeline::DATA_DIR)).await.map_err(|error| error.to_string())?;
+        let key = SourceKey { name: "nordpass".to_owned(), endpoint: pipeline::ENDPOINT.to_owned() };
+        let state = store.open(key).await.map_err(|error| error.to_string())?;
+        self.document = state.document().and_then(|document| serde_json::from_slice(&document).ok());
+        for range in [0..1, times] {
+            let known = state.known(range).await.map_err(|error| error.to_string())?;
+            self.known.extend(known.into_iter().map(|known| known.id.0));
+        }
+        Ok(())
+    }
+
+    /// Where the state begins; nothing before it was promised.
+    pub fn origin(&self) -> Option<i64> {
+        self.document.as_ref()?["origin"].as_i64()
+    }
+
+    /// Covered times, and those of them that aren't proven.
+    fn covered(&self) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+        let list = |name: &str| {
+            let pairs = self.document.as_ref().map(|document| document[name].clone()).unwrap_or_default();
+            serde_json::from_value(pairs).unwrap_or_default()
+        };
+        (list("covered"), list("unproven"))
+    }
+}
+
+/// The rows of each required destination.
+fn tables<'a>(world: &World, books: &'a Books) -> Vec<(&'static str, &'a Rows)> {
+    let mut tables = vec![("the ASIM tables", &books.asim)];
+    if world.plan.second {
+        tables.push(("the official table", &books.official));
+    }
+    tables
+}
+
+/// How many different ids each probe has in a table.
+fn distinct<'a>(books: &'a Books, rows: &Rows) -> BTreeMap<&'a str, u64> {
+    let mut count = BTreeMap::new();
+    for id in rows.keys() {
+        if let Some(probe) = books.probes.get(id) {
+            *count.entry(probe.as_str()).or_default() += 1;
+        }
+    }
+    count
+}
+
+/// What is due and not there, the poisoned record aside.
+fn lacking(world: &World, origin: i64) -> Vec<(String, &'static str)> {
+    let books = world.ledger.books();
+    let due = world.traffic.due(origin);
+    let mut lacking = Vec::new();
+    for (name, rows) in tables(world, &books) {
+        let there = distinct(&books, rows);
+        for (probe, count) in &due {
+            let poisoned = world.traffic.poison.as_deref() == Some(*probe);
+            if !poisoned && there.get(probe).copied().unwrap_or(0) < *count {
+                lacking.push(((*probe).to_owned(), name));
+            }
+        }
+    }
+    lacking
+}
+
+/// Whether everything has arrived.
+pub async fn arrived(world: &World) -> bool {
+    let Some(origin) = world.snapshot().await.origin() else { return false };
+    let poison = world.traffic.poison.is_none() || !letters(&world.disk, "sentinel").is_empty();
+    poison && lacking(world, origin).is_empty()
+}
+
+/// What is missing, in a sentence.
+pub async fn missing(world: &World) -> String {
+    let snapshot = world.snapshot().await;
+    let Some(origin) = snapshot.origin() else { return "there is no state".to_owned() };
+    let lacking = lacking(world, origin);
+    let times = world.traffic.times();
+    let some: Vec<String> = lacking
+        .iter()
+        .take(5)
+        .map(|(probe, table)| format!("{probe} of {} in {table}", times.get(probe.as_str()).copied().unwrap_or(0)))
+        .collect();
+    let letters = letters(&world.disk, "sentinel").len();
+    format!("{} events, such as {}; {letters} dead letters; now {}", lacking.len(), some.join(", "), world.now())
+}
+
+/// The dead letters of a component: id and probe.
+fn letters(disk: &MemoryDisk, component: &str) -> Vec<(u128, String)> {
+    let path = format!("{}/dead-letters/{component}.ndjson", pipeline::DATA_DIR);
+    let text = disk.content(path).unwrap_or_default();
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    lines
+        .map(|line| {
+            let id = line["id"].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
+            let record = &line["record"];
+            let probe = record["AdditionalFields"]["probe"].as_str().or_else(|| record["metadata"]["probe"].as_str());
+            (id, probe.unwrap_or_default().to_owned())
+        })
+        .collect()
+}
+
+/// Judges a world that has ended.
+pub async fn judge(world: &World) -> Violations {
+    let mut violations = Violations::new();
+    let last = world.snapshot().await;
+    let Some(origin) = last.origin() else {
+        violations.push("there is no state at the end".to_owned());
+        return violations;
+    };
+    let lacking = lacking(world, origin);
+    if !lacking.is_empty() {
+        violations.push(format!("lost {} events, such as {:?}", lacking.len(), lacking.first()));
+    }
+    began_where_it_should(world, origin, &mut violations);
+    dead_letters(world, origin, &mut violations);
+    for snapshot in world.lives.snapshots.iter().chain([&last]) {
+        state_is_not_ahead(world, snapshot, &mut violations);
+    }
+    copies(world, &mut violations);
+    files(world, origin, &mut violations).await;
+    violations
+}
+
+/// The state's origin: the look-back before the first connection.
+fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations) {
+    let latest = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none()).last();
+    let lookback = i64::try_from(world.plan.lookback).unwrap_or(0);
+    if let Some(first) = latest
+        && origin > first.at - lookback + 2
+    {
+        violations.push(format!("the first connection reaches back to {origin} only, not to {}", first.at - lookback));
+    }
+}
+
+fn dead_letters(world: &World, origin: i64, violations: &mut Violations) {
+    for component in ["sentinel", "official", "nordpass"] {
+        let letters = letters(&world.disk, component);
+        let mut ids = BTreeSet::new();
+        for (id, probe) in &letters {
+            if world.traffic.poison.as_ref() != Some(probe) || component == "nordpass" {
+                violations.push(format!("{component}: a dead letter that nobody refused by name: {id:032x} ({probe})"));
+            }
+            if !ids.insert(*id) {
+                violations.push(format!("{component}: the dead letter {id:032x} stands there twice"));
+            }
+        }
+        let Some(poison) = &world.traffic.poison else { continue };
+        let expected = world.traffic.due(origin).get(poison.as_str()).copied().unwrap_or(0);
+        let here = component == "sentinel" || component == "official" && world.plan.second;
+        if here && ids.len() as u64 != expected {
+            violations.push(format!("{component}: {} dead letters, expected {expected}", ids.len()));
+        }
+    }
+}
+
+fn state_is_not_ahead(world: &World, snapshot: &Snapshot, violations: &mut Violations) {
+    let life = snapshot.life;
+    if let Some(broken) = &snapshot.broken {
+        violations.push(format!("life {life}: the state can't be read: {broken}"));
+        return;
+    }
+    let books = world.ledger.books();
+    for (name, rows) in tables(world, &books) {
+        let component = if std::ptr::eq(rows, &raw const books.asim) { "sentinel" } else { "official" };
+        let dead: BTreeSet<u128> = letters(&world.disk, component).into_iter().map(|(id, _)| id).collect();
+        let ahead = snapshot.known.iter().find(|id| {
+            !dead.contains(id) && !rows.get(id).is_some_and(|copies| copies.iter().any(|copy| copy.life < life))
+        });
+        if let Some(id) = ahead {
+            violations.push(format!("life {life}: the state knows {id:032x}, which {name} hadn't accepted"));
+        }
+    }
+    let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+    for probe in snapshot.known.iter().filter_map(|id| books.probes.get(id)) {
+        *known.entry(probe).or_default() += 1;
+    }
+    let (covered, unproven) = snapshot.covered();
+    let within = |ranges: &[(i64, i64)], at: i64| ranges.iter().any(|(from, to)| (*from..*to).contains(&at));
+    let mut prompt: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
+    for event in world.traffic.events.iter().filter(|event| event.visible_at <= event.timestamp) {
+        if let Some(probe) = event.probe().filter(|probe| world.traffic.poison.as_deref() != Some(&***probe)) {
+            prompt.entry(probe).or_insert((0, event.timestamp)).0 += 1;
+        }
+    }
+    // A twin of an event that shows late is known late.
+    for event in world.traffic.events.iter().filter(|event| event.visible_at > event.timestamp) {
+        event.probe().map(|probe| prompt.remove(&**probe));
+    }
+    for (probe, (count, at)) in prompt {
+        let promised = within(&covered, at) && !within(&unproven, at);
+        if promised && known.get(probe).copied().unwrap_or(0) < count {
+            violations.push(format!("life {life}: {at} counts as covered and proven, but {probe} isn't known"));
+        }
+    }
+}
+
+/// Each further copy needs its reason.
+fn copies(world: &World, violations: &mut Violations) {
+    let books = world.ledger.books();
+    for id in &books.confused {
+        violations.push(format!("the id {id:032x} stands for two events"));
+    }
+    for (name, rows) in tables(world, &books) {
+        for (probe, count) in distinct(&books, rows) {
+            let happened = world.traffic.due(i64::MIN).get(probe).copied().unwrap_or(0);
+            if count > happened {
+                violations.push(format!("{name}: {probe} happened {happened} times and has {count} ids"));
+            }
+        }
+        for (id, copies) in rows {
+            for pair in copies.windows(2) {
+                let (before, after) = (pair[0], pair[1]);
+                let unanswered = !books.answered.contains(&before.request);
+                let forgotten = || {
+                    let between = world.lives.snapshots.iter().filter(|at| at.life > before.life && at.life <= after.life);
+                    after.life > before.life && between.into_iter().all(|snapshot| !snapshot.known.contains(id))
+                };
+                if !unanswered && !forgotten() {
+                    violations.push(format!(
+                        "{name}: {id:032x} was accepted in life {} (request {}) and sent again in life {} (request {})",
+                        before.life, before.request, after.life, after.request
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Files hold each event exactly once.
+async fn files(world: &World, origin: i64, violations: &mut Violations) {
+    for (folder, required) in [("archive", true), ("extra", false)] {
+        let there = if required { world.plan.archive.is_some() } else { world.plan.optional };
+        if !there {
+            continue;
+        }
+        let paths: Vec<PathBuf> = world.disk.paths().into_iter().filter(|path| path.starts_with(folder)).collect();
+        let paths: Vec<PathBuf> = paths
+            .into_iter()
+            .filter(|path| path.to_string_lossy().contains(".ndjson"))
+            .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')))
+            .collect();
+        let received = match received_in_files(&world.disk, &paths).await {
+            Ok(received) => received.probes,
+            Err(error) => {
+                violations.push(format!("{folder}: {error}"));
+                Probes::new()
+            }
+        };
+        let all = world.traffic.due(i64::MIN);
+        for (probe, count) in received.iter() {
+            let happened = all.get(probe).copied().unwrap_or(0);
+            if count > happened {
+                violations.push(format!("{folder}: {probe} happened {happened} times and stands there {count} times"));
+            }
+        }
+        if required {
+            let due = world.traffic.due(origin);
+            let lost = due.iter().filter(|(probe, count)| received.count(probe) < **count).count();
+            if lost > 0 {
+                violations.push(format!("{folder}: {lost} events are missing"));
+            }
+        }
+    }
+}
+
+/// The lives of the process.
+#[derive(Default)]
+pub struct Lives {
+    pub snapshots: Vec<Snapshot>,
+    /// How many of them ended with a crash.
+    pub crashes: u64,
+    /// How often each planned fault happened.
+    pub faults: Vec<u64>,
+}

@@ -1,0 +1,110 @@
+//! The pipeline file of a world.
+
+use std::fmt::Write as _;
+
+use nordpass_sentinel::simulator::entra;
+use nordpass_sentinel::simulator::ingestion::IMMUTABLE_ID;
+
+use crate::plan::{Host, Plan, Tuning};
+
+pub const DATA_DIR: &str = "data";
+pub const READY_TOKEN: &str = "ready-token";
+pub const ENDPOINT: &str = "https://api-activities.example/activities/query";
+
+/// The host names of the world.
+pub fn host(host: Host) -> &'static str {
+    match host {
+        Host::Nordpass => "api-activities.example",
+        Host::Entra => "login.microsoftonline.com",
+        Host::Ingestion => "first.ingest.example",
+        Host::Second => "second.ingest.example",
+    }
+}
+
+/// The text of the file.
+pub fn text(plan: &Plan, tuning: &Tuning) -> String {
+    let Tuning { poll_interval, overlap, lag, page_size, concurrency, requests_per_second, timeout, .. } = tuning;
+    let mut text = format!(
+        r#"
+data_dir = "{DATA_DIR}"
+
+[sources.nordpass]
+type = "nordpass"
+endpoint = "{ENDPOINT}"
+token = "{token}"
+poll_interval = "{poll_interval}s"
+initial_lookback = "{lookback}s"
+overlap = "{overlap}s"
+lag = "{lag}s"
+page_size = {page_size}
+concurrency = {concurrency}
+requests_per_second = {requests_per_second}
+request_timeout = "{timeout}s"
+
+[transforms.asim]
+type = "asim"
+inputs = ["nordpass"]
+"#,
+        token = plan.api.token,
+        lookback = plan.lookback,
+    );
+    let streams = [
+        ("asim.audit_event", "Custom-NordPassAuditEvent"),
+        ("asim.authentication", "Custom-NordPassAuthentication"),
+        ("asim.user_management", "Custom-NordPassUserManagement"),
+    ];
+    sentinel(&mut text, plan, tuning, "sentinel", Host::Ingestion, &streams);
+    if plan.second {
+        text.push_str("\n[transforms.event_log]\ntype = \"event_log\"\ninputs = [\"nordpass\"]\n");
+        sentinel(&mut text, plan, tuning, "official", Host::Second, &[("event_log", "Custom-NordPassEventLogs_CL")]);
+    }
+    if let Some(path) = plan.archive {
+        let _ = write!(text, "\n[sinks.archive]\ntype = \"file\"\ninputs = [\"nordpass\"]\npath = \"{path}\"\n");
+    }
+    if plan.optional {
+        // Nobody waits for it, and it fills up: the others must not notice.
+        let _ = write!(
+            text,
+            "\n[sinks.extra]\ntype = \"file\"\nrequired = false\ninputs = [\"nordpass\"]\npath = \"extra/all.ndjson\"\n"
+        );
+    }
+    text
+}
+
+fn sentinel(text: &mut String, plan: &Plan, tuning: &Tuning, name: &str, at: Host, streams: &[(&str, &str)]) {
+    let Tuning { timeout, batch_bytes, batch_seconds, gzip, deliveries, .. } = tuning;
+    let inputs: Vec<String> = streams.iter().map(|(input, _)| format!("\"{input}\"")).collect();
+    let streams: Vec<String> = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"")).collect();
+    let entra = entra::Settings::default();
+    let credential = if plan.ready_token {
+        format!("kind = \"token\"\ntoken = \"{READY_TOKEN}\"")
+    } else {
+        format!(
+            "kind = \"client_secret\"\ntenant_id = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"",
+            entra.tenant, entra.client_id, entra.client_secret
+        )
+    };
+    let _ = write!(
+        text,
+        r#"
+[sinks.{name}]
+type = "sentinel"
+inputs = [{inputs}]
+endpoint = "https://{host}"
+dcr_immutable_id = "{IMMUTABLE_ID}"
+concurrency = {deliveries}
+request_timeout = "{timeout}s"
+[sinks.{name}.streams]
+{streams}
+[sinks.{name}.batch]
+max_bytes = {batch_bytes}
+timeout = "{batch_seconds}s"
+gzip_level = {gzip}
+[sinks.{name}.credential]
+{credential}
+"#,
+        inputs = inputs.join(", "),
+        host = host(at),
+        streams = streams.join("\n"),
+    );
+}

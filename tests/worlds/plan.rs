@@ -1,0 +1,374 @@
+//! What a seed decides: the traffic, how the API behaves, the pipeline's settings, and everything that goes wrong.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use nordpass_sentinel::simulator::faults::{Effect, Fault, RetryAfter, When};
+use nordpass_sentinel::simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
+use nordpass_sentinel::simulator::{Dice, Endpoint};
+
+pub const MINUTE: u64 = 60;
+pub const HOUR: u64 = 3600;
+pub const DAY: u64 = 86_400;
+
+/// How late events become visible at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Late {
+    Never,
+    /// Within the overlap of the polls.
+    Overlap,
+    /// Within a day: the hourly sweep's.
+    Hours,
+    /// Within a week: the daily sweep's.
+    Days,
+}
+
+/// One thing that happens at a time.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Power cut or SIGKILL at once.
+    Crash,
+    /// … at the so-manieth changing disk operation from then on.
+    CrashAtDisk(u64),
+    /// … at the so-manieth request; the other side has taken it, or not.
+    CrashAtRequest(u64, bool),
+    /// SIGTERM, and a new start: possibly with other settings.
+    Restart,
+    /// The NordPass token is revoked, until the second action.
+    Revoke,
+    Unrevoke,
+    /// The role on the rule is missing.
+    Forbid,
+    Allow,
+    /// A host can't be reached.
+    Cut(Host),
+    Restore(Host),
+    /// Entra refuses the secret.
+    RefuseSecret,
+    AcceptSecret,
+    /// Every token is void.
+    ExpireTokens,
+    /// The disk takes nothing more.
+    DiskFull,
+    DiskRoom,
+    /// The next changing operations fail; a failed sync may have dropped what it was to keep.
+    DiskFails(u64, io::ErrorKind),
+    ReadsFail(u64),
+    /// The machine's clock jumps by these seconds.
+    Jump(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Host {
+    Nordpass,
+    Entra,
+    Ingestion,
+    /// The second workspace's endpoint, where there is one.
+    Second,
+}
+
+/// The settings of one life of the process.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    pub poll_interval: u64,
+    pub overlap: u64,
+    pub lag: u64,
+    pub page_size: u64,
+    pub concurrency: u64,
+    pub requests_per_second: u64,
+    pub timeout: u64,
+    pub batch_bytes: u64,
+    pub batch_seconds: u64,
+    pub gzip: u64,
+    pub deliveries: u64,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    /// The Unix second at which it begins.
+    pub start: i64,
+    pub lookback: u64,
+    /// Events of the look-back, and of the time in which things go wrong.
+    pub history: usize,
+    pub live: usize,
+    /// Bursts within a few seconds: how many events, in how many seconds.
+    pub bursts: Vec<(usize, i64)>,
+    pub twins: f64,
+    pub late: Late,
+    /// Events that appear between two answers, in times that were read already.
+    pub drift: usize,
+    /// One record that the destination refuses by name.
+    pub poison: bool,
+    pub api: Settings,
+    pub token_life: u64,
+    pub ready_token: bool,
+    pub latency: (u64, u64),
+    pub faults: Vec<(&'static str, Fault)>,
+    /// Second from the start, and what happens then; in order.
+    pub actions: Vec<(u64, Action)>,
+    /// When everything stops going wrong.
+    pub chaos: u64,
+    pub second: bool,
+    pub archive: Option<&'static str>,
+    pub optional: bool,
+    /// How far the machine's clock is off at the beginning, in seconds.
+    pub skew: i64,
+    pub tunings: Vec<Tuning>,
+    /// How long after the last trouble it goes on although everything has arrived: sweeps must not double anything.
+    pub linger: u64,
+}
+
+struct Drawer(Dice);
+
+impl Drawer {
+    fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.0.bits() % (high - low + 1)
+    }
+
+    fn size(&mut self, low: usize, high: usize) -> usize {
+        low + self.0.below(high - low + 1)
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        *self.0.pick(choices)
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.0.chance(probability)
+    }
+
+    fn tuning(&mut self, api: &Settings) -> Tuning {
+        // A page size that the server refuses is a mistake in the pipeline file, not a fault to be survived.
+        let most = if api.page_limit == PageLimit::Refuse { api.max_page_size } else { 200 };
+        Tuning {
+            poll_interval: self.of(&[10, 30, 60, 60, 60, 120, 300]),
+            overlap: self.of(&[120, 300, 600, 600, 1200]),
+            lag: self.of(&[0, 1, 5, 5, 30]),
+            page_size: self.between(3, 100).min(most),
+            concurrency: self.between(1, 8),
+            requests_per_second: self.of(&[2, 10, 10, 50, 1000]),
+            timeout: self.of(&[5, 10, 30]),
+            batch_bytes: self.of(&[1_000, 5_000, 50_000, 1_000_000]),
+            batch_seconds: self.of(&[1, 1, 5, 20]),
+            gzip: self.between(0, 3),
+            deliveries: self.between(1, 5),
+        }
+    }
+}
+
+impl Plan {
+    /// The world of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut draw = Drawer(Dice::new(seed ^ 0x5eed_0fa1_10fe_11a5));
+        let start = 1_800_000_000 + i64::try_from(draw.between(0, 300 * DAY)).unwrap_or(0);
+        let lookback = draw.of(&[2 * HOUR, 6 * HOUR, DAY, 3 * DAY, 7 * DAY, 7 * DAY]);
+        let chaos = draw.of(&[10 * MINUTE, 20 * MINUTE, HOUR, 2 * HOUR, 6 * HOUR]);
+        let api = api(&mut draw, seed);
+        // Without a total there is no proof: twins can't be told from a page that moved, and a page that moved not
+        // from a whole one. There the promise is that sweeps find what was missed.
+        let provable = api.total == Total::Right;
+        let late = match draw.between(0, 9) {
+            0..=3 => Late::Never,
+            4..=6 => Late::Overlap,
+            7..=8 => Late::Hours,
+            _ => Late::Days,
+        };
+        let mut plan = Self {
+            seed,
+            start,
+            lookback,
+            history: draw.size(0, 300),
+            live: draw.size(5, 120),
+            bursts: (0..draw.size(0, 3)).map(|_| (draw.size(5, 60), i64::try_from(draw.between(1, 6)).unwrap_or(1))).collect(),
+            twins: if provable { draw.of(&[0.0, 0.01, 0.1]) } else { 0.0 },
+            late,
+            drift: if draw.chance(0.3) { draw.size(1, 10) } else { 0 },
+            poison: draw.chance(0.2),
+            api,
+            token_life: draw.of(&[90, 300, 900, 3599]),
+            ready_token: draw.chance(0.2),
+            latency: draw.of(&[(0, 0), (10, 80), (50, 2_000)]),
+            faults: Vec::new(),
+            actions: Vec::new(),
+            chaos,
+            second: draw.chance(0.3),
+            archive: draw.of(&[
+                None,
+                Some("archive/{date}/{organization}.ndjson.gz"),
+                Some("archive/{date}.ndjson"),
+                Some("archive/all.ndjson.zst"),
+            ]),
+            optional: draw.chance(0.3),
+            skew: if draw.chance(0.3) { i64::try_from(draw.between(0, 600)).unwrap_or(0) - 300 } else { 0 },
+            tunings: Vec::new(),
+            linger: draw.of(&[0, 0, 0, 70 * MINUTE, 70 * MINUTE, 26 * HOUR]),
+        };
+        plan.tunings = (0..4).map(|_| draw.tuning(&plan.api)).collect();
+        if draw.chance(0.5) {
+            plan.tunings.truncate(1);
+        }
+        plan.plan_faults(&mut draw);
+        plan.plan_actions(&mut draw);
+        plan
+    }
+
+    fn plan_faults(&mut self, draw: &mut Drawer) {
+        for _ in 0..draw.size(0, 6) {
+            let endpoint = draw.of(&[Endpoint::Nordpass, Endpoint::Nordpass, Endpoint::Ingestion, Endpoint::Ingestion, Endpoint::Entra]);
+            let (name, effect, mut delay) = effect(draw, endpoint);
+            let from = draw.between(0, self.chaos);
+            let until = from + draw.between(1, self.chaos - from + 1);
+            let mut when = When {
+                endpoint: Some(endpoint),
+                after: Some(Duration::from_secs(from)),
+                before: Some(Duration::from_secs(until)),
+                ..When::default()
+            };
+            match draw.between(0, 3) {
+                0 => when.probability = Some(0.5),
+                1 => when.probability = Some(0.1),
+                2 => when.times = Some(draw.between(1, 4)),
+                // All of them, for that time.
+                _ => {}
+            }
+            // A 400 for a single record now and again would be a destination that refuses records by name: only the
+            // poisoned record may be. A destination that refuses everything for a while is another thing.
+            if name == "400" && endpoint == Endpoint::Ingestion {
+                (when.probability, when.times) = (None, None);
+            }
+            if name == "slow" {
+                delay = Duration::from_secs(draw.between(1, 40));
+            }
+            self.faults.push((name, Fault { when, effect, delay }));
+        }
+    }
+
+    fn plan_actions(&mut self, draw: &mut Drawer) {
+        let chaos = self.chaos;
+        let mut actions = Vec::new();
+        for _ in 0..draw.of(&[0, 1, 1, 2, 3, 5]) {
+            let at = draw.between(0, chaos);
+            let action = match draw.between(0, 9) {
+                0..=2 => Action::Crash,
+                3..=6 => Action::CrashAtDisk(draw.between(0, 60)),
+                _ => Action::CrashAtRequest(draw.between(0, 40), draw.chance(0.5)),
+            };
+            actions.push((at, action));
+        }
+        for _ in 0..draw.of(&[0, 0, 1, 2]) {
+            actions.push((draw.between(0, chaos), Action::Restart));
+        }
+        for _ in 0..draw.of(&[0, 1, 2, 3]) {
+            let from = draw.between(0, chaos);
+            let until = from + draw.between(1, chaos - from + 1);
+            let host = draw.of(&[Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second]);
+            let pair = match draw.between(0, 7) {
+                0 => (Action::Revoke, Action::Unrevoke),
+                1 => (Action::Forbid, Action::Allow),
+                2 | 3 => (Action::Cut(host), Action::Restore(host)),
+                4 => (Action::RefuseSecret, Action::AcceptSecret),
+                5 => (Action::DiskFull, Action::DiskRoom),
+                6 => (Action::ExpireTokens, Action::ExpireTokens),
+                _ => {
+                    let kind = draw.of(&[io::ErrorKind::Other, io::ErrorKind::StorageFull]);
+                    (Action::DiskFails(draw.between(1, 20), kind), Action::ReadsFail(draw.between(1, 5)))
+                }
+            };
+            actions.push((from, pair.0));
+            actions.push((until, pair.1));
+        }
+        if draw.chance(0.25) {
+            let hour = i64::try_from(HOUR).unwrap_or(0);
+            let by = draw.of(&[-2 * hour, -60, 30, hour, 5 * hour, 200 * 24 * hour]);
+            let (at, back) = (draw.between(0, chaos), draw.between(0, chaos));
+            actions.push((at.min(back), Action::Jump(by)));
+            // Somebody sets it right again.
+            actions.push((at.max(back) + 1, Action::Jump(-by)));
+        }
+        actions.sort_by_key(|(at, _)| *at);
+        self.actions = actions;
+    }
+
+    /// Within how many seconds after the last trouble everything must have arrived.
+    pub fn patience(&self) -> u64 {
+        let unprovable = self.api.total != Total::Right && (self.drift > 0 || self.late != Late::Never);
+        match self.late {
+            Late::Days => 50 * HOUR,
+            _ if unprovable => 50 * HOUR,
+            Late::Hours => 3 * HOUR,
+            // A second that stays unreadable is tried again after five minutes at most; the rest is back-off.
+            Late::Never | Late::Overlap => 40 * MINUTE,
+        }
+    }
+}
+
+/// The API behind the documentation's silence.
+fn api(draw: &mut Drawer, seed: u64) -> Settings {
+    let total = draw.of(&[Total::Right, Total::Right, Total::Right, Total::Right, Total::Missing, Total::Wrong(3), Total::Wrong(-2)]);
+    let order = if total == Total::Right {
+        draw.of(&[Order::Ascending, Order::Descending, Order::UnstableWithinSecond, Order::Unstable])
+    } else {
+        draw.of(&[Order::Ascending, Order::Descending])
+    };
+    Settings {
+        order,
+        from: draw.of(&[Bound::Inclusive, Bound::Exclusive]),
+        to: draw.of(&[Bound::Inclusive, Bound::Exclusive]),
+        total,
+        max_page_size: draw.of(&[10, 50, 100, 100, 1000]),
+        page_limit: draw.of(&[PageLimit::Cap, PageLimit::Cap, PageLimit::Refuse]),
+        clock_ahead: draw.of(&[0, 0, 0, -3, 4, 90, -90]),
+        rate_limit: draw.chance(0.2).then(|| RateLimit {
+            requests: draw.between(20, 100),
+            per: Duration::from_secs(10),
+            retry_after: draw.chance(0.7),
+        }),
+        reveal_per_request: 1,
+        seed,
+        ..Settings::default()
+    }
+}
+
+fn status(status: u16, retry_after: Option<RetryAfter>) -> Effect {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    Effect::Status { status, body: String::new(), headers: BTreeMap::new(), retry_after }
+}
+
+/// One thing that can happen to a request, its name in the report, and a delay.
+fn effect(draw: &mut Drawer, endpoint: Endpoint) -> (&'static str, Effect, Duration) {
+    let nordpass = endpoint == Endpoint::Nordpass;
+    let shapes = [
+        None,
+        Some(RetryAfter::Seconds(7)),
+        Some(RetryAfter::Seconds(90)),
+        Some(RetryAfter::Date(Duration::from_secs(20))),
+        Some(RetryAfter::Past),
+        Some(RetryAfter::Huge),
+        Some(RetryAfter::Junk),
+    ];
+    let shape = shapes[draw.size(0, shapes.len() - 1)].clone();
+    let (name, effect) = match draw.between(0, 16) {
+        0 => ("429", status(429, shape)),
+        1 => ("503", status(503, shape)),
+        2 => ("500", status(500, None)),
+        3 => ("502", status(502, None)),
+        4 => ("504", status(504, None)),
+        5 => ("401", status(401, None)),
+        6 => ("403", status(403, None)),
+        7 => ("404", status(404, None)),
+        8 => ("408", status(408, None)),
+        9 => ("413", status(413, None)),
+        10 => ("400", status(400, None)),
+        11 => ("HTML", Effect::Html(if nordpass { StatusCode::OK } else { StatusCode::BAD_GATEWAY })),
+        12 => ("reset before", Effect::ResetBefore),
+        13 => ("reset after", Effect::ResetAfter),
+        14 => ("truncated", Effect::Truncate(draw.size(0, 400))),
+        15 => ("void tokens", Effect::ExpireTokens),
+        _ => ("slow", Effect::None),
+    };
+    (name, effect, Duration::ZERO)
+}

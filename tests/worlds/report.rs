@@ -1,0 +1,176 @@
+//! What runs had in sum: how many worlds, what went wrong in them, what was checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use nordpass_sentinel::simulator::LoggedRequest;
+
+use crate::plan::Action;
+use crate::world::World;
+
+/// One world's run.
+#[derive(Default)]
+pub struct Outcome {
+    pub violations: Vec<String>,
+    /// A hash of everything that could be seen from outside: each request with its time and body, and the disk.
+    pub trace: [u8; 32],
+    pub events: u64,
+    pub rows: u64,
+    pub copies: u64,
+    pub requests: u64,
+    pub lives: u64,
+    pub seconds: u64,
+    pub troubles: BTreeMap<&'static str, u64>,
+}
+
+impl Outcome {
+    pub fn of(world: &World, violations: Vec<String>) -> Self {
+        let mut troubles = BTreeMap::new();
+        for ((name, _), times) in world.plan.faults.iter().zip(&world.lives.faults) {
+            *troubles.entry(*name).or_default() += times;
+        }
+        for (_, action) in &world.plan.actions {
+            let name = match action {
+                Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..) => continue,
+                Action::Restart => "restart with other settings",
+                Action::Revoke => "token revoked",
+                Action::Forbid => "role missing",
+                Action::Cut(_) => "host unreachable",
+                Action::RefuseSecret => "secret refused",
+                Action::ExpireTokens => "void tokens",
+                Action::DiskFull => "disk full",
+                Action::DiskFails(..) => "disk writes fail",
+                Action::ReadsFail(_) => "disk reads fail",
+                Action::Jump(_) => "clock jumps",
+                Action::Unrevoke | Action::Allow | Action::Restore(_) | Action::AcceptSecret | Action::DiskRoom => continue,
+            };
+            *troubles.entry(name).or_default() += 1;
+        }
+        *troubles.entry("crash").or_default() += world.lives.crashes;
+        let (late, held) = (&world.traffic.events, world.traffic.held_back.len());
+        *troubles.entry("late event").or_default() +=
+            late.iter().filter(|event| event.visible_at > event.timestamp).count() as u64;
+        *troubles.entry("event in a time already read").or_default() += held as u64;
+        *troubles.entry("record refused by name").or_default() += u64::from(world.traffic.poison.is_some());
+        let books = world.ledger.books();
+        let tables = [&books.asim, &books.official];
+        let rows = tables.iter().map(|rows| rows.len() as u64).sum();
+        let all: u64 = tables.iter().flat_map(|rows| rows.values()).map(|copies| copies.len() as u64).sum();
+        Self {
+            violations,
+            trace: trace(world),
+            events: (world.traffic.events.len() + held) as u64,
+            rows,
+            copies: all - rows,
+            requests: world.log.count(),
+            lives: world.ledger.life(),
+            seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
+            troubles,
+        }
+    }
+}
+
+fn trace(world: &World) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    for LoggedRequest { number, at, path, body, body_length, status, fault, .. } in world.log.entries() {
+        hash.update(format!("{number} {at} {path} {body_length} {status:?} {fault}").as_bytes());
+        hash.update(&body);
+    }
+    for path in world.disk.paths() {
+        hash.update(path.as_os_str().as_encoded_bytes());
+        hash.update(&world.disk.content(&path).unwrap_or_default());
+    }
+    hash.update(&world.disk.operations().to_le_bytes());
+    *hash.finalize().as_bytes()
+}
+
+/// Many of them.
+#[derive(Default)]
+pub struct Sum {
+    /// The violations, by seed.
+    pub failed: Vec<(u64, String)>,
+    worlds: u64,
+    events: u64,
+    rows: u64,
+    copies: u64,
+    requests: u64,
+    lives: u64,
+    seconds: u64,
+    troubles: BTreeMap<&'static str, u64>,
+}
+
+impl Sum {
+    pub fn fail(&mut self, seed: u64, violation: String) {
+        self.failed.push((seed, violation));
+    }
+
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.worlds += 1;
+        self.events += outcome.events;
+        self.rows += outcome.rows;
+        self.copies += outcome.copies;
+        self.requests += outcome.requests;
+        self.lives += outcome.lives;
+        self.seconds += outcome.seconds;
+        for (name, times) in &outcome.troubles {
+            *self.troubles.entry(name).or_default() += times;
+        }
+    }
+
+    pub fn add_all(&mut self, other: Self) {
+        self.failed.extend(other.failed);
+        self.worlds += other.worlds;
+        self.events += other.events;
+        self.rows += other.rows;
+        self.copies += other.copies;
+        self.requests += other.requests;
+        self.lives += other.lives;
+        self.seconds += other.seconds;
+        for (name, times) in other.troubles {
+            *self.troubles.entry(name).or_default() += times;
+        }
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} worlds: {} days of simulated time, {} lives of the process, {} requests; {} events checked, {} rows \
+             accepted, {} copies of rows beyond the first, each explained",
+            self.worlds,
+            self.seconds / 86_400,
+            self.lives,
+            self.requests,
+            self.events,
+            self.rows,
+            self.copies
+        )?;
+        writeln!(f, "what went wrong in them:")?;
+        for (name, times) in &self.troubles {
+            writeln!(f, "{times:>10}  {name}")?;
+        }
+        if let Some(peak) = peak_memory() {
+            writeln!(f, "peak resident memory of all of it: {peak} MiB")?;
+        }
+        let mut shown = BTreeMap::<u64, usize>::new();
+        for (seed, violation) in &self.failed {
+            let shown = shown.entry(*seed).or_default();
+            *shown += 1;
+            if *shown <= 3 {
+                writeln!(f, "FAILED seed {seed}: {violation}")?;
+            }
+        }
+        match self.failed.first() {
+            Some((seed, _)) => writeln!(f, "hint: cargo xtask simulate --seed {seed} --log"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// In MiB, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
+}

@@ -1,0 +1,416 @@
+//! Runs one world: the product's own pipeline on a machine that fails, between simulators that fail.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use nordpass_sentinel::checkpoint::LocalStore;
+use nordpass_sentinel::config::{self, Environment};
+use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock, mix};
+use nordpass_sentinel::simulator::entra::{self, Entra, Tokens};
+use nordpass_sentinel::simulator::faults::{self, Faults};
+use nordpass_sentinel::simulator::ingestion::{self, Ingestion};
+use nordpass_sentinel::simulator::network::SimulatedNetwork;
+use nordpass_sentinel::simulator::nordpass::NordPass;
+use nordpass_sentinel::simulator::{Gate, RequestLog, Service};
+use nordpass_sentinel::telemetry::Telemetry;
+use nordpass_sentinel::topology::{self, RunOptions, RunReport, ShutdownSignal};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::ledger::Ledger;
+use crate::machine::{MachineClock, MachineNetwork};
+use crate::oracle::{self, Lives, Snapshot};
+use crate::pipeline;
+use crate::plan::{Action, Host, Plan};
+use crate::traffic::Traffic;
+
+/// A world at work.
+pub struct World {
+    pub plan: Plan,
+    pub traffic: Traffic,
+    pub disk: MemoryDisk,
+    pub ledger: Arc<Ledger>,
+    pub log: RequestLog,
+    pub faults: Arc<Faults>,
+    pub lives: Lives,
+    nordpass: Arc<NordPass>,
+    entra: Arc<Entra>,
+    ingestion: Arc<Ingestion>,
+    truth: TestClock,
+    clock: Arc<MachineClock>,
+    wires: SimulatedNetwork,
+    network: MachineNetwork,
+    /// What counts until somebody ends it.
+    disk_trouble: bool,
+    tuning: usize,
+    /// How many actions have been carried out.
+    done: usize,
+    /// Nothing goes wrong any more.
+    settling: Option<Settling>,
+    began: Instant,
+}
+
+/// How the world ends.
+struct Settling {
+    /// How long until the next look.
+    step: Duration,
+    arrived: bool,
+}
+
+/// Whether there is another life.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    Again,
+    Over,
+}
+
+/// What ended a part of a life.
+enum End {
+    /// The world went on to its next action, or its time is over.
+    Time,
+    /// The machine went down.
+    Down,
+    /// The process ended by itself.
+    Ended(RunReport),
+}
+
+/// Anything that must not be: a sentence each.
+pub type Violations = Vec<String>;
+
+impl World {
+    pub fn new(plan: Plan) -> Self {
+        let start = Timestamp::from_second(plan.start).unwrap_or(Timestamp::UNIX_EPOCH);
+        let truth = TestClock::starting_at(start);
+        let clock = Arc::new(MachineClock::new(truth.clone(), plan.skew));
+        let traffic = Traffic::of(&plan);
+        let tokens = Tokens::default();
+        let entra_settings =
+            entra::Settings { lifetime: Duration::from_secs(plan.token_life), ..entra::Settings::default() };
+        let entra = Arc::new(Entra::new(entra_settings, tokens.clone()));
+        let nordpass = Arc::new(NordPass::new(plan.api.clone(), traffic.events.clone()));
+        nordpass.hold_back(traffic.held_back.clone());
+        let settings = ingestion::Settings { strict: true, ..ingestion::Settings::default() };
+        let ingestion = Arc::new(Ingestion::new(settings, tokens.clone()));
+        if let Some(probe) = &traffic.poison {
+            ingestion.set_poison(Some(&format!("\"probe\":\"{probe}\"")));
+        }
+        if plan.ready_token {
+            tokens.accept(pipeline::READY_TOKEN);
+        }
+        let ledger = Arc::new(Ledger::new(ingestion.clone()));
+        let faults_plan =
+            faults::Plan { seed: plan.seed, faults: plan.faults.iter().map(|(_, fault)| fault.clone()).collect() };
+        let faults = Arc::new(Faults::new(faults_plan, start));
+        let log = RequestLog::default();
+        let gate = |service: Arc<dyn Service>| Gate::new(service, faults.clone(), tokens.clone(), log.clone());
+        let wires = SimulatedNetwork::new(Arc::new(truth.clone()), plan.seed)
+            .latency(Duration::from_millis(plan.latency.0), Duration::from_millis(plan.latency.1))
+            .route(pipeline::host(Host::Nordpass), gate(nordpass.clone()))
+            .route(pipeline::host(Host::Entra), gate(entra.clone()))
+            .route(pipeline::host(Host::Ingestion), gate(ledger.clone()))
+            .route(pipeline::host(Host::Second), gate(ledger.clone()));
+        let network = MachineNetwork::new(wires.clone(), ledger.clone());
+        Self {
+            traffic,
+            disk: MemoryDisk::new(),
+            ledger,
+            log,
+            faults,
+            lives: Lives::default(),
+            nordpass,
+            entra,
+            ingestion,
+            truth,
+            clock,
+            wires,
+            network,
+            disk_trouble: false,
+            tuning: 0,
+            done: 0,
+            settling: None,
+            began: Instant::now(),
+            plan,
+        }
+    }
+
+    /// Runs it to its end, and says what was wrong.
+    pub async fn run(&mut self) -> Violations {
+        let mut violations = Violations::new();
+        while self.life(&mut violations).await == Fate::Again {}
+        violations.extend(oracle::judge(self).await);
+        violations
+    }
+
+    fn at(&self, second: u64) -> Instant {
+        self.began + Duration::from_secs(second)
+    }
+
+    fn handles(&self) -> Handles {
+        let seed = mix(self.plan.seed ^ mix(self.ledger.life() + 1));
+        Handles {
+            clock: self.clock.clone(),
+            random: Arc::new(SeededRandom::new(seed)),
+            disk: Arc::new(self.disk.clone()),
+            network: Arc::new(self.network.clone()),
+        }
+    }
+
+    /// The state on disk now.
+    pub async fn snapshot(&self) -> Snapshot {
+        let times = self.plan.start - 100 * 86_400..self.plan.start + 100 * 86_400;
+        Snapshot::of(&self.disk, self.ledger.life() + 1, self.clock.now().as_second(), times, self.handles()).await
+    }
+
+    /// One life of the process.
+    async fn life(&mut self, violations: &mut Violations) -> Fate {
+        let snapshot = self.snapshot().await;
+        self.lives.snapshots.push(snapshot);
+        self.ledger.next_life();
+        let (signal, shutdown) = ShutdownSignal::new();
+        let mut process = Box::pin(process(self.handles(), self.text(), shutdown));
+        loop {
+            if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
+                self.everything_works_again();
+            }
+            let next = self.plan.actions.get(self.done).map(|(second, action)| (self.at(*second), action.clone()));
+            let due = match (&self.settling, &next) {
+                (Some(settling), _) => Instant::now() + settling.step,
+                (None, Some((at, _))) => *at,
+                (None, None) => self.at(self.plan.chaos),
+            };
+            let end = tokio::select! {
+                biased;
+                report = &mut process => End::Ended(report),
+                () = self.disk.went_down() => End::Down,
+                () = self.network.went_down() => End::Down,
+                () = sleep_until(due) => End::Time,
+            };
+            match end {
+                End::Ended(report) => {
+                    self.ended_by_itself(&report, violations).await;
+                    return if self.settling.is_some() { Fate::Over } else { Fate::Again };
+                }
+                End::Down => {
+                    drop(process);
+                    self.crashed().await;
+                    return Fate::Again;
+                }
+                End::Time => {}
+            }
+            if self.settling.is_some() {
+                if self.settled(violations).await {
+                    self.stop(process, &signal, violations).await;
+                    return Fate::Over;
+                }
+                continue;
+            }
+            let Some((_, action)) = next else { continue };
+            self.done += 1;
+            match action {
+                Action::Crash => {
+                    self.network.go_down();
+                    drop(process);
+                    self.crashed().await;
+                    return Fate::Again;
+                }
+                Action::Restart => {
+                    self.stop(process, &signal, violations).await;
+                    self.tuning += 1;
+                    return Fate::Again;
+                }
+                action => self.act(&action),
+            }
+        }
+    }
+
+    /// Whether the world is over: everything has arrived and some time has passed since, or patience has run out.
+    async fn settled(&mut self, violations: &mut Violations) -> bool {
+        let shown = u64::try_from(self.traffic.last_shown - self.plan.start).unwrap_or(0);
+        let patience = self.at(self.plan.chaos.max(shown) + self.plan.patience());
+        let arrived = oracle::arrived(self).await;
+        let Some(settling) = &mut self.settling else { return false };
+        if settling.arrived {
+            return true;
+        }
+        if arrived {
+            settling.arrived = true;
+            settling.step = Duration::from_secs(self.plan.linger);
+            return self.plan.linger == 0;
+        }
+        settling.step = (settling.step * 3 / 2).min(Duration::from_secs(900));
+        if Instant::now() > patience {
+            violations.push(format!("not everything arrived in time: {}", oracle::missing(self).await));
+            return true;
+        }
+        false
+    }
+
+    fn text(&self) -> String {
+        pipeline::text(&self.plan, &self.plan.tunings[self.tuning % self.plan.tunings.len()])
+    }
+
+    /// SIGTERM. While things go wrong it may fail to drain in time; that is no violation.
+    async fn stop(
+        &mut self,
+        process: impl Future<Output = RunReport>,
+        signal: &ShutdownSignal,
+        violations: &mut Violations,
+    ) {
+        signal.begin();
+        let mut process = Box::pin(process);
+        let ended = tokio::select! {
+            biased;
+            report = &mut process => Some(report),
+            () = self.disk.went_down() => None,
+            () = self.network.went_down() => None,
+            () = sleep(Duration::from_secs(60)) => {
+                violations.push("the process didn't end within a minute of SIGTERM".to_owned());
+                None
+            }
+        };
+        drop(process);
+        let Some(report) = ended else { return self.crashed().await };
+        self.complain(&report, violations);
+        if report.drain_timed_out && self.settling.as_ref().is_some_and(|settling| settling.arrived) {
+            violations.push("the last drain ran out of time though everything works".to_owned());
+        }
+        self.disk.restart();
+    }
+
+    /// The process ended though nobody told it to: only the disk may be the reason, while a component opens.
+    async fn ended_by_itself(&mut self, report: &RunReport, violations: &mut Violations) {
+        self.complain(report, violations);
+        if !self.disk_trouble || report.failures.is_empty() {
+            violations.push("the process ended by itself".to_owned());
+        }
+        self.disk.restart();
+        // What a supervisor does.
+        self.pause(Duration::from_secs(10)).await;
+    }
+
+    fn complain(&self, report: &RunReport, violations: &mut Violations) {
+        if self.disk_trouble {
+            return;
+        }
+        for failure in &report.failures {
+            violations.push(format!("{} {} failed: {}", failure.kind.as_str(), failure.name, failure.error));
+        }
+    }
+
+    /// After a crash: by the seed a power cut, which tears what wasn't synced, or only the process's end. Then some
+    /// time until it is started again.
+    async fn crashed(&mut self) {
+        self.lives.crashes += 1;
+        let luck = mix(self.plan.seed ^ mix(self.lives.crashes));
+        // The runtime drops what the process had spawned.
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        if luck.is_multiple_of(3) {
+            self.disk.restart();
+        } else {
+            self.disk.crash(luck);
+        }
+        self.network.restart();
+        if (luck >> 8).is_multiple_of(2) {
+            self.tuning += 1;
+        }
+        let pause = [0, 1, 30, 300, 1800][usize::try_from((luck >> 16) % 5).unwrap_or(0)];
+        if self.settling.is_none() {
+            self.pause(Duration::from_secs(pause)).await;
+        }
+    }
+
+    /// Time passes without the process; what goes wrong goes on going wrong.
+    async fn pause(&mut self, time: Duration) {
+        let end = (Instant::now() + time).min(self.at(self.plan.chaos));
+        while let Some((second, action)) = self.plan.actions.get(self.done).cloned() {
+            if self.at(second) > end {
+                break;
+            }
+            sleep_until(self.at(second)).await;
+            self.done += 1;
+            // A machine that is down can't go down.
+            if !matches!(action, Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..)) {
+                self.act(&action);
+            }
+        }
+        sleep_until(end).await;
+    }
+
+    fn act(&mut self, action: &Action) {
+        let tokens = self.entra.tokens();
+        match action {
+            Action::Crash | Action::Restart => {}
+            Action::CrashAtDisk(number) => self.disk.go_down_at(*number),
+            Action::CrashAtRequest(number, taken) => self.network.go_down_at(*number, *taken),
+            Action::Revoke => self.nordpass.set_token(None),
+            Action::Unrevoke => self.nordpass.set_token(Some(&self.plan.api.token)),
+            Action::Forbid => self.ingestion.set_forbidden(true),
+            Action::Allow => self.ingestion.set_forbidden(false),
+            Action::Cut(host) => self.wires.cut(pipeline::host(*host)),
+            Action::Restore(host) => self.wires.restore(pipeline::host(*host)),
+            Action::RefuseSecret => self.entra.set_secret("another"),
+            Action::AcceptSecret => self.entra.set_secret(&self.entra.settings().client_secret),
+            Action::ExpireTokens => tokens.revoke_all(),
+            Action::DiskFull => {
+                self.disk_trouble = true;
+                let used: usize = self.disk.paths().iter().filter_map(|path| self.disk.content(path)).map(|c| c.len()).sum();
+                self.disk.set_capacity(Some(used as u64 + 200));
+            }
+            Action::DiskRoom => self.disk.set_capacity(None),
+            Action::DiskFails(number, kind) => {
+                self.disk_trouble = true;
+                self.disk.fail_next(*number, *kind);
+            }
+            Action::ReadsFail(number) => {
+                self.disk_trouble = true;
+                self.disk.fail_next_reads(*number, std::io::ErrorKind::Other);
+            }
+            Action::Jump(by) => self.clock.jump(*by),
+        }
+    }
+
+    fn everything_works_again(&mut self) {
+        self.lives.faults = self.faults.happened();
+        self.faults.clear();
+        self.nordpass.set_token(Some(&self.plan.api.token));
+        self.ingestion.set_forbidden(false);
+        for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second] {
+            self.wires.restore(pipeline::host(host));
+        }
+        self.entra.set_secret(&self.entra.settings().client_secret);
+        self.disk.set_capacity(None);
+        self.disk.fail(0..0, std::io::ErrorKind::Other);
+        self.disk.fail_next_reads(0, std::io::ErrorKind::Other);
+        self.disk_trouble = false;
+        self.clock.set_right();
+        self.done = self.plan.actions.len();
+        self.settling = Some(Settling { step: Duration::from_secs(30), arrived: false });
+    }
+
+    /// The Unix second now, in truth.
+    pub fn now(&self) -> i64 {
+        self.truth.now().as_second()
+    }
+}
+
+/// The process: what `run` does with a pipeline file.
+async fn process(handles: Handles, text: String, shutdown: topology::Shutdown) -> RunReport {
+    let files = [("world.toml".into(), text)];
+    let (config, _) = match config::load(&files, &Environment::of::<&str, &str>([])) {
+        Ok(loaded) => loaded,
+        Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
+    };
+    let store = match LocalStore::open(handles.clone(), Path::new(pipeline::DATA_DIR)).await {
+        Ok(store) => store,
+        Err(error) => {
+            let error = topology::ComponentError::new(error.to_string());
+            let kind = nordpass_sentinel::telemetry::ComponentKind::Source;
+            let failure = topology::Failure { kind, name: "checkpoint".to_owned(), error };
+            return RunReport { failures: vec![failure], ..RunReport::default() };
+        }
+    };
+    topology::run(config, RunOptions::default(), handles, store, Telemetry::new(), shutdown).await
+}
