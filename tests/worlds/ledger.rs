@@ -83,7 +83,8 @@ impl Ledger {
         books.accepted += 1;
         for row in &rows {
             let official = row.get("event_id").is_some();
-            let (id, place) = if official { ("event_id", "metadata") } else { ("EventOriginalUid", "AdditionalFields") };
+            let (id, place) =
+                if official { ("event_id", "metadata") } else { ("EventOriginalUid", "AdditionalFields") };
             let id = row[id].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
             let probe = row[place]["probe"].as_str().unwrap_or_default();
             match books.probes.get(&id) {

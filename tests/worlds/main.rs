@@ -86,7 +86,7 @@ fn main() -> ExitCode {
         }
     };
     if args.log {
-        let _ = nordpass_sentinel::telemetry::logs::init(nordpass_sentinel::telemetry::logs::LogFormat::Human, "debug");
+        let _ = nordpass_sentinel::telemetry::logs::init(nordpass_sentinel::telemetry::logs::LogFormat::Human, "trace");
     } else {
         // A panic is reported with its seed, once.
         std::panic::set_hook(Box::new(|_| {}));

@@ -14,10 +14,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::StatusCode;
 use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
 use nordpass_sentinel::handles::{Handles, MemoryDisk};
-use nordpass_sentinel::simulator::Probes;
 use nordpass_sentinel::simulator::judge::received_in_files;
+use nordpass_sentinel::simulator::nordpass::Total;
+use nordpass_sentinel::simulator::{Endpoint, Probes};
 use serde_json::Value;
 
 use crate::ledger::{Books, Rows};
@@ -27,7 +29,7 @@ use crate::world::{Violations, World};
 /// The state as it was on disk when a life began.
 pub struct Snapshot {
     pub life: u64,
-    /// The machine's time.
+    /// The time, in truth.
     pub at: i64,
     pub known: BTreeSet<u128>,
     /// The source's document; `None` at a first run.
@@ -52,7 +54,8 @@ impl Snapshot {
     }
 
     async fn read(&mut self, handles: Handles, times: Range<i64>) -> Result<(), String> {
-        let store = LocalStore::open(handles, Path::new(pipeline::DATA_DIR)).await.map_err(|error| error.to_string())?;
+        let store =
+            LocalStore::open(handles, Path::new(pipeline::DATA_DIR)).await.map_err(|error| error.to_string())?;
         let key = SourceKey { name: "nordpass".to_owned(), endpoint: pipeline::ENDPOINT.to_owned() };
         let state = store.open(key).await.map_err(|error| error.to_string())?;
         self.document = state.document().and_then(|document| serde_json::from_slice(&document).ok());
@@ -119,7 +122,11 @@ fn lacking(world: &World, origin: i64) -> Vec<(String, &'static str)> {
 pub async fn arrived(world: &World) -> bool {
     let Some(origin) = world.snapshot().await.origin() else { return false };
     let poison = world.traffic.poison.is_none() || !letters(&world.disk, "sentinel").is_empty();
-    poison && lacking(world, origin).is_empty()
+    let filed = match world.plan.archive {
+        Some(_) => in_files(world, "archive").await.is_ok_and(|files| lacking_in(&files, world, origin) == 0),
+        None => true,
+    };
+    poison && filed && lacking(world, origin).is_empty()
 }
 
 /// What is missing, in a sentence.
@@ -174,14 +181,19 @@ pub async fn judge(world: &World) -> Violations {
     violations
 }
 
-/// The state's origin: the look-back before the first connection.
+/// The state's origin: the look-back before the first connection, which is the first answer in the first life that
+/// left a state.
 fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations) {
-    let latest = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none()).last();
+    let stateless = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none());
+    let Some(began) = stateless.last().map(|snapshot| snapshot.at) else { return };
+    let requests = world.log.at(Endpoint::Nordpass);
+    let mut answers = requests.iter().filter(|request| !request.fault && request.status == Some(StatusCode::OK));
     let lookback = i64::try_from(world.plan.lookback).unwrap_or(0);
-    if let Some(first) = latest
-        && origin > first.at - lookback + 2
+    if let Some(first) = answers.find(|request| request.at.as_second() >= began)
+        && origin > first.at.as_second() - lookback + 3
     {
-        violations.push(format!("the first connection reaches back to {origin} only, not to {}", first.at - lookback));
+        let latest = first.at.as_second() - lookback;
+        violations.push(format!("the first connection reaches back to {origin} only, not to {latest}"));
     }
 }
 
@@ -227,6 +239,10 @@ fn state_is_not_ahead(world: &World, snapshot: &Snapshot, violations: &mut Viola
     for probe in snapshot.known.iter().filter_map(|id| books.probes.get(id)) {
         *known.entry(probe).or_default() += 1;
     }
+    if world.plan.api.total != Total::Right {
+        // What counts as proven rests on the API's own count.
+        return;
+    }
     let (covered, unproven) = snapshot.covered();
     let within = |ranges: &[(i64, i64)], at: i64| ranges.iter().any(|(from, to)| (*from..*to).contains(&at));
     let mut prompt: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
@@ -265,7 +281,8 @@ fn copies(world: &World, violations: &mut Violations) {
                 let (before, after) = (pair[0], pair[1]);
                 let unanswered = !books.answered.contains(&before.request);
                 let forgotten = || {
-                    let between = world.lives.snapshots.iter().filter(|at| at.life > before.life && at.life <= after.life);
+                    let between =
+                        world.lives.snapshots.iter().filter(|at| at.life > before.life && at.life <= after.life);
                     after.life > before.life && between.into_iter().all(|snapshot| !snapshot.known.contains(id))
                 };
                 if !unanswered && !forgotten() {
@@ -279,6 +296,18 @@ fn copies(world: &World, violations: &mut Violations) {
     }
 }
 
+/// What the files below a folder hold.
+async fn in_files(world: &World, folder: &str) -> Result<Probes, String> {
+    let paths = world.disk.paths().into_iter().filter(|path| path.starts_with(folder));
+    let paths: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().contains(".ndjson")).collect();
+    Ok(received_in_files(&world.disk, &paths).await?.probes)
+}
+
+/// How many events are due and not there.
+fn lacking_in(files: &Probes, world: &World, origin: i64) -> usize {
+    world.traffic.due(origin).iter().filter(|(probe, count)| files.count(probe) < **count).count()
+}
+
 /// Files hold each event exactly once.
 async fn files(world: &World, origin: i64, violations: &mut Violations) {
     for (folder, required) in [("archive", true), ("extra", false)] {
@@ -286,17 +315,11 @@ async fn files(world: &World, origin: i64, violations: &mut Violations) {
         if !there {
             continue;
         }
-        let paths: Vec<PathBuf> = world.disk.paths().into_iter().filter(|path| path.starts_with(folder)).collect();
-        let paths: Vec<PathBuf> = paths
-            .into_iter()
-            .filter(|path| path.to_string_lossy().contains(".ndjson"))
-            .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')))
-            .collect();
-        let received = match received_in_files(&world.disk, &paths).await {
-            Ok(received) => received.probes,
+        let received = match in_files(world, folder).await {
+            Ok(received) => received,
             Err(error) => {
                 violations.push(format!("{folder}: {error}"));
-                Probes::new()
+                continue;
             }
         };
         let all = world.traffic.due(i64::MIN);
@@ -307,8 +330,7 @@ async fn files(world: &World, origin: i64, violations: &mut Violations) {
             }
         }
         if required {
-            let due = world.traffic.due(origin);
-            let lost = due.iter().filter(|(probe, count)| received.count(probe) < **count).count();
+            let lost = lacking_in(&received, world, origin);
             if lost > 0 {
                 violations.push(format!("{folder}: {lost} events are missing"));
             }

@@ -183,7 +183,9 @@ impl Plan {
             lookback,
             history: draw.size(0, 300),
             live: draw.size(5, 120),
-            bursts: (0..draw.size(0, 3)).map(|_| (draw.size(5, 60), i64::try_from(draw.between(1, 6)).unwrap_or(1))).collect(),
+            bursts: (0..draw.size(0, 3))
+                .map(|_| (draw.size(5, 60), i64::try_from(draw.between(1, 6)).unwrap_or(1)))
+                .collect(),
             twins: if provable { draw.of(&[0.0, 0.01, 0.1]) } else { 0.0 },
             late,
             drift: if draw.chance(0.3) { draw.size(1, 10) } else { 0 },
@@ -218,7 +220,13 @@ impl Plan {
 
     fn plan_faults(&mut self, draw: &mut Drawer) {
         for _ in 0..draw.size(0, 6) {
-            let endpoint = draw.of(&[Endpoint::Nordpass, Endpoint::Nordpass, Endpoint::Ingestion, Endpoint::Ingestion, Endpoint::Entra]);
+            let endpoint = draw.of(&[
+                Endpoint::Nordpass,
+                Endpoint::Nordpass,
+                Endpoint::Ingestion,
+                Endpoint::Ingestion,
+                Endpoint::Entra,
+            ]);
             let (name, effect, mut delay) = effect(draw, endpoint);
             let from = draw.between(0, self.chaos);
             let until = from + draw.between(1, self.chaos - from + 1);
@@ -308,7 +316,15 @@ impl Plan {
 
 /// The API behind the documentation's silence.
 fn api(draw: &mut Drawer, seed: u64) -> Settings {
-    let total = draw.of(&[Total::Right, Total::Right, Total::Right, Total::Right, Total::Missing, Total::Wrong(3), Total::Wrong(-2)]);
+    let total = draw.of(&[
+        Total::Right,
+        Total::Right,
+        Total::Right,
+        Total::Right,
+        Total::Missing,
+        Total::Wrong(3),
+        Total::Wrong(-2),
+    ]);
     let order = if total == Total::Right {
         draw.of(&[Order::Ascending, Order::Descending, Order::UnstableWithinSecond, Order::Unstable])
     } else {

@@ -42,7 +42,9 @@ impl Outcome {
                 Action::DiskFails(..) => "disk writes fail",
                 Action::ReadsFail(_) => "disk reads fail",
                 Action::Jump(_) => "clock jumps",
-                Action::Unrevoke | Action::Allow | Action::Restore(_) | Action::AcceptSecret | Action::DiskRoom => continue,
+                Action::Unrevoke | Action::Allow | Action::Restore(_) | Action::AcceptSecret | Action::DiskRoom => {
+                    continue;
+                }
             };
             *troubles.entry(name).or_default() += 1;
         }

@@ -159,7 +159,7 @@ impl World {
     /// The state on disk now.
     pub async fn snapshot(&self) -> Snapshot {
         let times = self.plan.start - 100 * 86_400..self.plan.start + 100 * 86_400;
-        Snapshot::of(&self.disk, self.ledger.life() + 1, self.clock.now().as_second(), times, self.handles()).await
+        Snapshot::of(&self.disk, self.ledger.life() + 1, self.now(), times, self.handles()).await
     }
 
     /// One life of the process.
@@ -356,7 +356,8 @@ impl World {
             Action::ExpireTokens => tokens.revoke_all(),
             Action::DiskFull => {
                 self.disk_trouble = true;
-                let used: usize = self.disk.paths().iter().filter_map(|path| self.disk.content(path)).map(|c| c.len()).sum();
+                let used: usize =
+                    self.disk.paths().iter().filter_map(|path| self.disk.content(path)).map(|c| c.len()).sum();
                 self.disk.set_capacity(Some(used as u64 + 200));
             }
             Action::DiskRoom => self.disk.set_capacity(None),

@@ -1,25 +1,29 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 //!
 //! - `test [STEP…]`: everything that has to hold, or only the named steps. CI runs it without names.
+//! - `simulate [--seeds N] [--from S] [--seed S] [--log]`: simulated worlds; each failure prints the seed that replays it.
 //! - `docs [--check]`: writes the generated reference, or says where it is stale.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
 mod clients;
 mod docs;
 mod process;
+mod simulate;
 mod steps;
 mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check]";
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check] \
+                     | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["test", names @ ..] => steps::run(names),
+        ["simulate", arguments @ ..] => simulate::run(arguments),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         _ => {

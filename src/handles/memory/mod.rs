@@ -125,6 +125,7 @@ impl MemoryDisk {
     async fn change(&self, change: Change<'_>) -> io::Result<()> {
         tokio::task::yield_now().await;
         let outcome = self.state().begin(&change);
+        tracing::trace!(?change, ?outcome, "disk");
         if let Some(result) = outcome {
             return result;
         }

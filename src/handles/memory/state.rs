@@ -20,6 +20,24 @@ pub enum Change<'a> {
     Remove(&'a Path),
 }
 
+/// What happens to which file; never the content.
+impl std::fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateDirAll(path) => write!(f, "create {}", path.display()),
+            Self::Append { path, data, sync } => {
+                let sync = if *sync { " and sync" } else { "" };
+                write!(f, "append{sync} {} bytes to {}", data.len(), path.display())
+            }
+            Self::Sync(path) => write!(f, "sync {}", path.display()),
+            Self::SyncDir(path) => write!(f, "sync folder {}", path.display()),
+            Self::Truncate { path, len } => write!(f, "cut {} to {len} bytes", path.display()),
+            Self::Rename { from, to } => write!(f, "rename {} to {}", from.display(), to.display()),
+            Self::Remove(path) => write!(f, "remove {}", path.display()),
+        }
+    }
+}
+
 /// A lock and the machine's life in which it was taken: one from before a crash releases nothing.
 pub struct Held {
     path: PathBuf,

@@ -9,12 +9,12 @@
 //! - Everything else says nothing about the rows: wait, and try again for ever.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
@@ -52,6 +52,8 @@ pub struct Courier {
     pub telemetry: Component,
     /// How many requests each stream has accepted: the proof.
     pub accepted: Vec<AtomicU64>,
+    /// The longest body that was accepted, in bytes after gzip.
+    pub longest: AtomicUsize,
     /// Streams whose table wants the rows of a request within 30 minutes.
     pub time_limited: Vec<AtomicBool>,
     /// What each stream waits for: one that works doesn't hide another that doesn't.
@@ -131,11 +133,12 @@ impl Courier {
                         tokio::time::sleep(backoff.next_wait()).await;
                         refused_in_a_row = 0;
                         work.push(Work { rows, encoded: Some(encoded), mark: Some(mark) });
-                    } else if accepted > mark {
+                    } else if accepted > mark && !self.has_accepted_as_long(&refusal, &encoded) {
                         self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
                     } else {
                         refused_in_a_row += 1;
-                        suspects.push(Suspect { rows, stream, mark });
+                        // Where the proof was no proof, the next one has to be newer than this refusal.
+                        suspects.push(Suspect { rows, stream, mark: mark.max(accepted) });
                     }
                 }
             }
@@ -154,7 +157,14 @@ impl Courier {
         work.extend(halves.map(|rows| Work { rows, encoded: None, mark }));
     }
 
+    /// Whether a 413 can't be the record's fault: a request at least as long was accepted. Then it is some proxy's mood.
+    fn has_accepted_as_long(&self, refusal: &Refusal, encoded: &Encoded) -> bool {
+        refusal.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16()
+            && encoded.body.len() <= self.longest.load(Ordering::Relaxed)
+    }
+
     fn arrived(&self, stream: usize, rows: Rows, encoded: &Encoded) {
+        self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
         self.accepted[stream].fetch_add(1, Ordering::AcqRel);
         self.works(stream);
         self.telemetry.add(&metrics::SENT, rows.len() as u64);

@@ -20,7 +20,7 @@ mod settings;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -83,6 +83,7 @@ fn courier(
         handles: handles.clone(),
         telemetry,
         accepted,
+        longest: AtomicUsize::new(0),
         time_limited,
         troubles: Mutex::default(),
         paused_until,

@@ -9,9 +9,10 @@ use super::page::Page;
 use super::registry::{Claim, Registry};
 use super::seen::{Sighting, Window};
 use super::slice::{Slice, Trouble};
-use super::state::{API_DAYS, DAY};
+use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use crate::checkpoint::{KnownId, SourceState};
 use crate::dead_letters::{DeadLetter, DeadLetters};
@@ -35,6 +36,8 @@ pub struct Absorber {
     pub time: Arc<Time>,
     /// For metrics, progress and waiting.
     pub telemetry: Component,
+    /// The state as committed; `None` where none is kept.
+    pub state: Option<watch::Receiver<State>>,
     /// What was logged once.
     pub logged: Mutex<HashSet<String>>,
     /// Organizations by name, so that records share the text.
@@ -76,6 +79,7 @@ impl Absorber {
             absorbed.seconds.extend(candidate.time);
             self.note(slice, window, page, &candidate, copies.get(&candidate.id).copied().unwrap_or(1));
             if self.is_new(slice, window, &candidate).await? {
+                self.uncover(candidate.time);
                 self.take(page, candidate, &mut fresh);
             }
         }
@@ -84,6 +88,16 @@ impl Absorber {
         self.telemetry.add_labelled(&metrics::DISCARDED, "known or outside the slice", known);
         self.emitter.send(slice.group, &page.text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
         Ok(absorbed)
+    }
+
+    /// A new event in a time that the state calls covered: until it has arrived, it mustn't. Otherwise a crash before that
+    /// would leave the event to the next sweep.
+    fn uncover(&self, time: Option<i64>) {
+        let Some((state, time)) = self.state.as_ref().zip(time) else { return };
+        if state.borrow().covered.contains(time) {
+            let change = Change::Uncovered(time..time + 1);
+            self.emitter.close(self.emitter.group(), vec![change], BTreeSet::new());
+        }
     }
 
     /// Sends the further copies of identical events, whose number is now proven.

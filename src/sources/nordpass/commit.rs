@@ -125,6 +125,19 @@ pub struct Committer {
     pub telemetry: Component,
     /// To tell a loss from an ending.
     pub shutdown: Shutdown,
+    /// What of it is kept.
+    pub keeps: Keeps,
+}
+
+/// What a run leaves in the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Ids and covered times.
+    All,
+    /// The ids of what was delivered; the live cursor stays where it is.
+    Ids,
+    /// Nothing: the run only looks.
+    Nothing,
 }
 
 struct Arrived {
@@ -189,7 +202,7 @@ impl Committer {
             let changed = !changes.is_empty();
             changes.drain(..).for_each(|change| state.apply(change));
             let now = self.time.now();
-            if now.div_euclid(DAY) != forgot_day {
+            if now.div_euclid(DAY) != forgot_day && self.keeps == Keeps::All {
                 forgot_day = now.div_euclid(DAY);
                 state.forget(now);
                 commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
@@ -214,6 +227,9 @@ impl Committer {
     ) -> Result<(), ComponentError> {
         let Arrived { group, sequence, ids, outcome, .. } = arrived;
         changes.extend(groups.settled(group, &ids, outcome == Outcome::Delivered));
+        if outcome == Outcome::Delivered && self.keeps == Keeps::Nothing {
+            return Ok(());
+        }
         if outcome == Outcome::Delivered {
             commit.ids.extend(ids);
             commit.chunks.push(sequence);

@@ -35,7 +35,7 @@ impl Lanes {
             let (mut changes, mut awaited) = (Vec::new(), BTreeSet::new());
             let began = Instant::now();
             match self.reader.read(range.clone(), Priority::History, group, true).await {
-                Ok(Read::Done { until, proven, events, awaited: others }) => {
+                Ok(Read::Done { until, proven, events, awaited: others, .. }) => {
                     length = next_length(range.end - range.start, events, self.reader.settings.page_size);
                     changes.push(Change::Covered(range.start..until, proven));
                     awaited = others;

@@ -12,6 +12,12 @@ impl Intervals {
         self.0.iter()
     }
 
+    /// Whether a second is in it.
+    pub fn contains(&self, second: i64) -> bool {
+        let at = self.0.partition_point(|known| known.end <= second);
+        self.0.get(at).is_some_and(|known| known.contains(&second))
+    }
+
     /// Adds `[from, to)`.
     pub fn insert(&mut self, range: Range<i64>) {
         if range.is_empty() {

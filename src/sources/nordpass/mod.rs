@@ -10,6 +10,7 @@
 //! | [`history`], [`backlog`] | what isn't covered, oldest first |
 //! | [`again`] | the sweeps and the audit, for late events |
 //! | [`span`] | a longer time, slice by slice |
+//! | [`range`] | one given time, once: `backfill` and `reconcile` |
 //! | [`reader`] | reads one slice of time and proves that nothing of it is missing |
 //! | [`seen`] | what the answers have shown, and the sum that is the proof |
 //! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
@@ -29,6 +30,7 @@ mod history;
 mod intervals;
 mod lanes;
 mod page;
+mod range;
 mod reader;
 mod registry;
 mod seen;
@@ -36,9 +38,9 @@ mod settings;
 mod slice;
 mod span;
 mod state;
-mod time;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +50,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{mpsc, watch};
 
+pub use range::{Comparison, Missing, Mission, compare};
 pub use settings::{Settings, TYPE};
 
 use absorb::Absorber;
@@ -120,6 +123,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
+        keeps: settings.mission.keeps(),
     };
     let emitter = Emitter::new(output, steps, lanes_end.clone(), store.key_id(), store.run());
     let absorber = Absorber {
@@ -130,6 +134,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         handles: context.handles.clone(),
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
+        state: settings.mission.range().is_none().then(|| state_receiver.clone()),
         logged: Mutex::default(),
         organizations: Mutex::new(HashMap::new()),
         discovered,
@@ -166,9 +171,13 @@ async fn read(
     discoveries: UnboundedReceiver<String>,
     shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
+    let mission = lanes.reader.settings.mission.clone();
     let known: HashSet<String> = state.organizations.iter().cloned().collect();
     let reading = async {
         lanes.reader.client.learn_time().await.map_err(|_| Trouble::Ending)?;
+        if let Some(range) = mission.range() {
+            return lanes.range(range, &mission).await;
+        }
         let start = begin(&lanes, &state, first_run);
         // A first connection's beginning counts as both sweeps and as the audit.
         let now = lanes.reader.client.time().now();
@@ -178,7 +187,7 @@ async fn read(
     };
     let result = tokio::select! {
         biased;
-        () = watch_organizations(&lanes, known, discoveries) => Ok(()),
+        () = watch_organizations(&lanes, known, discoveries), if mission.range().is_none() => Ok(()),
         () = pass_on(&shutdown, &lanes.signal) => Ok(()),
         result = reading => result,
     };

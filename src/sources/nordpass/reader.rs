@@ -101,12 +101,13 @@ impl Reader {
         per_page: u32,
     ) -> Result<Read, Trouble> {
         let mut window = Window::around(range.start, range.end);
-        let first = self.client.ask(&query(&window, 1, per_page, &[]), priority).await.map_err(trouble)?;
+        let first = self.client.ask(&query(window.asked(), 1, per_page, &[]), priority).await.map_err(trouble)?;
         // The server's clock may be behind ours: what it can't know yet isn't covered.
         let lag = i64::try_from(self.settings.lag.as_secs()).unwrap_or(0);
         let until = first.server_time.map_or(range.end, |server| range.end.min(server - lag));
         if until <= range.start {
-            return Ok(Read::Done { until: range.start, proven: true, events: 0, awaited: BTreeSet::new() });
+            let (events, acknowledged, awaited) = (0, 0, BTreeSet::new());
+            return Ok(Read::Done { until: range.start, proven: true, events, acknowledged, awaited });
         }
         let range = range.start..until;
         let target = PAGES_PER_SLICE * u64::from(per_page);
@@ -142,13 +143,14 @@ impl Reader {
             self.absorber.telemetry.add(&metrics::UNPROVEN_SLICES, 1);
         }
         let events = slice.seen.count(&window);
-        Ok(Read::Done { until: slice.range.end, proven, events, awaited: slice.awaited })
+        let acknowledged = slice.acknowledged();
+        Ok(Read::Done { until: slice.range.end, proven, events, acknowledged, awaited: slice.awaited })
     }
 
     /// `total` of a window of whole days, with one cheap request. For the audit.
     pub async fn total(&self, range: &Range<i64>) -> Result<Option<u64>, Trouble> {
         let window = Window::around(range.start, range.end);
-        let page = self.client.ask(&query(&window, 1, 1, &[]), Priority::History).await.map_err(trouble)?;
+        let page = self.client.ask(&query(window.asked(), 1, 1, &[]), Priority::History).await.map_err(trouble)?;
         Ok(page.total)
     }
 
@@ -162,13 +164,14 @@ impl Reader {
         first: Option<Page>,
     ) -> Result<Pass, Trouble> {
         let priority = slice.priority;
+        let asked = window.asked();
         let ask = |page: u64| {
-            let query = query(window, page, per_page, users);
-            async move { self.client.ask(&query, priority).await.map_err(trouble) }
+            let query = query(asked, page, per_page, users);
+            async move { Ok((page, self.client.ask(&query, priority).await.map_err(trouble)?)) }
         };
         let first = match first {
             Some(page) => page,
-            None => ask(1).await?,
+            None => ask(1).await?.1,
         };
         let size = page_size(&first, per_page);
         if u64::from(per_page) > size && first.total.is_some_and(|total| total > size) {
@@ -179,16 +182,29 @@ impl Reader {
         let Some(total) = first.total.filter(believable) else {
             return self.pass_without_total(slice, window, per_page, users, first).await;
         };
-        let questions: Vec<_> = (2..=total.div_ceil(size)).map(ask).collect();
+        let mut last = total.div_ceil(size).max(1);
+        let questions: Vec<_> = (2..=last).map(ask).collect();
         pass.pages += questions.len() as u64;
         slice.budget = slice.budget.saturating_sub(1 + questions.len() as u64);
         let absorbed = self.absorber.absorb(slice, window, &first).await?;
         pass.add(absorbed.seconds, Some(total));
+        let mut full = last == 1 && absorbed.elements >= size;
         let mut answers = stream::iter(questions).buffer_unordered(self.settings.concurrency);
         while let Some(page) = answers.next().await {
-            let page = page?;
+            let (number, page) = page?;
             let absorbed = self.absorber.absorb(slice, window, &page).await?;
             pass.add(absorbed.seconds, page.total.or(pass.total));
+            full |= number == last && absorbed.elements >= size;
+        }
+        drop(answers);
+        // A last page that is full: only the page behind it shows that `total` wasn't too low.
+        while full && last < MOST_PAGES {
+            last += 1;
+            let (_, page) = ask(last).await?;
+            let absorbed = self.absorber.absorb(slice, window, &page).await?;
+            pass.add(absorbed.seconds, page.total.or(pass.total));
+            pass.pages += u64::from(absorbed.elements > 0);
+            full = absorbed.elements >= size;
         }
         Ok(pass)
     }
@@ -209,7 +225,7 @@ impl Reader {
             if absorbed.elements == 0 || slice.seen.sightings.len() == before {
                 break;
             }
-            let question = query(window, number, per_page, users);
+            let question = query(window.asked(), number, per_page, users);
             page = self.client.ask(&question, slice.priority).await.map_err(trouble)?;
         }
         Ok(Pass::default())
@@ -358,7 +374,7 @@ impl Reader {
         if slice.seen.count(window) != total {
             return Ok(false);
         }
-        let page = self.client.ask(&query(window, 1, 1, &[]), slice.priority).await.map_err(trouble)?;
+        let page = self.client.ask(&query(window.asked(), 1, 1, &[]), slice.priority).await.map_err(trouble)?;
         Ok(page.total == Some(total) && self.adds_up(slice, window, total).await?)
     }
 
@@ -372,8 +388,8 @@ impl Reader {
     }
 }
 
-fn query(window: &Window, page: u64, per_page: u32, users: &[String]) -> Query {
-    Query { timestamp_from: window.from, timestamp_to: window.to, page, per_page, user_uuids: users.to_vec() }
+fn query((from, to): (i64, i64), page: u64, per_page: u32, users: &[String]) -> Query {
+    Query { timestamp_from: from, timestamp_to: to, page, per_page, user_uuids: users.to_vec() }
 }
 
 /// The page size that the server really used: it may give less than it was asked for.

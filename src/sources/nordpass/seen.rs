@@ -48,6 +48,11 @@ impl Window {
         Self { from: from - 1, to, outside: HashMap::new() }
     }
 
+    /// `timestamp_from` and `timestamp_to`.
+    pub fn asked(&self) -> (i64, i64) {
+        (self.from, self.to)
+    }
+
     /// Whether an event of this second is in the window whatever the bounds mean.
     pub fn surely_holds(&self, time: Option<i64>) -> bool {
         time.is_some_and(|time| self.from < time && time < self.to)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::range::Mission;
 use crate::config::{ComponentType, Field, Kind, Presence, Secret, Section, http_fields, read_http};
 use crate::http::HttpSettings;
 
@@ -107,6 +108,8 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
+    /// What to read. Not from the pipeline file: commands other than `run` set it.
+    pub mission: Mission,
 }
 
 impl Settings {
@@ -124,6 +127,7 @@ impl Settings {
             concurrency: 4,
             requests_per_second: 10,
             http: HttpSettings::default(),
+            mission: Mission::Follow,
         }
     }
 
@@ -143,6 +147,7 @@ impl Settings {
             concurrency: positive(section.integer("concurrency")) as usize,
             requests_per_second: positive(section.integer("requests_per_second")),
             http: read_http(section, Duration::from_secs(30)),
+            mission: Mission::Follow,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::client::Priority;
 use super::registry::Reading;
-use super::seen::Seen;
+use super::seen::{Seen, Sighting};
 use super::state::DAY;
 use crate::event::EventId;
 
@@ -31,6 +31,16 @@ pub struct Slice {
     pub _reading: Reading,
 }
 
+impl Slice {
+    /// How many of the events that were seen in the range the checkpoint knew already.
+    pub fn acknowledged(&self) -> u64 {
+        let inside = |sighting: &Sighting| sighting.time.is_some_and(|time| self.range.contains(&time));
+        let seen = self.seen.sightings.iter().filter(|(_, sighting)| inside(sighting));
+        let copies = seen.flat_map(|(id, sighting)| (0..sighting.most).map(|number| id.occurrence(number)));
+        copies.filter(|id| self.known.contains(id)).count() as u64
+    }
+}
+
 /// How reading a slice came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
@@ -42,6 +52,8 @@ pub enum Read {
         proven: bool,
         /// How many events it has.
         events: u64,
+        /// How many of its events were acknowledged before.
+        acknowledged: u64,
         /// Events that other readings have in flight.
         awaited: BTreeSet<EventId>,
     },

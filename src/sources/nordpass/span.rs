@@ -16,6 +16,10 @@ use crate::event::EventId;
 pub struct Span {
     /// What holds once the span's group has arrived.
     pub changes: Vec<Change>,
+    /// How many of its events were acknowledged before.
+    pub acknowledged: u64,
+    /// Whether a slice couldn't be proven complete.
+    pub unproven: bool,
     /// Events that other readings have in flight.
     pub awaited: BTreeSet<EventId>,
     /// Single seconds that can't be read though others can.
@@ -56,7 +60,9 @@ impl Lanes {
             let first_guess = last_total > 0;
             let began = Instant::now();
             match self.reader.read(piece.clone(), priority, group, first_guess).await {
-                Ok(Read::Done { until, proven, events, awaited }) => {
+                Ok(Read::Done { until, proven, events, acknowledged, awaited }) => {
+                    span.acknowledged += acknowledged;
+                    span.unproven |= !proven;
                     span.changes.push(Change::Covered(piece.start..until, proven));
                     span.awaited.extend(awaited);
                     length = next_length(piece.end - piece.start, events, self.reader.settings.page_size);

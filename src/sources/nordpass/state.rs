@@ -61,6 +61,8 @@ pub enum Change {
     Total(i64, u64),
     /// An organization that was never seen: this time is to be read again.
     Organization(String, Range<i64>),
+    /// A late event was found in this time, which counted as covered: it isn't until the event has arrived.
+    Uncovered(Range<i64>),
     /// The API no longer has this time.
     Gap(Range<i64>),
 }
@@ -181,6 +183,7 @@ impl State {
                 }
                 self.covered.remove(&range);
             }
+            Change::Uncovered(range) => self.covered.remove(&range),
             Change::Gap(range) => {
                 self.covered.insert(range.clone());
                 self.gaps.insert(range);
