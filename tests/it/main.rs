@@ -2,6 +2,7 @@
 
 mod burst;
 mod cli;
+mod dead_letters;
 mod kill;
 mod pipelines;
 mod recordings;

@@ -6,6 +6,7 @@
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
 //! | [`answer`] | what Azure's answers mean |
 //! | [`cut`] | fields longer than Azure keeps |
+//! | [`resend`] | single records again, for `dead-letters resend` |
 //!
 //! This file is the loop between them: one open batch for each stream, closed by bytes, by age, or at the end; a
 //! bounded number of deliveries side by side; no reading of new chunks while all of them are busy, which is the
@@ -15,6 +16,7 @@ mod answer;
 mod batch;
 mod cut;
 mod deliver;
+mod resend;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
 use batch::OpenBatch;
