@@ -43,6 +43,16 @@ impl Settings {
         })
     }
 
+    /// Its type in the pipeline file.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Sentinel(_) => sentinel::TYPE.name,
+            Self::File(_) => file::TYPE.name,
+            Self::Console(_) => console::TYPE.name,
+            Self::Blackhole(_) => blackhole::TYPE.name,
+        }
+    }
+
     /// What no other sink may use too: the files that it writes.
     pub fn claims(&self) -> Option<String> {
         match self {

@@ -3,6 +3,7 @@
 mod burst;
 mod cli;
 mod dead_letters;
+mod health;
 mod kill;
 mod pipelines;
 mod recordings;

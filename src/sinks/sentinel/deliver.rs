@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ use crate::azure::{AccessToken, TokenProvider};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, retry_after};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{Component, TokenState, metrics};
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
@@ -231,7 +231,10 @@ impl Courier {
             let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
             tokio::time::sleep_until(paused).await;
             let (kind, reason, wait) = match self.tokens.token().await {
-                Err(error) => ("token", error.reason, backoff.next_wait()),
+                Err(error) => {
+                    self.telemetry.token(TokenState::Missing);
+                    ("token", error.reason, backoff.next_wait())
+                }
                 Ok(token) => match self.attempt(stream, encoded, &token, request_id).await {
                     (Verdict::Accepted, _) => return Sent::Accepted,
                     (Verdict::Refused(refusal), _) => {
@@ -299,6 +302,14 @@ impl Courier {
         match answer {
             Ok(answer) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, answer.status().as_str(), 1);
+                match answer.status() {
+                    StatusCode::UNAUTHORIZED => self.telemetry.token(TokenState::Refused),
+                    // Azure looks at the token before it looks at the role or the rows.
+                    StatusCode::NO_CONTENT | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => {
+                        self.telemetry.token(TokenState::Valid);
+                    }
+                    _ => {}
+                }
                 let asked = retry_after(answer.headers(), self.handles.clock.now());
                 (judge(answer.status(), answer.headers(), answer.body(), &target), asked)
             }

@@ -41,7 +41,7 @@ use crate::dead_letters::DeadLetters;
 use crate::event::Chunk;
 use crate::handles::Handles;
 use crate::http::Backoff;
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
@@ -73,6 +73,7 @@ fn courier(
     telemetry: Component,
 ) -> Result<Courier, String> {
     let http = handles.network.client(&settings.http)?;
+    telemetry.token(TokenState::Unknown);
     let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
