@@ -4,10 +4,13 @@
 //! generated from it, and the ingestion simulator refuses what isn't in it. It stands here, not beside the transforms,
 //! because simulators may read the catalogue but nothing of the pipeline they judge.
 
-use ColumnType::{Datetime, Dynamic, Int, Long, String};
+use ColumnType::{Datetime, Dynamic, Int, Long, Real, String};
 
 /// The official connector's table.
 pub const EVENT_LOG_TABLE: &str = "NordPassEventLogs_CL";
+
+/// The table of the `health` source.
+pub const HEALTH_TABLE: &str = "NordPassConnectorHealth_CL";
 
 /// A column's name and type.
 pub type Column = (&'static str, ColumnType);
@@ -21,6 +24,8 @@ pub enum ColumnType {
     Int,
     /// A whole number of 64 bits.
     Long,
+    /// Any number.
+    Real,
     /// A time, written as RFC 3339.
     Datetime,
     /// Any JSON value; in `AdditionalFields` always an object.
@@ -34,6 +39,7 @@ impl ColumnType {
             String => "string",
             Int => "int",
             Long => "long",
+            Real => "real",
             Datetime => "datetime",
             Dynamic => "dynamic",
         }
@@ -47,6 +53,7 @@ pub fn columns(table: &str) -> &'static [Column] {
         "ASimAuthenticationEventLogs" => AUTHENTICATION,
         "ASimUserManagementActivityLogs" => USER_MANAGEMENT,
         EVENT_LOG_TABLE => EVENT_LOG,
+        HEALTH_TABLE => HEALTH,
         _ => &[],
     }
 }
@@ -172,6 +179,33 @@ static EVENT_LOG: &[Column] = &[
     ("event_time", Datetime),
 ];
 
+/// One row a minute for each source and sink. What doesn't apply to a component is left out of its row.
+static HEALTH: &[Column] = &[
+    ("TimeGenerated", Datetime),
+    ("Component", String),
+    ("ComponentKind", String),
+    ("ComponentType", String),
+    ("State", String),
+    ("Reason", String),
+    ("WaitingSince", Datetime),
+    ("Cursor", Datetime),
+    ("LagSeconds", Real),
+    ("LastSuccess", Datetime),
+    ("LastErrorKind", String),
+    ("LastError", Datetime),
+    ("Events", Long),
+    ("Rows", Long),
+    ("Bytes", Long),
+    ("BytesWire", Long),
+    ("DeadLetters", Long),
+    ("Gaps", Long),
+    ("Errors", Long),
+    ("TokenState", String),
+    ("Version", String),
+    ("Instance", String),
+    ("RunId", String),
+];
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, HashSet};
@@ -196,7 +230,7 @@ mod tests {
 
     #[test]
     fn no_column_twice() {
-        for table in Schema::ALL.map(Schema::table).into_iter().chain([EVENT_LOG_TABLE]) {
+        for table in Schema::ALL.map(Schema::table).into_iter().chain([EVENT_LOG_TABLE, HEALTH_TABLE]) {
             let columns = columns(table);
             let names: HashSet<_> = columns.iter().map(|(name, _)| name).collect();
             assert!(!columns.is_empty() && names.len() == columns.len(), "{table}");

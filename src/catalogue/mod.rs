@@ -11,7 +11,7 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use columns::{Column, ColumnType, EVENT_LOG_TABLE, columns};
+pub use columns::{Column, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, columns};
 pub use reference::reference_page;
 
 /// The data file, as it stands in the source tree.

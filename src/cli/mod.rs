@@ -4,6 +4,7 @@
 //! errors go to standard error, and a closed pipe is no error.
 
 mod console;
+mod dead_letters;
 mod demo;
 mod drive;
 mod page;
@@ -111,6 +112,8 @@ enum Command {
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
+    /// Show what a destination refused and why, and send it again
+    DeadLetters(dead_letters::DeadLettersArgs),
     /// Write the JSON Schema of pipeline files to standard output
     Schema,
     /// Run the simulators alone, for load tests and other programs
@@ -132,6 +135,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run(args) => run::run(args, cli.logs, console).await,
         Command::Validate(args) => validate::run(args, console).await,
+        Command::DeadLetters(args) => dead_letters::run(args, cli.logs, console).await,
         Command::Schema => schema::run(console),
         Command::Demo(args) => demo::run(args, cli.logs, console).await,
         Command::Simulate(args) => {

@@ -31,9 +31,16 @@ fn section(page: &mut String, program: &str, command: &Command) {
     let usage = usage.trim_start_matches("Usage: ").trim();
     let usage = if usage.starts_with(program) { usage.to_owned() } else { format!("{program} {usage}") };
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
-    let _ = write!(page, "\n## {}\n\n{about}.\n\n```text\n{usage}\n```\n", command.get_name());
+    // A command of a command has both names, and a smaller heading.
+    let called = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let called = called.strip_prefix(program).unwrap_or(called).trim();
+    let marks = if called.contains(' ') { "###" } else { "##" };
+    let _ = write!(page, "\n{marks} {called}\n\n{about}.\n\n```text\n{usage}\n```\n");
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && !is_built_in(arg)).collect();
     arguments(page, &own);
+    for nested in command.get_subcommands().filter(|nested| nested.get_name() != "help") {
+        section(page, program, nested);
+    }
 }
 
 fn is_built_in(arg: &Arg) -> bool {
@@ -91,8 +98,13 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             assert!(page.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
             assert!(command.get_about().is_some(), "{}", command.get_name());
-            for arg in command.get_arguments().filter(|arg| !is_built_in(arg)) {
+            let nested = command.get_subcommands().flat_map(Command::get_arguments);
+            for arg in command.get_arguments().chain(nested).filter(|arg| !is_built_in(arg)) {
                 assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+            for nested in command.get_subcommands() {
+                let heading = format!("\n### {} {}\n", command.get_name(), nested.get_name());
+                assert!(page.contains(&heading) && nested.get_about().is_some(), "{heading}");
             }
         }
         assert!(page.contains("| `--timeout DURATION` |") && page.contains("One of `auto`, `human`, `json`."));

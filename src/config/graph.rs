@@ -178,13 +178,18 @@ impl<'a> Wiring<'a> {
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
                 let Some((source_type, _)) = &source.typed else { continue };
-                if source.kind == ComponentKind::Transform && (registry.makes_rows)(source_type.name) {
+                if (registry.makes_rows)(source_type.name) {
                     let read: Vec<&str> = source.inputs.iter().flatten().map(|input| input.text.as_str()).collect();
                     self.report.error(
                         &input.spot,
                         &format!("{}.inputs", component.path()),
                         format!("`{}` gives table rows, and a transform reads events", input.text),
-                        format!("read what `{}` reads: inputs = {read:?}", source.name),
+                        match source.kind {
+                            ComponentKind::Transform => {
+                                format!("read what `{}` reads: inputs = {read:?}", source.name)
+                            }
+                            _ => format!("put `{}` into a sink's `inputs` instead", input.text),
+                        },
                     );
                 }
             }

@@ -10,7 +10,7 @@ pub(super) struct Registry {
     pub sources: &'static [&'static ComponentType],
     pub transforms: &'static [&'static ComponentType],
     pub sinks: &'static [&'static ComponentType],
-    /// Whether a transform's outputs are rows of a table, which no transform can read.
+    /// Whether the outputs of a source or transform are rows of a table, which no transform can read.
     pub makes_rows: fn(&str) -> bool,
 }
 
@@ -21,7 +21,7 @@ impl Registry {
             sources: sources::TYPES,
             transforms: transforms::TYPES,
             sinks: sinks::TYPES,
-            makes_rows: transforms::makes_rows,
+            makes_rows: |name| transforms::makes_rows(name) || sources::makes_rows(name),
         }
     }
 

@@ -8,7 +8,10 @@ pub mod sentinel;
 #[cfg(test)]
 mod testing;
 
+use std::path::Path;
+
 use crate::config::{ComponentType, Section};
+use crate::dead_letters::Resend;
 use crate::handles::Handles;
 use crate::topology::{ComponentError, Context, Sink};
 
@@ -40,6 +43,16 @@ impl Settings {
         })
     }
 
+    /// Its type in the pipeline file.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Sentinel(_) => sentinel::TYPE.name,
+            Self::File(_) => file::TYPE.name,
+            Self::Console(_) => console::TYPE.name,
+            Self::Blackhole(_) => blackhole::TYPE.name,
+        }
+    }
+
     /// What no other sink may use too: the files that it writes.
     pub fn claims(&self) -> Option<String> {
         match self {
@@ -54,6 +67,16 @@ impl Settings {
         match self {
             Self::Sentinel(settings) => sentinel::probe(settings, handles).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => Ok("nothing to try".into()),
+        }
+    }
+
+    /// What sends single records to this sink's destination again (`dead-letters resend`). The error is a sentence.
+    pub async fn resender(&self, name: &str, data_dir: &Path, handles: &Handles) -> Result<Box<dyn Resend>, String> {
+        match self {
+            Self::Sentinel(settings) => sentinel::resender(settings, name, data_dir, handles).await,
+            Self::File(_) | Self::Console(_) | Self::Blackhole(_) => {
+                Err(format!("the sink `{name}` isn't of the type `sentinel`: only that one sends again"))
+            }
         }
     }
 

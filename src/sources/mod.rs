@@ -3,6 +3,7 @@
 mod delivery;
 pub mod file;
 pub mod generate;
+pub mod health;
 mod in_flight;
 pub mod nordpass;
 mod recording;
@@ -10,10 +11,11 @@ pub mod stdin;
 
 use crate::config::{ComponentType, Section};
 use crate::handles::Handles;
+use crate::telemetry::Telemetry;
 use crate::topology::Source;
 
 /// All types of source.
-pub static TYPES: &[&ComponentType] = &[&nordpass::TYPE, &file::TYPE, &stdin::TYPE, &generate::TYPE];
+pub static TYPES: &[&ComponentType] = &[&nordpass::TYPE, &file::TYPE, &stdin::TYPE, &generate::TYPE, &health::TYPE];
 
 /// The checked settings of a source.
 #[derive(Clone, Debug)]
@@ -26,6 +28,13 @@ pub enum Settings {
     Stdin(stdin::Settings),
     /// [`generate`]
     Generate(generate::Settings),
+    /// [`health`]
+    Health(health::Settings),
+}
+
+/// Whether a type of source gives rows of a table, not events. Rows are for sinks.
+pub fn makes_rows(type_name: &str) -> bool {
+    type_name == health::TYPE.name
 }
 
 impl Settings {
@@ -36,6 +45,7 @@ impl Settings {
             "file" => Self::File(file::Settings::read(section)),
             "stdin" => Self::Stdin(stdin::Settings::read(section)),
             "generate" => Self::Generate(generate::Settings::read(section)),
+            "health" => Self::Health(health::Settings::read(section)),
             _ => return None,
         })
     }
@@ -44,7 +54,7 @@ impl Settings {
     pub fn claims(&self) -> Option<String> {
         match self {
             Self::Stdin(_) => Some("standard input".into()),
-            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) => None,
+            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) | Self::Health(_) => None,
         }
     }
 
@@ -53,17 +63,29 @@ impl Settings {
     pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
         match self {
             Self::Nordpass(settings) => nordpass::probe(settings, handles).await,
-            Self::File(_) | Self::Stdin(_) | Self::Generate(_) => Ok("nothing to try".into()),
+            Self::File(_) | Self::Stdin(_) | Self::Generate(_) | Self::Health(_) => Ok("nothing to try".into()),
         }
     }
 
-    /// Makes the source.
-    pub fn build(self) -> Box<dyn Source> {
+    /// Its type in the pipeline file.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Nordpass(_) => nordpass::TYPE.name,
+            Self::File(_) => file::TYPE.name,
+            Self::Stdin(_) => stdin::TYPE.name,
+            Self::Generate(_) => generate::TYPE.name,
+            Self::Health(_) => health::TYPE.name,
+        }
+    }
+
+    /// Makes the source. `everybody` is the telemetry of the whole set, for the one source that reports about it.
+    pub fn build(self, everybody: &Telemetry) -> Box<dyn Source> {
         match self {
             Self::Nordpass(settings) => nordpass::build(settings),
             Self::File(settings) => file::build(settings),
             Self::Stdin(settings) => stdin::build(settings),
             Self::Generate(settings) => generate::build(settings),
+            Self::Health(settings) => health::build(settings, everybody.clone()),
         }
     }
 }

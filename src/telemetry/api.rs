@@ -154,33 +154,17 @@ impl ReadyReport {
     pub(super) fn of(health: &[Health], now: Timestamp) -> Self {
         let fine = |health: &Health| matches!(health.state, ComponentState::Working | ComponentState::Finished);
         let components = health.iter().map(|health| {
-            let (reason, since) = match &health.state {
-                ComponentState::Starting => (Some("it has had no success yet".to_owned()), None),
-                ComponentState::Waiting { reason, since } => (Some(reason.clone()), Some(*since)),
-                ComponentState::Failed { reason } => (Some(reason.clone()), None),
-                ComponentState::Working | ComponentState::Finished => (None, None),
-            };
+            let since = health.state.since();
             ComponentReport {
                 kind: health.kind.as_str(),
                 name: health.name.clone(),
-                state: state_name(&health.state),
-                reason,
+                state: health.state.as_str(),
+                reason: health.state.reason().map(str::to_owned),
                 since: since.map(|since| since.to_string()),
                 seconds: since.map(|since| (now.as_second() - since.as_second()).max(0)),
             }
         });
         Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect() }
-    }
-}
-
-/// The state in one word.
-pub(super) fn state_name(state: &ComponentState) -> &'static str {
-    match state {
-        ComponentState::Starting => "starting",
-        ComponentState::Working => "working",
-        ComponentState::Waiting { .. } => "waiting",
-        ComponentState::Failed { .. } => "failed",
-        ComponentState::Finished => "finished",
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::metrics::{Key, Label, Level, Metadata, Recorder};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::{Metric, metrics};
+use super::numbers::Numbers;
+use super::{Lately, Metric, TokenState, Totals, metrics};
+use crate::handles::Clock;
 
 /// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
 /// where nobody scrapes, the memory would grow.
@@ -22,7 +24,11 @@ pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     components: Arc<Mutex<BTreeMap<(ComponentKind, String), Component>>>,
+    clock: SharedClock,
 }
+
+/// The time of day, once somebody has told where it comes from.
+type SharedClock = Arc<OnceLock<Arc<dyn Clock>>>;
 
 /// What a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +75,36 @@ pub enum ComponentState {
     Finished,
 }
 
+impl ComponentState {
+    /// In one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Working => "working",
+            Self::Waiting { .. } => "waiting",
+            Self::Failed { .. } => "failed",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// What it waits for, or why it failed, in a sentence.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Starting => Some("it has had no success yet"),
+            Self::Waiting { reason, .. } | Self::Failed { reason } => Some(reason),
+            Self::Working | Self::Finished => None,
+        }
+    }
+
+    /// Since when it waits.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting { since, .. } => Some(*since),
+            _ => None,
+        }
+    }
+}
+
 /// A component's line in the health report.
 #[derive(Clone, Debug)]
 pub struct Health {
@@ -78,19 +114,6 @@ pub struct Health {
     pub name: String,
     /// What it is doing.
     pub state: ComponentState,
-}
-
-/// A component's main numbers since the start, for the status page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// [`metrics::RECEIVED`].
-    pub received: u64,
-    /// [`metrics::SENT`].
-    pub sent: u64,
-    /// [`metrics::ERRORS`], of all kinds.
-    pub errors: u64,
-    /// [`metrics::DEAD_LETTERS`].
-    pub dead_letters: u64,
 }
 
 /// How far a source is with its history. All numbers only for people: nothing is decided by them.
@@ -127,7 +150,12 @@ impl Telemetry {
             }
         }
         let handle = recorder.handle();
-        Self { recorder: Arc::new(recorder), handle, components: Arc::default() }
+        Self { recorder: Arc::new(recorder), handle, components: Arc::default(), clock: Arc::default() }
+    }
+
+    /// Tells where the time of successes and errors comes from. A second call changes nothing.
+    pub fn set_clock(&self, clock: Arc<dyn Clock>) {
+        let _ = self.clock.set(clock);
     }
 
     /// The component's telemetry; made at the first call.
@@ -143,6 +171,7 @@ impl Telemetry {
                     state: Mutex::new(ComponentState::Starting),
                     progress: Progress::default(),
                     numbers: Numbers::default(),
+                    clock: self.clock.clone(),
                 }),
             })
             .clone()
@@ -190,31 +219,7 @@ struct Inner {
     state: Mutex<ComponentState>,
     progress: Progress,
     numbers: Numbers,
-}
-
-/// What a component's metrics say that is needed outside `/metrics`, too: the recorder can't be asked for it.
-#[derive(Debug, Default)]
-struct Numbers {
-    received: AtomicU64,
-    sent: AtomicU64,
-    errors: AtomicU64,
-    dead_letters: AtomicU64,
-    observations: AtomicU64,
-    /// The bits of [`metrics::CURSOR_SECONDS`]; 0 while there is none.
-    cursor: AtomicU64,
-}
-
-impl Numbers {
-    fn add(&self, metric: &Metric, number: u64) {
-        let total = match metric.name {
-            name if name == metrics::RECEIVED.name => &self.received,
-            name if name == metrics::SENT.name => &self.sent,
-            name if name == metrics::ERRORS.name => &self.errors,
-            name if name == metrics::DEAD_LETTERS.name => &self.dead_letters,
-            _ => return,
-        };
-        total.fetch_add(number, Ordering::Relaxed);
-    }
+    clock: SharedClock,
 }
 
 /// One component's telemetry. Cheap to clone.
@@ -243,27 +248,29 @@ impl Component {
     /// Adds to a counter without a label of its own.
     pub fn add(&self, metric: &'static Metric, number: u64) {
         self.recorder.register_counter(&self.key(metric, None), &METADATA).increment(number);
-        self.inner.numbers.add(metric, number);
+        self.inner.numbers.add(metric, None, number, self.now());
+    }
+
+    fn now(&self) -> Option<Timestamp> {
+        self.inner.clock.get().map(|clock| clock.now())
     }
 
     /// Adds to a counter with a label.
     pub fn add_labelled(&self, metric: &'static Metric, label: &str, number: u64) {
         self.recorder.register_counter(&self.key(metric, Some(label)), &METADATA).increment(number);
-        self.inner.numbers.add(metric, number);
+        self.inner.numbers.add(metric, Some(label), number, self.now());
     }
 
     /// Sets a gauge.
     pub fn set(&self, metric: &'static Metric, value: f64) {
         self.recorder.register_gauge(&self.key(metric, None), &METADATA).set(value);
-        if metric.name == metrics::CURSOR_SECONDS.name {
-            self.inner.numbers.cursor.store(value.to_bits(), Ordering::Relaxed);
-        }
+        self.inner.numbers.set(metric, value);
     }
 
     /// Records a value of a distribution.
     pub fn observe(&self, metric: &'static Metric, value: f64) {
         self.recorder.register_histogram(&self.key(metric, None), &METADATA).record(value);
-        if self.inner.numbers.observations.fetch_add(1, Ordering::Relaxed) % UPKEEP == UPKEEP - 1 {
+        if self.inner.numbers.observed() % UPKEEP == UPKEEP - 1 {
             self.recorder.handle().run_upkeep();
         }
     }
@@ -323,20 +330,27 @@ impl Component {
 
     /// Its main numbers.
     pub fn totals(&self) -> Totals {
-        let numbers = &self.inner.numbers;
-        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        Totals {
-            received: read(&numbers.received),
-            sent: read(&numbers.sent),
-            errors: read(&numbers.errors),
-            dead_letters: read(&numbers.dead_letters),
-        }
+        self.inner.numbers.totals()
+    }
+
+    /// Its last success and error, its token, its type.
+    pub fn lately(&self) -> Lately {
+        self.inner.numbers.lately().clone()
+    }
+
+    /// Notes what the other side thinks of its token.
+    pub fn token(&self, state: TokenState) {
+        self.inner.numbers.lately().token = Some(state);
+    }
+
+    /// Notes its type in the pipeline file.
+    pub fn set_type(&self, name: &'static str) {
+        self.inner.numbers.lately().type_name = Some(name);
     }
 
     /// The Unix time up to which everything is delivered, where the component has told one.
     pub fn cursor(&self) -> Option<f64> {
-        let cursor = f64::from_bits(self.inner.numbers.cursor.load(Ordering::Relaxed));
-        (cursor > 0.0).then_some(cursor)
+        self.inner.numbers.cursor()
     }
 
     /// Its progress numbers.

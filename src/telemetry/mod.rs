@@ -4,12 +4,14 @@ pub mod api;
 mod component;
 pub mod logs;
 mod metric;
+mod numbers;
 pub mod progress;
 mod reference;
 mod status_page;
 #[cfg(test)]
 mod tests;
 
-pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry, Totals};
+pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry};
 pub use metric::{METRICS, Metric, MetricKind, metrics};
+pub use numbers::{Lately, TokenState, Totals};
 pub use reference::reference_page;

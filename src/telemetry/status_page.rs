@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 
-use super::api::{ReadyReport, state_name};
+use super::api::ReadyReport;
 use super::{Component, ComponentState, Telemetry};
 
 const HEAD: &str = "<!doctype html>
@@ -52,7 +52,7 @@ fn row(page: &mut String, component: &Component, now: Timestamp) {
         _ => String::new(),
     };
     let totals = component.totals();
-    let state = state_name(&state);
+    let state = state.as_str();
     let _ = writeln!(
         page,
         "<tr><td>{} <small>{}</small><td><span class=\"{state}\">{state}</span> {}<td class=\"n\">{}<td class=\"n\">{}\

@@ -1,10 +1,13 @@
 //! What a scrape, an operator and the status page see of a component.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::logs::LogFormat;
 use super::logs::tests::logged;
-use super::{Component, ComponentKind, ComponentState, METRICS, MetricKind, Telemetry, Totals, metrics};
+use super::{Component, ComponentKind, ComponentState, METRICS, MetricKind, Telemetry, TokenState, Totals, metrics};
+use crate::handles::TestClock;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -85,5 +88,24 @@ fn totals_count_what_the_metrics_count() {
     component.add_labelled(&metrics::ERRORS, "timeout", 2);
     component.add_labelled(&metrics::ERRORS, "status", 1);
     component.add(&metrics::PAGES, 9);
-    assert_eq!(component.totals(), Totals { received: 5, sent: 4, errors: 3, dead_letters: 0 });
+    assert_eq!(component.totals(), Totals { received: 5, sent: 4, errors: 3, ..Totals::default() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_and_errors_have_their_times() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nordpass");
+    source.add_labelled(&metrics::ERRORS, "timeout", 1);
+    assert_eq!(source.lately().error, None, "nobody has told the time");
+    let clock = Arc::new(TestClock::starting_at(NOW));
+    telemetry.set_clock(clock.clone());
+    source.add(&metrics::SENT, 0);
+    assert_eq!(source.lately().success, None, "nothing was passed on");
+    source.add(&metrics::PAGES, 1);
+    source.add_labelled(&metrics::ERRORS, "token refused", 1);
+    source.token(TokenState::Refused);
+    let lately = source.lately();
+    assert_eq!((lately.success, lately.error), (Some(NOW), Some(NOW)));
+    assert_eq!(lately.error_kind.as_deref(), Some("token refused"));
+    assert_eq!(lately.token.map(TokenState::as_str), Some("refused"));
 }

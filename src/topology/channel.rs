@@ -129,6 +129,23 @@ impl Output {
         Self { entrances, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
     }
 
+    /// An output for each reader, for a source that lets none of them wait for another.
+    pub fn split(self) -> Vec<Self> {
+        let telemetry = self.telemetry;
+        self.entrances
+            .into_iter()
+            .map(|entrance| Self { entrances: vec![entrance], telemetry: telemetry.clone() })
+            .collect()
+    }
+
+    /// Waits until every required reader has room for a chunk. Others may take it before `send` does.
+    pub async fn room(&self) -> Result<(), Closed> {
+        for entrance in self.entrances.iter().filter(|entrance| entrance.required) {
+            drop(entrance.sender.reserve().await.map_err(|_| Closed)?);
+        }
+        Ok(())
+    }
+
     /// Sends a chunk to every reader, and waits while a required one is full: that is the back-pressure. An optional
     /// reader that is full misses the chunk, which is counted. On `Closed` the chunk is abandoned.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {

@@ -65,6 +65,7 @@ pub async fn run(
     telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> RunReport {
+    telemetry.set_clock(handles.clock.clone());
     let (signal, inner) = ShutdownSignal::new();
     let base = Base { data_dir: config.data_dir.clone(), handles, store, shutdown: inner, once: options.once };
     let mut running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
@@ -120,6 +121,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let (entrance, input) = Input::new();
         let presence = entrance.presence();
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
+        component.set_type(sink.settings.type_name());
         connect(&mut readers, &sink.inputs, entrance, sink.required);
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
@@ -150,12 +152,16 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let built = transform.settings.build(component.clone());
         running.spawn(component.clone(), Some(presence), run_transform(built, input, outputs, component));
     }
+    // All of them are known before the first one runs: one of them reports about the others.
+    for source in &config.sources {
+        telemetry.component(ComponentKind::Source, &source.name).set_type(source.settings.type_name());
+    }
     for source in config.sources {
         let component = telemetry.component(ComponentKind::Source, &source.name);
         let entrances = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
         let output = Output::new(entrances, component.clone());
         let context = base.context(component.clone());
-        running.spawn(component, None, source.settings.build().run(context, output));
+        running.spawn(component, None, source.settings.build(telemetry).run(context, output));
     }
     Ok(())
 }

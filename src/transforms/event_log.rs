@@ -261,6 +261,7 @@ mod tests {
                 let right = match types.get(name.as_str()).expect("a column of the list") {
                     ColumnType::String => value.as_str().is_some_and(|text| !text.is_empty()),
                     ColumnType::Long | ColumnType::Int => value.is_i64(),
+                    ColumnType::Real => value.is_number(),
                     ColumnType::Datetime => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
                     ColumnType::Dynamic => !value.is_null(),
                 };

@@ -2,6 +2,8 @@
 
 mod burst;
 mod cli;
+mod dead_letters;
+mod health;
 mod kill;
 mod pipelines;
 mod recordings;

@@ -80,6 +80,15 @@ async fn nordpass_to_sentinel_and_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_health() {
+    let world = run_with_client_secret("with-health.toml").await;
+    // With `--once` one round, when NordPass is read: two sources and a sink.
+    let table = world.simulation.ingestion().table("NordPassConnectorHealth_CL");
+    assert_eq!((table.rows, table.dropped_columns.len(), table.times_replaced), (3, 0, 0));
+    assert_eq!(world.simulation.verdict().rows_without_probe, 0, "health is no event");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn console_for_vector() {
     let world = world().await;
     let lines = run(&world, "console-for-vector.toml").await;

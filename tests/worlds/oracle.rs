@@ -72,7 +72,7 @@ impl Snapshot {
     }
 
     /// Covered times, and those of them that aren't proven.
-    fn covered(&self) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+    fn covered(&self) -> (Spans, Spans) {
         let list = |name: &str| {
             let pairs = self.document.as_ref().map(|document| document[name].clone()).unwrap_or_default();
             serde_json::from_value(pairs).unwrap_or_default()
@@ -80,6 +80,9 @@ impl Snapshot {
         (list("covered"), list("unproven"))
     }
 }
+
+/// Half-open ranges of Unix seconds.
+type Spans = Vec<(i64, i64)>;
 
 /// The rows of each required destination.
 fn tables<'a>(world: &World, books: &'a Books) -> Vec<(&'static str, &'a Rows)> {
@@ -181,8 +184,11 @@ pub async fn judge(world: &World) -> Violations {
     violations
 }
 
+/// How much later than the true time a first connection may find itself, in seconds.
+const CLOCKS: i64 = 150;
+
 /// The state's origin: the look-back before the first connection, which is the first answer in the first life that
-/// left a state.
+/// left a state. Both clocks may be up to 90 s ahead, and that answer may have come too late or been thrown away.
 fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations) {
     let stateless = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none());
     let Some(began) = stateless.last().map(|snapshot| snapshot.at) else { return };
@@ -190,7 +196,7 @@ fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations
     let mut answers = requests.iter().filter(|request| !request.fault && request.status == Some(StatusCode::OK));
     let lookback = i64::try_from(world.plan.lookback).unwrap_or(0);
     if let Some(first) = answers.find(|request| request.at.as_second() >= began)
-        && origin > first.at.as_second() - lookback + 3
+        && origin > first.at.as_second() - lookback + CLOCKS
     {
         let latest = first.at.as_second() - lookback;
         violations.push(format!("the first connection reaches back to {origin} only, not to {latest}"));

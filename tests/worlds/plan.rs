@@ -86,6 +86,7 @@ pub struct Tuning {
 }
 
 /// Everything.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of a world, drawn by itself")]
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub seed: u64,

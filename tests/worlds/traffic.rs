@@ -56,7 +56,7 @@ impl Traffic {
         if plan.poison {
             let pair = dice.below(100);
             let event = generator.event_of(pair, somewhere(&mut dice, start));
-            poison = event.probe().map(|probe| probe.to_string());
+            poison = event.probe().map(ToString::to_string);
             events.push(event);
             // Others of the same table, afterwards: they are the proof that it was this record.
             events.extend((1..=3).map(|number| generator.event_of(pair, end + 30 * number)));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use nordpass_sentinel::sources::health;
 use nordpass_sentinel::{catalogue, cli, config, telemetry};
 
 /// Each page: its path, and what makes it.
@@ -13,6 +14,7 @@ const PAGES: &[Page] = &[
     ("docs/reference/configuration.md", config::reference_page),
     ("docs/reference/cli.md", cli::reference_page),
     ("docs/reference/metrics.md", telemetry::reference_page),
+    ("docs/reference/health.md", health::reference_page),
     ("docs/reference/pipeline.schema.json", schema),
 ];
 

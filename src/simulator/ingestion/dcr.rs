@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::catalogue::{self, EVENT_LOG_TABLE, Schema};
+use crate::catalogue::{self, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 
 /// The column types of a stream declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -49,17 +49,18 @@ pub struct Dcr {
 pub const IMMUTABLE_ID: &str = "dcr-00000000000000000000000000000001";
 
 impl Default for Dcr {
-    /// The three ASIM tables and the official table, with the columns of the catalogue.
+    /// The three ASIM tables, the official table and the connector's health, with the columns of the catalogue.
     fn default() -> Self {
         let asim = Schema::ALL.map(|schema| (schema.stream().to_owned(), schema.table()));
-        let official = (format!("Custom-{EVENT_LOG_TABLE}"), EVENT_LOG_TABLE);
-        let streams = asim.into_iter().chain([official]).map(|(name, table)| {
+        let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| (format!("Custom-{table}"), table));
+        let streams = asim.into_iter().chain(custom).map(|(name, table)| {
             let columns = catalogue::columns(table).iter().map(|(column, kind)| {
                 use catalogue::ColumnType as Type;
                 let kind = match kind {
                     Type::String => ColumnKind::String,
                     Type::Int => ColumnKind::Int,
                     Type::Long => ColumnKind::Long,
+                    Type::Real => ColumnKind::Real,
                     Type::Datetime => ColumnKind::Datetime,
                     Type::Dynamic => ColumnKind::Dynamic,
                 };
@@ -139,12 +140,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_has_the_four_tables() {
+    fn the_default_has_the_five_tables() {
         let dcr = Dcr::default();
         let tables: Vec<_> = dcr.streams.values().map(|stream| &*stream.table).collect();
         assert_eq!(
             tables,
-            ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", EVENT_LOG_TABLE, "ASimUserManagementActivityLogs"]
+            [
+                "ASimAuditEventLogs",
+                "ASimAuthenticationEventLogs",
+                HEALTH_TABLE,
+                EVENT_LOG_TABLE,
+                "ASimUserManagementActivityLogs"
+            ]
         );
         for stream in dcr.streams.values() {
             assert_eq!(stream.columns.get("TimeGenerated"), Some(&ColumnKind::Datetime));

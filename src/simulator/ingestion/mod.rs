@@ -28,6 +28,7 @@ pub use table::Table;
 use super::entra::{Refusal, Tokens};
 use super::probe::Probes;
 use super::reply::{CONTROL_PATH, Endpoint, Reply, Service, header_text};
+use crate::catalogue::HEALTH_TABLE;
 use budget::Budget;
 use request::{Refused, bad, error, route, version};
 use row::{Checked, Rules};
@@ -142,9 +143,11 @@ impl Ingestion {
         probes
     }
 
-    /// Rows without a probe, all tables together.
+    /// Rows without a probe, all tables of events together: the connector's own health is no event.
     pub fn rows_without_probe(&self) -> u64 {
-        self.state().tables.values().map(|table| table.without_probe).sum()
+        let state = self.state();
+        let tables = state.tables.iter().filter(|(name, _)| *name != HEALTH_TABLE);
+        tables.map(|(_, table)| table.without_probe).sum()
     }
 
     /// The totals.

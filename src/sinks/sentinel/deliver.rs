@@ -25,7 +25,7 @@ use crate::azure::{AccessToken, TokenProvider};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, retry_after};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{Component, TokenState, metrics};
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
@@ -35,6 +35,9 @@ const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
 const TIME_RANGE_SECONDS: i64 = 29 * 60;
 /// What Azure itself says when a body is too large; a proxy in front of it says something else.
 const TOO_LONG: &str = "ContentLengthLimitExceeded";
+
+/// The kinds of failure ([`Verdict::Wait`]) after which the rows may still have arrived.
+const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
 
 /// What all deliveries of a sink share.
 pub struct Courier {
@@ -105,7 +108,7 @@ impl Courier {
                 self.halve(rows, mark, &mut work);
                 continue;
             }
-            match self.send(stream, &rows, &encoded).await {
+            match self.send(stream, &encoded, &self.request_id(), None).await {
                 Sent::Accepted => {
                     refused_in_a_row = 0;
                     backoff.reset();
@@ -115,6 +118,8 @@ impl Courier {
                     self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
                 Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, mark, &mut work),
+                // Only who brings a deadline gives up.
+                Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), mark }),
                 Sent::Refused(refusal)
                     if refusal.code.as_deref() == Some(TIME_RANGE) && rows.span() > TIME_RANGE_SECONDS =>
                 {
@@ -228,51 +233,53 @@ impl Courier {
         rows.delivered();
     }
 
-    /// Sends until the answer says something about the rows.
-    async fn send(&self, stream: usize, rows: &Rows, encoded: &Encoded) -> Sent {
-        let request_id = self.request_id();
+    /// Sends until the answer says something about the rows; with a deadline, until waiting would go beyond it.
+    pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
         let mut backoff = Backoff::new(self.handles.random.clone());
-        let mut fresh_token = false;
+        let (mut fresh_token, mut unsure) = (false, false);
         loop {
             let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
             tokio::time::sleep_until(paused).await;
-            let token = match self.tokens.token().await {
-                Ok(token) => token,
+            let (kind, reason, wait) = match self.tokens.token().await {
                 Err(error) => {
-                    self.wait(stream, "token", &error.reason, backoff.next_wait()).await;
-                    continue;
+                    self.telemetry.token(TokenState::Missing);
+                    ("token", error.reason, backoff.next_wait())
                 }
-            };
-            let (verdict, asked) = self.attempt(stream, encoded, &token, &request_id).await;
-            match verdict {
-                Verdict::Accepted => return Sent::Accepted,
-                Verdict::Refused(refusal) => {
-                    self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
-                    tracing::debug!(component = self.telemetry.name(), rows = rows.len(), "a batch was refused");
-                    return Sent::Refused(refusal);
-                }
-                Verdict::TooLarge(refusal) => {
-                    self.telemetry.add_labelled(&metrics::ERRORS, "too large", 1);
-                    return Sent::TooLarge(refusal);
-                }
-                Verdict::TokenRefused => {
-                    self.tokens.invalidate(&token);
-                    // The first new token is tried at once; if that is refused too, it isn't the token's age.
-                    let reason = "Azure refuses the token (401): check tenant, client and that the credential is for this \
-                                  cloud";
-                    let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
-                    fresh_token = true;
-                    self.wait(stream, "token refused", reason, wait).await;
-                }
-                Verdict::Wait { kind, reason, throttled } => {
-                    let wait = asked.unwrap_or_else(|| backoff.next_wait());
-                    if throttled {
-                        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-                        *paused = (*paused).max(Instant::now() + wait);
+                Ok(token) => match self.attempt(stream, encoded, &token, request_id).await {
+                    (Verdict::Accepted, _) => return Sent::Accepted,
+                    (Verdict::Refused(refusal), _) => {
+                        self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
+                        tracing::debug!(component = self.telemetry.name(), "a batch was refused");
+                        return Sent::Refused(refusal);
                     }
-                    self.wait(stream, kind, &reason, wait).await;
-                }
+                    (Verdict::TooLarge(refusal), _) => {
+                        self.telemetry.add_labelled(&metrics::ERRORS, "too large", 1);
+                        return Sent::TooLarge(refusal);
+                    }
+                    (Verdict::TokenRefused, _) => {
+                        self.tokens.invalidate(&token);
+                        // The first new token is tried at once; if that is refused too, it isn't the token's age.
+                        let reason = "Azure refuses the token (401): check tenant, client and that the credential is \
+                                      for this cloud";
+                        let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
+                        fresh_token = true;
+                        ("token refused", reason.to_owned(), wait)
+                    }
+                    (Verdict::Wait { kind, reason, throttled }, asked) => {
+                        let wait = asked.unwrap_or_else(|| backoff.next_wait());
+                        if throttled {
+                            let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+                            *paused = (*paused).max(Instant::now() + wait);
+                        }
+                        unsure |= MAY_HAVE_ARRIVED.contains(&kind);
+                        (kind, reason, wait)
+                    }
+                },
+            };
+            if until.is_some_and(|until| Instant::now() + wait > until) {
+                return Sent::GaveUp { reason, unsure };
             }
+            self.wait(stream, kind, &reason, wait).await;
         }
     }
 
@@ -305,6 +312,14 @@ impl Courier {
         match answer {
             Ok(answer) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, answer.status().as_str(), 1);
+                match answer.status() {
+                    StatusCode::UNAUTHORIZED => self.telemetry.token(TokenState::Refused),
+                    // Azure looks at the token before it looks at the role or the rows.
+                    StatusCode::NO_CONTENT | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => {
+                        self.telemetry.token(TokenState::Valid);
+                    }
+                    _ => {}
+                }
                 let asked = retry_after(answer.headers(), self.handles.clock.now());
                 (judge(answer.status(), answer.headers(), answer.body(), &target), asked)
             }
@@ -334,7 +349,7 @@ impl Courier {
     }
 
     /// A UUID (version 4) from the random handle.
-    fn request_id(&self) -> String {
+    pub fn request_id(&self) -> String {
         let (high, low) = (self.handles.random.next_u64(), self.handles.random.next_u64());
         let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
         let hex = format!("{bits:032x}");
@@ -360,8 +375,19 @@ impl Courier {
     }
 }
 
-enum Sent {
+/// What sending a body came to.
+pub enum Sent {
+    /// Azure has it.
     Accepted,
+    /// 400.
     Refused(Refusal),
+    /// 413.
     TooLarge(Refusal),
+    /// The deadline has come.
+    GaveUp {
+        /// What was waited for.
+        reason: String,
+        /// Whether a request may have arrived although nobody said so.
+        unsure: bool,
+    },
 }

@@ -6,6 +6,7 @@
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
 //! | [`answer`] | what Azure's answers mean |
 //! | [`cut`] | fields longer than Azure keeps |
+//! | [`resend`] | single records again, for `dead-letters resend` |
 //!
 //! This file is the loop between them: one open batch for each stream, closed by bytes, by age, or at the end; a
 //! bounded number of deliveries side by side; no reading of new chunks while all of them are busy, which is the
@@ -15,6 +16,7 @@ mod answer;
 mod batch;
 mod cut;
 mod deliver;
+mod resend;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
 use batch::OpenBatch;
@@ -38,7 +41,7 @@ use crate::dead_letters::DeadLetters;
 use crate::event::Chunk;
 use crate::handles::Handles;
 use crate::http::Backoff;
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
@@ -70,6 +73,7 @@ fn courier(
     telemetry: Component,
 ) -> Result<Courier, String> {
     let http = handles.network.client(&settings.http)?;
+    telemetry.token(TokenState::Unknown);
     let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();

@@ -20,6 +20,8 @@ use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
 use crate::topology::{ComponentError, Context, Entrance, Input, Output, Shutdown};
 
+mod resend;
+
 type Script = Box<dyn FnMut(usize, &[Value]) -> u16 + Send>;
 
 /// An Azure that does what the script says: it gets the request's number and its rows, and answers a status.
@@ -92,16 +94,17 @@ struct Rig {
     sequence: u64,
 }
 
-async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
-    let azure = Arc::new(Azure {
+fn azure(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Arc<Azure> {
+    Arc::new(Azure {
         script: Mutex::new(Box::new(script)),
         accepted: Mutex::default(),
         requests: Mutex::default(),
         headers: Mutex::default(),
-    });
-    let telemetry = Telemetry::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let settings = Settings {
+    })
+}
+
+fn settings() -> Settings {
+    Settings {
         endpoint: "https://azure.example".into(),
         dcr_immutable_id: "dcr-1".into(),
         streams: vec!["Custom-A".into(), "Custom-B".into()],
@@ -111,15 +114,25 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         gzip_level: 1,
         concurrency: 2,
         http: HttpSettings::default(),
-    };
+    }
+}
+
+fn handles(azure: &Arc<Azure>) -> Handles {
+    Handles {
+        clock: Arc::new(TestClock::starting_at(Timestamp::from_second(1_794_787_200).expect("a time"))),
+        random: Arc::new(SeededRandom::new(3)),
+        disk: Arc::new(SystemDisk),
+        network: Arc::new(Net(azure.clone())),
+    }
+}
+
+async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
+    let azure = azure(script);
+    let telemetry = Telemetry::new();
+    let folder = tempfile::tempdir().expect("a folder");
     let context = Context {
         name: "sentinel".into(),
-        handles: Handles {
-            clock: Arc::new(TestClock::starting_at(Timestamp::from_second(1_794_787_200).expect("a time"))),
-            random: Arc::new(SeededRandom::new(3)),
-            disk: Arc::new(SystemDisk),
-            network: Arc::new(Net(azure.clone())),
-        },
+        handles: handles(&azure),
         telemetry: telemetry.component(ComponentKind::Sink, "sentinel"),
         data_dir: folder.path().to_owned(),
         store: Arc::new(MemoryStore::default()),
@@ -127,7 +140,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         once: false,
     };
     let (entrance, input) = Input::new();
-    let sink = build(settings, context).await.expect("opens");
+    let sink = build(settings(), context).await.expect("opens");
     let task = tokio::spawn(sink.run(input));
     Rig { azure, telemetry, entrance: Some(entrance), task, folder, sequence: 0 }
 }

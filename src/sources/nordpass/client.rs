@@ -18,7 +18,7 @@ use super::settings::Settings;
 use super::time::Time;
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, HttpError, retry_after};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::Shutdown;
 
 /// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.
@@ -88,6 +88,7 @@ impl Client {
     /// A client, or a sentence about what in the settings is wrong.
     pub fn new(settings: Settings, handles: Handles, telemetry: Component, shutdown: Shutdown) -> Result<Self, String> {
         let http = handles.network.client(&settings.http)?;
+        telemetry.token(TokenState::Unknown);
         let (now, time) = (Instant::now(), Arc::new(Time::new(handles.clock.clone())));
         Ok(Self {
             settings,
@@ -224,6 +225,7 @@ impl Client {
         let token = match self.settings.token.load(&*self.handles.disk).await {
             Ok(token) => token,
             Err(error) => {
+                self.telemetry.token(TokenState::Missing);
                 let reason = format!("{error}; put the NordPass token there");
                 return Attempt::Wait { kind: "token", reason, at_least: None };
             }
@@ -239,6 +241,7 @@ impl Client {
             request = request.header("X-Source", value);
         }
         let Ok(request) = request.body(Bytes::from(body)) else {
+            self.telemetry.token(TokenState::Missing);
             let reason = "the NordPass token has characters that can't stand in a header; renew it".to_owned();
             return Attempt::Wait { kind: "token", reason, at_least: None };
         };
@@ -268,6 +271,12 @@ impl Client {
             self.time.heard(server);
         }
         let status = answer.status();
+        match status {
+            StatusCode::OK => self.telemetry.token(TokenState::Valid),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => self.telemetry.token(TokenState::Refused),
+            // Whoever answered otherwise needn't have looked at it.
+            _ => {}
+        }
         let (kind, reason) = match status {
             StatusCode::OK => {
                 return match Page::parse(answer.into_body().into(), server_time) {

@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_time_is_read_by_utc_days() {
-        assert_eq!(days(&(10..20)), [10..20]);
+        assert_eq!(days(&(10..20)), vec![Range { start: 10, end: 20 }]);
         assert_eq!(days(&(DAY - 1..2 * DAY + 1)), [DAY - 1..DAY, DAY..2 * DAY, 2 * DAY..2 * DAY + 1]);
         assert!(days(&(5..5)).is_empty());
     }

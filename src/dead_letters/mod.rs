@@ -3,6 +3,19 @@
 //! One file for each component, `data_dir/dead-letters/<component>.ndjson`, one JSON object a line. A letter is on disk
 //! before it acknowledges anything. It is keyed by event and stream, so a crash between the file and the checkpoint, or
 //! a second reading, never repeats it.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | this one | writes letters; only the pipeline does |
+//! | [`read`] | reads them, also while the pipeline writes |
+//! | [`marks`] | what became of sending letters again, in a file of its own beside them |
+//! | [`resend`] | sends letters again |
+//! | [`log`] | the files: lines that are appended durably |
+
+mod log;
+mod marks;
+mod read;
+mod resend;
 
 use std::collections::HashSet;
 use std::io;
@@ -13,6 +26,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
+pub use self::marks::{Mark, MarkState};
+pub use self::read::{Letter, Shelf};
+pub use self::resend::{Fate, Outcome, Resend, ResendError, Resending};
+
+use self::log::Log;
 use crate::event::EventId;
 use crate::handles::{Disk, Handles};
 use crate::http::Backoff;
@@ -80,51 +98,28 @@ struct Key {
 
 /// The dead letters of one component.
 pub struct DeadLetters {
-    disk: Arc<dyn Disk>,
-    path: PathBuf,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
     known: HashSet<u128>,
-    /// Where the next line goes. What is beyond it is a torn write.
-    len: u64,
-    /// The folder and the file's name are durable.
-    placed: bool,
+    log: Log,
 }
-
-/// How much is read at once.
-const BLOCK: usize = 1 << 20;
 
 impl DeadLetters {
     /// Opens a component's dead letters. Nothing is made on disk before the first letter.
     pub async fn open(disk: Arc<dyn Disk>, data_dir: &Path, component: &str) -> io::Result<Self> {
-        let safe: String =
-            component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
-        let path = data_dir.join("dead-letters").join(format!("{safe}.ndjson"));
-        let size = disk.len(&path).await?.unwrap_or(0);
-        let mut inner = Inner { known: HashSet::new(), len: 0, placed: false };
-        let (mut rest, mut at) = (Vec::new(), 0);
-        while at < size {
-            let block = disk.read_at(&path, at, BLOCK).await?;
-            if block.is_empty() {
-                break;
+        let path = folder(data_dir).join(format!("{}.ndjson", file_stem(component)));
+        let mut known = HashSet::new();
+        let log = Log::open(disk, path, |_, line| {
+            if let Ok(key) = serde_json::from_slice::<Key>(line)
+                && let Ok(id) = u128::from_str_radix(&key.id, 16)
+            {
+                known.insert(key_of(EventId(id), key.stream.as_deref()));
             }
-            at += block.len() as u64;
-            rest.extend_from_slice(&block);
-            // Only whole lines: what is behind the last line end is a torn write.
-            let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
-            for line in rest[..end].split(|byte| *byte == b'\n') {
-                if let Ok(key) = serde_json::from_slice::<Key>(line)
-                    && let Ok(id) = u128::from_str_radix(&key.id, 16)
-                {
-                    inner.known.insert(key_of(EventId(id), key.stream.as_deref()));
-                }
-            }
-            inner.len += end as u64 + 1;
-            rest.drain(..=end);
-        }
-        Ok(Self { disk, path, inner: Mutex::new(inner) })
+        });
+        let log = log.await?;
+        Ok(Self { inner: Mutex::new(Inner { known, log }) })
     }
 
     /// Writes letters and makes them durable. One that is there already (same id and stream) isn't written again.
@@ -142,23 +137,7 @@ impl DeadLetters {
         if keys.is_empty() {
             return Ok(0);
         }
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        if !inner.placed {
-            self.disk.create_dir_all(dir).await?;
-        }
-        // A write that failed half-way, now or before a crash, leaves bytes that no line owns.
-        if self.disk.len(&self.path).await?.is_some_and(|size| size > inner.len) {
-            self.disk.truncate(&self.path, inner.len).await?;
-        }
-        self.disk.append_synced(&self.path, &lines).await?;
-        if !inner.placed {
-            self.disk.sync_dir(dir).await?;
-            if let Some(data_dir) = dir.parent() {
-                self.disk.sync_dir(data_dir).await?;
-            }
-            inner.placed = true;
-        }
-        inner.len += lines.len() as u64;
+        inner.log.append(&lines).await?;
         let new = keys.len();
         inner.known.extend(keys);
         Ok(new)
@@ -205,6 +184,16 @@ impl DeadLetter {
         out.push(b'\n');
         Ok(())
     }
+}
+
+/// Where a `data_dir` has its dead letters.
+fn folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("dead-letters")
+}
+
+/// A component's name as a file's name, without an ending.
+fn file_stem(component: &str) -> String {
+    component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
 }
 
 fn key_of(id: EventId, stream: Option<&str>) -> u128 {

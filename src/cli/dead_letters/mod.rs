@@ -1,0 +1,253 @@
+//! `dead-letters`: what a destination refused and why, and sending it again.
+
+mod report;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use self::report::Report;
+use self::view::{View, lines, page, table};
+use super::console::{Console, write_data};
+use super::{FAILED, LogArgs, USAGE};
+use crate::config::{Config, Environment, parse_duration};
+use crate::dead_letters::{Fate, Letter, MarkState, ResendError, Resending, Shelf};
+use crate::handles::Handles;
+
+/// What `dead-letters` takes.
+#[derive(Debug, clap::Args)]
+pub struct DeadLettersArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List the records that were refused, with the reasons and without the records
+    List(ListArgs),
+    /// Show one dead letter whole, with its record, which holds people's data
+    Show(ShowArgs),
+    /// Send dead letters again, through the sink that they were meant for
+    ///
+    /// Uses the sink's own settings, credential and limits; works while the pipeline runs. What was accepted is marked and not sent
+    /// a second time. Only a crash between Azure's answer and the mark can send a record twice; both copies then have
+    /// the same `EventOriginalUid`. Exit code 1 when something was not accepted
+    Resend(ResendArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Pipeline files; several make one set
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Also those that were resent
+    #[arg(long)]
+    all: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "nordpass-sentinel dead-letters show [OPTIONS] <FILE>... <ID>")]
+struct ShowArgs {
+    /// Pipeline files, then the letter's id or its beginning, at least six characters
+    #[arg(required = true, value_name = "FILE… ID")]
+    arguments: Vec<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "nordpass-sentinel dead-letters resend [OPTIONS] <FILE>... [ID]...")]
+struct ResendArgs {
+    /// Pipeline files, then the letters' ids or their beginnings, at least six characters
+    #[arg(required = true, value_name = "FILE… ID")]
+    arguments: Vec<String>,
+    /// All letters that were not resent yet
+    #[arg(long)]
+    all: bool,
+    /// Also send what was accepted before: it is there twice then, with the same `EventOriginalUid`
+    #[arg(long)]
+    force: bool,
+    /// How long to wait for a destination that throttles or isn't available
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Duration,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command ends here, after it was said on standard error.
+enum Stop {
+    Said(ExitCode),
+    Usage(String, String),
+    Failed(String, String),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        let hint = "check that this user may read the dead letters in data_dir";
+        Self::Failed(format!("the dead letters can't be read or shown: {error}"), hint.into())
+    }
+}
+
+/// Does what was asked.
+pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) -> ExitCode {
+    let result = match args.action {
+        Action::List(args) => list(args, console).await,
+        Action::Show(args) => show(args, console).await,
+        Action::Resend(args) => {
+            logs.init();
+            resend(args, console.among_logs(logs.log_format)).await
+        }
+    };
+    let (code, message, hint) = match result {
+        Ok(code) | Err(Stop::Said(code)) => return code,
+        Err(Stop::Usage(message, hint)) => (USAGE, message, hint),
+        Err(Stop::Failed(message, hint)) => (FAILED, message, hint),
+    };
+    console.error(message, Some(hint));
+    ExitCode::from(code)
+}
+
+/// The configuration and the letters of its `data_dir`.
+async fn open(files: &[PathBuf], handles: &Handles, console: Console) -> Result<(Config, Shelf, Vec<Letter>), Stop> {
+    if files.is_empty() {
+        let hint = "name the pipeline files first: they say where the letters are and how to send them";
+        return Err(Stop::Usage("no pipeline file".into(), hint.into()));
+    }
+    let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
+    let shelf = Shelf::new(handles.disk.clone(), &config.data_dir);
+    let letters = shelf.letters().await?;
+    Ok((config, shelf, letters))
+}
+
+async fn list(args: ListArgs, console: Console) -> Result<ExitCode, Stop> {
+    let (_, _, letters) = open(&args.files, &Handles::system(), console).await?;
+    let total = letters.len();
+    let shown: Vec<Letter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
+    let text = match (args.json, shown.is_empty()) {
+        (true, _) => lines(shown.iter().map(|letter| View::of(letter, None)))?,
+        (false, true) => "no dead letters\n".to_owned(),
+        (false, false) => table(&shown),
+    };
+    write_data(&text)?;
+    if total > shown.len() {
+        console.note(&format!("{} resent, not shown without --all", total - shown.len()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(args: ShowArgs, console: Console) -> Result<ExitCode, Stop> {
+    let (files, ids) = split(&args.arguments);
+    let [id] = &ids[..] else {
+        return Err(Stop::Usage(format!("{} ids instead of one", ids.len()), LIST_HINT.into()));
+    };
+    let (_, shelf, letters) = open(&files, &Handles::system(), console).await?;
+    for letter in select(&letters, id)? {
+        let record = shelf.record(letter).await?;
+        let raw = serde_json::from_str::<&RawValue>(&record).map_err(io::Error::from)?;
+        let text = if args.json { lines([View::of(letter, Some(raw))])? } else { page(letter, &record) };
+        write_data(&text)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
+    let (files, ids) = split(&args.arguments);
+    if ids.is_empty() != args.all {
+        let message = if args.all { "both ids and --all" } else { "neither ids nor --all" };
+        return Err(Stop::Usage(message.into(), "name letters by their ids, or send all with `--all`".into()));
+    }
+    let handles = Handles::system();
+    let (config, shelf, letters) = open(&files, &handles, console).await?;
+    let mut chosen: Vec<Letter> = Vec::new();
+    for id in &ids {
+        let new: Vec<&Letter> = select(&letters, id)?;
+        let is_new = |letter: &&Letter| {
+            !chosen.iter().any(|known| {
+                (&known.id, &known.stream, &known.component) == (&letter.id, &letter.stream, &letter.component)
+            })
+        };
+        let new: Vec<Letter> = new.into_iter().filter(is_new).cloned().collect();
+        chosen.extend(new);
+    }
+    if args.all {
+        chosen = letters.into_iter().filter(|letter| args.force || !is_resent(letter)).collect();
+    }
+    if chosen.is_empty() {
+        console.note("no dead letters to send");
+        return Ok(ExitCode::SUCCESS);
+    }
+    chosen.sort_by(|a, b| a.component.cmp(&b.component));
+    let resending = Resending::begin(shelf, args.timeout, args.force).await.map_err(|error| failed(&error))?;
+    let mut report = Report::new(args.json, args.all);
+    for group in chosen.chunk_by(|a, b| a.component == b.component) {
+        let sink = config.sinks.iter().find(|sink| Shelf::is_of(&group[0], &sink.name));
+        let destination = match sink {
+            Some(sink) => sink.settings.resender(&sink.name, &config.data_dir, &handles).await,
+            None => Err(format!("these files have no sink `{}`", group[0].component)),
+        };
+        match destination {
+            Ok(destination) => {
+                let tell = |letter: &Letter, fate| report.tell(letter, &fate);
+                resending
+                    .send(group, destination.as_ref(), handles.clock.as_ref(), tell)
+                    .await
+                    .map_err(|error| failed(&error))?;
+            }
+            Err(reason) => {
+                for letter in group {
+                    report.tell(letter, &Fate::without_destination(letter, &reason));
+                }
+            }
+        }
+    }
+    report.written?;
+    console.note(&format!("{} accepted, {} not", report.accepted, report.not_accepted));
+    Ok(if report.failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
+}
+
+fn failed(error: &ResendError) -> Stop {
+    let hint = match error {
+        ResendError::Busy => "wait for it to end",
+        ResendError::Disk(_) => "what was told as accepted is marked; check the disk and the rights of data_dir",
+    };
+    Stop::Failed(error.to_string(), hint.into())
+}
+
+/// Pipeline files and ids: an id is hexadecimal and no file's name.
+fn split(arguments: &[String]) -> (Vec<PathBuf>, Vec<String>) {
+    let is_id = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit()) && !Path::new(text).exists();
+    let (ids, files): (Vec<_>, Vec<_>) = arguments.iter().partition(|text| is_id(text));
+    (files.into_iter().map(PathBuf::from).collect(), ids.into_iter().map(|id| id.to_ascii_lowercase()).collect())
+}
+
+const LIST_HINT: &str = "`dead-letters list` shows the ids; behind the files, name one by at least 6 of its characters";
+
+/// The letters of the one id that begins so. An event that was refused for two streams has two.
+fn select<'a>(letters: &'a [Letter], id: &str) -> Result<Vec<&'a Letter>, Stop> {
+    if id.len() < 6 {
+        return Err(Stop::Usage(format!("the id `{id}` is too short"), LIST_HINT.into()));
+    }
+    let found: Vec<&Letter> = letters.iter().filter(|letter| letter.id.starts_with(id)).collect();
+    match found.first() {
+        None => Err(Stop::Usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT.into())),
+        Some(first) if found.iter().any(|letter| letter.id != first.id) => {
+            Err(Stop::Usage(format!("several ids begin with `{id}`"), "give more of the id's characters".into()))
+        }
+        Some(_) => Ok(found),
+    }
+}
+
+fn is_resent(letter: &Letter) -> bool {
+    letter.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Resent)
+}

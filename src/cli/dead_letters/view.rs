@@ -1,0 +1,172 @@
+//! Dead letters as people and programs read them.
+
+use std::fmt::Write as _;
+use std::io;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::dead_letters::{Letter, Mark, MarkState};
+
+/// A letter as JSON, with the names of the file.
+#[derive(Serialize)]
+pub(super) struct View<'a> {
+    component: &'a str,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<&'a str>,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    time: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resend: Option<MarkView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct MarkView<'a> {
+    state: MarkState,
+    time: i64,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
+impl<'a> View<'a> {
+    pub fn of(letter: &'a Letter, record: Option<&'a RawValue>) -> Self {
+        let resend = letter.mark.as_ref().map(|mark| MarkView {
+            state: mark.state,
+            time: mark.time,
+            request_id: &mark.request_id,
+            status: mark.status,
+            code: mark.code.as_deref(),
+        });
+        Self {
+            component: &letter.component,
+            id: &letter.id,
+            stream: letter.stream.as_deref(),
+            reason: &letter.reason,
+            status: letter.status,
+            code: letter.code.as_deref(),
+            request_id: letter.request_id.as_deref(),
+            time: letter.time,
+            resend,
+            record,
+        }
+    }
+}
+
+/// One JSON object a line.
+pub(super) fn lines(values: impl IntoIterator<Item = impl Serialize>) -> io::Result<String> {
+    let mut text = String::new();
+    for value in values {
+        text.push_str(&serde_json::to_string(&value)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// A table for people, without records.
+pub(super) fn table(letters: &[Letter]) -> String {
+    let mut rows = vec![
+        ["ID", "COMPONENT", "STREAM", "STATUS", "CODE", "REQUEST ID", "TIME (UTC)", "RESEND", "REASON"]
+            .map(str::to_owned),
+    ];
+    let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    rows.extend(letters.iter().map(|letter| {
+        [
+            short(&letter.id).to_owned(),
+            letter.component.clone(),
+            or_dash(letter.stream.as_deref()),
+            letter.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            or_dash(letter.code.as_deref()),
+            or_dash(letter.request_id.as_deref()),
+            time(letter.time),
+            letter.mark.as_ref().map_or_else(|| "-".to_owned(), mark_words),
+            shortened(&letter.reason, 72),
+        ]
+        .map(|cell| plain(&cell))
+    }));
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// One letter for people, whole.
+pub(super) fn page(letter: &Letter, record: &str) -> String {
+    let status = letter.status.map(|status| status.to_string());
+    let mark = letter.mark.as_ref().map(mark_words);
+    let when = time(letter.time);
+    let fields = [
+        ("id", Some(letter.id.as_str())),
+        ("component", Some(&letter.component)),
+        ("stream", letter.stream.as_deref()),
+        ("status", status.as_deref()),
+        ("code", letter.code.as_deref()),
+        ("request id", letter.request_id.as_deref()),
+        ("time (UTC)", Some(&when)),
+        ("reason", Some(&letter.reason)),
+        ("resend", mark.as_deref()),
+        ("record", Some(record)),
+    ];
+    let mut text = String::new();
+    for (name, value) in fields {
+        let _ = value.map(|value| writeln!(text, "{name:<11} {}", plain(value)));
+    }
+    text
+}
+
+fn mark_words(mark: &Mark) -> String {
+    let when = time(mark.time);
+    match mark.state {
+        MarkState::Resent => format!("resent {when}"),
+        MarkState::Resending => format!("begun {when}, may have arrived"),
+        MarkState::Refused => format!("refused again {when}"),
+        MarkState::Unsent => format!("not accepted {when}"),
+    }
+}
+
+fn time(second: i64) -> String {
+    Timestamp::from_second(second)
+        .map_or_else(|_| "-".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
+/// Enough of an id to name it.
+pub(super) fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// Nothing from outside commands a terminal.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

@@ -1,0 +1,79 @@
+//! A file of lines that only grows, and grows durably.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::handles::Disk;
+
+/// How much is read at once.
+const BLOCK: usize = 1 << 20;
+
+/// A line's place in its file, without its line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub offset: u64,
+    pub len: usize,
+}
+
+/// Shows every whole line of a file, and answers how many bytes they are. What is behind the last line end is a torn
+/// write, or one that goes on right now: it is left out. A file that isn't there has no lines.
+pub(super) async fn lines(disk: &dyn Disk, path: &Path, mut each: impl FnMut(Place, &[u8]) + Send) -> io::Result<u64> {
+    let size = disk.len(path).await?.unwrap_or(0);
+    let (mut rest, mut at, mut whole) = (Vec::new(), 0, 0);
+    while at < size {
+        let block = disk.read_at(path, at, BLOCK).await?;
+        if block.is_empty() {
+            break;
+        }
+        at += block.len() as u64;
+        rest.extend_from_slice(&block);
+        let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
+        for line in rest[..end].split(|byte| *byte == b'\n') {
+            each(Place { offset: whole, len: line.len() }, line);
+            whole += line.len() as u64 + 1;
+        }
+        rest.drain(..=end);
+    }
+    Ok(whole)
+}
+
+/// The writing end of such a file. There may be only one.
+pub(super) struct Log {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    /// Where the next line goes. What is beyond it is a torn write.
+    len: u64,
+    /// The folder and the file's name are durable.
+    placed: bool,
+}
+
+impl Log {
+    /// Reads what is there. Nothing is made on disk before the first line.
+    pub async fn open(disk: Arc<dyn Disk>, path: PathBuf, each: impl FnMut(Place, &[u8]) + Send) -> io::Result<Self> {
+        let len = lines(disk.as_ref(), &path, each).await?;
+        Ok(Self { disk, path, len, placed: false })
+    }
+
+    /// Appends whole lines and makes them durable. After an error the same lines can be appended again.
+    pub async fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        if !self.placed {
+            self.disk.create_dir_all(dir).await?;
+        }
+        // A write that failed half-way, now or before a crash, leaves bytes that no line owns.
+        if self.disk.len(&self.path).await?.is_some_and(|size| size > self.len) {
+            self.disk.truncate(&self.path, self.len).await?;
+        }
+        self.disk.append_synced(&self.path, lines).await?;
+        if !self.placed {
+            self.disk.sync_dir(dir).await?;
+            if let Some(data_dir) = dir.parent() {
+                self.disk.sync_dir(data_dir).await?;
+            }
+            self.placed = true;
+        }
+        self.len += lines.len() as u64;
+        Ok(())
+    }
+}

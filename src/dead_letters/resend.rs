@@ -1,0 +1,212 @@
+//! Sending letters again, once.
+
+use std::io;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::marks::{Mark, MarkState, MarksLog};
+use super::read::{Letter, Shelf};
+use crate::handles::{Clock, DiskLock};
+
+/// A destination that can take single records again. A sink's own settings, credential and limits count.
+pub trait Resend: Send + Sync {
+    /// A new id for a request.
+    fn request_id(&self) -> String;
+    /// Sends a record, under this id. What says nothing about the record is waited for, for at most `patience`.
+    fn resend<'a>(
+        &'a self,
+        stream: &'a str,
+        record: &'a str,
+        request_id: &'a str,
+        patience: Duration,
+    ) -> BoxFuture<'a, Outcome>;
+}
+
+/// What sending one record came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is the destination's now.
+    Accepted,
+    /// Refused again.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The destination's error code.
+        code: Option<String>,
+    },
+    /// The destination couldn't be reached, or asked to wait for too long.
+    Unavailable {
+        /// What was waited for.
+        reason: String,
+        /// A request stayed without an answer: the record may have arrived.
+        unsure: bool,
+    },
+    /// There is no way to send it.
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What became of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Sent and accepted.
+    Accepted {
+        /// An earlier attempt ended in the middle, so the record may be there twice, with one id.
+        maybe_twice: bool,
+    },
+    /// Accepted by an earlier `resend`, and not sent.
+    Before(Mark),
+    /// Refused again.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The destination's error code.
+        code: Option<String>,
+    },
+    /// Not accepted, for a reason that says nothing about the record.
+    Unsent {
+        /// What was waited for.
+        reason: String,
+    },
+    /// It can't be sent.
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Fate {
+    /// Of a letter whose component has no destination, which `reason` explains.
+    pub fn without_destination(letter: &Letter, reason: &str) -> Self {
+        let reason = if letter.stream.is_none() { NOT_A_RECORD } else { reason };
+        Self::Impossible { reason: reason.to_owned() }
+    }
+}
+
+/// Why nothing more can be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ResendError {
+    /// Another process sends letters of this folder.
+    #[error("another `dead-letters resend` is at work on this data_dir")]
+    Busy,
+    /// Letters or marks can't be read or written.
+    #[error("the dead letters can't be read or marked: {0}")]
+    Disk(#[from] io::Error),
+}
+
+/// Sends letters of one `data_dir` again. Only one process at a time can.
+pub struct Resending {
+    shelf: Shelf,
+    patience: Duration,
+    force: bool,
+    _lock: Box<dyn DiskLock>,
+}
+
+impl Resending {
+    /// Takes the lock. `force`: also send what was accepted before.
+    pub async fn begin(shelf: Shelf, patience: Duration, force: bool) -> Result<Self, ResendError> {
+        let lock = shelf.disk.lock(&shelf.lock_path()).await.map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => ResendError::Busy,
+            _ => ResendError::Disk(error),
+        })?;
+        Ok(Self { shelf, patience, force, _lock: lock })
+    }
+
+    /// Sends letters of one component, one after the other, and tells of each what became of it. A destination that
+    /// isn't available isn't tried for the rest.
+    pub async fn send(
+        &self,
+        letters: &[Letter],
+        destination: &dyn Resend,
+        clock: &dyn Clock,
+        mut tell: impl FnMut(&Letter, Fate),
+    ) -> Result<(), ResendError> {
+        let Some(first) = letters.first() else { return Ok(()) };
+        // Read again, now that the lock is held: another process may have sent some meanwhile.
+        let path = self.shelf.marks_path(&first.component);
+        let mut log = MarksLog::open(self.shelf.disk.clone(), path).await?;
+        let mut unavailable: Option<String> = None;
+        for letter in letters {
+            let known = log.marks.of(&letter.id, letter.stream.as_deref()).cloned();
+            let maybe_twice = match known {
+                Some(mark) if mark.state == MarkState::Resent && !self.force => {
+                    tell(letter, Fate::Before(mark));
+                    continue;
+                }
+                Some(mark) => matches!(mark.state, MarkState::Resending | MarkState::Resent),
+                None => false,
+            };
+            let fate = match &unavailable {
+                Some(reason) => Fate::Unsent { reason: format!("not tried: {reason}") },
+                None => self.one(letter, destination, clock, &mut log, maybe_twice).await?,
+            };
+            if let (Fate::Unsent { reason }, None) = (&fate, &unavailable) {
+                unavailable = Some(reason.clone());
+            }
+            tell(letter, fate);
+        }
+        Ok(())
+    }
+
+    async fn one(
+        &self,
+        letter: &Letter,
+        destination: &dyn Resend,
+        clock: &dyn Clock,
+        log: &mut MarksLog,
+        maybe_twice: bool,
+    ) -> Result<Fate, ResendError> {
+        let Some(stream) = letter.stream.as_deref() else {
+            return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
+        };
+        let Some(record) = object(self.shelf.record(letter).await?) else {
+            return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
+        };
+        let request_id = destination.request_id();
+        let mark = |state, status, code| Mark {
+            id: letter.id.clone(),
+            stream: letter.stream.clone(),
+            state,
+            time: clock.now_seconds(),
+            request_id: request_id.clone(),
+            status,
+            code,
+        };
+        log.append(mark(MarkState::Resending, None, None)).await?;
+        let (fate, state) = match destination.resend(stream, &record, &request_id, self.patience).await {
+            Outcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
+            Outcome::Refused { status, code } => {
+                (Fate::Refused { status, code: code.clone() }, mark(MarkState::Refused, Some(status), code))
+            }
+            // "Resending" stays the last word: it may have arrived.
+            Outcome::Unavailable { reason, unsure: true } => return Ok(Fate::Unsent { reason }),
+            // It wasn't sent this time; but if it may have arrived an earlier time, that stays so.
+            Outcome::Unavailable { reason, .. } if maybe_twice => return Ok(Fate::Unsent { reason }),
+            Outcome::Unavailable { reason, .. } => (Fate::Unsent { reason }, mark(MarkState::Unsent, None, None)),
+            Outcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
+            Outcome::Impossible { reason } => (Fate::Impossible { reason }, mark(MarkState::Unsent, None, None)),
+        };
+        log.append(state).await?;
+        Ok(fate)
+    }
+}
+
+/// Why a source's letter can't be sent.
+const NOT_A_RECORD: &str =
+    "it isn't a JSON object, so it never was a record for a table; it stays here as what NordPass sent";
+
+/// The record's text if it is a JSON object; one that was kept as text because of its line ends counts, too.
+fn object(record: String) -> Option<String> {
+    let is_object =
+        |text: &str| text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if is_object(&record) {
+        return Some(record);
+    }
+    serde_json::from_str::<String>(&record).ok().filter(|text| is_object(text))
+}
+
+#[cfg(test)]
+mod tests;

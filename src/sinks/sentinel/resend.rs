@@ -1,0 +1,68 @@
+//! Single records again, for `dead-letters resend`: the sink's own requests, tokens and waits, without its batches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::Instant;
+
+use super::answer::Refusal;
+use super::batch::Encoder;
+use super::cut;
+use super::deliver::{Courier, Sent};
+use super::settings::Settings;
+use crate::dead_letters::{DeadLetters, Outcome, Resend};
+use crate::handles::Handles;
+use crate::telemetry::{ComponentKind, Telemetry};
+
+/// Sends with a sink's settings. The error is a sentence about them.
+pub async fn resender(
+    settings: &Settings,
+    name: &str,
+    data_dir: &Path,
+    handles: &Handles,
+) -> Result<Box<dyn Resend>, String> {
+    // Never written to from here: the file is the pipeline's.
+    let dead_letters = DeadLetters::open(handles.disk.clone(), data_dir, name).await;
+    let dead_letters = dead_letters.map_err(|error| error.to_string())?;
+    let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
+    Ok(Box::new(Resender { courier: super::courier(settings.clone(), dead_letters, handles, telemetry)? }))
+}
+
+struct Resender {
+    courier: Courier,
+}
+
+impl Resend for Resender {
+    fn request_id(&self) -> String {
+        self.courier.request_id()
+    }
+
+    fn resend<'a>(
+        &'a self,
+        stream: &'a str,
+        record: &'a str,
+        request_id: &'a str,
+        patience: Duration,
+    ) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let settings = &self.courier.settings;
+            let Some(stream) = settings.streams.iter().position(|known| known == stream) else {
+                let reason = format!("the sink has no stream `{stream}` any more: no input of it goes there");
+                return Outcome::Impossible { reason };
+            };
+            // What was written by a version that cut differently still has to fit.
+            let cut = cut::cut(record).map(|(text, _)| text);
+            let mut encoder = Encoder::new(settings.gzip_level);
+            encoder.push(cut.as_deref().unwrap_or(record));
+            let until = Instant::now() + patience;
+            match self.courier.send(stream, &encoder.finish(), request_id, Some(until)).await {
+                Sent::Accepted => Outcome::Accepted,
+                Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
+                    Outcome::Refused { status, code }
+                }
+                Sent::GaveUp { reason, unsure } => Outcome::Unavailable { reason, unsure },
+            }
+        })
+    }
+}

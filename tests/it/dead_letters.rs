@@ -1,0 +1,128 @@
+//! `dead-letters` from end to end: refused, listed, shown, sent again, once.
+
+use nordpass_sentinel::simulator::SimulationOptions;
+use serde_json::Value;
+
+use crate::support::{Process, World, history, output, said, until};
+
+const EVENTS: usize = 300;
+
+/// A world that has refused one of its events; the event's probe and the pipeline's path.
+async fn refused(events: usize) -> (World, String, String) {
+    let events = history(21, events);
+    let probe = events[events.len() / 2].probe().expect("a probe").to_string();
+    let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
+    world.simulation.ingestion().set_poison(Some(&probe));
+    let pipeline = world.both().display().to_string();
+    let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    assert_eq!(world.simulation.verdict().events_lost, 1, "the poisoned one");
+    (world, pipeline, probe)
+}
+
+async fn dead_letters(world: &World, arguments: &[&str], code: i32) -> String {
+    let end = output(world.command(&[&["dead-letters"], arguments].concat())).await;
+    assert_eq!(end.status.code(), Some(code), "{arguments:?}: {}", said(&end));
+    String::from_utf8(end.stdout).expect("UTF-8")
+}
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_is_listed_shown_and_sent_again_once() {
+    let (world, pipeline, probe) = refused(EVENTS).await;
+    let requests = || world.simulation.ingestion().totals().requests;
+
+    let table = dead_letters(&world, &["list", &pipeline], 0).await;
+    assert!(table.contains("sentinel") && table.contains("400") && table.contains("InvalidRequestBody"), "{table}");
+    let listed = json(&dead_letters(&world, &["list", &pipeline, "--json"], 0).await);
+    assert_eq!(listed.len(), 1);
+    assert_eq!((&listed[0]["component"], &listed[0]["status"]), (&"sentinel".into(), &400.into()));
+    assert!(listed[0].get("record").is_none() && !table.contains(&probe), "no payload is listed");
+    let id = listed[0]["id"].as_str().expect("an id");
+
+    let shown = json(&dead_letters(&world, &["show", &pipeline, &id[..8], "--json"], 0).await);
+    assert_eq!(shown[0]["record"]["AdditionalFields"]["probe"], probe.as_str());
+    assert_eq!(shown[0]["record"]["EventOriginalUid"], id);
+    assert!(dead_letters(&world, &["show", &pipeline, id], 0).await.contains(&probe));
+
+    // Azure hasn't changed its mind.
+    let told = json(&dead_letters(&world, &["resend", &pipeline, &id[..6], "--json"], 1).await);
+    assert_eq!((&told[0]["result"], &told[0]["status"]), (&"refused".into(), &400.into()));
+    assert!(dead_letters(&world, &["list", &pipeline], 0).await.contains("refused again"));
+
+    world.simulation.ingestion().set_poison(None);
+    let told = dead_letters(&world, &["resend", &pipeline, "--all"], 0).await;
+    assert!(told.contains("accepted"), "{told}");
+    let verdict = world.simulation.verdict();
+    let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
+    assert_eq!(counts, (EVENTS as u64, 0, 0), "{verdict:?}");
+
+    // Once is once: by --all, by name, and by the pipeline itself.
+    let before = requests();
+    dead_letters(&world, &["resend", &pipeline, "--all"], 0).await;
+    assert!(dead_letters(&world, &["resend", &pipeline, id], 0).await.contains("resent before"));
+    assert_eq!(requests(), before);
+    let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    assert_eq!(world.simulation.verdict().events_duplicated, 0);
+
+    assert_eq!(dead_letters(&world, &["list", &pipeline], 0).await, "no dead letters\n");
+    let all = json(&dead_letters(&world, &["list", &pipeline, "--all", "--json"], 0).await);
+    assert_eq!(all[0]["resend"]["state"], "resent");
+
+    // Who insists gets a second copy.
+    dead_letters(&world, &["resend", &pipeline, id, "--force"], 0).await;
+    assert_eq!(world.simulation.verdict().events_duplicated, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_are_sent_while_the_pipeline_runs_and_an_outage_is_waited_for_only_so_long() {
+    let (world, pipeline, _) = refused(EVENTS).await;
+    let _running = Process::start(world.command(&["run", &pipeline]));
+    let polls = world.simulation.log().count();
+    until("the pipeline to poll", || world.simulation.log().count() > polls).await;
+    world.simulation.ingestion().set_poison(None);
+    world.simulation.ingestion().set_forbidden(true);
+    let told = json(&dead_letters(&world, &["resend", &pipeline, "--all", "--timeout", "100ms", "--json"], 1).await);
+    assert_eq!(told[0]["result"], "not accepted");
+    assert!(told[0]["reason"].as_str().expect("words").contains("Monitoring Metrics Publisher"), "{told:?}");
+    world.simulation.ingestion().set_forbidden(false);
+    let told = json(&dead_letters(&world, &["resend", &pipeline, "--all", "--json"], 0).await);
+    assert_eq!(told[0]["result"], "accepted");
+    let verdict = world.simulation.verdict();
+    assert_eq!((verdict.events_lost, verdict.events_duplicated), (0, 0), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_source_could_not_read_stays_and_mistakes_are_explained() {
+    let world = World::new(SimulationOptions::default()).await;
+    let text = "data_dir = \"state\"\n[sources.recorded]\ntype = \"file\"\npaths = [\"odd.ndjson\"]\n\
+                [sinks.nowhere]\ntype = \"blackhole\"\ninputs = [\"recorded\"]\n";
+    let pipeline = world.pipeline("odd.toml", text).display().to_string();
+    std::fs::write(world.folder.path().join("odd.ndjson"), "[1, 2]\n").expect("writes");
+    assert_eq!(dead_letters(&world, &["list", &pipeline], 0).await, "no dead letters\n");
+    assert_eq!(dead_letters(&world, &["list", &pipeline, "--json"], 0).await, "");
+    let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    let listed = json(&dead_letters(&world, &["list", &pipeline, "--json"], 0).await);
+    let id = listed[0]["id"].as_str().expect("an id");
+    assert!(dead_letters(&world, &["resend", &pipeline, id], 1).await.contains("isn't a JSON object"));
+    assert!(dead_letters(&world, &["resend", &pipeline, "--all"], 0).await.contains("can't be resent"));
+
+    for (arguments, hint) in [
+        (&["show", &pipeline, "abcdef"][..], "dead-letters list"),
+        (&["show", &pipeline, &id[..5]], "at least 6"),
+        (&["show", &pipeline], "name one"),
+        (&["resend", &pipeline], "--all"),
+        (&["resend", &pipeline, id, "--all"], "--all"),
+        (&["resend", id], "pipeline files first"),
+    ] {
+        let end = output(world.command(&[&["dead-letters"], arguments].concat())).await;
+        assert_eq!(end.status.code(), Some(2), "{arguments:?}: {}", said(&end));
+        let words = String::from_utf8_lossy(&end.stderr).into_owned();
+        assert!(words.contains("hint:") && words.contains(hint), "{arguments:?}: {words}");
+    }
+}
