@@ -59,7 +59,9 @@ impl Time {
         let local = self.clock.now_seconds();
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
         server.date.map_or(local, |(date, at)| {
-            let since = i64::try_from(at.elapsed().as_secs()).unwrap_or(i64::MAX);
+            // Rounded up: a `Date` has no fraction, so the server's clock is up to a second past what it said. Rounded
+            // down, every poll on a machine whose clock is right would end a second or two early.
+            let since = i64::try_from(at.elapsed().as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
             local.min(date.saturating_add(since))
         })
     }
@@ -94,5 +96,16 @@ mod tests {
         assert_eq!(time.now(), 1_020, "the machine's clock jumped ahead");
         clock.0.store(500, Ordering::Relaxed);
         assert_eq!(time.now(), 500, "a clock that is behind only delays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_date_has_no_fraction_and_takes_none_from_a_clock_that_is_right() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(1_000)));
+        let time = Time::new(clock.clone());
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        time.heard(1_000);
+        tokio::time::sleep(Duration::from_millis(59_960)).await;
+        clock.0.store(1_060, Ordering::Relaxed);
+        assert_eq!(time.now(), 1_060);
     }
 }
