@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{FAILED, LogFormat, USAGE};
+use super::{FAILED, LogArgs, LogFormat, USAGE};
 use crate::config::{Config, Diagnostic, Environment, Severity, load, read_files};
 
 /// Standard error, as people or programs read it.
@@ -66,6 +66,22 @@ impl Console {
             });
             ExitCode::from(USAGE)
         })
+    }
+
+    /// Loads pipeline files for a command that runs them: shows what is wrong or doubtful, and begins to log.
+    pub(super) fn begin(
+        self,
+        files: &[PathBuf],
+        environment: &Environment,
+        logs: LogArgs,
+    ) -> Result<(Config, Self), ExitCode> {
+        let (config, warnings) = self.load(files, environment)?;
+        logs.init();
+        let console = self.among_logs(logs.log_format);
+        for warning in &warnings {
+            console.show(warning);
+        }
+        Ok((config, console))
     }
 
     /// The exit code of a command that failed or not, after saying why.

@@ -82,7 +82,7 @@ pub(super) async fn drive(
 }
 
 /// What keeps the components from being done, a sentence for each.
-fn waiting(telemetry: &Telemetry) -> Vec<String> {
+pub(super) fn waiting(telemetry: &Telemetry) -> Vec<String> {
     let health = telemetry.health();
     health
         .into_iter()

@@ -7,7 +7,9 @@ mod console;
 mod dead_letters;
 mod demo;
 mod drive;
+mod launch;
 mod page;
+mod range;
 mod run;
 mod schema;
 mod signals;
@@ -112,6 +114,16 @@ enum Command {
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
+    /// Compare what NordPass has for a time with what was acknowledged, and fetch just the difference
+    ///
+    /// The live position stays as it is. Needs the state for itself: stop the service first. Exit code 1 when something
+    /// is missing still, or NordPass's own count of events doesn't add up
+    Reconcile(range::reconcile::ReconcileArgs),
+    /// Read a time of up to 90 days again, and deliver what never was
+    ///
+    /// The live position stays as it is, and known events aren't sent a second time. Needs the state for itself: stop
+    /// the service first
+    Backfill(range::backfill::BackfillArgs),
     /// Show what a destination refused and why, and send it again
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Write the JSON Schema of pipeline files to standard output
@@ -135,6 +147,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run(args) => run::run(args, cli.logs, console).await,
         Command::Validate(args) => validate::run(args, console).await,
+        Command::Reconcile(args) => range::reconcile::run(args, cli.logs, console).await,
+        Command::Backfill(args) => range::backfill::run(args, cli.logs, console).await,
         Command::DeadLetters(args) => dead_letters::run(args, cli.logs, console).await,
         Command::Schema => schema::run(console),
         Command::Demo(args) => demo::run(args, cli.logs, console).await,

@@ -9,10 +9,14 @@ pub mod nordpass;
 mod recording;
 pub mod stdin;
 
+use std::future::ready;
+
+use futures::future::BoxFuture;
+
 use crate::config::{ComponentType, Section};
 use crate::handles::Handles;
 use crate::telemetry::Telemetry;
-use crate::topology::Source;
+use crate::topology::{ComponentError, Context, Output, Source};
 
 /// All types of source.
 pub static TYPES: &[&ComponentType] = &[&nordpass::TYPE, &file::TYPE, &stdin::TYPE, &generate::TYPE, &health::TYPE];
@@ -30,6 +34,8 @@ pub enum Settings {
     Generate(generate::Settings),
     /// [`health`]
     Health(health::Settings),
+    /// A source of this type that a command leaves out: its readers see the end of their input at once.
+    Omitted(&'static str),
 }
 
 /// Whether a type of source gives rows of a table, not events. Rows are for sinks.
@@ -54,7 +60,7 @@ impl Settings {
     pub fn claims(&self) -> Option<String> {
         match self {
             Self::Stdin(_) => Some("standard input".into()),
-            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) | Self::Health(_) => None,
+            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) | Self::Health(_) | Self::Omitted(_) => None,
         }
     }
 
@@ -63,7 +69,9 @@ impl Settings {
     pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
         match self {
             Self::Nordpass(settings) => nordpass::probe(settings, handles).await,
-            Self::File(_) | Self::Stdin(_) | Self::Generate(_) | Self::Health(_) => Ok("nothing to try".into()),
+            Self::File(_) | Self::Stdin(_) | Self::Generate(_) | Self::Health(_) | Self::Omitted(_) => {
+                Ok("nothing to try".into())
+            }
         }
     }
 
@@ -75,6 +83,7 @@ impl Settings {
             Self::Stdin(_) => stdin::TYPE.name,
             Self::Generate(_) => generate::TYPE.name,
             Self::Health(_) => health::TYPE.name,
+            Self::Omitted(type_name) => type_name,
         }
     }
 
@@ -86,6 +95,16 @@ impl Settings {
             Self::Stdin(settings) => stdin::build(settings),
             Self::Generate(settings) => generate::build(settings),
             Self::Health(settings) => health::build(settings, everybody.clone()),
+            Self::Omitted(_) => Box::new(Omitted),
         }
+    }
+}
+
+/// Reads nothing.
+struct Omitted;
+
+impl Source for Omitted {
+    fn run(self: Box<Self>, _: Context, _: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(ready(Ok(())))
     }
 }

@@ -6,5 +6,6 @@ mod dead_letters;
 mod health;
 mod kill;
 mod pipelines;
+mod ranges;
 mod recordings;
 mod support;

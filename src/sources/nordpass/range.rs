@@ -160,6 +160,7 @@ pub async fn compare(
     settings.mission = Mission::Compare(range, counts.clone());
     let (entrance, mut input) = Input::new();
     let output = Output::new(vec![entrance], context.telemetry.clone());
+    let shutdown = context.shutdown.clone();
     let missing = Mutex::new(Vec::new());
     let collect = async {
         while let Some((_, chunk)) = input.receive().await {
@@ -174,6 +175,9 @@ pub async fn compare(
     };
     let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
     result?;
+    if shutdown.has_begun() {
+        return Err(ComponentError::new("it was told to end before everything was compared"));
+    }
     let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
     missing.sort_by_key(|event| (event.time, event.id));
     let acknowledged = counts.acknowledged.load(Ordering::Relaxed);

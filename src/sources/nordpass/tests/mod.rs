@@ -3,4 +3,5 @@
 mod completeness;
 mod failures;
 mod polling;
+mod range;
 mod rig;

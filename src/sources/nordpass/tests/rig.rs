@@ -84,6 +84,11 @@ impl Api {
         self.show(time, time, event(time, name));
     }
 
+    /// Shows the events of a second no more.
+    pub fn forget(&self, time: i64) {
+        self.events.lock().unwrap().retain(|event| event.time != time);
+    }
+
     pub fn late(&self, time: i64, visible: i64, name: &str) {
         self.show(time, visible, event(time, name));
     }
@@ -290,7 +295,7 @@ impl Rig {
         })
     }
 
-    fn context(&self, shutdown: crate::topology::Shutdown, once: bool) -> Context {
+    pub fn context(&self, shutdown: crate::topology::Shutdown, once: bool) -> Context {
         Context {
             name: "nordpass".into(),
             handles: Handles {

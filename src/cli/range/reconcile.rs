@@ -1,0 +1,135 @@
+//! `reconcile`: what NordPass has, what was acknowledged, the difference, and fetching just that.
+
+use std::ops::Range;
+use std::path::Path;
+use std::process::ExitCode;
+
+use futures::StreamExt as _;
+use futures::future::{OptionFuture, try_join_all};
+
+use super::super::console::Console;
+use super::super::drive::{Ending, waiting, with_progress};
+use super::super::launch::{Refusal, finish, launch, open_state, out_of_time, signals};
+use super::super::{FAILED, LogArgs};
+use super::report::{self, Found, delivered};
+use super::{RangeArgs, assign};
+use crate::config::{Config, Environment};
+use crate::handles::Handles;
+use crate::sources::nordpass::{Comparison, Mission, Settings, compare};
+use crate::telemetry::{ComponentKind, Telemetry};
+use crate::topology::{Context, ShutdownSignal};
+
+/// What `reconcile` takes.
+#[derive(Debug, clap::Args)]
+pub struct ReconcileArgs {
+    #[command(flatten)]
+    range: RangeArgs,
+    /// Only compare: fetch and deliver nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// One JSON object for each source, with every missing event's id, time and type
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it. Exit code 1 when something is missing still, or can't be proven not to be.
+pub(in super::super) async fn run(args: ReconcileArgs, logs: LogArgs, console: Console) -> ExitCode {
+    let (config, console) = match console.begin(&args.range.files, &Environment::system(), logs) {
+        Ok(begun) => begun,
+        Err(code) => return code,
+    };
+    match reconcile(config, &args, console).await {
+        Ok(code) => code,
+        Err(refusal) => refusal.show(console),
+    }
+}
+
+async fn reconcile(mut config: Config, args: &ReconcileArgs, console: Console) -> Result<ExitCode, Refusal> {
+    let handles = Handles::system();
+    let range = args.range.seconds(handles.clock.now())?;
+    let chosen = args.range.select(&mut config)?;
+    let before = compare_all(&config.data_dir, &chosen, &range, &handles, &args.range).await?;
+    let mut found: Vec<_> =
+        chosen.iter().zip(&before).map(|((name, _), comparison)| Found::new(name, &range, comparison)).collect();
+    let mut code = ExitCode::SUCCESS;
+    let missions: Vec<_> = chosen
+        .iter()
+        .zip(&before)
+        .filter_map(|((name, _), comparison)| Some((name.clone(), Mission::Fetch(around(comparison)?))))
+        .collect();
+    if !args.dry_run && !missions.is_empty() {
+        let telemetry = Telemetry::new();
+        let data_dir = config.data_dir.clone();
+        assign(&mut config, &missions);
+        let store = open_state(&handles, &data_dir).await?;
+        let ending = launch(config, true, args.range.timeout, handles.clone(), store, &telemetry).await?;
+        let ended_well = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
+        code = finish(ending, args.range.timeout, console);
+        if ended_well {
+            let after = compare_all(&data_dir, &chosen, &range, &handles, &args.range).await?;
+            for ((found, comparison), (name, _)) in found.iter_mut().zip(&after).zip(&chosen) {
+                found.after(delivered(&telemetry, name), comparison);
+            }
+        }
+    }
+    for found in &found {
+        report::say(&if args.json { report::json(found) } else { found.human() })?;
+    }
+    Ok(if found.iter().all(Found::is_well) { code } else { ExitCode::from(FAILED) })
+}
+
+/// The smallest time that holds everything missing.
+fn around(comparison: &Comparison) -> Option<Range<i64>> {
+    let (first, last) = (comparison.missing.first()?, comparison.missing.last()?);
+    Some(first.time..last.time + 1)
+}
+
+/// Compares every chosen source, side by side. The state is open only meanwhile.
+async fn compare_all(
+    data_dir: &Path,
+    chosen: &[(String, Settings)],
+    range: &Range<i64>,
+    handles: &Handles,
+    args: &RangeArgs,
+) -> Result<Vec<Comparison>, Refusal> {
+    let store = open_state(handles, data_dir).await?;
+    let telemetry = Telemetry::new();
+    telemetry.set_clock(handles.clock.clone());
+    // Dropped, and so begun, when this function ends by a signal or the deadline.
+    let (_signal, shutdown) = ShutdownSignal::new();
+    let comparisons = try_join_all(chosen.iter().map(|(name, settings)| {
+        let context = Context {
+            name: name.as_str().into(),
+            handles: handles.clone(),
+            telemetry: telemetry.component(ComponentKind::Source, name),
+            data_dir: data_dir.to_owned(),
+            store: store.clone(),
+            shutdown: shutdown.clone(),
+            once: true,
+        };
+        let comparing = compare(settings.clone(), context, range.clone());
+        async move {
+            comparing.await.map_err(|error| Refusal {
+                message: format!("{name} can't be compared: {}", error.message),
+                hint: error.hint.unwrap_or_else(|| "run it again; nothing was changed".into()),
+            })
+        }
+    }));
+    let mut signals = std::pin::pin!(signals()?.stream());
+    let deadline = OptionFuture::from(args.timeout.map(tokio::time::sleep));
+    with_progress(&telemetry, async {
+        tokio::select! {
+            biased;
+            comparisons = comparisons => comparisons,
+            Some(()) = signals.next() => Err(Refusal {
+                message: "stopped by a signal before the comparison was done".into(),
+                hint: "run it again; nothing was changed".into(),
+            }),
+            Some(()) = deadline => Err(Refusal {
+                message: out_of_time(args.timeout, &waiting(&telemetry)),
+                hint: "run it again with a longer --timeout; nothing was changed".into(),
+            }),
+        }
+    })
+    .await
+}

@@ -1,0 +1,101 @@
+use clap::Parser;
+use jiff::Timestamp;
+
+use super::*;
+use crate::config::{Environment, load};
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    range: RangeArgs,
+}
+
+const NOW: &str = "2026-11-16T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().expect("a time")
+}
+
+fn seconds(arguments: &[&str]) -> Result<Range<i64>, Refusal> {
+    let line = Line::try_parse_from([&["line", "a.toml"], arguments].concat()).expect("parses");
+    line.range.seconds(now())
+}
+
+#[test]
+fn a_date_is_its_midnight_and_the_end_is_now() {
+    let midnight = "2026-11-10T00:00:00Z".parse::<Timestamp>().expect("a time").as_second();
+    assert_eq!(seconds(&["--from", "2026-11-10"]).expect("a range"), midnight..now().as_second());
+    let to = ["--from", "2026-11-10", "--to", "2026-11-10T01:00:00+01:00"];
+    assert!(seconds(&to).is_err(), "the same moment in another time zone");
+    let to = ["--from", "2026-11-10", "--to", "2026-11-10T01:00:00Z"];
+    assert_eq!(seconds(&to).expect("a range"), midnight..midnight + 3600);
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_with_what_can() {
+    let refused = |arguments: &[&str]| {
+        let refusal = seconds(arguments).expect_err("refused");
+        format!("{}; {}", refusal.message, refusal.hint)
+    };
+    let old = refused(&["--from", "2026-08-01"]);
+    assert!(old.contains("107 days ago") && old.contains("2026-08-18T12:02:00Z"), "{old}");
+    assert!(refused(&["--from", "2026-11-10", "--to", "2026-11-17"]).contains("in the future"));
+    assert!(refused(&["--from", "2026-11-10", "--to", "2026-11-09"]).contains("isn't after"));
+}
+
+#[test]
+fn what_is_no_time_is_a_usage_error() {
+    for text in ["yesterday", "2026-13-01", "2026-11-01T08:00", "20261101", ""] {
+        assert!(parse_time(text).is_err(), "{text}");
+    }
+}
+
+fn config() -> Config {
+    let text = r#"
+        data_dir = "state"
+        [api]
+        listen = "127.0.0.1:8080"
+        [sources.one]
+        type = "nordpass"
+        endpoint = "https://one.example"
+        token = "t"
+        [sources.two]
+        type = "nordpass"
+        endpoint = "https://two.example"
+        token = "t"
+        [sources.lines]
+        type = "stdin"
+        [sinks.out]
+        type = "blackhole"
+        inputs = ["one", "two", "lines"]
+    "#;
+    load(&[("a.toml".into(), text.to_owned())], &Environment::default()).expect("is valid").0
+}
+
+/// What each source of the file is to do, and whether it is there at all.
+fn missions(config: &Config) -> Vec<Option<bool>> {
+    let mission = |source: &crate::config::SourceConfig| match &source.settings {
+        sources::Settings::Nordpass(settings) => Some(matches!(settings.mission, Mission::Fetch(_))),
+        _ => None,
+    };
+    config.sources.iter().map(mission).collect()
+}
+
+#[test]
+fn only_the_chosen_sources_take_part() {
+    let choose = |arguments: &[&str]| {
+        let line = Line::try_parse_from([&["line", "a.toml", "--from", "2026-11-10"], arguments].concat());
+        let mut config = config();
+        let chosen =
+            line.expect("parses").range.select(&mut config).map_err(|refusal| refusal.message + &refusal.hint)?;
+        let chosen: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(0..1))).collect();
+        assign(&mut config, &chosen);
+        assert_eq!(config.api_listen, None);
+        Ok::<_, String>(missions(&config))
+    };
+    assert_eq!(choose(&[]).expect("both"), [Some(true), Some(true), None]);
+    assert_eq!(choose(&["--source", "two"]).expect("one"), [None, Some(true), None]);
+    let error = choose(&["--source", "three"]).expect_err("no such source");
+    assert!(error.contains("three") && error.contains("one, two"), "{error}");
+    assert!(choose(&["--source", "lines"]).is_err(), "not a source that can be asked");
+}
