@@ -199,6 +199,8 @@ static HEALTH: &[Column] = &[
     ("BytesWire", Long),
     ("DeadLetters", Long),
     ("Gaps", Long),
+    ("GapFrom", Datetime),
+    ("GapTo", Datetime),
     ("Errors", Long),
     ("TokenState", String),
     ("Version", String),

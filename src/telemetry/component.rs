@@ -1,6 +1,7 @@
 //! A component's own view of the telemetry: its metrics, its state in words, its progress.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -341,6 +342,13 @@ impl Component {
     /// Notes what the other side thinks of its token.
     pub fn token(&self, state: TokenState) {
         self.inner.numbers.lately().token = Some(state);
+    }
+
+    /// Notes the latest gap, in Unix seconds: a time for which the API no longer has events.
+    pub fn gap(&self, gap: Range<i64>) {
+        self.set(&metrics::GAP_FROM, gap.start as f64);
+        self.set(&metrics::GAP_TO, gap.end as f64);
+        self.inner.numbers.lately().gap = Some(gap);
     }
 
     /// Notes its type in the pipeline file.

@@ -57,7 +57,9 @@ registry! {
     CURSOR_SECONDS: Gauge, "sentinel_cursor_timestamp_seconds", None, "Everything before this Unix time is delivered and committed.";
     LAG_SECONDS: Gauge, "sentinel_lag_seconds", None, "Age of the cursor.";
     UNPROVEN_SLICES: Counter, "sentinel_unproven_slices_total", None, "Slices whose completeness couldn't be proven at once.";
-    GAPS: Counter, "sentinel_gaps_total", None, "Times for which the API no longer has events.";
+    GAPS: Counter, "sentinel_gaps_total", None, "Times for which the API no longer had events when they were to be read.";
+    GAP_FROM: Gauge, "sentinel_gap_from_timestamp_seconds", None, "Where the latest gap begins, in Unix time.";
+    GAP_TO: Gauge, "sentinel_gap_to_timestamp_seconds", None, "Where the latest gap ends, in Unix time.";
     COMMITS: Counter, "sentinel_commits_total", None, "Commits to the checkpoint.";
     QUEUE_FILL: Gauge, "sentinel_queue_chunks", None, "Chunks that wait in front of a component.";
     WAITING: Gauge, "sentinel_waiting", None, "1 while the component waits for something outside, else 0.";

@@ -1,5 +1,6 @@
 //! What a component's metrics say that is needed outside `/metrics`, too: the recorder can't be asked for it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -62,6 +63,8 @@ pub struct Lately {
     pub error_kind: Option<String>,
     /// What has become of its token; `None` for a component without one.
     pub token: Option<TokenState>,
+    /// The latest time (Unix seconds) for which the API no longer had events; `None` without any.
+    pub gap: Option<Range<i64>>,
     /// The component's type in the pipeline file.
     pub type_name: Option<&'static str>,
 }

@@ -60,6 +60,10 @@ fn meaning(column: &str) -> &'static str {
         "BytesWire" => "A sink's: bytes delivered since the start, after compression.",
         "DeadLetters" => "Dead letters written since the start.",
         "Gaps" => "A source's: times for which the API no longer had events, since the start.",
+        "GapFrom" => {
+            "A source's: where the latest gap begins, of this or an earlier start. Its events can't be read any more."
+        }
+        "GapTo" => "A source's: where the latest gap ends.",
         "Errors" => "Failed attempts since the start; each is tried again.",
         "TokenState" => {
             "Of a component with a token or credential: `valid`, `refused` by the other side, `missing` (there is none to \

@@ -45,6 +45,10 @@ struct Row<'a> {
     dead_letters: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     gaps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gap_to: Option<String>,
     errors: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_state: Option<&'static str>,
@@ -119,7 +123,7 @@ impl Reporter {
             reason: state.reason(),
             waiting_since: state.since().map(written),
             #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
-            cursor: cursor.and_then(|cursor| Timestamp::from_second(cursor as i64).ok()).map(written),
+            cursor: cursor.and_then(|cursor| at(cursor as i64)),
             lag_seconds: cursor.map(|cursor| (now.as_second() as f64 - cursor).max(0.0)),
             last_success: lately.success.map(written),
             last_error_kind: lately.error_kind.as_deref(),
@@ -130,6 +134,8 @@ impl Reporter {
             bytes_wire: (!is_source).then_some(totals.bytes_wire),
             dead_letters: totals.dead_letters,
             gaps: is_source.then_some(totals.gaps),
+            gap_from: lately.gap.as_ref().and_then(|gap| at(gap.start)),
+            gap_to: lately.gap.as_ref().and_then(|gap| at(gap.end)),
             errors: totals.errors,
             token_state: lately.token.map(TokenState::as_str),
             version: env!("CARGO_PKG_VERSION"),
@@ -139,6 +145,11 @@ impl Reporter {
         // Texts and numbers always make JSON.
         serde_json::to_string(&row).unwrap_or_default()
     }
+}
+
+/// A Unix time, as [`written`].
+fn at(seconds: i64) -> Option<String> {
+    Timestamp::from_second(seconds).ok().map(written)
 }
 
 /// RFC 3339 in UTC, with milliseconds.

@@ -105,6 +105,7 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
     source.add(&metrics::RECEIVED, 7);
     source.add(&metrics::PAGES, 1);
     source.add(&metrics::GAPS, 1);
+    source.gap(1_790_000_000..1_790_003_600);
     let sink = rig.sink();
     sink.add(&metrics::SENT, 5);
     sink.add(&metrics::BYTES_JSON, 500);
@@ -128,6 +129,10 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
     assert_eq!(seen.len(), types.len(), "every column is used: {seen:?}");
     let (source, sink) = (&rows["nordpass"], &rows["sentinel"]);
     assert_eq!((&source["LagSeconds"], &source["Events"], &source["Gaps"]), (&10.0.into(), &7.into(), &1.into()));
+    assert_eq!(
+        (&source["GapFrom"], &source["GapTo"]),
+        (&"2026-09-21T14:13:20.000Z".into(), &"2026-09-21T15:13:20.000Z".into())
+    );
     assert_eq!((&source["State"], &source["TokenState"]), (&"working".into(), &"valid".into()));
     assert_eq!(source["Cursor"], "2027-01-15T07:59:50.000Z");
     assert!(source.get("Rows").is_none() && source.get("Reason").is_none() && sink.get("Cursor").is_none());

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use super::intervals::Intervals;
 
+const HOUR: i64 = 3600;
+
 /// Times that the history has to read.
 #[derive(Default)]
 pub struct Backlog {
@@ -24,6 +26,8 @@ pub struct Pending {
     pub holes: Intervals,
     /// Unreadable slices, and when to try them again.
     pub deferred: Vec<Deferred>,
+    /// Times that the API no longer had, of this and of earlier runs, as they are reported.
+    pub gaps: Gaps,
     /// Where live polls are; `None` before the first.
     pub live: Option<i64>,
     /// Live has done its part of `--once`.
@@ -38,6 +42,36 @@ pub struct Deferred {
     pub at: Instant,
     /// How long it was put off.
     pub wait: Duration,
+}
+
+/// Gaps as people want to hear of them. While a history is read more slowly than its beginning passes out of the 90
+/// days, what is lost and what is still read alternate by seconds: such pieces, less than an hour apart, are one gap.
+#[derive(Default)]
+pub struct Gaps(Intervals);
+
+impl Gaps {
+    /// Those of earlier runs.
+    pub fn of(exact: &Intervals) -> Self {
+        let mut gaps = Self::default();
+        for gap in exact.iter() {
+            gaps.add(gap.clone());
+        }
+        gaps
+    }
+
+    /// Adds what is gone. Answers the whole gap that it belongs to, and whether that is a new one.
+    pub fn add(&mut self, gone: Range<i64>) -> (Range<i64>, bool) {
+        let near = gone.start - HOUR..gone.end + HOUR;
+        let one = self.0.iter().filter(|gap| gap.start < near.end && near.start < gap.end);
+        let one = one.fold((gone, true), |(whole, _), gap| (whole.start.min(gap.start)..whole.end.max(gap.end), false));
+        self.0.insert(one.0.clone());
+        one
+    }
+
+    /// The one that ends last.
+    pub fn latest(&self) -> Option<Range<i64>> {
+        self.0.iter().last().cloned()
+    }
 }
 
 impl Backlog {

@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::backlog::Gaps;
 use super::client::Priority;
 use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, LONGEST_SLICE, NARROWEST, Read, Trouble, next_length};
@@ -112,14 +114,14 @@ impl Lanes {
         let now = self.reader.client.time().now();
         let mut pending = self.backlog.lock();
         while let Some(range) = pending.holes.pop_first() {
-            let Some(range) = self.expire(range, now) else { continue };
+            let Some(range) = self.expire(range, now, &mut pending.gaps) else { continue };
             let piece = range.start..range.end.min(range.start + length.clamp(1, LONGEST_SLICE));
             pending.holes.insert(piece.end..range.end);
             return Pick::Piece(piece, Duration::from_millis(500));
         }
         while let Some(at) = pending.deferred.iter().position(|deferred| deferred.at <= Instant::now()) {
             let deferred = pending.deferred.swap_remove(at);
-            if let Some(range) = self.expire(deferred.range, now) {
+            if let Some(range) = self.expire(deferred.range, now, &mut pending.gaps) {
                 return Pick::Piece(range, deferred.wait);
             }
         }
@@ -129,24 +131,36 @@ impl Lanes {
         Pick::Nothing(pending.deferred.iter().map(|deferred| deferred.at).min())
     }
 
-    /// Cuts off what the API no longer shows, and says so loudly: that is a gap.
-    fn expire(&self, range: Range<i64>, now: i64) -> Option<Range<i64>> {
+    /// Cuts off what the API no longer shows, and says so loudly: that is a gap. A history that is read more slowly than
+    /// its beginning passes out of the 90 days makes a gap longer, not a new one.
+    fn expire(&self, range: Range<i64>, now: i64, gaps: &mut Gaps) -> Option<Range<i64>> {
         // One second for the wider question, and a minute for the time that passes until it is asked.
         let oldest = now - API_DAYS * DAY + 61;
         let gone = range.start..range.end.min(oldest);
         if !gone.is_empty() {
             let absorber = &self.reader.absorber;
-            tracing::error!(
-                component = absorber.telemetry.name(),
-                from = gone.start,
-                to = gone.end,
-                "gap: the API shows 90 days only, and this time is older; its events can't be read any more"
-            );
-            absorber.telemetry.add(&metrics::GAPS, 1);
+            let (whole, is_new) = gaps.add(gone.clone());
+            let hours = |seconds: i64| seconds / 3600;
+            let length = whole.end - whole.start;
+            if is_new || hours(length) > hours(length - (gone.end - gone.start)) {
+                tracing::error!(
+                    component = absorber.telemetry.name(),
+                    from = %moment(whole.start),
+                    to = %moment(whole.end),
+                    "gap: the API shows 90 days only, and this time is older; its events can't be read any more"
+                );
+            }
+            absorber.telemetry.add(&metrics::GAPS, u64::from(is_new));
+            absorber.telemetry.gap(whole);
             let group = absorber.emitter.group();
             absorber.emitter.close(group, vec![Change::Gap(gone)], BTreeSet::new());
         }
         let left = range.start.max(oldest)..range.end;
         (!left.is_empty()).then_some(left)
     }
+}
+
+/// A Unix time for people.
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or_default()
 }

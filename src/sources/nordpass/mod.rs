@@ -54,7 +54,7 @@ pub use range::{Comparison, Missing, Mission, compare};
 pub use settings::{Settings, TYPE};
 
 use absorb::Absorber;
-use backlog::Backlog;
+use backlog::{Backlog, Gaps};
 use client::Client;
 use commit::Committer;
 use emitter::Emitter;
@@ -229,6 +229,11 @@ fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
         }
         (history, start)
     };
+    let gaps = Gaps::of(&state.gaps);
+    if let Some(latest) = gaps.latest() {
+        absorber.telemetry.gap(latest);
+    }
+    lanes.backlog.lock().gaps = gaps;
     let progress = absorber.telemetry.progress();
     progress.history_from.store(history.start, Ordering::Relaxed);
     progress.history_at.store(history.start, Ordering::Relaxed);

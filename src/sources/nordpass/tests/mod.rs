@@ -2,6 +2,7 @@
 
 mod completeness;
 mod failures;
+mod gaps;
 mod polling;
 mod range;
 mod rig;
