@@ -1,11 +1,13 @@
 //! Takes a page in: decodes each element for itself, notes what was seen, sends what is new.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::Refusal;
 use super::emitter::{Emitter, Fresh};
 use super::page::Page;
+use super::patience::{Impatience, patiently};
 use super::registry::{Claim, Registry};
 use super::seen::{Sighting, Window};
 use super::slice::{Slice, Trouble};
@@ -198,11 +200,21 @@ impl Absorber {
             _ => {
                 // The API shows it for this time though it says another one, or none. It is an event all the same.
                 let filed = self.filed_under(candidate.time);
-                let known = self.store.known(filed..filed + 1).await;
-                let known = known.map_err(|error| Trouble::Checkpoint(error.to_string()))?;
+                let known = self.known(filed..filed + 1).await?;
                 Ok(!known.iter().any(|known| known.id == id) && claim(&self.registry, id, &mut slice.awaited))
             }
         }
+    }
+
+    /// The ids that the checkpoint has for these seconds.
+    pub async fn known(&self, seconds: Range<i64>) -> Result<Vec<KnownId>, Trouble> {
+        let attempt = || self.store.known(seconds.clone());
+        let (what, shutdown) = ("the checkpoint can't be read", self.emitter.shutdown());
+        let known = patiently(what, &self.handles, &self.telemetry, shutdown, attempt).await;
+        known.map_err(|error| match error {
+            Impatience::Ending => Trouble::Ending,
+            Impatience::Unusable(error) => Trouble::Checkpoint(error.to_string()),
+        })
     }
 
     /// The second that an id is filed under: the event's own where the API could have shown it for that second.

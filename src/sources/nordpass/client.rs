@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::page::Page;
 use super::settings::Settings;
 use super::time::Time;
+use super::turns::Turns;
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, HttpError, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
@@ -37,7 +38,7 @@ pub struct Query {
     pub user_uuids: Vec<String>,
 }
 
-/// Who asks: live polls don't queue behind history.
+/// Who asks: live polls go before history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// The newest events.
@@ -67,10 +68,7 @@ pub struct Client {
     handles: Handles,
     telemetry: Component,
     shutdown: Shutdown,
-    /// When the next request may go out; moves ahead by a share of a second for each.
-    next_slot: Mutex<Instant>,
-    /// Nobody asks before this: the API said 429.
-    paused_until: Mutex<Instant>,
+    turns: Turns,
     time: Arc<Time>,
     /// When a page last came.
     answered: Mutex<Option<Instant>>,
@@ -89,15 +87,14 @@ impl Client {
     pub fn new(settings: Settings, handles: Handles, telemetry: Component, shutdown: Shutdown) -> Result<Self, String> {
         let http = handles.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
-        let (now, time) = (Instant::now(), Arc::new(Time::new(handles.clock.clone())));
+        let time = Arc::new(Time::new(handles.clock.clone()));
         Ok(Self {
+            turns: Turns::new(settings.requests_per_second),
             settings,
             http,
             handles,
             telemetry,
             shutdown,
-            next_slot: Mutex::new(now),
-            paused_until: Mutex::new(now),
             time,
             answered: Mutex::new(None),
         })
@@ -185,7 +182,7 @@ impl Client {
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
                     let wait = at_least.unwrap_or_else(|| backoff.next_wait());
                     if at_least.is_some() {
-                        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + wait;
+                        self.turns.pause(Instant::now() + wait);
                     }
                     self.telemetry.waiting(&reason, self.handles.clock.now());
                     wait
@@ -204,19 +201,13 @@ impl Client {
         }
     }
 
-    /// Waits for a slot within the rate limit. Live polls take theirs at once and let the others wait.
+    /// Waits for a turn within the rate limit.
     async fn take_turn(&self, priority: Priority) -> Result<(), Refusal> {
-        let share = Duration::from_secs(1) / self.settings.requests_per_second.max(1);
-        let now = Instant::now();
-        let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = {
-            let mut next = self.next_slot.lock().unwrap_or_else(PoisonError::into_inner);
-            let slot = (*next).max(now);
-            *next = slot + share;
-            slot
-        };
-        let start = if priority == Priority::Live { now } else { slot }.max(paused);
-        self.sleep(start.saturating_duration_since(now)).await
+        tokio::select! {
+            biased;
+            () = self.turns.take(priority) => Ok(()),
+            () = self.shutdown.begun() => Err(Refusal::Ending),
+        }
     }
 
     /// One request.

@@ -13,13 +13,13 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::patience::{Impatience, patiently};
 use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
-use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceState};
+use crate::checkpoint::{Commit, KnownId, SourceState};
 use crate::event::{EventId, Outcome, Receipt};
 use crate::handles::Handles;
-use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Shutdown};
 
@@ -245,18 +245,12 @@ impl Committer {
 
     /// Commits, however long the disk refuses.
     async fn commit(&self, commit: Commit) -> Result<(), ComponentError> {
-        let mut backoff = Backoff::new(self.handles.random.clone());
-        loop {
-            match self.store.commit(commit.clone()).await {
-                Ok(()) => break,
-                Err(error @ CheckpointError::Disk { .. }) => {
-                    self.telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
-                    let reason = format!("the checkpoint can't be written: {error}; free space or repair the disk");
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-                Err(error) => return Err(ComponentError::new(error.to_string())),
-            }
+        // A shutdown doesn't cut it short: the drain has a deadline of its own.
+        let (what, never) = ("the checkpoint can't be written", Shutdown::never());
+        let attempt = || self.store.commit(commit.clone());
+        match patiently(what, &self.handles, &self.telemetry, &never, attempt).await {
+            Ok(()) | Err(Impatience::Ending) => {}
+            Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
         }
         self.telemetry.add(&metrics::COMMITS, 1);
         self.registry.committed(commit.ids.into_iter().map(|known| known.id));

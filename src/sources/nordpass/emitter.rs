@@ -56,6 +56,11 @@ impl Emitter {
         }
     }
 
+    /// Told when the lanes are to end.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
     /// A new group of chunks.
     pub fn group(&self) -> u64 {
         self.group.fetch_add(1, Ordering::Relaxed)

@@ -16,6 +16,8 @@
 //! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
 //! | [`registry`] | the ids in flight, so that readings side by side don't send an event twice |
 //! | [`client`], [`page`] | one question to the API, asked until it is answered |
+//! | [`turns`] | the rate limit, and who asks next |
+//! | [`patience`] | waiting for the disk |
 //! | [`time`] | what time it is, for every decision |
 //! | [`emitter`], [`commit`] | chunks out, acknowledgements back, and the state moved by them |
 //! | [`state`], [`intervals`] | what is kept in the checkpoint |
@@ -30,6 +32,7 @@ mod history;
 mod intervals;
 mod lanes;
 mod page;
+mod patience;
 mod range;
 mod reader;
 mod registry;
@@ -41,6 +44,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod time;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -59,6 +63,7 @@ use client::Client;
 use commit::Committer;
 use emitter::Emitter;
 use lanes::Lanes;
+use patience::{Impatience, patiently};
 use reader::Reader;
 use registry::Registry;
 use slice::Trouble;
@@ -93,7 +98,13 @@ impl Source for Nordpass {
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
-    let store = context.store.open(key).await.map_err(|error| ComponentError::new(error.to_string()))?;
+    let open = || context.store.open(key.clone());
+    let what = "the checkpoint can't be opened";
+    let store = match patiently(what, &context.handles, &context.telemetry, &context.shutdown, open).await {
+        Ok(store) => store,
+        Err(Impatience::Ending) => return Ok(()),
+        Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+    };
     let document = store.document();
     let first_run = document.is_none();
     let state = match document {

@@ -101,8 +101,7 @@ impl Lanes {
             absorber.emitter.close(group, Vec::new(), span.inner.awaited);
             progress.history_at.store(span.end, Ordering::Relaxed);
             if let Mission::Compare(_, counts) = mission {
-                let known = absorber.store.known(piece.start..span.end).await;
-                let known = known.map_err(|error| Trouble::Checkpoint(error.to_string()))?.len() as u64;
+                let known = absorber.known(piece.start..span.end).await?.len() as u64;
                 counts.known.fetch_add(known, Ordering::Relaxed);
                 counts.acknowledged.fetch_add(span.inner.acknowledged, Ordering::Relaxed);
                 counts.unproven.fetch_or(span.inner.unproven, Ordering::Relaxed);

@@ -119,8 +119,7 @@ impl Reader {
             return Ok(Read::TooMany { until: range.start + seconds, total });
         }
         let reading = self.absorber.registry.begin();
-        let known = self.absorber.store.known(range.clone()).await;
-        let known = known.map_err(|error| Trouble::Checkpoint(error.to_string()))?;
+        let known = self.absorber.known(range.clone()).await?;
         let pages = total.div_ceil(page_size(&first, per_page));
         let distrusted = self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER;
         let mut slice = Slice {

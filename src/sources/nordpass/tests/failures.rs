@@ -156,6 +156,25 @@ async fn a_checkpoint_that_cannot_be_written_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_cannot_be_opened_or_read_is_waited_for() {
+    for opens in [false, true] {
+        let rig = Rig::new();
+        thousand(&rig);
+        rig.store.unreadable.store(true, Ordering::Relaxed);
+        rig.store.closed.store(!opens, Ordering::Relaxed);
+        let running = rig.start(true, |_| true);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let state = rig.component().state();
+        let expected = if opens { "can't be read" } else { "can't be opened" };
+        assert!(state.reason().is_some_and(|reason| reason.contains(expected)), "{state:?}");
+        rig.store.unreadable.store(false, Ordering::Relaxed);
+        rig.store.closed.store(false, Ordering::Relaxed);
+        running.ended().await.expect("well");
+        rig.assert_arrived(all());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sink_that_stands_still_stops_the_reading() {
     let rig = Rig::new();
     for number in 0..59_900 {

@@ -188,7 +188,13 @@ pub struct TestStore {
     pub ids: Mutex<BTreeSet<(i64, u128)>>,
     pub document: Mutex<Option<Vec<u8>>>,
     pub broken: AtomicBool,
+    pub unreadable: AtomicBool,
+    pub closed: AtomicBool,
     run: AtomicU64,
+}
+
+fn disk_error() -> CheckpointError {
+    CheckpointError::Disk { path: "x".into(), source: std::io::Error::other("full") }
 }
 
 struct Shared(Arc<TestStore>);
@@ -204,6 +210,9 @@ impl SourceState for Shared {
         "nordpass".into()
     }
     fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
+        if self.0.unreadable.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(disk_error()) });
+        }
         let ids = self.0.ids.lock().unwrap();
         let known = ids.range((range.start, 0)..(range.end, 0));
         let known = known.map(|(time, id)| KnownId { time: *time, id: EventId(*id) }).collect();
@@ -211,7 +220,7 @@ impl SourceState for Shared {
     }
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
         let result = if self.0.broken.load(Ordering::Relaxed) {
-            Err(CheckpointError::Disk { path: "x".into(), source: std::io::Error::other("full") })
+            Err(disk_error())
         } else {
             let mut ids = self.0.ids.lock().unwrap();
             for known in commit.ids {
@@ -230,6 +239,9 @@ struct TestStores(Arc<TestStore>);
 
 impl Store for TestStores {
     fn open(&self, _: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        if self.0.closed.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(disk_error()) });
+        }
         self.0.run.fetch_add(1, Ordering::Relaxed);
         let state: Arc<dyn SourceState> = Arc::new(Shared(self.0.clone()));
         Box::pin(async move { Ok(state) })

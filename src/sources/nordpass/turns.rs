@@ -1,0 +1,186 @@
+//! Who asks next: the rate limit, shared by live polls and everything else.
+//!
+//! One request goes out per share of a second. Live polls go first, but where others wait, too, every fourth turn is
+//! theirs: an API whose order needs many questions for each poll could otherwise keep the history waiting for ever.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::client::Priority;
+
+/// So many live turns in a row, while others wait.
+const LIVE_IN_A_ROW: u32 = 3;
+
+/// The turns of one source.
+pub struct Turns {
+    share: Duration,
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+struct Inner {
+    /// When the next request may go out.
+    next: Instant,
+    /// Nobody asks before this: the API said 429.
+    paused_until: Instant,
+    live: VecDeque<u64>,
+    others: VecDeque<u64>,
+    /// Live turns since the last one of the others.
+    in_a_row: u32,
+    tickets: u64,
+}
+
+/// A place in the queue; given up when dropped.
+struct Ticket<'a> {
+    turns: &'a Turns,
+    number: u64,
+}
+
+impl Turns {
+    /// So many requests a second.
+    pub fn new(requests_per_second: u32) -> Self {
+        let now = Instant::now();
+        let inner = Inner {
+            next: now,
+            paused_until: now,
+            live: VecDeque::new(),
+            others: VecDeque::new(),
+            in_a_row: 0,
+            tickets: 0,
+        };
+        Self {
+            share: Duration::from_secs(1) / requests_per_second.max(1),
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Nobody asks before then.
+    pub fn pause(&self, until: Instant) {
+        self.lock().paused_until = until;
+    }
+
+    /// Resolves when it is this request's turn.
+    pub async fn take(&self, priority: Priority) {
+        let ticket = self.ticket(priority);
+        loop {
+            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Registered before the look, so that no change is missed.
+            changed.as_mut().enable();
+            let due = {
+                let mut inner = self.lock();
+                let due = inner.next.max(inner.paused_until);
+                let is_first = inner.first() == Some(ticket.number);
+                if is_first && due <= Instant::now() {
+                    inner.next = Instant::now() + self.share;
+                    inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
+                    return;
+                }
+                is_first.then_some(due)
+            };
+            match due {
+                Some(due) => tokio::select! {
+                    biased;
+                    () = sleep_until(due) => {}
+                    () = changed => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    fn ticket(&self, priority: Priority) -> Ticket<'_> {
+        let number = {
+            let mut inner = self.lock();
+            inner.tickets += 1;
+            let number = inner.tickets;
+            if priority == Priority::Live { &mut inner.live } else { &mut inner.others }.push_back(number);
+            number
+        };
+        // A live poll may have become the first.
+        self.changed.notify_waiters();
+        Ticket { turns: self, number }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn first(&self) -> Option<u64> {
+        let (live, other) = (self.live.front(), self.others.front());
+        if self.in_a_row < LIVE_IN_A_ROW { live.or(other) } else { other.or(live) }.copied()
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.turns.lock();
+        inner.live.retain(|number| *number != self.number);
+        inner.others.retain(|number| *number != self.number);
+        drop(inner);
+        self.turns.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Who had a turn, and after how many milliseconds, when all these come at once and come again.
+    async fn turns(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
+        let turns = Arc::new(Turns::new(requests_per_second));
+        let (start, had) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let mut tasks = tokio::task::JoinSet::new();
+        for priority in askers.iter().copied() {
+            let (turns, had) = (turns.clone(), had.clone());
+            tasks.spawn(async move {
+                loop {
+                    turns.take(priority).await;
+                    had.lock().expect("no panic").push((priority, start.elapsed().as_millis()));
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1) / requests_per_second * u32::try_from(total).expect("small")).await;
+        tasks.shutdown().await;
+        let mut had = had.lock().expect("no panic").clone();
+        had.truncate(total);
+        had
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_keep_their_distance_whoever_makes_them() {
+        for askers in [&[Priority::Live; 5][..], &[Priority::History; 5], &[Priority::Live, Priority::History]] {
+            let had = turns(10, askers, 10).await;
+            assert!(had.iter().zip(0..).all(|((_, at), number)| *at >= number * 100), "{had:?}");
+            assert!(had.last().expect("turns").1 <= 1_020, "none is wasted: {had:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn live_polls_go_first_and_starve_nobody() {
+        let had = turns(10, &[Priority::History, Priority::History, Priority::Live, Priority::Live], 40).await;
+        let others = had.iter().filter(|(priority, _)| *priority == Priority::History).count();
+        assert!((9..=12).contains(&others), "a fourth of 40: {others}");
+        let alone = turns(10, &[Priority::History], 20).await;
+        assert_eq!(alone.len(), 20, "all of it where nobody else asks");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_for_everybody_and_who_gives_up_holds_up_nobody() {
+        let turns = Turns::new(1);
+        turns.pause(Instant::now() + Duration::from_secs(20));
+        let start = Instant::now();
+        assert!(tokio::time::timeout(Duration::from_secs(5), turns.take(Priority::Live)).await.is_err());
+        turns.take(Priority::History).await;
+        assert_eq!(start.elapsed().as_secs(), 20);
+    }
+}
