@@ -32,7 +32,7 @@ pub struct LoggedRequest {
     pub method: http::Method,
     /// Path and query.
     pub path: String,
-    /// Its body; empty when longer than 32 KiB.
+    /// A copy of its body; empty when longer than 32 KiB.
     pub body: Bytes,
     /// The body's length.
     pub body_length: usize,
@@ -112,7 +112,8 @@ impl Gate {
             endpoint,
             method: request.method().clone(),
             path: path.to_owned(),
-            body: if request.body().len() <= LOG_BODY { request.body().clone() } else { Bytes::new() },
+            // A copy: the sender's buffer may be much larger than what is in it.
+            body: if request.body().len() <= LOG_BODY { Bytes::copy_from_slice(request.body()) } else { Bytes::new() },
             body_length: request.body().len(),
             status: (reply.ending != Ending::Reset).then(|| reply.status()),
             fault: fault.is_some(),

@@ -148,7 +148,10 @@ impl Loop {
             }
             if self.suspects.is_empty() {
                 retry_at = None;
-                backoff.reset();
+                // One that is on its way is still one: without a pause that grows, it would be sent every second.
+                if idle {
+                    backoff.reset();
+                }
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
