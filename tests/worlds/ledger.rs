@@ -49,6 +49,27 @@ pub struct Books {
     pub answered: std::collections::HashSet<u64>,
     /// Accepted requests.
     pub accepted: u64,
+    /// For each stream's path: in which life and when a request was accepted last, and when one was refused with 400
+    /// first. Nothing but the poisoned record is refused so.
+    pub streams: BTreeMap<String, Stream>,
+}
+
+/// What a stream has answered in the latest life of the process that used it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stream {
+    pub life: u64,
+    pub refused: Option<i64>,
+    pub accepted: Option<i64>,
+}
+
+impl Books {
+    fn stream(&mut self, path: &str, life: u64) -> &mut Stream {
+        let stream = self.streams.entry(path.to_owned()).or_default();
+        if stream.life < life {
+            *stream = Stream { life, ..Stream::default() };
+        }
+        stream
+    }
 }
 
 impl Ledger {
@@ -105,8 +126,12 @@ impl Service for Ledger {
 
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let reply = self.ingestion.handle(request, now);
+        let (path, life, at) = (request.uri().path(), self.life(), now.as_second());
         if reply.status() == StatusCode::NO_CONTENT {
             self.write(request);
+            self.books().stream(path, life).accepted = Some(at);
+        } else if reply.status() == StatusCode::BAD_REQUEST {
+            self.books().stream(path, life).refused.get_or_insert(at);
         }
         reply
     }

@@ -143,6 +143,7 @@ fn one(seed: u64) -> Outcome {
         runtime.expect("a runtime").block_on(async {
             let mut world = World::new(Plan::of(seed));
             let violations = world.run().await;
+            world.log_requests();
             Outcome::of(&world, violations)
         })
     };

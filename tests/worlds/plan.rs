@@ -228,7 +228,7 @@ impl Plan {
                 Endpoint::Ingestion,
                 Endpoint::Entra,
             ]);
-            let (name, effect, mut delay) = effect(draw, endpoint);
+            let (name, effect, mut delay) = effect(draw);
             let from = draw.between(0, self.chaos);
             let until = from + draw.between(1, self.chaos - from + 1);
             let mut when = When {
@@ -304,6 +304,12 @@ impl Plan {
 
     /// Within how many seconds after the last trouble everything must have arrived.
     pub fn patience(&self) -> u64 {
+        // So few questions that an API without an order needs hours for its proofs.
+        let slow = if self.tunings.iter().any(|tuning| tuning.requests_per_second <= 2) { 4 * HOUR } else { 0 };
+        slow + self.patience_with_the_api()
+    }
+
+    fn patience_with_the_api(&self) -> u64 {
         let unprovable = self.api.total != Total::Right && (self.drift > 0 || self.late != Late::Never);
         match self.late {
             Late::Days => 50 * HOUR,
@@ -355,9 +361,19 @@ fn status(status: u16, retry_after: Option<RetryAfter>) -> Effect {
     Effect::Status { status, body: String::new(), headers: BTreeMap::new(), retry_after }
 }
 
+fn throttled(shape: Option<&RetryAfter>) -> &'static str {
+    match shape {
+        None => "429",
+        Some(RetryAfter::Seconds(_)) => "429, Retry-After in seconds",
+        Some(RetryAfter::Date(_)) => "429, Retry-After a date",
+        Some(RetryAfter::Past) => "429, Retry-After a date that has passed",
+        Some(RetryAfter::Huge) => "429, Retry-After of years",
+        Some(RetryAfter::Junk) => "429, Retry-After that is junk",
+    }
+}
+
 /// One thing that can happen to a request, its name in the report, and a delay.
-fn effect(draw: &mut Drawer, endpoint: Endpoint) -> (&'static str, Effect, Duration) {
-    let nordpass = endpoint == Endpoint::Nordpass;
+fn effect(draw: &mut Drawer) -> (&'static str, Effect, Duration) {
     let shapes = [
         None,
         Some(RetryAfter::Seconds(7)),
@@ -369,7 +385,7 @@ fn effect(draw: &mut Drawer, endpoint: Endpoint) -> (&'static str, Effect, Durat
     ];
     let shape = shapes[draw.size(0, shapes.len() - 1)].clone();
     let (name, effect) = match draw.between(0, 16) {
-        0 => ("429", status(429, shape)),
+        0 => (throttled(shape.as_ref()), status(429, shape)),
         1 => ("503", status(503, shape)),
         2 => ("500", status(500, None)),
         3 => ("502", status(502, None)),
@@ -380,7 +396,7 @@ fn effect(draw: &mut Drawer, endpoint: Endpoint) -> (&'static str, Effect, Durat
         8 => ("408", status(408, None)),
         9 => ("413", status(413, None)),
         10 => ("400", status(400, None)),
-        11 => ("HTML", Effect::Html(if nordpass { StatusCode::OK } else { StatusCode::BAD_GATEWAY })),
+        11 => ("HTML", Effect::Html(draw.of(&[StatusCode::OK, StatusCode::BAD_GATEWAY]))),
         12 => ("reset before", Effect::ResetBefore),
         13 => ("reset after", Effect::ResetAfter),
         14 => ("truncated", Effect::Truncate(draw.size(0, 400))),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use nordpass_sentinel::simulator::LoggedRequest;
+use nordpass_sentinel::simulator::nordpass::{Bound, Order, PageLimit, Total};
 
-use crate::plan::Action;
+use crate::plan::{Action, Plan};
 use crate::world::World;
 
 /// One world's run.
@@ -21,6 +22,29 @@ pub struct Outcome {
     pub lives: u64,
     pub seconds: u64,
     pub troubles: BTreeMap<&'static str, u64>,
+    pub kinds: Vec<&'static str>,
+}
+
+/// What an API can be, a pipeline can have, or a machine can be like, where it makes things harder.
+fn kinds(plan: &Plan) -> Vec<&'static str> {
+    let api = &plan.api;
+    let kinds = [
+        ("unstable order", matches!(api.order, Order::Unstable | Order::UnstableWithinSecond)),
+        ("newest first", api.order == Order::Descending),
+        ("exclusive bounds", api.from == Bound::Exclusive || api.to == Bound::Exclusive),
+        ("inclusive bounds", api.from == Bound::Inclusive || api.to == Bound::Inclusive),
+        ("no total, or a wrong one", api.total != Total::Right),
+        ("pages smaller than asked", api.page_limit == PageLimit::Cap && api.max_page_size <= 50),
+        ("NordPass's clock off", api.clock_ahead != 0),
+        ("the machine's clock off", plan.skew != 0),
+        ("a rate limit", api.rate_limit.is_some()),
+        ("identical events", plan.twins > 0.0),
+        ("bursts", !plan.bursts.is_empty()),
+        ("two workspaces", plan.second),
+        ("files beside Azure", plan.archive.is_some()),
+        ("an optional sink", plan.optional),
+    ];
+    kinds.into_iter().filter_map(|(name, is)| is.then_some(name)).collect()
 }
 
 impl Outcome {
@@ -68,6 +92,7 @@ impl Outcome {
             lives: world.ledger.life(),
             seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
             troubles,
+            kinds: kinds(&world.plan),
         }
     }
 }
@@ -99,6 +124,7 @@ pub struct Sum {
     lives: u64,
     seconds: u64,
     troubles: BTreeMap<&'static str, u64>,
+    kinds: BTreeMap<&'static str, u64>,
 }
 
 impl Sum {
@@ -117,6 +143,9 @@ impl Sum {
         for (name, times) in &outcome.troubles {
             *self.troubles.entry(name).or_default() += times;
         }
+        for kind in &outcome.kinds {
+            *self.kinds.entry(kind).or_default() += 1;
+        }
     }
 
     pub fn add_all(&mut self, other: Self) {
@@ -130,6 +159,9 @@ impl Sum {
         self.seconds += other.seconds;
         for (name, times) in other.troubles {
             *self.troubles.entry(name).or_default() += times;
+        }
+        for (name, worlds) in other.kinds {
+            *self.kinds.entry(name).or_default() += worlds;
         }
     }
 }
@@ -152,8 +184,12 @@ impl fmt::Display for Sum {
         for (name, times) in &self.troubles {
             writeln!(f, "{times:>10}  {name}")?;
         }
-        if let Some(peak) = peak_memory() {
-            writeln!(f, "peak resident memory of all of it: {peak} MiB")?;
+        writeln!(f, "worlds with:")?;
+        for (name, worlds) in &self.kinds {
+            writeln!(f, "{worlds:>10}  {name}")?;
+        }
+        if let (Some(peak), Some(end)) = (memory("VmHWM:"), memory("VmRSS:")) {
+            writeln!(f, "resident memory of all of it: {peak} MiB at most, {end} MiB at the end")?;
         }
         let mut shown = BTreeMap::<u64, usize>::new();
         for (seed, violation) in &self.failed {
@@ -171,8 +207,8 @@ impl fmt::Display for Sum {
 }
 
 /// In MiB, where the system tells.
-fn peak_memory() -> Option<u64> {
+fn memory(which: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(which))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
 }

@@ -59,7 +59,7 @@ impl Traffic {
             poison = event.probe().map(ToString::to_string);
             events.push(event);
             // Others of the same table, afterwards: they are the proof that it was this record.
-            events.extend((1..=3).map(|number| generator.event_of(pair, end + 30 * number)));
+            events.extend((1..=3).map(|number| generator.event_of(pair, end + 60 * number)));
         }
         let drift = plan.drift;
         let held_back = (0..drift)
