@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 
+use super::room::{Room, Share};
 use crate::event::{Outcome, Receipt};
 use crate::topology::Closed;
 
-/// Bytes of text that may be under way; a single chunk may be larger.
+/// Bytes of text that may be under way.
 const BYTES: usize = 32 << 20;
 /// Chunks that may be under way.
 const CHUNKS: usize = 256;
@@ -16,7 +17,7 @@ const CHUNKS: usize = 256;
 /// The reading end of a source puts receipts in. `M` says what is done once the chunk is delivered.
 pub struct InFlight<M> {
     entries: mpsc::Sender<Entry<M>>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 /// The committing end takes them out.
@@ -29,7 +30,7 @@ pub struct Receipts<M> {
 struct Entry<M> {
     receipt: Option<Receipt>,
     mark: M,
-    _room: OwnedSemaphorePermit,
+    _room: Share,
 }
 
 /// What the oldest chunks have come to.
@@ -46,15 +47,14 @@ pub enum Resolved<M> {
 /// Both ends.
 pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (InFlight { entries: sender, room: Arc::new(Semaphore::new(BYTES)) }, Receipts { entries: receiver, held: None })
+    (InFlight { entries: sender, room: Room::new(BYTES) }, Receipts { entries: receiver, held: None })
 }
 
 impl<M> InFlight<M> {
     /// Waits for room and puts a receipt in, before the chunk is sent. `None` is what was never sent: it is resolved
     /// when everything before it is. `Closed`: the committing end has given up.
     pub async fn push(&self, receipt: Option<Receipt>, bytes: usize, mark: M) -> Result<(), Closed> {
-        let permits = u32::try_from(bytes.min(BYTES)).unwrap_or(u32::MAX);
-        let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| Closed)?;
+        let room = self.room.take(bytes).await;
         self.entries.send(Entry { receipt, mark, _room: room }).await.map_err(|_| Closed)
     }
 }
@@ -142,7 +142,7 @@ mod tests {
     async fn bounded_in_bytes() {
         let (in_flight, mut receipts) = in_flight();
         let (acknowledgement, receipt) = Acknowledgement::new();
-        in_flight.push(Some(receipt), usize::MAX, 0).await.unwrap();
+        in_flight.push(Some(receipt), 2 * BYTES, 0).await.unwrap();
         let mut second = Box::pin(in_flight.push(None, 1, 1));
         assert!(futures::poll!(&mut second).is_pending());
         acknowledgement.delivered();

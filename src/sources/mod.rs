@@ -7,6 +7,7 @@ pub mod health;
 mod in_flight;
 pub mod nordpass;
 mod recording;
+mod room;
 pub mod stdin;
 
 use std::future::ready;

@@ -26,6 +26,8 @@ pub struct Pending {
     pub holes: Intervals,
     /// Unreadable slices, and when to try them again.
     pub deferred: Vec<Deferred>,
+    /// Slices that were read and not proven, and when to read them more narrowly.
+    pub doubtful: Vec<Deferred>,
     /// Times that the API no longer had, of this and of earlier runs, as they are reported.
     pub gaps: Gaps,
     /// Where live polls are; `None` before the first.
@@ -94,7 +96,31 @@ impl Backlog {
 
     /// Puts a time off.
     pub fn defer(&self, range: Range<i64>, wait: Duration) {
-        self.lock().deferred.push(Deferred { range, at: Instant::now() + wait, wait });
+        self.lock().deferred.push(Deferred::by(range, wait));
         self.changed.notify_one();
+    }
+
+    /// A time was read and not proven: its halves are read again after `wait`, each with the questions that a slice may
+    /// cost. With `at_once` that isn't put off, but counts as if it were.
+    pub fn doubt(&self, range: Range<i64>, wait: Duration, at_once: bool) {
+        let middle = range.start + (range.end - range.start) / 2;
+        let halves = [range.start..middle, middle..range.end].into_iter().filter(|half| !half.is_empty());
+        let doubtful = halves.map(|half| Deferred::by(half, wait));
+        let now = Instant::now();
+        let doubtful = doubtful.map(|half| if at_once { Deferred { at: now, ..half } } else { half });
+        self.lock().doubtful.extend(doubtful);
+        self.changed.notify_one();
+    }
+}
+
+impl Deferred {
+    fn by(range: Range<i64>, wait: Duration) -> Self {
+        Self { range, at: Instant::now() + wait, wait }
+    }
+
+    /// Takes one that is due.
+    pub fn take_due(list: &mut Vec<Self>) -> Option<Self> {
+        let now = Instant::now();
+        list.iter().position(|deferred| deferred.at <= now).map(|at| list.swap_remove(at))
     }
 }

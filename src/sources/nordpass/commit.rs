@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::patience::{Impatience, patiently};
 use super::registry::Registry;
@@ -20,6 +20,7 @@ use super::time::Time;
 use crate::checkpoint::{Commit, KnownId, SourceState};
 use crate::event::{EventId, Outcome, Receipt};
 use crate::handles::Handles;
+use crate::sources::room::Share;
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Shutdown};
 
@@ -37,7 +38,7 @@ pub enum Step {
         /// Resolves when it has arrived.
         receipt: Receipt,
         /// Its share of the memory that unacknowledged chunks may take.
-        permit: OwnedSemaphorePermit,
+        share: Share,
     },
     /// No more chunks of the group follow.
     Close {
@@ -145,7 +146,7 @@ struct Arrived {
     sequence: u64,
     ids: Vec<KnownId>,
     outcome: Outcome,
-    _permit: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl Committer {
@@ -170,11 +171,11 @@ impl Committer {
             let mut changes = Vec::new();
             loop {
                 match step.take() {
-                    Some(Step::Chunk { group, sequence, ids, receipt, permit }) => {
+                    Some(Step::Chunk { group, sequence, ids, receipt, share }) => {
                         groups.sent(group);
-                        waiting.push(async move {
-                            Arrived { group, sequence, ids, outcome: receipt.await, _permit: permit }
-                        });
+                        waiting.push(
+                            async move { Arrived { group, sequence, ids, outcome: receipt.await, _share: share } },
+                        );
                     }
                     Some(Step::Close { group, changes: then, awaited }) => {
                         let awaited = awaited.into_iter().filter(|id| self.registry.is_in_flight(*id));

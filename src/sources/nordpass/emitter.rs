@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::Refusal;
@@ -12,11 +11,8 @@ use super::commit::Step;
 use super::state::Change;
 use crate::checkpoint::KnownId;
 use crate::event::{Chunk, EventFields, EventId, Origin, Record, Text};
+use crate::sources::room::Room;
 use crate::topology::{Output, Shutdown};
-
-/// How much text unacknowledged chunks may hold, in KiB. With the channels' few chunks this bounds the source's memory
-/// while a sink is down.
-const IN_FLIGHT_KIB: u32 = 12 << 10;
 
 /// New events of one page.
 #[derive(Debug, Default)]
@@ -33,7 +29,7 @@ pub struct Fresh {
 pub struct Emitter {
     output: Output,
     steps: UnboundedSender<Step>,
-    permits: Arc<Semaphore>,
+    room: Arc<Room>,
     shutdown: Shutdown,
     source: Arc<str>,
     run: u64,
@@ -42,12 +38,19 @@ pub struct Emitter {
 }
 
 impl Emitter {
-    /// For one run of a source.
-    pub fn new(output: Output, steps: UnboundedSender<Step>, shutdown: Shutdown, source: Arc<str>, run: u64) -> Self {
+    /// For one run of a source, with at most so many bytes of text under way.
+    pub fn new(
+        output: Output,
+        steps: UnboundedSender<Step>,
+        most_bytes: usize,
+        shutdown: Shutdown,
+        source: Arc<str>,
+        run: u64,
+    ) -> Self {
         Self {
             output,
             steps,
-            permits: Arc::new(Semaphore::new(IN_FLIGHT_KIB as usize)),
+            room: Room::new(most_bytes),
             shutdown,
             source,
             run,
@@ -71,17 +74,17 @@ impl Emitter {
         if fresh.records.is_empty() {
             return Ok(());
         }
-        let kib = u32::try_from(text.len() >> 10).unwrap_or(u32::MAX).clamp(1, IN_FLIGHT_KIB);
-        let permit = tokio::select! {
+        // The whole page stays in memory while any record of it is under way.
+        let share = tokio::select! {
             biased;
-            permit = self.permits.clone().acquire_many_owned(kib) => permit.map_err(|_| Refusal::Ending)?,
+            share = self.room.take(text.len()) => share,
             () = self.shutdown.begun() => return Err(Refusal::Ending),
         };
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
         let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin);
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, permit });
+        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, share });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::backlog::Gaps;
+use super::backlog::{Deferred, Gaps};
 use super::client::Priority;
 use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, LONGEST_SLICE, NARROWEST, Read, Trouble, next_length};
@@ -16,10 +16,23 @@ use super::state::{API_DAYS, Change, DAY};
 use crate::http::Backoff;
 use crate::telemetry::metrics;
 
+/// The pause before an unproven slice is read again, more narrowly; each further one is twice as long.
+pub const FIRST_DOUBT: Duration = Duration::from_secs(60);
+/// After a longer pause than this it is left to the sweeps.
+const LAST_DOUBT: Duration = Duration::from_secs(3600);
+
+/// What the history reads next.
+struct Piece {
+    range: Range<i64>,
+    /// The wait before this try.
+    wait: Duration,
+    /// It has been read before, and not proven.
+    doubtful: bool,
+}
+
 /// What the history does next.
 enum Pick {
-    /// Read this; the wait before the last try.
-    Piece(Range<i64>, Duration),
+    Piece(Piece),
     /// With `once`: everything is read.
     Finished,
     /// Nothing now; when something deferred is due.
@@ -32,21 +45,27 @@ impl Lanes {
         let mut length = FIRST_SLICE;
         let mut outage = Backoff::new(self.reader.absorber.handles.random.clone());
         loop {
-            let Some((range, wait)) = self.next_piece(length).await? else { return Ok(()) };
+            let Some(Piece { range, wait, doubtful }) = self.next_piece(length).await? else { return Ok(()) };
             let group = self.reader.absorber.emitter.group();
             let (mut changes, mut awaited) = (Vec::new(), BTreeSet::new());
             let began = Instant::now();
             match self.reader.read(range.clone(), Priority::History, group, true).await {
                 Ok(Read::Done { until, proven, events, awaited: others, .. }) => {
-                    length = next_length(range.end - range.start, events, self.reader.settings.page_size);
+                    if !doubtful {
+                        length = next_length(range.end - range.start, events, self.reader.settings.page_size);
+                        self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
+                    }
+                    if !proven {
+                        self.doubt(range.start..until, doubtful.then_some(wait));
+                    }
                     changes.push(Change::Covered(range.start..until, proven));
                     awaited = others;
                     outage.reset();
-                    self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
                     if until < range.end {
                         self.backlog.defer(until..range.end, Duration::from_secs(1));
                     }
                 }
+                Ok(Read::TooMany { .. }) if doubtful => self.backlog.doubt(range, wait, true),
                 Ok(Read::TooMany { until, .. }) => {
                     length = until - range.start;
                     self.backlog.add(range);
@@ -80,6 +99,17 @@ impl Lanes {
         }
     }
 
+    /// A slice that was read and isn't proven has more events than were seen, or the API's `total` is wrong. An order
+    /// that changes from answer to answer can use up what a slice may cost, so it is read again in halves, a few times
+    /// and ever more rarely; unless nothing can be proven here, which says that `total` is wrong. Then the sweeps have it.
+    fn doubt(&self, range: Range<i64>, waited: Option<Duration>) {
+        let wait = waited.map_or(FIRST_DOUBT, |wait| wait * 2);
+        if wait <= LAST_DOUBT && !self.reader.distrusts() {
+            // With `once` nobody waits for sweeps: what can be proven is proven now.
+            self.backlog.doubt(range, wait, self.once);
+        }
+    }
+
     /// Says that answers can't be read.
     pub(super) fn unreadable(&self, reason: &str) {
         let now = self.reader.absorber.handles.clock.now();
@@ -87,11 +117,11 @@ impl Lanes {
     }
 
     /// The next time to read, at most `length` long. `None`: with `once`, everything is read.
-    async fn next_piece(&self, length: i64) -> Result<Option<(Range<i64>, Duration)>, Trouble> {
+    async fn next_piece(&self, length: i64) -> Result<Option<Piece>, Trouble> {
         let mut idle = false;
         loop {
             let due = match self.pick(length) {
-                Pick::Piece(range, wait) => return Ok(Some((range, wait))),
+                Pick::Piece(piece) => return Ok(Some(piece)),
                 Pick::Finished if idle => return Ok(None),
                 Pick::Finished => {
                     // What the last page discovered may still add to the backlog: let that happen first.
@@ -117,25 +147,30 @@ impl Lanes {
             let Some(range) = self.expire(range, now, &mut pending.gaps) else { continue };
             let piece = range.start..range.end.min(range.start + length.clamp(1, LONGEST_SLICE));
             pending.holes.insert(piece.end..range.end);
-            return Pick::Piece(piece, Duration::from_millis(500));
+            return Pick::Piece(Piece { range: piece, wait: Duration::from_millis(500), doubtful: false });
         }
-        while let Some(at) = pending.deferred.iter().position(|deferred| deferred.at <= Instant::now()) {
-            let deferred = pending.deferred.swap_remove(at);
-            if let Some(range) = self.expire(deferred.range, now, &mut pending.gaps) {
-                return Pick::Piece(range, deferred.wait);
+        while let Some(Deferred { range, wait, .. }) = Deferred::take_due(&mut pending.deferred) {
+            if let Some(range) = self.expire(range, now, &mut pending.gaps) {
+                return Pick::Piece(Piece { range, wait, doubtful: false });
+            }
+        }
+        while let Some(Deferred { range, wait, .. }) = Deferred::take_due(&mut pending.doubtful) {
+            // It was read: what the API has forgotten of it since is no gap.
+            let range = range.start.max(oldest(now))..range.end;
+            if !range.is_empty() && !self.reader.distrusts() {
+                return Pick::Piece(Piece { range, wait, doubtful: true });
             }
         }
         if self.once && pending.live_done && pending.deferred.is_empty() {
             return Pick::Finished;
         }
-        Pick::Nothing(pending.deferred.iter().map(|deferred| deferred.at).min())
+        Pick::Nothing(pending.deferred.iter().chain(&pending.doubtful).map(|deferred| deferred.at).min())
     }
 
     /// Cuts off what the API no longer shows, and says so loudly: that is a gap. A history that is read more slowly than
     /// its beginning passes out of the 90 days makes a gap longer, not a new one.
     fn expire(&self, range: Range<i64>, now: i64, gaps: &mut Gaps) -> Option<Range<i64>> {
-        // One second for the wider question, and a minute for the time that passes until it is asked.
-        let oldest = now - API_DAYS * DAY + 61;
+        let oldest = oldest(now);
         let gone = range.start..range.end.min(oldest);
         if !gone.is_empty() {
             let absorber = &self.reader.absorber;
@@ -158,6 +193,11 @@ impl Lanes {
         let left = range.start.max(oldest)..range.end;
         (!left.is_empty()).then_some(left)
     }
+}
+
+/// What the API still shows: one second for the wider question, and a minute for the time that passes until it is asked.
+fn oldest(now: i64) -> i64 {
+    now - API_DAYS * DAY + 61
 }
 
 /// A Unix time for people.

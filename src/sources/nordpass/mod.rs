@@ -136,7 +136,8 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         shutdown: context.shutdown.clone(),
         keeps: settings.mission.keeps(),
     };
-    let emitter = Emitter::new(output, steps, lanes_end.clone(), store.key_id(), store.run());
+    let most_bytes = settings.max_in_flight_bytes;
+    let emitter = Emitter::new(output, steps, most_bytes, lanes_end.clone(), store.key_id(), store.run());
     let absorber = Absorber {
         emitter,
         registry,
@@ -237,6 +238,10 @@ fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
         for hole in state.covered.holes(state.origin..start).iter() {
             lanes.backlog.add(hole.clone());
             history = history.start.min(hole.start)..hole.end;
+        }
+        // Earlier runs read it and couldn't prove it. With `once` that isn't tried at each start.
+        if !lanes.once {
+            state.unproven.iter().for_each(|range| lanes.backlog.doubt(range.clone(), history::FIRST_DOUBT, false));
         }
         (history, start)
     };

@@ -30,7 +30,7 @@ use crate::telemetry::metrics;
 const LARGEST_PAGE: u64 = 1_000;
 /// No slice has more pages than this, whatever its `total` says.
 const MOST_PAGES: u64 = 10_000;
-/// After so many slices in a row that couldn't be proven, the API's `total` isn't worth extra requests.
+/// After so many slices in a row whose `total` contradicts what one answer shows, it isn't worth extra requests.
 const DISTRUST_AFTER: u32 = 3;
 /// The most users that one query may name (`reference/nordpass.md` 1.1).
 const USERS_PER_QUERY: usize = 500;
@@ -45,7 +45,7 @@ pub struct Reader {
     pub absorber: Absorber,
     /// The largest page size that the server was seen to honour less than asked; 0 while unknown.
     pub page_cap: AtomicU32,
-    /// Slices in a row that couldn't be proven.
+    /// Slices in a row whose `total` contradicted what was seen.
     pub distrust: AtomicU32,
 }
 
@@ -121,7 +121,6 @@ impl Reader {
         let reading = self.absorber.registry.begin();
         let known = self.absorber.known(range.clone()).await?;
         let pages = total.div_ceil(page_size(&first, per_page));
-        let distrusted = self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER;
         let mut slice = Slice {
             range,
             priority,
@@ -129,7 +128,8 @@ impl Reader {
             known: known.into_iter().map(|known| known.id).collect(),
             seen: Seen::default(),
             per_page,
-            budget: if distrusted { 0 } else { 8 * pages + 200 },
+            budget: if self.distrusts() { 0 } else { 8 * pages + 200 },
+            contradicted: false,
             awaited: BTreeSet::new(),
             _reading: reading,
         };
@@ -138,12 +138,17 @@ impl Reader {
         if proven {
             self.distrust.store(0, Ordering::Relaxed);
         } else {
-            self.distrust.fetch_add(1, Ordering::Relaxed);
+            self.distrust.fetch_add(u32::from(slice.contradicted), Ordering::Relaxed);
             self.absorber.telemetry.add(&metrics::UNPROVEN_SLICES, 1);
         }
         let events = slice.seen.count(&window);
         let acknowledged = slice.acknowledged();
         Ok(Read::Done { until: slice.range.end, proven, events, acknowledged, awaited: slice.awaited })
+    }
+
+    /// Whether the API's `total` is known to be wrong, or not there.
+    pub fn distrusts(&self) -> bool {
+        self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER
     }
 
     /// `total` of a window of whole days, with one cheap request. For the audit.
@@ -238,7 +243,10 @@ impl Reader {
         pass: Pass,
     ) -> BoxFuture<'a, Result<bool, Trouble>> {
         Box::pin(async move {
-            let Some(mut total) = pass.total else { return Ok(false) };
+            let Some(mut total) = pass.total else {
+                slice.contradicted = true;
+                return Ok(false);
+            };
             if self.adds_up(slice, window, total).await? {
                 return Ok(true);
             }
@@ -256,6 +264,7 @@ impl Reader {
                             return Ok(true);
                         }
                         if again.pages <= 1 {
+                            slice.contradicted = true;
                             return Ok(false);
                         }
                     }

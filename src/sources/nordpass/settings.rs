@@ -78,6 +78,14 @@ static FIELDS: &[Field] = &[
         presence: Presence::Default("10"),
         doc: "The most requests a second, all readings together. Live polls go first.",
     },
+    Field {
+        name: "max_in_flight_bytes",
+        kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
+        presence: Presence::Default("12582912"),
+        doc: "Bytes of pages (JSON) that may be under way without an acknowledgement. With that much under way the source \
+              stops asking: this bounds its memory while a sink is slow or down. With hundreds of sources in one process \
+              a smaller value bounds their sum.",
+    },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
     http_fields::TLS,
@@ -106,6 +114,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// Requests a second.
     pub requests_per_second: u32,
+    /// Bytes of text in unacknowledged chunks, before the source stops asking.
+    pub max_in_flight_bytes: usize,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
     /// What to read. Not from the pipeline file: commands other than `run` set it.
@@ -126,6 +136,7 @@ impl Settings {
             page_size: 100,
             concurrency: 4,
             requests_per_second: 10,
+            max_in_flight_bytes: 12 << 20,
             http: HttpSettings::default(),
             mission: Mission::Follow,
         }
@@ -146,6 +157,7 @@ impl Settings {
             page_size: positive(section.integer("page_size")),
             concurrency: positive(section.integer("concurrency")) as usize,
             requests_per_second: positive(section.integer("requests_per_second")),
+            max_in_flight_bytes: positive(section.integer("max_in_flight_bytes")) as usize,
             http: read_http(section, Duration::from_secs(30)),
             mission: Mission::Follow,
         }

@@ -25,6 +25,9 @@ pub struct Slice {
     pub per_page: u32,
     /// How many more requests may go into proving it.
     pub budget: u64,
+    /// An answer that shows all of its window doesn't have as many events as it says there are: `total` is wrong. Else a
+    /// slice that isn't proven has only used up its questions.
+    pub contradicted: bool,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
     pub awaited: BTreeSet<EventId>,
     /// Keeps ids that are committed meanwhile known.

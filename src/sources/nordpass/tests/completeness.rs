@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::rig::{NOW, Rig, event};
+use super::rig::{Behaviour, NOW, Rig, event};
 
 /// 300 events in six seconds, some of them identical in threes.
 fn burst(rig: &Rig) -> HashMap<String, usize> {
@@ -31,7 +31,7 @@ async fn a_burst_wider_than_a_page_in_unstable_order_with_twins() {
             rig.settings.page_size = 20;
             let expected = burst(&rig);
             *rig.api.behaviour.lock().unwrap() =
-                super::rig::Behaviour { largest_page: largest, inclusive, unstable: true, ..Default::default() };
+                Behaviour { largest_page: largest, inclusive, unstable: true, ..Default::default() };
             rig.once().await;
             assert_eq!(rig.names(), expected, "inclusive {inclusive}, largest page {largest}");
             let mut ids: Vec<_> = rig.arrived.lock().unwrap().iter().map(|(id, _)| *id).collect();
@@ -116,6 +116,30 @@ async fn a_wrong_total_costs_few_requests_and_no_event() {
         if total(400) != json!(0) && total(400) != json!(398) {
             rig.assert_arrived((0..400).map(|number| format!("u-{number}")));
         }
+    }
+}
+
+/// Simulated world 1315: eight events of a first connection came a day late, with the daily sweep.
+#[tokio::test(start_paused = true)]
+async fn a_slice_whose_order_uses_up_its_questions_is_proven_in_halves() {
+    for once in [true, false] {
+        let rig = Rig::new();
+        *rig.api.behaviour.lock().unwrap() = Behaviour { largest_page: 5, shuffled: true, ..Behaviour::default() };
+        let bursts = [(NOW - 9000, 60), (NOW - 4000, 60), (NOW - 3000, 60)];
+        let spread = (0..200).map(|number| (NOW - 20_000 + number * 80, format!("s{number}")));
+        let burst = bursts
+            .into_iter()
+            .flat_map(|(at, count)| (0..count).map(move |number| (at + number % 3, format!("u{number}-{at}"))));
+        let events: Vec<_> = spread.chain(burst).collect();
+        for (at, name) in &events {
+            rig.api.event(*at, name);
+        }
+        if once {
+            rig.once().await;
+        } else {
+            rig.run_for(Duration::from_secs(1800)).await;
+        }
+        rig.assert_arrived(events.into_iter().map(|(_, name)| name));
     }
 }
 

@@ -31,7 +31,10 @@ pub const NOW: i64 = 1_794_787_200;
 pub struct Behaviour {
     pub largest_page: u64,
     pub inclusive: bool,
+    /// Another order inside each second in each answer.
     pub unstable: bool,
+    /// Another order of everything in each answer.
+    pub shuffled: bool,
     pub total: Option<fn(u64) -> Value>,
     /// Seconds by which the server's clock is behind.
     pub behind: i64,
@@ -39,7 +42,14 @@ pub struct Behaviour {
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Self { largest_page: 100, inclusive: true, unstable: false, total: Some(|total| json!(total)), behind: 0 }
+        Self {
+            largest_page: 100,
+            inclusive: true,
+            unstable: false,
+            shuffled: false,
+            total: Some(|total| json!(total)),
+            behind: 0,
+        }
     }
 }
 
@@ -128,9 +138,10 @@ impl Api {
             })
             .collect();
         found.sort_by_key(|event| event.time);
-        if behaviour.unstable {
+        if behaviour.unstable || behaviour.shuffled {
+            let second = |event: &Shown| if behaviour.shuffled { 0 } else { event.time };
             let mut keyed: Vec<_> =
-                found.into_iter().map(|event| (event.time, self.random.next_u64(), event)).collect();
+                found.into_iter().map(|event| (second(event), self.random.next_u64(), event)).collect();
             keyed.sort_by_key(|(time, random, _)| (*time, *random));
             found = keyed.into_iter().map(|(_, _, event)| event).collect();
         }
