@@ -3,8 +3,8 @@
 //! - 413: halved. A row that Azure says is too large alone becomes a dead letter.
 //! - 400 because an auxiliary table wants all rows of a request within 30 minutes: split by time, from then on.
 //! - 400: halved, until the culprit stands alone. It becomes a dead letter only with a proof that Azure means *this*
-//!   record: another record of the same stream was accepted after this one was first refused. Without one it is handed
-//!   back as a [`Suspect`], which the sink tries again later. If everything is refused, nothing is anybody's fault: wait.
+//!   record ([`super::proof`]). Without one it is handed back as a [`Suspect`], which the sink tries again later. If
+//!   everything is refused, nothing is anybody's fault: wait.
 //! - 401: a new token, then again.
 //! - Everything else says nothing about the rows: wait, and try again for ever.
 
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use super::answer::{Refusal, Verdict, judge, no_answer};
 use super::batch::{Encoded, MAX_WIRE_BYTES, Rows};
+use super::proof::{Doubt, Finding};
 use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
 use crate::dead_letters::{DeadLetter, DeadLetters};
@@ -35,6 +36,9 @@ const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
 const TIME_RANGE_SECONDS: i64 = 29 * 60;
 /// What Azure itself says when a body is too large; a proxy in front of it says something else.
 const TOO_LONG: &str = "ContentLengthLimitExceeded";
+
+/// Bytes after gzip that no proxy's limit is below.
+const SURELY_FITS: usize = 64 << 10;
 
 /// The kinds of failure ([`Verdict::Wait`]) after which the rows may still have arrived.
 const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
@@ -53,7 +57,10 @@ pub struct Courier {
     pub handles: Handles,
     /// Metrics and state in words.
     pub telemetry: Component,
-    /// How many requests each stream has accepted: the proof.
+    /// How many requests with rows have gone out: their numbers.
+    pub sent: AtomicU64,
+    /// The highest number among the requests that each stream has accepted: the proof. Numbers, because an answer may
+    /// come late: what was accepted before a refusal says nothing about it.
     pub accepted: Vec<AtomicU64>,
     /// The longest body that was accepted, in bytes after gzip.
     pub longest: AtomicUsize,
@@ -72,16 +79,16 @@ pub struct Suspect {
     pub rows: Rows,
     /// Which stream.
     pub stream: usize,
-    /// The stream's count of accepted requests when the row was first refused.
-    pub mark: u64,
+    /// What is known about it.
+    pub doubt: Doubt,
 }
 
 /// A part of a batch that is still to be sent.
 struct Work {
     rows: Rows,
     encoded: Option<Encoded>,
-    /// The stream's count of accepted requests when this, or a batch that it was part of, was first refused.
-    mark: Option<u64>,
+    /// Where this, or a batch that it was part of, was refused: what is known.
+    doubt: Option<Doubt>,
 }
 
 impl Courier {
@@ -91,59 +98,68 @@ impl Courier {
         stream: usize,
         rows: Rows,
         encoded: Option<Encoded>,
-        mark: Option<u64>,
+        doubt: Option<Doubt>,
     ) -> Vec<Suspect> {
-        let mut work = vec![Work { rows, encoded, mark }];
+        let mut work = vec![Work { rows, encoded, doubt }];
         let mut suspects = Vec::new();
         let mut refused_in_a_row = 0;
         let mut backoff = Backoff::new(self.handles.random.clone());
-        while let Some(Work { rows, encoded, mark }) = work.pop() {
+        while let Some(Work { rows, encoded, doubt }) = work.pop() {
             if self.time_limited[stream].load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
                 let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
-                work.extend(parts.map(|rows| Work { rows, encoded: None, mark }));
+                work.extend(parts.map(|rows| Work { rows, encoded: None, doubt }));
                 continue;
             }
             let encoded = encoded.unwrap_or_else(|| rows.encode(self.settings.gzip_level));
             if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
-                self.halve(rows, mark, &mut work);
+                self.halve(rows, doubt, &mut work);
                 continue;
             }
             match self.send(stream, &encoded, &self.request_id(), None).await {
-                Sent::Accepted => {
+                Sent::Accepted { number } => {
                     refused_in_a_row = 0;
                     backoff.reset();
+                    self.accepted[stream].fetch_max(number, Ordering::AcqRel);
                     self.arrived(stream, rows, &encoded);
                 }
                 Sent::TooLarge(refusal) if rows.len() == 1 && refusal.code.as_deref() == Some(TOO_LONG) => {
                     self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
-                Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, mark, &mut work),
+                Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, doubt, &mut work),
                 // Only who brings a deadline gives up.
-                Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), mark }),
+                Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), doubt }),
                 Sent::Refused(refusal)
                     if refusal.code.as_deref() == Some(TIME_RANGE) && rows.span() > TIME_RANGE_SECONDS =>
                 {
                     self.time_limited[stream].store(true, Ordering::Relaxed);
-                    work.push(Work { rows, encoded: None, mark });
+                    work.push(Work { rows, encoded: None, doubt });
                 }
                 // A 413 for one small record is a proxy's: it needs the same proof as any refusal.
                 Sent::Refused(refusal) | Sent::TooLarge(refusal) => {
-                    let accepted = self.accepted[stream].load(Ordering::Acquire);
-                    let mark = mark.unwrap_or(accepted);
+                    let doubt = doubt.unwrap_or_else(|| Doubt::new(self.sent.load(Ordering::Acquire)));
                     if rows.len() > 1 && refused_in_a_row < REFUSED_IN_A_ROW {
-                        self.halve(rows, Some(mark), &mut work);
-                    } else if rows.len() > 1 {
+                        self.halve(rows, Some(doubt), &mut work);
+                        continue;
+                    }
+                    if rows.len() > 1 {
                         // It isn't the records: Azure refuses all of them. Later the whole rest is tried again.
                         self.all_refused(stream, &refusal);
                         tokio::time::sleep(backoff.next_wait()).await;
                         refused_in_a_row = 0;
-                        work.push(Work { rows, encoded: Some(encoded), mark: Some(mark) });
-                    } else if accepted > mark && !self.has_accepted_as_long(&refusal, &encoded) {
-                        self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
-                    } else {
-                        refused_in_a_row += 1;
-                        // Where the proof was no proof, the next one has to be newer than this refusal.
-                        suspects.push(Suspect { rows, stream, mark: mark.max(accepted) });
+                        work.push(Work { rows, encoded: Some(encoded), doubt: Some(doubt) });
+                        continue;
+                    }
+                    match self.weigh(stream, doubt, &refusal, &encoded).await {
+                        Finding::Proven => {
+                            self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
+                        }
+                        Finding::SendAgain(doubt) => {
+                            work.push(Work { rows, encoded: Some(encoded), doubt: Some(doubt) });
+                        }
+                        Finding::Open(doubt) => {
+                            refused_in_a_row += 1;
+                            suspects.push(Suspect { rows, stream, doubt });
+                        }
                     }
                 }
             }
@@ -153,24 +169,24 @@ impl Courier {
 
     /// Which half comes first is left to chance: if the same records kept coming first, a few bad ones in front could
     /// keep the good ones behind them waiting.
-    fn halve(&self, rows: Rows, mark: Option<u64>, work: &mut Vec<Work>) {
+    fn halve(&self, rows: Rows, doubt: Option<Doubt>, work: &mut Vec<Work>) {
         let (first, second) = rows.split();
         let mut halves = [first, second];
         if self.handles.random.next_u64() & 1 == 1 {
             halves.reverse();
         }
-        work.extend(halves.map(|rows| Work { rows, encoded: None, mark }));
+        work.extend(halves.map(|rows| Work { rows, encoded: None, doubt }));
     }
 
-    /// Whether a 413 can't be the record's fault: a request at least as long was accepted. Then it is some proxy's mood.
-    fn has_accepted_as_long(&self, refusal: &Refusal, encoded: &Encoded) -> bool {
+    /// Whether a 413 can't be the record's fault: a request at least as long was accepted, or any server would take it.
+    /// Then it is some proxy's mood.
+    pub fn is_surely_not_too_long(&self, refusal: &Refusal, encoded: &Encoded) -> bool {
         refusal.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16()
-            && encoded.body.len() <= self.longest.load(Ordering::Relaxed)
+            && encoded.body.len() <= self.longest.load(Ordering::Relaxed).max(SURELY_FITS)
     }
 
     fn arrived(&self, stream: usize, rows: Rows, encoded: &Encoded) {
         self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
-        self.accepted[stream].fetch_add(1, Ordering::AcqRel);
         self.works(stream);
         self.telemetry.add(&metrics::SENT, rows.len() as u64);
         self.telemetry.add(&metrics::BYTES_JSON, encoded.json_bytes as u64);
@@ -240,13 +256,14 @@ impl Courier {
         loop {
             let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
             tokio::time::sleep_until(paused).await;
+            let number = self.sent.fetch_add(1, Ordering::AcqRel) + 1;
             let (kind, reason, wait) = match self.tokens.token().await {
                 Err(error) => {
                     self.telemetry.token(TokenState::Missing);
                     ("token", error.reason, backoff.next_wait())
                 }
                 Ok(token) => match self.attempt(stream, encoded, &token, request_id).await {
-                    (Verdict::Accepted, _) => return Sent::Accepted,
+                    (Verdict::Accepted, _) => return Sent::Accepted { number },
                     (Verdict::Refused(refusal), _) => {
                         self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
                         tracing::debug!(component = self.telemetry.name(), "a batch was refused");
@@ -293,7 +310,7 @@ impl Courier {
     }
 
     /// One request. The second value is how long Azure asks to wait.
-    async fn attempt(
+    pub async fn attempt(
         &self,
         stream: usize,
         encoded: &Encoded,
@@ -378,7 +395,10 @@ impl Courier {
 /// What sending a body came to.
 pub enum Sent {
     /// Azure has it.
-    Accepted,
+    Accepted {
+        /// The request's number.
+        number: u64,
+    },
     /// 400.
     Refused(Refusal),
     /// 413.

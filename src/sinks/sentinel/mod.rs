@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`batch`] | rows of one stream, encoded to gzip as they come, with their chunks' acknowledgements |
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
+//! | [`proof`] | whether a refusal is about the record |
 //! | [`answer`] | what Azure's answers mean |
 //! | [`cut`] | fields longer than Azure keeps |
 //! | [`resend`] | single records again, for `dead-letters resend` |
@@ -16,6 +17,7 @@ mod answer;
 mod batch;
 mod cut;
 mod deliver;
+mod proof;
 mod resend;
 mod settings;
 #[cfg(test)]
@@ -86,6 +88,7 @@ fn courier(
         dead_letters,
         handles: handles.clone(),
         telemetry,
+        sent: AtomicU64::new(0),
         accepted,
         longest: AtomicUsize::new(0),
         time_limited,
@@ -226,8 +229,8 @@ impl Loop {
     fn launch(&mut self) {
         while self.flying.len() < self.courier.settings.concurrency {
             let courier = self.courier.clone();
-            if let Some(Suspect { rows, stream, mark }) = self.again.pop_front() {
-                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(mark)).await }));
+            if let Some(Suspect { rows, stream, doubt }) = self.again.pop_front() {
+                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(doubt)).await }));
                 continue;
             }
             let Some((stream, batch)) = self.ready.pop_front() else { return };
@@ -240,8 +243,8 @@ impl Loop {
         for suspect in &suspects {
             let stream = &self.courier.settings.streams[suspect.stream];
             let reason = format!(
-                "Azure refuses a record for stream {stream} with 400; it is kept until another record of the stream is \
-                 accepted, which proves that it is this one"
+                "Azure refuses a record for stream {stream} with 400; it is kept and tried again, until Azure takes it or \
+                 takes others of the stream while refusing this one"
             );
             self.courier.trouble(suspect.stream, reason);
         }
@@ -253,8 +256,9 @@ impl Loop {
     /// whether Azure has changed its mind.
     fn retry_suspects(&mut self, oldest: bool) {
         let accepted: Vec<u64> = self.courier.accepted.iter().map(|count| count.load(Ordering::Acquire)).collect();
-        let (mut due, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.suspects).into_iter().partition(|suspect| accepted[suspect.stream] > suspect.mark);
+        let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.suspects)
+            .into_iter()
+            .partition(|suspect| accepted[suspect.stream] > suspect.doubt.mark);
         self.suspects = rest;
         if due.is_empty() && oldest && !self.suspects.is_empty() {
             due.push(self.suspects.remove(0));

@@ -57,7 +57,7 @@ impl Resend for Resender {
             encoder.push(cut.as_deref().unwrap_or(record));
             let until = Instant::now() + patience;
             match self.courier.send(stream, &encoder.finish(), request_id, Some(until)).await {
-                Sent::Accepted => Outcome::Accepted,
+                Sent::Accepted { .. } => Outcome::Accepted,
                 Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
                     Outcome::Refused { status, code }
                 }

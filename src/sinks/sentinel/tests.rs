@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -292,6 +293,47 @@ async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up
     assert_eq!(good.await, Outcome::Delivered, "the later batch isn't held up");
     assert_eq!(rig.dead().len(), 1);
     assert!(futures::poll!(&mut bad).is_ready());
+    rig.end().await;
+}
+
+/// Simulated world 230: everything was refused, then for a moment nothing, then everything again; a record that was
+/// caught by both outages became a dead letter.
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_400_that_comes_again_proves_nothing() {
+    let outage = Arc::new(AtomicBool::new(true));
+    let again = outage.clone();
+    let mut rig = rig(move |_, rows| {
+        if holds(rows, 1) {
+            again.store(true, Ordering::Relaxed);
+            return 204;
+        }
+        if again.load(Ordering::Relaxed) { 400 } else { 204 }
+    })
+    .await;
+    let caught = rig.send(0, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let moment = rig.send(0, &rows(1..2)).await;
+    assert_eq!(moment.await, Outcome::Delivered);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(rig.dead().is_empty(), "refused, another accepted, refused again, and so was everything");
+    outage.store(false, Ordering::Relaxed);
+    assert_eq!(caught.await, Outcome::Delivered);
+    assert_eq!((rig.accepted().len(), rig.dead().len()), (2, 0));
+    rig.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_an_empty_array_is_refused_the_next_accepted_request_is_the_proof() {
+    let mut rig = rig(|_, rows| if rows.is_empty() || holds(rows, 0) { 400 } else { 204 }).await;
+    let bad = rig.send(0, &rows(0..1)).await;
+    for (number, dead) in [(1, 0), (2, 1)] {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let good = rig.send(0, &rows(number..number + 1)).await;
+        assert_eq!(good.await, Outcome::Delivered);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(rig.dead().len(), dead, "after {number}");
+    }
+    assert_eq!(bad.await, Outcome::Delivered);
     rig.end().await;
 }
 

@@ -1,0 +1,70 @@
+//! Whether a refusal is about the record.
+//!
+//! A destination can refuse everything with 400 for a while: a stream declaration that is being edited, a gateway on
+//! fire. A record is refused for itself only if others are accepted in between, so the proof is a change of answers:
+//! this record refused, something of its stream accepted, the record refused again, something accepted, and the record
+//! refused a third time. One change isn't enough: an outage that ends and comes again looks the same.
+//!
+//! For the second acceptance nobody has to wait for the next event of a quiet stream: an empty array is sent. Should
+//! Azure refuse that, nothing is known, and the next accepted request of the stream counts instead.
+
+use std::sync::atomic::Ordering;
+
+use super::answer::{Refusal, Verdict};
+use super::batch::{Encoded, Rows};
+use super::deliver::Courier;
+
+/// What is known about a refused record, or about the batch that it was part of.
+#[derive(Clone, Copy, Debug)]
+pub struct Doubt {
+    /// Which requests had gone out when it was refused: only what is accepted of later ones counts.
+    pub mark: u64,
+    /// It was refused, another one was accepted, and it was refused again.
+    changed: bool,
+    /// An empty request has been accepted since.
+    controlled: bool,
+}
+
+/// What the next refusal says.
+pub enum Finding {
+    /// It is the record.
+    Proven,
+    /// It is to be sent once more, now.
+    SendAgain(Doubt),
+    /// Nobody knows yet.
+    Open(Doubt),
+}
+
+impl Doubt {
+    /// At the first refusal.
+    pub fn new(sent: u64) -> Self {
+        Self { mark: sent, changed: false, controlled: false }
+    }
+}
+
+impl Courier {
+    /// What a refusal of a single record proves, after what is known.
+    pub async fn weigh(&self, stream: usize, doubt: Doubt, refusal: &Refusal, encoded: &Encoded) -> Finding {
+        if self.accepted[stream].load(Ordering::Acquire) <= doubt.mark && !doubt.controlled {
+            return Finding::Open(doubt);
+        }
+        // The next acceptance has to be newer than this refusal.
+        let mark = self.sent.load(Ordering::Acquire);
+        if self.is_surely_not_too_long(refusal, encoded) {
+            return Finding::Open(Doubt::new(mark));
+        }
+        if doubt.changed {
+            return Finding::Proven;
+        }
+        let controlled = self.accepts_nothing(stream).await;
+        let doubt = Doubt { mark, changed: true, controlled };
+        if controlled { Finding::SendAgain(doubt) } else { Finding::Open(doubt) }
+    }
+
+    /// Whether the stream accepts an empty array now.
+    async fn accepts_nothing(&self, stream: usize) -> bool {
+        let Ok(token) = self.tokens.token().await else { return false };
+        let empty = Rows::default().encode(self.settings.gzip_level);
+        matches!(self.attempt(stream, &empty, &token, &self.request_id()).await.0, Verdict::Accepted)
+    }
+}
