@@ -29,6 +29,6 @@ mod simulation;
 pub use dice::Dice;
 pub use event::SimulatedEvent;
 pub use gate::{Gate, LoggedRequest, RequestLog};
-pub use probe::Probes;
+pub use probe::{Probes, probe_of};
 pub use reply::{CONTROL_PATH, Ending, Endpoint, Reply, Service};
 pub use simulation::{ServerPorts, Servers, Simulation, SimulationOptions};

@@ -13,6 +13,9 @@ use nordpass_sentinel::simulator::ingestion::Ingestion;
 use nordpass_sentinel::simulator::{Endpoint, Reply, Service};
 use serde_json::Value;
 
+use crate::held::Held;
+use crate::plan::Tuning;
+
 /// The header by which a request's answer finds its entry.
 pub const NUMBER: &str = "x-world-request";
 
@@ -52,6 +55,8 @@ pub struct Books {
     /// For each stream's path: in which life and when a request was accepted last, and when one was refused with 400
     /// first. Nothing but the poisoned record is refused so.
     pub streams: BTreeMap<String, Stream>,
+    /// What the process has to hold in memory.
+    pub held: Held,
 }
 
 /// What a stream has answered in the latest life of the process that used it.
@@ -78,8 +83,9 @@ impl Ledger {
     }
 
     /// A new life of the process begins.
-    pub fn next_life(&self) -> u64 {
-        self.life.fetch_add(1, Ordering::Relaxed) + 1
+    pub fn next_life(&self, tuning: Tuning) {
+        let life = self.life.fetch_add(1, Ordering::Relaxed) + 1;
+        self.books().held.begin(life, tuning);
     }
 
     pub fn life(&self) -> u64 {
@@ -112,6 +118,9 @@ impl Ledger {
                 Some(known) if known != probe => books.confused.push(id),
                 Some(_) => {}
                 None => _ = books.probes.insert(id, probe.to_owned()),
+            }
+            if !official {
+                books.held.accepted(probe);
             }
             let table = if official { &mut books.official } else { &mut books.asim };
             table.entry(id).or_default().push(delivery);

@@ -16,6 +16,8 @@ use nordpass_sentinel::simulator::network::SimulatedNetwork;
 use tokio::sync::Notify;
 
 use crate::ledger::{Ledger, NUMBER};
+use crate::pipeline::host;
+use crate::plan::Host;
 
 /// A clock that may be wrong.
 pub struct MachineClock {
@@ -116,12 +118,16 @@ impl MachineNetwork {
             self.go_down();
             return std::future::pending().await;
         }
+        let question = (request.uri().host() == Some(host(Host::Nordpass))).then(|| request.body().clone());
         let answer = client.send(request).await;
         if self.0.down.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
-        if answer.is_ok() {
+        if let Ok(answer) = &answer {
             self.0.ledger.answered(number);
+            if let Some(question) = question {
+                self.0.ledger.books().held.shown(&question, answer.body());
+            }
         }
         answer
     }

@@ -11,11 +11,13 @@
 //! | [`pipeline`] | its pipeline file |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
+//! | [`held`] | what the process must be holding in memory |
 //! | [`world`] | one world's run |
 //! | [`oracle`] | what must hold |
 //! | [`report`] | what the runs had in sum |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod held;
 mod ledger;
 mod machine;
 mod oracle;

@@ -7,7 +7,9 @@
 //!    started again. Files hold each event exactly once.
 //! 3. **The state is never ahead**: whenever the process starts, each known id has been accepted by every destination,
 //!    and each event of a covered and proven time is known.
-//! 4. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
+//! 4. **Memory is bounded**: what the process was shown and no destination has accepted stays within what the pipeline
+//!    file allows ([`crate::held`]).
+//! 5. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -204,6 +206,7 @@ pub async fn judge(world: &World) -> Violations {
         state_is_not_ahead(world, snapshot, &mut violations);
     }
     copies(world, &mut violations);
+    violations.extend(world.ledger.books().held.violation.clone());
     files(world, origin, &mut violations).await;
     violations
 }

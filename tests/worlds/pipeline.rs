@@ -23,7 +23,8 @@ pub fn host(host: Host) -> &'static str {
 
 /// The text of the file.
 pub fn text(plan: &Plan, tuning: &Tuning) -> String {
-    let Tuning { poll_interval, overlap, lag, page_size, concurrency, requests_per_second, timeout, .. } = tuning;
+    let Tuning { poll_interval, overlap, lag, page_size, concurrency, .. } = tuning;
+    let Tuning { requests_per_second, in_flight, timeout, .. } = tuning;
     let mut text = format!(
         r#"
 data_dir = "{DATA_DIR}"
@@ -39,6 +40,7 @@ lag = "{lag}s"
 page_size = {page_size}
 concurrency = {concurrency}
 requests_per_second = {requests_per_second}
+max_in_flight_bytes = {in_flight}
 request_timeout = "{timeout}s"
 
 [transforms.asim]

@@ -12,6 +12,8 @@ use nordpass_sentinel::simulator::{Dice, Endpoint};
 pub const MINUTE: u64 = 60;
 pub const HOUR: u64 = 3600;
 pub const DAY: u64 = 86_400;
+/// The least that the source takes: a world's events are enough to fill it.
+const SMALL_IN_FLIGHT: u64 = 64 << 10;
 
 /// How late events become visible at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,7 @@ pub struct Tuning {
     pub page_size: u64,
     pub concurrency: u64,
     pub requests_per_second: u64,
+    pub in_flight: u64,
     pub timeout: u64,
     pub batch_bytes: u64,
     pub batch_seconds: u64,
@@ -152,6 +155,7 @@ impl Drawer {
             page_size: self.between(3, 100).min(most),
             concurrency: self.between(1, 8),
             requests_per_second: self.of(&[2, 10, 10, 50, 1000]),
+            in_flight: self.of(&[SMALL_IN_FLIGHT, SMALL_IN_FLIGHT, 12 << 20]),
             timeout: self.of(&[5, 10, 30]),
             batch_bytes: self.of(&[1_000, 5_000, 50_000, 1_000_000]),
             batch_seconds: self.of(&[1, 1, 5, 20]),
@@ -254,6 +258,8 @@ impl Plan {
             }
             self.faults.push((name, Fault { when, effect, delay }));
         }
+        // The first that fits a request happens to it. One that is only slow must not slip through a refusal of all.
+        self.faults.sort_by_key(|(name, _)| *name != "400");
     }
 
     fn plan_actions(&mut self, draw: &mut Drawer) {

@@ -23,6 +23,8 @@ pub struct Outcome {
     pub seconds: u64,
     pub troubles: BTreeMap<&'static str, u64>,
     pub kinds: Vec<&'static str>,
+    /// The most bytes of events that had been shown and not accepted.
+    pub held: u64,
 }
 
 /// What an API can be, a pipeline can have, or a machine can be like, where it makes things harder.
@@ -43,6 +45,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         ("two workspaces", plan.second),
         ("files beside Azure", plan.archive.is_some()),
         ("an optional sink", plan.optional),
+        ("little room in memory", plan.tunings.iter().any(|tuning| tuning.in_flight < 1 << 20)),
     ];
     kinds.into_iter().filter_map(|(name, is)| is.then_some(name)).collect()
 }
@@ -93,6 +96,7 @@ impl Outcome {
             seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
             troubles,
             kinds: kinds(&world.plan),
+            held: books.held.peak,
         }
     }
 }
@@ -125,6 +129,7 @@ pub struct Sum {
     seconds: u64,
     troubles: BTreeMap<&'static str, u64>,
     kinds: BTreeMap<&'static str, u64>,
+    held: u64,
 }
 
 impl Sum {
@@ -140,6 +145,7 @@ impl Sum {
         self.requests += outcome.requests;
         self.lives += outcome.lives;
         self.seconds += outcome.seconds;
+        self.held = self.held.max(outcome.held);
         for (name, times) in &outcome.troubles {
             *self.troubles.entry(name).or_default() += times;
         }
@@ -157,6 +163,7 @@ impl Sum {
         self.requests += other.requests;
         self.lives += other.lives;
         self.seconds += other.seconds;
+        self.held = self.held.max(other.held);
         for (name, times) in other.troubles {
             *self.troubles.entry(name).or_default() += times;
         }
@@ -188,6 +195,7 @@ impl fmt::Display for Sum {
         for (name, worlds) in &self.kinds {
             writeln!(f, "{worlds:>10}  {name}")?;
         }
+        writeln!(f, "events shown and not accepted: {} KiB at most", self.held >> 10)?;
         if let (Some(peak), Some(end)) = (memory("VmHWM:"), memory("VmRSS:")) {
             writeln!(f, "resident memory of all of it: {peak} MiB at most, {end} MiB at the end")?;
         }

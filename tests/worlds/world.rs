@@ -22,7 +22,7 @@ use crate::ledger::Ledger;
 use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
 use crate::pipeline;
-use crate::plan::{Action, Host, Plan};
+use crate::plan::{Action, Host, Plan, Tuning};
 use crate::traffic::Traffic;
 
 /// A world at work.
@@ -138,7 +138,7 @@ impl World {
     pub fn log_requests(&self) {
         for request in self.log.entries() {
             let LoggedRequest { number, at, path, body_length, status, fault, .. } = request;
-            tracing::trace!(%at, path, body_length, ?status, fault, "request {number}");
+            tracing::trace!(target: "nordpass_sentinel::worlds", %at, path, body_length, ?status, fault, "request {number}");
         }
     }
 
@@ -174,7 +174,7 @@ impl World {
     async fn life(&mut self, violations: &mut Violations) -> Fate {
         let snapshot = self.snapshot().await;
         self.lives.snapshots.push(snapshot);
-        self.ledger.next_life();
+        self.ledger.next_life(self.tuning().clone());
         let (signal, shutdown) = ShutdownSignal::new();
         let mut process = Box::pin(process(self.handles(), self.text(), shutdown));
         loop {
@@ -254,8 +254,13 @@ impl World {
         false
     }
 
+    /// The settings of this life.
+    fn tuning(&self) -> &Tuning {
+        &self.plan.tunings[self.tuning % self.plan.tunings.len()]
+    }
+
     fn text(&self) -> String {
-        pipeline::text(&self.plan, &self.plan.tunings[self.tuning % self.plan.tunings.len()])
+        pipeline::text(&self.plan, self.tuning())
     }
 
     /// SIGTERM. While things go wrong it may fail to drain in time; that is no violation.

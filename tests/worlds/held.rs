@@ -1,0 +1,85 @@
+//! What the process must be holding in memory: events that it was shown and that the destination hasn't accepted.
+//!
+//! However long a sink stands still, that has a bound: the source's `max_in_flight_bytes`, and a few pages in hand. The
+//! bytes are counted from outside, in the answers that reached the process.
+
+use std::collections::{HashMap, HashSet};
+
+use nordpass_sentinel::simulator::probe_of;
+use serde_json::value::RawValue;
+
+use crate::plan::Tuning;
+
+/// Pages that are read and thrown away again while a slice is cut to size, besides those that are fetched side by side.
+const PAGES_IN_HAND: u64 = 12;
+
+/// An answer of the API.
+#[derive(serde::Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    data: Vec<&'a RawValue>,
+}
+
+/// A question to it.
+#[derive(serde::Deserialize)]
+struct Question {
+    per_page: u64,
+}
+
+/// The events of one life that were shown and not accepted.
+#[derive(Clone, Default)]
+pub struct Held {
+    /// Bytes of each, by probe.
+    shown: HashMap<String, u64>,
+    bytes: u64,
+    accepted: HashSet<String>,
+    tuning: Option<Tuning>,
+    largest_page: u64,
+    life: u64,
+    /// Where the bound was passed first: a sentence.
+    pub violation: Option<String>,
+    /// The most bytes that were held.
+    pub peak: u64,
+}
+
+impl Held {
+    /// A life begins, with nothing in memory.
+    pub fn begin(&mut self, life: u64, tuning: Tuning) {
+        self.shown.clear();
+        (self.bytes, self.largest_page) = (0, 0);
+        (self.life, self.tuning) = (life, Some(tuning));
+    }
+
+    /// An answer has reached the process. Questions for a count alone (one event a page) leave nothing in memory.
+    pub fn shown(&mut self, question: &[u8], answer: &[u8]) {
+        let counting = serde_json::from_slice::<Question>(question).is_ok_and(|question| question.per_page == 1);
+        let Ok(Answer { data }) = serde_json::from_slice(answer) else { return };
+        if counting {
+            return;
+        }
+        self.largest_page = self.largest_page.max(answer.len() as u64);
+        for event in data {
+            let Some(probe) = probe_of(event.get()) else { continue };
+            let bytes = event.get().len() as u64;
+            if !self.accepted.contains(&probe) && self.shown.insert(probe, bytes).is_none() {
+                self.bytes += bytes;
+            }
+        }
+        self.peak = self.peak.max(self.bytes);
+        let Some(tuning) = &self.tuning else { return };
+        let bound = tuning.in_flight + (2 * tuning.concurrency + PAGES_IN_HAND) * self.largest_page;
+        if self.bytes > bound && self.violation.is_none() {
+            let Self { life, bytes, .. } = self;
+            self.violation =
+                Some(format!("life {life}: {bytes} bytes were shown and not accepted, the bound is {bound}"));
+        }
+    }
+
+    /// A row of this event was accepted.
+    pub fn accepted(&mut self, probe: &str) {
+        if let Some(bytes) = self.shown.remove(probe) {
+            self.bytes -= bytes;
+        }
+        self.accepted.insert(probe.to_owned());
+    }
+}
