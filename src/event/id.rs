@@ -6,7 +6,9 @@
 //! may add later don't change it. It is a cryptographic hash because known ids are dropped: nobody who controls some
 //! text in an event may be able to make a second event vanish.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::canonical;
 use super::{EventFields, Field, Shape, Text};
@@ -49,6 +51,30 @@ impl EventId {
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
         out
+    }
+}
+
+/// A map by event id.
+pub type IdMap<V> = HashMap<EventId, V, BuildHasherDefault<IdHasher>>;
+
+/// Ids are hashes already, and nobody can choose them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "64 of the id's 128 bits are enough")]
+    fn write_u128(&mut self, id: u128) {
+        self.0 = id as u64;
     }
 }
 

@@ -9,10 +9,12 @@ mod canonical;
 mod chunk;
 mod id;
 mod parse;
+mod scan;
 mod text;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
 pub use chunk::{Chunk, Origin, Record};
-pub use id::{EventId, Identifier};
+pub use id::{EventId, IdMap, Identifier};
 pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, unescape};
+pub use scan::{Entry, Scan};
 pub use text::{Span, Text};

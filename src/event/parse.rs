@@ -11,7 +11,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Record, Span, Text};
+use super::{Entry, Record, Scan, Span, Text};
 
 /// What kind of JSON value a field holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +40,22 @@ pub struct Field {
 
 impl Field {
     fn new(whole: &str, raw: &str) -> Self {
+        let shape = match raw.as_bytes().first() {
+            Some(b'"') if memchr::memchr(b'\\', raw.as_bytes()).is_some() => Shape::Escaped,
+            Some(b'"') => Shape::Plain,
+            Some(b'n') => Shape::Null,
+            _ => Shape::Other,
+        };
+        Self::of(whole, raw, shape)
+    }
+
+    fn of(whole: &str, raw: &str, shape: Shape) -> Self {
         let span = Span::of(whole, raw);
-        match raw.as_bytes().first() {
-            Some(b'"') => {
-                let inner = Span { start: span.start + 1, end: span.end.saturating_sub(1) };
-                let escaped = memchr::memchr(b'\\', raw.as_bytes()).is_some();
-                Self { span: inner, shape: if escaped { Shape::Escaped } else { Shape::Plain } }
+        match shape {
+            Shape::Plain | Shape::Escaped => {
+                Self { span: Span { start: span.start + 1, end: span.end.saturating_sub(1) }, shape }
             }
-            Some(b'n') => Self { span, shape: Shape::Null },
-            _ => Self { span, shape: Shape::Other },
+            _ => Self { span, shape },
         }
     }
 
@@ -95,88 +102,135 @@ pub struct NotAnObject;
 
 /// Parses one event. `body` is a slice of `whole`; the spans point into `whole`.
 pub fn parse_event(whole: &str, body: &str) -> Result<EventFields, NotAnObject> {
+    let mut reading = Reading::new(whole);
+    let scanned = Scan::whole_object(body, |Entry { key, value, shape }| {
+        // The key stands between its quotes.
+        reading.take(
+            key,
+            || Field { span: Span::of(whole, key), shape: Shape::Plain },
+            value,
+            Field::of(whole, value, shape),
+        );
+    });
+    if scanned.is_some() {
+        return Ok(reading.done());
+    }
     let mut deserializer = serde_json::Deserializer::from_str(body);
-    let fields = deserializer.deserialize_map(Fields { whole }).map_err(|_| NotAnObject)?;
+    let fields = deserializer.deserialize_map(Reading::new(whole)).map_err(|_| NotAnObject)?;
     deserializer.end().map_err(|_| NotAnObject)?;
     Ok(fields)
 }
 
-struct Fields<'w> {
+/// The fields of an event while they are read.
+struct Reading<'w> {
     whole: &'w str,
+    fields: EventFields,
+    unknown: Vec<(Field, Field)>,
+}
+
+impl<'w> Reading<'w> {
+    fn new(whole: &'w str) -> Self {
+        Self { whole, fields: EventFields::default(), unknown: Vec::new() }
+    }
+
+    /// An entry. `key` is the name without escapes, `name` says where it stands, `value` is the field's JSON.
+    fn take(&mut self, key: &str, name: impl FnOnce() -> Field, value: &str, field: Field) {
+        let fields = &mut self.fields;
+        match key {
+            "type" => fields.kind = field,
+            "action" => fields.action = field,
+            "timestamp" => fields.timestamp = field,
+            "organization_uuid" => fields.organization = field,
+            "initiator" => fields.initiator = field,
+            "metadata" => fields.metadata = field,
+            "user" => match User::read(self.whole, value) {
+                Some(user) => {
+                    (fields.user_uuid, fields.user_email) = (user.uuid, user.email);
+                    if user.further {
+                        fields.odd_user = field;
+                    }
+                }
+                None if field.shape == Shape::Null => {}
+                None => fields.odd_user = field,
+            },
+            _ => self.unknown.push((name(), field)),
+        }
+    }
+
+    fn done(mut self) -> EventFields {
+        self.fields.unknown = self.unknown.into();
+        self.fields
+    }
 }
 
 /// A key with its raw spelling, so that an unknown one can be written into a row as it stands.
 type Key<'de> = &'de RawValue;
 
-impl<'de> Visitor<'de> for Fields<'_> {
+impl<'de> Visitor<'de> for Reading<'_> {
     type Value = EventFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a NordPass event")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields, A::Error> {
-        let mut fields = EventFields::default();
-        let mut unknown = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<EventFields, A::Error> {
+        let whole = self.whole;
         while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            let field = Field::new(self.whole, value.get());
-            match unescape(key.get().trim_matches('"')).as_ref() {
-                "type" => fields.kind = field,
-                "action" => fields.action = field,
-                "timestamp" => fields.timestamp = field,
-                "organization_uuid" => fields.organization = field,
-                "initiator" => fields.initiator = field,
-                "metadata" => fields.metadata = field,
-                "user" => match serde_json::from_str::<User<'de>>(value.get()) {
-                    Ok(user) => {
-                        fields.user_uuid = user.uuid.map(|raw| Field::new(self.whole, raw.get())).unwrap_or_default();
-                        fields.user_email = user.email.map(|raw| Field::new(self.whole, raw.get())).unwrap_or_default();
-                        if user.further {
-                            fields.odd_user = field;
-                        }
-                    }
-                    Err(_) if field.shape == Shape::Null => {}
-                    Err(_) => fields.odd_user = field,
-                },
-                _ => unknown.push((Field::new(self.whole, key.get()), field)),
-            }
+            let name = unescape(key.get().trim_matches('"'));
+            self.take(&name, || Field::new(whole, key.get()), value.get(), Field::new(whole, value.get()));
         }
-        fields.unknown = unknown.into();
-        Ok(fields)
+        Ok(self.done())
     }
 }
 
-/// Not derived: a derived one would take an array for an object, and drop further fields unseen.
+/// An event's `user`.
 #[derive(Default)]
-struct User<'a> {
-    uuid: Option<&'a RawValue>,
-    email: Option<&'a RawValue>,
+struct User {
+    uuid: Field,
+    email: Field,
     /// Whether there is anything else, or one of them twice.
     further: bool,
 }
 
-impl<'de> serde::Deserialize<'de> for User<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(User::default())
+impl User {
+    /// `None` for anything but an object.
+    fn read(whole: &str, json: &str) -> Option<Self> {
+        let mut user = Self::default();
+        let scanned =
+            Scan::whole_object(json, |Entry { key, value, shape }| user.take(key, Field::of(whole, value, shape)));
+        if scanned.is_some() {
+            return Some(user);
+        }
+        serde_json::Deserializer::from_str(json).deserialize_map(UserReading { whole }).ok()
+    }
+
+    fn take(&mut self, key: &str, field: Field) {
+        let place = match key {
+            "uuid" => &mut self.uuid,
+            "email" => &mut self.email,
+            _ => return self.further = true,
+        };
+        self.further |= std::mem::replace(place, field).shape != Shape::Missing;
     }
 }
 
-impl<'de> Visitor<'de> for User<'de> {
-    type Value = Self;
+struct UserReading<'w> {
+    whole: &'w str,
+}
+
+impl<'de> Visitor<'de> for UserReading<'_> {
+    type Value = User;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a user")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<User, A::Error> {
+        let mut user = User::default();
         while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            match unescape(key.get().trim_matches('"')).as_ref() {
-                "uuid" => self.further |= self.uuid.replace(value).is_some(),
-                "email" => self.further |= self.email.replace(value).is_some(),
-                _ => self.further = true,
-            }
+            user.take(&unescape(key.get().trim_matches('"')), Field::new(self.whole, value.get()));
         }
-        Ok(self)
+        Ok(user)
     }
 }
 

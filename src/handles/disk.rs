@@ -158,7 +158,8 @@ impl Disk for SystemDisk {
         Box::pin(blocking(move || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
-            let mut data = Vec::new();
+            let there = file.metadata()?.len().saturating_sub(offset);
+            let mut data = Vec::with_capacity(usize::try_from(there).unwrap_or(usize::MAX).min(limit));
             file.take(limit as u64).read_to_end(&mut data)?;
             Ok(data)
         }))

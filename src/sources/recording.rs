@@ -11,6 +11,7 @@
 //! id, that it would have had without the restart. Each text (file) is counted by itself: the same event in two
 //! recordings has one id.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::dead_letters::DeadLetter;
 use crate::event::{
-    EventFields, EventId, Field, Identifier, Record, Shape, Span, Text, event_time, parse_event, unescape,
+    EventFields, EventId, Field, IdMap, Identifier, Record, Shape, Span, Text, event_time, parse_event, unescape,
 };
 use crate::handles::Clock;
 use crate::telemetry::{Component, metrics};
@@ -60,6 +61,8 @@ pub struct Parser {
     identifier: Identifier,
     occurrences: Occurrences,
     organizations: HashMap<String, Arc<str>>,
+    /// The last one.
+    organization: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
     telemetry: Component,
 }
@@ -71,6 +74,7 @@ impl Parser {
             identifier: Identifier::default(),
             occurrences: Occurrences::default(),
             organizations: HashMap::new(),
+            organization: None,
             clock,
             telemetry,
         }
@@ -135,9 +139,19 @@ impl Parser {
     fn organization(&mut self, text: &Text, field: &Field) -> Arc<str> {
         let value = match field.shape {
             Shape::Missing | Shape::Null => "".into(),
-            Shape::Plain | Shape::Other => std::borrow::Cow::Borrowed(text.at(field.span)),
+            Shape::Plain | Shape::Other => Cow::Borrowed(text.at(field.span)),
             Shape::Escaped => unescape(text.at(field.span)),
         };
+        // Nearly always the one before.
+        if let Some(last) = self.organization.as_ref().filter(|last| ***last == *value) {
+            return last.clone();
+        }
+        let shared = self.share(value);
+        self.organization = Some(shared.clone());
+        shared
+    }
+
+    fn share(&mut self, value: Cow<'_, str>) -> Arc<str> {
         if let Some(known) = self.organizations.get(value.as_ref()) {
             return known.clone();
         }
@@ -255,8 +269,8 @@ fn page<'t>(text: &'t Text, fields: &EventFields) -> Option<Vec<&'t RawValue>> {
 #[derive(Default)]
 struct Occurrences {
     window: u64,
-    current: HashMap<EventId, u32>,
-    previous: HashMap<EventId, u32>,
+    current: IdMap<u32>,
+    previous: IdMap<u32>,
 }
 
 impl Occurrences {
@@ -264,8 +278,11 @@ impl Occurrences {
     fn count(&mut self, id: EventId, offset: u64) -> u32 {
         let window = offset / WINDOW;
         if window != self.window {
-            let current = std::mem::take(&mut self.current);
-            self.previous = if window == self.window + 1 { current } else { HashMap::new() };
+            std::mem::swap(&mut self.previous, &mut self.current);
+            self.current.clear();
+            if window != self.window + 1 {
+                self.previous.clear();
+            }
             self.window = window;
         }
         let before = self.previous.get(&id).copied().unwrap_or(0);

@@ -56,8 +56,8 @@ impl Decoder {
         let mut used = 0;
         match self {
             Self::Plain => {
-                text.extend_from_slice(input);
-                used = input.len();
+                used = input.len().min(enough);
+                text.extend_from_slice(&input[..used]);
             }
             Self::Gzip(decoder) => {
                 while used < input.len() && text.len() < target {

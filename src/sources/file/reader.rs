@@ -9,11 +9,11 @@ use crate::handles::Disk;
 use crate::topology::ComponentError;
 
 /// A block has about this many bytes of text; one line may be longer.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 64 << 10;
 /// The longest line. An API answer isn't read beyond this either.
 const LONGEST_LINE: usize = 64 << 20;
 /// Read from the disk at once.
-const READ: usize = 128 << 10;
+const READ: usize = 256 << 10;
 
 /// Whole lines, and where in the text they begin.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json;
-use crate::event::unescape;
+use crate::event::{Entry, Scan, unescape};
 
 /// The entries of a JSON object: keys as they stand between their quotes, values as they stand.
 pub type Entries<'a> = Vec<(&'a str, &'a str)>;
@@ -123,6 +123,14 @@ impl<'a> Msp<'a> {
 
 /// The element of an array that has exactly one.
 fn lone(array: &str) -> Option<&str> {
+    let (mut number, mut last) = (0, None);
+    let scanned = Scan::whole_array(array, |element| {
+        number += 1;
+        last = Some(element);
+    });
+    if scanned.is_some() {
+        return last.filter(|_| number == 1);
+    }
     match serde_json::from_str::<(&RawValue,)>(array) {
         Ok((element,)) if array.starts_with('[') => Some(element.get()),
         _ => None,
@@ -137,8 +145,14 @@ fn part<'a>(entries: &[(&'a str, &'a str)], names: &[&str]) -> Option<&'a str> {
 /// The entries of an object; none for anything else. Whether it is one.
 fn read_entries<'a>(object: &'a str, entries: &mut Entries<'a>) -> bool {
     entries.clear();
-    let is_object = object.starts_with('{')
-        && serde_json::Deserializer::from_str(object).deserialize_map(Reader { entries }).is_ok();
+    if !object.starts_with('{') {
+        return false;
+    }
+    if Scan::whole_object(object, |Entry { key, value, .. }| entries.push((key, value))).is_some() {
+        return true;
+    }
+    entries.clear();
+    let is_object = serde_json::Deserializer::from_str(object).deserialize_map(Reader { entries }).is_ok();
     if !is_object {
         entries.clear();
     }
