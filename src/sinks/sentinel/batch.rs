@@ -1,4 +1,5 @@
-//! One batch: rows of one stream, encoded as they come.
+//! One batch: rows of one stream, which stay where they are until the batch is closed; then they are encoded at once,
+//! beside the sink's loop, so that as many cores compress as there are deliveries.
 
 use std::io::Write;
 
@@ -112,11 +113,23 @@ impl Rows {
 
     /// The request body: a JSON array of all rows, gzip.
     pub fn encode(&self, level: u32) -> Encoded {
-        let mut encoder = Encoder::new(level);
-        for row in 0..self.len() {
-            encoder.push(self.text(row));
+        encode((0..self.len()).map(|row| self.text(row)), level)
+    }
+
+    /// [`Self::encode`] on whichever core is free. Some milliseconds for a full batch: the sink's loop goes on.
+    pub async fn encode_aside(self, level: u32) -> (Self, Encoded) {
+        let work = tokio::spawn(async move {
+            let encoded = self.encode(level);
+            (self, encoded)
+        });
+        match work.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels it, and that ends this, too.
+                Err(_) => std::future::pending().await,
+            },
         }
-        encoder.finish()
     }
 }
 
@@ -133,8 +146,14 @@ pub struct Encoded {
     pub json_bytes: usize,
 }
 
-/// Encodes rows as they come.
-pub struct Encoder {
+/// A JSON array of these rows, gzip.
+pub fn encode<'a>(rows: impl IntoIterator<Item = &'a str>, level: u32) -> Encoded {
+    let mut encoder = Encoder::new(level);
+    rows.into_iter().for_each(|row| encoder.push(row));
+    encoder.finish()
+}
+
+struct Encoder {
     gzip: GzEncoder<Vec<u8>>,
     stage: Vec<u8>,
     json_bytes: usize,
@@ -142,18 +161,13 @@ pub struct Encoder {
 
 impl Encoder {
     /// An empty array.
-    pub fn new(level: u32) -> Self {
+    fn new(level: u32) -> Self {
         let gzip = GzEncoder::new(Vec::with_capacity(64 << 10), Compression::new(level));
         Self { gzip, stage: Vec::with_capacity(STAGE_BYTES + (8 << 10)), json_bytes: 0 }
     }
 
-    /// The array's length with this row and its bracket, in bytes before gzip.
-    pub fn with(&self, row: &str) -> usize {
-        self.json_bytes + 1 + row.len() + 1
-    }
-
     /// Adds a row.
-    pub fn push(&mut self, row: &str) {
+    fn push(&mut self, row: &str) {
         self.stage.push(if self.json_bytes == 0 { b'[' } else { b',' });
         self.stage.extend_from_slice(row.as_bytes());
         self.json_bytes += 1 + row.len();
@@ -169,7 +183,7 @@ impl Encoder {
     }
 
     /// Ends the array.
-    pub fn finish(mut self) -> Encoded {
+    fn finish(mut self) -> Encoded {
         if self.json_bytes == 0 {
             self.stage.push(b'[');
             self.json_bytes = 1;
@@ -184,16 +198,28 @@ impl Encoder {
 pub struct OpenBatch {
     /// Its rows.
     pub rows: Rows,
-    /// The body so far.
-    pub encoder: Encoder,
+    /// The array's length so far without its closing bracket, in bytes before gzip.
+    json_bytes: usize,
     /// When its first row came.
     pub opened: Instant,
 }
 
 impl OpenBatch {
     /// An empty one.
-    pub fn new(level: u32) -> Self {
-        Self { rows: Rows::default(), encoder: Encoder::new(level), opened: Instant::now() }
+    pub fn new() -> Self {
+        Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
+    }
+
+    /// The array's length with a row of so many bytes and the brackets, in bytes before gzip.
+    pub fn with(&self, row: usize) -> usize {
+        self.json_bytes + 1 + row + 1
+    }
+
+    /// Adds a chunk's record, or what it had to be cut to.
+    pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
+        let length = cut.as_ref().map_or_else(|| chunk.records[record].body.len(), String::len);
+        self.json_bytes += 1 + length;
+        self.rows.push(chunk, record, cut);
     }
 }
 
@@ -228,18 +254,17 @@ mod tests {
     fn the_body_is_an_array_of_the_stated_length() {
         for rows in [vec![], vec!["{}"], vec![r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]] {
             let (chunk, _receipt) = chunk(&rows);
-            let mut encoder = Encoder::new(2);
-            let mut batch = Rows::default();
+            let mut batch = OpenBatch::new();
+            let mut expected = 2;
             for (number, row) in rows.iter().enumerate() {
-                let expected = encoder.with(row);
-                encoder.push(row);
+                expected = batch.with(row.len());
                 batch.push(&chunk, number, None);
-                assert_eq!(encoder.json_bytes + 1, expected);
             }
-            let encoded = encoder.finish();
-            assert_eq!(json(&encoded), format!("[{}]", rows.join(",")));
-            assert_eq!(encoded.json_bytes, json(&encoded).len());
-            assert_eq!(json(&batch.encode(6)), json(&encoded));
+            for level in [0, 2, 6] {
+                let encoded = batch.rows.encode(level);
+                assert_eq!(json(&encoded), format!("[{}]", rows.join(",")));
+                assert_eq!((encoded.json_bytes, json(&encoded).len()), (expected, expected));
+            }
         }
     }
 

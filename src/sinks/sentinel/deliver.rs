@@ -93,14 +93,8 @@ struct Work {
 
 impl Courier {
     /// Delivers rows of one stream. Answers the rows that are under suspicion.
-    pub async fn deliver(
-        &self,
-        stream: usize,
-        rows: Rows,
-        encoded: Option<Encoded>,
-        doubt: Option<Doubt>,
-    ) -> Vec<Suspect> {
-        let mut work = vec![Work { rows, encoded, doubt }];
+    pub async fn deliver(&self, stream: usize, rows: Rows, doubt: Option<Doubt>) -> Vec<Suspect> {
+        let mut work = vec![Work { rows, encoded: None, doubt }];
         let mut suspects = Vec::new();
         let mut refused_in_a_row = 0;
         let mut backoff = Backoff::new(self.handles.random.clone());
@@ -110,7 +104,10 @@ impl Courier {
                 work.extend(parts.map(|rows| Work { rows, encoded: None, doubt }));
                 continue;
             }
-            let encoded = encoded.unwrap_or_else(|| rows.encode(self.settings.gzip_level));
+            let (rows, encoded) = match encoded {
+                Some(encoded) => (rows, encoded),
+                None => rows.encode_aside(self.settings.gzip_level).await,
+            };
             if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
                 self.halve(rows, doubt, &mut work);
                 continue;

@@ -2,7 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`batch`] | rows of one stream, encoded to gzip as they come, with their chunks' acknowledgements |
+//! | [`batch`] | rows of one stream with their chunks' acknowledgements, and the body that they become |
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
 //! | [`proof`] | whether a refusal is about the record |
 //! | [`answer`] | what Azure's answers mean |
@@ -35,7 +35,7 @@ use tokio::time::Instant;
 pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
-use batch::OpenBatch;
+use batch::{OpenBatch, Rows};
 use deliver::{Courier, Suspect};
 
 use crate::azure;
@@ -125,7 +125,7 @@ struct Loop {
     /// The open batch of each stream.
     open: Vec<Option<OpenBatch>>,
     /// Closed batches that wait for their turn.
-    ready: VecDeque<(usize, OpenBatch)>,
+    ready: VecDeque<(usize, Rows)>,
     /// Deliveries under way.
     flying: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
     /// Rows that were refused without a proof.
@@ -185,7 +185,7 @@ impl Loop {
 
     /// Adds a chunk's rows to its stream's batch.
     fn take(&mut self, stream: usize, chunk: Chunk) {
-        let Settings { max_bytes, gzip_level, .. } = self.courier.settings;
+        let max_bytes = self.courier.settings.max_bytes;
         self.courier.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
         for (number, record) in chunk.records.iter().enumerate() {
             let text = chunk.body(record);
@@ -193,13 +193,11 @@ impl Loop {
                 self.courier.telemetry.add(&metrics::TRUNCATED, fields);
                 text
             });
-            let row = cut.as_deref().unwrap_or(text);
-            if self.open[stream].as_ref().is_some_and(|open| open.encoder.with(row) > max_bytes) {
+            let length = cut.as_deref().unwrap_or(text).len();
+            if self.open[stream].as_ref().is_some_and(|open| open.with(length) > max_bytes) {
                 self.close(stream);
             }
-            let open = self.open[stream].get_or_insert_with(|| OpenBatch::new(gzip_level));
-            open.encoder.push(row);
-            open.rows.push(&chunk, number, cut);
+            self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut);
         }
         // The batches hold their own shares now.
         chunk.acknowledgement.delivered();
@@ -207,7 +205,7 @@ impl Loop {
 
     fn close(&mut self, stream: usize) {
         if let Some(batch) = self.open[stream].take() {
-            self.ready.push_back((stream, batch));
+            self.ready.push_back((stream, batch.rows));
         }
     }
 
@@ -230,12 +228,11 @@ impl Loop {
         while self.flying.len() < self.courier.settings.concurrency {
             let courier = self.courier.clone();
             if let Some(Suspect { rows, stream, doubt }) = self.again.pop_front() {
-                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(doubt)).await }));
+                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, Some(doubt)).await }));
                 continue;
             }
-            let Some((stream, batch)) = self.ready.pop_front() else { return };
-            let encoded = batch.encoder.finish();
-            self.flying.push(Box::pin(async move { courier.deliver(stream, batch.rows, Some(encoded), None).await }));
+            let Some((stream, rows)) = self.ready.pop_front() else { return };
+            self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None).await }));
         }
     }
 

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::answer::Refusal;
-use super::batch::Encoder;
+use super::batch::encode;
 use super::cut;
 use super::deliver::{Courier, Sent};
 use super::settings::Settings;
@@ -53,10 +53,9 @@ impl Resend for Resender {
             };
             // What was written by a version that cut differently still has to fit.
             let cut = cut::cut(record).map(|(text, _)| text);
-            let mut encoder = Encoder::new(settings.gzip_level);
-            encoder.push(cut.as_deref().unwrap_or(record));
+            let encoded = encode([cut.as_deref().unwrap_or(record)], settings.gzip_level);
             let until = Instant::now() + patience;
-            match self.courier.send(stream, &encoder.finish(), request_id, Some(until)).await {
+            match self.courier.send(stream, &encoded, request_id, Some(until)).await {
                 Sent::Accepted { .. } => Outcome::Accepted,
                 Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
                     Outcome::Refused { status, code }
