@@ -225,7 +225,9 @@ impl Rig {
 
     /// `run --once`, to its end.
     pub async fn once(&mut self) -> RunReport {
-        self.launch(true).task.await.expect("no panic")
+        let day = Duration::from_hours(24);
+        let end = tokio::time::timeout(day, self.launch(true).task).await;
+        end.expect("it ends within a simulated day").expect("no panic")
     }
 
     fn launch(&mut self, once: bool) -> Life {
@@ -369,11 +371,11 @@ pub async fn pass(seconds: i64) {
 
 /// Lets time pass until something holds, at most for these seconds.
 pub async fn until(what: &str, most: i64, holds: impl Fn() -> bool) {
-    for _ in 0..most * 10 {
+    for _ in 0..most {
         if holds() {
             return;
         }
-        sleep(Duration::from_millis(100)).await;
+        pass(1).await;
     }
     panic!("not within {most} s: {what}");
 }

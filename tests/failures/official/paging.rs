@@ -37,7 +37,7 @@ async fn d08_an_empty_page_is_not_the_end() {
 /// poll's overlap, the sweeps and the audit can.
 #[tokio::test(start_paused = true)]
 async fn d08_an_answer_that_denies_everything_is_found_out_later() {
-    let mut rig = Rig::new(SimulationOptions { events: history(2_000), ..SimulationOptions::default() });
+    let mut rig = Rig::new(SimulationOptions { events: history(500), ..SimulationOptions::default() });
     rig.twist_nordpass(|request, now, nordpass| {
         let since = now.as_second() - START;
         // During the first connection, and for one poll.
@@ -96,8 +96,8 @@ async fn d10_an_older_reading_never_moves_the_state_back() {
     let second = LocalStore::open(rig.handles(), Path::new("data")).await.err();
     assert!(matches!(second, Some(CheckpointError::Locked { .. })), "{second:?}");
     let (mut before, mut steps): (Vec<(i64, i64)>, _) = (Vec::new(), 0);
-    for _ in 0..600 {
-        pass(20).await;
+    for _ in 0..300 {
+        pass(40).await;
         let document = rig.state().await.document.unwrap_or_default();
         let covered: Vec<(i64, i64)> = serde_json::from_value(document["covered"].clone()).unwrap_or_default();
         for (from, to) in &before {

@@ -116,6 +116,11 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
     rig.network.restore(ENTRA);
     rig.simulation.nordpass().set_token(Some("simulated-nordpass-token"));
     rig.simulation.entra().set_secret(&entra::Settings::default().client_secret);
+    // Then Azure refuses each token, however new.
+    rig.simulation.faults().add(Fault::status(Endpoint::Ingestion, &[], 401));
+    pass(5 * MINUTE).await;
+    said.push(hear());
+    rig.simulation.faults().clear();
     until("the last event to arrive", HOUR, || rig.simulation.ingestion().received().count("afterwards") == 1).await;
     said.push(hear());
     rig.kill(life).await;
@@ -133,6 +138,7 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
         assert!(logged.contains(expected), "the log is caught: {expected}");
     }
     assert!(said.contains("Nothing was changed") && said.contains("Admin Panel"), "{said}");
+    assert!(said.contains("Azure refuses the token (401)"), "{said}");
     assert_clean("the log", &logged);
     assert_clean("what it said", &said);
     let mut letters = 0;
