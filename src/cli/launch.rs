@@ -1,5 +1,6 @@
 //! What every command that runs pipelines does: opens the state, starts the set, and says how it ended.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,9 +39,17 @@ pub(super) async fn open_state(handles: &Handles, data_dir: &Path) -> Result<Arc
             let hint = match &error {
                 CheckpointError::Locked { .. } => "stop the other process, or give this one a `data_dir` of its own",
                 CheckpointError::Unusable { .. } => "nothing was changed; keep the folder and see the guide on state",
+                CheckpointError::Disk { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                    "mount this folder so that it can be written to, or set `data_dir` to another one"
+                }
                 CheckpointError::Disk { .. } => "check that this user may write there and that the disk has room",
             };
-            Err(Refusal { message: format!("can't open the state: {error}"), hint: hint.into() })
+            // Which folder is meant is clear only from the root on: the file may say `./data`.
+            let folder = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+            Err(Refusal {
+                message: format!("can't open the state in {}: {error}", folder.display()),
+                hint: hint.into(),
+            })
         }
     }
 }

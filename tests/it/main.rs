@@ -3,9 +3,11 @@
 mod burst;
 mod cli;
 mod dead_letters;
+mod endless;
 mod health;
 mod kill;
 mod pipelines;
 mod ranges;
 mod recordings;
+mod state_files;
 mod support;

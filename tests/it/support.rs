@@ -1,5 +1,6 @@
 //! The simulators as servers, and the program as a process.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -211,6 +212,12 @@ pub async fn until(what: &str, holds: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("waited 30 s for {what}");
+}
+
+/// Says that this machine can't test something. Not a failure; but nobody may think that it was tested, so it isn't held
+/// back with the test's other output.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
 /// A file of the repository.

@@ -15,8 +15,11 @@
 //! | [`world`] | one world's run |
 //! | [`oracle`] | what must hold |
 //! | [`report`] | what the runs had in sum |
+//! | [`common`] | what the named tests in `tests/failures` use as well |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod held;
 mod ledger;
 mod machine;

@@ -13,17 +13,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use http::StatusCode;
-use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
+use nordpass_sentinel::checkpoint::SourceKey;
 use nordpass_sentinel::handles::{Handles, MemoryDisk};
 use nordpass_sentinel::simulator::judge::received_in_files;
 use nordpass_sentinel::simulator::nordpass::Total;
 use nordpass_sentinel::simulator::{Endpoint, Probes};
 use serde_json::Value;
 
+use crate::common::state::{self, State};
 use crate::ledger::{Books, Rows};
 use crate::pipeline;
 use crate::world::{Violations, World};
@@ -43,29 +43,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Reads the state from a copy of the disk, with the ids of these times.
     pub async fn of(disk: &MemoryDisk, life: u64, at: i64, times: Range<i64>, handles: Handles) -> Self {
-        let copy = MemoryDisk::new();
-        for path in disk.paths().into_iter().filter(|path| path.starts_with(pipeline::DATA_DIR)) {
-            copy.put(&path, disk.content(&path).unwrap_or_default());
-        }
-        let mut snapshot = Self { life, at, known: BTreeSet::new(), document: None, broken: None };
-        let handles = Handles { disk: Arc::new(copy), ..handles };
-        if let Err(error) = snapshot.read(handles, times).await {
-            snapshot.broken = Some(error);
-        }
-        snapshot
-    }
-
-    async fn read(&mut self, handles: Handles, times: Range<i64>) -> Result<(), String> {
-        let store =
-            LocalStore::open(handles, Path::new(pipeline::DATA_DIR)).await.map_err(|error| error.to_string())?;
         let key = SourceKey { name: "nordpass".to_owned(), endpoint: pipeline::ENDPOINT.to_owned() };
-        let state = store.open(key).await.map_err(|error| error.to_string())?;
-        self.document = state.document().and_then(|document| serde_json::from_slice(&document).ok());
-        for range in [0..1, times] {
-            let known = state.known(range).await.map_err(|error| error.to_string())?;
-            self.known.extend(known.into_iter().map(|known| known.id.0));
+        match state::read(disk, pipeline::DATA_DIR, key, times, handles).await {
+            Ok(State { known, document }) => Self { life, at, known, document, broken: None },
+            Err(error) => Self { life, at, known: BTreeSet::new(), document: None, broken: Some(error) },
         }
-        Ok(())
     }
 
     /// Where the state begins; nothing before it was promised.

@@ -1,12 +1,9 @@
 //! Runs one world: the product's own pipeline on a machine that fails, between simulators that fail.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nordpass_sentinel::checkpoint::LocalStore;
-use nordpass_sentinel::config::{self, Environment};
 use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::simulator::entra::{self, Entra, Tokens};
 use nordpass_sentinel::simulator::faults::{self, Faults};
@@ -15,9 +12,10 @@ use nordpass_sentinel::simulator::network::SimulatedNetwork;
 use nordpass_sentinel::simulator::nordpass::NordPass;
 use nordpass_sentinel::simulator::{Gate, LoggedRequest, RequestLog, Service};
 use nordpass_sentinel::telemetry::Telemetry;
-use nordpass_sentinel::topology::{self, RunOptions, RunReport, ShutdownSignal};
+use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::common::process::process;
 use crate::ledger::Ledger;
 use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
@@ -176,7 +174,8 @@ impl World {
         self.lives.snapshots.push(snapshot);
         self.ledger.next_life(self.tuning().clone());
         let (signal, shutdown) = ShutdownSignal::new();
-        let mut process = Box::pin(process(self.handles(), self.text(), shutdown));
+        let mut process =
+            Box::pin(process(self.handles(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
         loop {
             if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
                 self.everything_works_again();
@@ -409,23 +408,4 @@ impl World {
     pub fn now(&self) -> i64 {
         self.truth.now().as_second()
     }
-}
-
-/// The process: what `run` does with a pipeline file.
-async fn process(handles: Handles, text: String, shutdown: topology::Shutdown) -> RunReport {
-    let files = [("world.toml".into(), text)];
-    let (config, _) = match config::load(&files, &Environment::of::<&str, &str>([])) {
-        Ok(loaded) => loaded,
-        Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
-    };
-    let store = match LocalStore::open(handles.clone(), Path::new(pipeline::DATA_DIR)).await {
-        Ok(store) => store,
-        Err(error) => {
-            let error = topology::ComponentError::new(error.to_string());
-            let kind = nordpass_sentinel::telemetry::ComponentKind::Source;
-            let failure = topology::Failure { kind, name: "checkpoint".to_owned(), error };
-            return RunReport { failures: vec![failure], ..RunReport::default() };
-        }
-    };
-    topology::run(config, RunOptions::default(), handles, store, Telemetry::new(), shutdown).await
 }

@@ -1,6 +1,7 @@
 //! Reading again: the sweeps and the audit, for events that became visible late.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use super::client::Priority;
@@ -40,7 +41,8 @@ impl Lanes {
         Ok(())
     }
 
-    /// Each day's `total` once a day; a day that changed is read again.
+    /// Each day's `total` once a day; a day that changed is read again. Where a day has no earlier one, it is compared with
+    /// the known ids.
     pub(super) async fn audits(&self, mut audited: i64) -> Result<(), Trouble> {
         loop {
             self.sleep(Duration::from_secs(300)).await?;
@@ -62,10 +64,14 @@ impl Lanes {
                     Err(trouble) => return Err(trouble),
                 };
                 let group = emitter.group();
-                let known = self.state.borrow().total(day);
+                let before = self.state.borrow().total(day);
+                let changed = match before {
+                    Some(before) => before != total,
+                    None => !self.accounts_for(&range, total).await?,
+                };
                 let mut changes = vec![Change::Total(day, total)];
                 let mut awaited = BTreeSet::new();
-                if known.is_some_and(|known| known != total) {
+                if changed {
                     let range = range.start.max(origin)..range.end;
                     let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
                     if !span.inner.is_whole() {
@@ -78,5 +84,14 @@ impl Lanes {
             }
             emitter.close(emitter.group(), vec![Change::Audited(now)], BTreeSet::new());
         }
+    }
+
+    /// Whether the known ids are as many as the API counts. For a day's first audit: the answers that it was read from may
+    /// have said that there was less, or nothing at all, and nobody else would ever ask again.
+    async fn accounts_for(&self, range: &Range<i64>, total: u64) -> Result<bool, Trouble> {
+        // The question is a second wider, and nobody knows whether its bounds count.
+        let around = self.reader.absorber.known(range.start - 1..range.end + 1).await?;
+        let inside = around.iter().filter(|known| range.contains(&known.time)).count() as u64;
+        Ok((inside..=around.len() as u64).contains(&total))
     }
 }

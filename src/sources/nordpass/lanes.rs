@@ -5,7 +5,8 @@
 //! - **History**: what isn't covered, oldest first: the first connection's look-back, backlogs, slices that couldn't be
 //!   read (again and again, ever more narrowly, with growing pauses).
 //! - **Sweeps**: the last 24 hours each hour, the last 7 days each day, for events that became visible late.
-//! - **Audit**: once a day the `total` of each of the last 90 days; a day that changed is read again.
+//! - **Audit**: once a day the `total` of each of the last 90 days; a day that changed, or that the known ids don't account
+//!   for at first, is read again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -174,3 +174,16 @@ async fn odd_events_are_kept_and_come_once() {
     rig.run_for(Duration::from_secs(3 * 3600)).await;
     rig.assert_arrived((0..odd.len()).map(|number| format!("u-{number}")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_day_that_was_denied_when_it_was_read_is_found_by_its_first_audit() {
+    let rig = Rig::new();
+    // Beyond what any sweep reads again.
+    rig.api.event(NOW - 6 * 86_400 - 80_000, "u-1");
+    *rig.api.fault.lock().unwrap() = Some(Box::new(|_, asked| {
+        let nothing = r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1,"total_pages":0}}"#;
+        (asked.at < NOW + 60).then(|| http::Response::new(bytes::Bytes::from_static(nothing.as_bytes())))
+    }));
+    rig.run_for(Duration::from_secs(25 * 3600)).await;
+    rig.assert_arrived(["u-1".to_owned()]);
+}

@@ -1,0 +1,31 @@
+//! The process: what `run` does with a pipeline file, on handles of the test's.
+
+use nordpass_sentinel::checkpoint::LocalStore;
+use nordpass_sentinel::config::{self, Environment};
+use nordpass_sentinel::handles::Handles;
+use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
+use nordpass_sentinel::topology::{self, ComponentError, Failure, RunOptions, RunReport, Shutdown};
+
+/// Runs a pipeline file's text to its end.
+pub async fn process(
+    handles: Handles,
+    text: String,
+    options: RunOptions,
+    telemetry: Telemetry,
+    shutdown: Shutdown,
+) -> RunReport {
+    let files = [("world.toml".into(), text)];
+    let (config, _) = match config::load(&files, &Environment::of::<&str, &str>([])) {
+        Ok(loaded) => loaded,
+        Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
+    };
+    let store = match LocalStore::open(handles.clone(), &config.data_dir).await {
+        Ok(store) => store,
+        Err(error) => {
+            let error = ComponentError::new(error.to_string());
+            let failure = Failure { kind: ComponentKind::Source, name: "checkpoint".to_owned(), error };
+            return RunReport { failures: vec![failure], ..RunReport::default() };
+        }
+    };
+    topology::run(config, options, handles, store, telemetry, shutdown).await
+}

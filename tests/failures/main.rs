@@ -1,0 +1,23 @@
+//! One test for each failure that a comparable product or NordPass's official connector has, named after it: what
+//! happens here instead. `docs/comparison.md` lists them.
+//!
+//! Each runs the whole pipeline in one process, from the text of a pipeline file to what Azure and the files have, at
+//! paused time, against the simulators. Events are judged by the probe inside them.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | [`peers`] | twelve failures of other log shippers |
+//! | [`official`] | what the official connector gets wrong (D1 to D21) |
+//! | [`isolation`] | one broken organization doesn't delay another |
+//! | [`refusal`] | a destination that refuses everything is waited for |
+//! | [`idle`] | a quiet day costs neither disk nor requests |
+//! | [`rig`] | the world that they run in |
+
+#[path = "../common/mod.rs"]
+mod common;
+mod idle;
+mod isolation;
+mod official;
+mod peers;
+mod refusal;
+mod rig;

@@ -1,0 +1,6 @@
+//! What NordPass's official connector for Sentinel gets wrong, by the numbers of our list of its defects.
+
+mod cursor;
+mod paging;
+mod rows;
+mod transport;
