@@ -229,8 +229,9 @@ impl FileSink {
         let mut backoff = Backoff::new(self.handles.random.clone());
         while let Err(error) = self.write(&group).await {
             self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
-            self.telemetry.waiting(&reason(&error), self.handles.clock.now());
-            backoff.wait().await;
+            let wait = backoff.next_wait();
+            self.telemetry.trying_again(&reason(&error), wait, self.handles.clock.now());
+            tokio::time::sleep(wait).await;
             self.telemetry.add(&metrics::RETRIES, 1);
         }
         self.telemetry.working();
@@ -266,7 +267,7 @@ fn reason(error: &WriteError) -> String {
         "no permission" => "let the user that runs this program write there",
         _ => "check the disk",
     };
-    format!("{error}; {what_to_do}, it is tried again by itself")
+    format!("{error}; {what_to_do}")
 }
 
 #[cfg(test)]

@@ -243,7 +243,8 @@ impl Loop {
                 "Azure refuses a record for stream {stream} with 400; it is kept until another record of the stream is \
                  accepted, which proves that it is this one"
             );
-            self.courier.trouble(suspect.stream, reason);
+            // Its turn comes with the next acceptance, or with the others'.
+            self.courier.trouble(suspect.stream, reason, None);
         }
         self.suspects.extend(suspects);
         self.retry_suspects(false);

@@ -33,11 +33,12 @@ pub async fn patiently<'a, T>(
             Err(error) => return Err(Impatience::Unusable(error)),
         };
         telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
-        telemetry.waiting(&format!("{what}: {error}; free space or repair the disk"), handles.clock.now());
+        let (reason, wait) = (format!("{what}: {error}; free space or repair the disk"), backoff.next_wait());
+        telemetry.trying_again(&reason, wait, handles.clock.now());
         tokio::select! {
             biased;
             () = shutdown.begun() => return Err(Impatience::Ending),
-            () = backoff.wait() => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
