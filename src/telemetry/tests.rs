@@ -102,6 +102,32 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
     assert!(text.contains("works again after 90 s"), "{text}");
 }
 
+/// A read-only disk under the state, while NordPass answers: `/ready` said that all is well, between two commits.
+#[test]
+fn a_reader_that_works_does_not_hide_a_committer_that_waits() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nordpass");
+    source.working();
+    source.held_up("the commit", "read-only", Duration::from_secs(2), Timestamp::from_second(5).unwrap());
+    for _ in 0..2 {
+        source.working();
+        assert_eq!(
+            (source.state().reason(), source.state().since()),
+            (Some("read-only"), Timestamp::from_second(5).ok())
+        );
+        assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 1"));
+        source.waiting("no connection", Timestamp::from_second(6).unwrap());
+    }
+    source.released("the commit");
+    assert_eq!(source.state().reason(), Some("no connection"));
+    source.working();
+    assert_eq!(source.state(), ComponentState::Working);
+    assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 0"));
+    source.held_up("the commit", "read-only", Duration::from_secs(2), NOW);
+    source.stopped(None);
+    assert_eq!(source.state(), ComponentState::Finished);
+}
+
 #[test]
 fn totals_count_what_the_metrics_count() {
     let component = Component::detached();
