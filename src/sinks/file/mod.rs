@@ -256,7 +256,8 @@ fn kind(error: &WriteError) -> &'static str {
     use std::io::ErrorKind;
     match error.source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk full",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "no permission",
+        ErrorKind::PermissionDenied => "no permission",
+        ErrorKind::ReadOnlyFilesystem => "read-only",
         _ => "disk",
     }
 }
@@ -264,6 +265,7 @@ fn kind(error: &WriteError) -> &'static str {
 fn reason(error: &WriteError) -> String {
     let what_to_do = match kind(error) {
         "disk full" => "free some space",
+        "read-only" => "look in the system's log why it became read-only, and mount it for writing again",
         "no permission" => "let the user that runs this program write there",
         _ => "check the disk",
     };
