@@ -33,7 +33,7 @@ use tokio::time::Instant;
 pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
-use batch::OpenBatch;
+use batch::{Encoded, OpenBatch, Rows};
 use deliver::{Courier, Suspect};
 
 use crate::azure;
@@ -122,7 +122,7 @@ struct Loop {
     /// The open batch of each stream.
     open: Vec<Option<OpenBatch>>,
     /// Closed batches that wait for their turn.
-    ready: VecDeque<(usize, OpenBatch)>,
+    ready: VecDeque<(usize, Rows, Encoded)>,
     /// Deliveries under way.
     flying: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
     /// Rows that were refused without a proof.
@@ -155,8 +155,8 @@ impl Loop {
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            let full =
-                self.ready.len() >= self.open.len().max(1) || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
+            // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
+            let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
             tokio::select! {
                 biased;
@@ -204,7 +204,8 @@ impl Loop {
 
     fn close(&mut self, stream: usize) {
         if let Some(batch) = self.open[stream].take() {
-            self.ready.push_back((stream, batch));
+            // Finished here, not when its turn comes: an encoder at work has much larger buffers than what it made.
+            self.ready.push_back((stream, batch.rows, batch.encoder.finish()));
         }
     }
 
@@ -230,9 +231,8 @@ impl Loop {
                 self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None, Some(mark)).await }));
                 continue;
             }
-            let Some((stream, batch)) = self.ready.pop_front() else { return };
-            let encoded = batch.encoder.finish();
-            self.flying.push(Box::pin(async move { courier.deliver(stream, batch.rows, Some(encoded), None).await }));
+            let Some((stream, rows, encoded)) = self.ready.pop_front() else { return };
+            self.flying.push(Box::pin(async move { courier.deliver(stream, rows, Some(encoded), None).await }));
         }
     }
 
