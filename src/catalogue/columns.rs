@@ -188,6 +188,7 @@ static HEALTH: &[Column] = &[
     ("State", String),
     ("Reason", String),
     ("WaitingSince", Datetime),
+    ("NextTry", Datetime),
     ("Cursor", Datetime),
     ("LagSeconds", Real),
     ("LastSuccess", Datetime),

@@ -91,7 +91,7 @@ pub(super) fn waiting(telemetry: &Telemetry) -> Vec<String> {
             match health.state {
                 ComponentState::Starting => Some(format!("{name} has had no success yet")),
                 ComponentState::Working => Some(format!("{name} is still at work")),
-                ComponentState::Waiting { reason, since } => Some(format!("{name} waits since {since}: {reason}")),
+                ComponentState::Waiting { reason, since, .. } => Some(format!("{name} waits since {since}: {reason}")),
                 ComponentState::Failed { reason } => Some(format!("{name} has failed: {reason}")),
                 ComponentState::Finished => None,
             }

@@ -158,8 +158,9 @@ impl DeadLetters {
                     telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
                     telemetry.add(&metrics::RETRIES, 1);
                     let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
-                    telemetry.waiting(&reason, handles.clock.now());
-                    backoff.wait().await;
+                    let wait = backoff.next_wait();
+                    telemetry.trying_again(&reason, wait, handles.clock.now());
+                    tokio::time::sleep(wait).await;
                 }
             }
         }

@@ -41,11 +41,6 @@ impl Backoff {
         whole.mul_f64(0.5 + 0.5 * self.random.fraction())
     }
 
-    /// Waits after one more failure.
-    pub async fn wait(&mut self) {
-        tokio::time::sleep(self.next_wait()).await;
-    }
-
     /// After a success: the next failure starts at the first wait again.
     pub fn reset(&mut self) {
         self.waits = waits();

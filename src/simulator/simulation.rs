@@ -127,7 +127,8 @@ impl Simulation {
         self.gate(self.ingestion.clone())
     }
 
-    fn gate(&self, service: Arc<dyn Service>) -> Gate {
+    /// A service of one's own with the faults and the log of these simulators, such as one that keeps a book.
+    pub fn gate(&self, service: Arc<dyn Service>) -> Gate {
         Gate::new(service, self.faults.clone(), self.entra.tokens().clone(), self.log.clone())
     }
 

@@ -147,6 +147,11 @@ struct ComponentReport {
     since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<i64>,
+    /// When it tries again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_seconds: Option<i64>,
 }
 
 impl ReadyReport {
@@ -154,7 +159,7 @@ impl ReadyReport {
     pub(super) fn of(health: &[Health], now: Timestamp) -> Self {
         let fine = |health: &Health| matches!(health.state, ComponentState::Working | ComponentState::Finished);
         let components = health.iter().map(|health| {
-            let since = health.state.since();
+            let (since, next_try) = (health.state.since(), health.state.next_try());
             ComponentReport {
                 kind: health.kind.as_str(),
                 name: health.name.clone(),
@@ -162,6 +167,8 @@ impl ReadyReport {
                 reason: health.state.reason().map(str::to_owned),
                 since: since.map(|since| since.to_string()),
                 seconds: since.map(|since| (now.as_second() - since.as_second()).max(0)),
+                next_try: next_try.map(|next_try| next_try.to_string()),
+                next_try_seconds: next_try.map(|next_try| (next_try.as_second() - now.as_second()).max(0)),
             }
         });
         Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect() }
@@ -239,6 +246,15 @@ mod tests {
         assert_eq!(waiting["reason"], "403: the identity lacks its role");
         assert_eq!(waiting["since"], "2026-01-09T23:58:20Z");
         assert!(waiting["seconds"].as_i64().unwrap() >= 100);
+        assert!(waiting.get("next_try").is_none(), "nobody said when");
+        let now = Timestamp::from_second(1_768_003_200).unwrap();
+        sink.trying_again("403: the identity lacks its role", Duration::from_secs(40), now);
+        let waiting = &ready(false).await[1];
+        assert_eq!(
+            (&waiting["since"], &waiting["next_try"]),
+            (&"2026-01-09T23:58:20Z".into(), &"2026-01-10T00:00:40Z".into())
+        );
+        assert!((30..=40).contains(&waiting["next_try_seconds"].as_i64().unwrap()), "{waiting}");
         sink.working();
         source.stopped(None);
         assert_eq!(ready(true).await[0]["state"], "finished");

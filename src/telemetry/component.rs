@@ -1,9 +1,10 @@
 //! A component's own view of the telemetry: its metrics, its state in words, its progress.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use ::metrics::{Key, Label, Level, Metadata, Recorder};
 use jiff::Timestamp;
@@ -16,6 +17,9 @@ use crate::handles::Clock;
 /// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
 /// where nobody scrapes, the memory would grow.
 const UPKEEP: u64 = 1_024;
+
+/// How many sentences a component remembers to have logged.
+const MOST_TOLD: usize = 32;
 
 static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::INFO, None);
 
@@ -66,6 +70,8 @@ pub enum ComponentState {
         reason: String,
         /// Since when.
         since: Timestamp,
+        /// When it tries again, where that is known.
+        next_try: Option<Timestamp>,
     },
     /// Has stopped with an error.
     Failed {
@@ -104,6 +110,19 @@ impl ComponentState {
             _ => None,
         }
     }
+
+    /// When it tries again, where that is known.
+    pub fn next_try(&self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting { next_try, .. } => *next_try,
+            _ => None,
+        }
+    }
+}
+
+/// A wait in whole seconds, as people read it: never 0.
+fn in_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// A component's line in the health report.
@@ -169,7 +188,11 @@ impl Telemetry {
                 inner: Arc::new(Inner {
                     kind,
                     name: name.to_owned(),
-                    state: Mutex::new(ComponentState::Starting),
+                    states: Mutex::new(States {
+                        whole: ComponentState::Starting,
+                        held_up: BTreeMap::new(),
+                        told: BTreeSet::new(),
+                    }),
                     progress: Progress::default(),
                     numbers: Numbers::default(),
                     clock: self.clock.clone(),
@@ -217,10 +240,19 @@ impl Telemetry {
 struct Inner {
     kind: ComponentKind,
     name: String,
-    state: Mutex<ComponentState>,
+    states: Mutex<States>,
     progress: Progress,
     numbers: Numbers,
     clock: SharedClock,
+}
+
+/// What a component is doing.
+struct States {
+    whole: ComponentState,
+    /// What holds it up whatever the rest does, by part.
+    held_up: BTreeMap<String, ComponentState>,
+    /// What it has been logged to wait for since it last worked.
+    told: BTreeSet<String>,
 }
 
 /// One component's telemetry. Cheap to clone.
@@ -287,37 +319,85 @@ impl Component {
         Key::from_parts(metric.name, labels)
     }
 
-    /// Says in a sentence what the component waits for. Logged when the sentence changes, not at every attempt.
+    /// Says in a sentence what the component waits for, where it isn't known when it tries again.
     pub fn waiting(&self, reason: &str, now: Timestamp) {
-        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = match &*state {
-            ComponentState::Waiting { reason: known, .. } if known == reason => return,
-            ComponentState::Waiting { since, .. } => *since,
-            _ => now,
+        self.waits(None, reason, None, now);
+    }
+
+    /// Says in a sentence what the component waits for; after `wait` it tries again.
+    pub fn trying_again(&self, reason: &str, wait: Duration, now: Timestamp) {
+        self.waits(None, reason, Some(wait), now);
+    }
+
+    /// The same of a part that holds the component up however well the rest of it works: [`Component::working`] doesn't
+    /// end it, only [`Component::released`] with the same `part` does.
+    pub fn held_up(&self, part: &str, reason: &str, wait: Duration, now: Timestamp) {
+        self.waits(Some(part), reason, Some(wait), now);
+    }
+
+    /// This part doesn't hold the component up any more.
+    pub fn released(&self, part: &str) {
+        let mut states = self.states();
+        let Some(ComponentState::Waiting { since, .. }) = states.held_up.remove(part) else { return };
+        drop(states);
+        self.works_again(since);
+    }
+
+    fn states(&self) -> MutexGuard<'_, States> {
+        self.inner.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn works_again(&self, since: Timestamp) {
+        let waited = self.now().map(|now| (now.as_second() - since.as_second()).max(0));
+        let after = waited.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
+        tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again{after}");
+        let waits = matches!(self.state(), ComponentState::Waiting { .. });
+        if !waits {
+            self.states().told.clear();
+            self.set(&metrics::WAITING, 0.0);
+        }
+    }
+
+    /// Each sentence is logged once until the component works again, not at every attempt: several streams or lanes that
+    /// wait for several things take turns in saying so.
+    fn waits(&self, part: Option<&str>, reason: &str, wait: Option<Duration>, now: Timestamp) {
+        let mut states = self.states();
+        let known = match part {
+            None => states.whole.since(),
+            Some(part) => states.held_up.get(part).and_then(ComponentState::since),
         };
-        tracing::warn!(component = self.name(), kind = self.kind().as_str(), "waiting: {reason}");
-        *state = ComponentState::Waiting { reason: reason.to_owned(), since };
-        drop(state);
+        let next_try = wait.and_then(|wait| now.checked_add(wait).ok());
+        let state = ComponentState::Waiting { reason: reason.to_owned(), since: known.unwrap_or(now), next_try };
+        match part {
+            None => states.whole = state,
+            Some(part) => _ = states.held_up.insert(part.to_owned(), state),
+        }
+        // Sentences that differ each time must not add up.
+        if states.told.len() >= MOST_TOLD {
+            states.told.clear();
+        }
+        let new = states.told.insert(reason.to_owned());
+        drop(states);
         self.set(&metrics::WAITING, 1.0);
+        if new {
+            let again = wait.map(|wait| format!("; trying again in {} s", in_seconds(wait))).unwrap_or_default();
+            tracing::warn!(component = self.name(), kind = self.kind().as_str(), "waiting: {reason}{again}");
+        }
     }
 
     /// The component works (again).
     pub fn working(&self) {
-        let mut state = self.inner.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if *state == ComponentState::Working {
-            return;
+        let mut states = self.states();
+        let before = std::mem::replace(&mut states.whole, ComponentState::Working);
+        drop(states);
+        if let ComponentState::Waiting { since, .. } = before {
+            self.works_again(since);
         }
-        if let ComponentState::Waiting { .. } = &*state {
-            tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again");
-        }
-        *state = ComponentState::Working;
-        drop(state);
-        self.set(&metrics::WAITING, 0.0);
     }
 
     /// The component has stopped: with an error, or because its work is done.
     pub fn stopped(&self, error: Option<String>) {
-        *self.inner.state.lock().unwrap_or_else(PoisonError::into_inner) = match error {
+        self.states().whole = match error {
             Some(reason) => ComponentState::Failed { reason },
             None => ComponentState::Finished,
         };
@@ -326,7 +406,10 @@ impl Component {
 
     /// What it is doing.
     pub fn state(&self) -> ComponentState {
-        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let states = self.states();
+        let has_ended = matches!(states.whole, ComponentState::Failed { .. } | ComponentState::Finished);
+        let part = states.held_up.values().next().filter(|_| !has_ended);
+        part.unwrap_or(&states.whole).clone()
     }
 
     /// Its main numbers.

@@ -15,7 +15,7 @@ and none shows an event, an e-mail address or a secret. Without the section noth
 | path | answer |
 |---|---|
 | `/health` | 200 while the process lives. For a liveness probe. |
-| `/ready` | 200 while every component works or has finished its work; 503 while one starts, waits for something outside, or has failed. JSON: each component with its state, and while it waits, what for (in words, with what an operator can do) and since when. Waiting is normal in an outage and loses nothing: don't restart the program for it. |
+| `/ready` | 200 while every component works or has finished its work; 503 while one starts, waits for something outside, or has failed. JSON: each component with its state, and while it waits, what for (`reason`, in words, with what an operator can do), since when, and when it tries again (`next_try`). Waiting is normal in an outage and loses nothing: don't restart the program for it. |
 | `/metrics` | The metrics below, in Prometheus' text format. |
 | `/` | A status page for people. It loads itself again every five seconds. |
 

@@ -44,9 +44,11 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
 fn row(page: &mut String, component: &Component, now: Timestamp) {
     let state = component.state();
     let words = match &state {
-        ComponentState::Waiting { reason, since } => {
+        ComponentState::Waiting { reason, since, next_try } => {
             let minutes = (now.as_second() - since.as_second()).max(0) / 60;
-            format!("since {} ({minutes} min): {reason}", since.strftime("%Y-%m-%d %H:%M"))
+            let seconds = next_try.map(|next_try| (next_try.as_second() - now.as_second()).max(0));
+            let again = seconds.map(|seconds| format!("; trying again in {seconds} s")).unwrap_or_default();
+            format!("since {} ({minutes} min): {reason}{again}", since.strftime("%Y-%m-%d %H:%M"))
         }
         ComponentState::Failed { reason } => reason.clone(),
         _ => String::new(),

@@ -1,6 +1,7 @@
 //! What a scrape, an operator and the status page see of a component.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -68,7 +69,7 @@ fn waiting_is_logged_once_for_each_reason() {
         sink.waiting("no connection", Timestamp::from_second(600).unwrap());
         assert_eq!(
             sink.state(),
-            ComponentState::Waiting { reason: "no connection".into(), since: NOW },
+            ComponentState::Waiting { reason: "no connection".into(), since: NOW, next_try: None },
             "waiting goes on, only for something else"
         );
         sink.working();
@@ -78,6 +79,53 @@ fn waiting_is_logged_once_for_each_reason() {
     assert_eq!(text.matches("403: give the identity").count(), 1, "{text}");
     assert_eq!(text.matches("waiting: no connection").count(), 2, "{text}");
     assert_eq!(text.matches("works again").count(), 1, "{text}");
+}
+
+#[test]
+fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
+    let telemetry = Telemetry::new();
+    let clock = Arc::new(TestClock::starting_at(Timestamp::from_second(90).unwrap()));
+    telemetry.set_clock(clock);
+    let sink = telemetry.component(ComponentKind::Sink, "sentinel");
+    let text = logged(LogFormat::Human, "info", || {
+        for attempt in 0..5 {
+            let now = Timestamp::from_second(attempt).unwrap();
+            sink.trying_again("403 on stream A", Duration::from_millis(29_100), now);
+            sink.trying_again("404 on stream B", Duration::from_millis(300), now);
+        }
+        assert_eq!(sink.state().next_try(), Some("1970-01-01T00:00:04.3Z".parse().unwrap()), "of the latest attempt");
+        sink.working();
+    });
+    assert_eq!(text.matches("waiting: 403 on stream A; trying again in 30 s").count(), 1, "{text}");
+    assert_eq!(text.matches("waiting: 404 on stream B; trying again in 1 s").count(), 1, "{text}");
+    assert_eq!(text.matches("403").count() + text.matches("404").count(), 2, "{text}");
+    assert!(text.contains("works again after 90 s"), "{text}");
+}
+
+/// A read-only disk under the state, while NordPass answers: `/ready` said that all is well, between two commits.
+#[test]
+fn a_reader_that_works_does_not_hide_a_committer_that_waits() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nordpass");
+    source.working();
+    source.held_up("the commit", "read-only", Duration::from_secs(2), Timestamp::from_second(5).unwrap());
+    for _ in 0..2 {
+        source.working();
+        assert_eq!(
+            (source.state().reason(), source.state().since()),
+            (Some("read-only"), Timestamp::from_second(5).ok())
+        );
+        assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 1"));
+        source.waiting("no connection", Timestamp::from_second(6).unwrap());
+    }
+    source.released("the commit");
+    assert_eq!(source.state().reason(), Some("no connection"));
+    source.working();
+    assert_eq!(source.state(), ComponentState::Working);
+    assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 0"));
+    source.held_up("the commit", "read-only", Duration::from_secs(2), NOW);
+    source.stopped(None);
+    assert_eq!(source.state(), ComponentState::Finished);
 }
 
 #[test]

@@ -20,7 +20,8 @@ pub struct World {
     pub simulation: Simulation,
     pub servers: Servers,
     pub folder: tempfile::TempDir,
-    tls: bool,
+    /// Where everything goes over TLS: who signs the servers' certificates.
+    pub authority: Option<Authority>,
 }
 
 /// The history of the last seven days.
@@ -56,7 +57,7 @@ impl World {
             .serve(ServerPorts::default(), authority.as_ref(), Arc::new(SystemClock))
             .await
             .expect("the simulators listen");
-        Self { simulation, servers, folder, tls }
+        Self { simulation, servers, folder, authority }
     }
 
     /// Every variable that a file in `pipelines/` names, for this world.
@@ -95,9 +96,9 @@ impl World {
     /// A pipeline from NordPass to the three ASIM tables, the raw events beside it in files.
     pub fn both(&self) -> PathBuf {
         let tls = |table: &str| {
-            if self.tls { format!("\n[{table}.tls]\nca_file = \"ca.pem\"\n") } else { String::new() }
+            if self.authority.is_some() { format!("\n[{table}.tls]\nca_file = \"ca.pem\"\n") } else { String::new() }
         };
-        let credential = if self.tls {
+        let credential = if self.authority.is_some() {
             let authority = self.servers.entra.url();
             format!(
                 "kind = \"client_secret\"\ntenant_id = \"${{AZURE_TENANT_ID}}\"\nclient_id = \"${{AZURE_CLIENT_ID}}\"\n\

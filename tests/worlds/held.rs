@@ -50,8 +50,12 @@ impl Held {
         (self.life, self.tuning) = (life, Some(tuning));
     }
 
-    /// An answer has reached the process. Questions for a count alone (one event a page) leave nothing in memory.
-    pub fn shown(&mut self, question: &[u8], answer: &[u8]) {
+    /// An answer has reached the process; since the last one these events' rows were accepted. Questions for a count
+    /// alone (one event a page) leave nothing in memory.
+    pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<String>) {
+        for probe in accepted {
+            self.accepted(probe);
+        }
         let counting = serde_json::from_slice::<Question>(question).is_ok_and(|question| question.per_page == 1);
         let Ok(Answer { data }) = serde_json::from_slice(answer) else { return };
         if counting {
@@ -76,10 +80,10 @@ impl Held {
     }
 
     /// A row of this event was accepted.
-    pub fn accepted(&mut self, probe: &str) {
-        if let Some(bytes) = self.shown.remove(probe) {
+    fn accepted(&mut self, probe: String) {
+        if let Some(bytes) = self.shown.remove(&probe) {
             self.bytes -= bytes;
         }
-        self.accepted.insert(probe.to_owned());
+        self.accepted.insert(probe);
     }
 }

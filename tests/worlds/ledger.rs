@@ -13,9 +13,6 @@ use nordpass_sentinel::simulator::ingestion::Ingestion;
 use nordpass_sentinel::simulator::{Endpoint, Reply, Service};
 use serde_json::Value;
 
-use crate::held::Held;
-use crate::plan::Tuning;
-
 /// The header by which a request's answer finds its entry.
 pub const NUMBER: &str = "x-world-request";
 
@@ -55,8 +52,8 @@ pub struct Books {
     /// For each stream's path: in which life and when a request was accepted last, and when one was refused with 400
     /// first. Nothing but the poisoned record is refused so.
     pub streams: BTreeMap<String, Stream>,
-    /// What the process has to hold in memory.
-    pub held: Held,
+    /// The probes of ASIM rows that were accepted since somebody last took this list.
+    pub news: Vec<String>,
 }
 
 /// What a stream has answered in the latest life of the process that used it.
@@ -83,9 +80,8 @@ impl Ledger {
     }
 
     /// A new life of the process begins.
-    pub fn next_life(&self, tuning: Tuning) {
-        let life = self.life.fetch_add(1, Ordering::Relaxed) + 1;
-        self.books().held.begin(life, tuning);
+    pub fn next_life(&self) -> u64 {
+        self.life.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub fn life(&self) -> u64 {
@@ -120,7 +116,7 @@ impl Ledger {
                 None => _ = books.probes.insert(id, probe.to_owned()),
             }
             if !official {
-                books.held.accepted(probe);
+                books.news.push(probe.to_owned());
             }
             let table = if official { &mut books.official } else { &mut books.asim };
             table.entry(id).or_default().push(delivery);

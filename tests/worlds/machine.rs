@@ -4,7 +4,7 @@
 //! crash can be ordered at any of these, besides at any moment; from then on no operation ever ends.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,6 +15,7 @@ use nordpass_sentinel::http::{HttpClient, HttpError, HttpSettings, Network};
 use nordpass_sentinel::simulator::network::SimulatedNetwork;
 use tokio::sync::Notify;
 
+use crate::held::Held;
 use crate::ledger::{Ledger, NUMBER};
 use crate::pipeline::host;
 use crate::plan::Host;
@@ -55,6 +56,8 @@ pub struct MachineNetwork(Arc<Shared>);
 struct Shared {
     world: SimulatedNetwork,
     ledger: Arc<Ledger>,
+    /// What the process has to hold in memory.
+    held: Mutex<Held>,
     down: AtomicBool,
     went_down: Notify,
     requests: AtomicU64,
@@ -67,11 +70,17 @@ impl MachineNetwork {
         Self(Arc::new(Shared {
             world,
             ledger,
+            held: Mutex::default(),
             down: AtomicBool::new(false),
             went_down: Notify::new(),
             requests: AtomicU64::new(0),
             down_at: Mutex::new(None),
         }))
+    }
+
+    /// What the process has to hold in memory.
+    pub fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Goes down at the `number`th request from now on (0: the next).
@@ -126,7 +135,8 @@ impl MachineNetwork {
         if let Ok(answer) = &answer {
             self.0.ledger.answered(number);
             if let Some(question) = question {
-                self.0.ledger.books().held.shown(&question, answer.body());
+                let news = std::mem::take(&mut self.0.ledger.books().news);
+                self.held().shown(&question, answer.body(), news);
             }
         }
         answer

@@ -188,7 +188,7 @@ pub async fn judge(world: &World) -> Violations {
         state_is_not_ahead(world, snapshot, &mut violations);
     }
     copies(world, &mut violations);
-    violations.extend(world.ledger.books().held.violation.clone());
+    violations.extend(world.network.held().violation.clone());
     files(world, origin, &mut violations).await;
     violations
 }

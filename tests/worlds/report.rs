@@ -96,7 +96,7 @@ impl Outcome {
             seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
             troubles,
             kinds: kinds(&world.plan),
-            held: books.held.peak,
+            held: world.network.held().peak,
         }
     }
 }

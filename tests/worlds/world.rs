@@ -38,7 +38,7 @@ pub struct World {
     truth: TestClock,
     clock: Arc<MachineClock>,
     wires: SimulatedNetwork,
-    network: MachineNetwork,
+    pub network: MachineNetwork,
     /// What counts until somebody ends it.
     disk_trouble: bool,
     tuning: usize,
@@ -172,7 +172,8 @@ impl World {
     async fn life(&mut self, violations: &mut Violations) -> Fate {
         let snapshot = self.snapshot().await;
         self.lives.snapshots.push(snapshot);
-        self.ledger.next_life(self.tuning().clone());
+        let life = self.ledger.next_life();
+        self.network.held().begin(life, self.tuning().clone());
         let (signal, shutdown) = ShutdownSignal::new();
         let mut process =
             Box::pin(process(self.handles(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));

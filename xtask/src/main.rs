@@ -2,9 +2,12 @@
 //!
 //! - `test [STEP…]`: everything that has to hold, or only the named steps. CI runs it without names.
 //! - `simulate [--seeds N] [--from S] [--seed S] [--log]`: simulated worlds; each failure prints the seed that replays it.
+//! - `chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]`: the real program, killed, starved of disk
+//!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `docs [--check]`: writes the generated reference, or says where it is stale.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
+mod chaos;
 mod clients;
 mod docs;
 mod process;
@@ -16,13 +19,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check] \
-                     | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log]";
+                     | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
+                     | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["test", names @ ..] => steps::run(names),
+        ["chaos", arguments @ ..] => chaos::run(arguments),
         ["simulate", arguments @ ..] => simulate::run(arguments),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),

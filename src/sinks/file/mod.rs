@@ -229,8 +229,9 @@ impl FileSink {
         let mut backoff = Backoff::new(self.handles.random.clone());
         while let Err(error) = self.write(&group).await {
             self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
-            self.telemetry.waiting(&reason(&error), self.handles.clock.now());
-            backoff.wait().await;
+            let wait = backoff.next_wait();
+            self.telemetry.trying_again(&reason(&error), wait, self.handles.clock.now());
+            tokio::time::sleep(wait).await;
             self.telemetry.add(&metrics::RETRIES, 1);
         }
         self.telemetry.working();
@@ -255,7 +256,8 @@ fn kind(error: &WriteError) -> &'static str {
     use std::io::ErrorKind;
     match error.source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk full",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "no permission",
+        ErrorKind::PermissionDenied => "no permission",
+        ErrorKind::ReadOnlyFilesystem => "read-only",
         _ => "disk",
     }
 }
@@ -263,10 +265,11 @@ fn kind(error: &WriteError) -> &'static str {
 fn reason(error: &WriteError) -> String {
     let what_to_do = match kind(error) {
         "disk full" => "free some space",
+        "read-only" => "look in the system's log why it became read-only, and mount it for writing again",
         "no permission" => "let the user that runs this program write there",
         _ => "check the disk",
     };
-    format!("{error}; {what_to_do}, it is tried again by itself")
+    format!("{error}; {what_to_do}")
 }
 
 #[cfg(test)]

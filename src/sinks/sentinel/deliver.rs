@@ -67,9 +67,18 @@ pub struct Courier {
     /// Streams whose table wants the rows of a request within 30 minutes.
     pub time_limited: Vec<AtomicBool>,
     /// What each stream waits for: one that works doesn't hide another that doesn't.
-    pub troubles: Mutex<BTreeMap<usize, String>>,
+    pub troubles: Mutex<BTreeMap<usize, Trouble>>,
     /// Nobody sends before this.
     pub paused_until: Mutex<Instant>,
+}
+
+/// What a stream waits for.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// In a sentence.
+    pub reason: String,
+    /// When it is tried again, where that is known.
+    pub next_try: Option<Instant>,
 }
 
 /// One row that was refused without a proof that it is the row's fault.
@@ -140,8 +149,9 @@ impl Courier {
                     }
                     if rows.len() > 1 {
                         // It isn't the records: Azure refuses all of them. Later the whole rest is tried again.
-                        self.all_refused(stream, &refusal);
-                        tokio::time::sleep(backoff.next_wait()).await;
+                        let wait = backoff.next_wait();
+                        self.all_refused(stream, &refusal, wait);
+                        tokio::time::sleep(wait).await;
                         refused_in_a_row = 0;
                         work.push(Work { rows, encoded: Some(encoded), doubt: Some(doubt) });
                         continue;
@@ -194,7 +204,7 @@ impl Courier {
         rows.delivered();
     }
 
-    fn all_refused(&self, stream: usize, refusal: &Refusal) {
+    fn all_refused(&self, stream: usize, refusal: &Refusal, wait: Duration) {
         let reason = format!(
             "Azure refuses every record for stream {} with {}{}: check that the rule's stream declaration has the columns \
              and types of this version's rows; nothing is dead-lettered",
@@ -202,13 +212,25 @@ impl Courier {
             refusal.status,
             refusal.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default(),
         );
-        self.trouble(stream, reason);
+        self.trouble(stream, reason, Some(wait));
     }
 
-    /// Says what a stream waits for.
-    pub fn trouble(&self, stream: usize, reason: String) {
-        self.telemetry.waiting(&reason, self.handles.clock.now());
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, reason);
+    /// Says what a stream waits for, and where that is known, how long.
+    pub fn trouble(&self, stream: usize, reason: String, wait: Option<Duration>) {
+        let trouble = Trouble { reason, next_try: wait.map(|wait| Instant::now() + wait) };
+        self.report(&trouble);
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).insert(stream, trouble);
+    }
+
+    fn report(&self, trouble: &Trouble) {
+        let now = self.handles.clock.now();
+        match trouble.next_try {
+            Some(next_try) => {
+                let wait = next_try.saturating_duration_since(Instant::now());
+                self.telemetry.trying_again(&trouble.reason, wait, now);
+            }
+            None => self.telemetry.waiting(&trouble.reason, now),
+        }
     }
 
     /// A stream works. The sink works if no other stream waits.
@@ -217,7 +239,7 @@ impl Courier {
         troubles.remove(&stream);
         match troubles.values().next() {
             None => self.telemetry.working(),
-            Some(reason) => self.telemetry.waiting(reason, self.handles.clock.now()),
+            Some(trouble) => self.report(trouble),
         }
     }
 
@@ -301,7 +323,7 @@ impl Courier {
         self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
         self.telemetry.add(&metrics::RETRIES, 1);
         if !wait.is_zero() {
-            self.trouble(stream, reason.to_owned());
+            self.trouble(stream, reason.to_owned(), Some(wait));
             tokio::time::sleep(wait).await;
         }
     }

@@ -158,8 +158,8 @@ impl Loop {
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            let full =
-                self.ready.len() >= self.open.len().max(1) || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
+            // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
+            let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
             tokio::select! {
                 biased;
@@ -243,7 +243,8 @@ impl Loop {
                 "Azure refuses a record for stream {stream} with 400; it is kept and tried again, until Azure takes it or \
                  takes others of the stream while refusing this one"
             );
-            self.courier.trouble(suspect.stream, reason);
+            // Its turn comes with the next acceptance, or with the others'.
+            self.courier.trouble(suspect.stream, reason, None);
         }
         self.suspects.extend(suspects);
         self.retry_suspects(false);

@@ -243,8 +243,9 @@ async fn commit_all(
                 Err(error @ CheckpointError::Disk { .. }) => {
                     context.telemetry.add_labelled(&metrics::ERRORS, "commit", 1);
                     let reason = format!("the position can't be committed: {error}; make room on the disk of data_dir");
-                    context.telemetry.waiting(&reason, context.handles.clock.now());
-                    backoff.wait().await;
+                    let wait = backoff.next_wait();
+                    context.telemetry.trying_again(&reason, wait, context.handles.clock.now());
+                    tokio::time::sleep(wait).await;
                     context.telemetry.add(&metrics::RETRIES, 1);
                 }
                 Err(error) => return Err(state::unusable(&error)),

@@ -49,6 +49,7 @@ fn meaning(column: &str) -> &'static str {
         "State" => "`starting`, `working`, `waiting`, `failed` or `finished`, as in `/ready`.",
         "Reason" => "What it waits for or why it failed, in a sentence, with what an operator can do.",
         "WaitingSince" => "Since when it waits.",
+        "NextTry" => "When it tries again, as known when the row was made.",
         "Cursor" => "A source's: everything before this time is delivered and committed.",
         "LagSeconds" => "A source's: the age of its cursor.",
         "LastSuccess" => "When something was last read, passed on or delivered.",

@@ -26,6 +26,8 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    next_try: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_seconds: Option<f64>,
@@ -122,6 +124,7 @@ impl Reporter {
             state: state.as_str(),
             reason: state.reason(),
             waiting_since: state.since().map(written),
+            next_try: state.next_try().map(written),
             #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
             cursor: cursor.and_then(|cursor| at(cursor as i64)),
             lag_seconds: cursor.map(|cursor| (now.as_second() as f64 - cursor).max(0.0)),

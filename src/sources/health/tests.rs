@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -111,7 +112,8 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
     sink.add(&metrics::BYTES_JSON, 500);
     sink.add(&metrics::BYTES_WIRE, 50);
     sink.add_labelled(&metrics::ERRORS, "forbidden", 3);
-    sink.waiting("403: give the identity its role", Timestamp::from_second(1_799_999_000).expect("a time"));
+    let since = Timestamp::from_second(1_799_999_000).expect("a time");
+    sink.trying_again("403: give the identity its role", Duration::from_secs(40), since);
     let rows = rig.next(0).await;
     let types: HashMap<&str, ColumnType> = columns(HEALTH_TABLE).iter().copied().collect();
     let mut seen = std::collections::HashSet::new();
@@ -138,6 +140,7 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
     assert!(source.get("Rows").is_none() && source.get("Reason").is_none() && sink.get("Cursor").is_none());
     assert_eq!((&sink["State"], &sink["Reason"]), (&"waiting".into(), &"403: give the identity its role".into()));
     assert_eq!(sink["WaitingSince"], "2027-01-15T07:43:20.000Z");
+    assert_eq!(sink["NextTry"], "2027-01-15T07:44:00.000Z");
     assert_eq!((&sink["Rows"], &sink["Bytes"], &sink["BytesWire"]), (&5.into(), &500.into(), &50.into()));
     assert_eq!((&sink["Errors"], &sink["LastErrorKind"]), (&3.into(), &"forbidden".into()));
     rig.task.abort();

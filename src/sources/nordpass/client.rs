@@ -132,8 +132,9 @@ impl Client {
                 Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => (reason, None),
                 Attempt::Page(_) | Attempt::TooLarge => ("an answer for one event is too large".to_owned(), None),
             };
-            self.telemetry.waiting(&reason, self.handles.clock.now());
-            self.sleep(wait.unwrap_or_else(|| backoff.next_wait())).await?;
+            let wait = wait.unwrap_or_else(|| backoff.next_wait());
+            self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
+            self.sleep(wait).await?;
         }
     }
 
@@ -170,13 +171,14 @@ impl Client {
                 }
                 Attempt::TimedOut(reason) => {
                     self.telemetry.add_labelled(&metrics::ERRORS, "timeout", 1);
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    let wait = backoff.next_wait();
+                    self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
                     timeouts += 1;
                     // A page that takes too long each time may come in smaller pieces.
                     if timeouts >= UNREADABLE_TRIES {
                         return Err(Refusal::TooLarge);
                     }
-                    backoff.next_wait()
+                    wait
                 }
                 Attempt::Wait { kind, reason, at_least } => {
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
@@ -184,7 +186,7 @@ impl Client {
                     if at_least.is_some() {
                         self.turns.pause(Instant::now() + wait);
                     }
-                    self.telemetry.waiting(&reason, self.handles.clock.now());
+                    self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
                     wait
                 }
             };

@@ -75,9 +75,10 @@ impl Lanes {
                 }
                 // Nothing is readable at all: an outage. It is waited out with all of the backlog, not piece by piece.
                 Err(Trouble::Unreadable(reason)) => {
-                    self.unreadable(&reason);
+                    let wait = outage.next_wait();
+                    self.unreadable(&reason, Some(wait));
                     self.backlog.add(range);
-                    self.sleep(outage.next_wait()).await?;
+                    self.sleep(wait).await?;
                 }
                 Err(trouble) => return Err(trouble),
             }
@@ -94,8 +95,9 @@ impl Lanes {
             self.backlog.defer(range.start..middle, wait);
             self.backlog.defer(middle..range.end, wait);
         } else {
-            self.unreadable(reason);
-            self.backlog.defer(range, (wait * 2).clamp(Duration::from_secs(5), Duration::from_secs(300)));
+            let wait = (wait * 2).clamp(Duration::from_secs(5), Duration::from_secs(300));
+            self.unreadable(reason, Some(wait));
+            self.backlog.defer(range, wait);
         }
     }
 
@@ -110,10 +112,14 @@ impl Lanes {
         }
     }
 
-    /// Says that answers can't be read.
-    pub(super) fn unreadable(&self, reason: &str) {
-        let now = self.reader.absorber.handles.clock.now();
-        self.reader.absorber.telemetry.waiting(&format!("NordPass's answers can't be read: {reason}"), now);
+    /// Says that answers can't be read, and where that is known, how long until the next try.
+    pub(super) fn unreadable(&self, reason: &str, wait: Option<Duration>) {
+        let absorber = &self.reader.absorber;
+        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), absorber.handles.clock.now());
+        match wait {
+            Some(wait) => absorber.telemetry.trying_again(&reason, wait, now),
+            None => absorber.telemetry.waiting(&reason, now),
+        }
     }
 
     /// The next time to read, at most `length` long. `None`: with `once`, everything is read.

@@ -28,16 +28,21 @@ pub async fn patiently<'a, T>(
     let mut backoff = Backoff::new(handles.random.clone());
     loop {
         let error = match attempt().await {
-            Ok(done) => return Ok(done),
+            Ok(done) => {
+                telemetry.released(what);
+                return Ok(done);
+            }
             Err(error @ CheckpointError::Disk { .. }) => error,
             Err(error) => return Err(Impatience::Unusable(error)),
         };
         telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
-        telemetry.waiting(&format!("{what}: {error}; free space or repair the disk"), handles.clock.now());
+        let (reason, wait) = (format!("{what}: {error}; free space or repair the disk"), backoff.next_wait());
+        // Pages may well come meanwhile: that doesn't make it work.
+        telemetry.held_up(what, &reason, wait, handles.clock.now());
         tokio::select! {
             biased;
             () = shutdown.begun() => return Err(Impatience::Ending),
-            () = backoff.wait() => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }

@@ -78,7 +78,7 @@ impl Lanes {
                 }
                 // Nothing at all is readable: an outage. Whoever called tries all of it again.
                 Err(Trouble::Unreadable(reason)) if !self.reader.client.answered_since(began) => {
-                    self.unreadable(&reason);
+                    self.unreadable(&reason, None);
                     span.outage = Some(at..range.end);
                     at = range.end;
                 }

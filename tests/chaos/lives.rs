@@ -1,0 +1,122 @@
+//! The lives of the process, each with an ingestion server of its own: so each accepted row is known to be of one life,
+//! whatever was still under way when the life before ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode};
+use jiff::Timestamp;
+use nordpass_sentinel::simulator::faults::{Faults, Plan};
+use nordpass_sentinel::simulator::server::Server;
+use nordpass_sentinel::simulator::{Ending, Endpoint, Gate, Reply, RequestLog, Service};
+
+use crate::ledger::{Ledger, NUMBER};
+use crate::port::listen;
+use crate::support::{World, now};
+
+/// All lives so far.
+#[derive(Default)]
+pub struct Lives {
+    lives: Vec<(Arc<Life>, Server)>,
+    requests: Arc<AtomicU64>,
+}
+
+/// One life's view of the destination.
+struct Life {
+    ledger: Arc<Ledger>,
+    /// The ledger behind the world's faults.
+    gate: Gate,
+    requests: Arc<AtomicU64>,
+}
+
+impl Service for Life {
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.ledger.endpoint(path)
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut numbered = request.clone();
+        numbered.headers_mut().insert(NUMBER, HeaderValue::from(number));
+        let reply = self.gate.handle(&numbered, now);
+        if reply.ending == Ending::Whole && reply.status() == StatusCode::NO_CONTENT {
+            self.ledger.answered(number);
+        }
+        reply
+    }
+}
+
+/// One accepted copy of a row.
+#[derive(Clone, Copy, Debug)]
+pub struct Copy {
+    /// Which life sent it, counted from 1.
+    pub life: usize,
+    /// The request; they count through all lives.
+    pub request: u64,
+    /// Whether the request was answered, and its answer not lost on the wire.
+    pub answered: bool,
+}
+
+impl Lives {
+    /// A new life begins. Where its destination is.
+    pub async fn begin(&mut self, world: &World) -> String {
+        let ledger = Arc::new(Ledger::new(world.simulation.ingestion().clone()));
+        let gate = world.simulation.gate(ledger.clone());
+        let life = Arc::new(Life { ledger, gate, requests: self.requests.clone() });
+        // The faults are inside; out here nothing goes wrong, and nothing is logged twice.
+        let none = Faults::new(Plan::default(), Timestamp::from_second(now()).expect("a time"));
+        let tokens = world.simulation.entra().tokens().clone();
+        let outer = Gate::new(life.clone(), Arc::new(none), tokens, RequestLog::default());
+        let server = listen(outer, world.authority.as_ref(), 0).await;
+        let url = server.url();
+        self.lives.push((life, server));
+        url
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.lives.len()
+    }
+
+    /// Rows accepted from a life, those included that were still under way when it ended.
+    pub fn rows_of(&self, life: usize) -> usize {
+        self.lives[life - 1].0.ledger.books().asim.values().map(Vec::len).sum()
+    }
+
+    /// Every accepted row by id, its copies in the order in which they were accepted.
+    pub fn copies(&self) -> BTreeMap<u128, Vec<Copy>> {
+        let mut copies: BTreeMap<u128, Vec<Copy>> = BTreeMap::new();
+        for (number, (life, _)) in self.lives.iter().enumerate() {
+            let books = life.ledger.books();
+            for (id, deliveries) in &books.asim {
+                let here = deliveries.iter().map(|delivery| Copy {
+                    life: number + 1,
+                    request: delivery.request,
+                    answered: books.answered.contains(&delivery.request),
+                });
+                copies.entry(*id).or_default().extend(here);
+            }
+        }
+        copies
+    }
+
+    /// The probe of each id. The error: an id that stood for two events.
+    pub fn probes(&self) -> Result<BTreeMap<u128, String>, String> {
+        let mut probes = BTreeMap::new();
+        for (life, _) in &self.lives {
+            let books = life.ledger.books();
+            if let Some(id) = books.confused.first() {
+                return Err(format!("the id {id:032x} stands for two events"));
+            }
+            for (id, probe) in &books.probes {
+                match probes.insert(*id, probe.clone()) {
+                    Some(known) if known != *probe => return Err(format!("the id {id:032x} stands for two events")),
+                    _ => {}
+                }
+            }
+        }
+        Ok(probes)
+    }
+}
