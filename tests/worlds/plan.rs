@@ -321,6 +321,8 @@ impl Plan {
             Late::Days => 50 * HOUR,
             _ if unprovable => 50 * HOUR,
             Late::Hours => 3 * HOUR,
+            // What appears in a time that was read already, behind the overlap: the hourly sweep's.
+            _ if self.drift > 0 => 3 * HOUR,
             // A second that stays unreadable is tried again after five minutes at most; the rest is back-off.
             Late::Never | Late::Overlap => 40 * MINUTE,
         }
