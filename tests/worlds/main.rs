@@ -42,8 +42,8 @@ use report::{Outcome, Sum};
 use world::World;
 
 /// Of each kind, in a plain test run.
-const FIXED: u64 = 120;
-const FRESH: u64 = 120;
+const FIXED: u64 = 200;
+const FRESH: u64 = 200;
 
 /// After so many failed worlds there is enough to do.
 const MOST_FAILURES: usize = 10;
