@@ -61,6 +61,12 @@ pub enum Refusal {
 /// How often an unreadable or late answer is asked for again before the query is given up.
 const UNREADABLE_TRIES: u32 = 4;
 
+/// After so many 5xx for one query it is asked whether the API answers others. About a minute and a half.
+const UNAVAILABLE_TRIES: u32 = 8;
+
+/// Where to ask whether the API answers at all: a single second of so long ago.
+const CONTROL_AGE: i64 = 30 * 86_400;
+
 /// The API, as the reading code sees it.
 pub struct Client {
     settings: Settings,
@@ -73,6 +79,9 @@ pub struct Client {
     /// When a page last came.
     answered: Mutex<Option<Instant>>,
 }
+
+/// The kind of failure that says nothing about the query, unless others are answered meanwhile.
+const UNAVAILABLE: &str = "unavailable";
 
 enum Attempt {
     Page(Page),
@@ -146,7 +155,7 @@ impl Client {
     /// One page, however long it takes.
     pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, Refusal> {
         let mut backoff = Backoff::new(self.handles.random.clone());
-        let (mut unreadable, mut timeouts) = (0, 0);
+        let (mut unreadable, mut timeouts, mut unavailable) = (0, 0, 0);
         loop {
             self.take_turn(priority).await?;
             let attempt = tokio::select! {
@@ -156,7 +165,7 @@ impl Client {
             };
             let wait = match attempt {
                 Attempt::Page(page) => {
-                    *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    self.answered();
                     self.telemetry.working();
                     return Ok(page);
                 }
@@ -187,12 +196,41 @@ impl Client {
                         self.turns.pause(Instant::now() + wait);
                     }
                     self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
+                    unavailable += u32::from(kind == UNAVAILABLE);
+                    // An event that the API itself stumbles over must not hold up all others.
+                    if unavailable >= UNAVAILABLE_TRIES {
+                        unavailable = 0;
+                        if self.answers_others(priority).await? {
+                            return Err(Refusal::Unreadable(reason));
+                        }
+                    }
                     wait
                 }
             };
             self.telemetry.add(&metrics::RETRIES, 1);
             self.sleep(wait).await?;
         }
+    }
+
+    fn answered(&self) {
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether the API answers a small question about another time: then it isn't down.
+    async fn answers_others(&self, priority: Priority) -> Result<bool, Refusal> {
+        self.take_turn(priority).await?;
+        let at = self.safe_now() - CONTROL_AGE;
+        let query = Query { timestamp_from: at, timestamp_to: at + 1, page: 1, per_page: 1, user_uuids: Vec::new() };
+        let attempt = tokio::select! {
+            biased;
+            attempt = self.attempt(&query) => attempt,
+            () = self.shutdown.begun() => return Err(Refusal::Ending),
+        };
+        let answers = matches!(attempt, Attempt::Page(_));
+        if answers {
+            self.answered();
+        }
+        Ok(answers)
     }
 
     async fn sleep(&self, wait: Duration) -> Result<(), Refusal> {
@@ -294,7 +332,7 @@ impl Client {
                 "not found",
                 "NordPass doesn't know the endpoint (404): check its URL, which the Admin Panel shows".to_owned(),
             ),
-            _ => ("unavailable", format!("NordPass answers {}", status.as_u16())),
+            _ => (UNAVAILABLE, format!("NordPass answers {}", status.as_u16())),
         };
         let at_least = match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => retry_after(answer.headers(), now),
