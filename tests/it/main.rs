@@ -4,7 +4,6 @@ mod burst;
 mod cli;
 mod dead_letters;
 mod health;
-mod kill;
 mod pipelines;
 mod ranges;
 mod recordings;
