@@ -5,7 +5,6 @@ mod cli;
 mod dead_letters;
 mod endless;
 mod health;
-mod kill;
 mod pipelines;
 mod ranges;
 mod recordings;
