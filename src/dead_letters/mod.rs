@@ -144,6 +144,9 @@ impl DeadLetters {
     }
 }
 
+/// What waits while letters can't be written.
+const PART: &str = "dead letters";
+
 impl DeadLetters {
     /// Writes letters however long the disk refuses, and says meanwhile what it waits for. Answers how many were new.
     pub async fn keep(&self, letters: &[DeadLetter], handles: &Handles, telemetry: &Component) -> usize {
@@ -151,6 +154,7 @@ impl DeadLetters {
         loop {
             match self.write(letters).await {
                 Ok(new) => {
+                    telemetry.released(PART);
                     telemetry.add(&metrics::DEAD_LETTERS, new as u64);
                     return new;
                 }
@@ -159,7 +163,8 @@ impl DeadLetters {
                     telemetry.add(&metrics::RETRIES, 1);
                     let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
                     let wait = backoff.next_wait();
-                    telemetry.trying_again(&reason, wait, handles.clock.now());
+                    // Other records may well be delivered meanwhile: that doesn't make it work.
+                    telemetry.held_up(PART, &reason, wait, handles.clock.now());
                     tokio::time::sleep(wait).await;
                 }
             }

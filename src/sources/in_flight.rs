@@ -142,11 +142,14 @@ mod tests {
     async fn bounded_in_bytes() {
         let (in_flight, mut receipts) = in_flight();
         let (acknowledgement, receipt) = Acknowledgement::new();
-        in_flight.push(Some(receipt), 2 * BYTES, 0).await.unwrap();
+        in_flight.push(Some(receipt), BYTES / 4, 0).await.unwrap();
+        for _ in 0..3 {
+            in_flight.push(None, BYTES, 0).await.unwrap();
+        }
         let mut second = Box::pin(in_flight.push(None, 1, 1));
         assert!(futures::poll!(&mut second).is_pending());
         acknowledgement.delivered();
-        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0; 4]));
         second.await.unwrap();
         drop(receipts);
         assert!(in_flight.push(None, 1, 2).await.is_err());

@@ -1,9 +1,9 @@
 //! How many bytes of text may be under way without an acknowledgement: this bounds a source's memory while a sink is
 //! slow or down.
 //!
-//! Something goes as long as there is any room at all, so the bound is passed by one page or block at most. It must not
-//! wait for all the room that it needs: a record that a sink has to keep for hours (one that Azure refuses, without a
-//! proof) takes some, and a page as large as the whole would then wait for a proof that only later pages can bring.
+//! A record that a sink has to keep for hours (one that Azure refuses, without a proof) takes the room of its whole page,
+//! and only later pages can bring the proof. So something goes as long as there is any room at all, and nothing takes more
+//! than a quarter of it: the bound is passed by one page or block, and with very large ones there are four at most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,11 +27,12 @@ pub struct Share {
 impl Room {
     /// Room for so many bytes.
     pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most: most.max(1), used: Mutex::new(0), freed: Notify::new() })
+        Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new() })
     }
 
-    /// Waits while there is none, and takes `bytes` of it.
+    /// Waits while there is none, and takes `bytes` of it, or a quarter of all where that is less.
     pub async fn take(self: &Arc<Self>, bytes: usize) -> Share {
+        let bytes = bytes.min(self.most / 4);
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
             // Registered before the look, so that no change is missed.
@@ -66,21 +67,24 @@ mod tests {
     #[tokio::test]
     async fn full_is_full_until_something_is_dropped() {
         let room = Room::new(100);
-        let first = room.take(60).await;
-        let second = room.take(60).await;
-        let mut third = Box::pin(room.take(1));
-        assert!(futures::poll!(&mut third).is_pending());
-        drop(first);
-        third.await;
-        drop(second);
+        let mut kept = Vec::new();
+        for _ in 0..5 {
+            kept.push(room.take(24).await);
+        }
+        let mut next = Box::pin(room.take(1));
+        assert!(futures::poll!(&mut next).is_pending());
+        kept.pop();
+        next.await;
+        kept.clear();
         assert_eq!(*room.lock(), 0);
     }
 
     /// Simulated world 1533: a page as large as all the room waited for a share that only later pages could free.
     #[tokio::test]
-    async fn something_as_large_as_all_of_it_does_not_wait_for_a_share_that_is_kept() {
+    async fn something_as_large_as_all_of_it_neither_waits_for_a_share_that_is_kept_nor_keeps_all_of_it() {
         let room = Room::new(100);
         let _kept = room.take(1).await;
+        let _large = room.take(1_000).await;
         room.take(1_000).await;
     }
 }

@@ -350,9 +350,9 @@ impl Component {
     fn works_again(&self, since: Timestamp) {
         let waited = self.now().map(|now| (now.as_second() - since.as_second()).max(0));
         let after = waited.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
-        tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again{after}");
         let waits = matches!(self.state(), ComponentState::Waiting { .. });
         if !waits {
+            tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again{after}");
             self.states().told.clear();
             self.set(&metrics::WAITING, 0.0);
         }
@@ -390,8 +390,11 @@ impl Component {
         let mut states = self.states();
         let before = std::mem::replace(&mut states.whole, ComponentState::Working);
         drop(states);
-        if let ComponentState::Waiting { since, .. } = before {
-            self.works_again(since);
+        match before {
+            ComponentState::Waiting { since, .. } => self.works_again(since),
+            // From the beginning on the metric says 0 where nothing is waited for.
+            ComponentState::Starting if self.state() == ComponentState::Working => self.set(&metrics::WAITING, 0.0),
+            _ => {}
         }
     }
 

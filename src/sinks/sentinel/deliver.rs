@@ -9,7 +9,7 @@
 //! - Everything else says nothing about the rows: wait, and try again for ever.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub struct Courier {
     /// The highest number among the requests that each stream has accepted: the proof. Numbers, because an answer may
     /// come late: what was accepted before a refusal says nothing about it.
     pub accepted: Vec<AtomicU64>,
+    /// How many records of each stream were buried on an empty request's word since it last accepted rows.
+    pub trusted: Vec<AtomicU32>,
     /// The longest body that was accepted, in bytes after gzip.
     pub longest: AtomicUsize,
     /// Streams whose table wants the rows of a request within 30 minutes.
@@ -96,7 +98,7 @@ pub struct Suspect {
 struct Work {
     rows: Rows,
     encoded: Option<Encoded>,
-    /// Where this, or a batch that it was part of, was refused: what is known.
+    /// Of a single row that was refused: what is known.
     doubt: Option<Doubt>,
 }
 
@@ -118,20 +120,22 @@ impl Courier {
                 None => rows.encode_aside(self.settings.gzip_level).await,
             };
             if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
-                self.halve(rows, doubt, &mut work);
+                self.halve(rows, &mut work);
                 continue;
             }
+            let accepted = self.accepted[stream].load(Ordering::Acquire);
             match self.send(stream, &encoded, &self.request_id(), None).await {
                 Sent::Accepted { number } => {
                     refused_in_a_row = 0;
                     backoff.reset();
                     self.accepted[stream].fetch_max(number, Ordering::AcqRel);
+                    self.trusted[stream].store(0, Ordering::Release);
                     self.arrived(stream, rows, &encoded);
                 }
                 Sent::TooLarge(refusal) if rows.len() == 1 && refusal.code.as_deref() == Some(TOO_LONG) => {
                     self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
-                Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, doubt, &mut work),
+                Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, &mut work),
                 // Only who brings a deadline gives up.
                 Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), doubt }),
                 Sent::Refused(refusal)
@@ -142,9 +146,8 @@ impl Courier {
                 }
                 // A 413 for one small record is a proxy's: it needs the same proof as any refusal.
                 Sent::Refused(refusal) | Sent::TooLarge(refusal) => {
-                    let doubt = doubt.unwrap_or_else(|| Doubt::new(self.sent.load(Ordering::Acquire)));
                     if rows.len() > 1 && refused_in_a_row < REFUSED_IN_A_ROW {
-                        self.halve(rows, Some(doubt), &mut work);
+                        self.halve(rows, &mut work);
                         continue;
                     }
                     if rows.len() > 1 {
@@ -153,10 +156,12 @@ impl Courier {
                         self.all_refused(stream, &refusal, wait);
                         tokio::time::sleep(wait).await;
                         refused_in_a_row = 0;
-                        work.push(Work { rows, encoded: Some(encoded), doubt: Some(doubt) });
+                        work.push(Work { rows, encoded: Some(encoded), doubt: None });
                         continue;
                     }
-                    match self.weigh(stream, doubt, &refusal, &encoded).await {
+                    // What its batch was refused for needn't have been this record.
+                    let doubt = doubt.unwrap_or_else(|| Doubt::new(self.sent.load(Ordering::Acquire)));
+                    match self.weigh(stream, doubt, accepted, &refusal, &encoded).await {
                         Finding::Proven => {
                             self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
                         }
@@ -176,13 +181,13 @@ impl Courier {
 
     /// Which half comes first is left to chance: if the same records kept coming first, a few bad ones in front could
     /// keep the good ones behind them waiting.
-    fn halve(&self, rows: Rows, doubt: Option<Doubt>, work: &mut Vec<Work>) {
+    fn halve(&self, rows: Rows, work: &mut Vec<Work>) {
         let (first, second) = rows.split();
         let mut halves = [first, second];
         if self.handles.random.next_u64() & 1 == 1 {
             halves.reverse();
         }
-        work.extend(halves.map(|rows| Work { rows, encoded: None, doubt }));
+        work.extend(halves.map(|rows| Work { rows, encoded: None, doubt: None }));
     }
 
     /// Whether a 413 can't be the record's fault: a request at least as long was accepted, or any server would take it.

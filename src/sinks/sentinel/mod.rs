@@ -24,7 +24,7 @@ mod settings;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -79,6 +79,7 @@ fn courier(
     let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
+    let trusted = settings.streams.iter().map(|_| AtomicU32::new(0)).collect();
     let time_limited = settings.streams.iter().map(|_| AtomicBool::new(false)).collect();
     let paused_until = Mutex::new(Instant::now());
     Ok(Courier {
@@ -90,6 +91,7 @@ fn courier(
         telemetry,
         sent: AtomicU64::new(0),
         accepted,
+        trusted,
         longest: AtomicUsize::new(0),
         time_limited,
         troubles: Mutex::default(),

@@ -322,6 +322,28 @@ async fn an_outage_of_400_that_comes_again_proves_nothing() {
     rig.end().await;
 }
 
+/// An edited stream declaration reaches Azure's nodes one by one: an old one takes a half, then all rows are refused, and
+/// an empty array is accepted all the while. One acceptance must not bury the rest of the batch.
+#[tokio::test(start_paused = true)]
+async fn rows_that_are_all_refused_while_an_empty_array_is_accepted_are_waited_for() {
+    let edited = Arc::new(AtomicBool::new(true));
+    let gate = edited.clone();
+    let mut rig = rig(move |number, rows| match number {
+        0 => 400,
+        1 => 204,
+        _ if rows.is_empty() || !gate.load(Ordering::Relaxed) => 204,
+        _ => 400,
+    })
+    .await;
+    let receipt = rig.send(0, &rows(0..100)).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(rig.dead().len(), 0);
+    edited.store(false, Ordering::Relaxed);
+    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!((rig.accepted().len(), rig.dead().len()), (100, 0));
+    rig.end().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_an_empty_array_is_refused_the_next_accepted_request_is_the_proof() {
     let mut rig = rig(|_, rows| if rows.is_empty() || holds(rows, 0) { 400 } else { 204 }).await;

@@ -128,11 +128,7 @@ impl Client {
             self.take_turn(Priority::Live).await?;
             let now = self.safe_now();
             let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: vec![] };
-            let attempt = tokio::select! {
-                biased;
-                attempt = self.attempt(&query) => attempt,
-                () = self.shutdown.begun() => return Err(Refusal::Ending),
-            };
+            let attempt = self.unless_ending(&query).await?;
             if self.time.is_known() || matches!(attempt, Attempt::Page(_)) {
                 return Ok(());
             }
@@ -158,11 +154,7 @@ impl Client {
         let (mut unreadable, mut timeouts, mut unavailable) = (0, 0, 0);
         loop {
             self.take_turn(priority).await?;
-            let attempt = tokio::select! {
-                biased;
-                attempt = self.attempt(query) => attempt,
-                () = self.shutdown.begun() => return Err(Refusal::Ending),
-            };
+            let attempt = self.unless_ending(query).await?;
             let wait = match attempt {
                 Attempt::Page(page) => {
                     self.answered();
@@ -201,7 +193,17 @@ impl Client {
                     if unavailable >= UNAVAILABLE_TRIES {
                         unavailable = 0;
                         if self.answers_others(priority).await? {
-                            return Err(Refusal::Unreadable(reason));
+                            // Once more: an outage may have ended just before that.
+                            self.take_turn(priority).await?;
+                            let attempt = self.unless_ending(query).await?;
+                            return match attempt {
+                                Attempt::Page(page) => {
+                                    self.answered();
+                                    self.telemetry.working();
+                                    Ok(page)
+                                }
+                                _ => Err(Refusal::Unreadable(reason)),
+                            };
                         }
                     }
                     wait
@@ -221,12 +223,7 @@ impl Client {
         self.take_turn(priority).await?;
         let at = self.safe_now() - CONTROL_AGE;
         let query = Query { timestamp_from: at, timestamp_to: at + 1, page: 1, per_page: 1, user_uuids: Vec::new() };
-        let attempt = tokio::select! {
-            biased;
-            attempt = self.attempt(&query) => attempt,
-            () = self.shutdown.begun() => return Err(Refusal::Ending),
-        };
-        let answers = matches!(attempt, Attempt::Page(_));
+        let answers = matches!(self.unless_ending(&query).await?, Attempt::Page(_));
         if answers {
             self.answered();
         }
@@ -246,6 +243,15 @@ impl Client {
         tokio::select! {
             biased;
             () = self.turns.take(priority) => Ok(()),
+            () = self.shutdown.begun() => Err(Refusal::Ending),
+        }
+    }
+
+    /// One request, unless the program ends meanwhile.
+    async fn unless_ending(&self, query: &Query) -> Result<Attempt, Refusal> {
+        tokio::select! {
+            biased;
+            attempt = self.attempt(query) => Ok(attempt),
             () = self.shutdown.begun() => Err(Refusal::Ending),
         }
     }

@@ -162,7 +162,11 @@ impl Lanes {
         }
         while let Some(Deferred { range, wait, .. }) = Deferred::take_due(&mut pending.doubtful) {
             // It was read: what the API has forgotten of it since is no gap.
-            let range = range.start.max(oldest(now))..range.end;
+            let (start, end) = (range.start.max(oldest(now)), range.end);
+            let range = start..end.min(start + FIRST_SLICE);
+            if range.end < end {
+                pending.doubtful.push(Deferred { range: range.end..end, at: Instant::now(), wait });
+            }
             if !range.is_empty() && !self.reader.distrusts() {
                 return Pick::Piece(Piece { range, wait, doubtful: true });
             }
