@@ -220,7 +220,27 @@ impl Plan {
         }
         plan.plan_faults(&mut draw);
         plan.plan_actions(&mut draw);
+        // What came later draws from a dice of its own, so that the worlds of all other seeds stay as they were.
+        let mut draw = Drawer(Dice::new(seed ^ 0x0add_ed1a_7e12));
+        if draw.chance(0.06) {
+            plan.stand_still(&mut draw);
+        }
+        plan.actions.sort_by_key(|(at, _)| *at);
         plan
+    }
+
+    /// The destination can't be reached from the first moment on, and there is far more to read than there is room for.
+    /// Small pages make the bound a narrow one.
+    fn stand_still(&mut self, draw: &mut Drawer) {
+        self.history = draw.size(500, 800);
+        for tuning in &mut self.tunings {
+            tuning.in_flight = SMALL_IN_FLIGHT;
+            tuning.page_size = draw.between(5, 10);
+            tuning.concurrency = draw.between(1, 4);
+            tuning.requests_per_second = tuning.requests_per_second.max(10);
+        }
+        let until = draw.between(self.chaos / 2, self.chaos);
+        self.actions.extend([(0, Action::Cut(Host::Ingestion)), (until, Action::Restore(Host::Ingestion))]);
     }
 
     fn plan_faults(&mut self, draw: &mut Drawer) {
