@@ -378,6 +378,8 @@ pub struct Lives {
     pub snapshots: Vec<Snapshot>,
     /// How many of them ended with a crash.
     pub crashes: u64,
+    /// In how many of them a component panicked.
+    pub panics: u64,
     /// How often each planned fault happened.
     pub faults: Vec<u64>,
 }

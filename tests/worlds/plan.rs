@@ -36,6 +36,8 @@ pub enum Action {
     CrashAtDisk(u64),
     /// … at the so-manieth request; the other side has taken it, or not.
     CrashAtRequest(u64, bool),
+    /// A bug in a component: it panics at the so-manieth request; the other side has taken it, or not.
+    PanicAtRequest(u64, bool),
     /// SIGTERM, and a new start: possibly with other settings.
     Restart,
     /// The NordPass token is revoked, until the second action.
@@ -225,6 +227,9 @@ impl Plan {
         if draw.chance(0.06) {
             plan.stand_still(&mut draw);
         }
+        if draw.chance(0.15) {
+            plan.plan_panic(&mut draw);
+        }
         plan.actions.sort_by_key(|(at, _)| *at);
         plan
     }
@@ -241,6 +246,18 @@ impl Plan {
         }
         let until = draw.between(self.chaos / 2, self.chaos);
         self.actions.extend([(0, Action::Cut(Host::Ingestion)), (until, Action::Restore(Host::Ingestion))]);
+    }
+
+    /// At any time, or while a drain sends the last rows: then somebody still waits for what the panic drops.
+    fn plan_panic(&mut self, draw: &mut Drawer) {
+        let latest = draw.of(&[MINUTE, self.chaos]);
+        let (at, taken) = (draw.between(0, latest), draw.chance(0.5));
+        if draw.chance(0.5) {
+            self.actions.push((at, Action::PanicAtRequest(draw.between(0, 3), taken)));
+            self.actions.push((at, Action::Restart));
+        } else {
+            self.actions.push((at, Action::PanicAtRequest(draw.between(0, 40), taken)));
+        }
     }
 
     fn plan_faults(&mut self, draw: &mut Drawer) {

@@ -58,7 +58,9 @@ impl Outcome {
         }
         for (_, action) in &world.plan.actions {
             let name = match action {
-                Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..) => continue,
+                Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..) | Action::PanicAtRequest(..) => {
+                    continue;
+                }
                 Action::Restart => "restart with other settings",
                 Action::Revoke => "token revoked",
                 Action::Forbid => "role missing",
@@ -76,6 +78,7 @@ impl Outcome {
             *troubles.entry(name).or_default() += 1;
         }
         *troubles.entry("crash").or_default() += world.lives.crashes;
+        *troubles.entry("panic of a component").or_default() += world.lives.panics;
         let (late, held) = (&world.traffic.events, world.traffic.held_back.len());
         *troubles.entry("late event").or_default() +=
             late.iter().filter(|event| event.visible_at > event.timestamp).count() as u64;
