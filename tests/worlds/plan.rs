@@ -230,6 +230,9 @@ impl Plan {
         if draw.chance(0.15) {
             plan.plan_panic(&mut draw);
         }
+        if draw.chance(0.1) {
+            plan.plan_two_refusals(&mut draw);
+        }
         plan.actions.sort_by_key(|(at, _)| *at);
         plan
     }
@@ -246,6 +249,29 @@ impl Plan {
         }
         let until = draw.between(self.chaos / 2, self.chaos);
         self.actions.extend([(0, Action::Cut(Host::Ingestion)), (until, Action::Restore(Host::Ingestion))]);
+    }
+
+    /// The destination refuses everything with 400, works for some seconds, and refuses everything again: one turn of its
+    /// answers mustn't pass for a proof against a record. Two turns are one by design, so there is no third spell.
+    fn plan_two_refusals(&mut self, draw: &mut Drawer) {
+        let refuses =
+            |(name, fault): &(&str, Fault)| *name == "400" && fault.when.endpoint == Some(Endpoint::Ingestion);
+        if self.faults.iter().any(refuses) {
+            return;
+        }
+        let latest = draw.of(&[2 * MINUTE, self.chaos / 2]);
+        let mut at = draw.between(0, latest);
+        for _ in 0..2 {
+            let until = at + draw.between(5, 120);
+            let when = When {
+                endpoint: Some(Endpoint::Ingestion),
+                after: Some(Duration::from_secs(at)),
+                before: Some(Duration::from_secs(until)),
+                ..When::default()
+            };
+            self.faults.insert(0, ("400", Fault { when, effect: status(400, None), delay: Duration::ZERO }));
+            at = until + draw.between(1, 40);
+        }
     }
 
     /// At any time, or while a drain sends the last rows: then somebody still waits for what the panic drops.
