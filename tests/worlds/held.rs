@@ -1,4 +1,4 @@
-//! What the process must be holding in memory: events that it was shown and that the destination hasn't accepted.
+//! What the process must be holding in memory: events that it was shown and that not every destination has accepted.
 //!
 //! However long a sink stands still, that has a bound: the source's `max_in_flight_bytes`, and a few pages in hand. The
 //! bytes are counted from outside, in the answers that reached the process.
@@ -32,7 +32,10 @@ pub struct Held {
     /// Bytes of each, by probe.
     shown: HashMap<String, u64>,
     bytes: u64,
-    accepted: HashSet<String>,
+    /// Accepted rows: their event's probe, and whether they are the official connector's.
+    accepted: HashSet<(String, bool)>,
+    /// Whether the official connector's table is a destination, too.
+    both: bool,
     tuning: Option<Tuning>,
     largest_page: u64,
     life: u64,
@@ -44,17 +47,17 @@ pub struct Held {
 
 impl Held {
     /// A life begins, with nothing in memory.
-    pub fn begin(&mut self, life: u64, tuning: Tuning) {
+    pub fn begin(&mut self, life: u64, tuning: Tuning, both: bool) {
         self.shown.clear();
         (self.bytes, self.largest_page) = (0, 0);
-        (self.life, self.tuning) = (life, Some(tuning));
+        (self.life, self.tuning, self.both) = (life, Some(tuning), both);
     }
 
     /// An answer has reached the process; since the last one these events' rows were accepted. Questions for a count
     /// alone (one event a page) leave nothing in memory.
-    pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<String>) {
-        for probe in accepted {
-            self.accepted(probe);
+    pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<(String, bool)>) {
+        for row in accepted {
+            self.accepted(row);
         }
         let counting = serde_json::from_slice::<Question>(question).is_ok_and(|question| question.per_page == 1);
         let Ok(Answer { data }) = serde_json::from_slice(answer) else { return };
@@ -65,7 +68,7 @@ impl Held {
         for event in data {
             let Some(probe) = probe_of(event.get()) else { continue };
             let bytes = event.get().len() as u64;
-            if !self.accepted.contains(&probe) && self.shown.insert(probe, bytes).is_none() {
+            if !self.is_everywhere(&probe) && self.shown.insert(probe, bytes).is_none() {
                 self.bytes += bytes;
             }
         }
@@ -80,10 +83,18 @@ impl Held {
     }
 
     /// A row of this event was accepted.
-    fn accepted(&mut self, probe: String) {
-        if let Some(bytes) = self.shown.remove(&probe) {
+    fn accepted(&mut self, row: (String, bool)) {
+        let probe = row.0.clone();
+        self.accepted.insert(row);
+        if self.is_everywhere(&probe)
+            && let Some(bytes) = self.shown.remove(&probe)
+        {
             self.bytes -= bytes;
         }
-        self.accepted.insert(probe);
+    }
+
+    fn is_everywhere(&self, probe: &str) -> bool {
+        let has = |official| self.accepted.contains(&(probe.to_owned(), official));
+        has(false) && (!self.both || has(true))
     }
 }

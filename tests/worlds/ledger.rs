@@ -52,8 +52,9 @@ pub struct Books {
     /// For each stream's path: in which life and when a request was accepted last, and when one was refused with 400
     /// first. Nothing but the poisoned record is refused so.
     pub streams: BTreeMap<String, Stream>,
-    /// The probes of ASIM rows that were accepted since somebody last took this list.
-    pub news: Vec<String>,
+    /// The probes of rows that were accepted since somebody last took this list, and whether it was in the official
+    /// connector's table.
+    pub news: Vec<(String, bool)>,
 }
 
 /// What a stream has answered in the latest life of the process that used it.
@@ -115,9 +116,7 @@ impl Ledger {
                 Some(_) => {}
                 None => _ = books.probes.insert(id, probe.to_owned()),
             }
-            if !official {
-                books.news.push(probe.to_owned());
-            }
+            books.news.push((probe.to_owned(), official));
             let table = if official { &mut books.official } else { &mut books.asim };
             table.entry(id).or_default().push(delivery);
         }

@@ -63,6 +63,9 @@ struct Shared {
     requests: AtomicU64,
     /// At which request the machine goes down, and whether the other side has that request by then.
     down_at: Mutex<Option<(u64, bool)>>,
+    /// The same for a panic.
+    panic_at: Mutex<Option<(u64, bool)>>,
+    panicked: AtomicBool,
 }
 
 impl MachineNetwork {
@@ -75,12 +78,30 @@ impl MachineNetwork {
             went_down: Notify::new(),
             requests: AtomicU64::new(0),
             down_at: Mutex::new(None),
+            panic_at: Mutex::new(None),
+            panicked: AtomicBool::new(false),
         }))
     }
 
     /// What the process has to hold in memory.
     pub fn held(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Panics in whoever sends the `number`th request from now on (0: the next).
+    pub fn panic_at(&self, number: u64, taken: bool) {
+        let at = self.0.requests.load(Ordering::Relaxed) + number;
+        *self.0.panic_at.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, taken));
+    }
+
+    /// Without a panic, if there was none yet.
+    pub fn spare(&self) {
+        *self.0.panic_at.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether there was one since this was last asked.
+    pub fn take_panicked(&self) -> bool {
+        self.0.panicked.swap(false, Ordering::Relaxed)
     }
 
     /// Goes down at the `number`th request from now on (0: the next).
@@ -126,6 +147,17 @@ impl MachineNetwork {
             }
             self.go_down();
             return std::future::pending().await;
+        }
+        let bug = *self.0.panic_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, taken)) = bug
+            && number >= at
+        {
+            self.spare();
+            if taken {
+                let _ = client.send(request).await;
+            }
+            self.0.panicked.store(true, Ordering::Relaxed);
+            panic!("ordered by the world");
         }
         let question = (request.uri().host() == Some(host(Host::Nordpass))).then(|| request.body().clone());
         let answer = client.send(request).await;

@@ -36,6 +36,8 @@ pub enum Action {
     CrashAtDisk(u64),
     /// … at the so-manieth request; the other side has taken it, or not.
     CrashAtRequest(u64, bool),
+    /// A bug in a component: it panics at the so-manieth request; the other side has taken it, or not.
+    PanicAtRequest(u64, bool),
     /// SIGTERM, and a new start: possibly with other settings.
     Restart,
     /// The NordPass token is revoked, until the second action.
@@ -220,7 +222,68 @@ impl Plan {
         }
         plan.plan_faults(&mut draw);
         plan.plan_actions(&mut draw);
+        // What came later draws from a dice of its own, so that the worlds of all other seeds stay as they were.
+        let mut draw = Drawer(Dice::new(seed ^ 0x0add_ed1a_7e12));
+        if draw.chance(0.06) {
+            plan.stand_still(&mut draw);
+        }
+        if draw.chance(0.15) {
+            plan.plan_panic(&mut draw);
+        }
+        if draw.chance(0.1) {
+            plan.plan_two_refusals(&mut draw);
+        }
+        plan.actions.sort_by_key(|(at, _)| *at);
         plan
+    }
+
+    /// The destination can't be reached from the first moment on, and there is far more to read than there is room for.
+    /// Small pages make the bound a narrow one.
+    fn stand_still(&mut self, draw: &mut Drawer) {
+        self.history = draw.size(500, 800);
+        for tuning in &mut self.tunings {
+            tuning.in_flight = SMALL_IN_FLIGHT;
+            tuning.page_size = draw.between(5, 10);
+            tuning.concurrency = draw.between(1, 4);
+            tuning.requests_per_second = tuning.requests_per_second.max(10);
+        }
+        let until = draw.between(self.chaos / 2, self.chaos);
+        self.actions.extend([(0, Action::Cut(Host::Ingestion)), (until, Action::Restore(Host::Ingestion))]);
+    }
+
+    /// The destination refuses everything with 400, works for some seconds, and refuses everything again: one turn of its
+    /// answers mustn't pass for a proof against a record. Two turns are one by design, so there is no third spell.
+    fn plan_two_refusals(&mut self, draw: &mut Drawer) {
+        let refuses =
+            |(name, fault): &(&str, Fault)| *name == "400" && fault.when.endpoint == Some(Endpoint::Ingestion);
+        if self.faults.iter().any(refuses) {
+            return;
+        }
+        let latest = draw.of(&[2 * MINUTE, self.chaos / 2]);
+        let mut at = draw.between(0, latest);
+        for _ in 0..2 {
+            let until = at + draw.between(5, 120);
+            let when = When {
+                endpoint: Some(Endpoint::Ingestion),
+                after: Some(Duration::from_secs(at)),
+                before: Some(Duration::from_secs(until)),
+                ..When::default()
+            };
+            self.faults.insert(0, ("400", Fault { when, effect: status(400, None), delay: Duration::ZERO }));
+            at = until + draw.between(1, 40);
+        }
+    }
+
+    /// At any time, or while a drain sends the last rows: then somebody still waits for what the panic drops.
+    fn plan_panic(&mut self, draw: &mut Drawer) {
+        let latest = draw.of(&[MINUTE, self.chaos]);
+        let (at, taken) = (draw.between(0, latest), draw.chance(0.5));
+        if draw.chance(0.5) {
+            self.actions.push((at, Action::PanicAtRequest(draw.between(0, 3), taken)));
+            self.actions.push((at, Action::Restart));
+        } else {
+            self.actions.push((at, Action::PanicAtRequest(draw.between(0, 40), taken)));
+        }
     }
 
     fn plan_faults(&mut self, draw: &mut Drawer) {

@@ -58,7 +58,6 @@ impl Outcome {
         }
         for (_, action) in &world.plan.actions {
             let name = match action {
-                Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..) => continue,
                 Action::Restart => "restart with other settings",
                 Action::Revoke => "token revoked",
                 Action::Forbid => "role missing",
@@ -69,13 +68,23 @@ impl Outcome {
                 Action::DiskFails(..) => "disk writes fail",
                 Action::ReadsFail(_) => "disk reads fail",
                 Action::Jump(_) => "clock jumps",
-                Action::Unrevoke | Action::Allow | Action::Restore(_) | Action::AcceptSecret | Action::DiskRoom => {
+                // Counted where they happen, or the end of something.
+                Action::Crash
+                | Action::CrashAtDisk(_)
+                | Action::CrashAtRequest(..)
+                | Action::PanicAtRequest(..)
+                | Action::Unrevoke
+                | Action::Allow
+                | Action::Restore(_)
+                | Action::AcceptSecret
+                | Action::DiskRoom => {
                     continue;
                 }
             };
             *troubles.entry(name).or_default() += 1;
         }
         *troubles.entry("crash").or_default() += world.lives.crashes;
+        *troubles.entry("panic of a component").or_default() += world.lives.panics;
         let (late, held) = (&world.traffic.events, world.traffic.held_back.len());
         *troubles.entry("late event").or_default() +=
             late.iter().filter(|event| event.visible_at > event.timestamp).count() as u64;

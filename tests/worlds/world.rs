@@ -173,7 +173,7 @@ impl World {
         let snapshot = self.snapshot().await;
         self.lives.snapshots.push(snapshot);
         let life = self.ledger.next_life();
-        self.network.held().begin(life, self.tuning().clone());
+        self.network.held().begin(life, self.tuning().clone(), self.plan.second);
         let (signal, shutdown) = ShutdownSignal::new();
         let mut process =
             Box::pin(process(self.handles(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
@@ -196,8 +196,7 @@ impl World {
             };
             match end {
                 End::Ended(report) => {
-                    self.ended_by_itself(&report, violations).await;
-                    return if self.settling.is_some() { Fate::Over } else { Fate::Again };
+                    return self.ended_by_itself(&report, violations).await;
                 }
                 End::Down => {
                     drop(process);
@@ -284,7 +283,8 @@ impl World {
         };
         drop(process);
         let Some(report) = ended else { return self.crashed().await };
-        self.complain(&report, violations);
+        let buggy = self.has_panicked();
+        self.complain(&report, buggy, violations);
         let held = oracle::holds_a_suspect(self);
         if report.drain_timed_out && !held && self.settling.as_ref().is_some_and(|settling| settling.arrived) {
             violations.push("the last drain ran out of time though everything works".to_owned());
@@ -292,19 +292,28 @@ impl World {
         self.disk.restart();
     }
 
-    /// The process ended though nobody told it to: only the disk may be the reason, while a component opens.
-    async fn ended_by_itself(&mut self, report: &RunReport, violations: &mut Violations) {
-        self.complain(report, violations);
-        if !self.disk_trouble || report.failures.is_empty() {
+    /// The process ended though nobody told it to: only the disk may be the reason, while a component opens, or a panic.
+    async fn ended_by_itself(&mut self, report: &RunReport, violations: &mut Violations) -> Fate {
+        let buggy = self.has_panicked();
+        self.complain(report, buggy, violations);
+        if !(self.disk_trouble || buggy) || report.failures.is_empty() {
             violations.push("the process ended by itself".to_owned());
         }
         self.disk.restart();
         // What a supervisor does.
         self.pause(Duration::from_secs(10)).await;
+        if self.settling.is_none() || buggy { Fate::Again } else { Fate::Over }
     }
 
-    fn complain(&self, report: &RunReport, violations: &mut Violations) {
-        if self.disk_trouble {
+    /// Whether a component of this life has panicked, as it was ordered to.
+    fn has_panicked(&mut self) -> bool {
+        let panicked = self.network.take_panicked();
+        self.lives.panics += u64::from(panicked);
+        panicked
+    }
+
+    fn complain(&self, report: &RunReport, buggy: bool, violations: &mut Violations) {
+        if self.disk_trouble || buggy {
             return;
         }
         for failure in &report.failures {
@@ -316,6 +325,7 @@ impl World {
     /// time until it is started again.
     async fn crashed(&mut self) {
         self.lives.crashes += 1;
+        self.has_panicked();
         let luck = mix(self.plan.seed ^ mix(self.lives.crashes));
         // The runtime drops what the process had spawned.
         for _ in 0..50 {
@@ -359,6 +369,7 @@ impl World {
             Action::Crash | Action::Restart => {}
             Action::CrashAtDisk(number) => self.disk.go_down_at(*number),
             Action::CrashAtRequest(number, taken) => self.network.go_down_at(*number, *taken),
+            Action::PanicAtRequest(number, taken) => self.network.panic_at(*number, *taken),
             Action::Revoke => self.nordpass.set_token(None),
             Action::Unrevoke => self.nordpass.set_token(Some(&self.plan.api.token)),
             Action::Forbid => self.ingestion.set_forbidden(true),
@@ -400,6 +411,7 @@ impl World {
         self.disk.fail(0..0, std::io::ErrorKind::Other);
         self.disk.fail_next_reads(0, std::io::ErrorKind::Other);
         self.disk_trouble = false;
+        self.network.spare();
         self.clock.set_right();
         self.done = self.plan.actions.len();
         self.settling = Some(Settling { step: Duration::from_secs(30), arrived: false });
