@@ -116,7 +116,8 @@ impl Rows {
         encode((0..self.len()).map(|row| self.text(row)), level)
     }
 
-    /// [`Self::encode`] on whichever core is free. Some milliseconds for a full batch: the sink's loop goes on.
+    /// [`Self::encode`] on whichever core is free. A full batch of the default size takes some milliseconds; the
+    /// sink's loop goes on meanwhile.
     pub async fn encode_aside(self, level: u32) -> (Self, Encoded) {
         let work = tokio::spawn(async move {
             let encoded = self.encode(level);

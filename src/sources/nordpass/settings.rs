@@ -83,8 +83,8 @@ static FIELDS: &[Field] = &[
         kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
         presence: Presence::Default("12582912"),
         doc: "Bytes of pages (JSON) that may be under way without an acknowledgement. With that much under way the source \
-              stops asking: this bounds its memory while a sink is slow or down. With hundreds of sources in one process \
-              a smaller value bounds their sum.",
+              sends nothing more and soon asks nothing more: this bounds its memory while a sink is slow or down. With \
+              hundreds of sources in one process a smaller value bounds their sum.",
     },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
