@@ -46,13 +46,36 @@ pub(super) struct Log {
     len: u64,
     /// The folder and the file's name are durable.
     placed: bool,
+    /// What was there when it was opened is durable, too.
+    settled: bool,
 }
 
 impl Log {
     /// Reads what is there. Nothing is made on disk before the first line.
     pub async fn open(disk: Arc<dyn Disk>, path: PathBuf, each: impl FnMut(Place, &[u8]) + Send) -> io::Result<Self> {
         let len = lines(disk.as_ref(), &path, each).await?;
-        Ok(Self { disk, path, len, placed: false })
+        Ok(Self { disk, path, len, placed: false, settled: len == 0 })
+    }
+
+    /// Makes what was there durable: a process that was killed may have left lines that a power cut would still take.
+    pub async fn settle(&mut self) -> io::Result<()> {
+        if self.settled {
+            return Ok(());
+        }
+        self.disk.sync(&self.path).await?;
+        self.place().await?;
+        self.settled = true;
+        Ok(())
+    }
+
+    async fn place(&mut self) -> io::Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        self.disk.sync_dir(dir).await?;
+        if let Some(data_dir) = dir.parent() {
+            self.disk.sync_dir(data_dir).await?;
+        }
+        self.placed = true;
+        Ok(())
     }
 
     /// Appends whole lines and makes them durable. After an error the same lines can be appended again.
@@ -67,11 +90,7 @@ impl Log {
         }
         self.disk.append_synced(&self.path, lines).await?;
         if !self.placed {
-            self.disk.sync_dir(dir).await?;
-            if let Some(data_dir) = dir.parent() {
-                self.disk.sync_dir(data_dir).await?;
-            }
-            self.placed = true;
+            self.place().await?;
         }
         self.len += lines.len() as u64;
         Ok(())

@@ -126,6 +126,8 @@ impl DeadLetters {
     /// Answers how many were new. After an error the same letters can be written again.
     pub async fn write(&self, letters: &[DeadLetter]) -> io::Result<usize> {
         let mut inner = self.inner.lock().await;
+        // Before one counts as written already.
+        inner.log.settle().await?;
         let mut lines = Vec::new();
         let mut keys = HashSet::new();
         for letter in letters {
@@ -209,7 +211,7 @@ fn key_of(id: EventId, stream: Option<&str>) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::SystemDisk;
+    use crate::handles::{MemoryDisk, SystemDisk};
 
     fn letter(id: u128, stream: &str, record: &str) -> DeadLetter {
         DeadLetter {
@@ -260,6 +262,31 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("a file");
         assert_eq!(text.lines().count(), 2);
         assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    }
+
+    /// Simulated world 9901: a process that was killed had written a letter and not made it durable. The next one found
+    /// it, called it written, and the power cut after that took it.
+    #[tokio::test]
+    async fn a_letter_that_a_killed_process_left_is_made_durable_before_it_counts() {
+        for seed in 0..40 {
+            let disk = MemoryDisk::new();
+            disk.put("data/lock", "");
+            let open = || DeadLetters::open(Arc::new(disk.clone()), Path::new("data"), "sentinel");
+            let letters = [letter(1, "A", "{}")];
+            let killed = open().await.expect("opens");
+            // The folder of dead letters is made, then the letter is appended.
+            disk.go_down_at(1);
+            tokio::select! {
+                _ = killed.write(&letters) => panic!("it was killed"),
+                () = disk.went_down() => {}
+            }
+            disk.restart();
+            let next = open().await.expect("opens");
+            next.write(&letters).await.expect("writes");
+            disk.crash(seed);
+            let text = disk.content("data/dead-letters/sentinel.ndjson").unwrap_or_default();
+            assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1, "seed {seed}");
+        }
     }
 
     #[test]
