@@ -122,6 +122,8 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
     said.push(hear());
     rig.simulation.faults().clear();
     until("the last event to arrive", HOUR, || rig.simulation.ingestion().received().count("afterwards") == 1).await;
+    // It is the proof that Azure means the record that it refuses.
+    pass(5 * MINUTE).await;
     said.push(hear());
     rig.kill(life).await;
 
