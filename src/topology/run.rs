@@ -4,7 +4,7 @@
 //! their input, deliver what they hold, and end in turn; meanwhile the source waits for its receipts and commits.
 //! Nothing is told to stop in the middle, unless the drain's deadline passes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::{ComponentError, Context, Entrance, Input, Output, Shutdown, Shutdown
 use crate::checkpoint::Store;
 use crate::config::{Config, InputRef};
 use crate::handles::Handles;
+use crate::sources;
 use crate::telemetry::{Component, ComponentKind, Telemetry, metrics};
 
 /// How to run.
@@ -55,8 +56,9 @@ pub struct RunReport {
 
 /// Runs a pipeline set to its end: until `shutdown` begins (then it drains), or with `once` until everything is done.
 ///
-/// A source that fails stops alone: another organization's events go on. A transform or a sink that fails, or whose
-/// reader is gone, drains everything. A sink that can't be opened is a failure, and then nothing has run.
+/// A source that fails stops alone: another organization's events go on. When the last of them has ended and one had
+/// failed, when a transform or a sink fails, or when its reader is gone, everything is drained: by its deadline, so that
+/// whoever supervises the process can start it again. A sink that can't be opened is a failure, and then nothing has run.
 pub async fn run(
     config: Config,
     options: RunOptions,
@@ -68,7 +70,7 @@ pub async fn run(
     telemetry.set_clock(handles.clock.clone());
     let (signal, inner) = ShutdownSignal::new();
     let base = Base { data_dir: config.data_dir.clone(), handles, store, shutdown: inner, once: options.once };
-    let mut running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
+    let mut running = Running::default();
     if let Err(failure) = build(config, &base, &telemetry, &mut running).await {
         running.report.failures.push(failure);
         return running.report;
@@ -105,9 +107,12 @@ struct Member {
     upstream: Option<Presence>,
 }
 
+#[derive(Default)]
 struct Running {
     tasks: JoinSet<Result<(), ComponentError>>,
     members: HashMap<Id, Member>,
+    /// The sources of events that haven't ended.
+    reading: HashSet<Id>,
     report: RunReport,
 }
 
@@ -161,7 +166,11 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let entrances = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
         let output = Output::new(entrances, component.clone());
         let context = base.context(component.clone());
-        running.spawn(component, None, source.settings.build(telemetry).run(context, output));
+        let observes = sources::makes_rows(source.settings.type_name());
+        let id = running.spawn(component, None, source.settings.build(telemetry).run(context, output));
+        if !observes {
+            running.reading.insert(id);
+        }
     }
     Ok(())
 }
@@ -202,9 +211,10 @@ impl Running {
         telemetry: Component,
         upstream: Option<Presence>,
         task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
-    ) {
+    ) -> Id {
         let id = self.tasks.spawn(task).id();
         self.members.insert(id, Member { telemetry, upstream });
+        id
     }
 
     /// Waits for the tasks' ends, and for the signal to end them.
@@ -238,7 +248,7 @@ impl Running {
                 () = &mut told => return Stop::Told,
             };
             let Some(ended) = ended else { return Stop::AllEnded };
-            if self.ended(ended) {
+            if self.ended(ended) || self.is_cut_off() {
                 return if self.tasks.is_empty() { Stop::AllEnded } else { Stop::Broken };
             }
         }
@@ -255,6 +265,7 @@ impl Running {
             }
             Err(error) => (error.id(), Ok(())),
         };
+        self.reading.remove(&id);
         let Some(member) = self.members.remove(&id) else { return false };
         let Member { telemetry, upstream } = member;
         match result {
@@ -276,6 +287,12 @@ impl Running {
             }
         }
     }
+
+    /// Whether no events will ever come again, and not because all were read. Without an end, a sink could go on for ever
+    /// with what it holds, such as a record that waits for others of its table to be accepted.
+    fn is_cut_off(&self) -> bool {
+        !self.report.failures.is_empty() && self.reading.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,8 +307,7 @@ mod tests {
     use super::*;
 
     fn running() -> (Running, Telemetry) {
-        let running = Running { tasks: JoinSet::new(), members: HashMap::new(), report: RunReport::default() };
-        (running, Telemetry::new())
+        (Running::default(), Telemetry::new())
     }
 
     async fn until(shutdown: Shutdown) -> Result<(), ComponentError> {
@@ -307,7 +323,8 @@ mod tests {
         let (signal, inner) = ShutdownSignal::new();
         let broken = telemetry.component(ComponentKind::Source, "broken");
         running.spawn(broken, None, async { Err(ComponentError::new("its state is damaged")) });
-        running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
+        let other = running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
+        running.reading.insert(other);
         let sink = telemetry.component(ComponentKind::Sink, "sink");
         running.spawn(sink, None, async {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -319,6 +336,23 @@ mod tests {
         let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
         assert_eq!(names, ["broken", "sink"]);
         assert!(!report.drain_timed_out);
+    }
+
+    /// Simulated worlds 4081 and 8615: the only source had panicked, and the sink went on for ever with a record that
+    /// waited for others of its table to be accepted.
+    #[tokio::test(start_paused = true)]
+    async fn when_the_last_source_has_failed_the_sinks_end_by_the_deadline() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let source = telemetry.component(ComponentKind::Source, "source");
+        let source = running.spawn(source, None, async { panic!("a test's panic") });
+        running.reading.insert(source);
+        running.spawn(telemetry.component(ComponentKind::Source, "health"), None, until(inner));
+        running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
+        let began = tokio::time::Instant::now();
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
+        assert_eq!(report.failures[0].name, "source");
     }
 
     #[tokio::test(start_paused = true)]
