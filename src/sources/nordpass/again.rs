@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::client::Priority;
+use super::intervals::Intervals;
 use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, Trouble};
 use super::state::{API_DAYS, Change, DAY};
@@ -38,7 +39,14 @@ impl Lanes {
             changes.extend(then);
         }
         self.reader.absorber.emitter.close(group, changes, span.inner.awaited);
+        self.doubts(&span.inner.unproven);
         Ok(())
+    }
+
+    /// An order that changes from answer to answer can use up each sweep's questions at the same busy moment, so that no
+    /// sweep ever comes to a late event behind it. What isn't proven is read again in parts.
+    fn doubts(&self, unproven: &Intervals) {
+        unproven.iter().for_each(|range| self.doubt(range.clone(), None));
     }
 
     /// Each day's `total` once a day; a day that changed is read again. Where a day has no earlier one, it is compared with
@@ -71,6 +79,7 @@ impl Lanes {
                 };
                 let mut changes = vec![Change::Total(day, total)];
                 let mut awaited = BTreeSet::new();
+                let mut unproven = Intervals::default();
                 if changed {
                     let range = range.start.max(origin)..range.end;
                     let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
@@ -78,9 +87,10 @@ impl Lanes {
                         changes.clear();
                     }
                     changes.extend(span.inner.changes);
-                    awaited = span.inner.awaited;
+                    (awaited, unproven) = (span.inner.awaited, span.inner.unproven);
                 }
                 emitter.close(group, changes, awaited);
+                self.doubts(&unproven);
             }
             emitter.close(emitter.group(), vec![Change::Audited(now)], BTreeSet::new());
         }

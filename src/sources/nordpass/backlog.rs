@@ -101,14 +101,18 @@ impl Backlog {
     }
 
     /// A time was read and not proven: its halves are read again after `wait`, each with the questions that a slice may
-    /// cost. With `at_once` that isn't put off, but counts as if it were.
+    /// cost. With `at_once` that isn't put off, but counts as if it were. What is in doubt already stays as it is.
     pub fn doubt(&self, range: Range<i64>, wait: Duration, at_once: bool) {
-        let middle = range.start + (range.end - range.start) / 2;
-        let halves = [range.start..middle, middle..range.end].into_iter().filter(|half| !half.is_empty());
-        let doubtful = halves.map(|half| Deferred::by(half, wait));
-        let now = Instant::now();
-        let doubtful = doubtful.map(|half| if at_once { Deferred { at: now, ..half } } else { half });
-        self.lock().doubtful.extend(doubtful);
+        let mut pending = self.lock();
+        let already: Intervals = pending.doubtful.iter().map(|doubtful| doubtful.range.clone()).collect();
+        for part in already.holes(range).iter() {
+            let middle = part.start + (part.end - part.start) / 2;
+            let halves = [part.start..middle, middle..part.end].into_iter().filter(|half| !half.is_empty());
+            let doubtful = halves.map(|half| Deferred::by(half, wait));
+            let now = Instant::now();
+            pending.doubtful.extend(doubtful.map(|half| if at_once { Deferred { at: now, ..half } } else { half }));
+        }
+        drop(pending);
         self.changed.notify_one();
     }
 }

@@ -104,7 +104,7 @@ impl Lanes {
     /// A slice that was read and isn't proven has more events than were seen, or the API's `total` is wrong. An order
     /// that changes from answer to answer can use up what a slice may cost, so it is read again in halves, a few times
     /// and ever more rarely; unless nothing can be proven here, which says that `total` is wrong. Then the sweeps have it.
-    fn doubt(&self, range: Range<i64>, waited: Option<Duration>) {
+    pub(super) fn doubt(&self, range: Range<i64>, waited: Option<Duration>) {
         let wait = waited.map_or(FIRST_DOUBT, |wait| wait * 2);
         if wait <= LAST_DOUBT && !self.reader.distrusts() {
             // With `once` nobody waits for sweeps: what can be proven is proven now.

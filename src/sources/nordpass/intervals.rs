@@ -12,6 +12,11 @@ impl Intervals {
         self.0.iter()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a second is in it.
     pub fn contains(&self, second: i64) -> bool {
         let at = self.0.partition_point(|known| known.end <= second);
@@ -60,7 +65,7 @@ impl Intervals {
 
     /// Takes the oldest interval out.
     pub fn pop_first(&mut self) -> Option<Range<i64>> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
+        (!self.is_empty()).then(|| self.0.remove(0))
     }
 
     /// The end of the interval that holds `second`, or `second` itself where none does.

@@ -104,7 +104,7 @@ impl Lanes {
                 let known = absorber.known(piece.start..span.end).await?.len() as u64;
                 counts.known.fetch_add(known, Ordering::Relaxed);
                 counts.acknowledged.fetch_add(span.inner.acknowledged, Ordering::Relaxed);
-                counts.unproven.fetch_or(span.inner.unproven, Ordering::Relaxed);
+                counts.unproven.fetch_or(!span.inner.unproven.is_empty(), Ordering::Relaxed);
             }
             unreadable.extend(span.inner.unreadable);
             let left = span.inner.outage.or((span.end < piece.end).then_some(span.end..piece.end));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use tokio::time::Instant;
 
 use super::client::Priority;
+use super::intervals::Intervals;
 use super::lanes::Lanes;
 use super::slice::{LONGEST_SLICE, NARROWEST, Read, Trouble, next_length};
 use super::state::Change;
@@ -18,8 +19,8 @@ pub struct Span {
     pub changes: Vec<Change>,
     /// How many of its events were acknowledged before.
     pub acknowledged: u64,
-    /// Whether a slice couldn't be proven complete.
-    pub unproven: bool,
+    /// What was read and couldn't be proven complete.
+    pub unproven: Intervals,
     /// Events that other readings have in flight.
     pub awaited: BTreeSet<EventId>,
     /// Single seconds that can't be read though others can.
@@ -62,7 +63,9 @@ impl Lanes {
             match self.reader.read(piece.clone(), priority, group, first_guess).await {
                 Ok(Read::Done { until, proven, events, acknowledged, awaited }) => {
                     span.acknowledged += acknowledged;
-                    span.unproven |= !proven;
+                    if !proven {
+                        span.unproven.insert(piece.start..until);
+                    }
                     span.changes.push(Change::Covered(piece.start..until, proven));
                     span.awaited.extend(awaited);
                     length = next_length(piece.end - piece.start, events, self.reader.settings.page_size);

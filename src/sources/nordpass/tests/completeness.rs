@@ -143,6 +143,28 @@ async fn a_slice_whose_order_uses_up_its_questions_is_proven_in_halves() {
     }
 }
 
+/// Simulated worlds 2904 and 8482: each sweep used up its questions at the same busy moment.
+#[tokio::test(start_paused = true)]
+async fn a_late_event_behind_a_busy_moment_is_found_though_no_sweep_gets_so_far() {
+    let rig = Rig::new();
+    *rig.api.behaviour.lock().unwrap() = Behaviour { largest_page: 5, shuffled: true, ..Behaviour::default() };
+    let spread = (0..150).map(|number| (NOW - 20_000 + number * 80, format!("s{number}")));
+    let busy = (0..80).map(|number| (NOW - 19_000 + number % 4, format!("b{number}")));
+    let mut names = Vec::new();
+    for (at, name) in spread.chain(busy) {
+        rig.api.event(at, &name);
+        names.push(name);
+    }
+    // After everything in doubt has been proven or given up.
+    for number in 0..20 {
+        let name = format!("l{number}");
+        rig.api.late(NOW - 11_000 + number * 300, NOW + 6 * 3600, &name);
+        names.push(name);
+    }
+    rig.run_for(Duration::from_secs(8 * 3600)).await;
+    rig.assert_arrived(names);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_smaller_page_than_asked_for_is_understood() {
     let rig = Rig::new();
