@@ -41,7 +41,7 @@ impl Default for HttpSettings {
             proxy: None,
             direct: false,
             request_timeout: Duration::from_secs(30),
-            max_body_bytes: 64 << 20,
+            max_body_bytes: 16 << 20,
         }
     }
 }
