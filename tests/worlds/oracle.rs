@@ -152,7 +152,10 @@ pub async fn missing(world: &World) -> String {
     let some: Vec<String> = lacking
         .iter()
         .take(5)
-        .map(|(probe, table)| format!("{probe} of {} in {table}", times.get(probe.as_str()).copied().unwrap_or(0)))
+        .map(|(probe, table)| {
+            let (time, shown) = times.get(probe.as_str()).copied().unwrap_or_default();
+            format!("{probe} of {time} in {table} (shown after {} s)", shown - time)
+        })
         .collect();
     let letters = letters(&world.disk, "sentinel").len();
     format!("{} events, such as {}; {letters} dead letters; now {}", lacking.len(), some.join(", "), world.now())

@@ -84,9 +84,9 @@ impl Traffic {
         due
     }
 
-    /// The second of each event.
-    pub fn times(&self) -> BTreeMap<&str, i64> {
+    /// The second of each event, and the second from which on it is shown.
+    pub fn times(&self) -> BTreeMap<&str, (i64, i64)> {
         let all = self.events.iter().chain(&self.held_back);
-        all.filter_map(|event| Some((&**event.probe()?, event.timestamp))).collect()
+        all.filter_map(|event| Some((&**event.probe()?, (event.timestamp, event.visible_at)))).collect()
     }
 }

@@ -10,7 +10,7 @@ use nordpass_sentinel::simulator::faults::{self, Faults};
 use nordpass_sentinel::simulator::ingestion::{self, Ingestion};
 use nordpass_sentinel::simulator::network::SimulatedNetwork;
 use nordpass_sentinel::simulator::nordpass::NordPass;
-use nordpass_sentinel::simulator::{Gate, LoggedRequest, RequestLog, Service};
+use nordpass_sentinel::simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -135,8 +135,9 @@ impl World {
     /// Logs what was asked of the simulators, and what they answered.
     pub fn log_requests(&self) {
         for request in self.log.entries() {
-            let LoggedRequest { number, at, path, body_length, status, fault, .. } = request;
-            tracing::trace!(target: "nordpass_sentinel::worlds", %at, path, body_length, ?status, fault, "request {number}");
+            let LoggedRequest { number, at, endpoint, path, body, body_length, status, fault, .. } = request;
+            let question = if endpoint == Endpoint::Nordpass { String::from_utf8_lossy(&body) } else { "".into() };
+            tracing::trace!(target: "nordpass_sentinel::worlds", %at, path, %question, body_length, ?status, fault, "request {number}");
         }
     }
 
