@@ -176,7 +176,7 @@ mod tests {
             clock: Arc::new(TestClock::starting_at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(1)),
             disk: Arc::new(SystemDisk),
-            network: Arc::new(SystemNetwork),
+            network: Arc::new(SystemNetwork::default()),
         };
         (TokenCache::new(Box::new(script.clone()), &handles), script)
     }

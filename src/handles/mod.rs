@@ -38,7 +38,7 @@ impl Handles {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             disk: Arc::new(SystemDisk),
-            network: Arc::new(crate::http::SystemNetwork),
+            network: Arc::new(crate::http::SystemNetwork::default()),
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Proxy};
 
+use super::body::Body;
 use super::failure;
 use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 
@@ -19,16 +20,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than the usual minute between two polls, so that the next one finds its connection open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Clients that use the machine's network.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemNetwork;
+/// Clients that use the machine's network. Whoever has the same settings shares a client, so that hundreds of sources of
+/// one API share its connections and one copy of the certificate authorities. Cloning shares the clients.
+#[derive(Clone, Default)]
+pub struct SystemNetwork {
+    clients: Arc<Mutex<Vec<Arc<SystemClient>>>>,
+}
 
 impl Network for SystemNetwork {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = clients.iter().find(|client| client.settings == *settings) {
+            return Ok(known.clone());
+        }
         let direct = settings.direct;
         let client = build(settings, direct)?;
         let direct = if direct { OnceLock::from(client.clone()) } else { OnceLock::new() };
-        Ok(Arc::new(SystemClient { client, direct, settings: settings.clone() }))
+        let client = Arc::new(SystemClient { client, direct, settings: settings.clone() });
+        clients.push(client.clone());
+        Ok(client)
     }
 }
 
@@ -62,15 +72,14 @@ impl SystemClient {
         if announced > limit as u64 {
             return Err(too_large());
         }
-        // Not all of what is announced: a server's word alone must not make us allocate it.
-        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0).min(1 << 20));
+        let mut body = Body::announced(announced);
         while let Some(part) = answer.chunk().await.map_err(|error| failure::reading(error, &host, after))? {
             if body.len() + part.len() > limit {
                 return Err(too_large());
             }
-            body.extend_from_slice(&part);
+            body.push(&part);
         }
-        let mut response = http::Response::new(body.freeze());
+        let mut response = http::Response::new(body.finish());
         *response.status_mut() = answer.status();
         *response.version_mut() = answer.version();
         *response.headers_mut() = std::mem::take(answer.headers_mut());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+mod body;
 mod client;
 mod failure;
 mod retry;
@@ -41,7 +42,7 @@ impl Default for HttpSettings {
             proxy: None,
             direct: false,
             request_timeout: Duration::from_secs(30),
-            max_body_bytes: 16 << 20,
+            max_body_bytes: 32 << 20,
         }
     }
 }

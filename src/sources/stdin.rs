@@ -113,7 +113,7 @@ async fn read_all(
             let rest = text.split_off(lines);
             let parsed = parser.parse(std::mem::replace(&mut text, rest), offset, Position::default());
             offset = parsed.end.offset;
-            if delivery.send(parsed, |_, _| ()).await.is_err() {
+            if delivery.send(parsed, |_| ()).await.is_err() {
                 return Ok(());
             }
         }
@@ -189,7 +189,7 @@ mod tests {
                 clock: Arc::new(TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap())),
                 random: Arc::new(SeededRandom::new(1)),
                 disk: Arc::new(MemoryDisk::new()),
-                network: Arc::new(crate::http::SystemNetwork),
+                network: Arc::new(crate::http::SystemNetwork::default()),
             },
             telemetry: telemetry.clone(),
             data_dir: "data".into(),

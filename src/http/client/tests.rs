@@ -115,7 +115,7 @@ async fn connection(stream: TcpStream, then: Then, tls: Option<TlsAcceptor>) {
 }
 
 async fn get(settings: &HttpSettings, url: &str) -> Result<(u16, String), HttpError> {
-    let client = SystemNetwork.client(settings).expect("a client");
+    let client = SystemNetwork::default().client(settings).expect("a client");
     let request = http::Request::get(url).body(Bytes::new()).expect("a request");
     let answer = client.send(request).await?;
     Ok((answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned()))
@@ -231,7 +231,7 @@ async fn a_proxy_is_asked_unless_the_client_is_direct() {
 #[test]
 fn wrong_files_are_named() {
     let (_dir, empty) = with_file("x.pem", "no PEM here");
-    let refusal = |settings: &HttpSettings| SystemNetwork.client(settings).map(drop).expect_err("no client");
+    let refusal = |settings: &HttpSettings| SystemNetwork::default().client(settings).map(drop).expect_err("no client");
     let none = HttpSettings::default();
     let missing = refusal(&HttpSettings { ca_file: Some("/does/not/exist.pem".into()), ..none.clone() });
     assert!(missing.contains("ca_file") && missing.contains("/does/not/exist.pem"), "{missing}");

@@ -38,7 +38,7 @@ fn rig(readers: usize, once: bool) -> Rig {
         clock,
         random: Arc::new(SeededRandom::new(1)),
         disk: Arc::new(MemoryDisk::new()),
-        network: Arc::new(SystemNetwork),
+        network: Arc::new(SystemNetwork::default()),
     };
     let context = Context {
         name: "health".into(),

@@ -94,13 +94,13 @@ async fn d14_each_refusal_has_words_that_say_what_to_do() {
     }
 }
 
-/// D15: an answer is read to its end, however long it is, until memory is used up. Here an answer over 16 MiB is refused,
+/// D15: an answer is read to its end, however long it is, until memory is used up. Here an answer over 32 MiB is refused,
 /// and the same events are asked for in smaller pages. The real program before a body without an end is in
 /// `tests/it/endless.rs`.
 #[tokio::test(start_paused = true)]
 async fn d15_an_answer_that_is_too_large_is_asked_for_in_smaller_ones() {
     let mut rig = Rig::new(SimulationOptions { events: history(300), ..SimulationOptions::default() });
-    let huge = Bytes::from(vec![b' '; (16 << 20) + 1]);
+    let huge = Bytes::from(vec![b' '; (32 << 20) + 1]);
     let number = Arc::new(AtomicU32::new(0));
     let count = number.clone();
     rig.twist_nordpass(move |request, now, nordpass| {

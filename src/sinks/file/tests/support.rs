@@ -78,7 +78,7 @@ pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, tele
             clock: Arc::new(clock),
             random: Arc::new(SeededRandom::new(1)),
             disk,
-            network: Arc::new(SystemNetwork),
+            network: Arc::new(SystemNetwork::default()),
         },
         telemetry: telemetry.component(ComponentKind::Sink, "archive"),
         data_dir: data_dir.to_owned(),

@@ -21,7 +21,7 @@ pub fn handles(disk: &MemoryDisk, seed: u64) -> Handles {
         clock: Arc::new(TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap())),
         random: Arc::new(SeededRandom::new(seed)),
         disk: Arc::new(disk.clone()),
-        network: Arc::new(SystemNetwork),
+        network: Arc::new(SystemNetwork::default()),
     }
 }
 
