@@ -60,6 +60,10 @@ impl Transform for EventLog {
         for (record, fields) in chunk.records.iter().zip(chunk.events.as_deref().unwrap_or(&parsed)) {
             let event = Event { text: &chunk.text, record, fields };
             metadata.read(object_of(&event));
+            if !records.is_empty() {
+                // As in an array, so that a batch can take all of them at once.
+                text.push(',');
+            }
             let start = text.len();
             write(&mut text, &event, &metadata);
             let body = Span::new(start, text.len());

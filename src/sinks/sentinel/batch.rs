@@ -1,18 +1,15 @@
 //! One batch: rows of one stream, which stay where they are until the batch is closed; then they are encoded at once,
 //! beside the sink's loop, so that as many cores compress as there are deliveries.
 
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tokio::time::Instant;
 
-use crate::event::{Chunk, Record};
+use super::gzip::Gzip;
+use crate::event::{Chunk, Record, Span};
 
 /// Azure's gateway refuses bodies over 1 MiB as received (`reference/sentinel.md` 1.3); a little room for the doubt.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
-/// Rows are collected before they go to the encoder: it likes few, large writes.
-const STAGE_BYTES: usize = 32 << 10;
+/// Short pieces are collected before they are compressed: that likes few, large writes.
+const STAGE_BYTES: usize = 4 << 10;
 
 /// A row of a batch.
 #[derive(Clone, Debug)]
@@ -113,7 +110,33 @@ impl Rows {
 
     /// The request body: a JSON array of all rows, gzip.
     pub fn encode(&self, level: u32) -> Encoded {
-        encode((0..self.len()).map(|row| self.text(row)), level)
+        let mut encoder = Encoder::new(level);
+        let mut row = 0;
+        while row < self.len() {
+            let (rows, count) = self.run(row);
+            encoder.push(rows);
+            row += count;
+        }
+        encoder.finish()
+    }
+
+    /// The text of this row and of those that follow it in their chunk as they do in the array, and how many they are.
+    /// Transforms write their rows that way, so that most of a batch goes to the compressor without being copied.
+    fn run(&self, first: usize) -> (&str, usize) {
+        let whole = |row: usize| self.rows.get(row).filter(|row| row.cut.is_none());
+        let Some(begin) = whole(first) else { return (self.text(first), 1) };
+        let chunk = &self.chunks[begin.chunk];
+        let text = chunk.text.as_bytes();
+        let (mut span, mut count) = (chunk.records[begin.record].body, 1);
+        while let Some(next) = whole(first + count).filter(|next| next.chunk == begin.chunk) {
+            let body = chunk.records[next.record].body;
+            if body.start != span.end + 1 || text.get(span.end as usize) != Some(&b',') {
+                break;
+            }
+            span = Span { start: span.start, end: body.end };
+            count += 1;
+        }
+        (chunk.text.at(span), count)
     }
 
     /// [`Self::encode`] on whichever core is free. A full batch of the default size takes some milliseconds; the
@@ -155,7 +178,7 @@ pub fn encode<'a>(rows: impl IntoIterator<Item = &'a str>, level: u32) -> Encode
 }
 
 struct Encoder {
-    gzip: GzEncoder<Vec<u8>>,
+    gzip: Gzip,
     stage: Vec<u8>,
     json_bytes: usize,
 }
@@ -163,23 +186,23 @@ struct Encoder {
 impl Encoder {
     /// An empty array.
     fn new(level: u32) -> Self {
-        let gzip = GzEncoder::new(Vec::with_capacity(64 << 10), Compression::new(level));
-        Self { gzip, stage: Vec::with_capacity(STAGE_BYTES + (8 << 10)), json_bytes: 0 }
+        Self { gzip: Gzip::new(level), stage: Vec::new(), json_bytes: 0 }
     }
 
-    /// Adds a row.
-    fn push(&mut self, row: &str) {
+    /// Adds a row, or several with commas between them.
+    fn push(&mut self, rows: &str) {
         self.stage.push(if self.json_bytes == 0 { b'[' } else { b',' });
-        self.stage.extend_from_slice(row.as_bytes());
-        self.json_bytes += 1 + row.len();
-        if self.stage.len() >= STAGE_BYTES {
+        self.json_bytes += 1 + rows.len();
+        if self.stage.len() + rows.len() <= STAGE_BYTES {
+            self.stage.extend_from_slice(rows.as_bytes());
+        } else {
             self.flush();
+            self.gzip.write(rows.as_bytes());
         }
     }
 
     fn flush(&mut self) {
-        // Writing to memory can't fail.
-        let _ = self.gzip.write_all(&self.stage);
+        self.gzip.write(&self.stage);
         self.stage.clear();
     }
 
@@ -191,7 +214,7 @@ impl Encoder {
         }
         self.stage.push(b']');
         self.flush();
-        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish().unwrap_or_default().into() }
+        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish().into() }
     }
 }
 
@@ -230,10 +253,12 @@ mod tests {
     use crate::event::{Acknowledgement, EventId, Origin, Outcome, Receipt, Span, Text};
     use std::io::Read;
 
-    pub(crate) fn chunk(rows: &[&str]) -> (Chunk, Receipt) {
+    /// A chunk whose rows stand in its text with this between them.
+    fn chunk_with(between: &str, rows: &[&str]) -> (Chunk, Receipt) {
         let mut text = String::new();
         let mut records = Vec::new();
         for (number, row) in rows.iter().enumerate() {
+            text.push_str(if number > 0 { between } else { "" });
             let start = text.len();
             text.push_str(row);
             let body = Span::new(start, text.len());
@@ -243,6 +268,10 @@ mod tests {
         let origin = Origin { source: "s".into(), run: 1, sequence: 1 };
         let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
         (chunk, receipt)
+    }
+
+    fn chunk(rows: &[&str]) -> (Chunk, Receipt) {
+        chunk_with("", rows)
     }
 
     fn json(encoded: &Encoded) -> String {
@@ -267,6 +296,37 @@ mod tests {
                 assert_eq!((encoded.json_bytes, json(&encoded).len()), (expected, expected));
             }
         }
+    }
+
+    #[test]
+    fn rows_that_follow_each_other_are_one_piece_and_others_are_not() {
+        let texts = [r#"{"a":1}"#, r#"{"b":","}"#, r#"{"c":3}"#, r#"{"d":4}"#];
+        for between in [",", "", ", ", "\n"] {
+            let (chunk, _receipt) = chunk_with(between, &texts);
+            let (other, _receipt) = chunk_with(between, &texts);
+            // Whole, with one left out, with one cut, out of order, of two chunks.
+            let cases: [&[(&Chunk, usize, Option<&str>)]; 5] = [
+                &[(&chunk, 0, None), (&chunk, 1, None), (&chunk, 2, None), (&chunk, 3, None)],
+                &[(&chunk, 0, None), (&chunk, 2, None), (&chunk, 3, None)],
+                &[(&chunk, 0, None), (&chunk, 1, Some("{}")), (&chunk, 2, None)],
+                &[(&chunk, 1, None), (&chunk, 0, None)],
+                &[(&chunk, 2, None), (&chunk, 3, None), (&other, 0, None), (&other, 1, None)],
+            ];
+            for case in cases {
+                let (mut batch, mut expected) = (OpenBatch::new(), Vec::new());
+                for (chunk, record, cut) in case {
+                    batch.push(chunk, *record, cut.map(str::to_owned));
+                    expected.push(cut.unwrap_or(texts[*record]));
+                }
+                let encoded = batch.rows.encode(1);
+                assert_eq!(json(&encoded), format!("[{}]", expected.join(",")));
+                assert_eq!(json(&encoded).len(), encoded.json_bytes);
+            }
+        }
+        let (chunk, _receipt) = chunk_with(",", &texts);
+        let mut batch = OpenBatch::new();
+        (0..4).for_each(|record| batch.push(&chunk, record, None));
+        assert_eq!(batch.rows.run(0).1, 4, "rows as transforms write them are one piece");
     }
 
     #[tokio::test]

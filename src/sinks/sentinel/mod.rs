@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`batch`] | rows of one stream with their chunks' acknowledgements, and the body that they become |
+//! | [`gzip`] | compressors that are used again |
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
 //! | [`proof`] | whether a refusal is about the record |
 //! | [`answer`] | what Azure's answers mean |
@@ -17,6 +18,7 @@ mod answer;
 mod batch;
 mod cut;
 mod deliver;
+mod gzip;
 mod proof;
 mod resend;
 mod settings;

@@ -85,6 +85,9 @@ impl Transform for Asim {
             let rows = &mut outputs[index];
             if rows.records.is_empty() {
                 rows.text.reserve(self.sizes[index]);
+            } else {
+                // As in an array, so that a batch can take all of them at once.
+                rows.text.push(',');
             }
             let start = rows.text.len();
             row::write(&mut rows.text, &self.parts, place, &event, &metadata, &mut additional);

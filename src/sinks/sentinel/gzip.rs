@@ -1,0 +1,118 @@
+//! Gzip with compressors that are used again: one takes about 300 KB of memory that has to be cleared first.
+
+use std::cell::Cell;
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+
+/// The window's size in bits: the largest that there is, as everybody uses it.
+const WINDOW_BITS: u8 = 15;
+/// The output grows by at least this many bytes.
+const GROWTH: usize = 32 << 10;
+
+thread_local! {
+    /// The compressor that this thread last used, its level, and how long its output was in bytes.
+    static KEPT: Cell<Option<(u32, Compress, usize)>> = const { Cell::new(None) };
+}
+
+/// One gzip member while it is made.
+pub struct Gzip {
+    level: u32,
+    compress: Compress,
+    out: Vec<u8>,
+}
+
+impl Gzip {
+    /// An empty one; levels from 0 to 9.
+    pub fn new(level: u32) -> Self {
+        let (compress, length) = match KEPT.take() {
+            Some((kept, mut compress, length)) if kept == level => {
+                compress.reset();
+                (compress, length)
+            }
+            _ => (Compress::new_gzip(Compression::new(level), WINDOW_BITS), GROWTH),
+        };
+        // One batch is about as long as the one before.
+        Self { level, compress, out: Vec::with_capacity(length + length / 8 + GROWTH) }
+    }
+
+    /// Adds text.
+    pub fn write(&mut self, mut input: &[u8]) {
+        while !input.is_empty() {
+            let before = self.compress.total_in();
+            self.step(input, FlushCompress::None);
+            let taken = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
+            input = input.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// The whole member.
+    pub fn finish(mut self) -> Vec<u8> {
+        while self.step(&[], FlushCompress::Finish) != Status::StreamEnd {}
+        KEPT.set(Some((self.level, self.compress, self.out.len())));
+        self.out
+    }
+
+    /// One call, with room for what it may write.
+    fn step(&mut self, input: &[u8], flush: FlushCompress) -> Status {
+        if self.out.capacity() - self.out.len() < GROWTH / 8 {
+            self.out.reserve(GROWTH.max(self.out.len() / 4));
+        }
+        // There is nothing about its input that a compressor could refuse.
+        self.compress.compress_vec(input, &mut self.out, flush).expect("deflate takes any bytes")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn unpacked(packed: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(packed).read_to_end(&mut bytes).expect("gzip");
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_in_comes_out(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3_000), 0..20), level in 0..=9u32) {
+            // Twice: the second one uses the first one's compressor.
+            for _ in 0..2 {
+                let mut gzip = Gzip::new(level);
+                for part in &parts {
+                    gzip.write(part);
+                }
+                prop_assert_eq!(unpacked(&gzip.finish()), parts.concat());
+            }
+        }
+    }
+
+    #[test]
+    fn a_compressor_that_was_left_in_the_middle_is_not_used_again() {
+        let mut left = Gzip::new(6);
+        left.write(&vec![7; 100_000]);
+        drop(left);
+        let mut gzip = Gzip::new(6);
+        gzip.write(b"whole");
+        assert_eq!(unpacked(&gzip.finish()), b"whole");
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_compressed_get_the_room_that_they_need() {
+        let mut state = 1u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        })
+        .take(3_000_000)
+        .collect();
+        for level in [0, 1, 6] {
+            let mut gzip = Gzip::new(level);
+            gzip.write(&noise);
+            assert!(unpacked(&gzip.finish()) == noise, "level {level}");
+        }
+    }
+}
