@@ -78,6 +78,9 @@ pub async fn run(
     running.supervise(&signal, &shutdown, options.drain).await
 }
 
+/// The pause between the starts of two sources: hundreds of them must not all connect in the same moment.
+const STAGGER: Duration = Duration::from_millis(20);
+
 struct Base {
     data_dir: std::path::PathBuf,
     handles: Handles,
@@ -161,13 +164,21 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     for source in &config.sources {
         telemetry.component(ComponentKind::Source, &source.name).set_type(source.settings.type_name());
     }
-    for source in config.sources {
+    for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
         let entrances = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
         let output = Output::new(entrances, component.clone());
         let context = base.context(component.clone());
         let observes = sources::makes_rows(source.settings.type_name());
-        let id = running.spawn(component, None, source.settings.build(telemetry).run(context, output));
+        let (reading, shutdown) = (source.settings.build(telemetry).run(context, output), base.shutdown.clone());
+        let id = running.spawn(component, None, async move {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(STAGGER * number) => {}
+                () = shutdown.begun() => {}
+            }
+            reading.await
+        });
         if !observes {
             running.reading.insert(id);
         }

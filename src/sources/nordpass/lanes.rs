@@ -73,6 +73,8 @@ impl Lanes {
         let settings = &self.reader.settings;
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
+        // Sources that start together would poll together for ever: each comes to its own time with its second poll.
+        let mut early = self.reader.absorber.handles.random.fraction();
         let goal = self.reader.client.safe_now();
         loop {
             let began = Instant::now();
@@ -120,7 +122,8 @@ impl Lanes {
                 self.backlog.changed.notify_one();
                 return Ok(());
             }
-            let pause = settings.poll_interval.saturating_sub(began.elapsed());
+            let interval = settings.poll_interval.mul_f64(1.0 - std::mem::take(&mut early));
+            let pause = interval.saturating_sub(began.elapsed());
             self.sleep(if self.once { pause.min(Duration::from_secs(1)) } else { pause }).await?;
         }
     }

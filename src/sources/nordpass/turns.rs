@@ -76,8 +76,10 @@ impl Turns {
                 let mut inner = self.lock();
                 let due = inner.next.max(inner.paused_until);
                 let is_first = inner.first() == Some(ticket.number);
-                if is_first && due <= Instant::now() {
-                    inner.next = Instant::now() + self.share;
+                let now = Instant::now();
+                if is_first && due <= now {
+                    // Timers fire up to a millisecond late: that is made up for, but no more than one share.
+                    inner.next = due.max(now.checked_sub(self.share).unwrap_or(now)) + self.share;
                     inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
                     return;
                 }
