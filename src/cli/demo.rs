@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
+use super::usage::peak_rss_bytes;
 use super::{FAILED, LogArgs};
 use crate::checkpoint::LocalStore;
 use crate::config::{Config, Environment, load};
@@ -211,11 +212,4 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-/// The most memory that this process had resident, in bytes (Linux; 0 elsewhere).
-fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()).unwrap_or(0) * 1024
 }

@@ -10,10 +10,12 @@ mod drive;
 mod launch;
 mod page;
 mod range;
+mod replay;
 mod run;
 mod schema;
 mod signals;
 pub mod simulate;
+mod usage;
 mod validate;
 
 use std::process::ExitCode;
@@ -124,6 +126,11 @@ enum Command {
     /// The live position stays as it is, and known events aren't sent a second time. Needs the state for itself: stop
     /// the service first
     Backfill(range::backfill::BackfillArgs),
+    /// Send a recording through a pipeline, in place of its source, and say what that took
+    ///
+    /// A load test with the pipeline's own sinks. It has a state of its own, which is removed at the end, and leaves the
+    /// pipeline's alone. A variable that only the replaced source needs, such as a token, must be set but may be anything
+    Replay(replay::ReplayArgs),
     /// Show what a destination refused and why, and send it again
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Write the JSON Schema of pipeline files to standard output
@@ -149,6 +156,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Validate(args) => validate::run(args, console).await,
         Command::Reconcile(args) => range::reconcile::run(args, cli.logs, console).await,
         Command::Backfill(args) => range::backfill::run(args, cli.logs, console).await,
+        Command::Replay(args) => replay::run(args, cli.logs, console).await,
         Command::DeadLetters(args) => dead_letters::run(args, cli.logs, console).await,
         Command::Schema => schema::run(console),
         Command::Demo(args) => demo::run(args, cli.logs, console).await,

@@ -17,6 +17,17 @@ use crate::topology::{Closed, ComponentError, Context, Output, Shutdown};
 /// Parts of a second that a rate is kept in.
 const TICKS: u64 = 10;
 
+/// What a mark is about: the events of one chunk, and what lies between them and those before.
+#[derive(Clone, Copy, Debug)]
+pub struct Portion {
+    /// How far the text is done with it.
+    pub position: Position,
+    /// The chunk's number; `None` where there were no events.
+    pub sequence: Option<u64>,
+    /// How many events.
+    pub events: u64,
+}
+
 /// Sends the chunks of one run of a source.
 pub struct Delivery<M> {
     output: Output,
@@ -56,25 +67,23 @@ impl<M> Delivery<M> {
         })
     }
 
-    /// Sends a block's events, waiting for room and for the rate. `mark` makes the mark of what is done up to a
-    /// position. `Closed`: nobody is there any more, the source may end.
-    pub async fn send(
-        &mut self,
-        parsed: Parsed,
-        mut mark: impl FnMut(Position, Option<u64>) -> M,
-    ) -> Result<(), Closed> {
+    /// Sends a block's events, waiting for room and for the rate. `mark` makes the mark of a portion. `Closed`: nobody is
+    /// there any more, the source may end.
+    pub async fn send(&mut self, parsed: Parsed, mut mark: impl FnMut(Portion) -> M) -> Result<(), Closed> {
         self.keep_letters(&parsed.letters).await;
         let text = parsed.text.clone();
         for Piece { records, fields, position } in cut(parsed, self.pace.events_at_once()) {
             if records.is_empty() {
-                self.in_flight.push(None, 0, mark(position, None)).await?;
+                let mark = mark(Portion { position, sequence: None, events: 0 });
+                self.in_flight.push(None, 0, mark).await?;
                 continue;
             }
             self.pace.wait(records.len()).await;
             let bytes = records.iter().map(|record| record.body.len()).sum();
+            let mark = mark(Portion { position, sequence: Some(self.sequence), events: records.len() as u64 });
             let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
             let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin);
-            self.in_flight.push(Some(receipt), bytes, mark(position, Some(self.sequence))).await?;
+            self.in_flight.push(Some(receipt), bytes, mark).await?;
             self.sequence += 1;
             self.output.send(chunk).await?;
         }

@@ -7,6 +7,7 @@ pub mod health;
 mod in_flight;
 pub mod nordpass;
 mod recording;
+pub mod replay;
 mod room;
 pub mod stdin;
 
@@ -35,6 +36,8 @@ pub enum Settings {
     Generate(generate::Settings),
     /// [`health`]
     Health(health::Settings),
+    /// A recording in place of a source: [`replay`]
+    Replay(replay::Settings),
     /// A source of this type that a command leaves out: its readers see the end of their input at once.
     Omitted(&'static str),
 }
@@ -61,7 +64,12 @@ impl Settings {
     pub fn claims(&self) -> Option<String> {
         match self {
             Self::Stdin(_) => Some("standard input".into()),
-            Self::Nordpass(_) | Self::File(_) | Self::Generate(_) | Self::Health(_) | Self::Omitted(_) => None,
+            Self::Nordpass(_)
+            | Self::File(_)
+            | Self::Generate(_)
+            | Self::Health(_)
+            | Self::Replay(_)
+            | Self::Omitted(_) => None,
         }
     }
 
@@ -70,9 +78,12 @@ impl Settings {
     pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
         match self {
             Self::Nordpass(settings) => nordpass::probe(settings, handles).await,
-            Self::File(_) | Self::Stdin(_) | Self::Generate(_) | Self::Health(_) | Self::Omitted(_) => {
-                Ok("nothing to try".into())
-            }
+            Self::File(_)
+            | Self::Stdin(_)
+            | Self::Generate(_)
+            | Self::Health(_)
+            | Self::Replay(_)
+            | Self::Omitted(_) => Ok("nothing to try".into()),
         }
     }
 
@@ -84,6 +95,7 @@ impl Settings {
             Self::Stdin(_) => stdin::TYPE.name,
             Self::Generate(_) => generate::TYPE.name,
             Self::Health(_) => health::TYPE.name,
+            Self::Replay(settings) => settings.instead_of,
             Self::Omitted(type_name) => type_name,
         }
     }
@@ -96,6 +108,7 @@ impl Settings {
             Self::Stdin(settings) => stdin::build(settings),
             Self::Generate(settings) => generate::build(settings),
             Self::Health(settings) => health::build(settings, everybody.clone()),
+            Self::Replay(settings) => replay::build(settings),
             Self::Omitted(_) => Box::new(Omitted),
         }
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::numbers::Numbers;
-use super::{Lately, Metric, TokenState, Totals, metrics};
+use super::{Lately, Metric, StreamTotals, TokenState, Totals, metrics};
 use crate::handles::Clock;
 
 /// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
@@ -418,6 +418,11 @@ impl Component {
     /// Its main numbers.
     pub fn totals(&self) -> Totals {
         self.inner.numbers.totals()
+    }
+
+    /// What it has had accepted, by stream; empty for what has no streams.
+    pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
+        self.inner.numbers.streams()
     }
 
     /// Its last success and error, its token, its type.

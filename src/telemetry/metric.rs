@@ -52,6 +52,8 @@ registry! {
     BATCH_ROWS: Histogram, "sentinel_batch_rows", None, "Rows of a batch.";
     BYTES_JSON: Counter, "sentinel_json_bytes_total", None, "JSON bytes delivered, before compression.";
     BYTES_WIRE: Counter, "sentinel_wire_bytes_total", None, "Bytes delivered, after compression.";
+    STREAM_ROWS: Counter, "sentinel_stream_rows_total", Some("stream"), "Rows that Azure has accepted, by stream.";
+    STREAM_BYTES_JSON: Counter, "sentinel_stream_json_bytes_total", Some("stream"), "JSON bytes that Azure has accepted, before compression, by stream.";
     TRUNCATED: Counter, "sentinel_truncated_fields_total", None, "Fields cut because they exceed the 64 KB that Azure keeps.";
     PAGES: Counter, "sentinel_pages_total", None, "Pages read from the API.";
     CURSOR_SECONDS: Gauge, "sentinel_cursor_timestamp_seconds", None, "Everything before this Unix time is delivered and committed.";

@@ -13,5 +13,5 @@ mod tests;
 
 pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry};
 pub use metric::{METRICS, Metric, MetricKind, metrics};
-pub use numbers::{Lately, TokenState, Totals};
+pub use numbers::{Lately, StreamTotals, TokenState, Totals};
 pub use reference::reference_page;

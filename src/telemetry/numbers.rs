@@ -1,5 +1,6 @@
 //! What a component's metrics say that is needed outside `/metrics`, too: the recorder can't be asked for it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,17 @@ pub struct Totals {
     pub bytes_json: u64,
     /// [`metrics::BYTES_WIRE`].
     pub bytes_wire: u64,
+    /// [`metrics::REQUESTS`], whatever the answer was.
+    pub requests: u64,
+}
+
+/// What Azure has accepted for one stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTotals {
+    /// [`metrics::STREAM_ROWS`].
+    pub rows: u64,
+    /// [`metrics::STREAM_BYTES_JSON`].
+    pub bytes_json: u64,
 }
 
 /// Whether the other side accepts a component's token or credential.
@@ -79,6 +91,9 @@ pub(super) struct Numbers {
     gaps: AtomicU64,
     bytes_json: AtomicU64,
     bytes_wire: AtomicU64,
+    requests: AtomicU64,
+    /// By the stream's name.
+    streams: Mutex<BTreeMap<String, StreamTotals>>,
     observations: AtomicU64,
     /// The bits of [`metrics::CURSOR_SECONDS`]; 0 while there is none.
     cursor: AtomicU64,
@@ -106,9 +121,22 @@ impl Numbers {
             _ if is(&metrics::GAPS) => &self.gaps,
             _ if is(&metrics::BYTES_JSON) => &self.bytes_json,
             _ if is(&metrics::BYTES_WIRE) => &self.bytes_wire,
+            _ if is(&metrics::REQUESTS) => &self.requests,
+            _ if is(&metrics::STREAM_ROWS) => return self.stream(label, |stream| stream.rows += number),
+            _ if is(&metrics::STREAM_BYTES_JSON) => return self.stream(label, |stream| stream.bytes_json += number),
             _ => return,
         };
         total.fetch_add(number, Ordering::Relaxed);
+    }
+
+    fn stream(&self, name: Option<&str>, count: impl FnOnce(&mut StreamTotals)) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        count(streams.entry(name.unwrap_or_default().to_owned()).or_default());
+    }
+
+    /// What was accepted, by stream.
+    pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts an observation of a distribution, and answers its number.
@@ -145,6 +173,7 @@ impl Numbers {
             gaps: read(&self.gaps),
             bytes_json: read(&self.bytes_json),
             bytes_wire: read(&self.bytes_wire),
+            requests: read(&self.requests),
         }
     }
 }

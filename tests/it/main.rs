@@ -8,5 +8,6 @@ mod health;
 mod pipelines;
 mod ranges;
 mod recordings;
+mod replay;
 mod state_files;
 mod support;

@@ -200,6 +200,9 @@ impl Courier {
     fn arrived(&self, stream: usize, rows: Rows, encoded: &Encoded) {
         self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
         self.works(stream);
+        let name = &self.settings.streams[stream];
+        self.telemetry.add_labelled(&metrics::STREAM_ROWS, name, rows.len() as u64);
+        self.telemetry.add_labelled(&metrics::STREAM_BYTES_JSON, name, encoded.json_bytes as u64);
         self.telemetry.add(&metrics::SENT, rows.len() as u64);
         self.telemetry.add(&metrics::BYTES_JSON, encoded.json_bytes as u64);
         self.telemetry.add(&metrics::BYTES_WIRE, encoded.body.len() as u64);

@@ -8,8 +8,8 @@
 //! since is read on from its old end at the next start.
 
 mod decode;
-mod paths;
-mod reader;
+pub(super) mod paths;
+pub(super) mod reader;
 mod state;
 
 use std::path::Path;
@@ -19,7 +19,7 @@ use futures::future::{BoxFuture, join};
 
 use self::reader::Reader;
 use self::state::{Mark, State};
-use super::delivery::{Delivery, unless_shutdown};
+use super::delivery::{Delivery, Portion, unless_shutdown};
 use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
 use crate::checkpoint::{CheckpointError, SourceState};
@@ -207,7 +207,10 @@ impl Reading {
             let parsed = self.parser.parse(block.bytes, block.offset, from);
             if parsed.end > from {
                 end = parsed.end;
-                let mark = |position, sequence| Mark { path: path.clone(), position, sequence, finished: None };
+                let mark = |portion: Portion| {
+                    let Portion { position, sequence, .. } = portion;
+                    Mark { path: path.clone(), position, sequence, finished: None }
+                };
                 self.delivery.send(parsed, mark).await?;
             }
         }

@@ -1,0 +1,151 @@
+//! `replay`: a load test. A recording goes through a pipeline in place of its source, to the pipeline's own sinks, and
+//! the report says what that took.
+
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::console::{Console, write_data};
+use super::drive::{DRAIN, Ending};
+use super::launch::{Refusal, finish, launch, open_state};
+use super::{FAILED, LogArgs};
+use crate::config::{Config, Environment, parse_duration};
+use crate::handles::Handles;
+use crate::sources::{self, makes_rows, replay};
+use crate::telemetry::Telemetry;
+
+use self::report::Report;
+
+/// What `replay` takes.
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// Recordings: raw events or whole API pages, one a line, plain or as .gz or .zst. Patterns such as `logs/*.gz` work
+    #[arg(required = true, value_name = "RECORDING")]
+    recordings: Vec<PathBuf>,
+    /// The pipeline; several files make one set. Give load tests one of their own: they write where it says
+    #[arg(long, required = true, value_name = "FILE")]
+    pipeline: Vec<PathBuf>,
+    /// In place of which source, where the pipeline has several. The others are left out
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Events per second; as many as the pipeline takes, if it isn't given
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
+    rate: Option<u64>,
+    /// How long to read, such as `10m`: again and again unless `--repeat` says otherwise
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// How often to read all of it. The copies have the same ids
+    #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: Option<u64>,
+    /// Write the report as one JSON object to standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Replays, and reports.
+pub(super) async fn run(args: ReplayArgs, logs: LogArgs, console: Console) -> ExitCode {
+    let (config, console) = match console.begin(&args.pipeline, &Environment::system(), logs) {
+        Ok(begun) => begun,
+        Err(code) => return code,
+    };
+    let folder = std::env::temp_dir().join(format!("nordpass-sentinel-replay-{}", std::process::id()));
+    let result = start(config, &args, &folder, console).await;
+    let letters = folder.join("dead-letters");
+    if has_files(&letters) {
+        console.note(&format!("what was refused is in {}", letters.display()));
+    } else {
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    result.unwrap_or_else(|refusal| refusal.show(console))
+}
+
+async fn start(mut config: Config, args: &ReplayArgs, folder: &Path, console: Console) -> Result<ExitCode, Refusal> {
+    let tally = replay::Tally::default();
+    put_in_place(&mut config, args, &tally)?;
+    // The pipeline's own state says what NordPass's events have come to. A load test has nothing to do with it.
+    config.data_dir = folder.to_owned();
+    config.api_listen = None;
+    let handles = Handles::system();
+    let store = open_state(&handles, folder).await?;
+    let telemetry = Telemetry::new();
+    let ending = launch(config, false, None, handles, store, &telemetry).await?;
+    let count = tally.count();
+    let report = Report::of(&count, &telemetry);
+    if args.json {
+        write_data(&format!("{}\n", report.json())).map_err(|error| Refusal {
+            message: format!("can't write the report: {error}"),
+            hint: "give standard output a place with room".into(),
+        })?;
+    } else {
+        console.note(&report.people());
+    }
+    let interrupted = matches!(&ending, Ending::Finished(report) if report.drain_timed_out);
+    let code = finish(ending, None, console);
+    if count.acknowledged < count.read && interrupted {
+        let message = format!(
+            "{} events weren't acknowledged within the {} s of a shutdown's drain",
+            count.read - count.acknowledged,
+            DRAIN.as_secs()
+        );
+        console.error(message, Some("the figures are of what was acknowledged".into()));
+        return Ok(ExitCode::from(FAILED));
+    }
+    Ok(code)
+}
+
+/// Puts the recording in place of one source and leaves the others out. `health` rows would be about a load test.
+fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> Result<(), Refusal> {
+    let events: Vec<&String> = config
+        .sources
+        .iter()
+        .filter(|source| !makes_rows(source.settings.type_name()))
+        .map(|source| &source.name)
+        .collect();
+    let names = || events.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let chosen = match (&args.source, events.as_slice()) {
+        (Some(name), _) if events.contains(&name) => name.clone(),
+        (Some(name), _) => {
+            return Err(Refusal {
+                message: format!("`--source {name}`: no source of events has this name"),
+                hint: format!("there are: {}", names()),
+            });
+        }
+        (None, [only]) => (*only).clone(),
+        (None, []) => {
+            return Err(Refusal {
+                message: "these files have no source of events".into(),
+                hint: "the recording takes the place of a source such as `nordpass` or `file`".into(),
+            });
+        }
+        (None, _) => {
+            return Err(Refusal {
+                message: "these files have several sources".into(),
+                hint: format!("say in place of which one, with --source: {}", names()),
+            });
+        }
+    };
+    for source in &mut config.sources {
+        let type_name = source.settings.type_name();
+        source.settings = if source.name == chosen {
+            sources::Settings::Replay(replay::Settings {
+                instead_of: type_name,
+                paths: args.recordings.iter().map(|path| path.display().to_string()).collect(),
+                rate: args.rate.unwrap_or(0),
+                passes: args.repeat.or(args.duration.is_none().then_some(1)),
+                duration: args.duration,
+                tally: tally.clone(),
+            })
+        } else {
+            sources::Settings::Omitted(type_name)
+        };
+    }
+    Ok(())
+}
+
+fn has_files(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() > 0)))
+    })
+}

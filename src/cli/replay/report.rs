@@ -1,0 +1,213 @@
+//! What a replay took, for people and as JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::cli::usage::{cpu_seconds, peak_rss_bytes};
+use crate::sources::replay::Count;
+use crate::telemetry::{ComponentKind, Telemetry};
+
+const DAY: f64 = 86_400.0;
+const MONTH: f64 = 30.0 * DAY;
+/// A recording of less than this says little about a month.
+const SHORTEST_SPAN: i64 = 3_600;
+/// The percentiles of the latency that are reported.
+const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
+
+/// One table or file.
+struct Part {
+    /// The sink, and the stream where it has streams.
+    name: String,
+    /// A stream of a table in Azure, which bills what it keeps.
+    is_billed: bool,
+    rows: u64,
+    /// Before compression.
+    bytes_json: u64,
+}
+
+/// The figures.
+pub(super) struct Report {
+    read: u64,
+    acknowledged: u64,
+    passes: u64,
+    seconds: f64,
+    text_bytes: u64,
+    cpu_seconds: f64,
+    peak_rss_bytes: u64,
+    /// Milliseconds by percentile, and the most.
+    latency: Vec<(&'static str, f64)>,
+    parts: Vec<Part>,
+    requests: u64,
+    retries: u64,
+    dead_letters: u64,
+    bytes_json: u64,
+    bytes_wire: u64,
+    /// Events per second in the recording, where it is long enough to say.
+    recorded_rate: Option<f64>,
+}
+
+impl Report {
+    /// The figures of a run that has ended.
+    pub fn of(count: &Count, telemetry: &Telemetry) -> Self {
+        let mut report = Self {
+            read: count.read,
+            acknowledged: count.acknowledged,
+            passes: count.passes,
+            seconds: count.elapsed.as_secs_f64(),
+            text_bytes: count.text_bytes,
+            cpu_seconds: cpu_seconds(),
+            peak_rss_bytes: peak_rss_bytes(),
+            latency: Vec::new(),
+            parts: Vec::new(),
+            requests: 0,
+            retries: 0,
+            dead_letters: 0,
+            bytes_json: 0,
+            bytes_wire: 0,
+            recorded_rate: recorded_rate(count),
+        };
+        let millis = |micros: u64| micros as f64 / 1000.0;
+        for (name, percentile) in PERCENTILES {
+            report.latency.push((name, millis(count.latency.value_at_percentile(percentile))));
+        }
+        report.latency.push(("max", millis(count.latency.max())));
+        for component in telemetry.components() {
+            let totals = component.totals();
+            report.dead_letters += totals.dead_letters;
+            if component.kind() != ComponentKind::Sink {
+                continue;
+            }
+            report.requests += totals.requests;
+            report.retries += totals.errors;
+            report.bytes_json += totals.bytes_json;
+            report.bytes_wire += totals.bytes_wire;
+            let streams = component.streams();
+            if streams.is_empty() {
+                let name = component.name().to_owned();
+                report.parts.push(Part { name, is_billed: false, rows: totals.sent, bytes_json: totals.bytes_json });
+            }
+            report.parts.extend(streams.into_iter().map(|(stream, totals)| Part {
+                name: format!("{}: {stream}", component.name()),
+                is_billed: true,
+                rows: totals.rows,
+                bytes_json: totals.bytes_json,
+            }));
+        }
+        report
+    }
+
+    fn events_per_second(&self) -> f64 {
+        if self.seconds > 0.0 { self.acknowledged as f64 / self.seconds } else { 0.0 }
+    }
+
+    fn cpu_per_million(&self) -> f64 {
+        if self.acknowledged > 0 { self.cpu_seconds / self.acknowledged as f64 * 1e6 } else { 0.0 }
+    }
+
+    /// JSON bytes for each byte sent.
+    fn compression(&self) -> f64 {
+        if self.bytes_wire > 0 { self.bytes_json as f64 / self.bytes_wire as f64 } else { 0.0 }
+    }
+
+    /// GB (10^9 bytes) of JSON in 30 days, if they were all like the recording.
+    fn monthly_gb(&self, bytes_json: u64) -> Option<f64> {
+        let events = self.recorded_rate? * MONTH;
+        (self.acknowledged > 0).then(|| bytes_json as f64 / self.acknowledged as f64 * events / 1e9)
+    }
+
+    /// The same for all tables.
+    fn billed_monthly_gb(&self) -> Option<f64> {
+        let billed: u64 = self.parts.iter().filter(|part| part.is_billed).map(|part| part.bytes_json).sum();
+        self.monthly_gb(billed)
+    }
+
+    /// One object.
+    pub fn json(&self) -> Value {
+        let parts: Vec<Value> = self
+            .parts
+            .iter()
+            .map(|part| {
+                json!({
+                    "name": part.name, "rows": part.rows, "bytes_json": part.bytes_json,
+                    "gb_json_per_month": self.monthly_gb(part.bytes_json).map(|gb| round(gb, 3)),
+                })
+            })
+            .collect();
+        json!({
+            "events_read": self.read,
+            "events_acknowledged": self.acknowledged,
+            "passes": self.passes,
+            "seconds": round(self.seconds, 3),
+            "events_per_second": round(self.events_per_second(), 0),
+            "recording_bytes": self.text_bytes,
+            "cpu_seconds": round(self.cpu_seconds, 2),
+            "cpu_seconds_per_million_events": round(self.cpu_per_million(), 2),
+            "peak_rss_bytes": self.peak_rss_bytes,
+            "latency_milliseconds": self.latency.iter().copied().collect::<BTreeMap<_, _>>(),
+            "tables": parts,
+            "requests": self.requests,
+            "failed_attempts": self.retries,
+            "dead_letters": self.dead_letters,
+            "bytes_json": self.bytes_json,
+            "bytes_sent": self.bytes_wire,
+            "compression_ratio": round(self.compression(), 2),
+            "events_per_day_recorded": self.recorded_rate.map(|rate| round(rate * DAY, 0)),
+            "gb_json_per_month_to_azure": self.billed_monthly_gb().map(|gb| round(gb, 3)),
+        })
+    }
+
+    /// Some lines.
+    pub fn people(&self) -> String {
+        let mut lines = vec![
+            String::new(),
+            format!("{} events in {:.2} s: {:.0} a second", self.acknowledged, self.seconds, self.events_per_second()),
+            format!(
+                "{:.2} CPU seconds for a million; at most {} MiB of memory",
+                self.cpu_per_million(),
+                self.peak_rss_bytes >> 20
+            ),
+        ];
+        let latency: Vec<String> =
+            self.latency.iter().map(|(name, milliseconds)| format!("{name} {milliseconds:.1} ms")).collect();
+        lines.push(format!("from reading to acknowledgement: {}", latency.join(", ")));
+        lines.push(format!(
+            "{} requests, {} attempts failed, {} dead letters; {:.1} bytes of JSON in each byte sent",
+            self.requests,
+            self.retries,
+            self.dead_letters,
+            self.compression()
+        ));
+        let width = self.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
+        for part in &self.parts {
+            let a_row = part.bytes_json.checked_div(part.rows).unwrap_or(0);
+            lines.push(format!(
+                "  {:<width$}  {:>10} rows  {:>13} bytes of JSON  {a_row:>5} a row",
+                part.name, part.rows, part.bytes_json
+            ));
+        }
+        lines.push(match (self.recorded_rate, self.billed_monthly_gb()) {
+            (Some(rate), Some(gb)) => format!(
+                "the recording has {:.0} events a day: {gb:.2} GB of JSON a month to Azure, which bills the stored values, on \
+                 average a quarter less",
+                rate * DAY
+            ),
+            _ => "the recording is too short to say what a month would be".to_owned(),
+        });
+        lines.join("\n")
+    }
+}
+
+fn recorded_rate(count: &Count) -> Option<f64> {
+    let (from, to) = count.span?;
+    let seconds = to.checked_sub(from)?;
+    (seconds >= SHORTEST_SPAN).then(|| count.first_pass as f64 / seconds as f64)
+}
+
+fn round(number: f64, digits: i32) -> f64 {
+    let factor = 10f64.powi(digits);
+    (number * factor).round() / factor
+}
+
+#[cfg(test)]
+mod tests;
