@@ -1,4 +1,5 @@
-//! The acknowledgement of a chunk: the only thing that flows against the stream.
+//! The acknowledgement of a chunk: the only thing that flows against the stream. With it goes the word that the source
+//! waits for acknowledgements ([`Pressure`]).
 //!
 //! A source makes one [`Acknowledgement`] for each chunk and keeps its [`Receipt`]. Every copy of the chunk (one per
 //! branch of a fan-out, one per open batch that holds rows of it) carries a clone. Whoever is done with its part calls
@@ -15,6 +16,8 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use super::{Pressure, Share};
+
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -30,24 +33,55 @@ struct Shared {
     receipt: Mutex<Option<oneshot::Sender<Outcome>>>,
 }
 
+#[derive(Clone)]
+struct Part {
+    chunk: Arc<Shared>,
+    /// What the text of this part takes of its source's room. The clones of one part have one text.
+    share: Option<Arc<Share>>,
+}
+
 /// One clone of a chunk's acknowledgement. See the module's text.
-pub struct Acknowledgement(Option<Arc<Shared>>);
+pub struct Acknowledgement(Option<Part>);
 
 impl Acknowledgement {
     /// A new acknowledgement and the receipt that tells its outcome.
     pub fn new() -> (Self, Receipt) {
+        Self::of(None)
+    }
+
+    /// The same for a text that has a share of its source's room, until it is delivered or dropped.
+    pub fn holding(share: Share) -> (Self, Receipt) {
+        Self::of(Some(Arc::new(share)))
+    }
+
+    fn of(share: Option<Arc<Share>>) -> (Self, Receipt) {
         let (sender, receiver) = oneshot::channel();
         let shared = Shared {
             pending: AtomicUsize::new(1),
             abandoned: AtomicBool::new(false),
             receipt: Mutex::new(Some(sender)),
         };
-        (Self(Some(Arc::new(shared))), Receipt(receiver))
+        (Self(Some(Part { chunk: Arc::new(shared), share })), Receipt(receiver))
     }
 
     /// One that nobody waits for: what goes to optional sinks only.
     pub fn detached() -> Self {
         Self(None)
+    }
+
+    /// Another part of the chunk, for a text of so many bytes that was made of this one's.
+    #[must_use]
+    pub fn derive(&self, bytes: usize) -> Self {
+        let mut part = self.clone();
+        if let Some(part) = &mut part.0 {
+            part.share = part.share.as_ref().map(|share| Arc::new(share.derive(bytes)));
+        }
+        part
+    }
+
+    /// Its source's back-pressure; `None` where nobody waits for it.
+    pub fn pressure(&self) -> Option<&Pressure> {
+        Some(self.0.as_ref()?.share.as_ref()?.pressure())
     }
 
     /// This part is safe where it belongs.
@@ -56,7 +90,8 @@ impl Acknowledgement {
     }
 
     fn finish(&mut self, delivered: bool) {
-        let Some(shared) = self.0.take() else { return };
+        let Some(Part { chunk: shared, share }) = self.0.take() else { return };
+        drop(share);
         if !delivered {
             shared.abandoned.store(true, Ordering::Release);
         }
@@ -73,8 +108,8 @@ impl Acknowledgement {
 
 impl Clone for Acknowledgement {
     fn clone(&self) -> Self {
-        if let Some(shared) = &self.0 {
-            shared.pending.fetch_add(1, Ordering::Relaxed);
+        if let Some(part) = &self.0 {
+            part.chunk.pending.fetch_add(1, Ordering::Relaxed);
         }
         Self(self.0.clone())
     }

@@ -1,9 +1,13 @@
 //! Canonical form of a JSON value: key order, white space, escapes and number spelling don't count.
 //!
+//! It is JSON itself: without white space, the keys in order, the strings with as few escapes as JSON allows. So what
+//! came that way already is copied as it stands.
+//!
 //! The input has been checked by `serde_json` before, so the walk here only has to find its way; on anything
 //! unexpected it takes the rest of the text as it is, which still gives one id for one spelling.
 
-use super::unescape;
+use super::scan::special;
+use super::{Entry, Shape, unescape};
 
 /// Writes canonical forms; keeps its scratch space between values.
 #[derive(Default)]
@@ -14,17 +18,74 @@ pub struct Writer {
     scratch: Vec<u8>,
 }
 
+/// A string without escapes, given without its quotes.
+pub fn plain(content: &str, out: &mut Vec<u8>) {
+    out.reserve(content.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(content.as_bytes());
+    out.push(b'"');
+}
+
 /// A string, given without its quotes and with its escapes.
 pub fn string(content: &str, out: &mut Vec<u8>) {
-    let content = unescape(content);
+    if memchr::memchr(b'\\', content.as_bytes()).is_none() {
+        return plain(content, out);
+    }
     out.push(b'"');
-    // No string is longer than 4 GiB; the length keeps neighbours apart.
-    #[expect(clippy::cast_possible_truncation, reason = "a text is never longer than 4 GiB")]
-    out.extend_from_slice(&(content.len() as u32).to_be_bytes());
-    out.extend_from_slice(content.as_bytes());
+    for byte in unescape(content).bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            0..0x20 => {
+                const DIGITS: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+/// Whether an array is one of strings without escapes, and has no white space: then it is canonical as it stands.
+fn is_plain_list(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    let mut at = 1;
+    loop {
+        if bytes.get(at) != Some(&b'"') {
+            return false;
+        }
+        at += 1 + special(bytes.get(at + 1..).unwrap_or_default());
+        match (bytes.get(at + 1), bytes.get(at + 2)) {
+            (Some(b'"'), Some(b',')) => at += 3,
+            (Some(b'"'), Some(b']')) => return at + 3 == bytes.len(),
+            _ => return false,
+        }
+    }
 }
 
 impl Writer {
+    /// Appends the canonical form of an object whose entries are known. They are put into order.
+    pub fn object_of(&mut self, entries: &mut [Entry<'_>], out: &mut Vec<u8>) {
+        // Stable: of two with one key the first stays the first.
+        entries.sort_by(|a, b| a.key.cmp(b.key));
+        out.push(b'{');
+        for (number, entry) in entries.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            plain(entry.key, out);
+            out.push(b':');
+            match entry.shape {
+                Shape::Plain => out.extend_from_slice(entry.value.as_bytes()),
+                Shape::Other if entry.value.starts_with('[') && is_plain_list(entry.value) => {
+                    out.extend_from_slice(entry.value.as_bytes());
+                }
+                _ => self.value(entry.value, out),
+            }
+        }
+        out.push(b'}');
+    }
+
     /// Appends the canonical form of `json` to `out`.
     pub fn value(&mut self, json: &str, out: &mut Vec<u8>) {
         let mut cursor = Cursor { text: json, at: 0 };
@@ -43,8 +104,12 @@ impl Writer {
             Some(b'[') => {
                 cursor.at += 1;
                 out.push(b'[');
+                let first = out.len();
                 while !cursor.skip(b']') {
                     let before = cursor.at;
+                    if out.len() > first {
+                        out.push(b',');
+                    }
                     self.walk(cursor, out, depth + 1);
                     cursor.skip(b',');
                     if cursor.at == before {
@@ -69,9 +134,14 @@ impl Writer {
             if cursor.peek() != Some(b'"') {
                 break;
             }
+            if out.len() > begin {
+                out.push(b',');
+            }
             let start = out.len();
             string(cursor.string(), out);
-            let key_end = out.len();
+            // Without its closing quote: "a" comes before "a!", as the contents do.
+            let key_end = out.len() - 1;
+            out.push(b':');
             cursor.skip(b':');
             self.walk(cursor, out, depth + 1);
             self.entries.push((start, key_end, out.len()));
@@ -83,7 +153,10 @@ impl Writer {
             self.scratch.extend_from_slice(&out[begin..]);
             entries.sort_by(|a, b| out[a.0..a.1].cmp(&out[b.0..b.1]));
             out.truncate(begin);
-            for (start, _, end) in entries {
+            for (number, (start, _, end)) in entries.iter().enumerate() {
+                if number > 0 {
+                    out.push(b',');
+                }
                 out.extend_from_slice(&self.scratch[*start - begin..*end - begin]);
             }
         }
@@ -94,7 +167,6 @@ impl Writer {
 
 /// `true`, `false`, `null` as they are; numbers by value.
 fn scalar(text: &str, out: &mut Vec<u8>) {
-    out.push(b'#');
     if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
         out.extend_from_slice(text.as_bytes());
     } else if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
@@ -111,7 +183,6 @@ fn scalar(text: &str, out: &mut Vec<u8>) {
             _ => out.extend_from_slice(text.as_bytes()),
         }
     }
-    out.push(b';');
 }
 
 struct Cursor<'a> {
@@ -191,6 +262,42 @@ mod tests {
     }
 
     #[test]
+    fn what_is_canonical_stays_as_it_is() {
+        for json in [r#"{"a":[1,-2,0.5,true,null,"x\\\"y"],"b":{},"c":[],"é":"ü"}"#, r#""\u0001""#, r#"{"a":1,"a!":2}"#]
+        {
+            assert_eq!(String::from_utf8(canonical(json)).expect("text"), json);
+        }
+        let spelled = r#" { "b" : "\u0041\/\t" , "a" : [ 1.0 , 2e0 ] } "#;
+        assert_eq!(String::from_utf8(canonical(spelled)).expect("text"), r#"{"a":[1,2],"b":"A/\u0009"}"#);
+    }
+
+    #[test]
+    fn an_escaped_character_is_no_punctuation() {
+        assert_ne!(canonical(r#"{"a":"b\",\"c\":\"d"}"#), canonical(r#"{"a":"b","c":"d"}"#));
+    }
+
+    /// The quick way and the slow one have one answer.
+    fn both(json: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+        let mut entries = Vec::new();
+        crate::event::Scan::whole_object(json, |entry| entries.push(entry))?;
+        let mut quick = Vec::new();
+        Writer::default().object_of(&mut entries, &mut quick);
+        Some((quick, canonical(json)))
+    }
+
+    #[test]
+    fn known_entries_make_no_difference() {
+        for json in [
+            "{}",
+            r#"{"b":["x","y"],"a":["x", "y"],"c":["x\u0041"],"d":[],"e":["x",1],"f":[["x"]],"g":["x"]}"#,
+            r#"{"z":1.0,"y":"\u0041","x":null,"w":{"b":1,"a":2},"v":true,"a":1,"a":0}"#,
+        ] {
+            let (quick, slow) = both(json).expect("is answered");
+            assert_eq!(String::from_utf8(quick), String::from_utf8(slow));
+        }
+    }
+
+    #[test]
     fn large_integers_keep_every_digit() {
         assert_ne!(canonical("9007199254740993"), canonical("9007199254740992"));
         assert_eq!(canonical("-0"), canonical("0"));
@@ -218,6 +325,20 @@ mod tests {
             let pretty = serde_json::to_string_pretty(&a).expect("serialises");
             prop_assert_eq!(canonical(&a.to_string()), canonical(&pretty));
             prop_assert_eq!(a == b, canonical(&a.to_string()) == canonical(&b.to_string()));
+        }
+
+        #[test]
+        fn known_entries_never_make_a_difference(value in json(), pretty: bool) {
+            let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+            if let Some((quick, slow)) = both(&text.expect("serialises")) {
+                prop_assert_eq!(quick, slow);
+            }
+        }
+
+        #[test]
+        fn it_is_the_value_itself(value in json()) {
+            let read: Value = serde_json::from_slice(&canonical(&value.to_string())).expect("JSON");
+            prop_assert_eq!(read, value);
         }
 
         #[test]

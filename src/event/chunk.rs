@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Acknowledgement, Event, EventFields, EventId, Receipt, Span, Text};
+use super::{Acknowledgement, Event, EventFields, EventId, Receipt, Share, Span, Text};
 
 /// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
 /// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
@@ -45,23 +45,25 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// A chunk of raw events, as sources make it, and the receipt of its acknowledgement.
-    pub fn of_events(text: Text, records: Vec<Record>, events: Vec<EventFields>, origin: Origin) -> (Self, Receipt) {
+    /// A chunk of raw events, as sources make it, and the receipt of its acknowledgement. `share` is what the text takes
+    /// of the source's room, where that is bounded.
+    pub fn of_events(
+        text: Text,
+        records: Vec<Record>,
+        events: Vec<EventFields>,
+        origin: Origin,
+        share: Option<Share>,
+    ) -> (Self, Receipt) {
         debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
-        let (acknowledgement, receipt) = Acknowledgement::new();
+        let (acknowledgement, receipt) = share.map_or_else(Acknowledgement::new, Acknowledgement::holding);
         (Self { text, records: records.into(), events: Some(events.into()), origin, acknowledgement }, receipt)
     }
 
     /// A chunk of rows made of this one. It carries a clone of the acknowledgement: the transform still has to call
     /// `delivered` on the original once all its outputs are made.
     pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
-        Self {
-            text: text.into(),
-            records: records.into(),
-            events: None,
-            origin: self.origin.clone(),
-            acknowledgement: self.acknowledgement.clone(),
-        }
+        let acknowledgement = self.acknowledgement.derive(text.len());
+        Self { text: text.into(), records: records.into(), events: None, origin: self.origin.clone(), acknowledgement }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.

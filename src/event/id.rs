@@ -10,8 +10,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use sha2::{Digest as _, Sha256};
+
 use super::canonical;
-use super::{EventFields, Field, Shape, Text};
+use super::{EventFields, Field, MetadataEntries, Shape, Text};
 
 /// 128 bits that name an event; shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -25,21 +27,18 @@ impl EventId {
         if number == 0 {
             return self;
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0.to_be_bytes());
-        hasher.update(&number.to_be_bytes());
-        Self::of(&hasher.finalize())
+        let mut bytes = [0; 20];
+        bytes[..16].copy_from_slice(&self.0.to_be_bytes());
+        bytes[16..].copy_from_slice(&number.to_be_bytes());
+        Self::of_bytes(&bytes)
     }
 
     /// The id of something that isn't an event (not a JSON object): a hash of its bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self::of(&blake3::hash(bytes))
-    }
-
-    fn of(hash: &blake3::Hash) -> Self {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.as_bytes()[..16]);
-        Self(u128::from_be_bytes(bytes))
+        let hash: [u8; 32] = Sha256::digest(bytes).into();
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        Self(u128::from_be_bytes(id))
     }
 
     /// The 32 lower-case hexadecimal digits as ASCII, for writers that avoid formatting.
@@ -92,20 +91,18 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// The id of an event, as occurrence 0.
-    pub fn identify(&mut self, text: &Text, fields: &EventFields) -> EventId {
+    /// The id of an event, as occurrence 0. `metadata` is what its parse came by.
+    pub fn identify(&mut self, text: &Text, fields: &EventFields, metadata: &mut MetadataEntries<'_>) -> EventId {
         self.buffer.clear();
         let user = if fields.user_uuid.is_blank() { &fields.user_email } else { &fields.user_uuid };
-        for field in [
-            &fields.kind,
-            &fields.action,
-            &fields.timestamp,
-            &fields.organization,
-            user,
-            &fields.initiator,
-            &fields.metadata,
-        ] {
+        for field in [&fields.kind, &fields.action, &fields.timestamp, &fields.organization, user, &fields.initiator] {
             self.value(text, field);
+            // Each is JSON, so this tells them apart.
+            self.buffer.push(b',');
+        }
+        match metadata.known() {
+            Some(entries) => self.canonical.object_of(entries, &mut self.buffer),
+            None => self.value(text, &fields.metadata),
         }
         EventId::of_bytes(&self.buffer)
     }
@@ -113,9 +110,10 @@ impl Identifier {
     /// A missing field, `null` and an empty string say the same.
     fn value(&mut self, text: &Text, field: &Field) {
         match field.shape {
-            _ if field.is_blank() => self.buffer.push(b'n'),
-            Shape::Missing | Shape::Null => self.buffer.push(b'n'),
-            Shape::Plain | Shape::Escaped => canonical::string(text.at(field.span), &mut self.buffer),
+            _ if field.is_blank() => {}
+            Shape::Missing | Shape::Null => {}
+            Shape::Plain => canonical::plain(text.at(field.span), &mut self.buffer),
+            Shape::Escaped => canonical::string(text.at(field.span), &mut self.buffer),
             Shape::Other => self.canonical.value(text.at(field.span), &mut self.buffer),
         }
     }
@@ -124,12 +122,16 @@ impl Identifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::parse_event;
+    use crate::event::parse_event_and;
 
     fn id(json: &str) -> EventId {
         let text = Text::from(json.to_owned());
-        let fields = parse_event(&text, &text).expect("an object");
-        Identifier::default().identify(&text, &fields)
+        let mut entries = MetadataEntries::default();
+        let fields = parse_event_and(&text, &text, &mut entries).expect("an object");
+        let quick = Identifier::default().identify(&text, &fields, &mut entries);
+        let slow = Identifier::default().identify(&text, &fields, &mut MetadataEntries::default());
+        assert_eq!(quick, slow, "{json}");
+        quick
     }
 
     const EVENT: &str = r#"{"type":"login","action":"user_login_failed","timestamp":1738255186,"organization_uuid":"o",
@@ -155,6 +157,24 @@ mod tests {
         ] {
             assert_ne!(id(EVENT), id(&EVENT.replacen(from, to, 1)), "{from} -> {to}");
         }
+    }
+
+    /// SHA-256 over the canonical form, so that anybody can work out an id.
+    #[test]
+    fn an_id_can_be_worked_out_elsewhere() {
+        let form = concat!(
+            r#""login","user_login_failed",1738255186,"o","u",,"#,
+            r#"{"ip_address":"192.0.2.1","list":[1,2],"n":1}"#
+        );
+        assert_eq!(id(EVENT), EventId::of_bytes(form.as_bytes()));
+        assert_eq!(EventId::of_bytes(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223", "FIPS 180-4's example");
+    }
+
+    #[test]
+    fn metadata_that_is_there_twice_counts_once() {
+        let twice = EVENT.replace(r#""initiator":"""#, r#""metadata":{"ip_address":"192.0.2.1","n":1,"list":[1,2]}"#);
+        assert_eq!(id(&twice), id(EVENT));
+        assert_eq!(id(&twice.replacen("\"n\":1,", "", 1)), id(EVENT), "the last one counts");
     }
 
     #[test]

@@ -5,16 +5,23 @@
 //! acknowledge. Nothing on this path builds a tree of the JSON or copies a string it doesn't change.
 
 mod acknowledgement;
+pub mod buffers;
 mod canonical;
 mod chunk;
 mod id;
 mod parse;
+mod pressure;
+mod room;
 mod scan;
 mod text;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
 pub use chunk::{Chunk, Origin, Record};
 pub use id::{EventId, IdMap, Identifier};
-pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, unescape};
+pub use parse::{
+    Event, EventFields, Field, MetadataEntries, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape,
+};
+pub use pressure::{Pressure, Waiting};
+pub use room::{Room, Share};
 pub use scan::{Entry, Scan};
 pub use text::{Span, Text};

@@ -95,15 +95,47 @@ pub struct EventFields {
     pub unknown: Box<[(Field, Field)]>,
 }
 
+/// The field whose entries are wanted.
+const METADATA: &str = "metadata";
+
 /// The value isn't a JSON object, so it isn't an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object")]
 pub struct NotAnObject;
 
+/// The entries of an event's metadata, as a parse comes by them anyway: who needs them next needn't look again.
+#[derive(Debug, Default)]
+pub struct MetadataEntries<'a> {
+    entries: Vec<Entry<'a>>,
+    /// Not so where the metadata is no object, is there twice, or took the slow way.
+    known: bool,
+}
+
+impl<'a> MetadataEntries<'a> {
+    /// The entries in any order, to put them into another; `None` where they have to be looked for.
+    pub fn known(&mut self) -> Option<&mut [Entry<'a>]> {
+        self.known.then_some(&mut *self.entries)
+    }
+}
+
 /// Parses one event. `body` is a slice of `whole`; the spans point into `whole`.
 pub fn parse_event(whole: &str, body: &str) -> Result<EventFields, NotAnObject> {
+    parse_event_and(whole, body, &mut MetadataEntries::default())
+}
+
+/// The same, and notes the entries of the metadata.
+pub fn parse_event_and<'a>(
+    whole: &str,
+    body: &'a str,
+    metadata: &mut MetadataEntries<'a>,
+) -> Result<EventFields, NotAnObject> {
     let mut reading = Reading::new(whole);
-    let scanned = Scan::whole_object(body, |Entry { key, value, shape }| {
+    metadata.entries.clear();
+    let mut objects = 0;
+    let each = |Entry { key, value, shape }: Entry<'a>| {
+        if key == METADATA {
+            objects += if value.starts_with('{') { 1 } else { 2 };
+        }
         // The key stands between its quotes.
         reading.take(
             key,
@@ -111,7 +143,9 @@ pub fn parse_event(whole: &str, body: &str) -> Result<EventFields, NotAnObject> 
             value,
             Field::of(whole, value, shape),
         );
-    });
+    };
+    let scanned = Scan::whole_object_and(body, METADATA, each, |entry| metadata.entries.push(entry));
+    metadata.known = scanned.is_some() && objects == 1;
     if scanned.is_some() {
         return Ok(reading.done());
     }
@@ -142,7 +176,7 @@ impl<'w> Reading<'w> {
             "timestamp" => fields.timestamp = field,
             "organization_uuid" => fields.organization = field,
             "initiator" => fields.initiator = field,
-            "metadata" => fields.metadata = field,
+            METADATA => fields.metadata = field,
             "user" => match User::read(self.whole, value) {
                 Some(user) => {
                     (fields.user_uuid, fields.user_email) = (user.uuid, user.email);

@@ -41,6 +41,26 @@ impl<'a> Scan<'a> {
         scan.end()
     }
 
+    /// The same; where the entry called `name` is an object, that one's entries come before it.
+    pub fn whole_object_and(
+        text: &'a str,
+        name: &str,
+        each: impl FnMut(Entry<'a>),
+        mut inner: impl FnMut(Entry<'a>),
+    ) -> Option<()> {
+        let mut scan = Self::new(text);
+        scan.space();
+        scan.entries(each, |scan, key| {
+            if key != name || scan.peek() != Some(b'{') {
+                return scan.value(DEPTH);
+            }
+            let start = scan.at;
+            scan.object(DEPTH - 1, &mut inner)?;
+            Some((scan.text.get(start..scan.at)?, Shape::Other))
+        })?;
+        scan.end()
+    }
+
     /// The elements of a text that is one array.
     pub fn whole_array(text: &'a str, each: impl FnMut(&'a str)) -> Option<()> {
         let mut scan = Self::new(text);
@@ -102,7 +122,16 @@ impl<'a> Scan<'a> {
         Some((self.text.get(start..self.at)?, shape))
     }
 
-    fn object(&mut self, depth: u32, mut each: impl FnMut(Entry<'a>)) -> Option<()> {
+    fn object(&mut self, depth: u32, each: impl FnMut(Entry<'a>)) -> Option<()> {
+        self.entries(each, |scan, _| scan.value(depth))
+    }
+
+    /// An object whose values are read as told.
+    fn entries(
+        &mut self,
+        mut each: impl FnMut(Entry<'a>),
+        mut value: impl FnMut(&mut Self, &'a str) -> Option<(&'a str, Shape)>,
+    ) -> Option<()> {
         self.take(b'{')?;
         self.space();
         if self.take(b'}').is_some() {
@@ -117,7 +146,7 @@ impl<'a> Scan<'a> {
             self.space();
             self.take(b':')?;
             self.space();
-            let (value, shape) = self.value(depth)?;
+            let (value, shape) = value(self, key)?;
             each(Entry { key, value, shape });
             self.space();
             if self.take(b',').is_none() {
@@ -205,7 +234,7 @@ impl<'a> Scan<'a> {
 /// How many bytes there are before the first quote, backslash or control character; or before the end.
 ///
 /// Eight bytes at a time: strings here are words, addresses and UUIDs, too short for a call into wider registers.
-fn special(bytes: &[u8]) -> usize {
+pub(super) fn special(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     // The lowest set bit marks the first byte that is zero; higher ones may be wrong.
@@ -281,6 +310,20 @@ mod tests {
         }
         assert_eq!(scanned(&format!(r#"{{"a":{}{}}}"#, "[".repeat(100), "]".repeat(100))), None, "left to the judge");
         assert_eq!(scanned(r#"{"\u0061":1}"#), None, "left to the judge");
+    }
+
+    #[test]
+    fn the_entries_of_one_object_come_along() {
+        let json = r#"{"a":{"x":1},"m":{"b":"c","d":[1]},"z":2}"#;
+        let (mut outer, mut inner) = (Vec::new(), Vec::new());
+        let each = |entry: Entry<'_>| outer.push(entry.value.to_owned());
+        Scan::whole_object_and(json, "m", each, |entry| inner.push(entry.key.to_owned())).expect("is answered");
+        assert_eq!(outer, [r#"{"x":1}"#, r#"{"b":"c","d":[1]}"#, "2"]);
+        assert_eq!(inner, ["b", "d"]);
+        for other in ["{\"m\":5}", "{\"m\":\"{\"}", "{\"m\":[{\"a\":1}]}", "{}"] {
+            assert!(Scan::whole_object_and(other, "m", |_| {}, |_| panic!("{other}")).is_some());
+        }
+        assert!(Scan::whole_object_and(r#"{"m":{"a"}}"#, "m", |_| {}, |_| {}).is_none());
     }
 
     #[test]

@@ -7,9 +7,20 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::buffers;
+
 /// The text that a chunk's records point into. Cloning shares it.
 #[derive(Clone, Default)]
-pub struct Text(Arc<String>);
+pub struct Text(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared(String);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.0).into_bytes());
+    }
+}
 
 impl Text {
     /// Takes the bytes of an answer or a file block. Bytes that aren't UTF-8 are replaced by U+FFFD rather than
@@ -23,27 +34,27 @@ impl Text {
 
     /// The text at a span; empty when the span isn't of this text.
     pub fn at(&self, span: Span) -> &str {
-        self.0.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.0.0.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Arc::new(text))
+        Self(Arc::new(Shared(text)))
     }
 }
 
 impl Deref for Text {
     type Target = str;
     fn deref(&self) -> &str {
-        &self.0
+        &self.0.0
     }
 }
 
 /// Never the text itself: it holds people's data, and `Debug` ends up in logs.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes)", self.0.len())
+        write!(f, "Text({} bytes)", self.0.0.len())
     }
 }
 

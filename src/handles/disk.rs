@@ -37,6 +37,17 @@ pub trait Disk: Send + Sync {
     fn len<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Option<u64>>>;
     /// At most `limit` bytes from `offset`; fewer at the end of the file.
     fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>>;
+    /// [`Disk::read_at`] into a buffer that is used again.
+    fn read_into<'a>(
+        &'a self,
+        path: &'a Path,
+        offset: u64,
+        limit: usize,
+        buffer: Vec<u8>,
+    ) -> BoxFuture<'a, io::Result<Vec<u8>>> {
+        drop(buffer);
+        self.read_at(path, offset, limit)
+    }
     /// Appends to a file, which is made if it isn't there. Not durable before [`Disk::sync`].
     fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>>;
     /// Appends, and makes the content durable.
@@ -154,14 +165,25 @@ impl Disk for SystemDisk {
     }
 
     fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>> {
+        self.read_into(path, offset, limit, Vec::new())
+    }
+
+    fn read_into<'a>(
+        &'a self,
+        path: &'a Path,
+        offset: u64,
+        limit: usize,
+        mut buffer: Vec<u8>,
+    ) -> BoxFuture<'a, io::Result<Vec<u8>>> {
         let path = path.to_owned();
         Box::pin(blocking(move || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             let there = file.metadata()?.len().saturating_sub(offset);
-            let mut data = Vec::with_capacity(usize::try_from(there).unwrap_or(usize::MAX).min(limit));
-            file.take(limit as u64).read_to_end(&mut data)?;
-            Ok(data)
+            buffer.clear();
+            buffer.reserve(usize::try_from(there).unwrap_or(usize::MAX).min(limit));
+            file.take(limit as u64).read_to_end(&mut buffer)?;
+            Ok(buffer)
         }))
     }
 

@@ -17,7 +17,7 @@ pub fn chunk(bodies: &[&str]) -> (Chunk, Receipt) {
         .collect::<Vec<_>>();
     let fields = vec![EventFields::default(); records.len()];
     let origin = Origin { source: "test".into(), run: 0, sequence: 0 };
-    Chunk::of_events(Text::from(text), records, fields, origin)
+    Chunk::of_events(Text::from(text), records, fields, origin, None)
 }
 
 /// The values of a metric, over all its labels.

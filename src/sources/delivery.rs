@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
+use super::budget::Claim;
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
 use crate::dead_letters::{DeadLetter, DeadLetters};
@@ -75,15 +76,16 @@ impl<M> Delivery<M> {
         for Piece { records, fields, position } in cut(parsed, self.pace.events_at_once()) {
             if records.is_empty() {
                 let mark = mark(Portion { position, sequence: None, events: 0 });
-                self.in_flight.push(None, 0, mark).await?;
+                self.in_flight.push(None, mark).await?;
                 continue;
             }
             self.pace.wait(records.len()).await;
             let bytes = records.iter().map(|record| record.body.len()).sum();
             let mark = mark(Portion { position, sequence: Some(self.sequence), events: records.len() as u64 });
             let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
-            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin);
-            self.in_flight.push(Some(receipt), bytes, mark).await?;
+            let Claim { text: share, unacknowledged } = self.in_flight.claim(bytes).await;
+            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin, Some(share));
+            self.in_flight.push(Some((receipt, unacknowledged)), mark).await?;
             self.sequence += 1;
             self.output.send(chunk).await?;
         }
@@ -93,7 +95,7 @@ impl<M> Delivery<M> {
 
     /// Notes something that holds once all that was sent before is delivered.
     pub async fn note(&self, mark: M) -> Result<(), Closed> {
-        self.in_flight.push(None, 0, mark).await
+        self.in_flight.push(None, mark).await
     }
 
     /// Dead letters are durable before anything moves on.

@@ -12,7 +12,9 @@ use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
-use crate::event::{Chunk, EventId, Identifier, Origin, Outcome, Receipt, Record, Span, Text, parse_event};
+use crate::event::{
+    Chunk, EventId, Identifier, MetadataEntries, Origin, Outcome, Receipt, Record, Span, Text, parse_event_and,
+};
 use crate::simulator::generator::{Generator, Options};
 use crate::telemetry::metrics;
 use crate::topology::{ComponentError, Context, Output, Source};
@@ -166,10 +168,11 @@ impl Maker {
         let text = Text::from(text);
         let mut records = Vec::with_capacity(spans.len());
         let mut events = Vec::with_capacity(spans.len());
+        let mut metadata = MetadataEntries::default();
         for body in spans {
             // The generator writes objects; anything else would be left out here and seen by its tests.
-            let Ok(fields) = parse_event(&text, text.at(body)) else { continue };
-            let id = self.identifier.identify(&text, &fields);
+            let Ok(fields) = parse_event_and(&text, text.at(body), &mut metadata) else { continue };
+            let id = self.identifier.identify(&text, &fields, &mut metadata);
             let number = if self.last.0 == id { self.last.1 + 1 } else { 0 };
             self.last = (id, number);
             records.push(Record {
@@ -183,7 +186,7 @@ impl Maker {
         let made = records.len() as u64;
         let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
         self.sequence += 1;
-        let (chunk, receipt) = Chunk::of_events(text, records, events, origin);
+        let (chunk, receipt) = Chunk::of_events(text, records, events, origin, None);
         (chunk, receipt, made)
     }
 }

@@ -1,23 +1,21 @@
 //! Chunks that were sent and whose outcome isn't known yet: bounded in number and bytes, resolved in order.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
-use super::room::{Room, Share};
-use crate::event::{Outcome, Receipt};
+use super::budget::{Budget, Claim};
+use crate::event::{Outcome, Receipt, Share};
 use crate::topology::Closed;
 
 /// Bytes of text that may be under way.
-const BYTES: usize = 32 << 20;
-/// Chunks that may be under way.
-const CHUNKS: usize = 256;
+const BYTES: usize = 8 << 20;
+/// Chunks that may be unacknowledged.
+const CHUNKS: usize = 2048;
 
 /// The reading end of a source puts receipts in. `M` says what is done once the chunk is delivered.
 pub struct InFlight<M> {
     entries: mpsc::Sender<Entry<M>>,
-    room: Arc<Room>,
+    budget: Budget,
 }
 
 /// The committing end takes them out.
@@ -30,7 +28,7 @@ pub struct Receipts<M> {
 struct Entry<M> {
     receipt: Option<Receipt>,
     mark: M,
-    _room: Share,
+    _share: Option<Share>,
 }
 
 /// What the oldest chunks have come to.
@@ -47,15 +45,28 @@ pub enum Resolved<M> {
 /// Both ends.
 pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (InFlight { entries: sender, room: Room::new(BYTES) }, Receipts { entries: receiver, held: None })
+    (InFlight { entries: sender, budget: Budget::new(BYTES) }, Receipts { entries: receiver, held: None })
 }
 
 impl<M> InFlight<M> {
-    /// Waits for room and puts a receipt in, before the chunk is sent. `None` is what was never sent: it is resolved
-    /// when everything before it is. `Closed`: the committing end has given up.
-    pub async fn push(&self, receipt: Option<Receipt>, bytes: usize, mark: M) -> Result<(), Closed> {
-        let room = self.room.take(bytes).await;
-        self.entries.send(Entry { receipt, mark, _room: room }).await.map_err(|_| Closed)
+    /// Waits for room for a chunk of so many bytes.
+    pub async fn claim(&self, bytes: usize) -> Claim {
+        self.budget.take(bytes).await
+    }
+
+    /// Puts a receipt in, with what its chunk claimed, before the chunk is sent. `None` is what was never sent: it is
+    /// resolved when everything before it is. `Closed`: the committing end has given up.
+    pub async fn push(&self, receipt: Option<(Receipt, Share)>, mark: M) -> Result<(), Closed> {
+        let (receipt, share) = receipt.unzip();
+        let entry = Entry { receipt, mark, _share: share };
+        match self.entries.try_send(entry) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
+            Err(mpsc::error::TrySendError::Full(entry)) => {
+                let _waiting = self.budget.pressure().wait();
+                self.entries.send(entry).await.map_err(|_| Closed)
+            }
+        }
     }
 }
 
@@ -103,9 +114,10 @@ mod tests {
         for number in 0..4 {
             let (acknowledgement, receipt) = Acknowledgement::new();
             acknowledgements.push(Some(acknowledgement));
-            in_flight.push(Some(receipt), 10, number).await.unwrap();
+            let share = in_flight.claim(10).await.unacknowledged;
+            in_flight.push(Some((receipt, share)), number).await.unwrap();
         }
-        in_flight.push(None, 0, 4).await.unwrap();
+        in_flight.push(None, 4).await.unwrap();
         drop(in_flight);
         let mut take = |number: usize| acknowledgements[number].take().unwrap();
         take(1).delivered();
@@ -124,7 +136,8 @@ mod tests {
             let (in_flight, mut receipts) = in_flight();
             for number in 0..3 {
                 let (acknowledgement, receipt) = Acknowledgement::new();
-                in_flight.push(Some(receipt), 10, number).await.unwrap();
+                let share = in_flight.claim(10).await.unacknowledged;
+                in_flight.push(Some((receipt, share)), number).await.unwrap();
                 if number != 1 {
                     acknowledgement.delivered();
                 } else if first {
@@ -139,19 +152,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bounded_in_bytes() {
+    async fn bounded_in_bytes_of_what_is_unacknowledged() {
         let (in_flight, mut receipts) = in_flight();
         let (acknowledgement, receipt) = Acknowledgement::new();
-        in_flight.push(Some(receipt), BYTES / 4, 0).await.unwrap();
+        // The texts are gone at once, as if all of them were delivered but for a row.
+        let share = in_flight.claim(BYTES).await.unacknowledged;
+        in_flight.push(Some((receipt, share)), 0).await.unwrap();
+        let mut others = Vec::new();
         for _ in 0..3 {
-            in_flight.push(None, BYTES, 0).await.unwrap();
+            others.push(in_flight.claim(BYTES).await.unacknowledged);
         }
-        let mut second = Box::pin(in_flight.push(None, 1, 1));
-        assert!(futures::poll!(&mut second).is_pending());
+        let mut next = Box::pin(in_flight.claim(1));
+        assert!(futures::poll!(&mut next).is_pending());
         acknowledgement.delivered();
-        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0; 4]));
-        second.await.unwrap();
+        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+        next.await;
         drop(receipts);
-        assert!(in_flight.push(None, 1, 2).await.is_err());
+        assert!(in_flight.push(None, 2).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn bounded_in_bytes_of_texts() {
+        let (in_flight, _receipts) = in_flight::<()>();
+        let mut claims = Vec::new();
+        for _ in 0..4 {
+            claims.push(in_flight.claim(BYTES).await);
+        }
+        let mut next = Box::pin(in_flight.claim(1));
+        assert!(futures::poll!(&mut next).is_pending());
+        drop(claims.pop().map(|claim| claim.text));
+        next.await;
     }
 }

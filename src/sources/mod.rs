@@ -1,5 +1,6 @@
 //! Sources: where events come from. One file or folder each, one variant each.
 
+mod budget;
 mod delivery;
 pub mod file;
 pub mod generate;
@@ -8,7 +9,6 @@ mod in_flight;
 pub mod nordpass;
 mod recording;
 pub mod replay;
-mod room;
 pub mod stdin;
 
 use std::future::ready;

@@ -19,7 +19,8 @@ use serde_json::value::RawValue;
 
 use crate::dead_letters::DeadLetter;
 use crate::event::{
-    EventFields, EventId, Field, IdMap, Identifier, Record, Shape, Span, Text, event_time, parse_event, unescape,
+    EventFields, EventId, Field, IdMap, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
+    parse_event_and, unescape,
 };
 use crate::handles::Clock;
 use crate::telemetry::{Component, metrics};
@@ -119,6 +120,7 @@ impl Parser {
         };
         block.now = block.parser.clock.now_seconds();
         let text = block.parsed.text.clone();
+        let mut metadata = MetadataEntries::default();
         let (mut raw_start, mut text_start) = (0, 0);
         for (raw_end, text_end) in raw_ends.into_iter().zip(text_ends) {
             block.line = offset + raw_start as u64;
@@ -126,7 +128,7 @@ impl Parser {
             let line = text.get(text_start..text_end).unwrap_or_default();
             // A byte order mark may stand at the beginning.
             let line = if block.line == 0 { line.trim_start_matches('\u{feff}') } else { line };
-            block.line(&text, line.trim_matches([' ', '\t', '\r', '\n']));
+            block.line(&text, line.trim_matches([' ', '\t', '\r', '\n']), &mut metadata);
             (raw_start, text_start) = (raw_end, text_end);
         }
         let parsed = block.parsed;
@@ -185,29 +187,38 @@ struct Block<'p> {
 }
 
 impl Block<'_> {
-    fn line(&mut self, text: &Text, line: &str) {
+    fn line<'t>(&mut self, text: &'t Text, line: &'t str, metadata: &mut MetadataEntries<'t>) {
         if line.is_empty() {
             return;
         }
-        let Ok(fields) = parse_event(text, line) else {
+        let Ok(fields) = parse_event_and(text, line, metadata) else {
             return self.bad(line, 0);
         };
         match page(text, &fields) {
-            None => self.event(text, line, fields, 0, true),
+            None => self.event(text, line, fields, metadata, 0, true),
             Some(elements) => {
                 let last = elements.len();
                 for (number, element) in elements.into_iter().enumerate() {
-                    match parse_event(text, element.get()) {
-                        Ok(fields) => self.event(text, element.get(), fields, number as u64, number + 1 == last),
-                        Err(_) => self.bad(element.get(), number as u64),
+                    let (element, number, is_last) = (element.get(), number as u64, number + 1 == last);
+                    match parse_event_and(text, element, metadata) {
+                        Ok(fields) => self.event(text, element, fields, metadata, number, is_last),
+                        Err(_) => self.bad(element, number),
                     }
                 }
             }
         }
     }
 
-    fn event(&mut self, text: &Text, body: &str, fields: EventFields, number: u64, last: bool) {
-        let id = self.parser.identifier.identify(text, &fields);
+    fn event(
+        &mut self,
+        text: &Text,
+        body: &str,
+        fields: EventFields,
+        metadata: &mut MetadataEntries<'_>,
+        number: u64,
+        last: bool,
+    ) {
+        let id = self.parser.identifier.identify(text, &fields, metadata);
         let id = id.occurrence(self.parser.occurrences.count(id, self.line));
         if (Position { offset: self.line, events: number }) < self.from {
             return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::event::Chunk;
 use crate::telemetry::{Component, metrics};
@@ -16,6 +16,8 @@ pub const CHANNEL_CHUNKS: usize = 8;
 pub struct Input {
     receiver: mpsc::Receiver<(usize, Chunk)>,
     waiting: Arc<AtomicUsize>,
+    /// Told when a source that something came from waits for room.
+    pressed: Arc<Notify>,
 }
 
 /// The way into a component, for one of its inputs.
@@ -39,26 +41,37 @@ impl Input {
         let (sender, receiver) = mpsc::channel(chunks);
         let waiting = Arc::new(AtomicUsize::new(0));
         let entrance = Entrance { sender, index: 0, required: true, waiting: waiting.clone() };
-        (entrance, Self { receiver, waiting })
+        (entrance, Self { receiver, waiting, pressed: Arc::new(Notify::new()) })
     }
 
     /// The next chunk and the index of the input (in the component's `inputs` list) that it came from. `None`: all
     /// upstream components have ended.
     pub async fn receive(&mut self) -> Option<(usize, Chunk)> {
         let next = self.receiver.recv().await;
-        if next.is_some() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.received(next.as_ref());
         next
     }
 
     /// The next chunk if one is waiting.
     pub fn try_receive(&mut self) -> Option<(usize, Chunk)> {
         let next = self.receiver.try_recv().ok();
-        if next.is_some() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.received(next.as_ref());
         next
+    }
+
+    fn received(&self, next: Option<&(usize, Chunk)>) {
+        let Some((_, chunk)) = next else { return };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(pressure) = chunk.acknowledgement.pressure() {
+            pressure.tell(&self.pressed);
+        }
+    }
+
+    /// Resolves when a source that a chunk came from has begun to wait for room. Look at the acknowledgements: it may
+    /// have gone on since.
+    pub fn pressed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let pressed = self.pressed.clone();
+        async move { pressed.notified().await }
     }
 
     /// How many chunks wait.
@@ -193,7 +206,7 @@ mod tests {
         let fields = parse_event(&text, &text).expect("an object");
         let record = Record { id: EventId(1), time: 0, organization: "".into(), body: Span::new(0, 2) };
         let origin = Origin { source: "s".into(), run: 0, sequence: 0 };
-        Chunk::of_events(text, vec![record], vec![fields], origin)
+        Chunk::of_events(text, vec![record], vec![fields], origin, None)
     }
 
     #[tokio::test]

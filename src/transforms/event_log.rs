@@ -14,7 +14,7 @@ use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
 use super::asim::{fields_of_rows, object_of};
 use crate::config::{ComponentType, Field, Section};
-use crate::event::{Chunk, Event, Record, Shape, Span, event_time, unescape};
+use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time, unescape};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
 
@@ -54,7 +54,7 @@ struct EventLog {
 impl Transform for EventLog {
     fn transform(&mut self, chunk: Chunk, out: &mut Vec<(usize, Chunk)>) {
         let mut metadata = Metadata::default();
-        let mut text = String::with_capacity(self.size);
+        let mut text = buffers::take_text(self.size + self.size / 8);
         let mut records = Vec::with_capacity(chunk.records.len());
         let parsed = fields_of_rows(&chunk);
         for (record, fields) in chunk.records.iter().zip(chunk.events.as_deref().unwrap_or(&parsed)) {

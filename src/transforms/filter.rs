@@ -240,7 +240,7 @@ mod tests {
         let events: Vec<String> = entries().iter().enumerate().map(|(number, entry)| typical(entry, number)).collect();
         let whole = chunk(&events);
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
-        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone());
+        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
         build(settings(Some(&["lock.*"]), &[]), Component::detached()).transform(whole, &mut out);
         let (index, kept) = out.pop().expect("some");
@@ -257,7 +257,7 @@ mod tests {
     async fn a_chunk_of_which_nothing_is_kept_is_dealt_with() {
         let whole = chunk(&[typical(&entries()[0], 0)]);
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
-        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone());
+        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
         build(settings(None, &["*.*"]), Component::detached()).transform(whole, &mut out);
         assert!(out.is_empty());

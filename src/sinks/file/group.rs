@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::encode::{Format, encode};
 use super::template::{Key, Template};
-use crate::event::{Acknowledgement, Chunk, Origin};
+use crate::event::{Acknowledgement, Chunk, Origin, Pressure};
 
 /// One append: the records of one chunk that go to one series of files, encoded.
 #[derive(Debug)]
@@ -30,6 +30,13 @@ pub struct Group {
     pub records: u64,
     /// Bytes of their lines before compression.
     pub json_bytes: usize,
+}
+
+impl Group {
+    /// Whether a source waits for it.
+    pub fn is_waited_for(&self) -> bool {
+        self.acknowledgements.iter().any(|acknowledgement| acknowledgement.pressure().is_some_and(Pressure::is_on))
+    }
 }
 
 /// Paths that are remembered between chunks; more are rendered again.

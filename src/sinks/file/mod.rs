@@ -194,7 +194,11 @@ impl FileSink {
         loop {
             let received = if group.acknowledgements.is_empty() {
                 input.receive().await
+            } else if input.waiting() == 0 && group.is_waited_for() {
+                self.flush(std::mem::take(&mut group)).await;
+                continue;
             } else {
+                let pressed = input.pressed();
                 tokio::select! {
                     biased;
                     () = tokio::time::sleep_until(due) => {
@@ -202,6 +206,7 @@ impl FileSink {
                         continue;
                     }
                     received = input.receive() => received,
+                    () = pressed => continue,
                 }
             };
             self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use super::gzip::Gzip;
-use crate::event::{Chunk, Record, Span};
+use crate::event::{Chunk, Pressure, Record, Span};
 
 /// Azure's gateway refuses bodies over 1 MiB as received (`reference/sentinel.md` 1.3); a little room for the doubt.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
@@ -99,6 +99,11 @@ impl Rows {
         }
         self.delivered();
         parts
+    }
+
+    /// Whether a source waits for these rows.
+    pub fn are_waited_for(&self) -> bool {
+        self.chunks.iter().any(|chunk| chunk.acknowledgement.pressure().is_some_and(Pressure::is_on))
     }
 
     /// All rows are where they belong.
@@ -214,7 +219,7 @@ impl Encoder {
         }
         self.stage.push(b']');
         self.flush();
-        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish().into() }
+        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish() }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
+
+use crate::event::buffers::{self, Lent};
 
 /// The window's size in bits: the largest that there is, as everybody uses it.
 const WINDOW_BITS: u8 = 15;
@@ -32,7 +35,7 @@ impl Gzip {
             _ => (Compress::new_gzip(Compression::new(level), WINDOW_BITS), GROWTH),
         };
         // One batch is about as long as the one before.
-        Self { level, compress, out: Vec::with_capacity(length + length / 8 + GROWTH) }
+        Self { level, compress, out: buffers::take(length + length / 8) }
     }
 
     /// Adds text.
@@ -46,10 +49,10 @@ impl Gzip {
     }
 
     /// The whole member.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub fn finish(mut self) -> Bytes {
         while self.step(&[], FlushCompress::Finish) != Status::StreamEnd {}
         KEPT.set(Some((self.level, self.compress, self.out.len())));
-        self.out
+        Lent::bytes(self.out)
     }
 
     /// One call, with room for what it may write.

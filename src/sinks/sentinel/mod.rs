@@ -164,11 +164,19 @@ impl Loop {
             }
             // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
+            // Nothing is under way or about to come, and somebody waits for what is still being collected.
+            let stalled = self.flying.is_empty() && !full && input.waiting() == 0;
+            if stalled && let Some(stream) = self.waited_for() {
+                self.close(stream);
+                continue;
+            }
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
+            let pressed = input.pressed();
             tokio::select! {
                 biased;
                 Some(suspects) = self.flying.next(), if !self.flying.is_empty() => self.landed(suspects),
                 () = sleep_until(age), if age.is_some() => self.close_aged(),
+                () = pressed, if stalled => {}
                 () = sleep_until(retry_at), if retry_at.is_some() => {
                     retry_at = None;
                     self.retry_suspects(true);
@@ -215,6 +223,13 @@ impl Loop {
 
     fn oldest(&self) -> Option<Instant> {
         self.open.iter().flatten().map(|batch| batch.opened).min()
+    }
+
+    /// The stream whose open batch a source waits for; the oldest of several.
+    fn waited_for(&self) -> Option<usize> {
+        let open = self.open.iter().enumerate().filter_map(|(stream, batch)| Some((stream, batch.as_ref()?)));
+        let waited_for = open.filter(|(_, batch)| batch.rows.are_waited_for());
+        waited_for.min_by_key(|(_, batch)| batch.opened).map(|(stream, _)| stream)
     }
 
     fn close_aged(&mut self) {

@@ -10,12 +10,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{Settings, build};
 use crate::azure::CredentialSettings;
 use crate::checkpoint::MemoryStore;
 use crate::config::Secret;
-use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Receipt, Record, Span, Text};
+use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Pressure, Receipt, Record, Room, Span, Text};
 use crate::handles::{Handles, SeededRandom, SystemDisk, TestClock};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
@@ -93,6 +94,8 @@ struct Rig {
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
     folder: tempfile::TempDir,
     sequence: u64,
+    /// The source's.
+    room: Arc<Room>,
 }
 
 fn azure(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Arc<Azure> {
@@ -143,7 +146,15 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
     let (entrance, input) = Input::new();
     let sink = build(settings(), context).await.expect("opens");
     let task = tokio::spawn(sink.run(input));
-    Rig { azure, telemetry, entrance: Some(entrance), task, folder, sequence: 0 }
+    Rig {
+        azure,
+        telemetry,
+        entrance: Some(entrance),
+        task,
+        folder,
+        sequence: 0,
+        room: Room::new(1000, Pressure::default()),
+    }
 }
 
 impl Rig {
@@ -159,7 +170,7 @@ impl Rig {
             let time = row["time"].as_i64().unwrap_or_default();
             records.push(Record { id, time, organization: "".into(), body });
         }
-        let (acknowledgement, receipt) = Acknowledgement::new();
+        let (acknowledgement, receipt) = Acknowledgement::holding(self.room.take(1).await);
         self.sequence += 1;
         let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
         let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
@@ -206,6 +217,26 @@ fn rows(ids: std::ops::Range<u64>) -> Vec<Value> {
 
 fn holds(rows: &[Value], id: u64) -> bool {
     rows.iter().any(|row| row["id"] == id)
+}
+
+/// A source whose room was used up by pages with a few rows of a rare table waited for that table's batch to grow old:
+/// five seconds for each 8 MiB of a recording.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_a_source_waits_for_is_sent_at_once() {
+    let mut rig = rig(|_, _| 204).await;
+    let began = Instant::now();
+    let (rare, frequent) = (rig.send(1, &[json!({"id": 1})]).await, rig.send(0, &[json!({"id": 2})]).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.requests(), 0, "both are still collected");
+    let room = rig.room.clone();
+    let waiting = room.pressure().wait();
+    assert_eq!((rare.await, frequent.await), (Outcome::Delivered, Outcome::Delivered));
+    drop(waiting);
+    let late = rig.send(0, &[json!({"id": 3})]).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(late.await, Outcome::Delivered);
+    assert!(began.elapsed() >= Duration::from_secs(6), "nobody waits any more: {:?}", began.elapsed());
+    rig.end().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::Decoder;
+use crate::event::buffers;
 use crate::handles::Disk;
 use crate::topology::ComponentError;
 
-/// A block has about this many bytes of text; one line may be longer.
-const BLOCK: usize = 64 << 10;
+/// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.
+const BLOCK: usize = 60 << 10;
 /// The longest line. An API answer isn't read beyond this either.
 const LONGEST_LINE: usize = 64 << 20;
 /// Read from the disk at once.
@@ -107,7 +108,9 @@ impl Reader {
     }
 
     fn give(&mut self, length: usize) -> Block {
-        let rest = self.text.split_off(length);
+        let mut rest = buffers::take(BLOCK + BLOCK / 16);
+        rest.extend_from_slice(&self.text[length..]);
+        self.text.truncate(length);
         let block = Block { offset: self.offset, bytes: std::mem::replace(&mut self.text, rest) };
         self.offset += length as u64;
         self.searched = 0;
@@ -117,9 +120,10 @@ impl Reader {
     /// Reads and decodes some more.
     async fn fill(&mut self) -> Result<(), ComponentError> {
         if self.used == self.input.len() && !self.decoder.has_more() {
+            let buffer = std::mem::take(&mut self.input);
             self.input = self
                 .disk
-                .read_at(Path::new(&self.path), self.read, READ)
+                .read_into(Path::new(&self.path), self.read, READ, buffer)
                 .await
                 .map_err(|error| self.error("can't be read", &error))?;
             self.used = 0;

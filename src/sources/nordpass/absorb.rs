@@ -18,7 +18,9 @@ use tokio::sync::watch;
 
 use crate::checkpoint::{KnownId, SourceState};
 use crate::dead_letters::{DeadLetter, DeadLetters};
-use crate::event::{EventFields, EventId, Identifier, Record, Shape, Span, event_time, parse_event};
+use crate::event::{
+    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, event_time, parse_event_and,
+};
 use crate::handles::Handles;
 use crate::telemetry::{Component, metrics};
 
@@ -129,17 +131,17 @@ impl Absorber {
 
     /// The events of a page, and how often it shows each id. Elements that are no events become dead letters here.
     async fn decode(&self, page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>) {
-        let mut identifier = Identifier::default();
+        let (mut identifier, mut metadata) = (Identifier::default(), MetadataEntries::default());
         let mut candidates = Vec::with_capacity(page.elements.len());
         let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
         let mut no_events: BTreeMap<EventId, (u32, Span)> = BTreeMap::new();
         for body in page.elements.iter().copied() {
             let raw = page.text.at(body);
-            let Ok(fields) = parse_event(&page.text, raw) else {
+            let Ok(fields) = parse_event_and(&page.text, raw, &mut metadata) else {
                 no_events.entry(EventId::of_bytes(raw.as_bytes())).or_insert((0, body)).0 += 1;
                 continue;
             };
-            let id = identifier.identify(&page.text, &fields);
+            let id = identifier.identify(&page.text, &fields, &mut metadata);
             *copies.entry(id).or_default() += 1;
             let (time, plain) = match event_time(&page.text, &fields.timestamp) {
                 Some((time, plain)) => (Some(time), plain),

@@ -18,9 +18,8 @@ use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use crate::checkpoint::{Commit, KnownId, SourceState};
-use crate::event::{EventId, Outcome, Receipt};
+use crate::event::{EventId, Outcome, Receipt, Share};
 use crate::handles::Handles;
-use crate::sources::room::Share;
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Shutdown};
 
@@ -37,8 +36,8 @@ pub enum Step {
         ids: Vec<KnownId>,
         /// Resolves when it has arrived.
         receipt: Receipt,
-        /// Its share of the memory that unacknowledged chunks may take.
-        share: Share,
+        /// Its share of what may be unacknowledged.
+        unacknowledged: Share,
     },
     /// No more chunks of the group follow.
     Close {
@@ -171,11 +170,11 @@ impl Committer {
             let mut changes = Vec::new();
             loop {
                 match step.take() {
-                    Some(Step::Chunk { group, sequence, ids, receipt, share }) => {
+                    Some(Step::Chunk { group, sequence, ids, receipt, unacknowledged }) => {
                         groups.sent(group);
-                        waiting.push(
-                            async move { Arrived { group, sequence, ids, outcome: receipt.await, _share: share } },
-                        );
+                        waiting.push(async move {
+                            Arrived { group, sequence, ids, outcome: receipt.await, _share: unacknowledged }
+                        });
                     }
                     Some(Step::Close { group, changes: then, awaited }) => {
                         let awaited = awaited.into_iter().filter(|id| self.registry.is_in_flight(*id));

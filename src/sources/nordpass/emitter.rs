@@ -11,7 +11,7 @@ use super::commit::Step;
 use super::state::Change;
 use crate::checkpoint::KnownId;
 use crate::event::{Chunk, EventFields, EventId, Origin, Record, Text};
-use crate::sources::room::Room;
+use crate::sources::budget::{Budget, Claim};
 use crate::topology::{Output, Shutdown};
 
 /// New events of one page.
@@ -29,7 +29,7 @@ pub struct Fresh {
 pub struct Emitter {
     output: Output,
     steps: UnboundedSender<Step>,
-    room: Arc<Room>,
+    budget: Budget,
     shutdown: Shutdown,
     source: Arc<str>,
     run: u64,
@@ -50,7 +50,7 @@ impl Emitter {
         Self {
             output,
             steps,
-            room: Room::new(most_bytes),
+            budget: Budget::new(most_bytes),
             shutdown,
             source,
             run,
@@ -74,17 +74,17 @@ impl Emitter {
         if fresh.records.is_empty() {
             return Ok(());
         }
-        // The whole page stays in memory while any record of it is under way.
-        let share = tokio::select! {
+        // The whole page stays in memory while any record of it is.
+        let Claim { text: share, unacknowledged } = tokio::select! {
             biased;
-            share = self.room.take(text.len()) => share,
+            claim = self.budget.take(text.len()) => claim,
             () = self.shutdown.begun() => return Err(Refusal::Ending),
         };
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin);
+        let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(share));
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, share });
+        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)

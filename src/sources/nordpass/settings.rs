@@ -82,9 +82,10 @@ static FIELDS: &[Field] = &[
         name: "max_in_flight_bytes",
         kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
         presence: Presence::Default("12582912"),
-        doc: "Bytes of pages (JSON) that may be under way without an acknowledgement. With that much under way the source \
-              sends nothing more and soon asks nothing more: this bounds its memory while a sink is slow or down. With \
-              hundreds of sources in one process a smaller value bounds their sum.",
+        doc: "Bytes of text (pages, and the rows made of them) that may be in memory. With that much under way the source sends \
+              nothing more and soon asks nothing more, as it does with four times as many bytes of pages that aren't \
+              acknowledged: this bounds its memory while a sink is slow or down. With hundreds of sources in one process a \
+              smaller value bounds their sum.",
     },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,

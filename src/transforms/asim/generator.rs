@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::catalogue::{Entry, entries};
-use crate::event::{Chunk, Identifier, Origin, Record, Span, Text, event_time, parse_event};
+use crate::event::{Chunk, Identifier, MetadataEntries, Origin, Record, Span, Text, event_time, parse_event};
 use crate::handles::{Random, SeededRandom};
 
 /// What stands in for the time of an event that has no usable one.
@@ -27,10 +27,15 @@ pub fn chunk(events: &[String]) -> Chunk {
         let parsed = parse_event(&text, text.at(body)).expect("an object");
         let time = event_time(&text, &parsed.timestamp).map_or(READ_AT, |(time, _)| time);
         let organization = Arc::from(text.at(parsed.organization.span));
-        records.push(Record { id: identifier.identify(&text, &parsed), time, organization, body });
+        records.push(Record {
+            id: identifier.identify(&text, &parsed, &mut MetadataEntries::default()),
+            time,
+            organization,
+            body,
+        });
         fields.push(parsed);
     }
-    Chunk::of_events(text, records, fields, Origin { source: Arc::from("test"), run: 1, sequence: 0 }).0
+    Chunk::of_events(text, records, fields, Origin { source: Arc::from("test"), run: 1, sequence: 0 }, None).0
 }
 
 /// A plain event of a pair, with every metadata key that has been seen for it.

@@ -21,7 +21,7 @@ mod tests;
 
 use crate::catalogue::{Schema, entries};
 use crate::config::{ComponentType, Field, Section};
-use crate::event::{Chunk, Event, EventFields, Record, Shape, Span, parse_event};
+use crate::event::{Chunk, Event, EventFields, Record, Shape, Span, buffers, parse_event};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
 
@@ -84,7 +84,7 @@ impl Transform for Asim {
             let index = place.map_or(Schema::AuditEvent, |place| entries()[place].schema).index();
             let rows = &mut outputs[index];
             if rows.records.is_empty() {
-                rows.text.reserve(self.sizes[index]);
+                rows.text = buffers::take_text(self.sizes[index] + self.sizes[index] / 8);
             } else {
                 // As in an array, so that a batch can take all of them at once.
                 rows.text.push(',');

@@ -366,7 +366,7 @@ async fn one_event_one_row_and_the_chunk_is_acknowledged_by_its_rows() {
     let chunk = chunk(&events);
     let text = chunk.text.clone();
     let (records, fields) = (chunk.records.to_vec(), chunk.events.as_deref().expect("events").to_vec());
-    let (chunk, receipt) = Chunk::of_events(text, records, fields, chunk.origin.clone());
+    let (chunk, receipt) = Chunk::of_events(text, records, fields, chunk.origin.clone(), None);
     let ids: Vec<_> = chunk.records.iter().map(|record| record.id).collect();
     let mut out = Vec::new();
     build(Settings {}, Component::detached()).transform(chunk, &mut out);

@@ -54,6 +54,24 @@ fn names(files: &[(PathBuf, Vec<u8>)]) -> Vec<&str> {
     files.iter().map(|(path, _)| path.to_str().unwrap()).collect()
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_group_that_a_source_waits_for_is_written_at_once() {
+    let settings = Settings { timeout: Duration::from_secs(5), ..Settings::for_path("all.ndjson") };
+    let store = Arc::new(Committed::default());
+    let sink = Running::start(Arc::new(MemoryDisk::new()), store, settings).await.unwrap();
+    let began = tokio::time::Instant::now();
+    let receipt = sink.send(origin(1, 1), &[event(1, 20_000, "o")]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let waiting = sink.room.pressure().wait();
+    assert_eq!(receipt.await, Outcome::Delivered);
+    drop(waiting);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let receipt = sink.send(origin(1, 2), &[event(2, 20_000, "o")]).await;
+    assert_eq!(receipt.await, Outcome::Delivered);
+    assert!(began.elapsed() >= Duration::from_secs(6), "nobody waits any more: {:?}", began.elapsed());
+    sink.finish().await;
+}
+
 #[tokio::test]
 async fn by_date_and_organization_and_appended_after_a_restart() {
     for ending in ["", ".gz", ".zst"] {

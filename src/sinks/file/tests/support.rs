@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use futures::future::BoxFuture;
 
 use crate::checkpoint::{CheckpointError, SourceKey, SourceState, Store};
-use crate::event::{Chunk, EventFields, EventId, Origin, Receipt, Record, Span, Text};
+use crate::event::{Chunk, EventFields, EventId, Origin, Pressure, Receipt, Record, Room, Span, Text};
 use crate::handles::{Disk, Handles, SeededRandom, TestClock};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
@@ -49,7 +49,7 @@ pub struct TestEvent {
     pub organization: &'static str,
 }
 
-pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
+pub async fn chunk(origin: Origin, events: &[TestEvent], room: &Arc<Room>) -> (Chunk, Receipt) {
     let mut text = String::new();
     let mut records = Vec::new();
     for event in events {
@@ -67,7 +67,7 @@ pub fn chunk(origin: Origin, events: &[TestEvent]) -> (Chunk, Receipt) {
         });
     }
     let fields = vec![EventFields::default(); records.len()];
-    Chunk::of_events(Text::from(text), records, fields, origin)
+    Chunk::of_events(Text::from(text), records, fields, origin, Some(room.take(1).await))
 }
 
 pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, telemetry: &Telemetry) -> Context {
@@ -92,6 +92,8 @@ pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, tele
 pub struct Running {
     output: Output,
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
+    /// The source's.
+    pub room: Arc<Room>,
     pub telemetry: Telemetry,
 }
 
@@ -113,11 +115,11 @@ impl Running {
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], telemetry.component(ComponentKind::Source, "test"));
         let task = tokio::spawn(Box::new(sink).run(input));
-        Ok(Self { output, task, telemetry })
+        Ok(Self { output, task, room: Room::new(1000, Pressure::default()), telemetry })
     }
 
     pub async fn send(&self, origin: Origin, events: &[TestEvent]) -> Receipt {
-        let (chunk, receipt) = chunk(origin, events);
+        let (chunk, receipt) = chunk(origin, events, &self.room).await;
         self.output.send(chunk).await.expect("the sink reads");
         receipt
     }

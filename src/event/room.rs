@@ -1,13 +1,15 @@
-//! How many bytes of text may be under way without an acknowledgement: this bounds a source's memory while a sink is
-//! slow or down.
+//! How many bytes may be under way: this bounds a source's memory while a sink is slow or down.
 //!
 //! A record that a sink has to keep for hours (one that Azure refuses, without a proof) takes the room of its whole page,
 //! and only later pages can bring the proof. So something goes as long as there is any room at all, and nothing takes more
-//! than a quarter of it: the bound is passed by one page or block, and with very large ones there are four at most.
+//! than a quarter of it: the bound is passed by one page or block and what transforms make of it, and with very large ones
+//! there are four at most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+
+use super::Pressure;
 
 /// The room of one source.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub struct Room {
     most: usize,
     used: Mutex<usize>,
     freed: Notify,
+    pressure: Pressure,
 }
 
 /// What something takes of it, until it is dropped.
@@ -25,9 +28,9 @@ pub struct Share {
 }
 
 impl Room {
-    /// Room for so many bytes.
-    pub fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new() })
+    /// Room for so many bytes. Who waits for it puts `pressure` on.
+    pub fn new(most: usize, pressure: Pressure) -> Arc<Self> {
+        Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), pressure })
     }
 
     /// Waits while there is none, and takes `bytes` of it, or a quarter of all where that is less.
@@ -44,12 +47,38 @@ impl Room {
                     return Share { room: self.clone(), bytes };
                 }
             }
+            let _waiting = self.pressure.wait();
             freed.await;
         }
     }
 
+    /// On while somebody waits for room.
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
+    }
+
+    /// Takes `bytes` without waiting, for what is made of something that has its share already.
+    fn add(self: &Arc<Self>, bytes: usize) -> Share {
+        let bytes = bytes.min(self.most / 4);
+        *self.lock() += bytes;
+        Share { room: self.clone(), bytes }
+    }
+
     fn lock(&self) -> MutexGuard<'_, usize> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// A share of the same room for what was made of this one's text.
+    #[must_use]
+    pub fn derive(&self, bytes: usize) -> Self {
+        self.room.add(bytes)
+    }
+
+    /// Whether somebody waits for the room.
+    pub fn pressure(&self) -> &Pressure {
+        &self.room.pressure
     }
 }
 
@@ -66,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn full_is_full_until_something_is_dropped() {
-        let room = Room::new(100);
+        let room = Room::new(100, Pressure::default());
         let mut kept = Vec::new();
         for _ in 0..5 {
             kept.push(room.take(24).await);
@@ -79,10 +108,22 @@ mod tests {
         assert_eq!(*room.lock(), 0);
     }
 
+    #[tokio::test]
+    async fn what_is_made_of_something_counts_and_never_waits() {
+        let room = Room::new(100, Pressure::default());
+        let page = room.take(20).await;
+        let rows: Vec<_> = (0..5).map(|_| page.derive(24)).collect();
+        let mut next = Box::pin(room.take(1));
+        assert!(futures::poll!(&mut next).is_pending() && page.pressure().is_on());
+        drop((page, rows));
+        next.await;
+        assert_eq!(*room.lock(), 0);
+    }
+
     /// Simulated world 1533: a page as large as all the room waited for a share that only later pages could free.
     #[tokio::test]
     async fn something_as_large_as_all_of_it_neither_waits_for_a_share_that_is_kept_nor_keeps_all_of_it() {
-        let room = Room::new(100);
+        let room = Room::new(100, Pressure::default());
         let _kept = room.take(1).await;
         let _large = room.take(1_000).await;
         room.take(1_000).await;

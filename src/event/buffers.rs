@@ -1,0 +1,147 @@
+//! Large buffers that are used again.
+//!
+//! At full speed a gigabyte of text a second is made and dropped. Given back to the allocator and taken from the system
+//! anew, each of its pages costs a fault, and what the allocator keeps meanwhile was twice of what is in use. The pool
+//! is the process's: buffers are filled by one component and dropped by another.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The smallest capacity that is kept, in bytes: the allocator is good at smaller ones.
+const SMALLEST: usize = 32 << 10;
+/// The capacities that are kept: [`SMALLEST`] and its doubles.
+const CLASSES: usize = 5;
+/// What is kept at most, in bytes.
+const MOST: usize = 8 << 20;
+
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
+
+/// An empty buffer with room for `bytes`.
+pub fn take(bytes: usize) -> Vec<u8> {
+    let Some(class) = (0..CLASSES).find(|class| capacity(*class) >= bytes).filter(|_| bytes > SMALLEST / 2) else {
+        return Vec::with_capacity(bytes);
+    };
+    let kept = pool().take(class);
+    kept.unwrap_or_else(|| Vec::with_capacity(capacity(class)))
+}
+
+/// [`take`] for text.
+pub fn take_text(bytes: usize) -> String {
+    // An empty buffer is UTF-8.
+    String::from_utf8(take(bytes)).unwrap_or_default()
+}
+
+/// Gives a buffer back.
+pub fn give(buffer: Vec<u8>) {
+    if buffer.capacity() >= SMALLEST {
+        // Dropped outside of the lock where there is no room for it.
+        let _rest = pool().give(buffer);
+    }
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn capacity(class: usize) -> usize {
+    SMALLEST << class
+}
+
+struct Pool {
+    /// The last one given is the first one taken: it is still in the cache.
+    classes: [Vec<Vec<u8>>; CLASSES],
+    bytes: usize,
+}
+
+impl Pool {
+    const fn new() -> Self {
+        Self { classes: [const { Vec::new() }; CLASSES], bytes: 0 }
+    }
+
+    fn take(&mut self, class: usize) -> Option<Vec<u8>> {
+        let buffer = self.classes[class].pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn give(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
+        let bytes = buffer.capacity();
+        let class = (0..CLASSES).rfind(|class| capacity(*class) <= bytes);
+        // Far larger than its class: an odd one, not worth keeping.
+        let Some(class) = class.filter(|class| bytes < 2 * capacity(*class) && self.bytes + bytes <= MOST) else {
+            return Some(buffer);
+        };
+        buffer.clear();
+        self.bytes += bytes;
+        self.classes[class].push(buffer);
+        None
+    }
+}
+
+/// Bytes whose buffer is given back when the last reader of them is gone.
+pub struct Lent(Vec<u8>);
+
+impl Lent {
+    /// Lends a buffer.
+    pub fn bytes(buffer: Vec<u8>) -> bytes::Bytes {
+        bytes::Bytes::from_owner(Self(buffer))
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        give(std::mem::take(&mut self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_taken_again_by_whoever_it_is_large_enough_for() {
+        let mut pool = Pool::new();
+        let mut buffer = Vec::with_capacity(capacity(2) + 100);
+        buffer.extend_from_slice(b"somebody's data");
+        let place = buffer.as_ptr();
+        assert!(pool.give(buffer).is_none());
+        assert!(pool.take(3).is_none(), "too small for these");
+        let again = pool.take(2).expect("kept");
+        assert_eq!((again.as_ptr(), again.len()), (place, 0), "the same one, and empty");
+        assert!(pool.take(2).is_none());
+        assert_eq!(pool.bytes, 0);
+    }
+
+    #[test]
+    fn only_so_much_is_kept_and_nothing_odd() {
+        let mut pool = Pool::new();
+        let kept = (0..2 * MOST / capacity(4)).filter(|_| pool.give(Vec::with_capacity(capacity(4))).is_none()).count();
+        assert_eq!(kept, MOST / capacity(4));
+        assert!(Pool::new().give(Vec::with_capacity(2 * capacity(CLASSES - 1))).is_some(), "too large");
+        assert!(Pool::new().give(Vec::with_capacity(SMALLEST - 1)).is_some(), "too small");
+    }
+
+    #[test]
+    fn there_is_always_the_room_that_was_asked_for() {
+        for bytes in
+            [0, 1, SMALLEST / 2, SMALLEST / 2 + 1, SMALLEST, SMALLEST + 1, capacity(CLASSES - 1), capacity(CLASSES)]
+        {
+            let buffer = take(bytes);
+            assert!(buffer.capacity() >= bytes && buffer.is_empty());
+            give(buffer);
+        }
+    }
+
+    #[test]
+    fn lent_bytes_are_what_was_lent() {
+        let bytes = Lent::bytes(b"abc".to_vec());
+        let part = bytes.slice(1..);
+        drop(bytes);
+        assert_eq!(part, "bc");
+    }
+}

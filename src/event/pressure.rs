@@ -1,0 +1,91 @@
+//! Back-pressure that a sink can hear of: a source that waits for room says so, and a sink that waits for more rows
+//! before it sends what it has stops waiting. Without it, the rows of a table that few events go to would hold the
+//! source up until their batch is old enough.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+/// Whether a source waits for room. Cloning shares it. It travels with the acknowledgements of the source's chunks.
+#[derive(Clone, Default)]
+pub struct Pressure(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// How many of the source's readings wait.
+    waiting: AtomicUsize,
+    /// Those who may have something of the source.
+    holders: Mutex<Vec<Weak<Notify>>>,
+}
+
+/// A wait for room, until it is dropped.
+pub struct Waiting<'p>(&'p Shared);
+
+impl Pressure {
+    /// Somebody begins to wait: every holder is told.
+    pub fn wait(&self) -> Waiting<'_> {
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
+        self.0.holders().retain(|holder| holder.upgrade().inspect(|holder| holder.notify_one()).is_some());
+        Waiting(&self.0)
+    }
+
+    /// Whether somebody waits.
+    pub fn is_on(&self) -> bool {
+        self.0.waiting.load(Ordering::Acquire) > 0
+    }
+
+    /// Whoever has something of the source is told from now on.
+    pub fn tell(&self, holder: &Arc<Notify>) {
+        let mut holders = self.0.holders();
+        if !holders.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(holder))) {
+            holders.push(Arc::downgrade(holder));
+        }
+    }
+}
+
+impl Shared {
+    fn holders(&self) -> MutexGuard<'_, Vec<Weak<Notify>>> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl std::fmt::Debug for Pressure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pressure").field(&self.is_on()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn holders_are_told_once_each_time_somebody_begins_to_wait() {
+        let (pressure, holder) = (Pressure::default(), Arc::new(Notify::new()));
+        pressure.tell(&holder);
+        pressure.tell(&holder);
+        let mut told = Box::pin(holder.notified());
+        assert!(futures::poll!(&mut told).is_pending() && !pressure.is_on());
+        let (first, second) = (pressure.wait(), pressure.wait());
+        told.await;
+        drop(first);
+        assert!(pressure.is_on(), "another one still waits");
+        drop(second);
+        assert!(!pressure.is_on());
+    }
+
+    #[test]
+    fn a_holder_that_is_gone_is_forgotten() {
+        let pressure = Pressure::default();
+        pressure.tell(&Arc::new(Notify::new()));
+        drop(pressure.wait());
+        assert!(pressure.0.holders().is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! What a source may have under way: texts in memory, and events without an acknowledgement.
+//!
+//! The two differ. Most rows of a page are delivered and gone while a few of it, of a rare table, are still collected. Then
+//! the text is gone, but the page is unacknowledged, and its ids are kept. So there may be more of those, but not any
+//! number: a single table that Azure refuses must not let the ids of millions of events pile up.
+
+use std::sync::Arc;
+
+use crate::event::{Pressure, Room, Share};
+
+/// So many times the bytes of texts may be unacknowledged. An event's id and time take about a quarter of its text.
+const UNACKNOWLEDGED: usize = 4;
+
+/// The budget of one source.
+#[derive(Debug)]
+pub struct Budget {
+    texts: Arc<Room>,
+    unacknowledged: Arc<Room>,
+}
+
+/// What a page or block takes of it.
+#[derive(Debug)]
+pub struct Claim {
+    /// Goes with the chunk's acknowledgement.
+    pub text: Share,
+    /// Goes with the chunk's receipt.
+    pub unacknowledged: Share,
+}
+
+impl Budget {
+    /// Texts of at most so many bytes, and what transforms make of them.
+    pub fn new(most: usize) -> Self {
+        let pressure = Pressure::default();
+        Self {
+            texts: Room::new(most, pressure.clone()),
+            unacknowledged: Room::new(most.saturating_mul(UNACKNOWLEDGED), pressure),
+        }
+    }
+
+    /// On while somebody waits for room.
+    pub fn pressure(&self) -> &Pressure {
+        self.unacknowledged.pressure()
+    }
+
+    /// Waits until there is any room, and takes it.
+    pub async fn take(&self, bytes: usize) -> Claim {
+        let unacknowledged = self.unacknowledged.take(bytes).await;
+        Claim { text: self.texts.take(bytes).await, unacknowledged }
+    }
+}
