@@ -6,7 +6,7 @@ pub mod generate;
 pub mod health;
 mod in_flight;
 pub mod nordpass;
-mod recording;
+pub mod recording;
 mod room;
 pub mod stdin;
 
