@@ -5,6 +5,7 @@
 //! - `chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]`: the real program, killed, starved of disk
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
+//! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
 //! - `docs [--check]`: writes the generated reference, or says where it is stale.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
@@ -12,6 +13,7 @@ mod bench;
 mod chaos;
 mod clients;
 mod docs;
+mod instructions;
 mod process;
 mod simulate;
 mod steps;
@@ -20,9 +22,9 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check] \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients|instructions …] | cargo xtask docs [--check] \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
-                     | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
+                     | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
 
 fn main() -> ExitCode {
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         ["chaos", arguments @ ..] => chaos::run(arguments),
         ["simulate", arguments @ ..] => simulate::run(arguments),
         ["bench", arguments @ ..] => bench::run(arguments),
+        ["instructions"] => instructions::check(),
+        ["instructions", "--accept"] => instructions::accept(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         _ => {
