@@ -4,6 +4,10 @@ mod stages;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
+/// The program's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EVENTS: u64 = 10_000;
 
 fn asim(criterion: &mut Criterion) {

@@ -23,6 +23,8 @@ pub struct Used {
     pub cpu: f64,
     /// The most resident memory, in bytes.
     pub peak: u64,
+    /// What all processes of the machine used meanwhile, this one included, in seconds.
+    pub machine: f64,
     /// What it wrote to standard output.
     pub output: String,
 }
@@ -33,6 +35,7 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
     let file = |path: &Path| File::create(path).map_err(|error| format!("can't write {}: {error}", path.display()));
     let (output, log) = (folder.join("output"), folder.join("log"));
     command.stdout(file(&output)?).stderr(file(&log)?);
+    let before = machine();
     let began = Instant::now();
     let mut process = Running(command.spawn().map_err(|error| format!("can't start {name}: {error}"))?);
     let proc = Path::new("/proc").join(process.0.id().to_string());
@@ -49,12 +52,27 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
         sleep(LOOK);
     };
     let wall = began.elapsed().as_secs_f64();
+    let machine = machine() - before;
     let status = process.0.wait().map_err(|error| format!("can't wait for {name}: {error}"))?;
     if !status.success() {
         return Err(format!("{name} failed ({status})\nhint: see {}", log.display()));
     }
     let output = fs::read_to_string(&output).unwrap_or_default();
-    Ok(Used { wall, cpu, peak, output })
+    Ok(Used { wall, cpu, peak, machine, output })
+}
+
+/// Seconds that all processors have worked since the machine's start, or were taken from it by its host.
+fn machine() -> f64 {
+    busy(&fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or(f64::NAN)
+}
+
+/// From `/proc/stat`.
+fn busy(stat: &str) -> Option<f64> {
+    let words: Vec<u64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
+    // The 4th and 5th are idle time; from the 9th on they are guests, which the first two contain.
+    let working = words.get(..8)?.iter().enumerate().filter(|(place, _)| !matches!(place, 3 | 4));
+    Some(working.map(|(_, ticks)| *ticks).sum::<u64>() as f64 / TICKS)
 }
 
 /// From `/proc/PID/stat`: whether the process has ended, and its processor time in seconds.
@@ -89,5 +107,7 @@ mod tests {
         assert!(ended && (cpu - 1.5).abs() < 1e-9, "{cpu}");
         assert_eq!(peak_memory("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n"), Some(2 << 20));
         assert_eq!(peak_memory("Name:\tzombie\n"), None);
+        let busy = busy("cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 1 1\n").expect("known");
+        assert!((busy - 1.71).abs() < 1e-9, "{busy}");
     }
 }

@@ -44,6 +44,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
                 met: growth <= FLAT,
             },
         ],
+        note: String::new(),
         raw: json!([{"events": few, "peak_bytes": low}, {"events": many, "peak_bytes": high}]),
     })
 }

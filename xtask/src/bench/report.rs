@@ -19,6 +19,8 @@ pub struct Section {
     pub lines: Vec<Vec<String>>,
     /// What was aimed at.
     pub goals: Vec<Goal>,
+    /// What to know about the table, or nothing.
+    pub note: String,
     /// Every single result.
     pub raw: Value,
 }
@@ -45,10 +47,8 @@ pub struct Report {
 impl Report {
     /// An empty one of this machine.
     pub fn new(options: &Options) -> Self {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or("unknown").to_owned();
         let conditions = format!(
-            "commit {}; {} events a run, {} rounds, {} starts; load average before it {load}",
+            "commit {}; {} events a run, {} rounds, {} starts",
             commit(),
             options.events,
             options.rounds,
@@ -68,6 +68,9 @@ impl Report {
         for section in &self.sections {
             let head: Vec<String> = section.head.iter().map(|word| (*word).to_owned()).collect();
             let _ = write!(text, "\n{}\n\n{}", section.title, table(&head, &section.lines));
+            if !section.note.is_empty() {
+                let _ = writeln!(text, "\n{}", section.note);
+            }
         }
         let goals: Vec<Vec<String>> = self.sections.iter().flat_map(|section| &section.goals).map(Goal::line).collect();
         let head = ["goal", "wanted", "found", "met"].map(str::to_owned);
@@ -83,8 +86,9 @@ impl Report {
         let goals: Vec<Value> = goals
             .map(|goal| json!({"goal": goal.what, "wanted": goal.wanted, "found": goal.found, "met": goal.met}))
             .collect();
+        let notes: Vec<&str> = self.sections.iter().map(|section| section.note.as_str()).collect();
         let results = json!({
-            "machine": self.machine, "conditions": self.conditions, "sections": sections, "goals": goals,
+            "machine": self.machine, "conditions": self.conditions, "notes": notes, "sections": sections, "goals": goals,
         });
         let write = |name: &str, text: String| {
             fs::write(folder.join(name), text).map_err(|error| format!("can't write {name}: {error}"))

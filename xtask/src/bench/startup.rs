@@ -34,6 +34,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
             milliseconds(highest),
         ]],
         goals: Vec::new(),
+        note: String::new(),
         raw: json!({ "seconds": times }),
     })
 }
