@@ -18,6 +18,8 @@ const STAGES: [&str; 4] = ["parse", "map", "gzip_1", "gzip_6"];
 const MEASURED: &str = "bench_instructions::measured";
 /// Events that the program works on, all its repetitions together.
 const EVENTS: u64 = 4_000;
+/// Hash tables are laid out differently in each run, which is up to 2 % in `map`: the least of so many runs counts.
+const RUNS: usize = 3;
 /// How far a count may be above its baseline.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "benches/instructions.toml";
@@ -69,7 +71,11 @@ fn count() -> Result<Counts, String> {
     let program = built.get("bench-instructions").ok_or("cargo built no `bench-instructions`")?;
     let mut counts = Counts::new();
     for stage in STAGES {
-        counts.insert(stage.to_owned(), instructions(program, stage)? as f64 / EVENTS as f64);
+        let mut least = u64::MAX;
+        for _ in 0..RUNS {
+            least = least.min(instructions(program, stage)?);
+        }
+        counts.insert(stage.to_owned(), least as f64 / EVENTS as f64);
     }
     Ok(counts)
 }
