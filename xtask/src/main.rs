@@ -4,12 +4,16 @@
 //! - `simulate [--seeds N] [--from S] [--seed S] [--log]`: simulated worlds; each failure prints the seed that replays it.
 //! - `chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]`: the real program, killed, starved of disk
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
+//! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
+//! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
 //! - `docs [--check]`: writes the generated reference, or says where it is stale.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
+mod bench;
 mod chaos;
 mod clients;
 mod docs;
+mod instructions;
 mod process;
 mod simulate;
 mod steps;
@@ -18,8 +22,9 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients …] | cargo xtask docs [--check] \
-                     | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients|instructions …] | cargo xtask docs [--check] \
+                     | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
+                     | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
 
 fn main() -> ExitCode {
@@ -29,6 +34,9 @@ fn main() -> ExitCode {
         ["test", names @ ..] => steps::run(names),
         ["chaos", arguments @ ..] => chaos::run(arguments),
         ["simulate", arguments @ ..] => simulate::run(arguments),
+        ["bench", arguments @ ..] => bench::run(arguments),
+        ["instructions"] => instructions::check(),
+        ["instructions", "--accept"] => instructions::accept(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         _ => {

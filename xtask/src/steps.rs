@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, docs, process, tools};
+use crate::{clients, docs, instructions, process, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -17,6 +17,7 @@ const STEPS: &[Step] = &[
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
     ("deny", deny),
     ("clients", clients::check),
+    ("instructions", instructions::check),
 ];
 
 /// Runs the named steps, or all. Stops at the first that fails.
@@ -41,10 +42,10 @@ pub fn run(names: &[&str]) -> Result<(), String> {
     let times = run_named(names)?;
     println!("\nall passed");
     for (name, time) in &times {
-        println!("{name:>10}  {:>6.1} s", time.as_secs_f64());
+        println!("{name:>12}  {:>6.1} s", time.as_secs_f64());
     }
     let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    println!("{:>10}  {:>6.1} s", "total", total.as_secs_f64());
+    println!("{:>12}  {:>6.1} s", "total", total.as_secs_f64());
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::process::run;
 use crate::steps::cargo;
@@ -38,6 +38,36 @@ pub fn cargo_deny() -> Result<PathBuf, String> {
         stamp(&dir, CARGO_DENY)?;
     }
     Ok(dir.join("bin/cargo-deny"))
+}
+
+/// Valgrind, which counts instructions. It comes from the system, as it has to fit its C library: installed here where
+/// that can be done without asking anybody.
+pub fn valgrind() -> Result<(), String> {
+    if works("valgrind") {
+        return Ok(());
+    }
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
+    if root && works("apt-get") {
+        println!("installing valgrind (once)");
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        let mut install = Command::new("apt-get");
+        install.args(["install", "-y", "-qq", "--no-install-recommends", "valgrind"]);
+        run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
+        if works("valgrind") {
+            return Ok(());
+        }
+    }
+    Err("valgrind is missing\nhint: install it, for example with `sudo apt-get install valgrind`".to_owned())
+}
+
+/// Whether a program can be run.
+fn works(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
 }
 
 /// Python with the official ingestion client, as `tests/clients/requirements.txt` pins it.

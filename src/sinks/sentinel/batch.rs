@@ -35,6 +35,11 @@ impl Rows {
         self.rows.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a chunk's records one by one: `cut` is the text of a record that had to be cut.
     pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
         // The records of a chunk come one after the other: the last chunk is the one, or it isn't there yet.
@@ -233,10 +238,16 @@ pub struct OpenBatch {
     pub opened: Instant,
 }
 
-impl OpenBatch {
-    /// An empty one.
-    pub fn new() -> Self {
+impl Default for OpenBatch {
+    fn default() -> Self {
         Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
+    }
+}
+
+impl OpenBatch {
+    /// An empty one that opens now.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The array's length with a row of so many bytes and the brackets, in bytes before gzip.

@@ -34,10 +34,10 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+pub use batch::{Encoded, OpenBatch, Rows};
 pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
-use batch::{OpenBatch, Rows};
 use deliver::{Courier, Suspect};
 
 use crate::azure;

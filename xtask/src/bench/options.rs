@@ -1,0 +1,51 @@
+//! The words after `cargo xtask bench`.
+
+/// What is measured how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Events of a run.
+    pub events: u64,
+    /// Runs of each contender.
+    pub rounds: u32,
+    /// Starts that are timed.
+    pub starts: u32,
+    /// Also ten times the events, for the memory.
+    pub memory: bool,
+}
+
+impl Options {
+    /// Reads the words.
+    pub fn read(words: &[&str]) -> Result<Self, String> {
+        let mut options = Self { events: 1_000_000, rounds: 3, starts: 10, memory: false };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--quick" => (options.events, options.rounds, options.starts) = (100_000, 1, 3),
+                "--memory" => options.memory = true,
+                "--events" => options.events = number(word, words.next())?,
+                "--rounds" => options.rounds = number(word, words.next())?,
+                _ => return Err(format!("unknown word `{word}`\nhint: --events N, --rounds N, --quick, --memory")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn number<N: std::str::FromStr + PartialOrd + From<u8>>(name: &str, word: Option<&&str>) -> Result<N, String> {
+    let value = word.and_then(|word| word.parse().ok()).filter(|value| *value > N::from(0));
+    value.ok_or_else(|| format!("{name} needs a number above 0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+
+    #[test]
+    fn words() {
+        let read = Options::read(&["--quick", "--rounds", "5"]).expect("right");
+        assert_eq!((read.events, read.rounds, read.memory), (100_000, 5, false));
+        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--events", "x"], &["fast"]] {
+            assert!(Options::read(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

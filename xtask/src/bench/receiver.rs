@@ -1,0 +1,83 @@
+//! The receiver of the reference, started for one run.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::process::Running;
+
+/// A receiver that listens.
+pub struct Receiver {
+    _process: Running,
+    /// `http://127.0.0.1:PORT`
+    pub address: String,
+}
+
+/// What arrived.
+pub struct Arrived {
+    /// Rows of all bodies.
+    pub rows: u64,
+    /// Different values of `EventOriginalUid`.
+    pub distinct: u64,
+    /// Bytes before gzip.
+    pub raw_bytes: u64,
+    /// Bytes after gzip.
+    pub wire_bytes: u64,
+    /// What the receiver itself used of the processors during the run, in seconds.
+    pub cpu: f64,
+}
+
+impl Receiver {
+    /// Starts one. `drop_bodies` counts each body at once and drops it: for runs whose bodies don't fit in memory.
+    pub fn start(program: &Path, drop_bodies: bool) -> Result<Self, String> {
+        let mut command = Command::new(program);
+        command.args(drop_bodies.then_some("--drop-bodies")).stdout(Stdio::piped());
+        let mut process = Running(command.spawn().map_err(|error| format!("can't start the receiver: {error}"))?);
+        let mut address = String::new();
+        let output = process.0.stdout.take().ok_or("the receiver has no output")?;
+        BufReader::new(output)
+            .read_line(&mut address)
+            .map_err(|error| format!("the receiver says nothing: {error}"))?;
+        Ok(Self { _process: process, address: address.trim().to_owned() })
+    }
+
+    /// What has arrived. Everything has to be sound, and to be there just once.
+    pub fn arrived(&self, events: u64) -> Result<Arrived, String> {
+        // Its own time first: counting isn't part of the run.
+        let cpu = self.get("/stats")?["cpu_seconds"].as_f64().unwrap_or(f64::NAN);
+        let stats = self.get("/stats?rows=1")?;
+        let number = |name: &str| stats[name].as_u64().ok_or_else(|| format!("the receiver's figures lack {name}"));
+        let arrived = Arrived {
+            rows: number("rows")?,
+            distinct: number("distinct_uids")?,
+            raw_bytes: number("raw_bytes")?,
+            wire_bytes: number("wire_bytes")?,
+            cpu,
+        };
+        let bad = number("bad_bodies")?;
+        if (arrived.rows, arrived.distinct, bad) != (events, events, 0) {
+            let (rows, distinct) = (arrived.rows, arrived.distinct);
+            return Err(format!(
+                "{events} events were read, but {rows} rows with {distinct} ids and {bad} broken bodies arrived"
+            ));
+        }
+        Ok(arrived)
+    }
+
+    fn get(&self, path: &str) -> Result<Value, String> {
+        let host = self.address.trim_start_matches("http://");
+        let answer = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(host)?;
+            write!(stream, "GET {path} HTTP/1.0\r\nhost: {host}\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        let answer = answer().map_err(|error| format!("the receiver doesn't answer: {error}"))?;
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        serde_json::from_str(body).map_err(|error| format!("the receiver's figures aren't JSON: {error}"))
+    }
+}

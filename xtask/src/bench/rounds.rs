@@ -1,0 +1,222 @@
+//! The reference run: floor and program at two levels of gzip, in turns, so that what else happens on the machine meets
+//! all of them alike.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::measure::{Used, run};
+use super::receiver::Receiver;
+use super::report::{Goal, Section};
+use super::{Bench, median};
+
+/// gzip levels.
+const LEVELS: [u32; 2] = [1, 6];
+/// The most processor time, as a multiple of the floor's.
+const MOST_CPU: f64 = 1.35;
+/// The least events a second at each level, as a multiple of the floor's, which has one thread only.
+const LEAST_RATE: [(f64, &str); 2] = [(1.0, "at least 1.00"), (1.4, "at least 1.40")];
+/// With more cores used by others, wall times mean little.
+const MOST_OTHERS: f64 = 0.15;
+/// Resident memory stays below this many bytes.
+pub const MOST_MEMORY: u64 = 64 << 20;
+
+/// One run.
+struct Run {
+    program: &'static str,
+    level: u32,
+    events: u64,
+    used: Used,
+    raw_bytes: u64,
+    wire_bytes: u64,
+    /// The floor doesn't tell ids apart.
+    distinct: Option<u64>,
+    receiver_cpu: Option<f64>,
+}
+
+/// Measures them.
+pub fn measure(bench: &Bench) -> Result<Section, String> {
+    let recording = bench.recording(bench.options.events)?;
+    // Into the page cache: the first contender isn't to pay for the disk.
+    let read = File::open(&recording).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
+    read.map_err(|error| format!("can't read {}: {error}", recording.display()))?;
+    let mut runs = Vec::new();
+    for round in 1..=bench.options.rounds {
+        for level in LEVELS {
+            for run in
+                [floor(bench, &recording, level)?, product(bench, &recording, level, bench.options.events, false)?]
+            {
+                println!(
+                    "round {round}: {:<17} gzip {level}: {:.2} CPU-seconds per million, {:.0} events/s, {:.0} MiB",
+                    run.program,
+                    run.cpu(),
+                    run.rate(),
+                    run.memory()
+                );
+                runs.push(run);
+            }
+        }
+    }
+    Ok(section(&runs))
+}
+
+fn floor(bench: &Bench, recording: &Path, level: u32) -> Result<Run, String> {
+    let mut command = Command::new(&bench.programs.floor);
+    command.arg(recording).arg(level.to_string());
+    let used = run(command, &bench.folder)?;
+    let totals: Value = serde_json::from_str(&used.output).map_err(|error| format!("the floor's totals: {error}"))?;
+    let number = |name: &str| totals[name].as_u64().ok_or_else(|| format!("the floor's totals lack {name}"));
+    let events = bench.options.events;
+    if number("rows")? != events {
+        return Err(format!("the floor made {} rows of {events} events", number("rows")?));
+    }
+    let (raw_bytes, wire_bytes) = (number("raw_bytes")?, number("wire_bytes")?);
+    Ok(Run { program: "floor", level, events, used, raw_bytes, wire_bytes, distinct: None, receiver_cpu: None })
+}
+
+fn product(bench: &Bench, recording: &Path, level: u32, events: u64, drop_bodies: bool) -> Result<Run, String> {
+    let receiver = Receiver::start(&bench.programs.receiver, drop_bodies)?;
+    let mut command = Command::new(&bench.programs.product);
+    command.args(["run", "--once"]).arg(Bench::pipeline("pipeline.toml"));
+    command.env("DATA_DIR", bench.state()?).env("RECORDING", recording).env("RECEIVER", &receiver.address);
+    command.env("GZIP_LEVEL", level.to_string()).env("TOKEN", "token");
+    let used = run(command, &bench.folder)?;
+    let arrived = receiver.arrived(events)?;
+    Ok(Run {
+        program: "nordpass-sentinel",
+        level,
+        events,
+        used,
+        raw_bytes: arrived.raw_bytes,
+        wire_bytes: arrived.wire_bytes,
+        distinct: Some(arrived.distinct),
+        receiver_cpu: Some(arrived.cpu),
+    })
+}
+
+/// The most memory of a run of the program, in bytes.
+pub fn peak(bench: &Bench, recording: &Path, level: u32, events: u64) -> Result<u64, String> {
+    Ok(product(bench, recording, level, events, true)?.used.peak)
+}
+
+impl Run {
+    /// CPU seconds per million events.
+    fn cpu(&self) -> f64 {
+        self.used.cpu * 1e6 / self.events as f64
+    }
+
+    /// Events a second.
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.used.wall
+    }
+
+    /// MiB.
+    fn memory(&self) -> f64 {
+        self.used.peak as f64 / f64::from(1 << 20)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "program": self.program, "level": self.level, "events": self.events, "wall_seconds": self.used.wall,
+            "cpu_seconds": self.used.cpu, "peak_bytes": self.used.peak, "raw_bytes": self.raw_bytes,
+            "wire_bytes": self.wire_bytes, "distinct_uids": self.distinct, "receiver_cpu_seconds": self.receiver_cpu,
+            "machine_cpu_seconds": self.used.machine,
+        })
+    }
+}
+
+const HEAD: &[&str] = &[
+    "program",
+    "gzip",
+    "wall s",
+    "events/s",
+    "CPU s per million",
+    "lowest to highest",
+    "peak MiB",
+    "rows",
+    "distinct ids",
+    "bytes a row",
+    "wire bytes an event",
+];
+
+fn section(runs: &[Run]) -> Section {
+    let (mut lines, mut goals) = (Vec::new(), Vec::new());
+    for (level, (least_rate, wanted_rate)) in LEVELS.into_iter().zip(LEAST_RATE) {
+        let of = |program: &str| -> Vec<&Run> {
+            runs.iter().filter(|run| run.program == program && run.level == level).collect()
+        };
+        let (floor, product) = (of("floor"), of("nordpass-sentinel"));
+        lines.extend([&floor, &product].into_iter().filter_map(|runs| line(runs)));
+        // Round by round: what slows a whole round down drops out.
+        let ratio = |figure: fn(&Run) -> f64| {
+            let ratios = product.iter().zip(&floor).map(|(product, floor)| figure(product) / figure(floor));
+            median(&ratios.collect::<Vec<_>>())
+        };
+        let (cpu, rate) = (ratio(Run::cpu), ratio(Run::rate));
+        goals.push(Goal {
+            what: format!("processor time, gzip {level}, times the floor's"),
+            wanted: "at most 1.35",
+            found: format!("{cpu:.2}"),
+            met: cpu <= MOST_CPU,
+        });
+        goals.push(Goal {
+            what: format!("events/s, gzip {level}, times the floor's"),
+            wanted: wanted_rate,
+            found: format!("{rate:.2}"),
+            met: rate >= least_rate,
+        });
+    }
+    let raw = runs.iter().map(Run::json).collect();
+    Section {
+        title: "Reference run (medians)",
+        head: HEAD,
+        lines,
+        goals: with_memory(goals, runs),
+        note: note(runs),
+        raw,
+    }
+}
+
+/// How far the machine was ours.
+fn note(runs: &[Run]) -> String {
+    let wall: f64 = runs.iter().map(|run| run.used.wall).sum();
+    let ours = |run: &Run| run.used.cpu + run.receiver_cpu.unwrap_or(0.0);
+    let others = runs.iter().map(|run| run.used.machine - ours(run)).sum::<f64>() / wall;
+    let verdict = if others > MOST_OTHERS { ": wall times and events/s say little" } else { "" };
+    format!("Other programs kept {others:.2} cores busy during the runs{verdict}.")
+}
+
+fn with_memory(mut goals: Vec<Goal>, runs: &[Run]) -> Vec<Goal> {
+    let peak = runs.iter().filter(|run| run.program != "floor").map(|run| run.used.peak).max().unwrap_or(0);
+    goals.push(Goal {
+        what: "peak memory of all runs, MiB".to_owned(),
+        wanted: "below 64",
+        found: format!("{:.1}", peak as f64 / f64::from(1 << 20)),
+        met: peak < MOST_MEMORY,
+    });
+    goals
+}
+
+/// A contender's medians.
+fn line(runs: &[&Run]) -> Option<Vec<String>> {
+    let first = runs.first()?;
+    let of = |figure: fn(&Run) -> f64| median(&runs.iter().map(|run| figure(run)).collect::<Vec<_>>());
+    let cpu = || runs.iter().map(|run| run.cpu());
+    let (lowest, highest) = (cpu().fold(f64::INFINITY, f64::min), cpu().fold(0.0, f64::max));
+    Some(vec![
+        first.program.to_owned(),
+        first.level.to_string(),
+        format!("{:.2}", of(|run| run.used.wall)),
+        format!("{:.0}", of(Run::rate)),
+        format!("{:.2}", of(Run::cpu)),
+        format!("{lowest:.2} to {highest:.2}"),
+        format!("{:.1}", of(Run::memory)),
+        first.events.to_string(),
+        first.distinct.map_or("not counted".to_owned(), |distinct| distinct.to_string()),
+        format!("{:.0}", of(|run| run.raw_bytes as f64 / run.events as f64)),
+        format!("{:.1}", of(|run| run.wire_bytes as f64 / run.events as f64)),
+    ])
+}
