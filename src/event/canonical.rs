@@ -6,6 +6,8 @@
 //! The input has been checked by `serde_json` before, so the walk here only has to find its way; on anything
 //! unexpected it takes the rest of the text as it is, which still gives one id for one spelling.
 
+use std::borrow::Cow;
+
 use super::scan::special;
 use super::{Entry, Shape, unescape};
 
@@ -31,8 +33,10 @@ pub fn string(content: &str, out: &mut Vec<u8>) {
     if memchr::memchr(b'\\', content.as_bytes()).is_none() {
         return plain(content, out);
     }
+    // Half of a surrogate pair is no text: it stays as it is spelled.
+    let Cow::Owned(content) = unescape(content) else { return plain(content, out) };
     out.push(b'"');
-    for byte in unescape(content).bytes() {
+    for byte in content.bytes() {
         match byte {
             b'"' | b'\\' => out.extend([b'\\', byte]),
             0..0x20 => {
@@ -54,10 +58,11 @@ fn is_plain_list(json: &str) -> bool {
         if bytes.get(at) != Some(&b'"') {
             return false;
         }
+        // To the closing quote.
         at += 1 + special(bytes.get(at + 1..).unwrap_or_default());
-        match (bytes.get(at + 1), bytes.get(at + 2)) {
-            (Some(b'"'), Some(b',')) => at += 3,
-            (Some(b'"'), Some(b']')) => return at + 3 == bytes.len(),
+        match (bytes.get(at), bytes.get(at + 1)) {
+            (Some(b'"'), Some(b',')) => at += 2,
+            (Some(b'"'), Some(b']')) => return at + 2 == bytes.len(),
             _ => return false,
         }
     }
@@ -172,14 +177,22 @@ fn scalar(text: &str, out: &mut Vec<u8>) {
     } else if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
         out.extend_from_slice(if text == "-0" { b"0" } else { text.as_bytes() });
     } else {
+        // What rounds to nothing, or is too large to be exact, stays as it is spelled.
+        let rounds_to_zero = |number: f64| {
+            let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+            number == 0.0 && mantissa.contains(|c: char| matches!(c, '1'..='9'))
+        };
         match text.parse::<f64>() {
+            Ok(number) if rounds_to_zero(number) => out.extend_from_slice(text.as_bytes()),
             // Whole numbers below 2^53 are exact: 1.0, 1e0 and 1 are one number.
             Ok(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
                 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
                 let whole = number as i64;
                 out.extend_from_slice(whole.to_string().as_bytes());
             }
-            Ok(number) if number.is_finite() => out.extend_from_slice(number.to_string().as_bytes()),
+            Ok(number) if number.abs() < 9_007_199_254_740_992.0 => {
+                out.extend_from_slice(number.to_string().as_bytes());
+            }
             _ => out.extend_from_slice(text.as_bytes()),
         }
     }
@@ -290,11 +303,46 @@ mod tests {
         for json in [
             "{}",
             r#"{"b":["x","y"],"a":["x", "y"],"c":["x\u0041"],"d":[],"e":["x",1],"f":[["x"]],"g":["x"]}"#,
+            r#"{"a":["x\",", ""],"b":["x\",",""],"c":["",""],"d":["x" ,"y"],"e":["x"]}"#,
             r#"{"z":1.0,"y":"\u0041","x":null,"w":{"b":1,"a":2},"v":true,"a":1,"a":0}"#,
         ] {
             let (quick, slow) = both(json).expect("is answered");
             assert_eq!(String::from_utf8(quick), String::from_utf8(slow));
         }
+    }
+
+    #[test]
+    fn plain_lists_are_told_from_others() {
+        for plain in [r#"["a"]"#, r#"["a","b"]"#, r#"["","é"]"#, r#"["","",""]"#] {
+            assert!(is_plain_list(plain), "{plain}");
+        }
+        for other in [
+            "[]",
+            r#"["a", "b"]"#,
+            r#"["a" ,"b"]"#,
+            r#"[ "a"]"#,
+            r#"["a"] "#,
+            r#"["\u0061"]"#,
+            r#"["x\",", ""]"#,
+            r#"["x\",",""]"#,
+            r#"["a",1]"#,
+            r#"[["a"]]"#,
+        ] {
+            assert!(!is_plain_list(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_same_value_has_not_the_same_form() {
+        for (one, other) in [
+            (r#""\ud800""#, r#""\\ud800""#),
+            ("9007199254740993.0", "9007199254740992"),
+            ("1e-400", "0"),
+            ("1e400", "1e401"),
+        ] {
+            assert_ne!(canonical(one), canonical(other), "{one} and {other}");
+        }
+        assert_eq!(canonical("-0.0e5"), canonical("0"));
     }
 
     #[test]
@@ -309,6 +357,7 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i32>().prop_map(Value::from),
             ".{0,6}".prop_map(Value::from),
+            r#"["\\,a]{0,3}"#.prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 32, 5, |inner| {
             prop_oneof![

@@ -1,6 +1,6 @@
 //! The event id.
 //!
-//! The API has none, so the id is a 128-bit hash (BLAKE3, cut to 128 bits) over what the event says: type, action,
+//! The API has none, so the id is a 128-bit hash (SHA-256, cut to 128 bits) over what the event says: type, action,
 //! timestamp, organization, the user's UUID (the e-mail only where there is no UUID: it can change), initiator and
 //! metadata, in canonical form. Two readings of one event have one id, whatever the spelling; fields that NordPass
 //! may add later don't change it. It is a cryptographic hash because known ids are dropped: nobody who controls some

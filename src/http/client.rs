@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Identity, Proxy};
+use tokio::task::JoinSet;
 
 use super::body::Body;
 use super::failure;
@@ -30,19 +31,21 @@ pub struct SystemNetwork {
 impl Network for SystemNetwork {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = clients.iter().find(|client| client.settings == *settings) {
+        if let Some(known) = clients.iter().find(|client| client.0.settings == *settings) {
             return Ok(known.clone());
         }
         let direct = settings.direct;
         let client = build(settings, direct)?;
         let direct = if direct { OnceLock::from(client.clone()) } else { OnceLock::new() };
-        let client = Arc::new(SystemClient { client, direct, settings: settings.clone() });
+        let client = Arc::new(SystemClient(Arc::new(Shared { client, direct, settings: settings.clone() })));
         clients.push(client.clone());
         Ok(client)
     }
 }
 
-struct SystemClient {
+struct SystemClient(Arc<Shared>);
+
+struct Shared {
     client: reqwest::Client,
     /// For loopback hosts where the environment names a proxy: no proxy can reach our loopback. Made when first used.
     direct: OnceLock<reqwest::Client>,
@@ -50,12 +53,24 @@ struct SystemClient {
 }
 
 impl HttpClient for SystemClient {
+    /// On a task of its own: an answer that is slow to be asked for must not use up the window of a connection that
+    /// others share. Dropping this ends the task.
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
-        Box::pin(self.exchange(request))
+        let shared = self.0.clone();
+        Box::pin(async move {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(async move { shared.exchange(request).await });
+            match tasks.join_next().await {
+                Some(Ok(answer)) => answer,
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // Only the end of the runtime cancels it, and that ends this, too.
+                _ => std::future::pending().await,
+            }
+        })
     }
 }
 
-impl SystemClient {
+impl Shared {
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let client = self.client_for(&host)?;

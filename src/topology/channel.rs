@@ -1,7 +1,6 @@
 //! The bounded channels between components, and the fan-out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -15,7 +14,6 @@ pub const CHANNEL_CHUNKS: usize = 8;
 #[derive(Debug)]
 pub struct Input {
     receiver: mpsc::Receiver<(usize, Chunk)>,
-    waiting: Arc<AtomicUsize>,
     /// Told when a source that something came from waits for room.
     pressed: Arc<Notify>,
 }
@@ -27,7 +25,6 @@ pub struct Entrance {
     /// Which of the component's `inputs` this is.
     index: usize,
     required: bool,
-    waiting: Arc<AtomicUsize>,
 }
 
 impl Input {
@@ -39,9 +36,8 @@ impl Input {
     /// The same with room for `chunks`.
     pub fn with_capacity(chunks: usize) -> (Entrance, Self) {
         let (sender, receiver) = mpsc::channel(chunks);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let entrance = Entrance { sender, index: 0, required: true, waiting: waiting.clone() };
-        (entrance, Self { receiver, waiting, pressed: Arc::new(Notify::new()) })
+        let entrance = Entrance { sender, index: 0, required: true };
+        (entrance, Self { receiver, pressed: Arc::new(Notify::new()) })
     }
 
     /// The next chunk and the index of the input (in the component's `inputs` list) that it came from. `None`: all
@@ -61,7 +57,6 @@ impl Input {
 
     fn received(&self, next: Option<&(usize, Chunk)>) {
         let Some((_, chunk)) = next else { return };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Some(pressure) = chunk.acknowledgement.pressure() {
             pressure.tell(&self.pressed);
         }
@@ -76,7 +71,7 @@ impl Input {
 
     /// How many chunks wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.receiver.len()
     }
 }
 
@@ -165,9 +160,8 @@ impl Output {
         let records = chunk.records.len() as u64;
         for entrance in self.entrances.iter().filter(|entrance| !entrance.required) {
             let copy = chunk.detached();
-            if entrance.sender.try_send((entrance.index, copy)).is_ok() {
-                entrance.waiting.fetch_add(1, Ordering::Relaxed);
-            } else if let Some(telemetry) = &self.telemetry {
+            let is_full = entrance.sender.try_send((entrance.index, copy)).is_err();
+            if is_full && let Some(telemetry) = &self.telemetry {
                 telemetry.0.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
@@ -181,7 +175,6 @@ impl Output {
             }
             let copy = if Some(at) == last { rest.take() } else { rest.clone() };
             let Some(copy) = copy else { break };
-            entrance.waiting.fetch_add(1, Ordering::Relaxed);
             entrance.sender.send((entrance.index, copy)).await.map_err(|_| Closed)?;
         }
         // Only optional readers: nobody has to wait for them.

@@ -228,6 +228,32 @@ async fn a_proxy_is_asked_unless_the_client_is_direct() {
     assert_eq!(line, "GET /path HTTP/1.1");
 }
 
+/// Sources share connections: an answer that nobody takes for a while must not hold up those of others.
+#[tokio::test]
+async fn an_answer_is_read_to_its_end_though_nobody_asks_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (begun, is_asked) = tokio::sync::oneshot::channel();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_exact(&mut [0; 4]).await.unwrap();
+        begun.send(()).unwrap();
+        // Far more than the buffers of both sides hold.
+        let length = 16 << 20;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b' '; length]).await.unwrap();
+    });
+    let client = SystemNetwork::default().client(&HttpSettings::default()).expect("a client");
+    let request = http::Request::get(format!("http://127.0.0.1:{port}/")).body(Bytes::new()).expect("a request");
+    let mut answer = client.send(request);
+    assert!(futures::poll!(&mut answer).is_pending());
+    is_asked.await.unwrap();
+    // `answer` isn't polled again before all of it is written.
+    server.await.unwrap();
+    assert_eq!(answer.await.expect("an answer").body().len(), 16 << 20);
+}
+
 #[test]
 fn wrong_files_are_named() {
     let (_dir, empty) = with_file("x.pem", "no PEM here");

@@ -1,6 +1,8 @@
 //! One batch: rows of one stream, which stay where they are until the batch is closed; then they are encoded at once,
 //! beside the sink's loop, so that as many cores compress as there are deliveries.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::gzip::Gzip;
@@ -43,7 +45,7 @@ impl Rows {
     /// Adds a chunk's records one by one: `cut` is the text of a record that had to be cut.
     pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
         // The records of a chunk come one after the other: the last chunk is the one, or it isn't there yet.
-        let known = self.chunks.last().is_some_and(|last| last.origin == chunk.origin && same_text(last, chunk));
+        let known = self.chunks.last().is_some_and(|last| last.origin == chunk.origin && same_rows(last, chunk));
         if !known {
             self.chunks.push(chunk.clone());
         }
@@ -167,8 +169,9 @@ impl Rows {
     }
 }
 
-fn same_text(a: &Chunk, b: &Chunk) -> bool {
-    std::ptr::eq(a.text.as_ptr(), b.text.as_ptr())
+/// Two filters of one source give chunks of one text and origin, but with other records.
+fn same_rows(a: &Chunk, b: &Chunk) -> bool {
+    std::ptr::eq(a.text.as_ptr(), b.text.as_ptr()) && Arc::ptr_eq(&a.records, &b.records)
 }
 
 /// A request body.
@@ -312,6 +315,22 @@ mod tests {
                 assert_eq!((encoded.json_bytes, json(&encoded).len()), (expected, expected));
             }
         }
+    }
+
+    /// Two filters of one source in front of one table.
+    #[test]
+    fn chunks_of_one_text_with_other_records_are_two() {
+        let (whole, _receipt) = chunk_with(",", &["1", "2", "3", "4"]);
+        let part = |records: &[usize]| Chunk {
+            records: records.iter().map(|number| whole.records[*number].clone()).collect(),
+            ..whole.clone()
+        };
+        let (odd, even) = (part(&[0, 2]), part(&[1, 3]));
+        let mut batch = OpenBatch::new();
+        for chunk in [&odd, &even, &odd] {
+            (0..2).for_each(|record| batch.push(chunk, record, None));
+        }
+        assert_eq!(json(&batch.rows.encode(1)), "[1,3,2,4,1,3]");
     }
 
     #[test]

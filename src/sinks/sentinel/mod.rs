@@ -166,9 +166,13 @@ impl Loop {
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             // Nothing is under way or about to come, and somebody waits for what is still being collected.
             let stalled = self.flying.is_empty() && !full && input.waiting() == 0;
-            if stalled && let Some(stream) = self.waited_for() {
-                self.close(stream);
-                continue;
+            if stalled && self.waited_for().is_some() {
+                // What has just landed makes room, too: whoever waited may have gone on.
+                tokio::task::yield_now().await;
+                if let Some(stream) = self.waited_for().filter(|_| input.waiting() == 0) {
+                    self.close(stream);
+                    continue;
+                }
             }
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
             let pressed = input.pressed();

@@ -85,7 +85,7 @@ impl Backlog {
     /// Adds a time to be read.
     pub fn add(&self, range: Range<i64>) {
         self.lock().holes.insert(range);
-        self.changed.notify_one();
+        self.changed.notify_waiters();
     }
 
     /// What of a time isn't known to be unreadable at the moment.
@@ -97,7 +97,7 @@ impl Backlog {
     /// Puts a time off.
     pub fn defer(&self, range: Range<i64>, wait: Duration) {
         self.lock().deferred.push(Deferred::by(range, wait));
-        self.changed.notify_one();
+        self.changed.notify_waiters();
     }
 
     /// A time was read and not proven: its halves are read again after `wait`, each with the questions that a slice may
@@ -113,7 +113,7 @@ impl Backlog {
             pending.doubtful.extend(doubtful.map(|half| if at_once { Deferred { at: now, ..half } } else { half }));
         }
         drop(pending);
-        self.changed.notify_one();
+        self.changed.notify_waiters();
     }
 }
 

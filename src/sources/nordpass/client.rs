@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::page::Page;
@@ -75,6 +76,8 @@ pub struct Client {
     telemetry: Component,
     shutdown: Shutdown,
     turns: Turns,
+    /// For all questions but live polls: so many may be under way side by side.
+    places: Semaphore,
     time: Arc<Time>,
     /// When a page last came.
     answered: Mutex<Option<Instant>>,
@@ -99,6 +102,7 @@ impl Client {
         let time = Arc::new(Time::new(handles.clock.clone()));
         Ok(Self {
             turns: Turns::new(settings.requests_per_second),
+            places: Semaphore::new(settings.concurrency.max(1)),
             settings,
             http,
             handles,
@@ -125,7 +129,7 @@ impl Client {
     pub async fn learn_time(&self) -> Result<(), Refusal> {
         let mut backoff = Backoff::new(self.handles.random.clone());
         loop {
-            self.take_turn(Priority::Live).await?;
+            let _ = self.take_turn(Priority::Live).await?;
             let now = self.safe_now();
             let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: vec![] };
             let attempt = self.unless_ending(&query).await?;
@@ -153,8 +157,10 @@ impl Client {
         let mut backoff = Backoff::new(self.handles.random.clone());
         let (mut unreadable, mut timeouts, mut unavailable) = (0, 0, 0);
         loop {
-            self.take_turn(priority).await?;
+            let place = self.take_turn(priority).await?;
             let attempt = self.unless_ending(query).await?;
+            // Whoever waits leaves it to others.
+            drop(place);
             let wait = match attempt {
                 Attempt::Page(page) => {
                     self.answered();
@@ -194,7 +200,7 @@ impl Client {
                         unavailable = 0;
                         if self.answers_others(priority).await? {
                             // Once more: an outage may have ended just before that.
-                            self.take_turn(priority).await?;
+                            let _place = self.take_turn(priority).await?;
                             let attempt = self.unless_ending(query).await?;
                             return match attempt {
                                 Attempt::Page(page) => {
@@ -220,7 +226,7 @@ impl Client {
 
     /// Whether the API answers a small question about another time: then it isn't down.
     async fn answers_others(&self, priority: Priority) -> Result<bool, Refusal> {
-        self.take_turn(priority).await?;
+        let _place = self.take_turn(priority).await?;
         let at = self.safe_now() - CONTROL_AGE;
         let query = Query { timestamp_from: at, timestamp_to: at + 1, page: 1, per_page: 1, user_uuids: Vec::new() };
         let answers = matches!(self.unless_ending(&query).await?, Attempt::Page(_));
@@ -238,11 +244,18 @@ impl Client {
         }
     }
 
-    /// Waits for a turn within the rate limit.
-    async fn take_turn(&self, priority: Priority) -> Result<(), Refusal> {
+    /// Waits for a place among those that ask side by side, and for a turn within the rate limit. Live polls need no
+    /// place. It is free again once the answer to this has gone.
+    async fn take_turn(&self, priority: Priority) -> Result<Option<SemaphorePermit<'_>>, Refusal> {
+        let turn = async {
+            // It is never closed.
+            let place = if priority == Priority::Live { None } else { self.places.acquire().await.ok() };
+            self.turns.take(priority).await;
+            place
+        };
         tokio::select! {
             biased;
-            () = self.turns.take(priority) => Ok(()),
+            place = turn => Ok(place),
             () = self.shutdown.begun() => Err(Refusal::Ending),
         }
     }

@@ -1,4 +1,4 @@
-//! The history lane: what isn't covered, oldest first.
+//! The history lane: what isn't covered, oldest first. It is run twice side by side.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -52,7 +52,7 @@ impl Lanes {
             match self.reader.read(range.clone(), Priority::History, group, true).await {
                 Ok(Read::Done { until, proven, events, awaited: others, .. }) => {
                     if !doubtful {
-                        length = next_length(range.end - range.start, events, self.reader.events_per_slice());
+                        length = next_length(range.end - range.start, events, self.reader.settings.page_size);
                         self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
                     }
                     if !proven {
@@ -126,6 +126,9 @@ impl Lanes {
     async fn next_piece(&self, length: i64) -> Result<Option<Piece>, Trouble> {
         let mut idle = false;
         loop {
+            let mut changed = std::pin::pin!(self.backlog.changed.notified());
+            // Registered before the look, so that no change is missed.
+            changed.as_mut().enable();
             let due = match self.pick(length) {
                 Pick::Piece(piece) => return Ok(Some(piece)),
                 Pick::Finished if idle => return Ok(None),
@@ -139,7 +142,7 @@ impl Lanes {
             };
             tokio::select! {
                 biased;
-                () = self.backlog.changed.notified() => {}
+                () = changed => {}
                 () = tokio::time::sleep_until(due) => {}
                 () = self.shutdown.begun() => return Err(Trouble::Ending),
             }

@@ -54,18 +54,24 @@ impl Lanes {
             result
         };
         let reading = async {
-            let results = tokio::join!(told(Box::pin(self.live(start))), told(Box::pin(self.history())));
+            // Two readings of the history side by side: while one learns how many pages its slice has, or waits for the
+            // last of them, the other keeps the connections busy.
+            let results = tokio::join!(
+                told(Box::pin(self.live(start))),
+                told(Box::pin(self.history())),
+                told(Box::pin(self.history()))
+            );
             // Only `once` comes here without an error. Sweeps and audits are left aside then.
             self.signal.begin();
             results
         };
         let again = async { tokio::join!(told(Box::pin(self.sweeps(swept))), told(Box::pin(self.audits(audited)))) };
-        let ((live, history), (sweeps, audits)) = tokio::join!(reading, again);
+        let ((live, history, more_history), (sweeps, audits)) = tokio::join!(reading, again);
         let ended = |result: Result<(), Trouble>| match result {
             Err(Trouble::Ending) => Ok(()),
             result => result,
         };
-        [live, history, sweeps, audits].into_iter().try_for_each(ended)
+        [live, history, more_history, sweeps, audits].into_iter().try_for_each(ended)
     }
 
     /// Live polls. `start` is where they begin: what is before it is history.
@@ -119,7 +125,7 @@ impl Lanes {
             // A server whose clock is behind decides what "everything up to the start" is.
             if self.once && cursor >= goal.min(self.reader.client.safe_now()) {
                 self.backlog.lock().live_done = true;
-                self.backlog.changed.notify_one();
+                self.backlog.changed.notify_waiters();
                 return Ok(());
             }
             let interval = settings.poll_interval.mul_f64(1.0 - std::mem::take(&mut early));

@@ -70,7 +70,7 @@ static FIELDS: &[Field] = &[
         name: "concurrency",
         kind: Kind::Integer { min: 1, max: 64 },
         presence: Presence::Default("4"),
-        doc: "Pages of a slice that are fetched side by side.",
+        doc: "Pages that are fetched side by side, apart from live polls.",
     },
     Field {
         name: "requests_per_second",

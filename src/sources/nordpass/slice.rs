@@ -82,11 +82,8 @@ pub enum Trouble {
     Checkpoint(String),
 }
 
-/// About how many pages a slice should have. Its first page is fetched alone, since it says how many there are; with
-/// sixteen rounds of pages side by side behind it, that round trip costs one in seventeen.
-pub fn pages_per_slice(concurrency: usize) -> u64 {
-    (16 * concurrency as u64).clamp(50, 500)
-}
+/// A slice should have about this many pages.
+pub const PAGES_PER_SLICE: u64 = 50;
 /// The first slice of a history; the next ones follow what it holds.
 pub const FIRST_SLICE: i64 = 6 * 3600;
 /// No slice is longer: one request may span 90 days.
@@ -94,9 +91,9 @@ pub const LONGEST_SLICE: i64 = 30 * DAY;
 /// The shortest slice that a narrower reading of an unreadable one goes down to.
 pub const NARROWEST: i64 = 1;
 
-/// How long the next slice should be to have about `target` events, where one of `length` had `events`.
-pub fn next_length(length: i64, events: u64, target: u64) -> i64 {
-    let target = i128::from(target);
+/// How long the next slice should be to have about [`PAGES_PER_SLICE`] pages.
+pub fn next_length(length: i64, events: u64, page_size: u32) -> i64 {
+    let target = i128::from(PAGES_PER_SLICE * u64::from(page_size));
     let fitting = i128::from(length) * target / i128::from(events.max(1));
     let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
     fitting.clamp(length / 4, length.saturating_mul(4)).clamp(1, LONGEST_SLICE)
@@ -108,11 +105,11 @@ mod tests {
 
     #[test]
     fn slices_follow_what_they_hold() {
-        assert_eq!(next_length(3600, 0, 5000), 4 * 3600, "an idle time: longer, but not at once");
-        assert_eq!(next_length(3600, 5000, 5000), 3600);
-        assert_eq!(next_length(3600, 10_000, 5000), 1800);
-        assert_eq!(next_length(3600, 1_000_000, 5000), 900, "busier: shorter, but not at once");
-        assert_eq!(next_length(1, 1_000_000, 5000), 1);
-        assert_eq!(next_length(29 * 86_400, 0, 5000), 30 * 86_400);
+        assert_eq!(next_length(3600, 0, 100), 4 * 3600, "an idle time: longer, but not at once");
+        assert_eq!(next_length(3600, 5000, 100), 3600);
+        assert_eq!(next_length(3600, 10_000, 100), 1800);
+        assert_eq!(next_length(3600, 1_000_000, 100), 900, "busier: shorter, but not at once");
+        assert_eq!(next_length(1, 1_000_000, 100), 1);
+        assert_eq!(next_length(29 * 86_400, 0, 100), 30 * 86_400);
     }
 }

@@ -15,6 +15,9 @@ use super::client::Priority;
 /// So many live turns in a row, while others wait.
 const LIVE_IN_A_ROW: u32 = 3;
 
+/// How late a timer may be without anybody being slow.
+const LATE: Duration = Duration::from_millis(2);
+
 /// The turns of one source.
 pub struct Turns {
     share: Duration,
@@ -78,8 +81,9 @@ impl Turns {
                 let is_first = inner.first() == Some(ticket.number);
                 let now = Instant::now();
                 if is_first && due <= now {
-                    // Timers fire up to a millisecond late: that is made up for, but no more than one share.
-                    inner.next = due.max(now.checked_sub(self.share).unwrap_or(now)) + self.share;
+                    // Timers fire up to a millisecond late, which is made up for; idle time isn't.
+                    let late = now.saturating_duration_since(due).min(LATE.min(self.share));
+                    inner.next = now + self.share - late;
                     inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
                     return;
                 }
@@ -165,6 +169,17 @@ mod tests {
             assert!(had.iter().zip(0..).all(|((_, at), number)| *at >= number * 100), "{had:?}");
             assert!(had.last().expect("turns").1 <= 1_020, "none is wasted: {had:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_time_is_not_saved_up() {
+        let turns = Turns::new(1);
+        turns.take(Priority::History).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        turns.take(Priority::History).await;
+        let first = Instant::now();
+        turns.take(Priority::History).await;
+        assert!(first.elapsed() >= Duration::from_millis(998), "{:?}", first.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

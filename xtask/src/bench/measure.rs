@@ -61,6 +61,24 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
     Ok(Used { wall, cpu, peak, machine, output })
 }
 
+/// A process that runs.
+pub struct Look {
+    /// Processor time so far, in seconds.
+    pub cpu: f64,
+    /// Resident memory now, in bytes.
+    pub resident: u64,
+}
+
+/// Looks at a process that must still be there.
+pub fn look(proc: &Path) -> Result<Look, String> {
+    let read = |name: &str| fs::read_to_string(proc.join(name)).unwrap_or_default();
+    let (has_ended, cpu) = ended(&read("stat")).ok_or("the program has gone away")?;
+    match kib(&read("status"), "VmRSS:") {
+        Some(resident) if !has_ended => Ok(Look { cpu, resident }),
+        _ => Err("the program has ended by itself".to_owned()),
+    }
+}
+
 /// Seconds that all processors have worked since the machine's start, or were taken from it by its host.
 fn machine() -> f64 {
     busy(&fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or(f64::NAN)
@@ -85,7 +103,12 @@ fn ended(stat: &str) -> Option<(bool, f64)> {
 
 /// From `/proc/PID/status`: the most resident memory so far, in bytes.
 fn peak_memory(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    kib(status, "VmHWM:")
+}
+
+/// A line's KiB, in bytes.
+fn kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 

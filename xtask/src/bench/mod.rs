@@ -3,9 +3,11 @@
 //! Each section measures one thing and adds its table and goals to the report, which is written again after each of
 //! them. A goal that is missed is shown; an error is only what makes a figure wrong, such as a row that didn't arrive.
 
+mod backfill;
 mod measure;
 mod memory;
 mod options;
+mod organizations;
 mod programs;
 mod receiver;
 mod report;
@@ -32,7 +34,8 @@ struct Bench {
 type Measure = fn(&Bench) -> Result<Section, String>;
 
 /// The sections, in the order of the report.
-const SECTIONS: &[Measure] = &[rounds::measure, startup::measure, size::measure];
+const SECTIONS: &[Measure] =
+    &[rounds::measure, backfill::measure, organizations::measure, startup::measure, size::measure];
 
 /// Measures all sections.
 pub fn run(arguments: &[&str]) -> Result<(), String> {

@@ -1,5 +1,7 @@
 //! The words after `cargo xtask bench`.
 
+use std::time::Duration;
+
 /// What is measured how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -9,6 +11,12 @@ pub struct Options {
     pub rounds: u32,
     /// Starts that are timed.
     pub starts: u32,
+    /// Events of a first connection over a slow network.
+    pub backfill: u64,
+    /// Organizations in one process.
+    pub organizations: u32,
+    /// How long they are watched.
+    pub idle: Duration,
     /// Also ten times the events, for the memory.
     pub memory: bool,
 }
@@ -16,11 +24,22 @@ pub struct Options {
 impl Options {
     /// Reads the words.
     pub fn read(words: &[&str]) -> Result<Self, String> {
-        let mut options = Self { events: 1_000_000, rounds: 3, starts: 10, memory: false };
+        let mut options = Self {
+            events: 1_000_000,
+            rounds: 3,
+            starts: 10,
+            backfill: 100_000,
+            organizations: 500,
+            idle: Duration::from_secs(120),
+            memory: false,
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
-                "--quick" => (options.events, options.rounds, options.starts) = (100_000, 1, 3),
+                "--quick" => {
+                    (options.events, options.rounds, options.starts) = (100_000, 1, 3);
+                    (options.backfill, options.organizations, options.idle) = (20_000, 50, Duration::from_secs(20));
+                }
                 "--memory" => options.memory = true,
                 "--events" => options.events = number(word, words.next())?,
                 "--rounds" => options.rounds = number(word, words.next())?,

@@ -1,0 +1,119 @@
+//! A first connection over a slow network: how near it comes to what its concurrency allows.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::Bench;
+use super::measure;
+use super::report::{Goal, Section};
+use crate::process::Running;
+
+/// What each question to NordPass takes, in seconds.
+const ROUND_TRIP: f64 = 0.2;
+/// Events of a page: the program's default.
+const PAGE: u64 = 100;
+/// The program's default, and more.
+const CONCURRENCIES: [u32; 2] = [4, 16];
+/// Of what is possible.
+const LEAST: f64 = 0.85;
+
+/// Measures it.
+pub fn measure(bench: &Bench) -> Result<Section, String> {
+    let events = bench.options.backfill;
+    let (mut lines, mut goals, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+    for concurrency in CONCURRENCIES {
+        println!("{events} events over a round trip of {ROUND_TRIP} s, {concurrency} pages side by side");
+        let used = read(bench, events, concurrency)?;
+        let ideal = events.div_ceil(PAGE) as f64 * ROUND_TRIP / f64::from(concurrency);
+        let ratio = ideal / used.wall;
+        lines.push(vec![
+            concurrency.to_string(),
+            format!("{ideal:.1}"),
+            format!("{:.1}", used.wall),
+            format!("{:.0} %", ratio * 100.0),
+            format!("{:.0}", events as f64 / used.wall),
+            format!("{:.2}", used.cpu),
+        ]);
+        goals.push(Goal {
+            what: format!("backfill with {concurrency} pages side by side, of the ideal"),
+            wanted: "at least 85 %",
+            found: format!("{:.0} %", ratio * 100.0),
+            met: ratio >= LEAST,
+        });
+        raw.push(json!({"concurrency": concurrency, "ideal": ideal, "seconds": used.wall, "cpu": used.cpu}));
+    }
+    Ok(Section {
+        title: "Seven days over a network with a round trip of 200 ms",
+        head: &["concurrency", "ideal s", "s", "of the ideal", "events/s", "CPU s"],
+        lines,
+        goals,
+        note: format!(
+            "{events} events, {PAGE} a page, from the process's start to its end; all rows were accepted by the simulated Azure, \
+             none twice. The ideal is the pages' round trips shared among those that are side by side, and nothing else."
+        ),
+        raw: Value::Array(raw),
+    })
+}
+
+/// One `run --once`, checked by the simulators' judge.
+fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, String> {
+    let simulators = Simulators::start(bench, events)?;
+    let mut command = Command::new(&bench.programs.product);
+    command.args(["run", "--once", "--timeout", "10m"]).arg(Bench::pipeline("backfill.toml"));
+    command.env("DATA_DIR", bench.state()?).env("CONCURRENCY", concurrency.to_string());
+    for (variable, name) in [
+        ("NORDPASS", "nordpass_endpoint"),
+        ("NORDPASS_TOKEN", "nordpass_token"),
+        ("AZURE", "ingestion_endpoint"),
+        ("AZURE_TOKEN", "ingestion_token"),
+        ("DCR", "dcr_immutable_id"),
+    ] {
+        command.env(variable, simulators.begun[name].as_str().unwrap_or_default());
+    }
+    let used = measure::run(command, &bench.folder)?;
+    let verdict = simulators.end()?;
+    let counts = ["events_delivered", "events_lost", "events_duplicated"].map(|name| verdict[name].as_u64());
+    if counts == [Some(events), Some(0), Some(0)] {
+        Ok(used)
+    } else {
+        Err(format!("{events} events were to arrive once each, but: {verdict}"))
+    }
+}
+
+/// `nordpass-sentinel simulate`, each question to NordPass slow.
+struct Simulators {
+    process: Running,
+    output: BufReader<ChildStdout>,
+    /// Its first line.
+    begun: Value,
+}
+
+impl Simulators {
+    fn start(bench: &Bench, events: u64) -> Result<Self, String> {
+        let faults = bench.folder.join("round-trip.toml");
+        let text = format!("[[fault]]\nendpoint = \"nordpass\"\ndelay = \"{}ms\"\n", ROUND_TRIP * 1e3);
+        fs::write(&faults, text).map_err(|error| format!("can't write {}: {error}", faults.display()))?;
+        let mut command = Command::new(&bench.programs.product);
+        command.args(["simulate", "--until-stdin-closes", "--events", &events.to_string(), "--faults"]).arg(&faults);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Running(command.spawn().map_err(|error| format!("can't start the simulators: {error}"))?);
+        let mut output = BufReader::new(process.0.stdout.take().ok_or("the simulators have no output")?);
+        let begun = line(&mut output)?;
+        Ok(Self { process, output, begun })
+    }
+
+    /// Ends them. Answers their second line.
+    fn end(mut self) -> Result<Value, String> {
+        drop(self.process.0.stdin.take());
+        line(&mut self.output)
+    }
+}
+
+fn line(output: &mut impl BufRead) -> Result<Value, String> {
+    let mut line = String::new();
+    output.read_line(&mut line).map_err(|error| format!("the simulators say nothing: {error}"))?;
+    serde_json::from_str(&line).map_err(|error| format!("the simulators' line isn't JSON: {error}"))
+}

@@ -1,0 +1,138 @@
+//! Hundreds of organizations in one process while nothing happens: what they cost, and whether their polls are spread.
+#![expect(clippy::disallowed_methods, reason = "measuring is what this is for; nothing is decided by it")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::Bench;
+use super::measure;
+use super::report::Section;
+use crate::process::Running;
+
+/// What a NordPass without events answers.
+const NOTHING: &str = r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1}}"#;
+/// Until the first connections are over, and each source has come to a time of its own.
+const SETTLE: Duration = Duration::from_secs(75);
+
+/// Measures it.
+pub fn measure(bench: &Bench) -> Result<Section, String> {
+    let (sources, length) = (bench.options.organizations, bench.options.idle);
+    println!("{sources} organizations, idle for {} s after {} s", length.as_secs(), SETTLE.as_secs());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let address = serve(asked.clone())?;
+    let pipeline = bench.folder.join("organizations.toml");
+    fs::write(&pipeline, text(sources, &address)).map_err(|error| format!("can't write the pipeline: {error}"))?;
+    let mut command = Command::new(&bench.programs.product);
+    command.arg("run").arg(&pipeline).env("DATA_DIR", bench.state()?).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?);
+    thread::sleep(SETTLE);
+    let proc = Path::new("/proc").join(process.0.id().to_string());
+    let before = measure::look(&proc)?;
+    asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    let began = Instant::now();
+    thread::sleep(length);
+    let after = measure::look(&proc)?;
+    let sockets = sockets(&proc);
+    drop(process);
+    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut seconds = vec![0u32; usize::try_from(length.as_secs()).unwrap_or(0).max(1)];
+    for at in &asked {
+        let second = usize::try_from(at.saturating_duration_since(began).as_secs()).unwrap_or(usize::MAX);
+        if let Some(number) = seconds.get_mut(second) {
+            *number += 1;
+        }
+    }
+    let mean = asked.len() as f64 / length.as_secs_f64();
+    let most = seconds.iter().max().copied().unwrap_or(0);
+    let cpu = (after.cpu - before.cpu) / length.as_secs_f64() * 100.0;
+    let mib = after.resident as f64 / f64::from(1 << 20);
+    Ok(Section {
+        title: "Idle organizations in one process",
+        head: &["organizations", "CPU, % of a core", "resident MiB", "sockets", "requests/s", "most in a second"],
+        lines: vec![vec![
+            sources.to_string(),
+            format!("{cpu:.2}"),
+            format!("{mib:.1}"),
+            sockets.to_string(),
+            format!("{mean:.1}"),
+            most.to_string(),
+        ]],
+        goals: Vec::new(),
+        note: format!("Over {} s, each organization polled every 60 s.", length.as_secs()),
+        raw: json!({"organizations": sources, "cpu_percent": cpu, "resident_bytes": after.resident, "sockets": sockets,
+            "requests_by_second": seconds}),
+    })
+}
+
+fn text(sources: u32, address: &str) -> String {
+    let mut text = "data_dir = \"${DATA_DIR}\"\n".to_owned();
+    for number in 1..=sources {
+        let _ = write!(
+            text,
+            "\n[sources.organization_{number}]\ntype = \"nordpass\"\nendpoint = \"http://{address}/activities/query\"\n\
+             token = \"token-{number}\"\n"
+        );
+    }
+    let names: Vec<String> = (1..=sources).map(|number| format!("\"organization_{number}\"")).collect();
+    let _ = write!(
+        text,
+        "\n[transforms.asim]\ntype = \"asim\"\ninputs = [{}]\n\n[sinks.nowhere]\ntype = \"blackhole\"\n\
+         inputs = [\"asim.audit_event\", \"asim.authentication\", \"asim.user_management\"]\n",
+        names.join(", ")
+    );
+    text
+}
+
+/// A NordPass without events, which notes when it is asked.
+fn serve(asked: Arc<Mutex<Vec<Instant>>>) -> Result<String, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no port: {error}"))?;
+    let address = listener.local_addr().map_err(|error| format!("no address: {error}"))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let asked = asked.clone();
+            thread::spawn(move || answer(&stream, &asked));
+        }
+    });
+    Ok(address.to_string())
+}
+
+/// Answers the questions of one connection until it is closed.
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<Instant>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut length, mut line) = (0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+        reader.read_exact(&mut vec![0; length])?;
+        asked.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{NOTHING}",
+            NOTHING.len()
+        );
+        (&*stream).write_all(answer.as_bytes())?;
+    }
+}
+
+/// Open sockets of a process.
+fn sockets(proc: &Path) -> usize {
+    let files = fs::read_dir(proc.join("fd")).into_iter().flatten().flatten();
+    files
+        .filter(|file| fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:")))
+        .count()
+}
