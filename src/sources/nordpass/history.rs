@@ -1,4 +1,4 @@
-//! The history lane: what isn't covered, oldest first. It is run twice side by side.
+//! The history lane: what isn't covered, oldest first. Several of it run side by side.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -52,7 +52,7 @@ impl Lanes {
             match self.reader.read(range.clone(), Priority::History, group, true).await {
                 Ok(Read::Done { until, proven, events, awaited: others, .. }) => {
                     if !doubtful {
-                        length = next_length(range.end - range.start, events, self.reader.settings.page_size);
+                        length = next_length(range.end - range.start, events, self.reader.events_per_slice());
                         self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
                     }
                     if !proven {

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -54,24 +54,22 @@ impl Lanes {
             result
         };
         let reading = async {
-            // Two readings of the history side by side: while one learns how many pages its slice has, or waits for the
-            // last of them, the other keeps the connections busy.
-            let results = tokio::join!(
-                told(Box::pin(self.live(start))),
-                told(Box::pin(self.history())),
-                told(Box::pin(self.history()))
-            );
+            // Several readings of the history side by side: while some learn how many pages their slices have, or wait for
+            // the last of them, the others keep the connections busy.
+            let number = (self.reader.settings.concurrency / 4).clamp(2, 4);
+            let histories = (0..number).map(|_| told(Box::pin(self.history())));
+            let results = tokio::join!(told(Box::pin(self.live(start))), join_all(histories));
             // Only `once` comes here without an error. Sweeps and audits are left aside then.
             self.signal.begin();
             results
         };
         let again = async { tokio::join!(told(Box::pin(self.sweeps(swept))), told(Box::pin(self.audits(audited)))) };
-        let ((live, history, more_history), (sweeps, audits)) = tokio::join!(reading, again);
+        let ((live, histories), (sweeps, audits)) = tokio::join!(reading, again);
         let ended = |result: Result<(), Trouble>| match result {
             Err(Trouble::Ending) => Ok(()),
             result => result,
         };
-        [live, history, more_history, sweeps, audits].into_iter().try_for_each(ended)
+        [live, sweeps, audits].into_iter().chain(histories).try_for_each(ended)
     }
 
     /// Live polls. `start` is where they begin: what is before it is history.

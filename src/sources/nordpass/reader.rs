@@ -23,7 +23,7 @@ use super::client::{Client, Priority, Query, Refusal};
 use super::page::Page;
 use super::seen::{Seen, Window};
 use super::settings::Settings;
-use super::slice::{PAGES_PER_SLICE, Read, Slice, Trouble};
+use super::slice::{Read, Slice, Trouble, events_per_slice};
 use crate::telemetry::metrics;
 
 /// The largest page that is tried to get a window into one answer.
@@ -110,7 +110,7 @@ impl Reader {
             return Ok(Read::Done { until: range.start, proven: true, events, acknowledged, awaited });
         }
         let range = range.start..until;
-        let target = PAGES_PER_SLICE * u64::from(per_page);
+        let target = events_per_slice(self.settings.concurrency, per_page);
         let total = first.total.unwrap_or(0);
         let full = first.elements.len() as u64 >= page_size(&first, per_page);
         if first_guess && full && total > 2 * target && range.end - range.start > 1 {
@@ -144,6 +144,11 @@ impl Reader {
         let events = slice.seen.count(&window);
         let acknowledged = slice.acknowledged();
         Ok(Read::Done { until: slice.range.end, proven, events, acknowledged, awaited: slice.awaited })
+    }
+
+    /// How many events a slice should have.
+    pub fn events_per_slice(&self) -> u64 {
+        events_per_slice(self.settings.concurrency, self.settings.page_size)
     }
 
     /// Whether the API's `total` is known to be wrong, or not there.

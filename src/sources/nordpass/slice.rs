@@ -82,8 +82,19 @@ pub enum Trouble {
     Checkpoint(String),
 }
 
-/// A slice should have about this many pages.
-pub const PAGES_PER_SLICE: u64 = 50;
+/// A slice should have about this many pages, or more where many are fetched side by side: its first page says how many
+/// there are, and its last ones leave places free.
+const PAGES_PER_SLICE: u64 = 50;
+/// So many rounds of pages side by side.
+const ROUNDS: u64 = 8;
+/// What was seen of a slice is remembered until it is proven: larger slices than this many events aren't made for that.
+const MOST_EVENTS: u64 = 20_000;
+
+/// How many events a slice should have.
+pub fn events_per_slice(concurrency: usize, page_size: u32) -> u64 {
+    let least = PAGES_PER_SLICE * u64::from(page_size);
+    (ROUNDS * concurrency as u64 * u64::from(page_size)).min(MOST_EVENTS).max(least)
+}
 /// The first slice of a history; the next ones follow what it holds.
 pub const FIRST_SLICE: i64 = 6 * 3600;
 /// No slice is longer: one request may span 90 days.
@@ -91,9 +102,9 @@ pub const LONGEST_SLICE: i64 = 30 * DAY;
 /// The shortest slice that a narrower reading of an unreadable one goes down to.
 pub const NARROWEST: i64 = 1;
 
-/// How long the next slice should be to have about [`PAGES_PER_SLICE`] pages.
-pub fn next_length(length: i64, events: u64, page_size: u32) -> i64 {
-    let target = i128::from(PAGES_PER_SLICE * u64::from(page_size));
+/// How long the next slice should be to have about `target` events, where one of `length` had `events`.
+pub fn next_length(length: i64, events: u64, target: u64) -> i64 {
+    let target = i128::from(target);
     let fitting = i128::from(length) * target / i128::from(events.max(1));
     let fitting = i64::try_from(fitting).unwrap_or(i64::MAX);
     fitting.clamp(length / 4, length.saturating_mul(4)).clamp(1, LONGEST_SLICE)
@@ -101,15 +112,29 @@ pub fn next_length(length: i64, events: u64, page_size: u32) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::next_length;
+    use super::{events_per_slice, next_length};
+
+    #[test]
+    fn slices_have_fifty_pages_or_eight_rounds_and_never_too_many_events() {
+        for ((concurrency, page_size), expected) in [
+            ((1, 100), 5_000),
+            ((4, 100), 5_000),
+            ((16, 100), 12_800),
+            ((64, 100), 20_000),
+            ((64, 1_000), 50_000),
+            ((4, 1), 50),
+        ] {
+            assert_eq!(events_per_slice(concurrency, page_size), expected, "{concurrency} pages of {page_size}");
+        }
+    }
 
     #[test]
     fn slices_follow_what_they_hold() {
-        assert_eq!(next_length(3600, 0, 100), 4 * 3600, "an idle time: longer, but not at once");
-        assert_eq!(next_length(3600, 5000, 100), 3600);
-        assert_eq!(next_length(3600, 10_000, 100), 1800);
-        assert_eq!(next_length(3600, 1_000_000, 100), 900, "busier: shorter, but not at once");
-        assert_eq!(next_length(1, 1_000_000, 100), 1);
-        assert_eq!(next_length(29 * 86_400, 0, 100), 30 * 86_400);
+        assert_eq!(next_length(3600, 0, 5000), 4 * 3600, "an idle time: longer, but not at once");
+        assert_eq!(next_length(3600, 5000, 5000), 3600);
+        assert_eq!(next_length(3600, 10_000, 5000), 1800);
+        assert_eq!(next_length(3600, 1_000_000, 5000), 900, "busier: shorter, but not at once");
+        assert_eq!(next_length(1, 1_000_000, 5000), 1);
+        assert_eq!(next_length(29 * 86_400, 0, 5000), 30 * 86_400);
     }
 }

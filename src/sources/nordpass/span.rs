@@ -68,7 +68,7 @@ impl Lanes {
                     }
                     span.changes.push(Change::Covered(piece.start..until, proven));
                     span.awaited.extend(awaited);
-                    length = next_length(piece.end - piece.start, events, self.reader.settings.page_size);
+                    length = next_length(piece.end - piece.start, events, self.reader.events_per_slice());
                     last_total = u64::MAX;
                     at = until;
                     if until < piece.end {

