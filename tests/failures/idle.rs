@@ -1,6 +1,9 @@
 //! A quiet organization.
 
-use nordpass_sentinel::simulator::SimulationOptions;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use nordpass_sentinel::simulator::{Simulation, SimulationOptions};
 
 use crate::rig::{DAY, HOUR, Rig, history, pass};
 
@@ -56,4 +59,37 @@ async fn a_quiet_day_grows_nothing_on_disk_and_asks_for_polls_sweeps_and_audits_
     assert!(sweeps <= 24 * 5 + 12, "{sweeps} questions of the sweeps");
     rig.stop(life).await;
     rig.assert_exactly_once().await;
+}
+
+/// Sixty organizations in one process: after the start, their polls come evenly over the minute and not in one moment.
+#[tokio::test(start_paused = true)]
+async fn the_polls_of_many_organizations_are_spread_over_the_interval() {
+    let mut others = String::new();
+    for number in 2..=60 {
+        let _ = write!(
+            others,
+            "[sources.organization_{number}]\ntype = \"nordpass\"\nendpoint = \"{}\"\n\
+             token = \"simulated-nordpass-token\"\n\n",
+            Simulation::NORDPASS_URL
+        );
+    }
+    let names: Vec<String> = (2..=60).map(|number| format!("\"organization_{number}\"")).collect();
+    let all = format!("inputs = [\"nordpass\", {}]", names.join(", "));
+    let mut rig = Rig::new(SimulationOptions { events: Vec::new(), ..SimulationOptions::default() })
+        .with("[transforms.asim]", &format!("{others}[transforms.asim]"))
+        .with("inputs = [\"nordpass\"]", &all);
+    let life = rig.start();
+    pass(300).await;
+    let begun = rig.now();
+    pass(120).await;
+    let mut seconds = BTreeMap::<i64, u32>::new();
+    for (at, asked) in rig.questions().into_iter().filter(|(at, _)| *at >= begun) {
+        if asked["timestamp_to"].as_i64() == Some(at - 5) {
+            *seconds.entry(at).or_default() += 1;
+        }
+    }
+    let (polls, most) = (seconds.values().sum::<u32>(), seconds.values().max().copied().unwrap_or(0));
+    assert!((115..=125).contains(&polls), "{polls} polls of 60 organizations in two minutes");
+    assert!(most <= 8, "{most} in one second: {seconds:?}");
+    rig.stop(life).await;
 }
