@@ -81,7 +81,7 @@ static FIELDS: &[Field] = &[
     Field {
         name: "max_in_flight_bytes",
         kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
-        presence: Presence::Default("12582912"),
+        presence: Presence::Default("8388608"),
         doc: "Bytes of text (pages, and the rows made of them) that may be in memory. With that much under way the source sends \
               nothing more and soon asks nothing more, as it does with four times as many bytes of pages that aren't \
               acknowledged: this bounds its memory while a sink is slow or down. With hundreds of sources in one process a \
@@ -137,7 +137,7 @@ impl Settings {
             page_size: 100,
             concurrency: 4,
             requests_per_second: 10,
-            max_in_flight_bytes: 12 << 20,
+            max_in_flight_bytes: 8 << 20,
             http: HttpSettings::default(),
             mission: Mission::Follow,
         }
