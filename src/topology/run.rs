@@ -361,7 +361,9 @@ mod tests {
         running.spawn(telemetry.component(ComponentKind::Source, "health"), None, until(inner));
         running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
         let began = tokio::time::Instant::now();
-        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        let never = Shutdown::never();
+        let ending = running.supervise(&signal, &never, DRAIN);
+        let report = tokio::time::timeout(10 * DRAIN, ending).await.expect("it ends by itself");
         assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
         assert_eq!(report.failures[0].name, "source");
     }

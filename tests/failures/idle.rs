@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use nordpass_sentinel::simulator::{Simulation, SimulationOptions};
+use nordpass_sentinel::simulator::{Endpoint, Simulation, SimulationOptions};
 
 use crate::rig::{DAY, HOUR, Rig, history, pass};
 
@@ -61,7 +61,7 @@ async fn a_quiet_day_grows_nothing_on_disk_and_asks_for_polls_sweeps_and_audits_
     rig.assert_exactly_once().await;
 }
 
-/// Sixty organizations in one process: after the start, their polls come evenly over the minute and not in one moment.
+/// Sixty organizations in one process don't connect in one moment, and after the start their polls come evenly over the minute and not in one moment.
 #[tokio::test(start_paused = true)]
 async fn the_polls_of_many_organizations_are_spread_over_the_interval() {
     let mut others = String::new();
@@ -79,7 +79,10 @@ async fn the_polls_of_many_organizations_are_spread_over_the_interval() {
         .with("[transforms.asim]", &format!("{others}[transforms.asim]"))
         .with("inputs = [\"nordpass\"]", &all);
     let life = rig.start();
+    let started = rig.handles().clock.now();
     pass(300).await;
+    let at_once = rig.requests(Endpoint::Nordpass).into_iter().filter(|asked| (asked.at - started).as_millis() < 100);
+    assert!(at_once.count() <= 6, "sources start one after the other");
     let begun = rig.now();
     pass(120).await;
     let mut seconds = BTreeMap::<i64, u32>::new();

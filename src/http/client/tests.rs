@@ -228,6 +228,18 @@ async fn a_proxy_is_asked_unless_the_client_is_direct() {
     assert_eq!(line, "GET /path HTTP/1.1");
 }
 
+#[test]
+fn equal_settings_share_a_client_and_others_do_not() {
+    let network = SystemNetwork::default();
+    let client = |settings: &HttpSettings| network.client(settings).expect("a client");
+    let (one, patient) =
+        (HttpSettings::default(), HttpSettings { request_timeout: Duration::MAX, ..HttpSettings::default() });
+    assert!(Arc::ptr_eq(&client(&one), &client(&one)));
+    assert!(Arc::ptr_eq(&client(&one), &network.clone().client(&one).expect("a client")));
+    assert!(!Arc::ptr_eq(&client(&one), &client(&patient)));
+    assert!(!Arc::ptr_eq(&client(&one), &SystemNetwork::default().client(&one).expect("a client")));
+}
+
 /// Sources share connections: an answer that nobody takes for a while must not hold up those of others.
 #[tokio::test]
 async fn an_answer_is_read_to_its_end_though_nobody_asks_for_it() {

@@ -95,6 +95,7 @@ pub fn events_per_slice(concurrency: usize, page_size: u32) -> u64 {
     let least = PAGES_PER_SLICE * u64::from(page_size);
     (ROUNDS * concurrency as u64 * u64::from(page_size)).min(MOST_EVENTS).max(least)
 }
+
 /// The first slice of a history; the next ones follow what it holds.
 pub const FIRST_SLICE: i64 = 6 * 3600;
 /// No slice is longer: one request may span 90 days.

@@ -67,6 +67,23 @@ async fn live_events_come_while_a_long_history_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn history_is_read_with_all_places_and_no_more() {
+    for concurrency in [1, 4, 16] {
+        let mut rig = Rig::new();
+        (rig.settings.concurrency, rig.settings.requests_per_second) = (concurrency, 1000);
+        for number in 0..30_000 {
+            rig.api.event(NOW - 6 * DAY + number * 15, &format!("u-{number}"));
+        }
+        rig.once().await;
+        let most = rig.api.most_under_way.load(std::sync::atomic::Ordering::Relaxed);
+        // Live polls need no place, and ask with as many pages side by side at most.
+        let (least, bound) = (concurrency as u64, 2 * concurrency as u64);
+        assert!((least..=bound).contains(&most), "{most} under way with {concurrency} places");
+        assert_eq!(rig.names().len(), 30_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn once_ends_when_everything_up_to_the_start_is_delivered() {
     let rig = Rig::new();
     for number in 0..1000 {

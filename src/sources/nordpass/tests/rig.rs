@@ -82,6 +82,9 @@ pub struct Api {
     /// Answers instead of the API where it says something; gets the request's number.
     pub fault: Mutex<Option<Answer>>,
     pub count: AtomicU64,
+    /// Requests that wait for their answer, and the most that ever did.
+    under_way: AtomicU64,
+    pub most_under_way: AtomicU64,
 }
 
 impl Api {
@@ -179,7 +182,10 @@ impl Network for Net {
 impl HttpClient for Net {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         Box::pin(async move {
+            let under_way = self.0.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+            self.0.most_under_way.fetch_max(under_way, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(20)).await;
+            self.0.under_way.fetch_sub(1, Ordering::Relaxed);
             let answer = self.0.answer(&request);
             if answer.status() == 598 {
                 tokio::time::sleep(Duration::from_secs(30)).await;
@@ -292,6 +298,8 @@ impl Rig {
             clock: clock.clone(),
             fault: Mutex::default(),
             count: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
+            most_under_way: AtomicU64::new(0),
         });
         Self {
             api,
