@@ -141,6 +141,7 @@ impl Future for Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Room;
 
     #[tokio::test]
     async fn delivered_only_when_every_clone_is() {
@@ -157,6 +158,26 @@ mod tests {
         drop(ack.clone());
         ack.delivered();
         assert_eq!(receipt.await, Outcome::Abandoned);
+    }
+
+    #[tokio::test]
+    async fn each_part_holds_the_room_of_its_own_text() {
+        let room = Room::new(100, Pressure::default());
+        let (page, _receipt) = Acknowledgement::holding(room.take(25).await);
+        let rows = page.derive(25);
+        let (clone, others) = (rows.clone(), [page.derive(25), page.derive(25)]);
+        let mut next = Box::pin(room.take(1));
+        assert!(futures::poll!(&mut next).is_pending(), "the rows' texts count, too");
+        assert!(rows.pressure().is_some_and(Pressure::is_on), "each part says that somebody waits");
+        rows.delivered();
+        assert!(futures::poll!(&mut next).is_pending(), "a clone has the same text");
+        clone.delivered();
+        drop(next.await);
+        page.delivered();
+        others.into_iter().for_each(Acknowledgement::delivered);
+        let all: Vec<_> = [room.take(25).await, room.take(25).await, room.take(25).await].into();
+        assert!(futures::poll!(Box::pin(room.take(25))).is_ready(), "nothing is left behind");
+        drop(all);
     }
 
     #[tokio::test]
