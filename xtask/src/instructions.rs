@@ -24,6 +24,18 @@ const RUNS: usize = 3;
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "benches/instructions.toml";
 
+/// [`check`] as a step of the tests: a machine where nobody may install valgrind, or for which there is none, passes the
+/// others. CI's can.
+pub fn step() -> Result<(), String> {
+    match tools::valgrind() {
+        Ok(()) => check(),
+        Err(message) => {
+            println!("instructions are not counted here: {message}");
+            Ok(())
+        }
+    }
+}
+
 /// Compares the counts with the baseline.
 pub fn check() -> Result<(), String> {
     let baseline = read(&fs::read_to_string(path()).map_err(|error| format!("can't read {BASELINE}: {error}"))?);

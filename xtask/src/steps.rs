@@ -17,7 +17,7 @@ const STEPS: &[Step] = &[
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
     ("deny", deny),
     ("clients", clients::check),
-    ("instructions", instructions::check),
+    ("instructions", instructions::step),
 ];
 
 /// Runs the named steps, or all. Stops at the first that fails.
