@@ -7,17 +7,29 @@ use crate::support::{Process, World, history, output, said, until};
 
 const EVENTS: usize = 300;
 
+/// Worlds that are tried, see [`refused`].
+const WORLDS: usize = 4;
+
 /// A world that has refused one of its events; the event's probe and the pipeline's path.
+///
+/// The halves of a refused batch are sent in an order that is left to chance. In one run of a few hundred the bad record
+/// comes last of all: nothing is accepted after it then, so nothing proves that it is the bad one, and `--once` waits.
+/// Another world is taken then.
 async fn refused(events: usize) -> (World, String, String) {
-    let events = history(21, events);
-    let probe = events[events.len() / 2].probe().expect("a probe").to_string();
-    let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
-    world.simulation.ingestion().set_poison(Some(&probe));
-    let pipeline = world.both().display().to_string();
-    let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "60s"])).await;
-    assert!(end.status.success(), "{}", said(&end));
-    assert_eq!(world.simulation.verdict().events_lost, 1, "the poisoned one");
-    (world, pipeline, probe)
+    for attempt in 1..=WORLDS {
+        let events = history(21, events);
+        let probe = events[events.len() / 2].probe().expect("a probe").to_string();
+        let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
+        world.simulation.ingestion().set_poison(Some(&probe));
+        let pipeline = world.both().display().to_string();
+        let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "15s"])).await;
+        if end.status.success() {
+            assert_eq!(world.simulation.verdict().events_lost, 1, "the poisoned one");
+            return (world, pipeline, probe);
+        }
+        assert!(attempt < WORLDS && said(&end).contains("until Azure takes it"), "{}", said(&end));
+    }
+    unreachable!("the last attempt has failed or returned")
 }
 
 async fn dead_letters(world: &World, arguments: &[&str], code: i32) -> String {
