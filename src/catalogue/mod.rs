@@ -9,6 +9,7 @@ mod reference;
 mod table;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 pub use columns::{Column, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, columns};
@@ -172,7 +173,29 @@ impl Entry {
 
 struct Catalogue {
     entries: Vec<Entry>,
-    places: HashMap<(&'static str, &'static str), usize>,
+    places: Places<'static>,
+}
+
+type Places<'a> = HashMap<(&'a str, &'a str), usize, BuildHasherDefault<WordHasher>>;
+
+/// The map's keys are fixed, so nobody can choose them to collide: a multiplication for each word will do.
+#[derive(Default)]
+struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn finish(&self) -> u64 {
+        // The map looks at the highest bits and at the lowest ones.
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let mut add = |word: u64| self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            add(word.try_into().map_or(0, u64::from_le_bytes));
+        }
+        add(words.remainder().iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    }
 }
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
@@ -194,7 +217,7 @@ pub fn find(kind: &str, action: &str) -> Option<&'static Entry> {
 /// The place of the pair in [`entries`], for callers that keep something for each entry.
 pub fn position(kind: &str, action: &str) -> Option<usize> {
     // The map's keys live for ever, so it also serves as a map with shorter-lived keys.
-    let places: &HashMap<(&str, &str), usize> = &CATALOGUE.places;
+    let places: &Places<'_> = &CATALOGUE.places;
     places.get(&(kind, action)).copied()
 }
 

@@ -8,6 +8,7 @@ mod acknowledgement;
 pub mod buffers;
 mod canonical;
 mod chunk;
+mod entries;
 mod id;
 mod parse;
 mod pressure;
@@ -17,10 +18,9 @@ mod text;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
 pub use chunk::{Chunk, Origin, Record};
+pub use entries::{MetadataEntries, Noted};
 pub use id::{EventId, IdMap, Identifier};
-pub use parse::{
-    Event, EventFields, Field, MetadataEntries, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape,
-};
+pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape};
 pub use pressure::{Pressure, Waiting};
 pub use room::{Room, Share};
 pub use scan::{Entry, Scan};

@@ -11,6 +11,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::entries::{MetadataEntries, Noted};
 use super::{Entry, Record, Scan, Span, Text};
 
 /// What kind of JSON value a field holds.
@@ -49,7 +50,7 @@ impl Field {
         Self::of(whole, raw, shape)
     }
 
-    fn of(whole: &str, raw: &str, shape: Shape) -> Self {
+    pub(super) fn of(whole: &str, raw: &str, shape: Shape) -> Self {
         let span = Span::of(whole, raw);
         match shape {
             Shape::Plain | Shape::Escaped => {
@@ -93,34 +94,24 @@ pub struct EventFields {
     pub odd_user: Field,
     /// Top-level fields that this version doesn't know: name (between its quotes) and value.
     pub unknown: Box<[(Field, Field)]>,
+    /// Where the metadata's entries are noted, if they are.
+    pub noted: Noted,
 }
 
-/// The field whose entries are wanted.
+/// The fields whose entries are wanted.
 const METADATA: &str = "metadata";
+const USER: &str = "user";
 
 /// The value isn't a JSON object, so it isn't an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object")]
 pub struct NotAnObject;
 
-/// The entries of an event's metadata, as a parse comes by them anyway: who needs them next needn't look again.
-#[derive(Debug, Default)]
-pub struct MetadataEntries<'a> {
-    entries: Vec<Entry<'a>>,
-    /// Not so where the metadata is no object, is there twice, or took the slow way.
-    known: bool,
-}
-
-impl<'a> MetadataEntries<'a> {
-    /// The entries in any order, to put them into another; `None` where they have to be looked for.
-    pub fn known(&mut self) -> Option<&mut [Entry<'a>]> {
-        self.known.then_some(&mut *self.entries)
-    }
-}
-
 /// Parses one event. `body` is a slice of `whole`; the spans point into `whole`.
 pub fn parse_event(whole: &str, body: &str) -> Result<EventFields, NotAnObject> {
-    parse_event_and(whole, body, &mut MetadataEntries::default())
+    let fields = parse_event_and(whole, body, &mut MetadataEntries::default())?;
+    // The notes are gone.
+    Ok(EventFields { noted: Noted::default(), ..fields })
 }
 
 /// The same, and notes the entries of the metadata.
@@ -130,25 +121,33 @@ pub fn parse_event_and<'a>(
     metadata: &mut MetadataEntries<'a>,
 ) -> Result<EventFields, NotAnObject> {
     let mut reading = Reading::new(whole);
-    metadata.entries.clear();
+    let mut user = User::default();
     let mut objects = 0;
-    let each = |Entry { key, value, shape }: Entry<'a>| {
+    metadata.restart();
+    let scanned = Scan::whole_object_and(body, &[USER, METADATA], |within, entry: Entry<'a>| {
+        let Entry { key, value, shape } = entry;
+        match within {
+            Some(METADATA) => return metadata.push(entry),
+            Some(_) => return user.take(key, Field::of(whole, value, shape)),
+            None => {}
+        }
+        let is_object = value.starts_with('{');
         if key == METADATA {
-            objects += if value.starts_with('{') { 1 } else { 2 };
+            objects += if is_object { 1 } else { 2 };
         }
         // The key stands between its quotes.
-        reading.take(
-            key,
-            || Field { span: Span::of(whole, key), shape: Shape::Plain },
-            value,
-            Field::of(whole, value, shape),
-        );
-    };
-    let scanned = Scan::whole_object_and(body, METADATA, each, |entry| metadata.entries.push(entry));
-    metadata.known = scanned.is_some() && objects == 1;
+        let name = || Field { span: Span::of(whole, key), shape: Shape::Plain };
+        let user = || is_object.then(|| std::mem::take(&mut user));
+        reading.take(key, name, Field::of(whole, value, shape), user);
+    });
     if scanned.is_some() {
-        return Ok(reading.done());
+        let mut fields = reading.done();
+        if objects == 1 {
+            fields.noted = metadata.note(whole);
+        }
+        return Ok(fields);
     }
+    metadata.restart();
     let mut deserializer = serde_json::Deserializer::from_str(body);
     let fields = deserializer.deserialize_map(Reading::new(whole)).map_err(|_| NotAnObject)?;
     deserializer.end().map_err(|_| NotAnObject)?;
@@ -167,8 +166,9 @@ impl<'w> Reading<'w> {
         Self { whole, fields: EventFields::default(), unknown: Vec::new() }
     }
 
-    /// An entry. `key` is the name without escapes, `name` says where it stands, `value` is the field's JSON.
-    fn take(&mut self, key: &str, name: impl FnOnce() -> Field, value: &str, field: Field) {
+    /// An entry. `key` is the name without escapes, `name` says where it stands; `user` reads it as an object, which it
+    /// may not be.
+    fn take(&mut self, key: &str, name: impl FnOnce() -> Field, field: Field, user: impl FnOnce() -> Option<User>) {
         let fields = &mut self.fields;
         match key {
             "type" => fields.kind = field,
@@ -177,7 +177,7 @@ impl<'w> Reading<'w> {
             "organization_uuid" => fields.organization = field,
             "initiator" => fields.initiator = field,
             METADATA => fields.metadata = field,
-            "user" => match User::read(self.whole, value) {
+            USER => match user() {
                 Some(user) => {
                     (fields.user_uuid, fields.user_email) = (user.uuid, user.email);
                     if user.further {
@@ -211,7 +211,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
         let whole = self.whole;
         while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
             let name = unescape(key.get().trim_matches('"'));
-            self.take(&name, || Field::new(whole, key.get()), value.get(), Field::new(whole, value.get()));
+            let user = || User::read(whole, value.get());
+            self.take(&name, || Field::new(whole, key.get()), Field::new(whole, value.get()), user);
         }
         Ok(self.done())
     }
@@ -229,12 +230,6 @@ struct User {
 impl User {
     /// `None` for anything but an object.
     fn read(whole: &str, json: &str) -> Option<Self> {
-        let mut user = Self::default();
-        let scanned =
-            Scan::whole_object(json, |Entry { key, value, shape }| user.take(key, Field::of(whole, value, shape)));
-        if scanned.is_some() {
-            return Some(user);
-        }
         serde_json::Deserializer::from_str(json).deserialize_map(UserReading { whole }).ok()
     }
 
@@ -280,6 +275,16 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// The entries of the metadata: names (between their quotes, without escapes) and values, in their order. `None`
+    /// where nobody noted them, so that they have to be looked for.
+    pub fn metadata_entries(&self) -> Option<&'a [(Field, Field)]> {
+        let entries = self.text.noted(self.fields.noted)?;
+        let metadata = self.fields.metadata.span;
+        let inside = |(name, value): &(Field, Field)| metadata.start < name.span.start && value.span.end < metadata.end;
+        // Of this event, and not of one that another parse of the text has put in this place.
+        entries.first().is_none_or(inside).then_some(entries).filter(|entries| entries.last().is_none_or(inside))
+    }
+
     /// The whole event as it came.
     pub fn body(&self) -> &'a str {
         self.text.at(self.record.body)

@@ -41,23 +41,26 @@ impl<'a> Scan<'a> {
         scan.end()
     }
 
-    /// The same; where the entry called `name` is an object, that one's entries come before it.
+    /// The same; where an entry whose name is in `names` is an object, that one's entries come before it, with its name.
     pub fn whole_object_and(
         text: &'a str,
-        name: &str,
-        each: impl FnMut(Entry<'a>),
-        mut inner: impl FnMut(Entry<'a>),
+        names: &[&str],
+        mut each: impl FnMut(Option<&'a str>, Entry<'a>),
     ) -> Option<()> {
         let mut scan = Self::new(text);
         scan.space();
-        scan.entries(each, |scan, key| {
-            if key != name || scan.peek() != Some(b'{') {
-                return scan.value(DEPTH);
-            }
-            let start = scan.at;
-            scan.object(DEPTH - 1, &mut inner)?;
-            Some((scan.text.get(start..scan.at)?, Shape::Other))
-        })?;
+        scan.entries(
+            &mut each,
+            |each, entry| each(None, entry),
+            |each, scan, key| {
+                if !names.contains(&key) || scan.peek() != Some(b'{') {
+                    return scan.value(DEPTH);
+                }
+                let start = scan.at;
+                scan.object(DEPTH - 1, |entry| each(Some(key), entry))?;
+                Some((scan.text.get(start..scan.at)?, Shape::Other))
+            },
+        )?;
         scan.end()
     }
 
@@ -122,15 +125,16 @@ impl<'a> Scan<'a> {
         Some((self.text.get(start..self.at)?, shape))
     }
 
-    fn object(&mut self, depth: u32, each: impl FnMut(Entry<'a>)) -> Option<()> {
-        self.entries(each, |scan, _| scan.value(depth))
+    fn object(&mut self, depth: u32, mut each: impl FnMut(Entry<'a>)) -> Option<()> {
+        self.entries(&mut each, |each, entry| each(entry), |_, scan, _| scan.value(depth))
     }
 
-    /// An object whose values are read as told.
-    fn entries(
+    /// An object whose values are read, and whose entries are taken, as told; `to` is for both.
+    fn entries<T>(
         &mut self,
-        mut each: impl FnMut(Entry<'a>),
-        mut value: impl FnMut(&mut Self, &'a str) -> Option<(&'a str, Shape)>,
+        to: &mut T,
+        take: impl Fn(&mut T, Entry<'a>),
+        value: impl Fn(&mut T, &mut Self, &'a str) -> Option<(&'a str, Shape)>,
     ) -> Option<()> {
         self.take(b'{')?;
         self.space();
@@ -146,8 +150,8 @@ impl<'a> Scan<'a> {
             self.space();
             self.take(b':')?;
             self.space();
-            let (value, shape) = value(self, key)?;
-            each(Entry { key, value, shape });
+            let (value, shape) = value(to, self, key)?;
+            take(to, Entry { key, value, shape });
             self.space();
             if self.take(b',').is_none() {
                 return self.take(b'}');
@@ -314,16 +318,20 @@ mod tests {
 
     #[test]
     fn the_entries_of_one_object_come_along() {
-        let json = r#"{"a":{"x":1},"m":{"b":"c","d":[1]},"z":2}"#;
-        let (mut outer, mut inner) = (Vec::new(), Vec::new());
-        let each = |entry: Entry<'_>| outer.push(entry.value.to_owned());
-        Scan::whole_object_and(json, "m", each, |entry| inner.push(entry.key.to_owned())).expect("is answered");
-        assert_eq!(outer, [r#"{"x":1}"#, r#"{"b":"c","d":[1]}"#, "2"]);
-        assert_eq!(inner, ["b", "d"]);
+        let json = r#"{"a":{"x":1},"m":{"b":"c","d":[1]},"n":{"e":2},"z":2}"#;
+        let mut seen = Vec::new();
+        Scan::whole_object_and(json, &["m", "n"], |within, entry| {
+            seen.push(format!("{}/{} {}", within.unwrap_or_default(), entry.key, entry.value));
+        })
+        .expect("is answered");
+        let expected =
+            [r#"/a {"x":1}"#, r#"m/b "c""#, "m/d [1]", r#"/m {"b":"c","d":[1]}"#, "n/e 2", r#"/n {"e":2}"#, "/z 2"];
+        assert_eq!(seen, expected);
         for other in ["{\"m\":5}", "{\"m\":\"{\"}", "{\"m\":[{\"a\":1}]}", "{}"] {
-            assert!(Scan::whole_object_and(other, "m", |_| {}, |_| panic!("{other}")).is_some());
+            let each = |within: Option<&str>, _: Entry<'_>| assert_eq!(within, None, "{other}");
+            assert!(Scan::whole_object_and(other, &["m"], each).is_some());
         }
-        assert!(Scan::whole_object_and(r#"{"m":{"a"}}"#, "m", |_| {}, |_| {}).is_none());
+        assert!(Scan::whole_object_and(r#"{"m":{"a"}}"#, &["m"], |_, _| {}).is_none());
     }
 
     #[test]

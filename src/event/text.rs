@@ -5,20 +5,25 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::buffers;
+use super::entries::Noted;
+use super::{Field, buffers};
 
 /// The text that a chunk's records point into. Cloning shares it.
 #[derive(Clone, Default)]
 pub struct Text(Arc<Shared>);
 
 #[derive(Default)]
-struct Shared(String);
+struct Shared {
+    text: String,
+    /// See [`super::MetadataEntries`].
+    noted: OnceLock<Vec<(Field, Field)>>,
+}
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        buffers::give(std::mem::take(&mut self.0).into_bytes());
+        buffers::give(std::mem::take(&mut self.text).into_bytes());
     }
 }
 
@@ -34,27 +39,36 @@ impl Text {
 
     /// The text at a span; empty when the span isn't of this text.
     pub fn at(&self, span: Span) -> &str {
-        self.0.0.get(span.start as usize..span.end as usize).unwrap_or_default()
+        self.0.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Keeps the notes of a parse. Those of the first one stay: there are fields that point at them.
+    pub(super) fn note(&self, entries: Vec<(Field, Field)>) {
+        let _ = self.0.noted.set(entries);
+    }
+
+    pub(super) fn noted(&self, which: Noted) -> Option<&[(Field, Field)]> {
+        which.of(self.0.noted.get()?)
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Arc::new(Shared(text)))
+        Self(Arc::new(Shared { text, noted: OnceLock::new() }))
     }
 }
 
 impl Deref for Text {
     type Target = str;
     fn deref(&self) -> &str {
-        &self.0.0
+        &self.0.text
     }
 }
 
 /// Never the text itself: it holds people's data, and `Debug` ends up in logs.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Text({} bytes)", self.0.0.len())
+        write!(f, "Text({} bytes)", self.0.text.len())
     }
 }
 

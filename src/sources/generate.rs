@@ -183,6 +183,7 @@ impl Maker {
             });
             events.push(fields);
         }
+        metadata.keep(&text);
         let made = records.len() as u64;
         let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
         self.sequence += 1;

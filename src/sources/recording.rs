@@ -131,6 +131,7 @@ impl Parser {
             block.line(&text, line.trim_matches([' ', '\t', '\r', '\n']), &mut metadata);
             (raw_start, text_start) = (raw_end, text_end);
         }
+        metadata.keep(&text);
         let parsed = block.parsed;
         let (events, bad) = (parsed.records.len() as u64, parsed.letters.len() as u64);
         self.telemetry.add(&metrics::RECEIVED, events + bad);

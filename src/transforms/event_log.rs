@@ -7,14 +7,12 @@
 //! `connector`: the member whom MSP staff replaced, fields that are new, a timestamp that can't be used. An event
 //! without any of these, which is nearly every event, has its metadata as it came.
 
-use std::fmt::Write as _;
-
-use super::asim::json;
+use super::asim::fields_of_rows;
+use super::asim::json::{self, Out};
 use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
-use super::asim::{fields_of_rows, object_of};
 use crate::config::{ComponentType, Field, Section};
-use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time, unescape};
+use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
 
@@ -59,13 +57,13 @@ impl Transform for EventLog {
         let parsed = fields_of_rows(&chunk);
         for (record, fields) in chunk.records.iter().zip(chunk.events.as_deref().unwrap_or(&parsed)) {
             let event = Event { text: &chunk.text, record, fields };
-            metadata.read(object_of(&event));
+            metadata.read(&event);
             if !records.is_empty() {
                 // As in an array, so that a batch can take all of them at once.
                 text.push(',');
             }
             let start = text.len();
-            write(&mut text, &event, &metadata);
+            write(&mut Out::new(&mut text, event.body()), &event, &metadata);
             let body = Span::new(start, text.len());
             records.push(Record { id: record.id, time: record.time, organization: record.organization.clone(), body });
         }
@@ -78,18 +76,18 @@ impl Transform for EventLog {
     }
 }
 
-fn write(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>) {
+fn write(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>) {
     let fields = event.fields;
     let time = json::time(event.record.time);
     let time = json::ascii(&time);
-    json::field(out, r#"{"TimeGenerated":""#, time);
-    json::field(out, r#","event_time":""#, time);
+    out.field(r#"{"TimeGenerated":""#, time);
+    out.field(r#","event_time":""#, time);
     out.push_str(r#","timestamp":"#);
-    let _ = write!(out, "{}", event.record.time);
-    json::field(out, r#","event_id":""#, json::ascii(&event.record.id.hex()));
+    out.push_str(&event.record.time.to_string());
+    out.field(r#","event_id":""#, json::ascii(&event.record.id.hex()));
     let mut optional = |opening: &str, content: &str| {
         if !content.is_empty() {
-            json::field(out, opening, content);
+            out.field(opening, content);
         }
     };
     optional(r#","event_type":""#, &event.quoted_content(&fields.kind));
@@ -104,10 +102,10 @@ fn write(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>) {
     optional(r#","user_email":""#, or(msp.email, email));
     let replaced = (!uuid.is_empty() && !msp.uuid.is_empty()) || (!email.is_empty() && !msp.email.is_empty());
     write_metadata(out, event, metadata, replaced);
-    out.push('}');
+    out.push_str("}");
 }
 
-fn write_metadata(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>, replaced: bool) {
+fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>, replaced: bool) {
     let fields = event.fields;
     let there = !matches!(fields.metadata.shape, Shape::Missing | Shape::Null);
     let raw = event.json_of(&fields.metadata);
@@ -119,36 +117,36 @@ fn write_metadata(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>, 
     if !replaced && !odd_user && !odd_time && fields.unknown.is_empty() {
         if there {
             out.push_str(r#","metadata":"#);
-            json::value(out, raw);
+            out.value(raw);
         }
         return;
     }
     let mut name = String::from("connector");
     out.push_str(r#","metadata":{"#);
     if metadata.is_object {
-        for (key, value) in &metadata.entries {
-            json::field(out, "\"", key);
-            out.push(':');
-            json::value(out, value);
-            out.push(',');
+        for entry in &metadata.entries {
+            out.field("\"", entry.key);
+            out.push_str(":");
+            out.value(entry.value);
+            out.push_str(",");
         }
-        while metadata.entries.iter().any(|(key, _)| unescape(key) == name) {
+        while metadata.entries.iter().any(|entry| entry.name() == name.as_str()) {
             name.push('_');
         }
     } else if there {
         out.push_str(r#""metadata":"#);
-        json::value(out, raw);
-        out.push(',');
+        out.value(raw);
+        out.push_str(",");
     }
-    json::field(out, "\"", &name);
+    out.field("\"", &name);
     out.push_str(":{");
     let mut separator = "";
     let mut part = |name: &str, value: &str| {
         out.push_str(separator);
         separator = ",";
-        json::field(out, "\"", name);
-        out.push(':');
-        json::value(out, value);
+        out.field("\"", name);
+        out.push_str(":");
+        out.value(value);
     };
     if !fields.odd_user.is_blank() {
         part("user", event.json_of(&fields.odd_user));
@@ -162,12 +160,14 @@ fn write_metadata(out: &mut String, event: &Event<'_>, metadata: &Metadata<'_>, 
     // A list of single entries: the names come from outside, and may be there twice.
     if !fields.unknown.is_empty() {
         let mut list = String::from("[");
+        let mut separator = "{";
         for (name, value) in &fields.unknown {
-            list.push_str(if list.len() > 1 { ",{" } else { "{" });
-            json::field(&mut list, "\"", event.text.at(name.span));
-            list.push(':');
-            json::value(&mut list, event.json_of(value));
-            list.push('}');
+            let mut entry = Out::mending(&mut list);
+            entry.push_str(std::mem::replace(&mut separator, ",{"));
+            entry.field("\"", event.text.at(name.span));
+            entry.push_str(":");
+            entry.value(event.json_of(value));
+            entry.push_str("}");
         }
         list.push(']');
         part("fields", &list);

@@ -149,6 +149,7 @@ impl Absorber {
             };
             candidates.push(Candidate { id, time, plain, body, fields });
         }
+        metadata.keep(&page.text);
         for (id, (number, body)) in no_events {
             window.note_outside(id, number);
             self.bury(id, page.text.at(body)).await;

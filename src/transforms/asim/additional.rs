@@ -8,10 +8,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::json;
-use super::metadata::{Entries, Metadata};
+use super::json::Out;
+use super::metadata::{Entries, Entry, Metadata};
 use super::people::People;
-use crate::event::{Event, Shape, event_time, unescape};
+use crate::event::{Event, Shape, event_time};
 
 /// The names that are ours.
 pub const RESERVED: [&str; 9] = [
@@ -38,7 +38,7 @@ impl<'a> Additional<'a> {
     /// Appends the object.
     pub fn write(
         &mut self,
-        out: &mut String,
+        out: &mut Out<'_>,
         event: &Event<'a>,
         metadata: &Metadata<'a>,
         people: &People<'a>,
@@ -47,30 +47,30 @@ impl<'a> Additional<'a> {
         let fields = event.fields;
         out.push_str(r#"{"OriginalTime":""#);
         out.push_str(time);
-        out.push('"');
+        out.push_str("\"");
         // The raw value where it isn't simply the row's time.
         let plain = event_time(event.text, &fields.timestamp) == Some((event.record.time, true));
         if !plain && fields.timestamp.shape != Shape::Missing {
             out.push_str(r#","OriginalTimestamp":"#);
-            json::value(out, event.json_of(&fields.timestamp));
+            out.value(event.json_of(&fields.timestamp));
         }
         if !fields.organization.is_blank() {
             out.push_str(r#","Organization":"#);
-            json::value(out, event.json_of(&fields.organization));
+            out.value(event.json_of(&fields.organization));
         }
         if !fields.odd_user.is_blank() {
             out.push_str(r#","User":"#);
-            json::value(out, event.json_of(&fields.odd_user));
+            out.value(event.json_of(&fields.odd_user));
         } else if people.member_aside {
             out.push_str(r#","User":{"uuid":"#);
-            json::value(out, event.json_of(&fields.user_uuid));
+            out.value(event.json_of(&fields.user_uuid));
             out.push_str(r#","email":"#);
-            json::value(out, event.json_of(&fields.user_email));
-            out.push('}');
+            out.value(event.json_of(&fields.user_email));
+            out.push_str("}");
         }
         if people.initiator_aside {
             out.push_str(r#","Initiator":"#);
-            json::value(out, event.json_of(&fields.initiator));
+            out.value(event.json_of(&fields.initiator));
         }
         if !fields.unknown.is_empty() {
             self.unknown_fields(out, event);
@@ -80,65 +80,69 @@ impl<'a> Additional<'a> {
             Shape::Other if metadata.is_object => self.metadata(out, metadata),
             _ => {
                 out.push_str(r#","Metadata":"#);
-                json::value(out, event.json_of(&fields.metadata));
+                out.value(event.json_of(&fields.metadata));
             }
         }
-        out.push('}');
+        out.push_str("}");
     }
 
-    fn metadata(&mut self, out: &mut String, metadata: &Metadata<'a>) {
+    fn metadata(&mut self, out: &mut Out<'_>, metadata: &Metadata<'a>) {
         self.collisions.clear();
         self.seen.restart();
-        for &(key, value) in &metadata.entries {
-            let name = unescape(key);
-            if RESERVED.contains(&name.as_ref()) || !self.seen.insert(name) {
-                self.collisions.push((key, value));
+        for entry in &metadata.entries {
+            let name = entry.name();
+            if is_reserved(&name) || !self.seen.insert(name) {
+                self.collisions.push(*entry);
                 continue;
             }
-            out.push(',');
-            entry(out, key, value);
+            out.push_str(",");
+            write(out, entry);
         }
         collisions(out, r#","MetadataCollisions":["#, &self.collisions);
     }
 
-    fn unknown_fields(&mut self, out: &mut String, event: &Event<'a>) {
+    fn unknown_fields(&mut self, out: &mut Out<'_>, event: &Event<'a>) {
         self.unknown.clear();
         self.collisions.clear();
         self.seen.restart();
         for (name, field) in &event.fields.unknown {
-            let (key, value) = (event.text.at(name.span), event.json_of(field));
-            let new = self.seen.insert(unescape(key));
-            if new { self.unknown.push((key, value)) } else { self.collisions.push((key, value)) }
+            let entry = Entry::new(event.text.at(name.span), event.json_of(field));
+            if self.seen.insert(entry.name()) { self.unknown.push(entry) } else { self.collisions.push(entry) }
         }
         out.push_str(r#","UnknownFields":{"#);
-        for (number, (key, value)) in self.unknown.iter().enumerate() {
+        for (number, entry) in self.unknown.iter().enumerate() {
             if number > 0 {
-                out.push(',');
+                out.push_str(",");
             }
-            entry(out, key, value);
+            write(out, entry);
         }
-        out.push('}');
+        out.push_str("}");
         collisions(out, r#","UnknownFieldCollisions":["#, &self.collisions);
     }
 }
 
-fn entry(out: &mut String, key: &str, value: &str) {
-    json::field(out, "\"", key);
-    out.push(':');
-    json::value(out, value);
+/// Ours begin with capitals, which NordPass's don't.
+fn is_reserved(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase()) && RESERVED.contains(&name)
 }
 
-fn collisions(out: &mut String, opening: &str, entries: &[(&str, &str)]) {
+fn write(out: &mut Out<'_>, entry: &Entry<'_>) {
+    out.field("\"", entry.key);
+    out.push_str(":");
+    out.value(entry.value);
+}
+
+fn collisions(out: &mut Out<'_>, opening: &str, entries: &[Entry<'_>]) {
     if entries.is_empty() {
         return;
     }
     out.push_str(opening);
-    for (number, (key, value)) in entries.iter().enumerate() {
+    for (number, entry) in entries.iter().enumerate() {
         out.push_str(if number > 0 { ",{" } else { "{" });
-        entry(out, key, value);
-        out.push('}');
+        write(out, entry);
+        out.push_str("}");
     }
-    out.push(']');
+    out.push_str("]");
 }
 
 /// The names that were written. A list while it is short, which it nearly always is; else a set, so that an event with

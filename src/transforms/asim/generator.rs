@@ -4,14 +4,29 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::catalogue::{Entry, entries};
-use crate::event::{Chunk, Identifier, MetadataEntries, Origin, Record, Span, Text, event_time, parse_event};
+use crate::event::{
+    Chunk, EventFields, Identifier, MetadataEntries, NotAnObject, Origin, Record, Span, Text, event_time, parse_event,
+    parse_event_and,
+};
 use crate::handles::{Random, SeededRandom};
 
 /// What stands in for the time of an event that has no usable one.
 pub const READ_AT: i64 = 1_800_000_000;
 
-/// A chunk as a source makes it.
+/// A chunk whose text has no notes of its metadata's entries.
 pub fn chunk(events: &[String]) -> Chunk {
+    parsed(events, |text, body, _| parse_event(text, body))
+}
+
+/// A chunk as a source makes it.
+pub fn noted_chunk(events: &[String]) -> Chunk {
+    parsed(events, |text, body, notes| parse_event_and(text, body, notes))
+}
+
+fn parsed(
+    events: &[String],
+    parse: impl for<'t> Fn(&'t Text, &'t str, &mut MetadataEntries<'t>) -> Result<EventFields, NotAnObject>,
+) -> Chunk {
     let mut whole = String::new();
     let mut places = Vec::new();
     for event in events {
@@ -21,20 +36,16 @@ pub fn chunk(events: &[String]) -> Chunk {
         whole.push('\n');
     }
     let text = Text::from(whole);
-    let mut identifier = Identifier::default();
+    let (mut identifier, mut notes) = (Identifier::default(), MetadataEntries::default());
     let (mut records, mut fields) = (Vec::new(), Vec::new());
     for body in places {
-        let parsed = parse_event(&text, text.at(body)).expect("an object");
+        let parsed = parse(&text, text.at(body), &mut notes).expect("an object");
         let time = event_time(&text, &parsed.timestamp).map_or(READ_AT, |(time, _)| time);
         let organization = Arc::from(text.at(parsed.organization.span));
-        records.push(Record {
-            id: identifier.identify(&text, &parsed, &mut MetadataEntries::default()),
-            time,
-            organization,
-            body,
-        });
+        records.push(Record { id: identifier.identify(&text, &parsed, &mut notes), time, organization, body });
         fields.push(parsed);
     }
+    notes.keep(&text);
     Chunk::of_events(text, records, fields, Origin { source: Arc::from("test"), run: 1, sequence: 0 }, None).0
 }
 

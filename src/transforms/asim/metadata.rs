@@ -8,6 +8,7 @@
 //! `group_uuid`, `item_uuid` …) are guesses by the same pattern: they fill a column when they are there, and cost
 //! nothing when they aren't. The vendor publishes no list.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -15,10 +16,38 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json;
-use crate::event::{Entry, Scan, unescape};
+use crate::event::{Event, Scan, Shape, unescape};
 
-/// The entries of a JSON object: keys as they stand between their quotes, values as they stand.
-pub type Entries<'a> = Vec<(&'a str, &'a str)>;
+/// The entries of a JSON object.
+pub type Entries<'a> = Vec<Entry<'a>>;
+
+/// An entry of a JSON object.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    /// The key as it stands between its quotes.
+    pub key: &'a str,
+    /// Whether it may have escapes.
+    escaped: bool,
+    /// The value as it stands.
+    pub value: &'a str,
+}
+
+impl<'a> Entry<'a> {
+    /// Of a key that surely has no escapes.
+    fn plain(key: &'a str, value: &'a str) -> Self {
+        Self { key, escaped: false, value }
+    }
+
+    /// Of any key.
+    pub fn new(key: &'a str, value: &'a str) -> Self {
+        Self { key, escaped: true, value }
+    }
+
+    /// The key's text.
+    pub fn name(&self) -> Cow<'a, str> {
+        if self.escaped { unescape(self.key) } else { Cow::Borrowed(self.key) }
+    }
+}
 
 /// What the metadata says that has a column. Values are raw JSON, strings with their quotes.
 #[derive(Default)]
@@ -44,13 +73,33 @@ pub struct Metadata<'a> {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads an object. The buffers are kept from one event to the next. Anything but an object has no entries.
-    pub fn read(&mut self, object: &'a str) {
-        let mut entries = std::mem::take(&mut self.entries);
-        *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+    /// Reads an event's metadata. The buffers are kept from one event to the next.
+    pub fn read(&mut self, event: &Event<'a>) {
+        let Some(noted) = event.metadata_entries() else { return self.read_object(object_of(event)) };
+        let mut entries = self.restart();
+        entries.extend(noted.iter().map(|(name, value)| Entry::plain(event.text.at(name.span), event.json_of(value))));
+        self.is_object = true;
+        self.take(entries);
+    }
+
+    /// Reads an object. Anything else has no entries.
+    fn read_object(&mut self, object: &'a str) {
+        let mut entries = self.restart();
         self.is_object = read_entries(object, &mut entries);
-        for &(key, value) in &entries {
-            self.note(unescape(key).as_ref(), value);
+        self.take(entries);
+    }
+
+    /// Forgets everything but the buffers, of which this is one.
+    fn restart(&mut self) -> Entries<'a> {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.clear();
+        *self = Self { scratch: std::mem::take(&mut self.scratch), ..Self::default() };
+        entries
+    }
+
+    fn take(&mut self, entries: Entries<'a>) {
+        for entry in &entries {
+            self.note(entry.name().as_ref(), entry.value);
         }
         self.entries = entries;
     }
@@ -114,7 +163,7 @@ pub struct Msp<'a> {
 
 impl<'a> Msp<'a> {
     /// Of the entries of `metadata.msp`; `None` where they name nobody.
-    fn of(entries: &[(&'a str, &'a str)]) -> Option<Self> {
+    fn of(entries: &[Entry<'a>]) -> Option<Self> {
         let text = |name| part(entries, &[name]).map(json::content).unwrap_or_default();
         let msp = Self { uuid: text("user_uuid"), email: text("user_email"), role: text("user_role") };
         (!msp.uuid.is_empty() || !msp.email.is_empty()).then_some(msp)
@@ -138,8 +187,14 @@ fn lone(array: &str) -> Option<&str> {
 }
 
 /// The value of the first of `names` that is there.
-fn part<'a>(entries: &[(&'a str, &'a str)], names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| entries.iter().find(|(key, _)| unescape(key) == *name).map(|(_, value)| *value))
+fn part<'a>(entries: &[Entry<'a>], names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| entries.iter().find(|entry| entry.name() == *name).map(|entry| entry.value))
+}
+
+/// The event's metadata if it can be an object: a string's content might look like one.
+fn object_of<'a>(event: &Event<'a>) -> &'a str {
+    let field = &event.fields.metadata;
+    if field.shape == Shape::Other { event.text.at(field.span) } else { "" }
 }
 
 /// The entries of an object; none for anything else. Whether it is one.
@@ -148,7 +203,7 @@ fn read_entries<'a>(object: &'a str, entries: &mut Entries<'a>) -> bool {
     if !object.starts_with('{') {
         return false;
     }
-    if Scan::whole_object(object, |Entry { key, value, .. }| entries.push((key, value))).is_some() {
+    if Scan::whole_object(object, |entry| entries.push(Entry::plain(entry.key, entry.value))).is_some() {
         return true;
     }
     entries.clear();
@@ -172,7 +227,7 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-            self.entries.push((json::string(key.get()).unwrap_or_default(), value.get()));
+            self.entries.push(Entry::new(json::string(key.get()).unwrap_or_default(), value.get()));
         }
         Ok(())
     }
@@ -184,7 +239,7 @@ mod tests {
 
     fn read(object: &str) -> Metadata<'_> {
         let mut metadata = Metadata::default();
-        metadata.read(object);
+        metadata.read_object(object);
         metadata
     }
 

@@ -21,7 +21,7 @@ mod tests;
 
 use crate::catalogue::{Schema, entries};
 use crate::config::{ComponentType, Field, Section};
-use crate::event::{Chunk, Event, EventFields, Record, Shape, Span, buffers, parse_event};
+use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
 
@@ -78,7 +78,7 @@ impl Transform for Asim {
         let fields = chunk.events.as_deref().unwrap_or(&parsed);
         for (record, fields) in chunk.records.iter().zip(fields) {
             let event = Event { text: &chunk.text, record, fields };
-            metadata.read(object_of(&event));
+            metadata.read(&event);
             let place = row::place_of(&event);
             unknown += u64::from(place.is_none());
             let index = place.map_or(Schema::AuditEvent, |place| entries()[place].schema).index();
@@ -90,7 +90,8 @@ impl Transform for Asim {
                 rows.text.push(',');
             }
             let start = rows.text.len();
-            row::write(&mut rows.text, &self.parts, place, &event, &metadata, &mut additional);
+            let mut out = json::Out::new(&mut rows.text, event.body());
+            row::write(&mut out, &self.parts, place, &event, &metadata, &mut additional);
             let body = Span::new(start, rows.text.len());
             rows.records.push(Record {
                 id: record.id,
@@ -120,10 +121,4 @@ pub(super) fn fields_of_rows(chunk: &Chunk) -> Vec<EventFields> {
         return Vec::new();
     }
     chunk.records.iter().map(|record| parse_event(&chunk.text, chunk.body(record)).unwrap_or_default()).collect()
-}
-
-/// The event's metadata if it can be an object: a string's content might look like one.
-pub(super) fn object_of<'a>(event: &Event<'a>) -> &'a str {
-    let field = &event.fields.metadata;
-    if field.shape == Shape::Other { event.text.at(field.span) } else { "" }
 }

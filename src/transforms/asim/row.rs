@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::additional::Additional;
-use super::json;
+use super::json::{self, Out};
 use super::metadata::Metadata;
 use super::people::{Actor, People, Person, is_address, scalar};
 use super::platform::{Platform, platform};
@@ -77,7 +77,7 @@ pub fn place_of(event: &Event<'_>) -> Option<usize> {
 
 /// Appends the event's row.
 pub fn write<'a>(
-    out: &mut String,
+    out: &mut Out<'_>,
     parts: &Parts,
     place: Option<usize>,
     event: &Event<'a>,
@@ -97,7 +97,7 @@ pub fn write<'a>(
     out.push_str(time);
     out.push_str(r#"","EventEndTime":""#);
     out.push_str(time);
-    out.push('"');
+    out.push_str("\"");
     out.push_str(&parts.heads[schema.index()]);
     match (entry, place.and_then(|place| parts.tails.get(place))) {
         (Some(entry), Some(tail)) => {
@@ -108,7 +108,7 @@ pub fn write<'a>(
     }
     out.push_str(r#","EventOriginalUid":""#);
     out.push_str(json::ascii(&event.record.id.hex()));
-    out.push('"');
+    out.push_str("\"");
     match schema {
         Schema::AuditEvent => optional(out, r#","ObjectId":""#, metadata.item),
         Schema::Authentication => {}
@@ -127,7 +127,7 @@ pub fn write<'a>(
     source(out, metadata, schema);
     out.push_str(r#","AdditionalFields":"#);
     additional.write(out, event, metadata, &people, time);
-    out.push('}');
+    out.push_str("}");
 }
 
 /// The one pair whose event type the metadata decides.
@@ -153,34 +153,34 @@ fn event_type(entry: &Entry, metadata: &Metadata<'_>) -> &'static str {
 }
 
 /// A pair that the catalogue doesn't know: whatever the event says of itself, and nothing that it doesn't.
-fn unknown(out: &mut String, event: &Event<'_>) {
+fn unknown(out: &mut Out<'_>, event: &Event<'_>) {
     out.push_str(r#"Other","EventResult":"NA","EventSeverity":"Informational""#);
     let (kind, action) = (event.quoted_content(&event.fields.kind), event.quoted_content(&event.fields.action));
     if !kind.is_empty() || !action.is_empty() {
         out.push_str(r#","EventOriginalType":""#);
-        json::copy(out, &kind, true);
-        out.push('.');
-        json::copy(out, &action, true);
-        out.push('"');
+        out.copy(&kind, true);
+        out.push_str(".");
+        out.copy(&action, true);
+        out.push_str("\"");
     }
     field_or_unknown(out, r#","Operation":""#, [&action, &kind]);
     field_or_unknown(out, r#","Object":""#, [&kind, ""]);
     out.push_str(r#","ObjectType":"Other""#);
 }
 
-fn field_or_unknown(out: &mut String, opening: &str, choices: [&str; 2]) {
-    json::field(out, opening, choices.into_iter().find(|choice| !choice.is_empty()).unwrap_or("Unknown"));
+fn field_or_unknown(out: &mut Out<'_>, opening: &str, choices: [&str; 2]) {
+    out.field(opening, choices.into_iter().find(|choice| !choice.is_empty()).unwrap_or("Unknown"));
 }
 
 /// A field for a raw JSON value that is a string or a number.
-fn optional(out: &mut String, opening: &str, value: Option<&str>) {
+fn optional(out: &mut Out<'_>, opening: &str, value: Option<&str>) {
     let content = value.map(json::content).unwrap_or_default();
     if !content.is_empty() {
-        json::field(out, opening, content);
+        out.field(opening, content);
     }
 }
 
-fn group(out: &mut String, metadata: &Metadata<'_>) {
+fn group(out: &mut Out<'_>, metadata: &Metadata<'_>) {
     if metadata.group_name.is_some() {
         optional(out, r#","GroupName":""#, metadata.group_name);
         out.push_str(r#","GroupNameType":"Simple""#);
@@ -192,20 +192,20 @@ fn group(out: &mut String, metadata: &Metadata<'_>) {
 }
 
 /// A user name and id with their types. The types are the same words in all three schemas.
-fn person(out: &mut String, person: Person<'_>, [name, name_type, id, id_type]: [&str; 4]) {
+fn person(out: &mut Out<'_>, person: Person<'_>, [name, name_type, id, id_type]: [&str; 4]) {
     let shown = person.shown_name();
     if !shown.is_empty() {
-        json::field(out, name, shown);
+        out.field(name, shown);
         out.push_str(name_type);
         out.push_str(if is_address(shown) { r#"UPN""# } else { r#"Simple""# });
     }
     if !person.id.is_empty() {
-        json::field(out, id, person.id);
+        out.field(id, person.id);
         out.push_str(id_type);
     }
 }
 
-fn target_user(out: &mut String, people: &People<'_>, organization: &str) {
+fn target_user(out: &mut Out<'_>, people: &People<'_>, organization: &str) {
     let Some(target) = people.target else { return };
     let columns = [
         r#","TargetUsername":""#,
@@ -215,11 +215,11 @@ fn target_user(out: &mut String, people: &People<'_>, organization: &str) {
     ];
     person(out, target, columns);
     if people.target_is_member && !organization.is_empty() {
-        json::field(out, r#","TargetUserScopeId":""#, organization);
+        out.field(r#","TargetUserScopeId":""#, organization);
     }
 }
 
-fn actor(out: &mut String, people: &People<'_>, schema: Schema, organization: &str) {
+fn actor(out: &mut Out<'_>, people: &People<'_>, schema: Schema, organization: &str) {
     let columns =
         [r#","ActorUsername":""#, r#","ActorUsernameType":""#, r#","ActorUserId":""#, r#","ActorUserIdType":"Other""#];
     person(out, people.actor.person(), columns);
@@ -227,7 +227,7 @@ fn actor(out: &mut String, people: &People<'_>, schema: Schema, organization: &s
         Actor::Member(_) => {}
         Actor::Msp(_, msp) => {
             if !msp.role.is_empty() {
-                json::field(out, r#","ActorOriginalUserType":""#, msp.role);
+                out.field(r#","ActorOriginalUserType":""#, msp.role);
             }
             if ["admin", "owner"].iter().any(|role| msp.role.eq_ignore_ascii_case(role)) {
                 out.push_str(r#","ActorUserType":"Admin""#);
@@ -252,17 +252,17 @@ fn actor(out: &mut String, people: &People<'_>, schema: Schema, organization: &s
         }
     }
     if !organization.is_empty() {
-        json::field(out, r#","ActorScopeId":""#, organization);
+        out.field(r#","ActorScopeId":""#, organization);
     }
 }
 
 /// Where it came from: the app, the device, the address. `metadata.provider`, the identity provider of an SSO log-in,
 /// isn't here: no column of the schema is for it (`LogonProtocol` wants a protocol, `ActorScope` the organization's
 /// name), so it stays in `AdditionalFields` alone.
-fn source(out: &mut String, metadata: &Metadata<'_>, schema: Schema) {
+fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
     if let Some(value) = metadata.platform {
         let name = json::content(value);
-        json::field(out, r#","ActingAppName":""#, name);
+        out.field(r#","ActingAppName":""#, name);
         let platform = platform(name);
         let authentication = schema == Schema::Authentication;
         match platform {
@@ -273,12 +273,12 @@ fn source(out: &mut String, metadata: &Metadata<'_>, schema: Schema) {
             Platform::Browser | Platform::Unknown => {}
         }
         if authentication && matches!(platform, Platform::Computer | Platform::Mobile) {
-            json::field(out, r#","SrcDvcOs":""#, name);
+            out.field(r#","SrcDvcOs":""#, name);
         }
     }
     let address = unescape(metadata.ip_address.and_then(json::string).unwrap_or_default());
     // Only what is an address: the column's type is checked by parsers, and rules match prefixes in it.
     if !address.is_empty() && address.parse::<IpAddr>().is_ok() {
-        json::field(out, r#","SrcIpAddr":""#, &address);
+        out.field(r#","SrcIpAddr":""#, &address);
     }
 }

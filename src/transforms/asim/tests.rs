@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::conformance::Tester;
-use super::generator::{Generator, READ_AT, chunk, typical};
+use super::generator::{Generator, READ_AT, chunk, noted_chunk, typical};
 use super::*;
 use crate::catalogue::{columns, find};
 use crate::event::Outcome;
@@ -455,6 +455,24 @@ fn generated_events_conform_and_lose_nothing() {
             assert!(used.contains(*name), "{} is never sent to {}", name, schema.table());
         }
     }
+}
+
+/// The transform takes what the parse noted of the metadata, or walks through it again: the rows are the same.
+#[test]
+fn what_the_parse_noted_makes_no_difference() {
+    let generator = Generator::new(11);
+    let events: Vec<String> = (0..5_000).map(|_| generator.event()).collect();
+    let (noted, plain) = (noted_chunk(&events), chunk(&events));
+    let with_notes = noted.events().filter(|event| event.metadata_entries().is_some()).count();
+    assert!(with_notes > 1_000, "{with_notes} of {}", events.len());
+    assert!(plain.events().all(|event| event.metadata_entries().is_none()));
+    let rows = |chunk: Chunk| {
+        let mut out = Vec::new();
+        build(Settings {}, Component::detached()).transform(chunk, &mut out);
+        let body = |(index, rows): &(usize, Chunk), record| (*index, rows.body(record).to_owned());
+        out.iter().flat_map(|part| part.1.records.iter().map(|record| body(part, record))).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(noted), rows(plain));
 }
 
 /// Every metadata entry, every unknown field, the user and the initiator are in the row.

@@ -33,9 +33,15 @@ struct Bench {
 /// Measures one thing.
 type Measure = fn(&Bench) -> Result<Section, String>;
 
-/// The sections, in the order of the report.
-const SECTIONS: &[Measure] =
-    &[rounds::measure, backfill::measure, organizations::measure, startup::measure, size::measure];
+/// The sections with their names, in the order of the report.
+const SECTIONS: &[(&str, Measure)] = &[
+    ("reference", rounds::measure),
+    ("backfill", backfill::measure),
+    ("organizations", organizations::measure),
+    ("startup", startup::measure),
+    ("size", size::measure),
+    ("memory", memory::measure),
+];
 
 /// Measures all sections.
 pub fn run(arguments: &[&str]) -> Result<(), String> {
@@ -44,10 +50,11 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
     let mut report = Report::new(&options);
     let bench = Bench { programs: programs::build()?, options, folder };
-    let memory: Option<Measure> = bench.options.memory.then_some(memory::measure);
-    for section in SECTIONS.iter().copied().chain(memory) {
-        report.add(section(&bench)?);
-        report.write(&bench.folder)?;
+    for (name, measure) in SECTIONS {
+        if bench.options.wants(name) {
+            report.add(measure(&bench)?);
+            report.write(&bench.folder)?;
+        }
     }
     println!("\n{}\nwritten to target/bench/table.md and target/bench/results.json", report.text());
     Ok(())

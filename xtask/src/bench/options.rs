@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::SECTIONS;
+
 /// What is measured how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -19,6 +21,8 @@ pub struct Options {
     pub idle: Duration,
     /// Also ten times the events, for the memory.
     pub memory: bool,
+    /// This section alone.
+    pub only: Option<&'static str>,
 }
 
 impl Options {
@@ -32,6 +36,7 @@ impl Options {
             organizations: 500,
             idle: Duration::from_secs(120),
             memory: false,
+            only: None,
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -41,13 +46,34 @@ impl Options {
                     (options.backfill, options.organizations, options.idle) = (20_000, 50, Duration::from_secs(20));
                 }
                 "--memory" => options.memory = true,
+                "--only" => options.only = Some(section(words.next())?),
                 "--events" => options.events = number(word, words.next())?,
                 "--rounds" => options.rounds = number(word, words.next())?,
-                _ => return Err(format!("unknown word `{word}`\nhint: --events N, --rounds N, --quick, --memory")),
+                _ => {
+                    return Err(format!(
+                        "unknown word `{word}`\nhint: --events N, --rounds N, --quick, --memory, --only SECTION"
+                    ));
+                }
             }
         }
         Ok(options)
     }
+
+    /// Whether a section is to be measured.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.map_or(name != MEMORY || self.memory, |only| only == name)
+    }
+}
+
+/// The section that takes long.
+const MEMORY: &str = "memory";
+
+fn section(word: Option<&&str>) -> Result<&'static str, String> {
+    let mut names = SECTIONS.iter().map(|(name, _)| *name);
+    names.clone().find(|name| word == Some(name)).ok_or_else(|| {
+        let last = names.next_back().unwrap_or_default();
+        format!("--only needs a section: {} or {last}", names.collect::<Vec<_>>().join(", "))
+    })
 }
 
 fn number<N: std::str::FromStr + PartialOrd + From<u8>>(name: &str, word: Option<&&str>) -> Result<N, String> {
@@ -63,7 +89,12 @@ mod tests {
     fn words() {
         let read = Options::read(&["--quick", "--rounds", "5"]).expect("right");
         assert_eq!((read.events, read.rounds, read.memory), (100_000, 5, false));
-        for wrong in [&["--rounds"][..], &["--rounds", "0"], &["--events", "x"], &["fast"]] {
+        assert!(read.wants("backfill") && !read.wants("memory"));
+        let read = Options::read(&["--only", "memory"]).expect("right");
+        assert!(read.wants("memory") && !read.wants("backfill"));
+        for wrong in
+            [&["--rounds"][..], &["--rounds", "0"], &["--events", "x"], &["fast"], &["--only"], &["--only", "x"]]
+        {
             assert!(Options::read(wrong).is_err(), "{wrong:?}");
         }
     }
