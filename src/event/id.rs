@@ -6,7 +6,7 @@
 //! may add later don't change it. It is a cryptographic hash because known ids are dropped: nobody who controls some
 //! text in an event may be able to make a second event vanish.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -41,6 +41,12 @@ impl EventId {
         Self(u128::from_be_bytes(id))
     }
 
+    /// Half of the id, for tables of a few thousand ids where a mistake loses nothing.
+    #[expect(clippy::cast_possible_truncation, reason = "half of the id is meant")]
+    pub fn short(self) -> u64 {
+        self.0 as u64
+    }
+
     /// The 32 lower-case hexadecimal digits as ASCII, for writers that avoid formatting.
     pub fn hex(self) -> [u8; 32] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -53,10 +59,10 @@ impl EventId {
     }
 }
 
-/// A map by event id.
-pub type IdMap<V> = HashMap<EventId, V, BuildHasherDefault<IdHasher>>;
+/// A set of ids, each cut to [`EventId::short`].
+pub type IdSet = HashSet<u64, BuildHasherDefault<IdHasher>>;
 
-/// Ids are hashes already, and nobody can choose them.
+/// Ids are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdHasher(u64);
 
@@ -71,9 +77,8 @@ impl Hasher for IdHasher {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "64 of the id's 128 bits are enough")]
-    fn write_u128(&mut self, id: u128) {
-        self.0 = id as u64;
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
     }
 }
 

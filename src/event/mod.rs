@@ -19,7 +19,7 @@ mod text;
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
 pub use chunk::{Chunk, Origin, Record};
 pub use entries::{MetadataEntries, Noted};
-pub use id::{EventId, IdMap, Identifier};
+pub use id::{EventId, IdSet, Identifier};
 pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape};
 pub use pressure::{Pressure, Waiting};
 pub use room::{Room, Share};

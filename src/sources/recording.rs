@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::dead_letters::DeadLetter;
 use crate::event::{
-    EventFields, EventId, Field, IdMap, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
+    EventFields, EventId, Field, IdSet, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
     parse_event_and, unescape,
 };
 use crate::handles::Clock;
@@ -281,8 +281,8 @@ fn page<'t>(text: &'t Text, fields: &EventFields) -> Option<Vec<&'t RawValue>> {
 #[derive(Default)]
 struct Occurrences {
     window: u64,
-    current: IdMap<u32>,
-    previous: IdMap<u32>,
+    current: Seen,
+    previous: Seen,
 }
 
 impl Occurrences {
@@ -297,11 +297,37 @@ impl Occurrences {
             }
             self.window = window;
         }
-        let before = self.previous.get(&id).copied().unwrap_or(0);
-        let here = self.current.entry(id).or_insert(0);
-        let count = before.saturating_add(*here);
-        *here = here.saturating_add(1);
-        count
+        let short = id.short();
+        self.previous.count(short).saturating_add(self.current.add(short))
+    }
+}
+
+/// Ids, and how often those came that came more than once. Each is looked for at random places of a table, so the table
+/// is kept small: half an id tells it from the few thousand others, and hardly any comes twice.
+#[derive(Default)]
+struct Seen {
+    once: IdSet,
+    further: HashMap<u64, u32>,
+}
+
+impl Seen {
+    fn count(&self, id: u64) -> u32 {
+        if self.once.contains(&id) { self.further.get(&id).map_or(1, |further| further.saturating_add(1)) } else { 0 }
+    }
+
+    /// Counts it; answers how often it was there before.
+    fn add(&mut self, id: u64) -> u32 {
+        if self.once.insert(id) {
+            return 0;
+        }
+        let further = self.further.entry(id).or_insert(0);
+        *further = further.saturating_add(1);
+        *further
+    }
+
+    fn clear(&mut self) {
+        self.once.clear();
+        self.further.clear();
     }
 }
 
