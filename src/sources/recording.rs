@@ -114,6 +114,7 @@ impl Parser {
                 letters: Vec::new(),
             },
             from,
+            seen: Vec::new(),
             line: 0,
             next_line: 0,
             now: 0,
@@ -132,6 +133,7 @@ impl Parser {
             (raw_start, text_start) = (raw_end, text_end);
         }
         metadata.keep(&text);
+        block.number();
         let parsed = block.parsed;
         let (events, bad) = (parsed.records.len() as u64, parsed.letters.len() as u64);
         self.telemetry.add(&metrics::RECEIVED, events + bad);
@@ -181,13 +183,36 @@ struct Block<'p> {
     parser: &'p mut Parser,
     parsed: Parsed,
     from: Position,
+    /// Each event, in its order.
+    seen: Vec<Sighting>,
     /// Where the current line begins in the whole text, and where it ends.
     line: u64,
     next_line: u64,
     now: i64,
 }
 
+/// An event that has to be counted.
+struct Sighting {
+    id: EventId,
+    /// Where its line begins.
+    line: u64,
+    /// Whether it is among the records: others were read before, and only count.
+    wanted: bool,
+}
+
 impl Block<'_> {
+    /// Gives the records their occurrence numbers. All at once: a look into a table is a wait for memory, and one by one
+    /// they would add up, where here the processor has several of them under way.
+    fn number(&mut self) {
+        let mut records = self.parsed.records.iter_mut();
+        for &Sighting { id, line, wanted } in &self.seen {
+            let number = self.parser.occurrences.count(id, line);
+            if let Some(record) = wanted.then(|| records.next()).flatten() {
+                record.id = id.occurrence(number);
+            }
+        }
+    }
+
     fn line<'t>(&mut self, text: &'t Text, line: &'t str, metadata: &mut MetadataEntries<'t>) {
         if line.is_empty() {
             return;
@@ -220,8 +245,9 @@ impl Block<'_> {
         last: bool,
     ) {
         let id = self.parser.identifier.identify(text, &fields, metadata);
-        let id = id.occurrence(self.parser.occurrences.count(id, self.line));
-        if (Position { offset: self.line, events: number }) < self.from {
+        let wanted = Position { offset: self.line, events: number } >= self.from;
+        self.seen.push(Sighting { id, line: self.line, wanted });
+        if !wanted {
             return;
         }
         let telemetry = &self.parser.telemetry;
