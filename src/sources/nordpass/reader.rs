@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use futures::{StreamExt, stream};
 
 use super::absorb::Absorber;
@@ -291,19 +291,27 @@ impl Reader {
         })
     }
 
-    /// The straddling seconds, each alone: their answers add to the same sightings.
+    /// The straddling seconds, each alone, some of them side by side: their answers add to the same sightings.
     async fn prove_seconds(self: &Arc<Self>, slice: &mut Slice, window: &Window, pass: &Pass) -> Result<(), Trouble> {
         let straddling = pass.seconds.iter().filter(|(_, pages)| **pages > 1).map(|(second, _)| *second);
         let straddling: Vec<i64> = straddling.filter(|second| window.surely_holds(Some(*second))).collect();
-        for second in straddling {
-            if slice.budget == 0 {
-                break;
-            }
-            let mut alone = Window::around(second, second + 1);
-            let pass = self.pass(slice, &mut alone, slice.per_page, &[], None).await?;
-            let total = pass.total.unwrap_or(u64::MAX);
-            if !self.adds_up(slice, &alone, total).await? {
-                self.prove_second(slice, &mut alone, total).await?;
+        let (per_page, priority) = (slice.per_page, slice.priority);
+        for some in straddling.chunks(self.settings.concurrency.max(1)) {
+            // All of these are answered before the first is taken in: what a second takes besides needs places, too.
+            let questions = some.iter().map(|second| async move {
+                let window = Window::around(*second, second + 1);
+                let first = self.client.ask(&query(window.asked(), 1, per_page, &[]), priority).await;
+                Ok((window, first.map_err(trouble)?))
+            });
+            for (mut alone, first) in try_join_all(questions).await? {
+                if slice.budget == 0 {
+                    return Ok(());
+                }
+                let pass = self.pass(slice, &mut alone, per_page, &[], Some(first)).await?;
+                let total = pass.total.unwrap_or(u64::MAX);
+                if !self.adds_up(slice, &alone, total).await? {
+                    self.prove_second(slice, &mut alone, total).await?;
+                }
             }
         }
         Ok(())

@@ -1,11 +1,13 @@
 //! Nothing lost, nothing doubled, whatever the order, the bounds, the pages and the `total`.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
-use super::rig::{Behaviour, NOW, Rig, event};
+use super::rig::{Behaviour, NOW, ROUND_TRIP, Rig, event};
 
 /// 300 events in six seconds, some of them identical in threes.
 fn burst(rig: &Rig) -> HashMap<String, usize> {
@@ -43,6 +45,34 @@ async fn a_burst_wider_than_a_page_in_unstable_order_with_twins() {
             assert_eq!(rig.arrived.lock().unwrap().len(), 300);
         }
     }
+}
+
+/// They were asked for one after the other: the end of a backfill took a round trip for each.
+#[tokio::test(start_paused = true)]
+async fn seconds_at_page_ends_are_asked_for_side_by_side() {
+    let mut rig = Rig::new();
+    (rig.settings.page_size, rig.settings.concurrency, rig.settings.requests_per_second) = (20, 8, 1000);
+    rig.api.behaviour.lock().unwrap().unstable = true;
+    // Most pages end between the events of a second.
+    for number in 0..1500 {
+        rig.api.event(NOW - 3000 + number / 3, &format!("u-{number}"));
+    }
+    let moments: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let noted = moments.clone();
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |_, asked| {
+        if asked.to - asked.from == 2 && asked.per_page == 20 {
+            noted.lock().unwrap().push(Instant::now());
+        }
+        None
+    }));
+    rig.once().await;
+    rig.assert_arrived((0..1500).map(|number| format!("u-{number}")));
+    let moments = moments.lock().unwrap();
+    assert!(moments.len() > 16, "{} questions", moments.len());
+    // The API takes 20 ms for each.
+    let most =
+        moments.iter().map(|first| moments.iter().filter(|at| *at >= first && **at - *first < ROUND_TRIP).count());
+    assert_eq!(most.max(), Some(8));
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,6 +26,9 @@ use crate::topology::{ComponentError, Context, Input, Output, ShutdownSignal};
 /// 2026-11-16T00:00:00Z, when the tests begin.
 pub const NOW: i64 = 1_794_787_200;
 
+/// How long each answer takes.
+pub const ROUND_TRIP: Duration = Duration::from_millis(20);
+
 /// How the API behaves.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
@@ -184,7 +187,7 @@ impl HttpClient for Net {
         Box::pin(async move {
             let under_way = self.0.under_way.fetch_add(1, Ordering::Relaxed) + 1;
             self.0.most_under_way.fetch_max(under_way, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(ROUND_TRIP).await;
             self.0.under_way.fetch_sub(1, Ordering::Relaxed);
             let answer = self.0.answer(&request);
             if answer.status() == 598 {
