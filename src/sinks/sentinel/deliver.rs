@@ -293,7 +293,6 @@ impl Courier {
                     (Verdict::Accepted, _) => return Sent::Accepted { number },
                     (Verdict::Refused(refusal), _) => {
                         self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
-                        tracing::debug!(component = self.telemetry.name(), "a batch was refused");
                         return Sent::Refused(refusal);
                     }
                     (Verdict::TooLarge(refusal), _) => {
@@ -353,6 +352,9 @@ impl Courier {
         let began = Instant::now();
         let answer = self.http.send(request).await;
         self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+        let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        let (component, bytes) = (self.telemetry.name(), encoded.body.len());
+        tracing::debug!(component, stream = name.as_str(), request_id, bytes, status, "sent a batch");
         match answer {
             Ok(answer) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, answer.status().as_str(), 1);

@@ -300,6 +300,8 @@ impl Client {
         self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
         let status = answer.as_ref().map_or("none".to_owned(), |answer| answer.status().as_u16().to_string());
         self.telemetry.add_labelled(&metrics::REQUESTS, &status, 1);
+        let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
+        tracing::debug!(component = self.telemetry.name(), from, to, page, per_page, %status, "asked for a page");
         match answer {
             Ok(answer) => self.judge(answer),
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
