@@ -78,7 +78,7 @@ fn courier(
 ) -> Result<Courier, String> {
     let http = handles.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);
-    let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
+    let scope = settings.credential.monitor_scope(&settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
     let trusted = settings.streams.iter().map(|_| AtomicU32::new(0)).collect();
