@@ -88,11 +88,16 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 /// What to do, by what its standard error speaks of. Only Entra's number is repeated.
 fn advice(errors: &[u8]) -> String {
     let text = String::from_utf8_lossy(errors);
-    let code = text.split("AADSTS").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let code =
+        text.split("AADSTS").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
     let code = code.filter(|digits| (1..=9).contains(&digits.len()));
     match code {
-        Some(code) => format!("Entra refuses it (AADSTS{code}); run `az login` again, with `--tenant` where there are several"),
-        None if text.contains("az login") => "nobody is signed in: run `az login` as the user that this runs as".to_owned(),
+        Some(code) => {
+            format!("Entra refuses it (AADSTS{code}); run `az login` again, with `--tenant` where there are several")
+        }
+        None if text.contains("az login") => {
+            "nobody is signed in: run `az login` as the user that this runs as".to_owned()
+        }
         None => "run `az account get-access-token --scope https://monitor.azure.com/.default` to see why".to_owned(),
     }
 }

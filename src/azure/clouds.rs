@@ -40,7 +40,8 @@ impl Cloud {
         }
     }
 
-    fn of_authority(url: &str) -> Option<Self> {
+    /// Whose an authority host is, as far as its name tells.
+    pub fn of_authority(url: &str) -> Option<Self> {
         match host(url).as_str() {
             "login.microsoftonline.us" => Some(Self::UsGovernment),
             "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),

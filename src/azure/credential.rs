@@ -168,16 +168,12 @@ impl Source {
             Some(path) => Some(read(&*self.handles.disk, path).await?),
             None => None,
         };
-        let wrong =
-            |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
+        let wrong = |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
         let identity = Identity::parse(&certificate, key.as_ref().unwrap_or(&certificate)).map_err(wrong)?;
         let authority = self.settings.authority().unwrap_or("https://login.microsoftonline.com");
         let audience = format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), application.tenant_id);
         let claim = Claim { audience: &audience, client_id: &application.client_id, with_chain };
-        identity
-            .assert(claim, self.handles.clock.now(), &*self.handles.random)
-            .map(SecretString::from)
-            .map_err(wrong)
+        identity.assert(claim, self.handles.clock.now(), &*self.handles.random).map(SecretString::from).map_err(wrong)
     }
 
     /// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline

@@ -3,14 +3,8 @@
 use crate::config::{Field, Kind, Presence};
 
 /// The kinds.
-const KINDS: &[&str] = &[
-    "client_secret",
-    "client_certificate",
-    "managed_identity",
-    "workload_identity",
-    "azure_cli",
-    "token",
-];
+const KINDS: &[&str] =
+    &["client_secret", "client_certificate", "managed_identity", "workload_identity", "azure_cli", "token"];
 
 const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Field {
     Field { name, kind, presence: Presence::Optional, doc }
@@ -76,7 +70,7 @@ pub static FIELDS: &[Field] = &[
         "resource_id",
         Kind::Text,
         "The user-assigned identity by its resource id (`/subscriptions/…`), in the place of `client_id`. For \
-         `managed_identity`.",
+         `managed_identity` on a virtual machine: App Service and Container Apps want one of the others.",
     ),
     optional(
         "azure_cli_path",

@@ -29,7 +29,6 @@ use secrecy::SecretString;
 pub use assertion::CertificateFiles;
 pub use clouds::{Cloud, scope};
 pub use fields::FIELDS;
-pub use refusal::clocks;
 pub use settings::{Application, AssignedIdentity, CredentialKind, CredentialSettings};
 
 use crate::handles::Handles;

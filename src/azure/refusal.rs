@@ -5,6 +5,8 @@
 
 use serde::Deserialize;
 
+use crate::http::clock_is_wrong;
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -25,9 +27,6 @@ pub enum Asked {
     /// The endpoint of a managed identity.
     Identity,
 }
-
-/// Entra accepts an assertion whose times are off by five minutes.
-const TOLERANCE: i64 = 300;
 
 /// An answer that isn't a token.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +71,7 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
         Some(53_003) => "a conditional access policy forbids it: exempt the application",
         Some(7_000_112) => "the application is disabled: enable it",
         Some(700_024 | 500_133) => return format!("no token from {host} ({what}): {}", not_its_time(asked, ahead)),
-        Some(700_023) => {
-            "the assertion is for another authority: check `authority_host`, `cloud` and `tenant_id`"
-        }
+        Some(700_023) => "the assertion is for another authority: check `authority_host`, `cloud` and `tenant_id`",
         Some(700_211) => "the application trusts no such issuer: check the federated credential's issuer",
         Some(700_212) => {
             "the token is for another audience: the federated credential and the token's file must name the same one, \
@@ -106,26 +103,16 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
 
 /// AADSTS700024: an assertion before its beginning or after its end, by Entra's clock.
 fn not_its_time(asked: Asked, ahead: Option<i64>) -> String {
-    match (ahead, asked) {
-        (Some(ahead), _) if ahead.abs() > TOLERANCE => {
-            format!("{}: set it, and let it follow a time server (timedatectl status)", clocks(ahead, "Entra"))
-        }
-        (_, Asked::Federated) => {
-            "the token in `federated_token_file` is past its end: whoever writes that file has stopped renewing it".into()
+    if let Some(wrong) = clock_is_wrong(ahead, "Entra") {
+        return wrong;
+    }
+    match asked {
+        Asked::Federated => {
+            "the token in `federated_token_file` is past its end: whoever writes that file has stopped renewing it"
+                .into()
         }
         _ => "by Entra's clock the assertion isn't valid now: check this machine's clock (timedatectl status)".into(),
     }
-}
-
-/// How two clocks differ, as people say it.
-pub fn clocks(ahead: i64, whose: &str) -> String {
-    let (minutes, word) = (ahead.unsigned_abs() / 60, if ahead > 0 { "ahead of" } else { "behind" });
-    let span = match minutes {
-        0 => format!("{} s", ahead.unsigned_abs()),
-        1..=119 => format!("{minutes} minutes"),
-        _ => format!("{} hours", minutes / 60),
-    };
-    format!("this machine's clock is {span} {word} {whose}'s")
 }
 
 fn identity(host: &str, status: u16) -> String {

@@ -122,6 +122,11 @@ impl CredentialSettings {
         self.authority_host.as_deref().or_else(|| self.cloud.map(Cloud::authority))
     }
 
+    /// The cloud that `cloud` or the authority names.
+    pub fn named_cloud(&self) -> Option<Cloud> {
+        self.cloud.or_else(|| self.authority_host.as_deref().and_then(Cloud::of_authority))
+    }
+
     /// The scope for Azure Monitor at this endpoint.
     pub fn monitor_scope(&self, endpoint: &str) -> &'static str {
         super::scope(self.cloud, self.authority_host.as_deref(), endpoint)

@@ -308,5 +308,15 @@ fn managed_identity_of_a_virtual_machine() {
         let url = format!("http://169.254.169.254/metadata/identity/oauth2/token?{QUERY}");
         assert_eq!(request.uri().to_string(), url);
         assert_eq!(request.headers()["metadata"], "true");
+        let own = entra::Settings::default().user_identity.expect("an identity");
+        for (identity, name) in [
+            (AssignedIdentity::ObjectId(own.clone()), "object_id"),
+            (AssignedIdentity::ResourceId(own.clone()), "msi_res_id"),
+        ] {
+            let rig = rig();
+            rig.provider(CredentialKind::ManagedIdentity(Some(identity)).into()).token().await.expect("a token");
+            let uri = rig.wire.sent.lock().expect("unpoisoned")[0].uri().to_string();
+            assert!(uri.ends_with(&format!("&{name}={own}")), "{uri}");
+        }
     });
 }

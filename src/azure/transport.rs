@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::refusal::{self, Asked};
 use crate::handles::Clock;
-use crate::http::HttpClient;
+use crate::http::{HttpClient, date};
 
 /// The transport of one fetch of a token.
 pub struct Exchange {
@@ -89,12 +89,6 @@ impl Exchange {
         // Not `Io`, which the library takes for a reason to try again.
         azure_core::Error::with_message(ErrorKind::Other, reason)
     }
-}
-
-/// What an answer's `Date` says, in Unix seconds.
-fn date(headers: &http::HeaderMap) -> Option<i64> {
-    let date = httpdate::parse_http_date(headers.get(http::header::DATE)?.to_str().ok()?).ok()?;
-    i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
 /// The library's request as ours; `None` when a value in it can't stand there.

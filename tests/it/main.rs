@@ -1,13 +1,17 @@
 //! The second ring: the real program, over real sockets, against the simulators.
 
+mod bad_input;
 mod burst;
 mod cli;
+mod credentials;
 mod dead_letters;
 mod endless;
 mod health;
 mod pipelines;
+mod proxy;
 mod ranges;
 mod recordings;
 mod replay;
+mod secrets;
 mod state_files;
 mod support;

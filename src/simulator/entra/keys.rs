@@ -158,7 +158,10 @@ impl Keys {
             Some(thumbprint) => {
                 let known = state.certificates.iter().find(|known| known.thumbprint == thumbprint);
                 let known = known.ok_or_else(|| {
-                    (700_027, "Client assertion contains an invalid signature. [Reason - The key was not found.]".into())
+                    (
+                        700_027,
+                        "Client assertion contains an invalid signature. [Reason - The key was not found.]".into(),
+                    )
                 })?;
                 jwt.verify(&known.public_key).map_err(|()| {
                     (700_027, "Client assertion contains an invalid signature. [Reason - The key was used but the signature was invalid.]".into())
@@ -183,14 +186,18 @@ impl Keys {
                 let issuer = jwt.text("iss");
                 let known: Vec<_> = state.federated.iter().filter(|known| known.issuer == issuer).collect();
                 let Some(first) = known.first() else {
-                    let text = format!("No matching federated identity record found for presented assertion issuer '{issuer}'.");
+                    let text = format!(
+                        "No matching federated identity record found for presented assertion issuer '{issuer}'."
+                    );
                     return Err((700_211, text));
                 };
                 jwt.verify(&first.public_key)
                     .map_err(|()| (50_013, "Assertion failed signature validation.".to_owned()))?;
                 let subject = jwt.text("sub");
                 if !known.iter().any(|known| known.subject == subject) {
-                    let text = format!("No matching federated identity record found for presented assertion subject '{subject}'.");
+                    let text = format!(
+                        "No matching federated identity record found for presented assertion subject '{subject}'."
+                    );
                     return Err((700_213, text));
                 }
                 if !jwt.is_for(EXCHANGE) {

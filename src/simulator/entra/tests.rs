@@ -91,7 +91,8 @@ fn an_assertion_must_be_signed_by_a_registered_key_at_its_time_and_once() {
 #[test]
 fn a_platforms_token_must_be_of_a_trusted_issuer_about_a_trusted_subject() {
     let (entra, hour) = (entra(), Duration::from_hours(1));
-    let [issuer, other] = ["https://cluster.example", "https://other.example"].map(|url| Issuer::new(url).expect("a key"));
+    let [issuer, other] =
+        ["https://cluster.example", "https://other.example"].map(|url| Issuer::new(url).expect("a key"));
     let subject = "system:serviceaccount:default:nordpass-sentinel";
     entra.trust(&issuer, subject);
     let good = issuer.token(subject, now(), hour);
