@@ -6,6 +6,7 @@ mod cli;
 mod credentials;
 mod dead_letters;
 mod endless;
+mod function;
 mod health;
 mod pipelines;
 mod proxy;

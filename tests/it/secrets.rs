@@ -164,8 +164,9 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
             Err(_) => String::new(),
         }
     };
-    let holds =
-        async |part: &str| get("/ready").await.contains(part) || get("/metrics").await.contains("sentinel_dead_letters_total");
+    let holds = async |part: &str| {
+        get("/ready").await.contains(part) || get("/metrics").await.contains("sentinel_dead_letters_total")
+    };
     for _ in 0..400 {
         if holds("waiting").await {
             break;
