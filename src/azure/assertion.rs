@@ -91,7 +91,7 @@ impl Identity {
     /// A new assertion.
     pub fn assert(&self, claim: Claim<'_>, now: Timestamp, random: &dyn Random) -> Result<String, String> {
         let mut header = Header::new(Algorithm::PS256);
-        let leaf = self.chain.first().map(|leaf| Sha256::digest(leaf)).unwrap_or_default();
+        let leaf = self.chain.first().map(Sha256::digest).unwrap_or_default();
         header.x5t_s256 = Some(base64::encode_url_safe(leaf));
         if claim.with_chain {
             header.x5c = Some(self.chain.iter().map(base64::encode).collect());

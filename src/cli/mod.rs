@@ -119,9 +119,9 @@ enum Command {
     Validate(validate::ValidateArgs),
     /// Be an Azure Function: one bounded catch-up for each call of the Functions host
     ///
-    /// Started by the host, which sets FUNCTIONS_CUSTOMHANDLER_PORT; `deploy/functions` holds what belongs to it. Settings
-    /// are variables: NORDPASS_SENTINEL_PIPELINE (one or more pipeline files, separated by commas; `pipeline.toml`
-    /// beside the program) and NORDPASS_SENTINEL_TIME_LIMIT (how long a call may take; `3m`)
+    /// Started by the host, which sets `FUNCTIONS_CUSTOMHANDLER_PORT`; `deploy/functions` holds what belongs to it. Settings
+    /// are variables: `NORDPASS_SENTINEL_PIPELINE` (one or more pipeline files, separated by commas; `pipeline.toml`
+    /// beside the program) and `NORDPASS_SENTINEL_TIME_LIMIT` (how long a call may take; `3m`)
     Function(function::FunctionArgs),
     /// Compare what NordPass has for a time with what was acknowledged, and fetch just the difference
     ///

@@ -92,7 +92,7 @@ async fn session_with(world: &World, credential: &str, wrong: Wrong, run: Run) -
         session += "\n$ nordpass-sentinel run pipeline.toml &\n$ curl -s localhost:8686/ready | jq -r '.components[] | select(.state == \"waiting\") | .name, .reason'\n";
         session += &ready(port, part).await;
     }
-    mask(world, session)
+    mask(world, &session)
 }
 
 /// The components that wait, once one does, and says this.
@@ -119,7 +119,7 @@ async fn ready(port: u16, part: &str) -> String {
 }
 
 /// Ports and folders differ from run to run.
-fn mask(world: &World, session: String) -> String {
+fn mask(world: &World, session: &str) -> String {
     let mut session = session.replace(&world.folder.path().display().to_string(), "/etc/nordpass-sentinel");
     for server in [&world.servers.nordpass, &world.servers.entra, &world.servers.ingestion, &world.servers.identity] {
         session = session.replace(&server.address().port().to_string(), "PORT");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nordpass_sentinel::handles::{Clock, SystemClock};
 use nordpass_sentinel::simulator::entra::{ApplicationCertificate, Issuer};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions, entra};
+use nordpass_sentinel::simulator::{Endpoint, SimulationOptions, entra, ingestion};
 
 use crate::proxy::Proxy;
 use crate::support::{World, history, output, said};
@@ -129,6 +129,23 @@ async fn everything_but_the_machines_own_identity_goes_through_the_proxy() {
     let text = text.replace("type = \"sentinel\"", &format!("type = \"sentinel\"\nproxy = \"{}\"", proxy.url()));
     delivers(&world, &world.pipeline("proxy.toml", &text), |_| {}, Some(Endpoint::Identity)).await;
     assert_eq!(proxy.targets().len(), before + 1, "the ingestion only");
+}
+
+/// Each sovereign cloud has an audience of its own, and the wrong one is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audience_is_that_of_the_cloud() {
+    for (cloud, audience) in [("us_government", "https://monitor.azure.us"), ("china", "https://monitor.azure.cn")] {
+        let ingestion = ingestion::Settings { audience: audience.into(), ..ingestion::Settings::default() };
+        let options = SimulationOptions { events: history(9, EVENTS), ingestion, ..SimulationOptions::default() };
+        let world = World::with_tls(options).await;
+        let lines =
+            format!("kind = \"client_secret\"\n{}client_secret = \"${{AZURE_CLIENT_SECRET}}\"\n", application());
+        let path = world.with_credential(&lines);
+        let end = output(world.command(&["validate", "--connect", path.to_str().expect("a path")])).await;
+        assert!(said(&end).contains("Azure refuses the token (401)"), "{}", said(&end));
+        let path = world.with_credential(&format!("{lines}cloud = \"{cloud}\"\n"));
+        delivers(&world, &path, |_| {}, Some(Endpoint::Entra)).await;
+    }
 }
 
 /// Without the private authority's certificate nobody is believed, and the sentence says what to set.

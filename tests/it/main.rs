@@ -13,6 +13,7 @@ mod proxy;
 mod ranges;
 mod recordings;
 mod replay;
+mod repository;
 mod secrets;
 mod state_files;
 mod support;

@@ -42,7 +42,7 @@ async fn what_goes_wrong_is_told_without_its_words() {
         ("echo hush-2 >&2; exit 3", "az account get-access-token --scope"),
         ("echo hush-1", "isn't a token"),
         (r#"echo '{"accessToken":"","hush":1}'"#, "isn't a token"),
-        (r#"head -c 200000 /dev/zero | tr '\0' h"#, "isn't a token"),
+        (r"head -c 200000 /dev/zero | tr '\0' h", "isn't a token"),
         ("kill -9 $$", "ended with"),
     ] {
         let reason = ask(script, LONG).await.expect_err("no token");

@@ -89,7 +89,7 @@ impl CatchUp {
     }
 
     /// Read for each call: a file that was corrected counts at the next one, and what is wrong shows in each.
-    fn config(&self) -> Result<Config, Vec<String>> {
+    pub fn config(&self) -> Result<Config, Vec<String>> {
         let loaded = read_files(&self.settings.files).and_then(|files| load(&files, &self.environment));
         let (mut config, warnings) = loaded.map_err(|found| {
             let errors = found.iter().filter(|found| found.severity == Severity::Error);

@@ -97,7 +97,9 @@ fn numbers(component: &Component, now: Timestamp) -> Option<String> {
     };
     match component.kind() {
         ComponentKind::Source => {
-            let cursor = component.cursor().and_then(|cursor| Timestamp::from_second(cursor as i64).ok());
+            let cursor = component.cursor().and_then(|cursor| {
+                Timestamp::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(cursor.floor()).ok()?).ok()
+            });
             let covered = cursor.map(|cursor| {
                 let behind = Duration::from_secs(u64::try_from(now.as_second() - cursor.as_second()).unwrap_or(0));
                 format!("; covered up to {cursor}, {} behind", format_duration(behind))

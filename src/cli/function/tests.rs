@@ -1,6 +1,10 @@
 use super::call::{Call, Outcome};
+use super::catch_up::CatchUp;
 use super::settings::Settings;
 use crate::config::Environment;
+use crate::handles::Handles;
+use crate::sources;
+use crate::topology::Shutdown;
 
 #[test]
 fn a_call_is_read_in_every_spelling_and_only_what_is_no_json_is_refused() {
@@ -55,4 +59,26 @@ fn a_failure_is_no_success() {
     let outcome = Outcome { logs: vec!["sink sentinel: 0 delivered".into()], failures: Vec::new() };
     assert_eq!(outcome.answer().status(), 200);
     assert_eq!(Outcome::failed("the token is refused").answer().status(), 500);
+}
+
+/// No run lives for an hour: without this no late event would ever be found.
+#[test]
+fn each_run_sweeps_when_it_is_due_and_serves_no_port() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "[api]\nlisten = \"127.0.0.1:8686\"\n[sources.nordpass]\ntype = \"nordpass\"\n\
+                endpoint = \"https://api-activities.eu.nordpass.com/activities/query\"\ntoken = \"${T}\"\n\
+                [sinks.out]\ntype = \"blackhole\"\ninputs = [\"nordpass\"]\n";
+    let file = folder.path().join("pipeline.toml");
+    std::fs::write(&file, text).expect("writes");
+    let file = file.to_str().expect("a path").to_owned();
+    let variables = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("NORDPASS_SENTINEL_PIPELINE", &file), ("T", "token")];
+    let environment = Environment::of(variables);
+    let settings = Settings::read(&environment).expect("settings");
+    let work = CatchUp::new(settings.clone(), environment, Handles::system(), Shutdown::never());
+    let config = work.config().expect("a configuration");
+    assert_eq!(config.api_listen, None);
+    let sources::Settings::Nordpass(source) = &config.sources[0].settings else { panic!("a nordpass source") };
+    assert!(source.again_with_once);
+    std::fs::write(&file, "[sources").expect("writes");
+    assert!(work.config().expect_err("wrong")[0].contains("pipeline.toml:1: "), "read anew, and told with its place");
 }

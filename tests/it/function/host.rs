@@ -89,6 +89,8 @@ impl App {
     pub async fn start(&self) -> Handler {
         assert_eq!(self.host["version"], "2.0");
         assert_eq!(self.host["customHandler"]["enableProxyingHttpRequest"], false);
+        // Longer than the three minutes that the handler gives itself.
+        assert_eq!(self.host["functionTimeout"], "00:05:00");
         let (kind, direction) = (&self.binding["type"], &self.binding["direction"]);
         assert_eq!((kind, direction), (&json!("timerTrigger"), &json!("in")));
         assert_eq!(self.schedule().expect("a schedule").split(' ').count(), 6, "NCronTab has six fields");
