@@ -1,30 +1,82 @@
 //! The clouds: which authority and which audience belong together (`reference/sentinel.md` 1.6).
 
-const PUBLIC: &str = "https://monitor.azure.com/.default";
-const GOVERNMENT: &str = "https://monitor.azure.us/.default";
-const CHINA: &str = "https://monitor.azure.cn/.default";
+/// One of Microsoft's clouds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cloud {
+    /// The worldwide one.
+    Public,
+    /// Azure Government in the United States.
+    UsGovernment,
+    /// Azure in China, operated by 21Vianet.
+    China,
+}
 
-/// The scope to ask a token for. The authority host decides where one is set; else the endpoint's ending, so that a
-/// managed identity in a sovereign cloud asks for the right audience.
-pub fn scope(authority_host: Option<&str>, endpoint: &str) -> &'static str {
-    let host = |url: &str| {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        rest.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase()
-    };
-    match authority_host.map(host).as_deref() {
-        Some("login.microsoftonline.us") => return GOVERNMENT,
-        Some("login.chinacloudapi.cn" | "login.partner.microsoftonline.cn") => return CHINA,
-        Some("login.microsoftonline.com") => return PUBLIC,
-        _ => {}
+impl Cloud {
+    /// By its word in the pipeline file.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "public" => Some(Self::Public),
+            "us_government" => Some(Self::UsGovernment),
+            "china" => Some(Self::China),
+            _ => None,
+        }
     }
-    let endpoint = host(endpoint);
-    if endpoint.ends_with(".monitor.azure.us") {
-        GOVERNMENT
-    } else if endpoint.ends_with(".monitor.azure.cn") {
-        CHINA
-    } else {
-        PUBLIC
+
+    /// Where tokens are asked for.
+    pub fn authority(self) -> &'static str {
+        match self {
+            Self::Public => "https://login.microsoftonline.com",
+            Self::UsGovernment => "https://login.microsoftonline.us",
+            Self::China => "https://login.chinacloudapi.cn",
+        }
     }
+
+    /// The scope of Azure Monitor's ingestion.
+    pub fn scope(self) -> &'static str {
+        match self {
+            Self::Public => "https://monitor.azure.com/.default",
+            Self::UsGovernment => "https://monitor.azure.us/.default",
+            Self::China => "https://monitor.azure.cn/.default",
+        }
+    }
+
+    /// Whose an authority host is, as far as its name tells.
+    pub fn of_authority(url: &str) -> Option<Self> {
+        match host(url).as_str() {
+            "login.microsoftonline.us" => Some(Self::UsGovernment),
+            "login.chinacloudapi.cn" | "login.partner.microsoftonline.cn" => Some(Self::China),
+            "login.microsoftonline.com" => Some(Self::Public),
+            _ => None,
+        }
+    }
+
+    /// Whose an ingestion endpoint is, as far as its name tells.
+    pub fn of_endpoint(url: &str) -> Option<Self> {
+        let host = host(url);
+        let ending = |ending: &str| host.ends_with(ending);
+        if ending(".monitor.azure.us") {
+            Some(Self::UsGovernment)
+        } else if ending(".monitor.azure.cn") {
+            Some(Self::China)
+        } else {
+            ending(".monitor.azure.com").then_some(Self::Public)
+        }
+    }
+}
+
+fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The scope to ask a token for. A cloud or an authority host that is set decides; else the endpoint's ending, so that
+/// a managed identity in a sovereign cloud asks for the right audience.
+pub fn scope(cloud: Option<Cloud>, authority_host: Option<&str>, endpoint: &str) -> &'static str {
+    cloud
+        .or_else(|| authority_host.and_then(Cloud::of_authority))
+        .or_else(|| Cloud::of_endpoint(endpoint))
+        .unwrap_or(Cloud::Public)
+        .scope()
 }
 
 #[cfg(test)]
@@ -33,11 +85,19 @@ mod tests {
 
     #[test]
     fn the_audience_follows_the_cloud() {
+        const PUBLIC: &str = "https://monitor.azure.com/.default";
+        const GOVERNMENT: &str = "https://monitor.azure.us/.default";
+        const CHINA: &str = "https://monitor.azure.cn/.default";
         let public = "https://x-1.westeurope-1.ingest.monitor.azure.com";
-        assert_eq!(scope(None, public), PUBLIC);
-        assert_eq!(scope(Some("https://login.microsoftonline.us/"), public), GOVERNMENT);
-        assert_eq!(scope(None, "https://x.usgovvirginia-1.ingest.monitor.azure.us:443/"), GOVERNMENT);
-        assert_eq!(scope(Some("https://login.chinacloudapi.cn"), public), CHINA);
-        assert_eq!(scope(Some("https://127.0.0.1:1234"), "http://127.0.0.1:80"), PUBLIC);
+        assert_eq!(scope(None, None, public), PUBLIC);
+        assert_eq!(scope(None, Some("https://login.microsoftonline.us/"), public), GOVERNMENT);
+        assert_eq!(scope(None, None, "https://x.usgovvirginia-1.ingest.monitor.azure.us:443/"), GOVERNMENT);
+        assert_eq!(scope(None, Some("https://login.chinacloudapi.cn"), public), CHINA);
+        assert_eq!(scope(None, Some("https://127.0.0.1:1234"), "http://127.0.0.1:80"), PUBLIC);
+        assert_eq!(scope(Cloud::named("china"), Some("https://127.0.0.1:1234"), "http://127.0.0.1:80"), CHINA);
+        for cloud in [Cloud::Public, Cloud::UsGovernment, Cloud::China] {
+            assert_eq!(Cloud::of_authority(cloud.authority()), Some(cloud));
+        }
+        assert_eq!(Cloud::named("germany"), None);
     }
 }

@@ -3,24 +3,29 @@
 //! A credential of the library is made anew for each fetch. It costs nothing beside the request, and it is the only
 //! way past the library's own cache, which would hand out a refused token again; a renewed secret file counts at once.
 
+use std::fmt;
+use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
-use azure_core::http::ClientOptions;
+use azure_core::http::{ClientMethodOptions, ClientOptions};
 use azure_identity::{
-    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
-    UserAssignedId,
+    ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
 };
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::assertion::{CertificateFiles, Claim, Identity};
 use super::refusal::Asked;
+use super::settings::{Application, AssignedIdentity, CredentialKind};
 use super::transport::{Exchange, Seen};
-use super::{CredentialSettings, TokenError};
+use super::{CredentialSettings, TokenError, cli};
 use crate::config::Secret;
-use crate::handles::{Clock, Disk, Handles};
+use crate::handles::{Disk, Handles};
 use crate::http::{HttpClient, HttpSettings};
 
 /// A token as fetched, and how long it lives; `None` where nobody knows.
@@ -39,47 +44,60 @@ pub fn source(
     http: &HttpSettings,
     handles: &Handles,
 ) -> Result<Box<dyn TokenSource>, String> {
-    let http = match &settings {
+    let http = match &settings.kind {
         // The identity's endpoints are on this machine or link-local: never through a proxy.
-        CredentialSettings::ManagedIdentity { .. } => HttpSettings { direct: true, ..http.clone() },
+        CredentialKind::ManagedIdentity(_) => HttpSettings { direct: true, ..http.clone() },
         _ => http.clone(),
     };
     let http = handles.network.client(&http)?;
-    let (clock, disk) = (handles.clock.clone(), handles.disk.clone());
-    Ok(Box::new(Source { settings, scope: scope.to_owned(), http, clock, disk }))
+    Ok(Box::new(Source { settings, scope: scope.to_owned(), http, handles: handles.clone() }))
 }
 
 struct Source {
     settings: CredentialSettings,
     scope: String,
     http: Arc<dyn HttpClient>,
-    clock: Arc<dyn Clock>,
-    disk: Arc<dyn Disk>,
+    handles: Handles,
 }
 
 impl TokenSource for Source {
     fn fetch(&self) -> BoxFuture<'_, Result<Fetched, TokenError>> {
         Box::pin(async move {
-            match &self.settings {
-                CredentialSettings::Token { token } => Ok((self.load(token).await?, None)),
-                CredentialSettings::ClientSecret { tenant_id, client_id, client_secret, authority_host } => {
+            match &self.settings.kind {
+                CredentialKind::Token(token) => Ok((self.load(token).await?, None)),
+                CredentialKind::ClientSecret { application, client_secret } => {
                     let secret = self.load(client_secret).await?;
                     let secret = AzureSecret::from(secret.expose_secret().to_owned());
-                    let cloud = Arc::new(cloud(authority_host.as_deref()));
-                    self.ask(Asked::Entra, |options| {
-                        let client_options = ClientOptions { cloud: Some(cloud), ..options };
+                    let Application { tenant_id, client_id } = application;
+                    self.ask(Asked::Secret, |client_options| {
                         let options = ClientSecretCredentialOptions { client_options };
                         Ok(ClientSecretCredential::new(tenant_id, client_id.clone(), secret, Some(options))?)
                     })
                     .await
                 }
-                CredentialSettings::ManagedIdentity { client_id } => {
-                    let user_assigned_id = client_id.clone().map(UserAssignedId::ClientId);
+                CredentialKind::ClientCertificate { application, files, send_chain } => {
+                    let assertion = self.sign(application, files, *send_chain).await?;
+                    self.exchange(Asked::Certificate, application, assertion).await
+                }
+                CredentialKind::WorkloadIdentity { application, token_file } => {
+                    let token = self.load(&Secret::file(token_file)).await?;
+                    self.exchange(Asked::Federated, application, token).await
+                }
+                CredentialKind::ManagedIdentity(identity) => {
+                    let user_assigned_id = identity.clone().map(|identity| match identity {
+                        AssignedIdentity::ClientId(id) => UserAssignedId::ClientId(id),
+                        AssignedIdentity::ObjectId(id) => UserAssignedId::ObjectId(id),
+                        AssignedIdentity::ResourceId(id) => UserAssignedId::ResourceId(id),
+                    });
                     self.ask(Asked::Identity, |client_options| {
                         let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                         Ok(ManagedIdentityCredential::new(Some(options))?)
                     })
                     .await
+                }
+                CredentialKind::AzureCli { tenant_id, program } => {
+                    let now = self.handles.clock.now();
+                    cli::fetch(program, tenant_id.as_deref(), &self.scope, now, cli::LIMIT).await
                 }
             }
         })
@@ -87,14 +105,30 @@ impl TokenSource for Source {
 }
 
 impl Source {
+    /// Exchanges an assertion, one's own or a platform's, for a token.
+    async fn exchange(
+        &self,
+        asked: Asked,
+        application: &Application,
+        assertion: SecretString,
+    ) -> Result<Fetched, TokenError> {
+        let Application { tenant_id, client_id } = application.clone();
+        self.ask(asked, |client_options| {
+            let options = ClientAssertionCredentialOptions { client_options };
+            Ok(ClientAssertionCredential::new(tenant_id, client_id, Ready(assertion), Some(options))?)
+        })
+        .await
+    }
+
     /// Makes a credential over a transport of its own and asks it once.
     async fn ask(
         &self,
         asked: Asked,
         credential: impl FnOnce(ClientOptions) -> azure_core::Result<Arc<dyn TokenCredential>>,
     ) -> Result<Fetched, TokenError> {
-        let exchange = Exchange::new(self.http.clone(), self.clock.clone(), asked);
-        let token = match credential(exchange.options()) {
+        let exchange = Exchange::new(self.http.clone(), self.handles.clock.clone(), asked);
+        let options = ClientOptions { cloud: Some(Arc::new(self.cloud())), ..exchange.options() };
+        let token = match credential(options) {
             Ok(credential) => credential.get_token(&[&self.scope], None).await,
             Err(error) => Err(error),
         };
@@ -115,20 +149,73 @@ impl Source {
     }
 
     async fn load(&self, secret: &Secret) -> Result<SecretString, TokenError> {
-        let failed = |why: String| TokenError { reason: format!("no token for Azure: {why}") };
-        let value = secret.load(&*self.disk).await.map_err(|error| failed(error.to_string()))?;
+        let value = secret.load(&*self.handles.disk).await.map_err(|error| no_token(&error.to_string()))?;
         if value.expose_secret().is_empty() {
-            return Err(failed("the credential's secret is empty".to_owned()));
+            return Err(no_token("the credential's secret is empty"));
         }
         Ok(value)
     }
+
+    /// Signs an assertion with the certificate as it is in the files now.
+    async fn sign(
+        &self,
+        application: &Application,
+        files: &CertificateFiles,
+        with_chain: bool,
+    ) -> Result<SecretString, TokenError> {
+        let certificate = read(&*self.handles.disk, &files.certificate).await?;
+        let key = match &files.private_key {
+            Some(path) => Some(read(&*self.handles.disk, path).await?),
+            None => None,
+        };
+        let wrong = |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
+        let identity = Identity::parse(&certificate, key.as_ref().unwrap_or(&certificate)).map_err(wrong)?;
+        let authority = self.settings.authority().unwrap_or("https://login.microsoftonline.com");
+        let audience = format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), application.tenant_id);
+        let claim = Claim { audience: &audience, client_id: &application.client_id, with_chain };
+        identity.assert(claim, self.handles.clock.now(), &*self.handles.random).map(SecretString::from).map_err(wrong)
+    }
+
+    /// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline
+    /// depends on stands in its file.
+    fn cloud(&self) -> CloudConfiguration {
+        let Some(host) = self.settings.authority() else { return CloudConfiguration::AzurePublic };
+        let mut custom = CustomConfiguration::default();
+        host.clone_into(&mut custom.authority_host);
+        custom.into()
+    }
 }
 
-/// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline depends
-/// on stands in its file.
-fn cloud(authority_host: Option<&str>) -> CloudConfiguration {
-    let Some(host) = authority_host else { return CloudConfiguration::AzurePublic };
-    let mut custom = CustomConfiguration::default();
-    host.clone_into(&mut custom.authority_host);
-    custom.into()
+fn no_token(why: &str) -> TokenError {
+    TokenError { reason: format!("no token for Azure: {why}") }
+}
+
+async fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, TokenError> {
+    disk.read(path).await.map_err(|error| no_token(&format!("can't read {}: {error}", path.display())))
+}
+
+/// An assertion that is there already. `Debug` doesn't show it.
+struct Ready(SecretString);
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ready")
+    }
+}
+
+type Assertion<'a> = Pin<Box<dyn Future<Output = azure_core::Result<String>> + Send + 'a>>;
+
+/// Written out instead of with `async_trait`: one method isn't worth a dependency.
+impl ClientAssertion for Ready {
+    fn secret<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        _options: Option<ClientMethodOptions<'life1>>,
+    ) -> Assertion<'async_trait>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
+        Box::pin(async { Ok(self.0.expose_secret().to_owned()) })
+    }
 }

@@ -6,9 +6,13 @@
 //! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
 //! [`Clock`](crate::handles::Clock) handle.
 
+mod assertion;
 mod cache;
+mod cli;
 mod clouds;
 mod credential;
+mod der;
+mod fields;
 mod refusal;
 mod settings;
 mod transport;
@@ -22,8 +26,10 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-pub use clouds::scope;
-pub use settings::{CredentialSettings, FIELDS};
+pub use assertion::CertificateFiles;
+pub use clouds::{Cloud, scope};
+pub use fields::FIELDS;
+pub use settings::{Application, AssignedIdentity, CredentialKind, CredentialSettings};
 
 use crate::handles::Handles;
 use crate::http::HttpSettings;

@@ -1,8 +1,11 @@
 //! What a token endpoint's refusal means, in a sentence an operator can act on.
 //!
-//! Entra's description isn't repeated: what it says is in the code, and it may quote what was sent.
+//! Entra's description isn't repeated: what it says is in the code, and it may quote what was sent. The numbers are
+//! those of Microsoft's list of AADSTS errors; an unknown one gets a sentence that is right for all of its kind.
 
 use serde::Deserialize;
+
+use crate::http::clock_is_wrong;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -12,27 +15,45 @@ struct Body {
     error_codes: Vec<u64>,
 }
 
-/// Who was asked.
+/// Who was asked, and with what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// Entra ID.
-    Entra,
+    /// Entra ID, with a client secret.
+    Secret,
+    /// Entra ID, with an assertion that a certificate's key has signed.
+    Certificate,
+    /// Entra ID, with a platform's token.
+    Federated,
     /// The endpoint of a managed identity.
     Identity,
 }
 
+/// An answer that isn't a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// Who answered.
+    pub host: &'a str,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: &'a [u8],
+    /// By how many seconds this machine's clock is ahead of the answer's `Date`.
+    pub ahead: Option<i64>,
+}
+
 /// A sentence about an answer that isn't a token.
-pub fn sentence(asked: Asked, host: &str, status: u16, body: &[u8]) -> String {
-    let parsed: Option<Body> = serde_json::from_slice(body).ok();
-    let understood = parsed.is_some();
-    let body = parsed.unwrap_or_default();
+pub fn sentence(asked: Asked, answer: Answer<'_>) -> String {
     match asked {
-        Asked::Entra => entra(host, status, &body, understood),
-        Asked::Identity => identity(host, status),
+        Asked::Identity => identity(answer.host, answer.status),
+        _ => entra(asked, answer),
     }
 }
 
-fn entra(host: &str, status: u16, body: &Body, understood: bool) -> String {
+fn entra(asked: Asked, answer: Answer<'_>) -> String {
+    let Answer { host, status, ahead, .. } = answer;
+    let parsed: Option<Body> = serde_json::from_slice(answer.body).ok();
+    let understood = parsed.is_some();
+    let body = parsed.unwrap_or_default();
     let code = body.error_codes.first();
     let mut what: Vec<String> = body.name.iter().filter(|name| is_word(name)).cloned().collect();
     what.extend(code.map(|code| format!("AADSTS{code}")));
@@ -41,18 +62,57 @@ fn entra(host: &str, status: u16, body: &Body, understood: bool) -> String {
     let advice = match code {
         Some(7_000_215) => "the client secret is wrong: put the secret's value there, not its id",
         Some(7_000_222) => "the client secret has expired: create a new one for the application",
-        Some(7_000_218) => "the application's credential is missing: check `client_secret`",
-        Some(700_016) => "the tenant has no such application: check `client_id` and `tenant_id`",
+        Some(7_000_218) => "the application's credential is missing: check the credential's `kind` and what it needs",
+        Some(700_016 | 700_021) => "the tenant has no such application: check `client_id` and `tenant_id`",
         Some(90_002 | 900_023) => "there is no such tenant: check `tenant_id`",
-        Some(500_011) => "the tenant knows no Azure Monitor of this cloud: check `endpoint` and `authority_host`",
+        Some(500_011) => {
+            "the tenant knows no Azure Monitor of this cloud: check `endpoint`, `cloud` and `authority_host`"
+        }
         Some(53_003) => "a conditional access policy forbids it: exempt the application",
         Some(7_000_112) => "the application is disabled: enable it",
+        Some(700_024 | 500_133) => return format!("no token from {host} ({what}): {}", not_its_time(asked, ahead)),
+        Some(700_023) => "the assertion is for another authority: check `authority_host`, `cloud` and `tenant_id`",
+        Some(700_211) => "the application trusts no such issuer: check the federated credential's issuer",
+        Some(700_212) => {
+            "the token is for another audience: the federated credential and the token's file must name the same one, \
+             usually api://AzureADTokenExchange"
+        }
+        Some(70_021 | 700_213) => {
+            "the application trusts another subject: the federated credential's must be \
+             system:serviceaccount:NAMESPACE:NAME, as the pod runs"
+        }
+        Some(700_027) if asked == Asked::Certificate => {
+            "the application doesn't have this certificate: upload it under Certificates & secrets, or check \
+             `certificate_file` and `client_id`"
+        }
+        Some(700_027 | 50_013 | 50_027) if asked == Asked::Federated => {
+            "the token in `federated_token_file` isn't one of the trusted issuer: check the file"
+        }
+        Some(50_013) => "the assertion isn't accepted: check the certificate and this machine's clock",
         _ if status == 429 => "it asks for fewer requests",
         _ if status >= 500 => "it has trouble of its own",
         _ if !understood => "that isn't an answer of Entra: is `authority_host` right, is a proxy in between?",
-        _ => "check `tenant_id`, `client_id` and `client_secret`",
+        _ => match asked {
+            Asked::Certificate => "check `tenant_id`, `client_id` and the certificate",
+            Asked::Federated => "check `tenant_id`, `client_id` and the application's federated credential",
+            _ => "check `tenant_id`, `client_id` and `client_secret`",
+        },
     };
     format!("no token from {host} ({what}): {advice}")
+}
+
+/// AADSTS700024: an assertion before its beginning or after its end, by Entra's clock.
+fn not_its_time(asked: Asked, ahead: Option<i64>) -> String {
+    if let Some(wrong) = clock_is_wrong(ahead, "Entra") {
+        return wrong;
+    }
+    match asked {
+        Asked::Federated => {
+            "the token in `federated_token_file` is past its end: whoever writes that file has stopped renewing it"
+                .into()
+        }
+        _ => "by Entra's clock the assertion isn't valid now: check this machine's clock (timedatectl status)".into(),
+    }
 }
 
 fn identity(host: &str, status: u16) -> String {
@@ -78,11 +138,15 @@ fn is_word(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn said(asked: Asked, status: u16, body: &str, ahead: Option<i64>) -> String {
+        sentence(asked, Answer { host: "login.example", status, body: body.as_bytes(), ahead })
+    }
+
     #[test]
     fn the_code_stays_and_the_description_does_not() {
-        let body = br#"{"error":"invalid_client","error_description":"AADSTS7000215: s3cret","error_codes":[7000215]}"#;
+        let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: s3cret","error_codes":[7000215]}"#;
         assert_eq!(
-            sentence(Asked::Entra, "login.example", 401, body),
+            said(Asked::Secret, 401, body, None),
             "no token from login.example (invalid_client, AADSTS7000215, 401): the client secret is wrong: put the \
              secret's value there, not its id"
         );
@@ -96,9 +160,23 @@ mod tests {
             (429, "", "fewer requests"),
             (400, r#"{"error":"a b<c>"}"#, "(400)"),
         ] {
-            let text = sentence(Asked::Entra, "login.example", status, body.as_bytes());
+            let text = said(Asked::Secret, status, body, None);
             assert!(text.contains(part), "{text}");
         }
-        assert!(sentence(Asked::Identity, "169.254.169.254", 400, b"").contains("no such identity"));
+        assert!(said(Asked::Identity, 400, "", None).contains("no such identity"));
+    }
+
+    #[test]
+    fn an_assertion_out_of_its_time_says_whose_clock_it_is() {
+        let body = r#"{"error":"invalid_client","error_codes":[700024]}"#;
+        for (asked, ahead, part) in [
+            (Asked::Certificate, Some(7_500), "this machine's clock is 2 hours ahead of Entra's"),
+            (Asked::Federated, Some(-660), "this machine's clock is 11 minutes behind Entra's"),
+            (Asked::Federated, Some(2), "has stopped renewing it"),
+            (Asked::Certificate, None, "check this machine's clock"),
+        ] {
+            let text = said(asked, 401, body, ahead);
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

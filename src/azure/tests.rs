@@ -1,5 +1,8 @@
 //! The whole way of a token: our cache, `azure_identity`, our transport, and the simulated Entra ID.
 
+mod assertions;
+mod cli;
+
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,6 +63,7 @@ impl HttpClient for Tapped {
 
 struct Rig {
     wire: Wire,
+    entra: Arc<entra::Entra>,
     disk: Arc<MemoryDisk>,
     handles: Handles,
 }
@@ -77,7 +81,7 @@ fn rig() -> Rig {
     let disk = Arc::new(MemoryDisk::new());
     let handles =
         Handles { clock, random: Arc::new(SeededRandom::new(1)), disk: disk.clone(), network: Arc::new(wire.clone()) };
-    Rig { wire, disk, handles }
+    Rig { wire, entra: simulation.entra().clone(), disk, handles }
 }
 
 impl Rig {
@@ -90,7 +94,8 @@ impl Rig {
     }
 
     fn identity(&self, client_id: Option<&str>) -> Arc<dyn TokenProvider> {
-        self.provider(CredentialSettings::ManagedIdentity { client_id: client_id.map(str::to_owned) })
+        let identity = client_id.map(|id| AssignedIdentity::ClientId(id.to_owned()));
+        self.provider(CredentialKind::ManagedIdentity(identity).into())
     }
 
     fn sent(&self) -> usize {
@@ -107,8 +112,12 @@ impl Rig {
 }
 
 fn application(client_secret: Secret) -> CredentialSettings {
+    CredentialKind::ClientSecret { application: ours(), client_secret }.into()
+}
+
+fn ours() -> Application {
     let entra::Settings { tenant, client_id, .. } = entra::Settings::default();
-    CredentialSettings::ClientSecret { tenant_id: tenant, client_id, client_secret, authority_host: None }
+    Application { tenant_id: tenant, client_id }
 }
 
 async fn failure(provider: &dyn TokenProvider) -> String {
@@ -182,7 +191,7 @@ async fn a_refused_token_is_not_taken_from_the_library_s_cache() {
 #[tokio::test(start_paused = true)]
 async fn a_ready_token_is_read_again_when_it_is_refused() {
     let rig = rig();
-    let provider = rig.provider(CredentialSettings::Token { token: Secret::file("/run/token") });
+    let provider = rig.provider(CredentialKind::Token(Secret::file("/run/token")).into());
     assert!(failure(&*provider).await.contains("/run/token"), "missing");
     rig.disk.put("/run/token", "\n");
     assert!(failure(&*provider).await.contains("/run/token is empty"));
@@ -192,7 +201,7 @@ async fn a_ready_token_is_read_again_when_it_is_refused() {
     assert_eq!(provider.token().await.expect("a token").secret.expose_secret(), "first");
     provider.invalidate(&first);
     assert_eq!(provider.token().await.expect("a token").secret.expose_secret(), "second");
-    let empty = rig.provider(CredentialSettings::Token { token: Secret::literal("") });
+    let empty = rig.provider(CredentialKind::Token(Secret::literal("")).into());
     assert!(failure(&*empty).await.contains("empty"));
     assert_eq!(rig.sent(), 0);
 }
@@ -226,7 +235,7 @@ async fn debug_shows_no_secret() {
     let rig = rig();
     let settings = application(Secret::literal(RIGHT));
     let token = rig.provider(settings.clone()).token().await.expect("a token");
-    let ready = CredentialSettings::Token { token: Secret::literal(RIGHT) };
+    let ready = CredentialSettings::from(CredentialKind::Token(Secret::literal(RIGHT)));
     let shown = format!("{settings:?} {ready:?} {token:?}");
     assert!(!shown.contains(RIGHT) && !shown.contains(token.secret.expose_secret()), "{shown}");
 }
@@ -299,5 +308,15 @@ fn managed_identity_of_a_virtual_machine() {
         let url = format!("http://169.254.169.254/metadata/identity/oauth2/token?{QUERY}");
         assert_eq!(request.uri().to_string(), url);
         assert_eq!(request.headers()["metadata"], "true");
+        let own = entra::Settings::default().user_identity.expect("an identity");
+        for (identity, name) in [
+            (AssignedIdentity::ObjectId(own.clone()), "object_id"),
+            (AssignedIdentity::ResourceId(own.clone()), "msi_res_id"),
+        ] {
+            let rig = rig();
+            rig.provider(CredentialKind::ManagedIdentity(Some(identity)).into()).token().await.expect("a token");
+            let uri = rig.wire.sent.lock().expect("unpoisoned")[0].uri().to_string();
+            assert!(uri.ends_with(&format!("&{name}={own}")), "{uri}");
+        }
     });
 }

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::refusal::{self, Asked};
 use crate::handles::Clock;
-use crate::http::HttpClient;
+use crate::http::{HttpClient, date};
 
 /// The transport of one fetch of a token.
 pub struct Exchange {
@@ -75,13 +75,16 @@ impl Exchange {
         let answer = self.http.send(ours).await.map_err(|error| self.fail(format!("no token: {error}")))?;
         let status = answer.status().as_u16();
         if !answer.status().is_success() {
-            return Err(self.fail(refusal::sentence(self.asked, host, status, answer.body())));
+            let ahead = date(answer.headers()).map(|date| self.clock.now_seconds() - date);
+            let answer = refusal::Answer { host, status, body: answer.body(), ahead };
+            return Err(self.fail(refusal::sentence(self.asked, answer)));
         }
         self.note(Seen::Answer(lifetime(answer.body(), self.clock.now())));
         Ok(AsyncRawResponse::from_bytes(StatusCode::from(status), Headers::new(), answer.into_body()))
     }
 
-    fn fail(&self, reason: String) -> azure_core::Error {
+    /// Notes why there is no token, for the library to hand back.
+    pub fn fail(&self, reason: String) -> azure_core::Error {
         self.note(Seen::Failed(reason.clone()));
         // Not `Io`, which the library takes for a reason to try again.
         azure_core::Error::with_message(ErrorKind::Other, reason)

@@ -7,6 +7,7 @@ mod console;
 mod dead_letters;
 mod demo;
 mod drive;
+mod function;
 mod launch;
 mod page;
 mod range;
@@ -116,6 +117,12 @@ enum Command {
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
+    /// Be an Azure Function: one bounded catch-up for each call of the Functions host
+    ///
+    /// Started by the host, which sets `FUNCTIONS_CUSTOMHANDLER_PORT`; `deploy/functions` holds what belongs to it. Settings
+    /// are variables: `NORDPASS_SENTINEL_PIPELINE` (one or more pipeline files, separated by commas; `pipeline.toml`
+    /// beside the program) and `NORDPASS_SENTINEL_TIME_LIMIT` (how long a call may take; `3m`)
+    Function(function::FunctionArgs),
     /// Compare what NordPass has for a time with what was acknowledged, and fetch just the difference
     ///
     /// The live position stays as it is. Needs the state for itself: stop the service first. Exit code 1 when something
@@ -154,6 +161,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     match cli.command {
         Command::Run(args) => run::run(args, cli.logs, console).await,
         Command::Validate(args) => validate::run(args, console).await,
+        Command::Function(args) => function::run(args, cli.logs, console).await,
         Command::Reconcile(args) => range::reconcile::run(args, cli.logs, console).await,
         Command::Backfill(args) => range::backfill::run(args, cli.logs, console).await,
         Command::Replay(args) => replay::run(args, cli.logs, console).await,

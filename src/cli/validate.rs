@@ -17,7 +17,7 @@ pub struct ValidateArgs {
     /// Pipeline files; several make one set
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also try tokens and endpoints: one request each, nothing is read or written
+    /// Also try tokens, endpoints and every stream: a request each, nothing is read or written
     #[arg(long)]
     connect: bool,
 }
@@ -67,7 +67,10 @@ async fn connect(config: &Config, console: Console) -> bool {
             Ok(words) => console.note(&format!("{} {name}: {words}", kind.as_str())),
             Err(reason) => {
                 good = false;
-                console.error(format!("{} {name}: {reason}", kind.as_str()), None);
+                // A line for each thing that is wrong.
+                for line in reason.lines() {
+                    console.error(format!("{} {name}: {line}", kind.as_str()), None);
+                }
             }
         }
     }

@@ -345,6 +345,12 @@ impl Section {
         self.slots.get(name).is_some_and(|slot| slot.written && !matches!(slot.value, Checked::Nothing))
     }
 
+    /// A variable of the environment, for the few that a platform sets for everybody. Everything else stands in the
+    /// file as `${VAR}`. An empty one counts as none.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.report.environment().variable(name).filter(|value| !value.trim().is_empty())
+    }
+
     /// Whether the component's fields list this key.
     pub fn declares(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)

@@ -8,10 +8,12 @@ use futures::future::BoxFuture;
 
 mod body;
 mod client;
+mod clocks;
 mod failure;
 mod retry;
 
 pub use client::SystemNetwork;
+pub use clocks::{clock_is_wrong, date};
 pub use retry::{Backoff, FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT, retry_after};
 
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.

@@ -16,6 +16,8 @@ pub struct Totals {
     pub received: u64,
     /// [`metrics::SENT`].
     pub sent: u64,
+    /// [`metrics::DISCARDED`], for whatever reason.
+    pub discarded: u64,
     /// [`metrics::ERRORS`], of all kinds.
     pub errors: u64,
     /// [`metrics::DEAD_LETTERS`].
@@ -86,6 +88,7 @@ pub struct Lately {
 pub(super) struct Numbers {
     received: AtomicU64,
     sent: AtomicU64,
+    discarded: AtomicU64,
     errors: AtomicU64,
     dead_letters: AtomicU64,
     gaps: AtomicU64,
@@ -111,6 +114,7 @@ impl Numbers {
         let total = match metric.name {
             _ if is(&metrics::RECEIVED) => &self.received,
             _ if is(&metrics::SENT) => &self.sent,
+            _ if is(&metrics::DISCARDED) => &self.discarded,
             _ if is(&metrics::ERRORS) => {
                 let mut lately = self.lately();
                 lately.error = now;
@@ -168,6 +172,7 @@ impl Numbers {
         Totals {
             received: read(&self.received),
             sent: read(&self.sent),
+            discarded: read(&self.discarded),
             errors: read(&self.errors),
             dead_letters: read(&self.dead_letters),
             gaps: read(&self.gaps),

@@ -1,13 +1,19 @@
 //! The second ring: the real program, over real sockets, against the simulators.
 
+mod bad_input;
 mod burst;
 mod cli;
+mod credentials;
 mod dead_letters;
 mod endless;
+mod function;
 mod health;
 mod pipelines;
+mod proxy;
 mod ranges;
 mod recordings;
 mod replay;
+mod repository;
+mod secrets;
 mod state_files;
 mod support;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nordpass_sentinel::handles::{Handles, SystemClock};
+use nordpass_sentinel::handles::{Clock, Handles, SystemClock};
 use nordpass_sentinel::simulator::generator::{Generator, Options};
 use nordpass_sentinel::simulator::server::Authority;
 use nordpass_sentinel::simulator::{ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra};
@@ -37,14 +37,19 @@ pub fn now() -> i64 {
 
 impl World {
     pub async fn new(options: SimulationOptions) -> Self {
-        Self::start(options, false).await
+        Self::start(options, false, Arc::new(SystemClock)).await
     }
 
     pub async fn with_tls(options: SimulationOptions) -> Self {
-        Self::start(options, true).await
+        Self::start(options, true, Arc::new(SystemClock)).await
     }
 
-    async fn start(options: SimulationOptions, tls: bool) -> Self {
+    /// A world whose clocks are wrong, or right while this machine's is: over TLS.
+    pub async fn with_clock(options: SimulationOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::start(options, true, clock).await
+    }
+
+    async fn start(options: SimulationOptions, tls: bool, clock: Arc<dyn Clock>) -> Self {
         let handles = Handles::system();
         let simulation = Simulation::new(options, handles.clock.now());
         simulation.entra().tokens().accept(TOKEN);
@@ -53,10 +58,8 @@ impl World {
         if let Some(authority) = &authority {
             std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("writes");
         }
-        let servers = simulation
-            .serve(ServerPorts::default(), authority.as_ref(), Arc::new(SystemClock))
-            .await
-            .expect("the simulators listen");
+        let servers =
+            simulation.serve(ServerPorts::default(), authority.as_ref(), clock).await.expect("the simulators listen");
         Self { simulation, servers, folder, authority }
     }
 
@@ -91,6 +94,15 @@ impl World {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).expect("writes");
         path
+    }
+
+    /// The same with these lines as the sink's credential; `{authority}` in them stands for the simulated Entra.
+    pub fn with_credential(&self, lines: &str) -> PathBuf {
+        let text = std::fs::read_to_string(self.both()).expect("a file");
+        let (before, rest) = text.split_once("[sinks.sentinel.credential]\n").expect("a credential");
+        let after = rest.find("\n[").map_or("", |end| &rest[end..]);
+        let lines = lines.replace("{authority}", &self.servers.entra.url());
+        self.pipeline("credential.toml", &format!("{before}[sinks.sentinel.credential]\n{lines}\n{after}"))
     }
 
     /// A pipeline from NordPass to the three ASIM tables, the raw events beside it in files.

@@ -46,7 +46,7 @@ pub fn instance(entra: &Entra, request: &Request<Bytes>) -> Reply {
 }
 
 /// The address under which the client asked.
-fn own_address(request: &Request<Bytes>) -> String {
+pub fn own_address(request: &Request<Bytes>) -> String {
     let scheme = request.uri().scheme_str().unwrap_or("https");
     let host = request.uri().authority().map_or_else(|| header_text(request, "host"), |authority| authority.as_str());
     format!("{scheme}://{host}")

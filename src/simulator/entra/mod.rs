@@ -3,8 +3,10 @@
 //!
 //! Bodies of errors have Azure's shape and numbers, so that clients take the same branches as in real life.
 
+mod assertion;
 mod discovery;
 mod identity;
+mod keys;
 mod token;
 mod tokens;
 
@@ -15,7 +17,10 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use jiff::Timestamp;
 
+pub use keys::{ApplicationCertificate, Issuer};
 pub use tokens::{Refusal, Tokens};
+
+use keys::Keys;
 
 use super::reply::{Endpoint, Reply, Service};
 
@@ -33,8 +38,6 @@ pub struct Settings {
     pub client_id: String,
     /// Its secret.
     pub client_secret: String,
-    /// Whether client assertions are accepted in the place of the secret. Their signature isn't checked.
-    pub assertions: bool,
     /// The resources that tokens are issued for.
     pub audiences: Vec<String>,
     /// How long a token lives.
@@ -53,7 +56,6 @@ impl Default for Settings {
             tenant: "11111111-2222-4333-8444-555555555555".into(),
             client_id: "66666666-7777-4888-9999-000000000000".into(),
             client_secret: "simulated-client-secret".into(),
-            assertions: true,
             audiences: ["https://monitor.azure.com", "https://monitor.azure.us", "https://monitor.azure.cn"]
                 .map(String::from)
                 .into(),
@@ -71,13 +73,18 @@ pub struct Entra {
     settings: Settings,
     /// The secret that counts now: it can be renewed.
     secret: Mutex<String>,
+    /// A secret that was right until it expired.
+    expired: Mutex<Option<String>>,
+    /// What client assertions are checked against.
+    keys: Keys,
     tokens: Tokens,
 }
 
 impl Entra {
     /// A directory that issues into `tokens`.
     pub fn new(settings: Settings, tokens: Tokens) -> Self {
-        Self { secret: Mutex::new(settings.client_secret.clone()), settings, tokens }
+        let secret = Mutex::new(settings.client_secret.clone());
+        Self { secret, settings, tokens, expired: Mutex::default(), keys: Keys::default() }
     }
 
     /// Its settings.
@@ -93,6 +100,26 @@ impl Entra {
     /// Renews the application's secret: the one before is refused from now on.
     pub fn set_secret(&self, secret: &str) {
         secret.clone_into(&mut self.secret.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Lets the application's secret expire: it is refused as such from now on.
+    pub fn expire_secret(&self) {
+        let secret = std::mem::take(&mut *self.secret.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.expired.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
+    }
+
+    /// Uploads a certificate for the application: assertions that its key has signed are accepted.
+    pub fn register(&self, certificate: &ApplicationCertificate) {
+        self.keys.register(certificate);
+    }
+
+    /// Adds a federated credential: this issuer's tokens about this subject are accepted for the application.
+    pub fn trust(&self, issuer: &Issuer, subject: &str) {
+        self.keys.trust(issuer, subject);
+    }
+
+    fn secret_has_expired(&self, secret: &str) -> bool {
+        self.expired.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(secret)
     }
 
     fn secret_is(&self, secret: &str) -> bool {

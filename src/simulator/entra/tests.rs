@@ -42,16 +42,82 @@ fn a_secret_gets_a_token() {
     }
 }
 
-#[test]
-fn an_assertion_gets_a_token() {
-    let form = FORM.replace(
-        "client_secret=simulated-client-secret",
-        "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c",
+/// A form with an assertion in the place of the secret.
+fn asserted(assertion: &str) -> String {
+    let with = format!(
+        "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion={assertion}"
     );
-    assert_eq!(post(&entra(), TENANT, &form).0, 200);
-    assert_eq!(post(&entra(), TENANT, &form.replace("a.b.c", "a.b")).0, 401);
-    let closed = Entra::new(Settings { assertions: false, ..Settings::default() }, Tokens::default());
-    assert_eq!(post(&closed, TENANT, &form).0, 401);
+    FORM.replace("client_secret=simulated-client-secret", &with)
+}
+
+fn code(answer: &(u16, Value)) -> u64 {
+    answer.1["error_codes"][0].as_u64().unwrap_or_default()
+}
+
+#[test]
+fn an_assertion_must_be_signed_by_a_registered_key_at_its_time_and_once() {
+    let (entra, certificate) = (entra(), ApplicationCertificate::new().expect("a certificate"));
+    let endpoint = format!("https://localhost:1/{TENANT}/oauth2/v2.0/token");
+    let client_id = "66666666-7777-4888-9999-000000000000";
+    let sign = |claim: &str, value: Value| {
+        let mut claims = serde_json::json!({
+            "aud": endpoint, "iss": client_id, "sub": client_id, "jti": "once", "nbf": 1_799_999_900, "exp": 1_800_000_300,
+        });
+        claims[claim] = value;
+        certificate.sign(&claims)
+    };
+    let good = sign("jti", "the first".into());
+    assert_eq!(code(&post(&entra, TENANT, &asserted(&good))), 700_027, "the key isn't registered");
+    entra.register(&certificate);
+    assert_eq!(post(&entra, TENANT, &asserted(&good)).0, 200);
+    assert_eq!(code(&post(&entra, TENANT, &asserted(&good))), 50_013, "a second time");
+    let forged = format!("{}.{}", good.rsplit_once('.').expect("parts").0, "AAAA");
+    assert_eq!(code(&post(&entra, TENANT, &asserted(&forged))), 700_027);
+    for (claim, value, expected) in [
+        ("aud", Value::from("https://elsewhere"), 700_023),
+        ("sub", "another".into(), 700_021),
+        ("exp", 1_799_999_000.into(), 700_024),
+        ("nbf", 1_800_000_900.into(), 700_024),
+        ("jti", "".into(), 50_013),
+    ] {
+        assert_eq!(code(&post(&entra, TENANT, &asserted(&sign(claim, value)))), expected, "{claim}");
+    }
+    for nonsense in ["a.b.c", "a.b", "e30.e30.e30", "...."] {
+        assert_eq!(post(&entra, TENANT, &asserted(nonsense)).0, 401, "{nonsense}");
+    }
+}
+
+#[test]
+fn a_platforms_token_must_be_of_a_trusted_issuer_about_a_trusted_subject() {
+    let (entra, hour) = (entra(), Duration::from_hours(1));
+    let [issuer, other] =
+        ["https://cluster.example", "https://other.example"].map(|url| Issuer::new(url).expect("a key"));
+    let subject = "system:serviceaccount:default:nordpass-sentinel";
+    entra.trust(&issuer, subject);
+    let good = issuer.token(subject, now(), hour);
+    for _ in 0..2 {
+        assert_eq!(post(&entra, TENANT, &asserted(&good)).0, 200, "it may be used again");
+    }
+    let forged = format!("{}.{}", good.rsplit_once('.').expect("parts").0, "AAAA");
+    let early = now().checked_sub(Duration::from_hours(2)).expect("a time");
+    for (token, expected) in [
+        (other.token(subject, now(), hour), 700_211),
+        (issuer.token("system:serviceaccount:default:other", now(), hour), 700_213),
+        (issuer.token_for("https://kubernetes.default.svc", subject, now(), hour), 700_212),
+        (issuer.token(subject, early, hour), 700_024),
+        (forged, 50_013),
+    ] {
+        assert_eq!(code(&post(&entra, TENANT, &asserted(&token))), expected);
+    }
+}
+
+#[test]
+fn a_secret_can_expire() {
+    let entra = entra();
+    entra.expire_secret();
+    assert_eq!(code(&post(&entra, TENANT, FORM)), 7_000_222);
+    entra.set_secret("renewed");
+    assert_eq!(post(&entra, TENANT, &FORM.replace("simulated-client-secret", "renewed")).0, 200);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 
-use super::{Entra, aad_error};
+use super::{Entra, aad_error, discovery};
 use crate::simulator::form;
 use crate::simulator::reply::{Reply, header_text};
 
@@ -63,11 +63,16 @@ pub fn answer(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
         );
     }
     if !assertion.is_empty() {
-        // Three parts with a body each; whose signature it is, nobody here can say.
-        let well_formed = assertion.split('.').filter(|part| !part.is_empty()).count() == 3;
-        if !settings.assertions || !well_formed || field("client_assertion_type") != JWT_BEARER {
+        if field("client_assertion_type") != JWT_BEARER {
             return unauthorized(700_027, "Client assertion failed signature validation.");
         }
+        let endpoint = format!("{}/{tenant}/oauth2/v2.0/token", discovery::own_address(request));
+        if let Err((code, text)) = entra.keys.check(assertion, &settings.client_id, &endpoint, now) {
+            return unauthorized(code, &text);
+        }
+    } else if entra.secret_has_expired(secret) {
+        let text = format!("The provided client secret keys for app '{}' are expired.", settings.client_id);
+        return unauthorized(7_000_222, &text);
     } else if !entra.secret_is(secret) {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",

@@ -82,6 +82,12 @@ impl Tokens {
         state.ready.retain(|ready| ready != token);
     }
 
+    /// The texts of the tokens that are known now: what must stand in no log.
+    pub fn texts(&self) -> Vec<String> {
+        let state = self.state();
+        state.issued.keys().chain(&state.ready).cloned().collect()
+    }
+
     /// How many were ever issued.
     pub fn issued(&self) -> u64 {
         self.state().number

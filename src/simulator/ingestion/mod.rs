@@ -70,6 +70,15 @@ impl Default for Settings {
     }
 }
 
+/// What an endpoint says of a rule that isn't its own: Azure documents the first, and both have been seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// 403: the rule isn't bound to this endpoint.
+    NotBound,
+    /// 404: no such rule here.
+    Unknown,
+}
+
 /// What arrived, all tables together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -99,6 +108,7 @@ struct State {
     totals: Totals,
     budget: Budget,
     forbidden: bool,
+    elsewhere: Option<Elsewhere>,
     /// Requests with a row that contains this text are refused.
     poison: Option<String>,
 }
@@ -119,6 +129,11 @@ impl Ingestion {
     /// Takes the caller's role on the rule away (403), or gives it back.
     pub fn set_forbidden(&self, forbidden: bool) {
         self.state().forbidden = forbidden;
+    }
+
+    /// Makes this the endpoint of another region or rule, or (`None`) the rule's own again.
+    pub fn set_elsewhere(&self, elsewhere: Option<Elsewhere>) {
+        self.state().elsewhere = elsewhere;
     }
 
     /// Refuses (400) every request with a row whose JSON text contains this; `None` ends it.
@@ -203,7 +218,8 @@ impl Ingestion {
             );
             return Err((StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", text));
         }
-        if dcr != self.settings.dcr.immutable_id {
+        let elsewhere = self.state().elsewhere;
+        if dcr != self.settings.dcr.immutable_id || elsewhere == Some(Elsewhere::Unknown) {
             let text = format!("Data collection rule with immutable Id '{dcr}' not found.");
             return Err((StatusCode::NOT_FOUND, "NotFound", text));
         }
@@ -251,14 +267,20 @@ impl Ingestion {
             Err(Refusal::Expired) => return unauthorized("The authentication token is expired."),
             Err(Refusal::Audience) => return unauthorized("The authentication token has an invalid audience."),
         }
-        if self.state().forbidden {
-            let text = format!(
-                "The authentication token provided does not have access to ingest data for the data collection rule with immutable Id '{}' PipelineAccessResult: AccessGranted: False, IsRbacPresent: False, IsDcrDceBindingValid: , DcrArmId: .",
-                self.settings.dcr.immutable_id
-            );
-            return Err((StatusCode::FORBIDDEN, "OperationFailed", text));
-        }
-        Ok(())
+        let (forbidden, elsewhere) = {
+            let state = self.state();
+            (state.forbidden, state.elsewhere)
+        };
+        let found = match (forbidden, elsewhere) {
+            (true, _) => "IsRbacPresent: False, IsDcrDceBindingValid: ",
+            (false, Some(Elsewhere::NotBound)) => "IsRbacPresent: True, IsDcrDceBindingValid: False",
+            _ => return Ok(()),
+        };
+        let text = format!(
+            "The authentication token provided does not have access to ingest data for the data collection rule with immutable Id '{}' PipelineAccessResult: AccessGranted: False, {found}, DcrArmId: .",
+            self.settings.dcr.immutable_id
+        );
+        Err((StatusCode::FORBIDDEN, "OperationFailed", text))
     }
 
     fn decompress(&self, request: &Request<Bytes>) -> Result<Bytes, Refused> {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures::stream;
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, DATE, HOST};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
@@ -32,7 +32,7 @@ pub use tls::Authority;
 use wire::Wire;
 
 use super::gate::Gate;
-use super::reply::{Ending, Reply};
+use super::reply::{Ending, Reply, http_date};
 use crate::handles::Clock;
 
 /// The longest request body that is read; every simulated endpoint refuses far shorter ones.
@@ -156,7 +156,12 @@ async fn answer(request: Request<Incoming>, reset: &AtomicBool, shared: &Shared)
         }
         Err(error) => return Err(io::Error::other(error)),
     };
-    let Reply { response, delay, ending } = shared.gate.handle(&Request::from_parts(parts, body), shared.clock.now());
+    let now = shared.clock.now();
+    let Reply { mut response, delay, ending } = shared.gate.handle(&Request::from_parts(parts, body), now);
+    // The server below would put the machine's time there: what is said is what the simulator believes.
+    if let Ok(date) = HeaderValue::try_from(http_date(now.as_second())) {
+        response.headers_mut().entry(DATE).or_insert(date);
+    }
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

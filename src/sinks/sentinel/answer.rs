@@ -43,17 +43,29 @@ struct ErrorBody {
     error: ErrorDetail,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ErrorDetail {
-    #[serde(default)]
     code: Option<String>,
+    message: Option<String>,
 }
 
-/// Reads an answer. `target` names rule and stream for the operator.
-pub fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], target: &str) -> Verdict {
+/// What was asked for, to name it to the operator.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The stream.
+    pub stream: &'a str,
+    /// The rule's immutable id.
+    pub rule: &'a str,
+    /// Whether the rule has taken other streams here: then id and endpoint are right.
+    pub takes_others: bool,
+}
+
+/// Reads an answer. Azure's own message is never repeated: it may quote a record. Two words of it are looked for.
+pub fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], target: Target<'_>) -> Verdict {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let code = serde_json::from_slice::<ErrorBody>(body).ok().and_then(|body| body.error.code);
-    let code = code.or_else(|| text("x-ms-error-code"));
+    let detail = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
+    let code = detail.code.or_else(|| text("x-ms-error-code")).filter(|code| is_word(code));
     let refusal = Refusal { status: status.as_u16(), code: code.clone(), request_id: text("x-ms-request-id") };
     let code = code.map(|code| format!(", {code}")).unwrap_or_default();
     let wait = |kind, reason: String| Verdict::Wait { kind, reason, throttled: false };
@@ -64,22 +76,13 @@ pub fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], target: &str)
         StatusCode::BAD_REQUEST => Verdict::Refused(refusal),
         StatusCode::PAYLOAD_TOO_LARGE => Verdict::TooLarge(refusal),
         StatusCode::UNAUTHORIZED => Verdict::TokenRefused,
-        StatusCode::FORBIDDEN => wait(
-            "forbidden",
-            format!(
-                "Azure refuses this identity (403{code}): give it the role Monitoring Metrics Publisher on {target}; a new \
-                 assignment takes up to 30 minutes"
-            ),
-        ),
-        StatusCode::NOT_FOUND => wait(
-            "not found",
-            format!(
-                "Azure doesn't know {target} (404{code}): check dcr_immutable_id, the stream's name and the endpoint"
-            ),
-        ),
+        StatusCode::FORBIDDEN => {
+            wait("forbidden", forbidden(&code, target.rule, detail.message.as_deref().unwrap_or_default()))
+        }
+        StatusCode::NOT_FOUND => wait("not found", not_found(&code, target)),
         StatusCode::TOO_MANY_REQUESTS => Verdict::Wait {
             kind: "throttled",
-            reason: format!("Azure asks for fewer requests to {target} (429)"),
+            reason: format!("Azure asks for fewer requests to rule {} (429)", target.rule),
             throttled: true,
         },
         StatusCode::SERVICE_UNAVAILABLE => Verdict::Wait {
@@ -92,6 +95,50 @@ pub fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], target: &str)
             format!("Azure answers {}{code}, which says nothing about the rows", status.as_u16()),
         ),
     }
+}
+
+/// 403. Where Azure says what it looked at, only that is told.
+fn forbidden(code: &str, rule: &str, message: &str) -> String {
+    let denied = |word: &str| {
+        let found = message.split(word).nth(1).unwrap_or_default();
+        found.trim_start_matches([':', ' ']).get(..5).is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    };
+    let role = format!(
+        "give it the role Monitoring Metrics Publisher on the data collection rule {rule}; a new assignment takes up to \
+         30 minutes"
+    );
+    let endpoint = format!(
+        "the rule {rule} doesn't belong to this endpoint: take the endpoint from the rule itself (JSON view, \
+         properties.endpoints.logsIngestion), or link the rule with this data collection endpoint, which must be in the \
+         rule's region"
+    );
+    let advice = match (denied("IsRbacPresent"), denied("IsDcrDceBindingValid")) {
+        (false, true) => endpoint,
+        (true, true) => format!("{role}. Besides, {endpoint}"),
+        _ => role,
+    };
+    format!("Azure refuses this identity (403{code}): {advice}")
+}
+
+/// 404. Rule, stream or endpoint: Azure's answers don't surely tell which (`reference/sentinel.md` 1.2).
+fn not_found(code: &str, target: Target<'_>) -> String {
+    let Target { stream, rule, takes_others } = target;
+    if takes_others {
+        format!(
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and takes other streams of it: compare its \
+             name in `streams` with the rule's streamDeclarations"
+        )
+    } else {
+        format!(
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id; that `endpoint` is \
+             this rule's own, for another region's doesn't know it; and the stream's name"
+        )
+    }
+}
+
+/// Only a plain word of theirs is repeated: what answers needn't be Azure, and may quote the request's token.
+fn is_word(text: &str) -> bool {
+    (1..=60).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A request without an answer.
@@ -111,8 +158,10 @@ mod tests {
 
     fn verdict(status: u16, body: &str) -> Verdict {
         let status = StatusCode::from_u16(status).expect("a status");
-        judge(status, &HeaderMap::new(), body.as_bytes(), "stream Custom-A of dcr-1")
+        judge(status, &HeaderMap::new(), body.as_bytes(), TARGET)
     }
+
+    const TARGET: Target<'_> = Target { stream: "Custom-A", rule: "dcr-1", takes_others: false };
 
     #[test]
     fn only_204_and_empty_successes_accept() {
@@ -139,5 +188,42 @@ mod tests {
     fn a_missing_role_says_which_and_where() {
         let Verdict::Wait { reason, .. } = verdict(403, "") else { panic!("waits") };
         assert!(reason.contains("Monitoring Metrics Publisher") && reason.contains("dcr-1"), "{reason}");
+    }
+
+    #[test]
+    fn a_rule_that_does_not_belong_to_the_endpoint_is_told_from_a_missing_role() {
+        for (rbac, binding, role, endpoint) in [
+            ("False", "", true, false),
+            ("True", "False", false, true),
+            ("False", "False", true, true),
+            ("", "", true, false),
+        ] {
+            let body = format!(
+                r#"{{"error":{{"code":"OperationFailed","message":"someone@example.com AccessGranted: False, IsRbacPresent: {rbac}, IsDcrDceBindingValid: {binding}, DcrArmId: x"}}}}"#
+            );
+            let Verdict::Wait { reason, .. } = verdict(403, &body) else { panic!("waits") };
+            assert_eq!(reason.contains("Monitoring Metrics Publisher"), role, "{reason}");
+            assert_eq!(reason.contains("logsIngestion"), endpoint, "{reason}");
+            assert!(!reason.contains("example.com"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_found_is_narrowed_by_what_was() {
+        let others = Target { takes_others: true, ..TARGET };
+        let told = |target| match judge(StatusCode::NOT_FOUND, &HeaderMap::new(), b"", target) {
+            Verdict::Wait { reason, .. } => reason,
+            verdict => panic!("{verdict:?}"),
+        };
+        assert!(told(TARGET).contains("another region") && told(TARGET).contains("dcr_immutable_id"));
+        assert!(told(others).contains("streamDeclarations") && !told(others).contains("region"));
+    }
+
+    #[test]
+    fn a_code_that_is_no_word_is_not_repeated() {
+        let Verdict::Refused(refusal) = verdict(400, r#"{"error":{"code":"<b>someone@example.com</b>"}}"#) else {
+            panic!("refused")
+        };
+        assert_eq!(refusal.code, None);
     }
 }

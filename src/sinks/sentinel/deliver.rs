@@ -9,7 +9,7 @@
 //! - Everything else says nothing about the rows: wait, and try again for ever.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,14 +18,15 @@ use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::answer::{Refusal, Verdict, judge, no_answer};
+use super::answer::{Refusal, Target, Verdict, judge, no_answer};
 use super::batch::{Encoded, MAX_WIRE_BYTES, Rows};
+use super::probe::TOKEN_REFUSED;
 use super::proof::{Doubt, Finding};
 use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::handles::Handles;
-use crate::http::{Backoff, HttpClient, retry_after};
+use crate::http::{Backoff, HttpClient, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
@@ -72,6 +73,8 @@ pub struct Courier {
     pub troubles: Mutex<BTreeMap<usize, Trouble>>,
     /// Nobody sends before this.
     pub paused_until: Mutex<Instant>,
+    /// By how many seconds this machine's clock was last ahead of Azure's.
+    pub ahead: AtomicI64,
 }
 
 /// What a stream waits for.
@@ -302,11 +305,9 @@ impl Courier {
                     (Verdict::TokenRefused, _) => {
                         self.tokens.invalidate(&token);
                         // The first new token is tried at once; if that is refused too, it isn't the token's age.
-                        let reason = "Azure refuses the token (401): check tenant, client and that the credential is \
-                                      for this cloud";
                         let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
                         fresh_token = true;
-                        ("token refused", reason.to_owned(), wait)
+                        ("token refused", TOKEN_REFUSED.to_owned(), wait)
                     }
                     (Verdict::Wait { kind, reason, throttled }, asked) => {
                         let wait = asked.unwrap_or_else(|| backoff.next_wait());
@@ -344,7 +345,11 @@ impl Courier {
         request_id: &str,
     ) -> (Verdict, Option<Duration>) {
         let name = &self.settings.streams[stream];
-        let target = format!("stream {name} of rule {}", self.settings.dcr_immutable_id);
+        let target = Target {
+            stream: name,
+            rule: &self.settings.dcr_immutable_id,
+            takes_others: self.accepted.iter().any(|number| number.load(Ordering::Acquire) > 0),
+        };
         let Ok(request) = self.request(name, encoded.body.clone(), token, request_id) else {
             let reason = "the token or a name has characters that can't stand in a request".to_owned();
             return (Verdict::Wait { kind: "token", reason, throttled: false }, None);
@@ -367,7 +372,10 @@ impl Courier {
                     _ => {}
                 }
                 let asked = retry_after(answer.headers(), self.handles.clock.now());
-                (judge(answer.status(), answer.headers(), answer.body(), &target), asked)
+                if let Some(date) = date(answer.headers()) {
+                    self.ahead.store(self.handles.clock.now_seconds() - date, Ordering::Relaxed);
+                }
+                (judge(answer.status(), answer.headers(), answer.body(), target), asked)
             }
             Err(error) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
@@ -400,24 +408,6 @@ impl Courier {
         let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-    }
-
-    /// For `validate --connect`: posts an empty array to each stream.
-    pub async fn probe(&self) -> Result<String, String> {
-        let token = self.tokens.token().await.map_err(|error| error.reason)?;
-        let empty = Rows::default().encode(0);
-        for stream in 0..self.settings.streams.len() {
-            match self.attempt(stream, &empty, &token, &self.request_id()).await.0 {
-                Verdict::Accepted => {}
-                Verdict::Wait { reason, .. } => return Err(reason),
-                Verdict::TokenRefused => return Err("Azure refuses the token (401)".to_owned()),
-                Verdict::Refused(refusal) | Verdict::TooLarge(refusal) => {
-                    let name = &self.settings.streams[stream];
-                    return Err(format!("Azure refuses an empty request for stream {name} with {}", refusal.status));
-                }
-            }
-        }
-        Ok(format!("Azure accepts rows for {} streams", self.settings.streams.len()))
     }
 }
 

@@ -7,6 +7,7 @@
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
 //! | [`proof`] | whether a refusal is about the record |
 //! | [`answer`] | what Azure's answers mean |
+//! | [`probe`] | tries token, rule and each stream, for `validate --connect` |
 //! | [`cut`] | fields longer than Azure keeps |
 //! | [`resend`] | single records again, for `dead-letters resend` |
 //!
@@ -19,6 +20,7 @@ mod batch;
 mod cut;
 mod deliver;
 mod gzip;
+mod probe;
 mod proof;
 mod resend;
 mod settings;
@@ -26,7 +28,7 @@ mod settings;
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
@@ -78,7 +80,7 @@ fn courier(
 ) -> Result<Courier, String> {
     let http = handles.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);
-    let scope = azure::scope(settings.credential.authority_host(), &settings.endpoint);
+    let scope = settings.credential.monitor_scope(&settings.endpoint);
     let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
     let trusted = settings.streams.iter().map(|_| AtomicU32::new(0)).collect();
@@ -98,6 +100,7 @@ fn courier(
         time_limited,
         troubles: Mutex::default(),
         paused_until,
+        ahead: AtomicI64::new(0),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::azure::{self, CredentialSettings};
+use crate::azure::{self, Cloud, CredentialSettings};
 use crate::config::{ComponentType, Field, Kind, Presence, Section, http_fields, read_http};
 use crate::http::HttpSettings;
 
@@ -122,6 +122,12 @@ impl Settings {
         }
         let endpoint = section.url("endpoint").trim_end_matches('/').to_owned();
         let credential = CredentialSettings::read(&mut section.table("credential"));
+        if let (Some(asked), Some(own)) = (credential.named_cloud(), Cloud::of_endpoint(&endpoint))
+            && asked != own
+        {
+            let hint = "tokens of one cloud are refused by another: take both from the same one";
+            section.error("endpoint", "this endpoint is of another cloud than the credential", hint);
+        }
         let mut batch = section.table("batch");
         Self {
             endpoint,

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Settings, build};
-use crate::azure::CredentialSettings;
+use crate::azure::CredentialKind;
 use crate::checkpoint::MemoryStore;
 use crate::config::Secret;
 use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Pressure, Receipt, Record, Room, Span, Text};
@@ -112,7 +112,7 @@ fn settings() -> Settings {
         endpoint: "https://azure.example".into(),
         dcr_immutable_id: "dcr-1".into(),
         streams: vec!["Custom-A".into(), "Custom-B".into()],
-        credential: CredentialSettings::Token { token: Secret::literal("token") },
+        credential: CredentialKind::Token(Secret::literal("token")).into(),
         max_bytes: 1_000_000,
         timeout: Duration::from_secs(5),
         gzip_level: 1,

@@ -17,15 +17,29 @@ impl Lanes {
         let (mut day, mut week) = swept;
         loop {
             self.sleep(Duration::from_secs(60)).await?;
-            let now = self.reader.client.time().now();
-            if now - week >= DAY {
-                (day, week) = (now, now);
-                self.sweep(now - 7 * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
-            } else if now - day >= 3600 {
-                day = now;
-                self.sweep(now - DAY, vec![Change::SweptDay(now)]).await?;
-            }
+            (day, week) = self.sweep_if_due((day, week)).await?;
         }
+    }
+
+    /// For runs that follow each other, as those of a timer do: without this, none of them would ever read again. A sweep
+    /// or an audit that the end of a run cuts off is begun anew by the next.
+    pub(super) async fn due(&self, swept: (i64, i64), audited: i64) -> Result<(), Trouble> {
+        self.sweep_if_due(swept).await?;
+        self.audit_if_due(audited).await.map(drop)
+    }
+
+    /// Answers when the last day and the last week were last swept, now included.
+    async fn sweep_if_due(&self, (day, week): (i64, i64)) -> Result<(i64, i64), Trouble> {
+        let now = self.reader.client.time().now();
+        if now - week >= DAY {
+            self.sweep(now - 7 * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
+            return Ok((now, now));
+        }
+        if now - day >= 3600 {
+            self.sweep(now - DAY, vec![Change::SweptDay(now)]).await?;
+            return Ok((now, week));
+        }
+        Ok((day, week))
     }
 
     async fn sweep(&self, from: i64, then: Vec<Change>) -> Result<(), Trouble> {
@@ -54,46 +68,51 @@ impl Lanes {
     pub(super) async fn audits(&self, mut audited: i64) -> Result<(), Trouble> {
         loop {
             self.sleep(Duration::from_secs(300)).await?;
-            let now = self.reader.client.time().now();
-            if now - audited < DAY {
-                continue;
-            }
-            audited = now;
-            let emitter = &self.reader.absorber.emitter;
-            let origin = self.state.borrow().origin;
-            let today = now.div_euclid(DAY);
-            let first = (today - API_DAYS + 1).max(origin.div_euclid(DAY));
-            for day in first..today {
-                let range = day * DAY..(day + 1) * DAY;
-                let total = match self.reader.total(&range).await {
-                    Ok(Some(total)) => total,
-                    // No audit of this day today; tomorrow's compares with the last one that came.
-                    Ok(None) | Err(Trouble::Unreadable(_) | Trouble::TooLarge) => continue,
-                    Err(trouble) => return Err(trouble),
-                };
-                let group = emitter.group();
-                let before = self.state.borrow().total(day);
-                let changed = match before {
-                    Some(before) => before != total,
-                    None => !self.accounts_for(&range, total).await?,
-                };
-                let mut changes = vec![Change::Total(day, total)];
-                let mut awaited = BTreeSet::new();
-                let mut unproven = Intervals::default();
-                if changed {
-                    let range = range.start.max(origin)..range.end;
-                    let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
-                    if !span.inner.is_whole() {
-                        changes.clear();
-                    }
-                    changes.extend(span.inner.changes);
-                    (awaited, unproven) = (span.inner.awaited, span.inner.unproven);
-                }
-                emitter.close(group, changes, awaited);
-                self.doubts(&unproven);
-            }
-            emitter.close(emitter.group(), vec![Change::Audited(now)], BTreeSet::new());
+            audited = self.audit_if_due(audited).await?;
         }
+    }
+
+    /// Answers when the days were last audited, now included.
+    async fn audit_if_due(&self, audited: i64) -> Result<i64, Trouble> {
+        let now = self.reader.client.time().now();
+        if now - audited < DAY {
+            return Ok(audited);
+        }
+        let emitter = &self.reader.absorber.emitter;
+        let origin = self.state.borrow().origin;
+        let today = now.div_euclid(DAY);
+        let first = (today - API_DAYS + 1).max(origin.div_euclid(DAY));
+        for day in first..today {
+            let range = day * DAY..(day + 1) * DAY;
+            let total = match self.reader.total(&range).await {
+                Ok(Some(total)) => total,
+                // No audit of this day today; tomorrow's compares with the last one that came.
+                Ok(None) | Err(Trouble::Unreadable(_) | Trouble::TooLarge) => continue,
+                Err(trouble) => return Err(trouble),
+            };
+            let group = emitter.group();
+            let before = self.state.borrow().total(day);
+            let changed = match before {
+                Some(before) => before != total,
+                None => !self.accounts_for(&range, total).await?,
+            };
+            let mut changes = vec![Change::Total(day, total)];
+            let mut awaited = BTreeSet::new();
+            let mut unproven = Intervals::default();
+            if changed {
+                let range = range.start.max(origin)..range.end;
+                let span = self.span(range, Priority::History, group, FIRST_SLICE).await?;
+                if !span.inner.is_whole() {
+                    changes.clear();
+                }
+                changes.extend(span.inner.changes);
+                (awaited, unproven) = (span.inner.awaited, span.inner.unproven);
+            }
+            emitter.close(group, changes, awaited);
+            self.doubts(&unproven);
+        }
+        emitter.close(emitter.group(), vec![Change::Audited(now)], BTreeSet::new());
+        Ok(now)
     }
 
     /// Whether the known ids are as many as the API counts. For a day's first audit: the answers that it was read from may

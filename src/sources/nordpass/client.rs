@@ -19,7 +19,7 @@ use super::settings::Settings;
 use super::time::Time;
 use super::turns::Turns;
 use crate::handles::Handles;
-use crate::http::{Backoff, HttpClient, HttpError, retry_after};
+use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::Shutdown;
 
@@ -313,12 +313,7 @@ impl Client {
 
     fn judge(&self, answer: http::Response<Bytes>) -> Attempt {
         let now = self.handles.clock.now();
-        let server_time = answer
-            .headers()
-            .get(header::DATE)
-            .and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok())
-            .and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
-            .and_then(|since| i64::try_from(since.as_secs()).ok());
+        let server_time = date(answer.headers());
         if let Some(server) = server_time {
             self.time.heard(server);
         }
@@ -367,8 +362,14 @@ impl Client {
         let now = self.safe_now();
         let query = Query { timestamp_from: now - 60, timestamp_to: now, page: 1, per_page: 1, user_uuids: Vec::new() };
         match self.attempt(&query).await {
-            Attempt::Page(_) => Ok("NordPass answers with events".to_owned()),
-            Attempt::Wait { reason, .. } | Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => Err(reason),
+            Attempt::Page(_) => match clock_is_wrong(self.time.ahead(), "NordPass") {
+                Some(wrong) => Err(wrong),
+                None => Ok("NordPass answers with events".to_owned()),
+            },
+            Attempt::Unreadable(reason) => {
+                Err(format!("{reason}: check `endpoint`, which is the complete URL that the Admin Panel shows"))
+            }
+            Attempt::Wait { reason, .. } | Attempt::TimedOut(reason) => Err(reason),
             Attempt::TooLarge => Err("the answer to a query for one event is too large".to_owned()),
         }
     }

@@ -58,8 +58,8 @@ impl Lanes {
             // the last of them, the others keep the connections busy.
             let number = (self.reader.settings.concurrency / 4).clamp(2, 4);
             let histories = (0..number).map(|_| told(Box::pin(self.history())));
-            let results = tokio::join!(told(Box::pin(self.live(start))), join_all(histories));
-            // Only `once` comes here without an error. Sweeps and audits are left aside then.
+            let results = tokio::join!(told(Box::pin(self.live(start, (swept, audited)))), join_all(histories));
+            // Only `once` comes here without an error. Sweeps and audits are left aside then, but for those that were due.
             self.signal.begin();
             results
         };
@@ -72,8 +72,8 @@ impl Lanes {
         [live, sweeps, audits].into_iter().chain(histories).try_for_each(ended)
     }
 
-    /// Live polls. `start` is where they begin: what is before it is history.
-    async fn live(&self, start: i64) -> Result<(), Trouble> {
+    /// Live polls. `start` is where they begin: what is before it is history. `again` says when was last read again.
+    async fn live(&self, start: i64, again: ((i64, i64), i64)) -> Result<(), Trouble> {
         let settings = &self.reader.settings;
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
@@ -122,6 +122,10 @@ impl Lanes {
             }
             // A server whose clock is behind decides what "everything up to the start" is.
             if self.once && cursor >= goal.min(self.reader.client.safe_now()) {
+                if settings.again_with_once {
+                    // Before the history may end: it also reads what these leave in doubt.
+                    self.due(again.0, again.1).await?;
+                }
                 self.backlog.lock().live_done = true;
                 self.backlog.changed.notify_waiters();
                 return Ok(());

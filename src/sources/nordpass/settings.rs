@@ -121,6 +121,9 @@ pub struct Settings {
     pub http: HttpSettings,
     /// What to read. Not from the pipeline file: commands other than `run` set it.
     pub mission: Mission,
+    /// Whether a run with `once` also makes the sweeps and the audit that are due. Not from the pipeline file: `function`
+    /// sets it, whose runs follow each other.
+    pub again_with_once: bool,
 }
 
 impl Settings {
@@ -140,6 +143,7 @@ impl Settings {
             max_in_flight_bytes: 8 << 20,
             http: HttpSettings::default(),
             mission: Mission::Follow,
+            again_with_once: false,
         }
     }
 
@@ -161,6 +165,7 @@ impl Settings {
             max_in_flight_bytes: positive(section.integer("max_in_flight_bytes")) as usize,
             http: read_http(section, Duration::from_secs(30)),
             mission: Mission::Follow,
+            again_with_once: false,
         }
     }
 }

@@ -49,6 +49,13 @@ impl Time {
         }
     }
 
+    /// By how many seconds this machine's clock is ahead of the server's, where that is known.
+    pub fn ahead(&self) -> Option<i64> {
+        let (date, at) = self.server.lock().unwrap_or_else(PoisonError::into_inner).date?;
+        let since = i64::try_from(at.elapsed().as_secs()).unwrap_or(0);
+        Some(self.clock.now_seconds() - date - since)
+    }
+
     /// Whether the server has said what time it is.
     pub fn is_known(&self) -> bool {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).date.is_some()

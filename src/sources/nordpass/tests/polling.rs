@@ -190,3 +190,29 @@ async fn idle_polling_asks_for_no_more_than_polls_and_sweeps() {
     let document = rig.store.document.lock().unwrap().clone().expect("a state");
     assert!(document.len() < 600, "{}", String::from_utf8_lossy(&document));
 }
+
+/// Runs that follow each other, each with `once`, as an Azure Function's: none of them lives long enough for a sweep, so
+/// what is due is made by the run whose turn it is. An event that shows an hour late is behind every overlap.
+#[tokio::test(start_paused = true)]
+async fn runs_that_follow_each_other_sweep_when_it_is_due() {
+    for again in [false, true] {
+        let mut rig = Rig::new();
+        rig.settings.again_with_once = again;
+        rig.once().await;
+        rig.api.late(NOW - 2 * HOUR, NOW + 60, "by-the-hourly-sweep");
+        rig.api.late(NOW - 5 * DAY, NOW + 60, "by-the-daily-sweep");
+        let mut oldest = Vec::new();
+        for wait in [HOUR + 120, 60, DAY, 60] {
+            tokio::time::sleep(Duration::from_secs(wait.unsigned_abs())).await;
+            let before = rig.asked().len();
+            rig.once().await;
+            let asked = rig.asked().split_off(before);
+            let (now, from) = (asked.iter().map(|asked| asked.at).max(), asked.iter().map(|asked| asked.from).min());
+            oldest.push(now.expect("requests") - from.expect("requests"));
+        }
+        let names = rig.names();
+        assert_eq!(names.contains_key("by-the-hourly-sweep"), again);
+        assert_eq!(names.contains_key("by-the-daily-sweep"), again);
+        assert!(oldest[1] < HOUR && oldest[3] < HOUR, "nothing is due so soon again: {oldest:?}");
+    }
+}

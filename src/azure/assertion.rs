@@ -1,0 +1,131 @@
+//! A certificate and its key, and the client assertion that is signed with them.
+//!
+//! The form is Entra's own ("certificate credentials": PS256, `x5t#S256`); the claims are `aud`, `iss`, `sub`, `jti`,
+//! `nbf`, `exp`. Signing is aws-lc's, through `jsonwebtoken`: no OpenSSL. The files are read anew for each token, so a
+//! renewed certificate counts without a restart.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use azure_core::base64;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio_rustls::rustls::SignatureAlgorithm;
+use tokio_rustls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+
+use super::der;
+use crate::handles::Random;
+
+/// How long an assertion is good, in seconds: long enough for one request on a slow line.
+const LIFE: i64 = 300;
+/// It is good from a little before now, for a clock that is a little ahead.
+const BEFORE: i64 = 60;
+
+/// Where the certificate and its key are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM: the certificate, and behind it those that signed it; the key may stand there as well.
+    pub certificate: PathBuf,
+    /// PEM: the key, where it has a file of its own.
+    pub private_key: Option<PathBuf>,
+}
+
+/// Who asserts, and to whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The token endpoint.
+    pub audience: &'a str,
+    /// The application.
+    pub client_id: &'a str,
+    /// Whether the certificates go along, for applications that trust a subject name instead of a thumbprint.
+    pub with_chain: bool,
+}
+
+/// A certificate with its key, ready to sign. `Debug` shows neither.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: EncodingKey,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: &'a str,
+    iss: &'a str,
+    sub: &'a str,
+    jti: String,
+    nbf: i64,
+    exp: i64,
+}
+
+impl Identity {
+    /// Reads PEM. `key` is the text that the key stands in. The error is a sentence about the files' content, without
+    /// any of it.
+    pub fn parse(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+        let chain = chain.map_err(|_| "it isn't PEM".to_owned())?;
+        if chain.is_empty() {
+            return Err("it holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
+        }
+        let private = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key(key))?;
+        let signing = any_supported_type(&private).map_err(|_| "its private key can't be used".to_owned())?;
+        if signing.algorithm() != SignatureAlgorithm::RSA {
+            return Err("its key isn't an RSA key, and Entra takes no other".to_owned());
+        }
+        let mut of_leaf = CertifiedKey::new(chain.clone(), signing);
+        of_leaf.cert.truncate(1);
+        of_leaf.keys_match().map_err(|_| "the private key isn't that of the first certificate".to_owned())?;
+        let key = match &private {
+            PrivateKeyDer::Pkcs1(der) => Some(der.secret_pkcs1_der()),
+            PrivateKeyDer::Pkcs8(der) => der::rsa_key_of_pkcs8(der.secret_pkcs8_der()),
+            _ => None,
+        };
+        let key = key.ok_or_else(|| "its private key can't be used".to_owned())?;
+        Ok(Self { chain, key: EncodingKey::from_rsa_der(key) })
+    }
+
+    /// A new assertion.
+    pub fn assert(&self, claim: Claim<'_>, now: Timestamp, random: &dyn Random) -> Result<String, String> {
+        let mut header = Header::new(Algorithm::PS256);
+        let leaf = self.chain.first().map(Sha256::digest).unwrap_or_default();
+        header.x5t_s256 = Some(base64::encode_url_safe(leaf));
+        if claim.with_chain {
+            header.x5c = Some(self.chain.iter().map(base64::encode).collect());
+        }
+        let seconds = now.as_second();
+        let claims = Claims {
+            aud: claim.audience,
+            iss: claim.client_id,
+            sub: claim.client_id,
+            jti: format!("{:016x}{:016x}", random.next_u64(), random.next_u64()),
+            nbf: seconds - BEFORE,
+            exp: seconds + LIFE,
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key)
+            .map_err(|_| "the certificate's key can't sign: is it at least 2048 bits long?".to_owned())
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// Why there is no key in a text.
+fn no_key(pem: &[u8]) -> String {
+    let text = String::from_utf8_lossy(pem);
+    if text.contains("ENCRYPTED") {
+        "its private key is encrypted: write it without a passphrase (openssl pkey -in key.pem -out plain.pem), and let \
+         only this user read it"
+            .to_owned()
+    } else {
+        "there is no PEM private key (`-----BEGIN PRIVATE KEY-----`): put it behind the certificate, or name its file \
+         in `private_key_file`"
+            .to_owned()
+    }
+}

@@ -1,0 +1,103 @@
+//! Tokens of the Azure CLI: `az account get-access-token`, for a person's own machine.
+//!
+//! A process of somebody else's: bounded in time and output, and nothing that it writes is repeated. Its standard error
+//! may quote what Entra said, and its output is the token.
+
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use super::TokenError;
+use super::credential::Fetched;
+
+/// `az` is a Python program: several seconds are usual on a small machine.
+pub const LIMIT: Duration = Duration::from_secs(60);
+/// A token's answer has a few kilobytes.
+const OUTPUT: u64 = 64 << 10;
+
+/// Its answer. `expiresOn`, which is older, is a local time and of no use.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "accessToken")]
+    token: String,
+    /// Unix seconds; versions before 2.54 don't say it.
+    expires_on: Option<i64>,
+}
+
+/// Runs it once. `scope` is the resource's with `/.default` behind it.
+pub async fn fetch(
+    program: &Path,
+    tenant: Option<&str>,
+    scope: &str,
+    now: Timestamp,
+    limit: Duration,
+) -> Result<Fetched, TokenError> {
+    let failed = |why: String| TokenError { reason: format!("no token from the Azure CLI: {why}") };
+    let mut command = Command::new(program);
+    command.args(["account", "get-access-token", "--output", "json", "--scope", scope]);
+    if let Some(tenant) = tenant {
+        command.args(["--tenant", tenant]);
+    }
+    let name = program.display();
+    let (status, output, errors) = match tokio::time::timeout(limit, run(command)).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            let hint = "install the Azure CLI, or set `azure_cli_path`; on a server use another kind of credential";
+            return Err(failed(format!("there is no program {name}: {hint}")));
+        }
+        Ok(Err(error)) => return Err(failed(format!("{name} can't be run: {error}"))),
+        Err(_) => return Err(failed(format!("{name} didn't end within {} s", limit.as_secs()))),
+    };
+    if !status.success() {
+        return Err(failed(format!("{name} ended with {status}: {}", advice(&errors))));
+    }
+    let answer: Answer = serde_json::from_slice(&output)
+        .map_err(|_| failed(format!("what {name} wrote isn't a token: run `az version`, it must be 2.30 or later")))?;
+    if answer.token.is_empty() {
+        return Err(failed(format!("what {name} wrote isn't a token")));
+    }
+    let seconds = answer.expires_on.and_then(|end| u64::try_from(end.checked_sub(now.as_second())?).ok());
+    Ok((SecretString::from(answer.token), seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)))
+}
+
+/// Runs it to its end, with its output as far as that is read. Dropping this kills it.
+async fn run(mut command: Command) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let (output, errors) = (child.stdout.take(), child.stderr.take());
+    let (output, errors) = tokio::try_join!(read(output), read(errors))?;
+    Ok((child.wait().await?, output, errors))
+}
+
+/// At most so much is kept; the rest is read and dropped, so that it never waits for us.
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let Some(mut pipe) = pipe else { return Ok(Vec::new()) };
+    let mut kept = Vec::new();
+    (&mut pipe).take(OUTPUT).read_to_end(&mut kept).await?;
+    tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    Ok(kept)
+}
+
+/// What to do, by what its standard error speaks of. Only Entra's number is repeated.
+fn advice(errors: &[u8]) -> String {
+    let text = String::from_utf8_lossy(errors);
+    let code =
+        text.split("AADSTS").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let code = code.filter(|digits| (1..=9).contains(&digits.len()));
+    match code {
+        Some(code) => {
+            format!("Entra refuses it (AADSTS{code}); run `az login` again, with `--tenant` where there are several")
+        }
+        None if text.contains("az login") => {
+            "nobody is signed in: run `az login` as the user that this runs as".to_owned()
+        }
+        None => "run `az account get-access-token --scope https://monitor.azure.com/.default` to see why".to_owned(),
+    }
+}

@@ -1,0 +1,132 @@
+//! One bounded run of the pipelines, as `run --once` makes it, for one call of the host.
+//!
+//! It ends when everything is covered, when its time is over, when nothing moves any more, or when the host ends the
+//! process. Whatever was acknowledged by then is committed, and the next call goes on from there. It has failed only if
+//! some component could do nothing at all: a limit of time is no failure.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::call::Outcome;
+use super::outcome::{Ended, Stop, sentence, states};
+use super::settings::Settings;
+use crate::cli::drive::DRAIN;
+use crate::cli::launch::open_state;
+use crate::config::{Config, Environment, Severity, load, read_files};
+use crate::handles::Handles;
+use crate::sources;
+use crate::telemetry::{ComponentState, Telemetry};
+use crate::topology::{self, RunOptions, Shutdown, ShutdownSignal};
+
+/// When a component has waited so long and nothing has moved meanwhile, going on is only a cost: the next call tries
+/// again. Longer than a blob's lease, so that a crashed process's successor gets the state in its first call.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// For the answer itself, behind the drain.
+const LAST_MOMENTS: Duration = Duration::from_secs(2);
+
+/// Makes catch-ups, one at a time.
+pub struct CatchUp {
+    settings: Settings,
+    environment: Environment,
+    handles: Handles,
+    shutdown: Shutdown,
+    /// Held while one runs.
+    running: Mutex<()>,
+}
+
+impl CatchUp {
+    /// One that has run nothing yet. Connections are kept from call to call.
+    pub fn new(settings: Settings, environment: Environment, handles: Handles, shutdown: Shutdown) -> Self {
+        Self { settings, environment, handles, shutdown, running: Mutex::default() }
+    }
+
+    /// Waits until none runs.
+    pub async fn idle(&self) {
+        drop(self.running.lock().await);
+    }
+
+    /// One catch-up; where one runs already, nothing.
+    pub async fn run(&self) -> Outcome {
+        let Ok(_running) = self.running.try_lock() else {
+            let line = "a catch-up is under way already: it covers this call as well";
+            return Outcome { logs: vec![line.into()], failures: Vec::new() };
+        };
+        if self.shutdown.has_begun() {
+            return Outcome::failed("the host is ending this process");
+        }
+        let began = Instant::now();
+        let config = match self.config() {
+            Ok(config) => config,
+            Err(failures) => return Outcome { logs: Vec::new(), failures },
+        };
+        let store = match open_state(&self.handles, &config.data_dir).await {
+            Ok(store) => store,
+            Err(refusal) => return Outcome::failed(format!("{}; {}", refusal.message, refusal.hint)),
+        };
+        let telemetry = Telemetry::new();
+        let (signal, shutdown) = ShutdownSignal::new();
+        let options = RunOptions { once: true, drain: DRAIN.min(self.settings.limit / 3) };
+        let deadline = began + self.settings.limit.saturating_sub(options.drain + LAST_MOMENTS);
+        let run = topology::run(config, options, self.handles.clone(), store, telemetry.clone(), shutdown);
+        let mut run = std::pin::pin!(run);
+        let stop = tokio::select! {
+            biased;
+            report = &mut run => {
+                return Ended { states: states(&telemetry), report, stop: None, took: began.elapsed() }
+                    .outcome(&telemetry, self.handles.clock.now());
+            }
+            () = self.shutdown.begun() => Stop::Host,
+            () = tokio::time::sleep_until(deadline) => Stop::Time,
+            () = stuck(&telemetry) => Stop::Stuck,
+        };
+        // What everybody does now: once the drain is over, all have ended.
+        let states = states(&telemetry);
+        signal.begin();
+        let report = run.await;
+        Ended { states, report, stop: Some(stop), took: began.elapsed() }.outcome(&telemetry, self.handles.clock.now())
+    }
+
+    /// Read for each call: a file that was corrected counts at the next one, and what is wrong shows in each.
+    pub fn config(&self) -> Result<Config, Vec<String>> {
+        let loaded = read_files(&self.settings.files).and_then(|files| load(&files, &self.environment));
+        let (mut config, warnings) = loaded.map_err(|found| {
+            let errors = found.iter().filter(|found| found.severity == Severity::Error);
+            errors.map(sentence).collect::<Vec<_>>()
+        })?;
+        for warning in &warnings {
+            tracing::warn!("{}", sentence(warning));
+        }
+        // It would be there for seconds only, and nobody reaches a Function App's ports.
+        config.api_listen = None;
+        for source in &mut config.sources {
+            if let sources::Settings::Nordpass(settings) = &mut source.settings {
+                settings.again_with_once = true;
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// Resolves when some component waits and nothing has moved for [`PATIENCE`].
+async fn stuck(telemetry: &Telemetry) {
+    let (mut before, mut since) = (0, Instant::now());
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let components = telemetry.components();
+        let moved = |component: &crate::telemetry::Component| {
+            let totals = component.totals();
+            let pages = component.progress().pages.load(std::sync::atomic::Ordering::Relaxed);
+            totals.received + totals.sent + totals.dead_letters + pages
+        };
+        let now: u64 = components.iter().map(moved).sum();
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+        let waits = components.iter().any(|component| matches!(component.state(), ComponentState::Waiting { .. }));
+        if waits && since.elapsed() >= PATIENCE {
+            return;
+        }
+    }
+}

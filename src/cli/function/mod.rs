@@ -1,0 +1,81 @@
+//! `function`: this program as a custom handler of the Azure Functions host (`reference/sentinel.md` 10).
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`settings`] | what the host and the operator set, as variables |
+//! | [`server`] | listens where the host calls, and answers in its format |
+//! | [`call`] | what the host sends and wants back |
+//! | [`catch_up`] | one bounded run of the pipelines |
+//! | [`outcome`] | what it came to, in words |
+//!
+//! A call opens the state and gives it back at its end (ADR 0015): the host moves the timer from instance to instance, and
+//! one that sits there idle must not keep the state from the one that is called now.
+
+mod call;
+mod catch_up;
+mod outcome;
+mod server;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::console::Console;
+use super::launch::signals;
+use super::{FAILED, LogArgs, USAGE};
+use crate::config::Environment;
+use crate::handles::Handles;
+use crate::topology::ShutdownSignal;
+
+use catch_up::CatchUp;
+use settings::Settings;
+
+/// What `function` takes: nothing. The host sets variables, and a token is never an argument.
+#[derive(Debug, clap::Args)]
+pub struct FunctionArgs {}
+
+/// Serves the host until it ends this process.
+pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> ExitCode {
+    let environment = Environment::system();
+    let settings = match Settings::read(&environment) {
+        Ok(settings) => settings,
+        Err((message, hint)) => {
+            console.error(message, Some(hint));
+            return ExitCode::from(USAGE);
+        }
+    };
+    logs.init();
+    let console = console.among_logs(logs.log_format);
+    let listener = match TcpListener::bind(settings.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let hint = "the Functions host chooses this port and must be alone to use it";
+            console.error(format!("can't listen on {}: {error}", settings.listen), Some(hint.into()));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let mut signals = match signals() {
+        Ok(signals) => signals,
+        Err(refusal) => return refusal.show(console),
+    };
+    tracing::info!(limit = settings.limit.as_secs(), "serving the Functions host on http://{}", settings.listen);
+    let (signal, shutdown) = ShutdownSignal::new();
+    let work = Arc::new(CatchUp::new(settings, environment, Handles::system(), shutdown.clone()));
+    let mut serving = std::pin::pin!(server::serve(listener, work, shutdown));
+    tokio::select! {
+        biased;
+        () = signals.next() => {}
+        () = &mut serving => return ExitCode::SUCCESS,
+    }
+    tracing::info!("the host ends this process: draining; a second signal stops at once");
+    signal.begin();
+    tokio::select! {
+        biased;
+        () = &mut serving => ExitCode::SUCCESS,
+        () = signals.next() => ExitCode::from(FAILED),
+    }
+}

@@ -1,0 +1,126 @@
+//! What a catch-up came to, in lines for the invocation's log, and whether it has failed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::call::Outcome;
+use crate::config::{Diagnostic, format_duration};
+use crate::telemetry::{Component, ComponentKind, ComponentState, Telemetry};
+use crate::topology::RunReport;
+
+/// Why a run was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Its time is over.
+    Time,
+    /// Nothing moves.
+    Stuck,
+    /// The host ends the process.
+    Host,
+}
+
+/// The components' states, by kind and name.
+pub type States = BTreeMap<(ComponentKind, String), ComponentState>;
+
+/// What everybody does now.
+pub fn states(telemetry: &Telemetry) -> States {
+    telemetry.health().into_iter().map(|health| ((health.kind, health.name), health.state)).collect()
+}
+
+/// A run that has ended.
+pub struct Ended {
+    /// What everybody did before it was told to end.
+    pub states: States,
+    /// How the components ended.
+    pub report: RunReport,
+    /// Why it was told to end; `None` if it ended by itself.
+    pub stop: Option<Stop>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Ended {
+    /// The answer to the call.
+    pub fn outcome(&self, telemetry: &Telemetry, now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::default();
+        for failure in &self.report.failures {
+            let hint = failure.error.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let message = &failure.error.message;
+            outcome.failures.push(format!("{} {} failed: {message}{hint}", failure.kind.as_str(), failure.name));
+        }
+        for component in telemetry.components() {
+            outcome.logs.extend(numbers(&component, now));
+            let state = self.states.get(&(component.kind(), component.name().to_owned()));
+            let Some(ComponentState::Waiting { reason, since, .. }) = state else { continue };
+            let line = format!("{} {} waits since {since}: {reason}", component.kind().as_str(), component.name());
+            // Whoever has done something will do more at the next call.
+            if self.stop == Some(Stop::Host) || has_worked(&component) {
+                outcome.logs.push(line);
+            } else {
+                outcome.failures.push(line);
+            }
+        }
+        let took = format_duration(Duration::from_secs(self.took.as_secs().max(1)));
+        outcome.logs.push(match self.stop {
+            None if self.report.failures.is_empty() => format!("everything up to now is covered, in {took}"),
+            None => format!("ended after {took}"),
+            Some(Stop::Time) => format!("out of time after {took}: the next call goes on from here"),
+            Some(Stop::Stuck) => format!("nothing moved any more, ended after {took}: the next call tries again"),
+            Some(Stop::Host) => format!("the host ended it after {took}: the next call goes on from here"),
+        });
+        if self.report.drain_timed_out {
+            outcome.logs.push("not everything was acknowledged in time: the next call reads it again".to_owned());
+        }
+        outcome
+    }
+}
+
+/// Whether it has read or delivered anything.
+fn has_worked(component: &Component) -> bool {
+    let totals = component.totals();
+    match component.kind() {
+        ComponentKind::Source => component.progress().pages.load(Ordering::Relaxed) > 0 || totals.sent > 0,
+        ComponentKind::Transform | ComponentKind::Sink => totals.sent + totals.dead_letters > 0,
+    }
+}
+
+/// Sources and sinks in numbers; a transform only passes on.
+fn numbers(component: &Component, now: Timestamp) -> Option<String> {
+    let (totals, name) = (component.totals(), component.name());
+    let letters = match totals.dead_letters {
+        0 => String::new(),
+        1 => ", 1 dead letter".to_owned(),
+        number => format!(", {number} dead letters"),
+    };
+    match component.kind() {
+        ComponentKind::Source => {
+            let cursor = component.cursor().and_then(|cursor| {
+                Timestamp::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(cursor.floor()).ok()?).ok()
+            });
+            let covered = cursor.map(|cursor| {
+                let behind = Duration::from_secs(u64::try_from(now.as_second() - cursor.as_second()).unwrap_or(0));
+                format!("; covered up to {cursor}, {} behind", format_duration(behind))
+            });
+            Some(format!(
+                "source {name}: {} read, {} new, {} known already{letters}{}",
+                totals.received,
+                totals.sent,
+                totals.discarded,
+                covered.unwrap_or_default()
+            ))
+        }
+        ComponentKind::Transform => None,
+        ComponentKind::Sink => Some(format!("sink {name}: {} delivered{letters}", totals.sent)),
+    }
+}
+
+/// What is wrong with a pipeline file, in one line.
+pub fn sentence(found: &Diagnostic) -> String {
+    let place =
+        found.place.as_ref().map(|place| format!("{}:{}: ", place.file.display(), place.line)).unwrap_or_default();
+    let hint = found.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("{place}{}{hint}", found.message)
+}
