@@ -12,6 +12,7 @@
 mod bench;
 mod chaos;
 mod clients;
+mod deploy;
 mod docs;
 mod instructions;
 mod process;

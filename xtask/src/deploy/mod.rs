@@ -1,0 +1,3 @@
+//! What stands in `deploy/`: the generated part of the Azure template, and the checks.
+
+pub mod generate;
