@@ -106,3 +106,68 @@ async fn the_simulator_loads_the_template() {
     let streams: Vec<_> = line["streams"].as_object().expect("streams").keys().cloned().collect();
     assert_eq!(streams, Dcr::default().streams.into_keys().collect::<Vec<_>>());
 }
+
+/// What a set of pipeline files says when it is checked, with a host's variables and two secrets in files.
+async fn validated(files: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secrets = ["nordpass_token", "azure_client_secret", "nordpass-token", "azure-client-secret", "nordpass/token"];
+    for name in secrets {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, "a secret\n").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).expect("set");
+    }
+    let mut command = program(&["validate"]);
+    command.args(files.iter().map(|file| repository("deploy").join(file))).current_dir(folder.path()).env_clear();
+    command.env("SECRETS", folder.path()).env("CREDENTIALS_DIRECTORY", folder.path());
+    command.env("NORDPASS_ENDPOINT_URL", "https://api-activities.eu.nordpass.com/activities/query");
+    command.env("DATA_COLLECTION_ENDPOINT", "https://dcr-x.westeurope-1.ingest.monitor.azure.com");
+    command.env("DCR_IMMUTABLE_ID", "dcr-00000000000000000000000000000001").env("NORDPASS_TOKEN", "a token");
+    command.env("AZURE_TENANT_ID", "11111111-2222-4333-8444-555555555555");
+    command.env("AZURE_CLIENT_ID", "66666666-7777-4888-9999-000000000000").envs(variables.iter().copied());
+    let end = output(command).await;
+    (end.status.code(), said(&end))
+}
+
+/// No error and no warning: what is shipped is an example as well.
+async fn assert_valid(files: &[&str], variables: &[(&str, &str)]) {
+    let (code, words) = validated(files, variables).await;
+    assert!(code == Some(0) && words.contains("valid: ") && !words.contains("warning"), "{files:?}: {words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_files_of_each_host_are_valid() {
+    assert_valid(&["compose/pipeline.toml"], &[]).await;
+    assert_valid(&["systemd/pipeline.toml"], &[]).await;
+    for tables in [&["asim"][..], &["official-table"], &["asim", "official-table"]] {
+        let names: Vec<_> = tables.iter().map(|name| format!("container/{name}.toml")).collect();
+        let files: Vec<_> =
+            std::iter::once("container/nordpass.toml").chain(names.iter().map(String::as_str)).collect();
+        assert_valid(&files, &[]).await;
+    }
+}
+
+/// Those that need what is built beside this: the credential `workload_identity`, the checkpoint `azure_blob` and the
+/// function's file. Where it isn't there yet, the program says so in just these words.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_files_that_need_newer_parts_are_valid_or_say_which() {
+    let sets: [(&[&str], &str); 3] = [
+        (&["kubernetes/pipeline.toml"], "`workload_identity` comes with a later version"),
+        (&["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml"], "`checkpoint`"),
+        (&["functions/pipeline.toml"], "can't read the pipeline file"),
+    ];
+    let variables = [
+        ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
+        ("BLOB_URL", "https://account.blob.core.windows.net/"),
+        ("INSTANCE", "one"),
+    ];
+    for (files, missing) in sets {
+        let (code, words) = validated(files, &variables).await;
+        if code == Some(2) && words.contains(missing) {
+            crate::support::skipped(&format!("{}: {missing}", files.last().expect("a file")));
+        } else {
+            assert_valid(files, &variables).await;
+        }
+    }
+}

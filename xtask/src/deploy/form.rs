@@ -96,6 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn the_example_names_parameters_that_there_are() {
+        let (example, template) = (file("parameters.example.json"), file("mainTemplate.json"));
+        for (name, _) in example["parameters"].as_object().expect("parameters") {
+            assert!(!template["parameters"][name].is_null(), "{name}");
+        }
+        for (name, parameter) in template["parameters"].as_object().expect("parameters") {
+            assert!(!parameter["defaultValue"].is_null() || !example["parameters"][name].is_null(), "{name} is needed");
+        }
+    }
+
+    #[test]
     fn each_rule_bites() {
         let text = file("createUiDefinition.json").to_string();
         for (from, to, words) in [

@@ -59,6 +59,7 @@ const TYPES: &[&str] = &[
     "Microsoft.Storage/storageAccounts/blobServices/containers",
     "Microsoft.Web/serverfarms",
     "Microsoft.Web/sites",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
     "Microsoft.Web/sites/extensions",
 ];
 
