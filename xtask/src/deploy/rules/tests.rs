@@ -124,3 +124,30 @@ fn a_dependency_that_is_taken_out_is_missed() {
         "{errors:#?}"
     );
 }
+
+/// The tables are made where the workspace is, and the rule in its region, wherever that is.
+#[test]
+fn tables_and_rule_follow_the_workspace() {
+    let template = template();
+    let resources = template["resources"].as_array().expect("resources");
+    let holding = |kind: &str| {
+        let holds = |one: &&Value| one["properties"]["template"]["resources"].to_string().contains(kind);
+        resources.iter().find(holds).expect("a nested deployment")
+    };
+    let tables = holding("Microsoft.OperationalInsights/workspaces/tables");
+    assert_eq!(tables["subscriptionId"], "[variables('workspaceParts')[2]]");
+    assert_eq!(tables["resourceGroup"], "[variables('workspaceParts')[4]]");
+    let region = &tables["properties"]["template"]["outputs"]["location"]["value"];
+    assert!(
+        region.as_str().expect("an expression").contains("workspaces', parameters('workspaceName')), "),
+        "{region}"
+    );
+
+    let rule = holding("Microsoft.Insights/dataCollectionRules");
+    let given = rule["properties"]["parameters"]["location"]["value"].as_str().expect("an expression");
+    assert!(given.contains("variables('tablesDeployment')") && given.ends_with(".outputs.location.value]"), "{given}");
+    assert_eq!(rule["properties"]["template"]["resources"][0]["location"], "[parameters('location')]");
+    // A name or a whole id: both end up as an id of which the parts are taken.
+    let id = template["variables"]["workspaceId"].as_str().expect("an expression");
+    assert!(id.contains("contains(parameters('workspace'), '/')"), "{id}");
+}
