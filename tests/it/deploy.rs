@@ -152,7 +152,9 @@ async fn the_pipeline_files_of_each_host_are_valid() {
 /// function's file. Where it isn't there yet, the program says so in just these words.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_files_that_need_newer_parts_are_valid_or_say_which() {
-    let sets: [(&[&str], &str); 3] = [
+    let takeover = ["container/nordpass.toml", "container/checkpoint-takeover.toml", "container/official-table.toml"];
+    let sets: [(&[&str], &str); 4] = [
+        (&takeover, "`checkpoint`"),
         (&["kubernetes/pipeline.toml"], "`workload_identity` comes with a later version"),
         (&["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml"], "`checkpoint`"),
         (&["functions/pipeline.toml"], "can't read the pipeline file"),
@@ -160,6 +162,7 @@ async fn the_pipeline_files_that_need_newer_parts_are_valid_or_say_which() {
     let variables = [
         ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
         ("BLOB_URL", "https://account.blob.core.windows.net/"),
+        ("TAKEOVER_BLOB_URL", "https://official.blob.core.windows.net/"),
         ("INSTANCE", "one"),
     ];
     for (files, missing) in sets {

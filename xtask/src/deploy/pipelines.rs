@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::rules::environment;
+use super::rules::access::environment;
 use super::template;
 
 /// Everything that doesn't fit, in sentences. `root` is the repository.
@@ -49,15 +49,17 @@ pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
 /// The pipeline files that the template has the container run are in the image.
 fn container_files(root: &Path, template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
-    let choices = template["variables"]["pipelineFiles"].as_object().into_iter().flatten();
     let mut number = 0;
-    for path in choices.flat_map(|(_, files)| files.as_array().into_iter().flatten()).filter_map(Value::as_str) {
+    template::strings(&template["variables"]["pipelineFiles"], "", &mut |_, path| {
+        if !path.starts_with('/') {
+            return;
+        }
         number += 1;
         let there = path.strip_prefix("/etc/nordpass-sentinel/").map(|name| root.join("deploy/container").join(name));
         if !there.is_some_and(|file| file.is_file()) {
             wrong.push(format!("the template runs {path}, which isn't in deploy/container"));
         }
-    }
+    });
     if number == 0 {
         wrong.push("the template names no pipeline files for the container".to_owned());
     }
