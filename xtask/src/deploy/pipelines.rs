@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::rules::access::environment;
 use super::template;
 
+const CONTAINER_APP: &str = "Microsoft.App/containerApps";
+const FUNCTION_APP: &str = "Microsoft.Web/sites";
+
 /// Everything that doesn't fit, in sentences. `root` is the repository.
 pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("can't read {path}: {error}"));
@@ -25,8 +28,12 @@ pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
             }
             let shown = format!("deploy/{name}/{}", file.file_name().to_string_lossy());
             let set = match name.as_str() {
-                "container" => of_template(template, "Microsoft.App/containerApps"),
-                "functions" => of_template(template, "Microsoft.Web/sites"),
+                // One set of files for both hosts in Azure.
+                "container" => {
+                    let (app, function) = (of_template(template, CONTAINER_APP), of_template(template, FUNCTION_APP));
+                    app.intersection(&function).cloned().collect()
+                }
+                "functions" => of_template(template, FUNCTION_APP),
                 "compose" => words(&read("deploy/compose/compose.yaml")?, ':'),
                 "kubernetes" => words(&read("deploy/kubernetes/settings.env")?, '='),
                 "systemd" => {
@@ -42,26 +49,37 @@ pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
             }
         }
     }
-    wrong.extend(container_files(root, template));
+    wrong.extend(named_files(root, template));
+    for file in ["host.json", "nordpass-sentinel/function.json"].map(|name| root.join("deploy/functions").join(name)) {
+        // The host puts app settings in the place of their names.
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let set = of_template(template, FUNCTION_APP);
+        let names =
+            text.split('%').skip(1).step_by(2).filter(|name| is_variable(name) && !name.starts_with("FUNCTIONS_"));
+        wrong.extend(
+            names.filter(|name| !set.contains(*name)).map(|name| format!("{}: nothing sets {name}", file.display())),
+        );
+    }
     Ok(wrong)
 }
 
-/// The pipeline files that the template has the container run are in the image.
-fn container_files(root: &Path, template: &Value) -> Vec<String> {
+/// The pipeline files that the template has its hosts run are there.
+fn named_files(root: &Path, template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut number = 0;
-    template::strings(&template["variables"]["pipelineFiles"], "", &mut |_, path| {
-        if !path.starts_with('/') {
-            return;
+    for (list, folder) in [("pipelineFiles", "/etc/nordpass-sentinel/"), ("functionFiles", "")] {
+        let mut number = 0;
+        template::strings(&template["variables"][list], "", &mut |_, names| {
+            for name in names.split(',').filter(|name| name.ends_with(".toml")) {
+                number += 1;
+                let there = name.strip_prefix(folder).map(|name| root.join("deploy/container").join(name));
+                if !there.is_some_and(|file| file.is_file()) {
+                    wrong.push(format!("the template's {list}: {name} isn't in deploy/container"));
+                }
+            }
+        });
+        if number == 0 {
+            wrong.push(format!("the template's {list} name no file"));
         }
-        number += 1;
-        let there = path.strip_prefix("/etc/nordpass-sentinel/").map(|name| root.join("deploy/container").join(name));
-        if !there.is_some_and(|file| file.is_file()) {
-            wrong.push(format!("the template runs {path}, which isn't in deploy/container"));
-        }
-    });
-    if number == 0 {
-        wrong.push("the template names no pipeline files for the container".to_owned());
     }
     wrong
 }
@@ -111,7 +129,7 @@ mod tests {
         let spoilt = template().to_string().replace("\"BLOB_URL\"", "\"BLOB\"").replace("/asim.toml", "/other.toml");
         let wrong = check(&crate::root(), &serde_json::from_str(&spoilt).expect("JSON")).expect("readable");
         assert!(wrong.contains(&"deploy/container/checkpoint.toml: nothing sets BLOB_URL".to_owned()), "{wrong:?}");
-        assert!(wrong.iter().any(|words| words.contains("other.toml, which isn't in deploy/container")), "{wrong:?}");
+        assert!(wrong.iter().any(|words| words.contains("other.toml isn't in deploy/container")), "{wrong:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask package`: what the Azure template deploys, in `target/package/`, the same bytes on each run.
 //!
 //! - `nordpass-sentinel`: the program, one static file.
-//! - `function.zip`: the program and `deploy/functions/`, for Azure Functions.
+//! - `function.zip`: the program, `deploy/functions/` and the pipeline files, for Azure Functions.
 //! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
 //! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
 
@@ -49,6 +49,9 @@ fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>,
 /// The function's files; the program has the name that `host.json` calls it by.
 fn function(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     let mut entries = Entries::new();
+    // The same pipeline files as in the image: the template chooses among them for both hosts.
+    collect(&root.join(CONTAINER), "", &mut entries)?;
+    entries.retain(|path, _| path.ends_with(".toml"));
     collect(&root.join(FUNCTION), "", &mut entries)?;
     let Some(Entry::File(host)) = entries.get("host.json") else {
         return Err(format!("{FUNCTION}/host.json is missing"));

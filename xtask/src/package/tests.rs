@@ -42,7 +42,7 @@ fn the_archives_hold_the_folders_and_the_program() {
     let folder = repository(false);
     let function = function(folder.path(), b"binary").expect("packaged");
     let paths: Vec<_> = function.keys().map(String::as_str).collect();
-    assert_eq!(paths, ["handler", "host.json", "nordpass-sentinel/function.json", "pipeline.toml"]);
+    assert_eq!(paths, ["asim.toml", "handler", "host.json", "nordpass-sentinel/function.json", "pipeline.toml"]);
     assert_eq!(function["handler"], Entry::Program(b"binary".to_vec()));
     let image = image(folder.path(), b"binary").expect("packaged");
     let paths: Vec<_> = image.keys().map(String::as_str).collect();
