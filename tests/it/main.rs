@@ -5,6 +5,7 @@ mod burst;
 mod cli;
 mod credentials;
 mod dead_letters;
+mod deploy;
 mod endless;
 mod function;
 mod health;
