@@ -4,7 +4,8 @@
 //! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
 //! copy of a token that Azure has just refused. It also computes expiry with the machine's clock, which nothing here
 //! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
-//! [`Clock`](crate::handles::Clock) handle.
+//! [`Clock`](crate::handles::Clock) handle. A certificate's assertion is signed here ([`assertion`]), because the library
+//! would do it with OpenSSL; the Azure CLI is started here ([`cli`]), with bounds (ADR 0016).
 
 mod assertion;
 mod cache;
