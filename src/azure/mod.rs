@@ -6,6 +6,7 @@
 //! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
 //! [`Clock`](crate::handles::Clock) handle.
 
+pub mod blob;
 mod cache;
 mod clouds;
 mod credential;

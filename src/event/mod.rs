@@ -16,7 +16,7 @@ mod scan;
 mod text;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
-pub use chunk::{Chunk, Origin, Record};
+pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use id::{EventId, IdMap, Identifier};
 pub use parse::{
     Event, EventFields, Field, MetadataEntries, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape,

@@ -90,6 +90,7 @@ impl Transform for Asim {
                 rows.text.push(',');
             }
             let start = rows.text.len();
+            additional.mark = chunk.mark(record);
             row::write(&mut rows.text, &self.parts, place, &event, &metadata, &mut additional);
             let body = Span::new(start, rows.text.len());
             rows.records.push(Record {
