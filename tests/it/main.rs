@@ -1,5 +1,6 @@
 //! The second ring: the real program, over real sockets, against the simulators.
 
+mod azurite;
 mod burst;
 mod cli;
 mod dead_letters;
