@@ -8,6 +8,7 @@
 //! would do it with OpenSSL; the Azure CLI is started here ([`cli`]), with bounds (ADR 0016).
 
 mod assertion;
+pub mod blob;
 mod cache;
 mod cli;
 mod clouds;

@@ -1,21 +1,34 @@
 //! The checkpoint: what a source has delivered, so that a restart goes on from there.
 //!
-//! A [`Store`] is opened once for a `data_dir` and holds its lock. Each source opens its own [`SourceState`] in it,
+//! A [`Store`] is opened once for a `data_dir` and holds its lock. It keeps the states there ([`LocalStore`]), or in Azure
+//! Blob Storage, where several processes share them ([`BlobStore`]): then each source is held by a lease ([`Hold`]). Each source opens its own [`SourceState`] in it,
 //! keyed by [`SourceKey`]: one organization's broken state never touches another's. A commit is atomic and durable,
 //! and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the history.
 
+mod blob;
+mod format;
+mod hold;
 mod local;
 mod memory;
+mod settings;
+mod takeover;
+mod tasks;
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use self::blob::BlobStore;
+pub use self::hold::{Hold, Holder, Standing};
 pub use self::local::LocalStore;
 pub use self::memory::MemoryStore;
+pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
+pub use self::takeover::{Cursor, Found, Predecessor};
 use crate::event::{EventId, Origin};
+use crate::handles::Handles;
 
 /// What a state belongs to. Never the token: a token is renewed, the state stays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -83,6 +96,65 @@ pub enum CheckpointError {
         /// The operating system's error.
         source: std::io::Error,
     },
+    /// The shared storage can't be used now. Nothing of the commit counts; it can be tried again.
+    #[error("{reason}")]
+    Storage {
+        /// What is wrong, and what to do.
+        reason: String,
+        /// What the storage asks to wait.
+        wait: Option<Duration>,
+    },
+    /// Another process reads this source. When it ends, this one takes over.
+    #[error("held by another process, which reads this source; this one takes over within {} s when that one is gone", .within.as_secs())]
+    Held {
+        /// After which time at most.
+        within: Duration,
+        /// When to look again.
+        again: Duration,
+    },
+    /// Another process has taken the source over.
+    #[error("another process has taken this source over; nothing of it is committed here any more")]
+    Lost,
+}
+
+impl CheckpointError {
+    /// Whether time, or an operator, can cure it: then it is waited for, and what to do meanwhile.
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Disk { .. } => Some("; free space or repair the disk"),
+            Self::Storage { .. } | Self::Held { .. } => Some(""),
+            Self::Locked { .. } | Self::Unusable { .. } | Self::Lost => None,
+        }
+    }
+
+    /// When to try again, where that isn't the back-off's to decide.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Storage { wait, .. } => *wait,
+            Self::Held { again, .. } => Some(*again),
+            _ => None,
+        }
+    }
+}
+
+/// Opens the store that a pipeline set names, and takes the `data_dir`'s lock.
+pub async fn open(
+    settings: &CheckpointSettings,
+    data_dir: &Path,
+    handles: &Handles,
+) -> Result<Arc<dyn Store>, CheckpointError> {
+    match settings {
+        CheckpointSettings::Local => LocalStore::open(handles.clone(), data_dir).await,
+        CheckpointSettings::AzureBlob(settings) => BlobStore::open(handles.clone(), settings, data_dir).await,
+    }
+}
+
+/// For `validate --connect`: tries the storage, and says what works.
+pub async fn probe(settings: &CheckpointSettings, handles: &Handles) -> Option<Result<String, String>> {
+    match settings {
+        CheckpointSettings::Local => None,
+        CheckpointSettings::AzureBlob(settings) => Some(blob::probe(settings, handles).await),
+    }
 }
 
 /// The state of one source, open.
@@ -98,6 +170,10 @@ pub trait SourceState: Send + Sync {
     /// Makes a step durable. Atomic: after a crash either all of it counts or nothing. After an error the same step
     /// can be committed again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>>;
+    /// Whether the source may be read by this process.
+    fn hold(&self) -> Hold {
+        Hold::always()
+    }
 }
 
 /// The states of a `data_dir`.
@@ -107,4 +183,13 @@ pub trait Store: Send + Sync {
     /// Whether a chunk of this or an earlier run is committed. For sinks that keep files: called while they open,
     /// before any source runs. A source or run that the store doesn't know (any more) counts as committed.
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>>;
+    /// What the official connector has left for this source, where the pipeline file says that it is to be taken over.
+    fn predecessor<'a>(&'a self, source: &'a str) -> BoxFuture<'a, Result<Option<Predecessor>, CheckpointError>> {
+        let _ = source;
+        Box::pin(async { Ok(None) })
+    }
+    /// Gives back what other processes wait for, once nothing runs any more.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }

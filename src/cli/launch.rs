@@ -10,7 +10,7 @@ use super::FAILED;
 use super::console::Console;
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
-use crate::checkpoint::{CheckpointError, LocalStore, Store};
+use crate::checkpoint::{self, CheckpointError, CheckpointSettings, Store};
 use crate::config::{Config, format_duration};
 use crate::handles::Handles;
 use crate::telemetry::{Telemetry, api};
@@ -31,9 +31,13 @@ impl Refusal {
     }
 }
 
-/// Opens the state in `data_dir`, and keeps other processes out of it.
-pub(super) async fn open_state(handles: &Handles, data_dir: &Path) -> Result<Arc<dyn Store>, Refusal> {
-    match LocalStore::open(handles.clone(), data_dir).await {
+/// Opens the state, and keeps other processes out of `data_dir`.
+pub(super) async fn open_state(
+    handles: &Handles,
+    settings: &CheckpointSettings,
+    data_dir: &Path,
+) -> Result<Arc<dyn Store>, Refusal> {
+    match checkpoint::open(settings, data_dir, handles).await {
         Ok(store) => Ok(store),
         Err(error) => {
             let hint = match &error {
@@ -41,6 +45,9 @@ pub(super) async fn open_state(handles: &Handles, data_dir: &Path) -> Result<Arc
                 CheckpointError::Unusable { .. } => "nothing was changed; keep the folder and see the guide on state",
                 CheckpointError::Disk { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                     "mount this folder so that it can be written to, or set `data_dir` to another one"
+                }
+                CheckpointError::Storage { .. } | CheckpointError::Held { .. } | CheckpointError::Lost => {
+                    "check the [checkpoint] table"
                 }
                 CheckpointError::Disk { .. } => "check that this user may write there and that the disk has room",
             };

@@ -40,6 +40,6 @@ pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitC
 
 async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
     let handles = Handles::system();
-    let store = open_state(&handles, &config.data_dir).await?;
+    let store = open_state(&handles, &config.checkpoint, &config.data_dir).await?;
     launch(config, args.once, args.timeout, handles, store, &Telemetry::new()).await
 }

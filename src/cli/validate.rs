@@ -7,6 +7,7 @@ use futures::future::join_all;
 
 use super::FAILED;
 use super::console::Console;
+use crate::checkpoint;
 use crate::config::{Config, Environment};
 use crate::handles::Handles;
 use crate::telemetry::ComponentKind;
@@ -59,9 +60,18 @@ async fn connect(config: &Config, console: Console) -> bool {
         .sinks
         .iter()
         .map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&handles).await) });
-    let (mut results, sinks) = futures::future::join(join_all(sources), join_all(sinks)).await;
+    let checkpoint = checkpoint::probe(&config.checkpoint, &handles);
+    let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
     let mut good = true;
+    match checkpoint {
+        None => {}
+        Some(Ok(words)) => console.note(&format!("checkpoint: {words}")),
+        Some(Err(reason)) => {
+            good = false;
+            console.error(format!("checkpoint: {reason}"), None);
+        }
+    }
     for (kind, name, result) in results {
         match result {
             Ok(words) => console.note(&format!("{} {name}: {words}", kind.as_str())),

@@ -10,6 +10,7 @@ use super::report::{Report, Spot};
 use super::section::Section;
 use super::value::{Check, Checked, quote, shown_key};
 use super::{ComponentType, Field, Kind, Presence};
+use crate::checkpoint::{self, CheckpointSettings};
 use crate::telemetry::ComponentKind;
 
 /// Longer names make file names and metrics unreadable.
@@ -22,6 +23,12 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         kind: Kind::Text,
         presence: Presence::Default("./data"),
         doc: "Folder for checkpoints and dead letters. One process at a time: a lock guards it.",
+    },
+    Field {
+        name: "checkpoint",
+        kind: Kind::Table(checkpoint::FIELDS),
+        presence: Presence::Optional,
+        doc: "Where the sources' states are kept. In `data_dir` when absent.",
     },
     Field {
         name: "api",
@@ -74,6 +81,8 @@ pub(super) fn common_fields(kind: ComponentKind) -> &'static [&'static Field] {
 pub(super) struct Draft {
     pub data_dir: Option<PathBuf>,
     pub api_listen: Option<SocketAddr>,
+    /// The checkpoint's settings, and its table for errors about them.
+    pub checkpoint: Option<(CheckpointSettings, Section)>,
     pub components: Vec<Component>,
 }
 
@@ -141,6 +150,16 @@ impl Draft {
                     "`data_dir` stands in two files",
                     "keep one of them: it holds for the whole set",
                 );
+            }
+        }
+        if section.has("checkpoint") {
+            let mut table = section.table("checkpoint");
+            if self.checkpoint.is_some() {
+                let hint = "keep one of them: it holds for the whole set";
+                table.error("kind", "`[checkpoint]` stands in two files", hint);
+            } else {
+                let settings = CheckpointSettings::read(&mut table);
+                self.checkpoint = Some((settings, table));
             }
         }
         if section.has("api") {

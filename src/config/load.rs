@@ -10,6 +10,7 @@ use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::report::{Report, Spot};
 use super::{Config, Environment, SinkConfig, SourceConfig, TransformConfig};
+use crate::sources::nordpass;
 use crate::telemetry::ComponentKind;
 use crate::{sinks, sources, transforms};
 
@@ -26,6 +27,7 @@ pub fn load(
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
+    check_takeover(&mut draft);
     let found = report.found();
     match graph {
         Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
@@ -103,6 +105,33 @@ fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
     components.map(|component| read_component(component, &mut claims, report)).collect()
 }
 
+/// The official connector's cursor belongs to one organization: exactly one source can go on from it.
+fn check_takeover(draft: &mut Draft) {
+    let Some((settings, table)) = &mut draft.checkpoint else { return };
+    let Some(takeover) = settings.takeover() else { return };
+    let sources: Vec<&str> = draft
+        .components
+        .iter()
+        .filter(|component| component.typed.as_ref().is_some_and(|(found, _)| found.name == nordpass::TYPE.name))
+        .map(|component| component.name.as_str())
+        .collect();
+    let mut table = table.table("takeover");
+    match &takeover.source {
+        Some(source) if !sources.contains(&source.as_str()) => {
+            let hint = format!(
+                "the sources of this type are {}",
+                if sources.is_empty() { "none".into() } else { sources.join(", ") }
+            );
+            table.error("source", format!("no source of type `nordpass` is called `{source}`"), hint);
+        }
+        None if sources.len() != 1 => {
+            let message = format!("with {} sources of type `nordpass`, `takeover` needs `source`", sources.len());
+            table.error("source", message, "name the one that reads what the official connector read");
+        }
+        _ => {}
+    }
+}
+
 fn read_component(
     component: &mut Component,
     claims: &mut HashMap<String, String>,
@@ -145,6 +174,7 @@ fn read_component(
 fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config {
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+        checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
         api_listen: draft.api_listen,
         sources: Vec::new(),
         transforms: Vec::new(),

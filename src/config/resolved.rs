@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::checkpoint::CheckpointSettings;
 use crate::{sinks, sources, transforms};
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -11,6 +12,8 @@ use crate::{sinks, sources, transforms};
 pub struct Config {
     /// Checkpoints and dead letters.
     pub data_dir: PathBuf,
+    /// Where the sources' states are kept.
+    pub checkpoint: CheckpointSettings,
     /// Where `/health`, `/ready`, `/metrics` and the status page are served; off when absent.
     pub api_listen: Option<SocketAddr>,
     /// The sources, in the order of the files.

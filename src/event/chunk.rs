@@ -16,6 +16,26 @@ pub struct Origin {
     pub sequence: u64,
 }
 
+/// Which events another connector may have delivered before this one took over from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Takeover {
+    /// Events up to and with this second had probably been delivered.
+    pub cursor: i64,
+    /// Later ones up to this second (not included) may have been, in runs that failed in the end.
+    pub until: i64,
+}
+
+impl Takeover {
+    /// The mark of an event of this time, as it stands in rows; none where it was surely not delivered before.
+    pub fn mark(self, time: i64) -> Option<&'static str> {
+        match time {
+            time if time <= self.cursor => Some("likely"),
+            time if time < self.until => Some("possible"),
+            _ => None,
+        }
+    }
+}
+
 /// One record: a raw event, or a row that a transform made of one. One JSON object in the chunk's text.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -40,6 +60,8 @@ pub struct Chunk {
     pub events: Option<Arc<[EventFields]>>,
     /// Where it came from.
     pub origin: Origin,
+    /// Which of its events another connector may have delivered before; rows of such events are marked.
+    pub takeover: Option<Takeover>,
     /// Call [`Acknowledgement::delivered`] when this chunk's records are safe.
     pub acknowledgement: Acknowledgement,
 }
@@ -56,14 +78,23 @@ impl Chunk {
     ) -> (Self, Receipt) {
         debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
         let (acknowledgement, receipt) = share.map_or_else(Acknowledgement::new, Acknowledgement::holding);
-        (Self { text, records: records.into(), events: Some(events.into()), origin, acknowledgement }, receipt)
+        let chunk = Self {
+            text,
+            records: records.into(),
+            events: Some(events.into()),
+            origin,
+            takeover: None,
+            acknowledgement,
+        };
+        (chunk, receipt)
     }
 
     /// A chunk of rows made of this one. It carries a clone of the acknowledgement: the transform still has to call
     /// `delivered` on the original once all its outputs are made.
     pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
         let acknowledgement = self.acknowledgement.derive(text.len());
-        Self { text: text.into(), records: records.into(), events: None, origin: self.origin.clone(), acknowledgement }
+        let (origin, takeover) = (self.origin.clone(), self.takeover);
+        Self { text: text.into(), records: records.into(), events: None, origin, takeover, acknowledgement }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.
@@ -80,8 +111,14 @@ impl Chunk {
             records: self.records.clone(),
             events: self.events.clone(),
             origin: self.origin.clone(),
+            takeover: self.takeover,
             acknowledgement: Acknowledgement::detached(),
         }
+    }
+
+    /// The mark of a record that another connector may have delivered before.
+    pub fn mark(&self, record: &Record) -> Option<&'static str> {
+        self.takeover.and_then(|takeover| takeover.mark(record.time))
     }
 
     /// A record's JSON text.

@@ -17,7 +17,7 @@ mod scan;
 mod text;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
-pub use chunk::{Chunk, Origin, Record};
+pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use entries::{MetadataEntries, Noted};
 pub use id::{EventId, IdSet, Identifier};
 pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape};

@@ -1,4 +1,4 @@
-//! Simulators of both ends: the NordPass API, Entra ID and the Logs Ingestion API.
+//! Simulators of both ends: the NordPass API, Entra ID and the Logs Ingestion API; and of Azure Blob Storage beside them.
 //!
 //! They run the demo, the tests and users' load tests. They share the catalogue's data file with the product and import
 //! nothing from sources, transforms, sinks, the checkpoint or the event ids: they would agree with our mistakes
@@ -9,6 +9,7 @@
 //! request log in front of it. Gates are used two ways: by [`network`], wholly in this process and repeatable for a
 //! seed, and by [`server`], on loopback sockets with real TLS and real resets. [`Simulation`] holds one of each.
 
+pub mod blob;
 mod dice;
 pub mod entra;
 mod event;

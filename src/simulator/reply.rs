@@ -17,11 +17,13 @@ pub enum Endpoint {
     Identity,
     /// The Logs Ingestion API.
     Ingestion,
+    /// Azure Blob Storage.
+    Blob,
 }
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Nordpass, Self::Entra, Self::Identity, Self::Ingestion];
+    pub const ALL: [Self; 5] = [Self::Nordpass, Self::Entra, Self::Identity, Self::Ingestion, Self::Blob];
 
     /// The word in a faults file.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Endpoint {
             Self::Entra => "entra",
             Self::Identity => "identity",
             Self::Ingestion => "ingestion",
+            Self::Blob => "blob",
         }
     }
 }

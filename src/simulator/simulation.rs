@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::blob::BlobAccount;
 use super::entra::{self, Entra, Tokens};
 use super::event::SimulatedEvent;
 use super::faults::{Faults, Plan};
@@ -39,6 +40,7 @@ pub struct Simulation {
     nordpass: Arc<NordPass>,
     entra: Arc<Entra>,
     ingestion: Arc<Ingestion>,
+    blobs: Arc<BlobAccount>,
     faults: Arc<Faults>,
     log: RequestLog,
 }
@@ -72,6 +74,8 @@ impl Simulation {
     pub const NORDPASS_URL: &str = "https://api-activities.eu.nordpass.com/activities/query";
     /// The URL of the Logs Ingestion API on [`Self::network`].
     pub const INGESTION_URL: &str = "https://nordpass-5kyl.westeurope-1.ingest.monitor.azure.com";
+    /// The blob endpoint of the storage account on [`Self::network`].
+    pub const BLOB_URL: &str = "https://nordpass5kyl.blob.core.windows.net";
     /// The App Service identity endpoint on [`Self::network`].
     pub const IDENTITY_URL: &str = "http://127.0.0.1:41741/msi/token";
 
@@ -81,7 +85,8 @@ impl Simulation {
         Self {
             nordpass: Arc::new(NordPass::new(options.nordpass, options.events)),
             entra: Arc::new(Entra::new(options.entra, tokens.clone())),
-            ingestion: Arc::new(Ingestion::new(options.ingestion, tokens)),
+            ingestion: Arc::new(Ingestion::new(options.ingestion, tokens.clone())),
+            blobs: Arc::new(BlobAccount::new(tokens)),
             faults: Arc::new(Faults::new(options.faults, now)),
             log: RequestLog::default(),
         }
@@ -100,6 +105,11 @@ impl Simulation {
     /// The Logs Ingestion API.
     pub fn ingestion(&self) -> &Arc<Ingestion> {
         &self.ingestion
+    }
+
+    /// The storage account.
+    pub fn blobs(&self) -> &Arc<BlobAccount> {
+        &self.blobs
     }
 
     /// The faults of all three.
@@ -127,6 +137,11 @@ impl Simulation {
         self.gate(self.ingestion.clone())
     }
 
+    /// The storage account with its faults.
+    pub fn blob_gate(&self) -> Gate {
+        self.gate(self.blobs.clone())
+    }
+
     /// A service of one's own with the faults and the log of these simulators, such as one that keeps a book.
     pub fn gate(&self, service: Arc<dyn Service>) -> Gate {
         Gate::new(service, self.faults.clone(), self.entra.tokens().clone(), self.log.clone())
@@ -136,7 +151,8 @@ impl Simulation {
     pub fn network(&self, clock: Arc<dyn Clock>, seed: u64) -> SimulatedNetwork {
         let mut network = SimulatedNetwork::new(clock, seed)
             .route("api-activities.eu.nordpass.com", self.nordpass_gate())
-            .route("nordpass-5kyl.westeurope-1.ingest.monitor.azure.com", self.ingestion_gate());
+            .route("nordpass-5kyl.westeurope-1.ingest.monitor.azure.com", self.ingestion_gate())
+            .route("nordpass5kyl.blob.core.windows.net", self.blob_gate());
         for host in ["login.microsoftonline.com", "169.254.169.254", "127.0.0.1:41741"] {
             network = network.route(host, self.entra_gate());
         }

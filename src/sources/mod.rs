@@ -7,6 +7,7 @@ pub mod generate;
 pub mod health;
 mod in_flight;
 pub mod nordpass;
+mod patience;
 pub mod recording;
 pub mod replay;
 pub mod stdin;

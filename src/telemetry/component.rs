@@ -343,6 +343,11 @@ impl Component {
         self.works_again(since);
     }
 
+    /// No part holds the component up any more: what they belonged to is gone, and begins anew.
+    pub fn begins_anew(&self) {
+        self.states().held_up.clear();
+    }
+
     fn states(&self) -> MutexGuard<'_, States> {
         self.inner.states.lock().unwrap_or_else(PoisonError::into_inner)
     }

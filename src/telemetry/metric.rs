@@ -63,6 +63,7 @@ registry! {
     GAP_FROM: Gauge, "sentinel_gap_from_timestamp_seconds", None, "Where the latest gap begins, in Unix time.";
     GAP_TO: Gauge, "sentinel_gap_to_timestamp_seconds", None, "Where the latest gap ends, in Unix time.";
     COMMITS: Counter, "sentinel_commits_total", None, "Commits to the checkpoint.";
+    LEASE_HELD: Gauge, "sentinel_lease_held", None, "With a shared checkpoint: 1 while this process has the source, 0 while it waits for another one that has it.";
     QUEUE_FILL: Gauge, "sentinel_queue_chunks", None, "Chunks that wait in front of a component.";
     WAITING: Gauge, "sentinel_waiting", None, "1 while the component waits for something outside, else 0.";
 }

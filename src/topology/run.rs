@@ -69,14 +69,21 @@ pub async fn run(
 ) -> RunReport {
     telemetry.set_clock(handles.clock.clone());
     let (signal, inner) = ShutdownSignal::new();
-    let base = Base { data_dir: config.data_dir.clone(), handles, store, shutdown: inner, once: options.once };
+    let base =
+        Base { data_dir: config.data_dir.clone(), handles, store: store.clone(), shutdown: inner, once: options.once };
     let mut running = Running::default();
     if let Err(failure) = build(config, &base, &telemetry, &mut running).await {
         running.report.failures.push(failure);
         return running.report;
     }
-    running.supervise(&signal, &shutdown, options.drain).await
+    let report = running.supervise(&signal, &shutdown, options.drain).await;
+    // Best effort, and not for long: what isn't given back ends by itself.
+    let _ = tokio::time::timeout(GIVING_BACK, store.close()).await;
+    report
 }
+
+/// How long giving leases back may take.
+const GIVING_BACK: Duration = Duration::from_secs(3);
 
 /// The pause between the starts of two sources: hundreds of them must not all connect in the same moment.
 const STAGGER: Duration = Duration::from_millis(20);

@@ -4,8 +4,8 @@
 //! workbook keep working; and `event_id` and `event_time`, which it doesn't have. MSP staff replace the user, as there.
 //!
 //! The official connector drops what it has no column for. Here it is kept in one further entry of `metadata`,
-//! `connector`: the member whom MSP staff replaced, fields that are new, a timestamp that can't be used. An event
-//! without any of these, which is nearly every event, has its metadata as it came.
+//! `connector`: the member whom MSP staff replaced, fields that are new, a timestamp that can't be used; and the mark of an
+//! event that the official connector may have delivered before this one took over. An event without any of these, which is nearly every event, has its metadata as it came.
 
 use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
@@ -63,7 +63,7 @@ impl Transform for EventLog {
                 text.push(',');
             }
             let start = text.len();
-            write(&mut Out::new(&mut text, event.body()), &event, &metadata);
+            write(&mut Out::new(&mut text, event.body()), &event, &metadata, chunk.mark(record));
             let body = Span::new(start, text.len());
             records.push(Record { id: record.id, time: record.time, organization: record.organization.clone(), body });
         }
@@ -76,7 +76,7 @@ impl Transform for EventLog {
     }
 }
 
-fn write(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>) {
+fn write(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>, mark: Option<&str>) {
     let fields = event.fields;
     let time = json::time(event.record.time);
     let time = json::ascii(&time);
@@ -101,11 +101,11 @@ fn write(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>) {
     optional(r#","user_uuid":""#, or(msp.uuid, uuid));
     optional(r#","user_email":""#, or(msp.email, email));
     let replaced = (!uuid.is_empty() && !msp.uuid.is_empty()) || (!email.is_empty() && !msp.email.is_empty());
-    write_metadata(out, event, metadata, replaced);
+    write_metadata(out, event, metadata, replaced, mark);
     out.push_str("}");
 }
 
-fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>, replaced: bool) {
+fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>, replaced: bool, mark: Option<&str>) {
     let fields = event.fields;
     let there = !matches!(fields.metadata.shape, Shape::Missing | Shape::Null);
     let raw = event.json_of(&fields.metadata);
@@ -114,7 +114,7 @@ fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>,
         || fields.user_email.shape == Shape::Other;
     let odd_time = fields.timestamp.shape != Shape::Missing
         && event_time(event.text, &fields.timestamp) != Some((event.record.time, true));
-    if !replaced && !odd_user && !odd_time && fields.unknown.is_empty() {
+    if !replaced && !odd_user && !odd_time && fields.unknown.is_empty() && mark.is_none() {
         if there {
             out.push_str(r#","metadata":"#);
             out.value(raw);
@@ -154,6 +154,9 @@ fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>,
         part("user_uuid", event.json_of(&fields.user_uuid));
         part("user_email", event.json_of(&fields.user_email));
     }
+    if let Some(mark) = mark {
+        part("delivered_before", &format!("\"{mark}\""));
+    }
     if odd_time {
         part("timestamp", event.json_of(&fields.timestamp));
     }
@@ -184,6 +187,7 @@ mod tests {
     use super::super::asim::generator::{Generator, chunk};
     use super::*;
     use crate::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};
+    use crate::event::Takeover;
 
     fn rows(events: &[String]) -> Vec<Map<String, Value>> {
         let mut out = Vec::new();
@@ -250,6 +254,29 @@ mod tests {
         );
         let row = self::row(r#"{"type":"a","action":"b","timestamp":5,"new":1,"metadata":"text"}"#);
         assert_eq!(row["metadata"], json!({"metadata": "text", "connector": {"fields": [{"new": 1}]}}));
+    }
+
+    #[test]
+    fn what_the_official_connector_may_have_delivered_is_marked() {
+        let event = |time| format!(r#"{{"type":"a","action":"b","timestamp":{time},"metadata":{{"x":1}}}}"#);
+        let mut chunk = chunk(&[event(5), event(6), event(7)]);
+        chunk.takeover = Some(Takeover { cursor: 5, until: 7 });
+        let mut out = Vec::new();
+        build(Settings {}, Component::detached()).transform(chunk, &mut out);
+        let rows = &out[0].1;
+        let metadata: Vec<Value> = rows
+            .records
+            .iter()
+            .map(|record| serde_json::from_str::<Value>(rows.body(record)).expect("a row")["metadata"].clone())
+            .collect();
+        assert_eq!(
+            metadata,
+            [
+                json!({"x": 1, "connector": {"delivered_before": "likely"}}),
+                json!({"x": 1, "connector": {"delivered_before": "possible"}}),
+                json!({"x": 1}),
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The process: what `run` does with a pipeline file, on handles of the test's.
 
-use nordpass_sentinel::checkpoint::LocalStore;
+use nordpass_sentinel::checkpoint;
 use nordpass_sentinel::config::{self, Environment};
 use nordpass_sentinel::handles::Handles;
 use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
@@ -19,7 +19,7 @@ pub async fn process(
         Ok(loaded) => loaded,
         Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
     };
-    let store = match LocalStore::open(handles.clone(), &config.data_dir).await {
+    let store = match checkpoint::open(&config.checkpoint, &config.data_dir, &handles).await {
         Ok(store) => store,
         Err(error) => {
             let error = ComponentError::new(error.to_string());

@@ -1,10 +1,14 @@
 //! Every file in `pipelines/` runs, as it stands in the repository.
 
-use nordpass_sentinel::handles::SystemDisk;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use nordpass_sentinel::handles::{SystemClock, SystemDisk};
 use nordpass_sentinel::simulator::SimulationOptions;
 use nordpass_sentinel::simulator::judge::{Received, received_in_files};
+use nordpass_sentinel::simulator::server::{Server, ServerOptions};
 
-use crate::support::{World, history, output, program, repository, said};
+use crate::support::{World, history, now, output, program, repository, said};
 
 async fn world() -> World {
     World::new(SimulationOptions { events: history(5, 2_000), ..SimulationOptions::default() }).await
@@ -46,6 +50,46 @@ async fn drop_in_needs_only_the_official_connectors_variables_and_a_managed_iden
     run(&world, "drop-in.toml").await;
     assert_all_delivered(&world, "drop-in.toml");
     assert_eq!(world.simulation.verdict().rows["NordPassEventLogs_CL"], 2_000);
+}
+
+/// The storage account is the simulated one, with the official connector's cursor in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
+    let world = world().await;
+    let blobs = ServerOptions::default();
+    let blobs = Server::start(world.simulation.blob_gate(), Arc::new(SystemClock), blobs).await.expect("listens");
+    // An hour after the beginning of the history, which is seven days long: the overlap is ten minutes.
+    let cursor = now() - 6 * 86_400;
+    let written = Timestamp::from_second(cursor).expect("a time");
+    let (container, blob) = ("nordpass-function-container", "nordpass-activities-cursor");
+    world.simulation.blobs().put(container, blob, &cursor.to_be_bytes(), written);
+    let path = repository("pipelines/shared-checkpoint.toml");
+    let run = || {
+        let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"]);
+        command.env("CHECKPOINT_ENDPOINT", blobs.url());
+        output(command)
+    };
+    let end = run().await;
+    assert!(end.status.success(), "{}", said(&end));
+    let log = String::from_utf8_lossy(&end.stderr).into_owned();
+    assert!(log.contains("taking over: the official connector's cursor at nordpass-function-container"), "{log}");
+    let verdict = world.simulation.verdict();
+    assert_eq!((verdict.events_lost, verdict.events_duplicated), (0, 0), "{verdict:?}");
+    assert!(verdict.events_delivered > 1_000 && verdict.events_delivered < 2_000, "{verdict:?}");
+    let names = world.simulation.blobs().names("nordpass-sentinel");
+    assert!(names.iter().any(|name| name.ends_with("/state")), "{names:?}");
+    // A second run finds its state, and the lease given back.
+    let end = run().await;
+    assert!(end.status.success(), "{}", said(&end));
+    let again = world.simulation.verdict();
+    assert_eq!((again.events_delivered, again.events_duplicated), (verdict.events_delivered, 0), "{again:?}");
+    assert_eq!(world.simulation.blobs().content(container, blob), Some(cursor.to_be_bytes().to_vec()));
+    // And `validate --connect` says what it would find.
+    let mut command = world.command(&["validate", "--connect", path.to_str().expect("a path")]);
+    command.env("CHECKPOINT_ENDPOINT", blobs.url());
+    world.simulation.blobs().set_forbidden(true);
+    let end = output(command).await;
+    assert!(!end.status.success() && said(&end).contains("Storage Blob Data Contributor"), "{}", said(&end));
 }
 
 /// The two files for Azure proper name no authority, so their client secret would be asked for at Microsoft's own

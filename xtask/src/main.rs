@@ -25,7 +25,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|instructions …] | cargo xtask docs [--check] | cargo xtask package \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|instructions …] | cargo xtask docs [--check] | cargo xtask package \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";

@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("deploy", deploy::check),
     ("deny", deny),
     ("clients", clients::check),
+    ("azurite", azurite),
     ("instructions", instructions::step),
 ];
 
@@ -53,6 +54,14 @@ pub fn run(names: &[&str]) -> Result<(), String> {
 /// The cargo that runs this.
 pub fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The shared checkpoint on Azurite: the same tests are ignored where nobody says where it is.
+fn azurite() -> Result<(), String> {
+    let script = tools::azurite()?;
+    let mut test = cargo();
+    test.args(["test", "--locked", "--test", "it", "--", "--ignored", "azurite::"]);
+    process::run(test.env("AZURITE", script))
 }
 
 /// Licences, bans and sources. The advisory database can't be fetched everywhere, so that check runs in the public

@@ -9,6 +9,8 @@ use crate::steps::cargo;
 
 const CARGO_DENY: &str = "0.20.2";
 
+const AZURITE: &str = "3.35.0";
+
 /// A tool's folder, and whether it already holds what `stamp` says.
 fn folder(tool: &str, stamp: &str) -> Result<(PathBuf, bool), String> {
     let dir = crate::root().join("target/tools").join(tool);
@@ -108,6 +110,24 @@ pub fn node() -> Result<PathBuf, String> {
         stamp(&dir, &wanted)?;
     }
     Ok(dir)
+}
+
+/// Azurite's blob service, Microsoft's own stand-in for Azure Storage: the script that node runs.
+pub fn azurite() -> Result<PathBuf, String> {
+    let (dir, ready) = folder("azurite", AZURITE)?;
+    let script = dir.join("node_modules/azurite/dist/src/blob/main.js");
+    if !ready || !script.exists() {
+        if !works("npm") {
+            return Err("npm is missing, so Azurite can't be installed\nhint: install Node.js with npm".to_owned());
+        }
+        println!("installing Azurite {AZURITE} (once, about half a minute)");
+        let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"];
+        let mut install = Command::new("npm");
+        install.args(npm).arg("--prefix").arg(&dir).arg(format!("azurite@{AZURITE}"));
+        run(&mut install)?;
+        stamp(&dir, AZURITE)?;
+    }
+    Ok(script)
 }
 
 fn read(path: &str) -> Result<String, String> {

@@ -13,15 +13,8 @@
 //! when a source is opened, when it grows over 256 KiB, and after a write that failed. So a torn tail is never built
 //! upon, and after a failed sync nothing relies on a page cache that may show what the device doesn't have.
 
-mod bytes;
-mod frame;
-mod ids;
-mod intervals;
 mod load;
-mod recent;
-mod snapshot;
 mod source;
-mod tasks;
 mod write;
 
 #[cfg(test)]
@@ -36,10 +29,11 @@ use futures::future::BoxFuture;
 
 use self::load::Loaded;
 use self::source::{LocalSource, OpenSource};
-use self::tasks::Tasks;
+use super::format::{frame, ids, intervals, known, recent, snapshot};
+use super::tasks::Tasks;
 use super::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;
-use crate::handles::{DiskLock, Handles};
+use crate::handles::{Disk, DiskLock, Handles};
 
 /// The states of a `data_dir` on this machine's disk. See the module's text.
 pub struct LocalStore {
@@ -70,13 +64,7 @@ enum Slot {
 impl LocalStore {
     /// Makes the folder and takes its lock.
     pub async fn open(handles: Handles, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
-        let disk = handles.disk.clone();
-        disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
-        let lock = data_dir.join("lock");
-        let lock = disk.lock(&lock).await.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => CheckpointError::Locked { dir: data_dir.to_owned() },
-            _ => disk_error(&lock)(error),
-        })?;
+        let lock = lock(handles.disk.as_ref(), data_dir).await?;
         let dir = data_dir.to_owned();
         let folder = Folder { handles, dir, slots: Mutex::default(), _lock: lock };
         Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
@@ -142,6 +130,16 @@ impl Store for LocalStore {
             Ok(run.is_none_or(|chunks| chunks.contains(origin.sequence)))
         })
     }
+}
+
+/// Makes the folder and takes its lock: one process at a time may use it.
+pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
+    disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
+    let lock = data_dir.join("lock");
+    disk.lock(&lock).await.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => CheckpointError::Locked { dir: data_dir.to_owned() },
+        _ => disk_error(&lock)(error),
+    })
 }
 
 /// The error for a state that can't be used, with what to do.

@@ -6,27 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
-use super::ids::{self, Bucket};
+use super::ids::{self, Bucket, Stored};
+use super::known::{self, DOCUMENT_BYTES, batches};
 use super::load::{self, Loaded, ids_dir};
-use super::recent::{KEPT_IDS, Recent};
+use super::recent::Recent;
 use super::snapshot::{Run, Snapshot};
-use super::tasks::Tasks;
 use super::write::Files;
-use super::{Folder, disk_error};
+use super::{Folder, disk_error, unusable};
+use crate::checkpoint::tasks::Tasks;
 use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
+use crate::handles::Disk;
 
-/// The longest document that a source may commit.
-const DOCUMENT_BYTES: usize = 3_500;
-
-/// The most day files that a state lists; ids of further days go to the other file. A source that forgets what is
-/// older than 90 days never has as many.
-const MOST_DAYS: usize = 128;
-
-/// A query that ends this close to now, in seconds, is the poll of the latest moments: what it reads stays in memory.
-const LATEST: i64 = 600;
-
-/// How much further back than the last such query ids stay in memory, in seconds.
-const SLACK: i64 = 3_600;
+/// How much of a file of ids is read ahead.
+const READ_BYTES: usize = 16 << 10;
 
 /// A source's state on disk.
 pub(super) struct LocalSource {
@@ -99,7 +91,7 @@ impl LocalSource {
         if commit.document.is_some() {
             next.document.clone_from(&commit.document);
         }
-        let batches = batches(&commit.ids, &next);
+        let batches = batches(&commit.ids, next.days.len(), |day| next.days.contains_key(&day));
         if let Some(time) = commit.forget_before {
             next.days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
         }
@@ -130,52 +122,36 @@ impl LocalSource {
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
-        let mut found = Vec::new();
-        if range.is_empty() {
-            return Ok(found);
-        }
         let now = self.folder.handles.clock.now_seconds();
         let mut committed = self.committed.lock().await;
         let Committed { snapshot, recent, .. } = &mut *committed;
+        let disk = self.folder.handles.disk.as_ref();
+        let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
+        let pieces = days.chain([(Bucket::Other, snapshot.other)]).map(|(bucket, len)| {
+            let path = ids_dir(&self.dir).join(bucket.file_name());
+            (bucket, Box::new(IdFile { disk, path }) as Box<dyn Stored>, len)
+        });
+        known::read(recent, range, now, pieces.collect()).await
+    }
+}
 
-        if range.start < recent.from() {
-            // Read on to where the memory begins when that is worth keeping. What is read beyond the query's own
-            // range is bounded; if it is more, it isn't kept.
-            let keep = range.end >= recent.from() || range.end >= now.saturating_sub(LATEST);
-            let until = if keep { recent.from() } else { range.end };
-            let mut beyond = Vec::new();
-            let mut fits = true;
-            let unread = range.start..until;
-            let disk = self.folder.handles.disk.as_ref();
-            let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
-            for (bucket, len) in days.chain([(Bucket::Other, snapshot.other)]) {
-                if len == 0 || !bucket.meets(&unread) {
-                    continue;
-                }
-                let path = ids_dir(&self.dir).join(bucket.file_name());
-                let mut take = |known: KnownId| {
-                    if known.time < range.end {
-                        found.push(known);
-                    } else if beyond.len() < KEPT_IDS {
-                        beyond.push(known);
-                    } else {
-                        fits = false;
-                    }
-                };
-                ids::read(disk, &path, bucket, len, &unread, &mut take).await?;
-            }
-            recent.read(&(until.max(range.start)..range.end), |known| found.push(known));
-            if keep && fits && found.len() <= KEPT_IDS {
-                beyond.extend(found.iter().filter(|known| known.time < until));
-                recent.extend_down(range.start, beyond);
-            }
-        } else {
-            recent.read(&range, |known| found.push(known));
-        }
-        if range.end >= now.saturating_sub(LATEST) {
-            recent.forget_before(range.start.saturating_sub(SLACK));
-        }
-        Ok(found)
+/// A file of ids.
+struct IdFile<'a> {
+    disk: &'a dyn Disk,
+    path: PathBuf,
+}
+
+impl Stored for IdFile<'_> {
+    fn read_at(&self, at: u64, len: usize) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>> {
+        Box::pin(async move { self.disk.read_at(&self.path, at, len).await.map_err(disk_error(&self.path)) })
+    }
+
+    fn ahead(&self) -> usize {
+        READ_BYTES
+    }
+
+    fn damaged(&self, at: u64) -> CheckpointError {
+        unusable(&self.path, format!("the known ids are damaged at byte {at}"))
     }
 }
 
@@ -184,27 +160,6 @@ fn len_of(snapshot: &Snapshot, bucket: Bucket) -> u64 {
         Bucket::Day(day) => snapshot.days.get(&day).copied().unwrap_or(0),
         Bucket::Other => snapshot.other,
     }
-}
-
-/// The ids (sorted by time) by the file they go to.
-fn batches(ids: &[KnownId], snapshot: &Snapshot) -> Vec<(Bucket, Vec<KnownId>)> {
-    let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
-    let mut other = Vec::new();
-    let mut room = MOST_DAYS.saturating_sub(snapshot.days.len());
-    for ids in ids.chunk_by(|a, b| Bucket::day(a.time) == Bucket::day(b.time)) {
-        match Bucket::day(ids[0].time) {
-            Some(day) if snapshot.days.contains_key(&day) => batches.push((Bucket::Day(day), ids.to_vec())),
-            Some(day) if room > 0 => {
-                room -= 1;
-                batches.push((Bucket::Day(day), ids.to_vec()));
-            }
-            _ => other.extend_from_slice(ids),
-        }
-    }
-    if !other.is_empty() {
-        batches.push((Bucket::Other, other));
-    }
-    batches
 }
 
 /// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.

@@ -61,7 +61,7 @@ impl CatchUp {
             Ok(config) => config,
             Err(failures) => return Outcome { logs: Vec::new(), failures },
         };
-        let store = match open_state(&self.handles, &config.data_dir).await {
+        let store = match open_state(&self.handles, &config.checkpoint, &config.data_dir).await {
             Ok(store) => store,
             Err(refusal) => return Outcome::failed(format!("{}; {}", refusal.message, refusal.hint)),
         };

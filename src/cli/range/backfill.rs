@@ -40,7 +40,7 @@ async fn start(mut config: Config, args: &RangeArgs, json: bool, console: Consol
     let chosen = args.select(&mut config)?;
     let missions: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(range.clone()))).collect();
     assign(&mut config, &missions);
-    let store = open_state(&handles, &config.data_dir).await?;
+    let store = open_state(&handles, &config.checkpoint, &config.data_dir).await?;
     let telemetry = Telemetry::new();
     let ending = launch(config, true, args.timeout, handles, store, &telemetry).await?;
     let code = finish(ending, args.timeout, console);

@@ -1,7 +1,7 @@
 //! `reconcile`: what NordPass has, what was acknowledged, the difference, and fetching just that.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use futures::StreamExt as _;
@@ -13,6 +13,7 @@ use super::super::launch::{Refusal, finish, launch, open_state, out_of_time, sig
 use super::super::{FAILED, LogArgs};
 use super::report::{self, Found, delivered};
 use super::{RangeArgs, assign};
+use crate::checkpoint::CheckpointSettings;
 use crate::config::{Config, Environment};
 use crate::handles::Handles;
 use crate::sources::nordpass::{Comparison, Mission, Settings, compare};
@@ -48,7 +49,8 @@ async fn reconcile(mut config: Config, args: &ReconcileArgs, console: Console) -
     let handles = Handles::system();
     let range = args.range.seconds(handles.clock.now())?;
     let chosen = args.range.select(&mut config)?;
-    let before = compare_all(&config.data_dir, &chosen, &range, &handles, &args.range).await?;
+    let state = (config.data_dir.clone(), config.checkpoint.clone());
+    let before = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
     let mut found: Vec<_> =
         chosen.iter().zip(&before).map(|((name, _), comparison)| Found::new(name, &range, comparison)).collect();
     let mut code = ExitCode::SUCCESS;
@@ -59,14 +61,13 @@ async fn reconcile(mut config: Config, args: &ReconcileArgs, console: Console) -
         .collect();
     if !args.dry_run && !missions.is_empty() {
         let telemetry = Telemetry::new();
-        let data_dir = config.data_dir.clone();
         assign(&mut config, &missions);
-        let store = open_state(&handles, &data_dir).await?;
+        let store = open_state(&handles, &state.1, &state.0).await?;
         let ending = launch(config, true, args.range.timeout, handles.clone(), store, &telemetry).await?;
         let ended_well = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
         code = finish(ending, args.range.timeout, console);
         if ended_well {
-            let after = compare_all(&data_dir, &chosen, &range, &handles, &args.range).await?;
+            let after = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
             for ((found, comparison), (name, _)) in found.iter_mut().zip(&after).zip(&chosen) {
                 found.after(delivered(&telemetry, name), comparison);
             }
@@ -86,13 +87,13 @@ fn around(comparison: &Comparison) -> Option<Range<i64>> {
 
 /// Compares every chosen source, side by side. The state is open only meanwhile.
 async fn compare_all(
-    data_dir: &Path,
+    (data_dir, settings): &(PathBuf, CheckpointSettings),
     chosen: &[(String, Settings)],
     range: &Range<i64>,
     handles: &Handles,
     args: &RangeArgs,
 ) -> Result<Vec<Comparison>, Refusal> {
-    let store = open_state(handles, data_dir).await?;
+    let store = open_state(handles, settings, data_dir).await?;
     let telemetry = Telemetry::new();
     telemetry.set_clock(handles.clock.clone());
     // Dropped, and so begun, when this function ends by a signal or the deadline.
@@ -117,7 +118,7 @@ async fn compare_all(
     }));
     let mut signals = std::pin::pin!(signals()?.stream());
     let deadline = OptionFuture::from(args.timeout.map(tokio::time::sleep));
-    with_progress(&telemetry, async {
+    let comparisons = with_progress(&telemetry, async {
         tokio::select! {
             biased;
             comparisons = comparisons => comparisons,
@@ -131,5 +132,8 @@ async fn compare_all(
             }),
         }
     })
-    .await
+    .await;
+    // What is held of a shared checkpoint is needed again soon.
+    store.close().await;
+    comparisons
 }

@@ -11,6 +11,7 @@ use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending};
 use super::launch::{Refusal, finish, launch, open_state};
 use super::{FAILED, LogArgs};
+use crate::checkpoint::CheckpointSettings;
 use crate::config::{Config, Environment, parse_duration};
 use crate::handles::Handles;
 use crate::sources::{self, makes_rows, replay};
@@ -66,9 +67,10 @@ async fn start(mut config: Config, args: &ReplayArgs, folder: &Path, console: Co
     put_in_place(&mut config, args, &tally)?;
     // The pipeline's own state says what NordPass's events have come to. A load test has nothing to do with it.
     config.data_dir = folder.to_owned();
+    config.checkpoint = CheckpointSettings::Local;
     config.api_listen = None;
     let handles = Handles::system();
-    let store = open_state(&handles, folder).await?;
+    let store = open_state(&handles, &config.checkpoint, folder).await?;
     let telemetry = Telemetry::new();
     let ending = launch(config, false, None, handles, store, &telemetry).await?;
     let count = tally.count();

@@ -19,6 +19,16 @@ const FILES: &[(&str, &[&str])] = &[
     ("nordpass-to-sentinel-and-files.toml", CLIENT_SECRET),
     ("with-health.toml", CLIENT_SECRET),
     ("replay-recording.toml", &[]),
+    (
+        "shared-checkpoint.toml",
+        &[
+            "NORDPASS_ENDPOINT_URL",
+            "NORDPASS_TOKEN",
+            "DATA_COLLECTION_ENDPOINT",
+            "DCR_IMMUTABLE_ID",
+            "CHECKPOINT_ENDPOINT",
+        ],
+    ),
     ("console-for-vector.toml", &["NORDPASS_ENDPOINT_URL", "NORDPASS_TOKEN"]),
 ];
 
@@ -42,6 +52,7 @@ fn environment(names: &[&str]) -> Environment {
             "NORDPASS_ENDPOINT_URL" => "https://api-activities.eu.nordpass.com/activities/query",
             "DATA_COLLECTION_ENDPOINT" => "https://nordpass-abcd.westeurope-1.ingest.monitor.azure.com",
             "DCR_IMMUTABLE_ID" => "dcr-00000000000000000000000000000000",
+            "CHECKPOINT_ENDPOINT" => "https://account.blob.core.windows.net",
             "TABLE_NAME" => "Custom-NordPassEventLogs_CL",
             "AZURE_TENANT_ID" | "AZURE_CLIENT_ID" => "00000000-0000-0000-0000-000000000001",
             _ => "secret",
@@ -99,6 +110,27 @@ fn each_loads_with_the_real_components() {
         assert_eq!(events, 1, "{name}");
         assert!(!config.sinks.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn one_source_takes_over_from_the_official_connector() {
+    let source = |name: &str| {
+        format!("[sources.{name}]\ntype = \"nordpass\"\nendpoint = \"https://a.example\"\ntoken = \"${{T}}\"\n")
+    };
+    let rest = "[sinks.s]\ntype = \"blackhole\"\ninputs = [\"a\", \"b\"]\n[checkpoint]\nkind = \"azure_blob\"\n\
+                endpoint = \"https://a.example\"\n[checkpoint.credential]\nkind = \"managed_identity\"\n[checkpoint.takeover]\n";
+    let found = |line: &str| {
+        let text = format!("{}{}{rest}{line}", source("a"), source("b"));
+        all_found("a.toml", &text, &Environment::of([("T", "t")]))
+    };
+    assert_eq!(found("source = \"b\"").len(), 0);
+    let missing = found("");
+    assert_eq!(missing.len(), 1, "{}", terminal(&missing));
+    assert_eq!(missing[0].message, "with 2 sources of type `nordpass`, `takeover` needs `source`");
+    let wrong = found("source = \"s\"");
+    assert_eq!(wrong.len(), 1, "{}", terminal(&wrong));
+    let told = (&*wrong[0].path, wrong[0].hint.as_deref());
+    assert_eq!(told, ("checkpoint.takeover.source", Some("the sources of this type are a, b")));
 }
 
 #[test]

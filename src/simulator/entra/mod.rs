@@ -56,9 +56,14 @@ impl Default for Settings {
             tenant: "11111111-2222-4333-8444-555555555555".into(),
             client_id: "66666666-7777-4888-9999-000000000000".into(),
             client_secret: "simulated-client-secret".into(),
-            audiences: ["https://monitor.azure.com", "https://monitor.azure.us", "https://monitor.azure.cn"]
-                .map(String::from)
-                .into(),
+            audiences: [
+                "https://monitor.azure.com",
+                "https://monitor.azure.us",
+                "https://monitor.azure.cn",
+                "https://storage.azure.com",
+            ]
+            .map(String::from)
+            .into(),
             lifetime: Duration::from_secs(3599),
             identity_header: "simulated-identity-header".into(),
             user_identity: Some("aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee".into()),

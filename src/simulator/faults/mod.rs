@@ -4,7 +4,7 @@
 //! seed = 7                       # decides the probabilities
 //!
 //! [[fault]]
-//! endpoint = "ingestion"         # nordpass, entra, identity, ingestion; all when absent
+//! endpoint = "ingestion"         # nordpass, entra, identity, ingestion, blob; all when absent
 //! every = 10                     # or nth = [3, 4], probability = 0.05, after = "10s", before = "2m", path = "/streams/"
 //! times = 2                      # at most so often
 //! status = 429

@@ -285,7 +285,14 @@ mod tests {
         }
         let (acknowledgement, receipt) = Acknowledgement::new();
         let origin = Origin { source: "s".into(), run: 1, sequence: 1 };
-        let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
+        let chunk = Chunk {
+            text: Text::from(text),
+            records: records.into(),
+            events: None,
+            origin,
+            takeover: None,
+            acknowledgement,
+        };
         (chunk, receipt)
     }
 

@@ -173,7 +173,14 @@ impl Rig {
         let (acknowledgement, receipt) = Acknowledgement::holding(self.room.take(1).await);
         self.sequence += 1;
         let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
-        let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
+        let chunk = Chunk {
+            text: Text::from(text),
+            records: records.into(),
+            events: None,
+            origin,
+            takeover: None,
+            acknowledgement,
+        };
         let component = self.telemetry.component(ComponentKind::Source, "s");
         let entrance = self.entrance.as_ref().expect("open").input(input);
         Output::new(vec![entrance], component).send(chunk).await.expect("open");

@@ -22,7 +22,7 @@ use self::state::{Mark, State};
 use super::delivery::{Delivery, Portion, unless_shutdown};
 use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::checkpoint::{CheckpointError, SourceState};
+use crate::checkpoint::{Hold, SourceState};
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
 use crate::http::Backoff;
 use crate::telemetry::metrics;
@@ -109,9 +109,13 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let state = if settings.repeat {
         None
     } else {
-        Some(State::open(context.store.as_ref(), &context.name, &settings.patterns).await?)
+        match State::open(&context, &settings.patterns).await? {
+            Some(state) => Some(state),
+            None => return Ok(()),
+        }
     };
     let committer = state.as_ref().map(State::committer);
+    let hold = committer.as_ref().map_or_else(Hold::always, |state| state.hold());
     let (in_flight, receipts) = in_flight();
     let origin = match &state {
         Some(state) => (state.key_id(), state.run()),
@@ -125,8 +129,14 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         state,
     };
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(files, settings.repeat)));
-    let (read, committed) = join(read, commit_all(receipts, committer, context)).await;
-    committed.and(read)
+    tokio::select! {
+        biased;
+        () = hold.lost() => {
+            let error = ComponentError::new("another process has taken this source over, and reads its files");
+            Err(error.hint("files are read by one process; this one goes on with them after a restart"))
+        }
+        (read, committed) = join(read, commit_all(receipts, committer, context)) => committed.and(read),
+    }
 }
 
 struct Reading {
@@ -243,15 +253,15 @@ async fn commit_all(
         loop {
             match state.commit(state::commit(&marks)).await {
                 Ok(()) => break context.telemetry.add(&metrics::COMMITS, 1),
-                Err(error @ CheckpointError::Disk { .. }) => {
+                Err(error) => {
+                    let Some(cure) = error.cure() else { return Err(state::unusable(&error)) };
                     context.telemetry.add_labelled(&metrics::ERRORS, "commit", 1);
-                    let reason = format!("the position can't be committed: {error}; make room on the disk of data_dir");
-                    let wait = backoff.next_wait();
+                    let reason = format!("the position can't be committed: {error}{cure}");
+                    let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
                     context.telemetry.trying_again(&reason, wait, context.handles.clock.now());
                     tokio::time::sleep(wait).await;
                     context.telemetry.add(&metrics::RETRIES, 1);
                 }
-                Err(error) => return Err(state::unusable(&error)),
             }
         }
         context.telemetry.working();

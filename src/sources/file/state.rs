@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
 use crate::event::EventId;
+use crate::sources::patience::{Impatience, patiently};
 use crate::sources::recording::Position;
-use crate::topology::ComponentError;
+use crate::topology::{ComponentError, Context};
 
 const VERSION: u32 = 1;
 
@@ -75,11 +76,22 @@ pub fn unusable(error: &CheckpointError) -> ComponentError {
 }
 
 impl State {
-    /// Opens the state of a source that reads these patterns.
-    pub async fn open(store: &dyn Store, name: &str, patterns: &[String]) -> Result<Self, ComponentError> {
-        let key = SourceKey { name: name.to_owned(), endpoint: patterns.join("\n") };
-        let source = store.open(key).await.map_err(|error| unusable(&error))?;
-        let known = source.known(0..1).await.map_err(|error| unusable(&error))?;
+    /// Opens the state of a source that reads these patterns. `None`: the program ends while it is waited for.
+    pub async fn open(context: &Context, patterns: &[String]) -> Result<Option<Self>, ComponentError> {
+        let key = SourceKey { name: context.name.to_string(), endpoint: patterns.join("\n") };
+        let Context { handles, telemetry, shutdown, .. } = context;
+        let open = || context.store.open(key.clone());
+        let source = match patiently("the checkpoint can't be opened", handles, telemetry, shutdown, open).await {
+            Ok(source) => source,
+            Err(Impatience::Ending) => return Ok(None),
+            Err(Impatience::Unusable(error)) => return Err(unusable(&error)),
+        };
+        let known = || source.known(0..1);
+        let known = match patiently("the checkpoint can't be read", handles, telemetry, shutdown, known).await {
+            Ok(known) => known,
+            Err(Impatience::Ending) => return Ok(None),
+            Err(Impatience::Unusable(error)) => return Err(unusable(&error)),
+        };
         let mut state = Self { source, lengths: HashMap::new(), finished: HashSet::new(), current: None };
         for KnownId { id, .. } in known {
             #[expect(clippy::cast_possible_truncation, reason = "the two halves of an id")]
@@ -99,7 +111,7 @@ impl State {
                     .hint("use the version that wrote it; or give the source another name, to read everything again")
             })?);
         }
-        Ok(state)
+        Ok(Some(state))
     }
 
     /// Where to go on in a file of this size; `None` if it is done.

@@ -108,7 +108,14 @@ impl Reporter {
         let (acknowledgement, receipt) = Acknowledgement::new();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let chunk = Chunk { text: Text::from(text), records: records.into(), events: None, origin, acknowledgement };
+        let chunk = Chunk {
+            text: Text::from(text),
+            records: records.into(),
+            events: None,
+            origin,
+            takeover: None,
+            acknowledgement,
+        };
         (chunk, receipt)
     }
 

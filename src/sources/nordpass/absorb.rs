@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::client::Refusal;
 use super::emitter::{Emitter, Fresh};
 use super::page::Page;
-use super::patience::{Impatience, patiently};
 use super::registry::{Claim, Registry};
 use super::seen::{Sighting, Window};
 use super::slice::{Slice, Trouble};
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
+use crate::sources::patience::{Impatience, patiently};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 

@@ -18,6 +18,7 @@ use super::page::Page;
 use super::settings::Settings;
 use super::time::Time;
 use super::turns::Turns;
+use crate::checkpoint::Hold;
 use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
@@ -75,6 +76,8 @@ pub struct Client {
     handles: Handles,
     telemetry: Component,
     shutdown: Shutdown,
+    /// Whether this process may ask at all.
+    hold: Hold,
     turns: Turns,
     /// For all questions but live polls: so many may be under way side by side.
     places: Semaphore,
@@ -82,6 +85,12 @@ pub struct Client {
     /// When a page last came.
     answered: Mutex<Option<Instant>>,
 }
+
+/// What holds the source up while it isn't certain that it is this process's to read.
+const LEASE: &str = "lease";
+
+/// How often people are told that it is looked for: it is kept looking for all the time.
+const LEASE_LOOK: Duration = Duration::from_secs(5);
 
 /// The kind of failure that says nothing about the query, unless others are answered meanwhile.
 const UNAVAILABLE: &str = "unavailable";
@@ -96,7 +105,13 @@ enum Attempt {
 
 impl Client {
     /// A client, or a sentence about what in the settings is wrong.
-    pub fn new(settings: Settings, handles: Handles, telemetry: Component, shutdown: Shutdown) -> Result<Self, String> {
+    pub fn new(
+        settings: Settings,
+        handles: Handles,
+        telemetry: Component,
+        shutdown: Shutdown,
+        hold: Hold,
+    ) -> Result<Self, String> {
         let http = handles.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
         let time = Arc::new(Time::new(handles.clock.clone()));
@@ -108,6 +123,7 @@ impl Client {
             handles,
             telemetry,
             shutdown,
+            hold,
             time,
             answered: Mutex::new(None),
         })
@@ -260,12 +276,23 @@ impl Client {
         }
     }
 
-    /// One request, unless the program ends meanwhile.
+    /// One request, unless the program ends meanwhile, or the source can't be held for certain: another process may then
+    /// ask, and two must not.
     async fn unless_ending(&self, query: &Query) -> Result<Attempt, Refusal> {
+        if !self.hold.is_held() {
+            self.telemetry.held_up(LEASE, &self.hold.reason(), LEASE_LOOK, self.handles.clock.now());
+            tokio::select! {
+                biased;
+                () = self.hold.held() => {}
+                () = self.shutdown.begun() => return Err(Refusal::Ending),
+            }
+            self.telemetry.released(LEASE);
+        }
         tokio::select! {
             biased;
             attempt = self.attempt(query) => Ok(attempt),
             () = self.shutdown.begun() => Err(Refusal::Ending),
+            () = self.hold.ended() => Ok(Attempt::Wait { kind: LEASE, reason: self.hold.reason(), at_least: None }),
         }
     }
 

@@ -13,13 +13,13 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
-use super::patience::{Impatience, patiently};
 use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use crate::checkpoint::{Commit, KnownId, SourceState};
 use crate::event::{EventId, Outcome, Receipt, Share};
 use crate::handles::Handles;
+use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Shutdown};
 

@@ -1,8 +1,8 @@
 //! Sends new events as chunks and tells the committer about them.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -10,7 +10,7 @@ use super::client::Refusal;
 use super::commit::Step;
 use super::state::Change;
 use crate::checkpoint::KnownId;
-use crate::event::{Chunk, EventFields, EventId, Origin, Record, Text};
+use crate::event::{Chunk, EventFields, EventId, Origin, Record, Takeover, Text};
 use crate::sources::budget::{Budget, Claim};
 use crate::topology::{Output, Shutdown};
 
@@ -35,6 +35,7 @@ pub struct Emitter {
     run: u64,
     sequence: AtomicU64,
     group: AtomicU64,
+    takeover: OnceLock<Takeover>,
 }
 
 impl Emitter {
@@ -56,7 +57,13 @@ impl Emitter {
             run,
             sequence: AtomicU64::new(0),
             group: AtomicU64::new(0),
+            takeover: OnceLock::new(),
         }
+    }
+
+    /// Which events another connector may have delivered before: they are marked.
+    pub fn set_takeover(&self, takeover: Takeover) {
+        let _ = self.takeover.set(takeover);
     }
 
     /// Told when the lanes are to end.
@@ -82,7 +89,8 @@ impl Emitter {
         };
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let (chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(share));
+        let (mut chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(share));
+        chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
         let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The

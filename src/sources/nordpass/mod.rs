@@ -17,7 +17,7 @@
 //! | [`registry`] | the ids in flight, so that readings side by side don't send an event twice |
 //! | [`client`], [`page`] | one question to the API, asked until it is answered |
 //! | [`turns`] | the rate limit, and who asks next |
-//! | [`patience`] | waiting for the disk |
+//! | [`takeover`] | where to begin after the official connector |
 //! | [`time`] | what time it is, for every decision |
 //! | [`emitter`], [`commit`] | chunks out, acknowledgements back, and the state moved by them |
 //! | [`state`], [`intervals`] | what is kept in the checkpoint |
@@ -32,7 +32,7 @@ mod history;
 mod intervals;
 mod lanes;
 mod page;
-mod patience;
+
 mod range;
 mod reader;
 mod registry;
@@ -41,6 +41,7 @@ mod settings;
 mod slice;
 mod span;
 mod state;
+mod takeover;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -63,16 +64,17 @@ use client::Client;
 use commit::Committer;
 use emitter::Emitter;
 use lanes::Lanes;
-use patience::{Impatience, patiently};
+
 use reader::Reader;
 use registry::Registry;
 use slice::Trouble;
 use state::{API_DAYS, Change, DAY, State};
 
-use crate::checkpoint::SourceKey;
+use crate::checkpoint::{Hold, Predecessor, SourceKey, SourceState};
 use crate::dead_letters::DeadLetters;
 use crate::handles::Handles;
-use crate::telemetry::Component;
+use crate::sources::patience::{Impatience, patiently};
+use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
 
 /// Makes the source.
@@ -82,7 +84,8 @@ pub fn build(settings: Settings) -> Box<dyn Source> {
 
 /// For `validate --connect`: asks for one event and says what came.
 pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
-    let client = Client::new(settings.clone(), handles.clone(), Component::detached(), Shutdown::never())?;
+    let (shutdown, hold) = (Shutdown::never(), Hold::always());
+    let client = Client::new(settings.clone(), handles.clone(), Component::detached(), shutdown, hold)?;
     client.probe().await
 }
 
@@ -96,15 +99,46 @@ impl Source for Nordpass {
     }
 }
 
+/// Reads the source for as long as it is this process's, and takes it again when another one has had it.
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
-    let open = || context.store.open(key.clone());
-    let what = "the checkpoint can't be opened";
-    let store = match patiently(what, &context.handles, &context.telemetry, &context.shutdown, open).await {
-        Ok(store) => store,
-        Err(Impatience::Ending) => return Ok(()),
-        Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
-    };
+    let mut output = Some(output);
+    loop {
+        let open = || context.store.open(key.clone());
+        let what = "the checkpoint can't be opened";
+        let store = match patiently(what, &context.handles, &context.telemetry, &context.shutdown, open).await {
+            Ok(store) => store,
+            Err(Impatience::Ending) => return Ok(()),
+            Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+        };
+        let hold = store.hold();
+        if hold.can_end() {
+            context.telemetry.set(&metrics::LEASE_HELD, 1.0);
+            tracing::info!(component = context.telemetry.name(), "this process has the source");
+        }
+        let result = tokio::select! {
+            biased;
+            () = hold.lost() => Ok(()),
+            result = session(settings.clone(), &context, &mut output, store) => result,
+        };
+        // What was under way is dropped, and read again by whoever has the source now.
+        if !hold.is_lost() || output.is_none() || context.shutdown.has_begun() {
+            return if hold.is_lost() { Ok(()) } else { result };
+        }
+        context.telemetry.begins_anew();
+        context.telemetry.set(&metrics::LEASE_HELD, 0.0);
+        tracing::warn!(component = context.telemetry.name(), "another process has taken this source over");
+    }
+}
+
+/// Reads the source to the end. Takes the output away once nothing more is sent.
+async fn session(
+    settings: Settings,
+    context: &Context,
+    output: &mut Option<Output>,
+    store: Arc<dyn SourceState>,
+) -> Result<(), ComponentError> {
+    let Some(sending) = output.clone() else { return Ok(()) };
     let document = store.document();
     let first_run = document.is_none();
     let state = match document {
@@ -114,9 +148,15 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
                 .hint("move the source's folder in data_dir away to begin again with initial_lookback")
         })?,
     };
+    let predecessor = match predecessor(&settings, context, first_run).await {
+        Ok(predecessor) => predecessor,
+        Err(Impatience::Ending) => return Ok(()),
+        Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+    };
     // The lanes have a signal of their own: with `once` they also end when everything is read.
     let (signal, lanes_end) = ShutdownSignal::new();
-    let client = Client::new(settings.clone(), context.handles.clone(), context.telemetry.clone(), lanes_end.clone())
+    let (handles, telemetry) = (context.handles.clone(), context.telemetry.clone());
+    let client = Client::new(settings.clone(), handles, telemetry, lanes_end.clone(), store.hold())
         .map_err(ComponentError::new)?;
     let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
         .await
@@ -137,7 +177,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         keeps: settings.mission.keeps(),
     };
     let most_bytes = settings.max_in_flight_bytes;
-    let emitter = Emitter::new(output, steps, most_bytes, lanes_end.clone(), store.key_id(), store.run());
+    let emitter = Emitter::new(sending, steps, most_bytes, lanes_end.clone(), store.key_id(), store.run());
     let absorber = Absorber {
         emitter,
         registry,
@@ -161,7 +201,8 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         once: context.once,
         backlog: Backlog::default(),
     };
-    let reading = read(lanes, state, first_run, discoveries, context.shutdown.clone());
+    let beginning = Beginning { state, first_run, predecessor };
+    let reading = read(lanes, beginning, discoveries, context.shutdown.clone());
     let committing = committer.run(step_receiver);
     tokio::pin!(reading, committing);
     // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
@@ -171,28 +212,50 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         result = &mut committing => return result,
     };
     // The reading code, and with it the output, is gone: the readers downstream see the end.
+    *output = None;
     committing.await?;
     result
+}
+
+/// What the official connector has left for a source that has no state yet.
+async fn predecessor(
+    settings: &Settings,
+    context: &Context,
+    first_run: bool,
+) -> Result<Option<Predecessor>, Impatience> {
+    if !first_run || settings.mission.range().is_some() {
+        return Ok(None);
+    }
+    let what = "the official connector's cursor can't be read";
+    let ask = || context.store.predecessor(&context.name);
+    patiently(what, &context.handles, &context.telemetry, &context.shutdown, ask).await
+}
+
+/// What the reading begins with.
+struct Beginning {
+    state: State,
+    first_run: bool,
+    predecessor: Option<Predecessor>,
 }
 
 /// Reads to the end. Owns the output through `lanes`, and drops it when it returns.
 async fn read(
     lanes: Lanes,
-    state: State,
-    first_run: bool,
+    beginning: Beginning,
     discoveries: UnboundedReceiver<String>,
     shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
     let mission = lanes.reader.settings.mission.clone();
-    let known: HashSet<String> = state.organizations.iter().cloned().collect();
+    let known: HashSet<String> = beginning.state.organizations.iter().cloned().collect();
     let reading = async {
         lanes.reader.client.learn_time().await.map_err(|_| Trouble::Ending)?;
         if let Some(range) = mission.range() {
             return lanes.range(range, &mission).await;
         }
-        let start = begin(&lanes, &state, first_run);
+        let start = begin(&lanes, &beginning)?;
         // A first connection's beginning counts as both sweeps and as the audit.
         let now = lanes.reader.client.time().now();
+        let (state, first_run) = (&beginning.state, beginning.first_run);
         let since = |time: i64| if first_run { now } else { time };
         let swept = (since(state.swept_day), since(state.swept_week));
         lanes.run(start, swept, since(state.audited)).await
@@ -218,21 +281,39 @@ async fn pass_on(shutdown: &Shutdown, signal: &ShutdownSignal) {
 }
 
 /// Finds out what is to be read besides the live end. Answers where live polls begin.
-fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
+fn begin(lanes: &Lanes, beginning: &Beginning) -> Result<i64, Trouble> {
+    let Beginning { state, first_run, predecessor } = beginning;
     let settings = &lanes.reader.settings;
     let absorber = &lanes.reader.absorber;
     let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let now = lanes.reader.client.safe_now();
-    let (history, start) = if first_run {
+    let (history, start) = if *first_run {
         // Two minutes inside the API's limit, so that the first question isn't refused for a second too many.
-        let origin = now - seconds(settings.initial_lookback).min(API_DAYS * DAY - 120);
-        let begin = Change::Begin { origin, now };
+        let oldest = now - (API_DAYS * DAY - 120);
+        let lookback = (now - seconds(settings.initial_lookback)).max(oldest);
+        let (origin, takeover) = match predecessor {
+            None => (lookback, None),
+            Some(predecessor) => {
+                let overlap = seconds(predecessor.overlap.unwrap_or(settings.overlap));
+                let times = takeover::Times { now, oldest, lookback, overlap };
+                let decided = takeover::decide(predecessor, times).map_err(Trouble::Checkpoint)?;
+                decided.tell(absorber.telemetry.name());
+                (decided.origin, Some(decided.takeover))
+            }
+        };
+        if let Some(takeover) = takeover {
+            absorber.emitter.set_takeover(takeover);
+        }
+        let begin = Change::Begin { origin, now, takeover };
         absorber.emitter.close(absorber.emitter.group(), vec![begin], BTreeSet::new());
         tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
         let history = origin..(now - seconds(settings.overlap)).max(origin);
         lanes.backlog.add(history.clone());
         (history, now)
     } else {
+        if let Some(takeover) = state.takeover {
+            absorber.emitter.set_takeover(takeover);
+        }
         let start = state.covered.end().unwrap_or(state.origin).max(state.origin);
         let mut history = start..start;
         for hole in state.covered.holes(state.origin..start).iter() {
@@ -254,7 +335,7 @@ fn begin(lanes: &Lanes, state: &State, first_run: bool) -> i64 {
     progress.history_from.store(history.start, Ordering::Relaxed);
     progress.history_at.store(history.start, Ordering::Relaxed);
     progress.history_to.store(history.end, Ordering::Relaxed);
-    start
+    Ok(start)
 }
 
 /// An organization that was never seen means that the token is now another one's, or that the feed has several. Its

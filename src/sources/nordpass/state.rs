@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::intervals::Intervals;
+use crate::event::Takeover;
 
 const VERSION: u32 = 1;
 /// The checkpoint's limit is 3,500; the shapes below stay well under it in ordinary times.
@@ -37,6 +38,8 @@ pub struct State {
     pub totals: Vec<Option<u64>>,
     /// Times that the API no longer had when we came to read them.
     pub gaps: Intervals,
+    /// Which events the official connector may have delivered, where this source took over from it.
+    pub takeover: Option<Takeover>,
 }
 
 /// A change of the state, applied when everything that it depends on is committed.
@@ -48,6 +51,8 @@ pub enum Change {
         origin: i64,
         /// The time of day.
         now: i64,
+        /// Which events the official connector may have delivered.
+        takeover: Option<Takeover>,
     },
     /// A time has been read; whether it is proven complete.
     Covered(Range<i64>, bool),
@@ -89,6 +94,8 @@ struct Document {
     totals: Vec<i64>,
     #[serde(default)]
     gaps: Vec<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    takeover: Option<Takeover>,
 }
 
 impl State {
@@ -116,6 +123,7 @@ impl State {
             first_day: document.first_day,
             totals: document.totals.into_iter().map(|total| u64::try_from(total).ok()).collect(),
             gaps: set(document.gaps),
+            takeover: document.takeover,
         })
     }
 
@@ -155,14 +163,15 @@ impl State {
             first_day: self.first_day,
             totals: self.totals.iter().map(|total| total.and_then(|t| i64::try_from(t).ok()).unwrap_or(-1)).collect(),
             gaps: pairs(&self.gaps),
+            takeover: self.takeover,
         }
     }
 
     /// Applies a change.
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Begin { origin, now } => {
-                self.origin = origin;
+            Change::Begin { origin, now, takeover } => {
+                (self.origin, self.takeover) = (origin, takeover);
                 (self.swept_day, self.swept_week, self.audited) = (now, now, now);
             }
             Change::Covered(range, proven) => {
@@ -243,7 +252,7 @@ mod tests {
     fn a_document_comes_back_as_it_was() {
         let mut state = State::default();
         for change in [
-            Change::Begin { origin: 100, now: 700 },
+            Change::Begin { origin: 100, now: 700, takeover: Some(Takeover { cursor: 110, until: 700 }) },
             Change::Covered(100..200, true),
             Change::Covered(300..400, false),
             Change::Total(20_000, 17),

@@ -14,7 +14,8 @@ use super::people::People;
 use crate::event::{Event, Shape, event_time};
 
 /// The names that are ours.
-pub const RESERVED: [&str; 9] = [
+pub const RESERVED: [&str; 10] = [
+    "DeliveredBefore",
     "OriginalTime",
     "OriginalTimestamp",
     "Organization",
@@ -29,6 +30,8 @@ pub const RESERVED: [&str; 9] = [
 /// Writes the objects; keeps its buffers from one event to the next.
 #[derive(Default)]
 pub struct Additional<'a> {
+    /// The mark of the next event, where another connector may have delivered it before.
+    pub mark: Option<&'static str>,
     seen: Seen<'a>,
     collisions: Entries<'a>,
     unknown: Entries<'a>,
@@ -53,6 +56,11 @@ impl<'a> Additional<'a> {
         if !plain && fields.timestamp.shape != Shape::Missing {
             out.push_str(r#","OriginalTimestamp":"#);
             out.value(event.json_of(&fields.timestamp));
+        }
+        if let Some(mark) = self.mark {
+            out.push_str(r#","DeliveredBefore":""#);
+            out.push_str(mark);
+            out.push_str("\"");
         }
         if !fields.organization.is_blank() {
             out.push_str(r#","Organization":"#);

@@ -90,6 +90,7 @@ impl Transform for Asim {
                 rows.text.push(',');
             }
             let start = rows.text.len();
+            additional.mark = chunk.mark(record);
             let mut out = json::Out::new(&mut rows.text, event.body());
             row::write(&mut out, &self.parts, place, &event, &metadata, &mut additional);
             let body = Span::new(start, rows.text.len());

@@ -146,7 +146,8 @@ pub fn decode_runs(payload: &[u8]) -> Result<(SourceKey, Vec<Run>), Misfit> {
     fields().ok_or(Misfit::Malformed)
 }
 
-fn version(reader: &mut Reader, kind: u8) -> Result<(), Misfit> {
+/// Checks what kind of payload this is, and that this program knows its version.
+pub(super) fn version(reader: &mut Reader, kind: u8) -> Result<(), Misfit> {
     let [found, version] = reader.array().ok_or(Misfit::Malformed)?;
     match (found == kind, version) {
         (true, VERSION) => Ok(()),

@@ -1,17 +1,17 @@
-//! The files of known ids: one for each day, and one for what belongs to no day.
+//! Known ids as bytes: a row of frames for each day, and one for what belongs to no day.
 //!
-//! A file is a row of frames, each written by one commit: count, first and last time, a check of this header, a check
-//! of the body, then the entries, sorted by time. A reader skips a frame by its header, so that a range costs the
-//! frames that meet it and the headers of the others. Where a file ends is said by the state, not by the file:
+//! A row is a file or a blob. Each of its frames is written by one commit: count, first and last time, a check of this
+//! header, a check of the body, then the entries, sorted by time. A reader skips a frame by its header, so that a range
+//! costs the frames that meet it and the headers of the others. Where a row ends is said by the state, not by the file:
 //! bytes behind the committed length are of a commit that didn't happen.
 
 use std::ops::Range;
 use std::path::Path;
 
-use super::disk_error;
+use futures::future::BoxFuture;
+
 use crate::checkpoint::{CheckpointError, KnownId};
 use crate::event::EventId;
-use crate::handles::Disk;
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -21,8 +21,15 @@ const LAST_DAY: i64 = 2_932_895;
 /// The most entries of one frame: small enough that a reader of a narrow range skips most of a large commit.
 const FRAME_ENTRIES: usize = 4_096;
 
-/// How much is read ahead while frames are skipped. Frames are usually larger, or many of them fit.
-const READ_BYTES: usize = 16 << 10;
+/// Where a row of frames is kept.
+pub trait Stored: Send + Sync {
+    /// At most so many bytes from this offset; fewer only at the end.
+    fn read_at(&self, at: u64, len: usize) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>>;
+    /// How much is read ahead while frames are skipped. Frames are usually larger, or many of them fit.
+    fn ahead(&self) -> usize;
+    /// The error for a row that is damaged at this byte.
+    fn damaged(&self, at: u64) -> CheckpointError;
+}
 
 /// Which file an id is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,26 +141,25 @@ pub fn encode(bucket: Bucket, ids: &[KnownId]) -> Vec<u8> {
     out
 }
 
-/// Hands every id of the range in a file of this committed length to `found`.
+/// Hands every id of the range in a row of this committed length to `found`.
 pub async fn read(
-    disk: &dyn Disk,
-    path: &Path,
+    stored: &dyn Stored,
     bucket: Bucket,
     len: u64,
     range: &Range<i64>,
     found: &mut (dyn FnMut(KnownId) + Send),
 ) -> Result<(), CheckpointError> {
-    let mut window = Window { disk, path, len, start: 0, bytes: Vec::new() };
+    let mut window = Window { stored, len, start: 0, bytes: Vec::new() };
     let mut at = 0;
     while at < len {
         let header =
-            Header::parse(bucket, window.get(at, bucket.header_len()).await?).ok_or_else(|| damaged(path, at))?;
+            Header::parse(bucket, window.get(at, bucket.header_len()).await?).ok_or_else(|| stored.damaged(at))?;
         let body_at = at + bucket.header_len() as u64;
         let body_len = header.count * bucket.entry_len();
         if header.first < range.end && range.start <= header.last {
             let body = window.get(body_at, body_len).await?;
             if check(body) != header.body_check {
-                return Err(damaged(path, at));
+                return Err(stored.damaged(at));
             }
             for entry in body.chunks_exact(bucket.entry_len()) {
                 let time = bucket.read_time(entry);
@@ -190,10 +196,9 @@ impl Header {
     }
 }
 
-/// A part of a file in memory, never more than a frame or [`READ_BYTES`].
+/// A part of a row in memory, never more than a frame or what is read ahead.
 struct Window<'a> {
-    disk: &'a dyn Disk,
-    path: &'a Path,
+    stored: &'a dyn Stored,
     len: u64,
     start: u64,
     bytes: Vec<u8>,
@@ -202,21 +207,19 @@ struct Window<'a> {
 impl Window<'_> {
     async fn get(&mut self, at: u64, len: usize) -> Result<&[u8], CheckpointError> {
         if at + len as u64 > self.len {
-            return Err(damaged(self.path, at));
+            return Err(self.stored.damaged(at));
         }
         let held = at >= self.start && at + len as u64 <= self.start + self.bytes.len() as u64;
         if !held {
-            let ahead = READ_BYTES.min(usize::try_from(self.len - at).unwrap_or(READ_BYTES));
-            self.bytes = self.disk.read_at(self.path, at, len.max(ahead)).await.map_err(disk_error(self.path))?;
+            let most = self.stored.ahead();
+            let ahead = most.min(usize::try_from(self.len - at).unwrap_or(most));
+            self.bytes = self.stored.read_at(at, len.max(ahead)).await?;
             self.start = at;
         }
         let offset = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        self.bytes.get(offset..).and_then(|bytes| bytes.get(..len)).ok_or_else(|| damaged(self.path, at))
+        let there = self.bytes.get(offset..).and_then(|bytes| bytes.get(..len));
+        there.ok_or_else(|| self.stored.damaged(at))
     }
-}
-
-fn damaged(path: &Path, at: u64) -> CheckpointError {
-    super::unusable(path, format!("the known ids are damaged at byte {at}"))
 }
 
 fn check(bytes: &[u8]) -> [u8; 4] {

@@ -7,11 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::disk_error;
-use crate::checkpoint::CheckpointError;
+use super::CheckpointError;
 
-/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits; the disk is then
-/// still writing, and a second write to the same file must not meet the first. So each write is a task of its own,
+/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits; the disk or the
+/// storage is then still writing, and a second write to the same place must not meet the first. So each write is a task of its own,
 /// and the next one waits for it. Only when the store and all its states are dropped, the tasks are, too: then the
 /// program has ended, as in a crash, and nothing of it may go on writing.
 #[derive(Default)]
@@ -32,6 +31,8 @@ impl Tasks {
                 let _ = sender.send(work.await);
             });
         }
-        receiver.await.unwrap_or_else(|_| Err(disk_error(path)(io::Error::other("the write was cut off"))))
+        let cut_off =
+            || CheckpointError::Disk { path: path.to_owned(), source: io::Error::other("the write was cut off") };
+        receiver.await.unwrap_or_else(|_| Err(cut_off()))
     }
 }

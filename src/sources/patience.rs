@@ -1,4 +1,5 @@
-//! Waiting for the disk that holds the state: a full or failing disk holds the source up, and never ends it.
+//! Waiting for what holds the state: a full disk, a storage account that can't be asked, or another process that has the
+//! source hold it up, and never end it.
 
 use futures::future::BoxFuture;
 
@@ -13,11 +14,11 @@ use crate::topology::Shutdown;
 pub enum Impatience {
     /// The program is ending.
     Ending,
-    /// Waiting can't cure this: a damaged state, or another process in it.
+    /// Waiting can't cure this: a damaged state, for one.
     Unusable(CheckpointError),
 }
 
-/// Tries until the disk does it. `what` says what can't be done meanwhile, as in "the checkpoint can't be read".
+/// Tries until it can be done. `what` says what can't be done meanwhile, as in "the checkpoint can't be read".
 pub async fn patiently<'a, T>(
     what: &str,
     handles: &Handles,
@@ -32,11 +33,18 @@ pub async fn patiently<'a, T>(
                 telemetry.released(what);
                 return Ok(done);
             }
-            Err(error @ CheckpointError::Disk { .. }) => error,
-            Err(error) => return Err(Impatience::Unusable(error)),
+            Err(error) => error,
         };
-        telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
-        let (reason, wait) = (format!("{what}: {error}; free space or repair the disk"), backoff.next_wait());
+        let Some(cure) = error.cure() else { return Err(Impatience::Unusable(error)) };
+        // That another process has the source is no error: it does the work.
+        let held = matches!(error, CheckpointError::Held { .. });
+        let reason = if held { error.to_string() } else { format!("{what}: {error}{cure}") };
+        if held {
+            telemetry.set(&metrics::LEASE_HELD, 0.0);
+        } else {
+            telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
+        }
+        let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
         // Pages may well come meanwhile: that doesn't make it work.
         telemetry.held_up(what, &reason, wait, handles.clock.now());
         tokio::select! {

@@ -1,0 +1,148 @@
+//! What the answers of Azure Blob Storage mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+
+use super::text;
+use crate::http::retry_after;
+
+/// Why a request didn't do what it should. None of the texts holds a token or what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// Nobody knows whether it counted: no answer, or one that isn't Azure's. To be read back before it is relied on.
+    #[error("{reason}")]
+    Unclear {
+        /// What happened.
+        reason: String,
+        /// What the server asks to wait.
+        wait: Option<Duration>,
+    },
+    /// It didn't count; time, or an operator, can cure it.
+    #[error("{reason}")]
+    Refused {
+        /// What happened, and what to do.
+        reason: String,
+        /// What the server asks to wait.
+        wait: Option<Duration>,
+    },
+    /// It didn't count, because the blob isn't what the request demands: its version, its length, its lease.
+    #[error("Azure Storage answers {status} ({code})")]
+    Conflict {
+        /// 409, 412 or 416.
+        status: u16,
+        /// Azure's error code.
+        code: String,
+    },
+    /// There is no such blob.
+    #[error("there is no such blob")]
+    NoBlob,
+    /// There is no such container.
+    #[error("there is no such container")]
+    NoContainer,
+}
+
+impl BlobError {
+    /// An answer that can't be Azure's.
+    pub fn nonsense(what: &str) -> Self {
+        let reason =
+            format!("that isn't an answer of Azure Blob Storage ({what}): is `endpoint` right, is a proxy in between?");
+        Self::Unclear { reason, wait: None }
+    }
+
+    /// What the server asks to wait.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Unclear { wait, .. } | Self::Refused { wait, .. } => *wait,
+            _ => None,
+        }
+    }
+}
+
+/// Whether an answer has something in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// What it says stands in its headers alone (HEAD).
+    Nothing,
+    /// Perhaps.
+    Content,
+}
+
+/// The answer, if it is one of Azure's and a success.
+pub fn judge(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Response<Bytes>, BlobError> {
+    let status = answer.status();
+    let headers = answer.headers();
+    let code = text(headers, "x-ms-error-code").to_owned();
+    let code = if code.is_empty() && meant == Meant::Content { code_in(answer.body()) } else { code };
+    let azure = headers.contains_key("x-ms-request-id") || headers.contains_key("x-ms-version");
+    let wait = retry_after(headers, now);
+    let refused = |reason: String| Err(BlobError::Refused { reason, wait });
+    match status {
+        status if status.is_success() && azure => Ok(answer),
+        status if status.is_success() => Err(BlobError::nonsense("its headers are missing")),
+        // Only Azure's own word makes something a first run.
+        StatusCode::NOT_FOUND if code == "BlobNotFound" => Err(BlobError::NoBlob),
+        StatusCode::NOT_FOUND if code == "ContainerNotFound" => Err(BlobError::NoContainer),
+        // HEAD without a code: Azure's headers are proof enough that the account is there; which of both is missing the
+        // next request tells.
+        StatusCode::NOT_FOUND if meant == Meant::Nothing && azure && code.is_empty() => Err(BlobError::NoBlob),
+        StatusCode::NOT_FOUND => Err(BlobError::nonsense("404 without a reason")),
+        StatusCode::CONFLICT if code == "ContainerBeingDeleted" => {
+            refused("the container is being deleted; it is made again when that is done".to_owned())
+        }
+        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
+            if !code.is_empty() =>
+        {
+            Err(BlobError::Conflict { status: status.as_u16(), code })
+        }
+        StatusCode::UNAUTHORIZED => refused(format!(
+            "Azure Storage refuses a token that is new ({}): check the credential's tenant, and this machine's clock",
+            named(401, &code)
+        )),
+        StatusCode::FORBIDDEN => refused(forbidden(&code)),
+        StatusCode::TOO_MANY_REQUESTS => refused("Azure Storage asks for fewer requests (429)".to_owned()),
+        status if status.is_server_error() => {
+            let reason = format!("Azure Storage has trouble of its own ({})", named(status.as_u16(), &code));
+            Err(BlobError::Unclear { reason, wait })
+        }
+        status if azure || !code.is_empty() => {
+            refused(format!("Azure Storage refuses the request ({})", named(status.as_u16(), &code)))
+        }
+        status => Err(BlobError::nonsense(&format!("status {}", status.as_u16()))),
+    }
+}
+
+fn forbidden(code: &str) -> String {
+    let named = named(403, code);
+    match code {
+        "AuthorizationPermissionMismatch" => format!(
+            "the identity may not use the checkpoint's container ({named}): give it the role Storage Blob Data Contributor \
+             on the storage account or the container; a new role takes some minutes"
+        ),
+        "AuthorizationFailure" | "AuthorizationSourceIPMismatch" | "AuthorizationServiceMismatch" => format!(
+            "the storage account doesn't let this machine in ({named}): check its firewall and private endpoints, and that \
+             the identity has the role Storage Blob Data Contributor"
+        ),
+        "AuthenticationFailed" => {
+            format!("Azure Storage doesn't accept the token ({named}): check the credential, and this machine's clock")
+        }
+        _ => format!(
+            "Azure Storage forbids it ({named}): give the identity the role Storage Blob Data Contributor on the storage \
+             account or the container, and check the account's firewall"
+        ),
+    }
+}
+
+fn named(status: u16, code: &str) -> String {
+    if code.is_empty() { status.to_string() } else { format!("{code}, {status}") }
+}
+
+/// The error code in an answer's XML, where the header is missing. Only a plain word is taken.
+fn code_in(body: &Bytes) -> String {
+    let text = std::str::from_utf8(body.get(..body.len().min(1_024)).unwrap_or_default()).unwrap_or_default();
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let plain = |code: &&str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    code.filter(plain).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,300 @@
+//! Azure Blob Storage: the few requests that the shared checkpoint makes ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)).
+//!
+//! One attempt each; waiting and trying again are the caller's, who alone knows what an answer that didn't come means
+//! for it. Every failure says whether the request may have counted ([`BlobError`]).
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use secrecy::ExposeSecret;
+
+pub use answer::BlobError;
+use answer::{Meant, judge};
+
+use super::{AccessToken, CredentialSettings, TokenProvider, provider};
+use crate::handles::{Clock, Handles};
+use crate::http::{HttpClient, HttpSettings};
+
+/// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
+const VERSION: &str = "2023-11-03";
+
+/// What tokens for storage are asked for, in every cloud.
+pub const SCOPE: &str = "https://storage.azure.com/.default";
+
+/// A container of a storage account.
+pub struct Container {
+    http: Arc<dyn HttpClient>,
+    tokens: Arc<dyn TokenProvider>,
+    clock: Arc<dyn Clock>,
+    /// The container's URL.
+    url: String,
+    name: String,
+}
+
+/// A blob, or the part of one that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its version.
+    pub etag: String,
+    /// What was asked for.
+    pub bytes: Bytes,
+    /// When it was last written, in Unix seconds; `None` where the answer doesn't say.
+    pub modified: Option<i64>,
+}
+
+/// What a write demands of the blob that it meets.
+#[derive(Clone, Copy, Debug)]
+pub enum Demand<'a> {
+    /// That there is none.
+    New,
+    /// That it has this version and this lease.
+    Same {
+        /// The version.
+        etag: &'a str,
+        /// The lease.
+        lease: &'a str,
+    },
+}
+
+/// The state of a blob's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// Nobody has one.
+    Free,
+    /// The last one wasn't renewed, and is over.
+    Expired,
+    /// The last one was broken: who had it may not know that yet.
+    Broken,
+    /// Somebody has one.
+    Held,
+}
+
+impl Container {
+    /// A container below an account's blob endpoint. The error is a sentence about the settings.
+    pub fn new(
+        endpoint: &str,
+        name: &str,
+        credential: CredentialSettings,
+        http: &HttpSettings,
+        handles: &Handles,
+    ) -> Result<Self, String> {
+        let client = handles.network.client(http)?;
+        let tokens = provider(credential, SCOPE, http, handles)?;
+        Ok(Self::over(client, tokens, handles.clock.clone(), endpoint, name))
+    }
+
+    fn over(
+        http: Arc<dyn HttpClient>,
+        tokens: Arc<dyn TokenProvider>,
+        clock: Arc<dyn Clock>,
+        endpoint: &str,
+        name: &str,
+    ) -> Self {
+        Self { http, tokens, clock, url: format!("{endpoint}/{name}"), name: name.to_owned() }
+    }
+
+    /// Another container of the same account, with the same token.
+    pub fn sibling(&self, endpoint: &str, name: &str) -> Self {
+        Self::over(self.http.clone(), self.tokens.clone(), self.clock.clone(), endpoint, name)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the container; that it is there already is as good.
+    pub async fn create(&self) -> Result<(), BlobError> {
+        match self.send(Method::PUT, "?restype=container", &[], Bytes::new()).await {
+            Err(BlobError::Conflict { code, .. }) if code == "ContainerAlreadyExists" => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// A whole blob.
+    pub async fn get(&self, blob: &str) -> Result<Blob, BlobError> {
+        let answer = self.send(Method::GET, &path(blob), &[], Bytes::new()).await?;
+        Ok(Blob { etag: etag(&answer)?, modified: modified(answer.headers()), bytes: answer.into_body() })
+    }
+
+    /// At most so many bytes of a blob; fewer at its end, none behind it.
+    pub async fn read(&self, blob: &str, at: u64, len: usize) -> Result<Bytes, BlobError> {
+        let last = at.saturating_add(len.max(1) as u64 - 1);
+        let range = format!("bytes={at}-{last}");
+        match self.send(Method::GET, &path(blob), &[("x-ms-range", &range)], Bytes::new()).await {
+            Ok(answer) if answer.body().len() <= len => Ok(answer.into_body()),
+            Ok(_) => Err(BlobError::nonsense("it sends more than it was asked for")),
+            Err(BlobError::Conflict { code, .. }) if code == "InvalidRange" => Ok(Bytes::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a whole blob at once. Answers its new version.
+    pub async fn put(&self, blob: &str, bytes: Bytes, demand: Demand<'_>) -> Result<String, BlobError> {
+        let kind = ("x-ms-blob-type", "BlockBlob");
+        let answer = match demand {
+            Demand::New => self.send(Method::PUT, &path(blob), &[kind, ("if-none-match", "*")], bytes).await?,
+            Demand::Same { etag, lease } => {
+                let headers = [kind, ("if-match", etag), ("x-ms-lease-id", lease)];
+                self.send(Method::PUT, &path(blob), &headers, bytes).await?
+            }
+        };
+        etag(&answer)
+    }
+
+    /// Makes an empty blob to append to. One that is there already is as good.
+    pub async fn create_append(&self, blob: &str) -> Result<(), BlobError> {
+        let headers = [("x-ms-blob-type", "AppendBlob"), ("if-none-match", "*")];
+        match self.send(Method::PUT, &path(blob), &headers, Bytes::new()).await {
+            Err(BlobError::Conflict { code, .. }) if code == "BlobAlreadyExists" => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Appends, if the blob is exactly this long.
+    pub async fn append(&self, blob: &str, at: u64, bytes: Bytes) -> Result<(), BlobError> {
+        let position = at.to_string();
+        let headers = [("x-ms-blob-condition-appendpos", position.as_str())];
+        self.send(Method::PUT, &format!("{}?comp=appendblock", path(blob)), &headers, bytes).await.map(drop)
+    }
+
+    /// The state of a blob's lease.
+    pub async fn lease(&self, blob: &str) -> Result<Lease, BlobError> {
+        let answer = self.send(Method::HEAD, &path(blob), &[], Bytes::new()).await?;
+        match text(answer.headers(), "x-ms-lease-state") {
+            "available" => Ok(Lease::Free),
+            "expired" => Ok(Lease::Expired),
+            "broken" => Ok(Lease::Broken),
+            "leased" | "breaking" => Ok(Lease::Held),
+            _ => Err(BlobError::nonsense("it doesn't say whether there is a lease")),
+        }
+    }
+
+    /// Takes a lease with this id, or prolongs it: asking again with the same id is as good as asking once.
+    pub async fn acquire(&self, blob: &str, id: &str, seconds: u64) -> Result<(), BlobError> {
+        let seconds = seconds.to_string();
+        self.lease_action(
+            blob,
+            &[("x-ms-lease-action", "acquire"), ("x-ms-lease-duration", &seconds), ("x-ms-proposed-lease-id", id)],
+        )
+        .await
+    }
+
+    /// Begins the lease's time anew.
+    pub async fn renew(&self, blob: &str, id: &str) -> Result<(), BlobError> {
+        self.lease_action(blob, &[("x-ms-lease-action", "renew"), ("x-ms-lease-id", id)]).await
+    }
+
+    /// Gives the lease back, so that another one can be taken at once.
+    pub async fn release(&self, blob: &str, id: &str) -> Result<(), BlobError> {
+        self.lease_action(blob, &[("x-ms-lease-action", "release"), ("x-ms-lease-id", id)]).await
+    }
+
+    async fn lease_action(&self, blob: &str, headers: &[(&str, &str)]) -> Result<(), BlobError> {
+        self.send(Method::PUT, &format!("{}?comp=lease", path(blob)), headers, Bytes::new()).await.map(drop)
+    }
+
+    /// Deletes a blob; that there is none is as good.
+    pub async fn delete(&self, blob: &str) -> Result<(), BlobError> {
+        match self.send(Method::DELETE, &path(blob), &[], Bytes::new()).await {
+            Err(BlobError::NoBlob | BlobError::NoContainer) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// The first blobs (at most `most`) whose names begin like this, sorted by name.
+    pub async fn list(&self, prefix: &str, most: u32) -> Result<Vec<String>, BlobError> {
+        let query = format!("?restype=container&comp=list&maxresults={most}&prefix={}", prefix.replace('/', "%2F"));
+        let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
+        let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
+        let xml =
+            xml.ok_or_else(|| BlobError::nonsense("it answers the question for its blobs with something else"))?;
+        // Names of ours have no character that XML writes otherwise, and nothing else in the answer is called `Name`.
+        let names = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
+        Ok(names.map(|(name, _)| name.to_owned()).collect())
+    }
+
+    /// Sends a request. After a 401 once more, with a new token.
+    async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Response<Bytes>, BlobError> {
+        let token = self.token().await?;
+        let answer = self.attempt(&method, target, headers, body.clone(), &token).await?;
+        let answer = if answer.status() == StatusCode::UNAUTHORIZED {
+            self.tokens.invalidate(&token);
+            let token = self.token().await?;
+            self.attempt(&method, target, headers, body, &token).await?
+        } else {
+            answer
+        };
+        let meant = if method == Method::HEAD { Meant::Nothing } else { Meant::Content };
+        judge(answer, meant, self.clock.now())
+    }
+
+    async fn token(&self) -> Result<AccessToken, BlobError> {
+        let token = self.tokens.token().await;
+        token.map_err(|error| BlobError::Refused { reason: error.to_string(), wait: None })
+    }
+
+    async fn attempt(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+        token: &AccessToken,
+    ) -> Result<Response<Bytes>, BlobError> {
+        let seconds = u64::try_from(self.clock.now_seconds()).unwrap_or_default();
+        let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{target}", self.url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
+            .header("x-ms-version", VERSION)
+            .header("x-ms-date", date);
+        if method == Method::PUT {
+            request = request.header(header::CONTENT_LENGTH, body.len());
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let wrong = || "the token or the address has characters that can't stand in a request".to_owned();
+        let request = request.body(body).map_err(|_| BlobError::Refused { reason: wrong(), wait: None })?;
+        self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
+    }
+}
+
+fn path(blob: &str) -> String {
+    format!("/{blob}")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn etag(answer: &Response<Bytes>) -> Result<String, BlobError> {
+    match text(answer.headers(), "etag") {
+        "" => Err(BlobError::nonsense("it doesn't say which version of the blob this is")),
+        etag => Ok(etag.to_owned()),
+    }
+}
+
+fn modified(headers: &HeaderMap) -> Option<i64> {
+    let time = httpdate::parse_http_date(text(headers, "last-modified")).ok()?;
+    i64::try_from(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
+}
+
+impl std::fmt::Debug for Container {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Container({})", self.name)
+    }
+}

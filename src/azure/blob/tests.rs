@@ -1,0 +1,120 @@
+//! What each kind of answer becomes, with the storage account in memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::azure::CredentialKind;
+use crate::config::Secret;
+use crate::handles::{MemoryDisk, SeededRandom, TestClock};
+use crate::simulator::faults::{Effect, Fault, RetryAfter, When};
+use crate::simulator::{Endpoint, Simulation, SimulationOptions};
+
+fn world() -> (Simulation, Container, Handles) {
+    let now = Timestamp::from_second(1_800_000_000).expect("a time");
+    let clock = Arc::new(TestClock::starting_at(now));
+    let simulation = Simulation::new(SimulationOptions::default(), now);
+    simulation.entra().tokens().accept("s3cret-token");
+    let handles = Handles {
+        clock: clock.clone(),
+        random: Arc::new(SeededRandom::new(1)),
+        disk: Arc::new(MemoryDisk::new()),
+        network: Arc::new(simulation.network(clock, 1)),
+    };
+    let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("s3cret-token")));
+    let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
+    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &handles).expect("a container");
+    (simulation, container, handles)
+}
+
+fn status(status: u16, code: &str, retry_after: Option<RetryAfter>) -> Effect {
+    let headers = [("x-ms-error-code", code), ("x-ms-request-id", "1")];
+    let headers: BTreeMap<String, String> = headers
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
+    let status = StatusCode::from_u16(status).expect("a status");
+    Effect::Status { status, body: String::new(), headers, retry_after }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_failure_says_what_to_do_and_whether_it_may_have_counted() {
+    for (effect, unclear, words) in [
+        (status(403, "AuthorizationPermissionMismatch", None), false, "Storage Blob Data Contributor"),
+        (status(403, "AuthorizationFailure", None), false, "firewall"),
+        (status(403, "AuthenticationFailed", None), false, "clock"),
+        (status(401, "InvalidAuthenticationInfo", None), false, "tenant"),
+        (status(429, "", None), false, "fewer requests"),
+        (status(409, "ContainerBeingDeleted", None), false, "being deleted"),
+        (status(400, "InvalidHeaderValue", None), false, "InvalidHeaderValue, 400"),
+        (status(503, "ServerBusy", None), true, "ServerBusy, 503"),
+        (status(500, "OperationTimedOut", None), true, "OperationTimedOut, 500"),
+        (status(404, "", None), true, "is `endpoint` right"),
+        (Effect::Html(StatusCode::OK), true, "is a proxy in between"),
+        (Effect::Html(StatusCode::NOT_FOUND), true, "is a proxy in between"),
+        (Effect::Html(StatusCode::FORBIDDEN), false, "Storage Blob Data Contributor"),
+        (Effect::ResetAfter, true, "connection reset"),
+    ] {
+        let (simulation, container, _) = world();
+        simulation.faults().add(Fault::new(When { endpoint: Some(Endpoint::Blob), ..When::default() }, effect.clone()));
+        let error = container.get("state").await.expect_err("it fails");
+        assert_eq!(matches!(error, BlobError::Unclear { .. }), unclear, "{effect:?}: {error:?}");
+        assert_eq!(matches!(error, BlobError::Refused { .. }), !unclear, "{effect:?}: {error:?}");
+        let text = error.to_string();
+        assert!(text.contains(words) && !text.contains("s3cret"), "{effect:?}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_to_wait_and_one_that_hangs() {
+    let (simulation, container, _) = world();
+    let when = || When { endpoint: Some(Endpoint::Blob), times: Some(1), ..When::default() };
+    simulation.faults().add(Fault::new(when(), status(503, "ServerBusy", Some(RetryAfter::Seconds(7)))));
+    let error = container.get("state").await.expect_err("busy");
+    assert_eq!(error.wait(), Some(Duration::from_secs(7)));
+    simulation.faults().add(Fault { delay: Duration::from_secs(60), ..Fault::new(when(), Effect::None) });
+    let began = tokio::time::Instant::now();
+    let error = container.create().await.expect_err("it hangs");
+    assert!(matches!(&error, BlobError::Unclear { reason, .. } if reason.contains("within 10s")), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 10);
+    container.create().await.expect("it had counted, and that is as good");
+}
+
+/// A token that ends while it is used: one new one, and the request goes through.
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_is_fetched_anew_once() {
+    let (simulation, _, handles) = world();
+    simulation.entra().tokens().revoke("s3cret-token");
+    handles.disk.append_synced("token".as_ref(), b"old").await.expect("writes");
+    simulation.entra().tokens().accept("old");
+    let token = Secret::file("token");
+    let credential = CredentialSettings::from(CredentialKind::Token(token));
+    let http = HttpSettings::default();
+    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &handles).expect("a container");
+    container.create().await.expect("made");
+    simulation.entra().tokens().revoke("old");
+    simulation.entra().tokens().accept("new");
+    handles.disk.replace("token".as_ref(), b"new").await.expect("writes");
+    assert_eq!(container.get("state").await, Err(BlobError::NoBlob));
+    let statuses: Vec<_> =
+        simulation.log().entries().iter().filter_map(|entry| entry.status).map(|s| s.as_u16()).collect();
+    assert_eq!(statuses, [201, 401, 404]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_azures_own_word_says_that_there_is_nothing() {
+    let (_, container, _) = world();
+    assert_eq!(container.get("state").await, Err(BlobError::NoContainer));
+    assert_eq!(container.lease("state").await, Err(BlobError::NoContainer));
+    assert_eq!(container.list("", 10).await, Err(BlobError::NoContainer));
+    container.create().await.expect("made");
+    container.create().await.expect("there");
+    assert_eq!(container.get("state").await, Err(BlobError::NoBlob));
+    assert_eq!(container.lease("state").await, Err(BlobError::NoBlob));
+    assert_eq!(container.list("", 10).await, Ok(Vec::new()));
+    container.delete("state").await.expect("as good");
+}

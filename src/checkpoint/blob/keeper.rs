@@ -1,0 +1,130 @@
+//! Keeps a source's lease, and says so when it can't: before the lease can have ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::source::Source;
+use crate::azure::blob::BlobError;
+use crate::checkpoint::Standing;
+use crate::http::Backoff;
+
+/// When a lease was asked for that was then given: it ends no earlier than its duration after that.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken {
+    /// In the time that passes.
+    pub at: Instant,
+    /// As the time of day.
+    pub time: Timestamp,
+}
+
+/// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
+pub(super) fn keep(source: &Arc<Source>, taken: Taken, from: Instant) {
+    source.holder.set(standing(source, taken, from));
+    let keeper =
+        Keeper { from, weak: Arc::downgrade(source), backoff: Backoff::new(source.base.handles.random.clone()) };
+    source.kept_by(tokio::spawn(keeper.run(taken.at + source.base.times.renew)).abort_handle());
+}
+
+struct Keeper {
+    from: Instant,
+    /// Whoever uses the source decides how long it is kept.
+    weak: std::sync::Weak<Source>,
+    backoff: Backoff,
+}
+
+/// What an attempt came to.
+enum Outcome {
+    Kept(Taken),
+    /// Perhaps not any more, and why.
+    Trouble(String),
+    /// There is none any more, or there may be none: another may have had one in between.
+    Ended(String),
+    Lost,
+}
+
+impl Keeper {
+    async fn run(mut self, mut next: Instant) {
+        let mut ended = false;
+        loop {
+            tokio::time::sleep_until(next).await;
+            let Some(source) = self.weak.upgrade() else { return };
+            let times = source.base.times;
+            let outcome = if ended { again(&source).await } else { renew(&source).await };
+            let wait = self.backoff.next_wait().min(times.duration / 10);
+            match outcome {
+                Outcome::Kept(taken) => {
+                    ended = false;
+                    self.backoff.reset();
+                    source.holder.set(standing(&source, taken, self.from));
+                    next = taken.at + times.renew;
+                }
+                Outcome::Trouble(reason) => {
+                    // It lasts for the time that it was given; only when that is over the source is let go.
+                    if !source.hold.is_held() && Instant::now() >= self.from {
+                        source.holder.set(Standing::Unsure(reason));
+                    }
+                    next = Instant::now() + wait;
+                }
+                Outcome::Ended(reason) => {
+                    source.holder.set(Standing::Unsure(reason));
+                    // At once: perhaps nobody else has noticed.
+                    next = Instant::now() + if ended { wait } else { std::time::Duration::ZERO };
+                    ended = true;
+                }
+                Outcome::Lost => {
+                    source.holder.set(Standing::Lost);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn standing(source: &Source, taken: Taken, from: Instant) -> Standing {
+    let lasts = source.base.times.duration.saturating_sub(source.base.times.margin);
+    let until_time = taken.time.checked_add(lasts).unwrap_or(Timestamp::MAX);
+    Standing::Held { from, until: taken.at + lasts, until_time }
+}
+
+fn now(source: &Source) -> Taken {
+    Taken { at: Instant::now(), time: source.base.handles.clock.now() }
+}
+
+async fn renew(source: &Source) -> Outcome {
+    let asked = now(source);
+    match source.base.container.renew(&source.place.state, &source.lease).await {
+        Ok(()) => Outcome::Kept(asked),
+        Err(BlobError::Conflict { code, .. }) if code == "LeaseIdMismatchWithLeaseOperation" => Outcome::Lost,
+        // Broken, or over: it may still be ours to take.
+        Err(BlobError::Conflict { code, .. }) => Outcome::Ended(format!("it has ended ({code})")),
+        Err(BlobError::NoBlob | BlobError::NoContainer) => Outcome::Ended(deleted()),
+        Err(error) => Outcome::Trouble(error.to_string()),
+    }
+}
+
+/// Takes the lease again. If the state is as it was left, nobody had the source in between: whoever takes one writes that
+/// into the state before anything else.
+async fn again(source: &Source) -> Outcome {
+    let asked = now(source);
+    let seconds = source.base.times.duration.as_secs();
+    match source.base.container.acquire(&source.place.state, &source.lease, seconds).await {
+        Ok(()) => {}
+        Err(BlobError::Conflict { .. }) => return Outcome::Lost,
+        Err(BlobError::NoBlob | BlobError::NoContainer) => return Outcome::Ended(deleted()),
+        Err(error) => return Outcome::Ended(error.to_string()),
+    }
+    match source.is_as_left().await {
+        Ok(true) => Outcome::Kept(asked),
+        Ok(false) => Outcome::Lost,
+        Err(error) => Outcome::Ended(error.to_string()),
+    }
+}
+
+/// Begun anew here, it would be taken for a first run.
+fn deleted() -> String {
+    "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it for some days); or restart \
+     the program to begin as at a first run"
+        .to_owned()
+}

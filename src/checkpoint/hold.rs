@@ -1,0 +1,235 @@
+//! Whether a source may still be read and committed by this process.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::handles::Clock;
+
+/// Tells a source whether it is this process's to read. Cheap to clone.
+///
+/// A state on the local disk is held as long as the process lives. One in shared storage is held by a lease, and a lease
+/// that couldn't be renewed ends: whoever reads the source asks [`Hold::held`] before each request and gives up when
+/// [`Hold::ended`] resolves, which is before another process can get the lease.
+#[derive(Clone)]
+pub struct Hold(Option<Arc<Shared>>);
+
+/// Keeps a [`Hold`] up to date.
+pub struct Holder(Arc<Shared>);
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    standing: Mutex<Standing>,
+    changed: Notify,
+}
+
+/// How it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Held for this time. By both clocks: a machine that slept may have missed it on one of them.
+    Held {
+        /// From then on: a lease that was broken may still be somebody else's belief.
+        from: Instant,
+        /// The end, in the time that passes.
+        until: Instant,
+        /// The same end, as the time of day.
+        until_time: Timestamp,
+    },
+    /// Perhaps not held any more, and why; it may come back.
+    Unsure(String),
+    /// Another process has gone on from here. This one's picture of the source is out of date for good.
+    Lost,
+}
+
+impl Hold {
+    /// Held as long as the process lives.
+    pub fn always() -> Self {
+        Self(None)
+    }
+
+    /// Whether it is held by a lease, which can end.
+    pub fn can_end(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether it is held now.
+    pub fn is_held(&self) -> bool {
+        self.0.as_ref().is_none_or(|shared| shared.is_held())
+    }
+
+    /// Resolves once it is held; never when it is lost.
+    pub async fn held(&self) {
+        let Some(shared) = &self.0 else { return };
+        loop {
+            let changed = shared.changed.notified();
+            if shared.is_held() {
+                return;
+            }
+            let begins = match &*shared.standing() {
+                Standing::Held { from, .. } if *from > Instant::now() => Some(*from),
+                _ => None,
+            };
+            match begins {
+                Some(begins) => tokio::select! {
+                    biased;
+                    () = changed => {}
+                    () = tokio::time::sleep_until(begins) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+
+    /// Resolves once it isn't held for certain any more.
+    pub async fn ended(&self) {
+        let Some(shared) = &self.0 else { return std::future::pending().await };
+        loop {
+            let changed = shared.changed.notified();
+            let until = match &*shared.standing() {
+                Standing::Held { until, .. } => *until,
+                _ => return,
+            };
+            if !shared.is_held() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
+    }
+
+    /// Whether it is lost for good.
+    pub fn is_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|shared| *shared.standing() == Standing::Lost)
+    }
+
+    /// Resolves when it is lost for good.
+    pub async fn lost(&self) {
+        let Some(shared) = &self.0 else { return std::future::pending().await };
+        loop {
+            let changed = shared.changed.notified();
+            if *shared.standing() == Standing::Lost {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Why it isn't held, in a sentence.
+    pub fn reason(&self) -> String {
+        let standing = self.0.as_ref().map(|shared| shared.standing().clone());
+        match standing {
+            Some(Standing::Unsure(reason)) => format!("the lease on this source can't be renewed: {reason}"),
+            Some(Standing::Lost) => "another process has taken this source over".to_owned(),
+            Some(Standing::Held { from, .. }) if from > Instant::now() => {
+                "this source's lease was broken: whoever had it is given the time to notice".to_owned()
+            }
+            _ => "the lease on this source hasn't been renewed in time".to_owned(),
+        }
+    }
+}
+
+impl Holder {
+    /// A holder and the hold that it keeps, unsure at first.
+    pub fn new(clock: Arc<dyn Clock>) -> (Self, Hold) {
+        let standing = Mutex::new(Standing::Unsure("it hasn't been tried yet".to_owned()));
+        let shared = Arc::new(Shared { clock, standing, changed: Notify::new() });
+        (Self(shared.clone()), Hold(Some(shared)))
+    }
+
+    /// Says how it stands. What is lost stays lost.
+    pub fn set(&self, standing: Standing) {
+        {
+            let mut current = self.0.standing();
+            if *current == Standing::Lost {
+                return;
+            }
+            *current = standing;
+        }
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl Shared {
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_held(&self) -> bool {
+        let (now, time) = (Instant::now(), self.clock.now());
+        match &*self.standing() {
+            Standing::Held { from, until, until_time } => *from <= now && now < *until && time < *until_time,
+            Standing::Unsure(_) | Standing::Lost => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hold({})", self.is_held())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::handles::TestClock;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn held(clock: &TestClock, from: u64, until: u64, until_time: u64) -> Standing {
+        let now = Instant::now();
+        let until_time = clock.now().checked_add(seconds(until_time)).expect("a time");
+        Standing::Held { from: now + seconds(from), until: now + seconds(until), until_time }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_begins_and_ends_by_itself() {
+        let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);
+        let (holder, hold) = Holder::new(Arc::new(clock.clone()));
+        assert!(!hold.is_held());
+        holder.set(held(&clock, 10, 40, 40));
+        let began = Instant::now();
+        hold.held().await;
+        assert_eq!(began.elapsed(), seconds(10));
+        hold.ended().await;
+        assert_eq!(began.elapsed(), seconds(40));
+        assert!(!hold.is_held());
+    }
+
+    /// A machine that sleeps: its time that passes stands still, its time of day doesn't.
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_of_both_clocks_ends_it() {
+        let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);
+        let (holder, hold) = Holder::new(Arc::new(clock.clone()));
+        holder.set(held(&clock, 0, 40, 5));
+        assert!(hold.is_held());
+        tokio::time::sleep(seconds(6)).await;
+        assert!(!hold.is_held());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_lost_stays_lost() {
+        let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);
+        let (holder, hold) = Holder::new(Arc::new(clock.clone()));
+        holder.set(held(&clock, 0, 40, 40));
+        let waiting = tokio::spawn({
+            let hold = hold.clone();
+            async move { hold.lost().await }
+        });
+        tokio::task::yield_now().await;
+        holder.set(Standing::Lost);
+        holder.set(held(&clock, 0, 40, 40));
+        waiting.await.expect("told");
+        hold.ended().await;
+        assert!(!hold.is_held());
+    }
+}

@@ -1,0 +1,201 @@
+//! Where a first run begins after the official connector ([ADR 0014](../../../docs/adr/0014-taking-over.md)).
+//!
+//! Its cursor is its own clock at the end of its last run that went well. What that says about a single event is little: it
+//! had asked for everything from the cursor before on, and has delivered what NordPass showed at that moment. An event from
+//! shortly before the cursor may have become visible after that, and is lost to it for good; one from after the cursor may
+//! have been delivered by a later run that failed in the end. So what is near the cursor is read again, and every event that
+//! may have been delivered is marked as such in its row. Nothing is lost, and nothing is doubled without a mark.
+
+use jiff::Timestamp;
+
+use crate::checkpoint::{Cursor, Found, Predecessor};
+use crate::event::Takeover;
+
+/// Before 2020 there was no official connector, nor an API to read.
+const FIRST_PLAUSIBLE: i64 = 1_577_836_800;
+
+/// How far clocks may differ without a word.
+const SKEW: i64 = 60;
+
+/// A cursor that was written so short a time ago belongs to a connector that may still run.
+const STILL_RUNS: i64 = 180;
+
+/// The times that decide, in Unix seconds and seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Now, as far as may be asked.
+    pub now: i64,
+    /// The earliest second that the API shows.
+    pub oldest: i64,
+    /// Where a first connection would begin otherwise.
+    pub lookback: i64,
+    /// How much before the cursor is read again.
+    pub overlap: i64,
+}
+
+/// Where to begin, and what to say about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The history's beginning.
+    pub origin: i64,
+    /// What is marked.
+    pub takeover: Takeover,
+    /// What was found and is done.
+    pub message: String,
+    /// Whether somebody should look at it.
+    pub odd: bool,
+}
+
+impl Decision {
+    /// Writes it into the log.
+    pub fn tell(&self, component: &str) {
+        let from = moment(self.origin).to_string();
+        if self.odd {
+            tracing::warn!(component, from, "taking over: {}", self.message);
+        } else {
+            tracing::info!(component, from, "taking over: {}", self.message);
+        }
+    }
+}
+
+/// Decides. The error says why nothing can be decided.
+pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, String> {
+    let Predecessor { place, found, .. } = predecessor;
+    let until = times.now.saturating_add(SKEW);
+    // Without a cursor nobody knows what the official connector has delivered: all of it is marked.
+    let from_lookback = |what: String| Decision {
+        origin: times.lookback,
+        takeover: Takeover { cursor: times.lookback - 1, until },
+        message: format!(
+            "{what}; reading `initial_lookback` as at a first connection, and marking its rows as possibly delivered before. If \
+             the official connector did run here, stop this program, check [checkpoint.takeover] and begin anew"
+        ),
+        odd: true,
+    };
+    match found {
+        Found::Nothing => Ok(from_lookback(format!("there is no cursor of the official connector at {place}"))),
+        Found::Empty => {
+            Ok(from_lookback(format!("the official connector's cursor at {place} is empty, as before its first run")))
+        }
+        Found::Other(bytes) => Err(format!(
+            "{place} has {bytes} bytes; the official connector's cursor has 8, so this isn't one. Nothing was read.\nhint: \
+             correct [checkpoint.takeover], or take it out to begin with `initial_lookback`"
+        )),
+        Found::Cursor(cursor) if cursor.seconds < FIRST_PLAUSIBLE => Err(format!(
+            "the official connector's cursor at {place} says {}, a time before NordPass had this API: it is damaged. Nothing was \
+             read.\nhint: restore the blob, or take [checkpoint.takeover] out to begin with `initial_lookback`",
+            cursor.seconds
+        )),
+        Found::Cursor(cursor) => Ok(from_cursor(*cursor, place, times, until)),
+    }
+}
+
+fn from_cursor(cursor: Cursor, place: &str, times: Times, until: i64) -> Decision {
+    let Times { now, oldest, lookback, overlap } = times;
+    let said = cursor.seconds;
+    // The function's clock, Azure's when the blob was written, and ours: the earliest can't leave anything out.
+    let trusted = said.min(cursor.written.unwrap_or(now)).min(now);
+    let mut notes = Vec::new();
+    let mut odd = false;
+    if said > trusted.saturating_add(SKEW) {
+        odd = true;
+        let whose =
+            if cursor.written.is_some_and(|written| written < now) { "when Azure says it was written" } else { "now" };
+        notes.push(format!(
+            "it lies {} s in the future of {}, {whose}, and that counts instead: the function's clock was wrong",
+            said - trusted,
+            moment(trusted)
+        ));
+    }
+    let origin = if trusted <= oldest {
+        odd = true;
+        notes.push("it is older than the 90 days that NordPass shows: what is missing in between is lost, and reported as a gap".to_owned());
+        trusted
+    } else {
+        if trusted < lookback {
+            notes.push("it is older than `initial_lookback`: everything from it on is read all the same".to_owned());
+        }
+        trusted.saturating_sub(overlap).max(oldest)
+    };
+    if cursor.written.is_some_and(|written| now - written < STILL_RUNS) {
+        odd = true;
+        notes.push(
+            "it was written less than three minutes ago: make sure that the official connector is stopped, or its events from now \
+             on arrive twice"
+                .to_owned(),
+        );
+    }
+    notes.push(format!(
+        "reading from {overlap} s before it on, and marking in their rows the events that the official connector may have delivered"
+    ));
+    let message = format!("the official connector's cursor at {place} says {}; {}", moment(said), notes.join("; "));
+    Decision { origin, takeover: Takeover { cursor: trusted, until }, message, odd }
+}
+
+/// A Unix time for people.
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+    const DAY: i64 = 86_400;
+    const TIMES: Times = Times { now: NOW, oldest: NOW - 90 * DAY + 120, lookback: NOW - 7 * DAY, overlap: 600 };
+
+    fn decided(found: Found) -> Result<Decision, String> {
+        decide(&Predecessor { place: "container/blob".into(), found, overlap: None }, TIMES)
+    }
+
+    fn cursor(seconds: i64, written: Option<i64>) -> Decision {
+        decided(Found::Cursor(Cursor { seconds, written })).expect("a decision")
+    }
+
+    #[test]
+    fn the_overlap_before_the_cursor_is_read_again_and_marked() {
+        let found = cursor(NOW - 3_600, Some(NOW - 3_600));
+        assert_eq!((found.origin, found.odd), (NOW - 3_600 - 600, false), "{}", found.message);
+        assert_eq!(found.takeover, Takeover { cursor: NOW - 3_600, until: NOW + SKEW });
+        let marks = [NOW - 3_601, NOW - 3_600, NOW - 3_599, NOW + SKEW].map(|time| found.takeover.mark(time));
+        assert_eq!(marks, [Some("likely"), Some("likely"), Some("possible"), None]);
+    }
+
+    #[test]
+    fn each_odd_cursor_has_its_own_words() {
+        for (found, origin, words) in [
+            (Found::Nothing, NOW - 7 * DAY, "there is no cursor"),
+            (Found::Empty, NOW - 7 * DAY, "is empty"),
+            (cursor_found(NOW - 20 * DAY, None), NOW - 20 * DAY - 600, "older than `initial_lookback`"),
+            (cursor_found(NOW - 100 * DAY, None), NOW - 100 * DAY, "reported as a gap"),
+            (cursor_found(NOW - 90 * DAY + 300, None), NOW - 90 * DAY + 120, "older than `initial_lookback`"),
+            (cursor_found(NOW + 500, None), NOW - 600, "500 s in the future"),
+            (cursor_found(NOW - 600, Some(NOW - 7_200)), NOW - 7_800, "when Azure says it was written"),
+            (cursor_found(NOW - 30, Some(NOW - 30)), NOW - 630, "make sure that the official connector is stopped"),
+            (cursor_found(i64::MAX, None), NOW - 600, "in the future"),
+        ] {
+            let decision = decided(found).expect("a decision");
+            assert_eq!(decision.origin, origin, "{}", decision.message);
+            assert!(decision.message.contains(words), "{}", decision.message);
+        }
+        for (found, words) in [
+            (Found::Other(10), "has 10 bytes"),
+            (cursor_found(0, None), "it is damaged"),
+            (cursor_found(i64::MIN, None), "it is damaged"),
+        ] {
+            let reason = decided(found).expect_err("nothing to decide");
+            assert!(reason.contains(words) && reason.contains("hint:"), "{reason}");
+        }
+    }
+
+    fn cursor_found(seconds: i64, written: Option<i64>) -> Found {
+        Found::Cursor(Cursor { seconds, written })
+    }
+
+    #[test]
+    fn without_a_cursor_everything_is_marked() {
+        let takeover = decided(Found::Nothing).expect("a decision").takeover;
+        assert_eq!([NOW - 7 * DAY, NOW].map(|time| takeover.mark(time)), [Some("possible"), Some("possible")]);
+    }
+}

@@ -1,0 +1,402 @@
+//! The shared checkpoint on Azurite, Microsoft's own stand-in for Azure Storage, over TLS and with bearer tokens.
+//!
+//! Ignored unless asked for: `cargo xtask test azurite` installs it and says where it is.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Method, Request};
+use jiff::Timestamp;
+use nordpass_sentinel::azure::blob::{BlobError, Container, Demand};
+use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
+use nordpass_sentinel::config::Secret;
+use nordpass_sentinel::handles::{Handles, SystemClock, TestClock};
+use nordpass_sentinel::http::{HttpClient, HttpSettings};
+use nordpass_sentinel::simulator::generator::{Generator, Options};
+use nordpass_sentinel::simulator::server::{Background, Server, ServerOptions};
+use nordpass_sentinel::simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::{Value, json};
+
+use crate::support::{Process, World, history, now, until};
+
+/// The account that Azurite has from the start.
+const ACCOUNT: &str = "devstoreaccount1";
+
+/// A running Azurite; it ends with the test.
+struct Azurite {
+    _process: Process,
+    /// The account's blob endpoint.
+    endpoint: String,
+    folder: tempfile::TempDir,
+}
+
+impl Azurite {
+    fn start() -> Self {
+        let script = std::env::var("AZURITE").expect("AZURITE names Azurite's main.js; run `cargo xtask test azurite`");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer =
+            CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names");
+        let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
+        for (name, text) in [("ca.pem", issuer.pem()), ("cert.pem", leaf.pem()), ("key.pem", key.serialize_pem())] {
+            std::fs::write(folder.path().join(name), text).expect("writes");
+        }
+        let mut command = Command::new("node");
+        command.arg(script).args(["--silent", "--inMemoryPersistence", "--disableTelemetry", "--oauth", "basic"]);
+        command.args(["--blobHost", "127.0.0.1", "--blobPort", "0", "--cert", "cert.pem", "--key", "key.pem"]);
+        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process(command.spawn().expect("node starts"));
+        let said = BufReader::new(process.0.stdout.take().expect("its output"));
+        let address = said
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("listens on https://127.0.0.1:").map(|(_, port)| port.trim().to_owned()));
+        let port = address.expect("it says where it listens");
+        Self { _process: process, endpoint: format!("https://localhost:{port}/{ACCOUNT}"), folder }
+    }
+
+    fn ca_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    fn http(&self) -> HttpSettings {
+        HttpSettings { ca_file: Some(self.ca_file()), ..HttpSettings::default() }
+    }
+
+    fn container(&self, name: &str) -> Container {
+        let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal(token())));
+        Container::new(&self.endpoint, name, credential, &self.http(), &Handles::system()).expect("a container")
+    }
+}
+
+/// A token as Entra issues them for storage, but for the signature, which Azurite doesn't check.
+fn token() -> String {
+    let part = |value: &Value| base64url(value.to_string().as_bytes());
+    let header = part(&json!({"alg": "RS256", "typ": "JWT"}));
+    let payload = part(&json!({
+        "aud": "https://storage.azure.com", "iss": "https://sts.windows.net/00000000-0000-4000-8000-000000000001/",
+        "iat": now() - 60, "nbf": now() - 60, "exp": now() + 3_600,
+    }));
+    format!("{header}.{payload}.{}", base64url(b"nobody signed this"))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let number =
+            three.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..=three.len() {
+            text.push(char::from(LETTERS[number >> (18 - 6 * place) & 63]));
+        }
+    }
+    text
+}
+
+/// What a container answers to everything that the checkpoint asks, in words that don't depend on who answers.
+async fn answers(container: &Container) -> Vec<String> {
+    let mut all = Vec::new();
+    macro_rules! note {
+        ($what:literal, $answer:expr) => {
+            all.push(format!("{}: {}", $what, outcome($answer.await.map(|answer| format!("{answer:?}")))))
+        };
+    }
+    let (one, two) = ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002");
+    let bytes = |text: &'static str| Bytes::from_static(text.as_bytes());
+    note!("get without a container", container.get("a/state"));
+    note!("list without a container", container.list("a/", 5));
+    note!("create", container.create());
+    note!("create again", container.create());
+    note!("get", container.get("a/state"));
+    note!("lease of none", container.lease("a/state"));
+    let etag = container.put("a/state", bytes("one"), Demand::New).await.expect("written");
+    let again = container.put("a/state", bytes("two"), Demand::New).await.map(drop);
+    all.push(format!("put what is there: {}", outcome(again.map(|()| String::new()))));
+    note!("lease", container.lease("a/state"));
+    note!("acquire", container.acquire("a/state", one, 15));
+    note!("acquire the same", container.acquire("a/state", one, 15));
+    note!("acquire another", container.acquire("a/state", two, 15));
+    note!("lease that is held", container.lease("a/state"));
+    note!("renew", container.renew("a/state", one));
+    note!("renew another", container.renew("a/state", two));
+    let put = async |text, etag: &str, lease| {
+        let written = container.put("a/state", bytes(text), Demand::Same { etag, lease }).await;
+        (outcome(written.as_ref().map(|_| String::new()).map_err(Clone::clone)), written.unwrap_or_default())
+    };
+    let (answer, next) = put("two", &etag, one).await;
+    all.push(format!("put: {answer}, another version: {}", next != etag));
+    all.push(format!("put over an old version: {}", put("three", &etag, one).await.0));
+    all.push(format!("put with another lease: {}", put("three", &next, two).await.0));
+    let blob = container.get("a/state").await.expect("there");
+    all.push(format!("get: {:?}, same version: {}, time: {}", blob.bytes, blob.etag == next, blob.modified.is_some()));
+    note!("release another", container.release("a/state", two));
+    note!("release", container.release("a/state", one));
+    note!("lease after that", container.lease("a/state"));
+    all.push(format!("put without a lease: {}", put("three", &next, one).await.0));
+    note!("append to none", container.append("a/ids/1", 0, bytes("x")));
+    note!("create to append", container.create_append("a/ids/1"));
+    note!("create to append again", container.create_append("a/ids/1"));
+    note!("append", container.append("a/ids/1", 0, bytes("hello")));
+    note!("append again", container.append("a/ids/1", 5, bytes("world")));
+    note!("append at the wrong place", container.append("a/ids/1", 5, bytes("world")));
+    note!("read", container.read("a/ids/1", 3, 4));
+    note!("read over the end", container.read("a/ids/1", 8, 10));
+    note!("read behind the end", container.read("a/ids/1", 10, 10));
+    note!("list", container.list("a/", 5));
+    note!("list one", container.list("a/", 1));
+    note!("list others", container.list("b/", 5));
+    note!("delete", container.delete("a/ids/1"));
+    note!("delete again", container.delete("a/ids/1"));
+    all
+}
+
+fn outcome(answer: Result<String, BlobError>) -> String {
+    match answer {
+        Ok(answer) => answer,
+        Err(BlobError::Conflict { status, code }) => format!("{status} {code}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The storage account in memory, with which most tests run, answers as Azurite does.
+#[tokio::test]
+#[ignore = "needs Azurite: cargo xtask test azurite"]
+async fn azurite_and_the_simulated_account_answer_alike() {
+    let azurite = Azurite::start();
+    let real = answers(&azurite.container("contract")).await;
+    let start = Timestamp::from_second(now()).expect("a time");
+    let simulation = Simulation::new(SimulationOptions::default(), start);
+    simulation.entra().tokens().accept("ready");
+    let clock = Arc::new(TestClock::starting_at(start));
+    let handles = Handles { network: Arc::new(simulation.network(clock.clone(), 1)), clock, ..Handles::system() };
+    let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
+    let http = HttpSettings::default();
+    let simulated = Container::new(Simulation::BLOB_URL, "contract", credential, &http, &handles).expect("a container");
+    assert_eq!(real, answers(&simulated).await);
+}
+
+/// NordPass, with a book of who asked when.
+struct Book {
+    inner: Arc<dyn Service>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Service for Book {
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.inner.endpoint(path)
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let who = request.headers().get("x-source").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.asked.lock().expect("no panic").push(who.to_owned());
+        self.inner.handle(request, now)
+    }
+}
+
+/// Two processes of the program on one container, and what they do.
+struct Pair {
+    world: World,
+    azurite: Azurite,
+    nordpass: Server,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let ingestion = ingestion::Settings { keep_rows: true, ..ingestion::Settings::default() };
+        let options = SimulationOptions { events: history(9, 500), ingestion, ..SimulationOptions::default() };
+        let world = World::new(options).await;
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let book = Book { inner: world.simulation.nordpass().clone(), asked: asked.clone() };
+        let gate = world.simulation.gate(Arc::new(book));
+        let nordpass = Server::start(gate, Arc::new(SystemClock), ServerOptions::default()).await.expect("listens");
+        Self { world, azurite: Azurite::start(), nordpass, asked }
+    }
+
+    /// Starts a process. Its log goes to a file.
+    fn start(&self, who: &str) -> Child {
+        let text = format!(
+            r#"
+data_dir = "data-{who}"
+
+[checkpoint]
+kind = "azure_blob"
+endpoint = "{endpoint}"
+lease = "20s"
+[checkpoint.credential]
+kind = "token"
+token = "${{STORAGE_TOKEN}}"
+[checkpoint.tls]
+ca_file = "{ca_file}"
+
+[sources.nordpass]
+type = "nordpass"
+endpoint = "{nordpass}{path}"
+token = "${{NORDPASS_TOKEN}}"
+source_header = "{who}"
+poll_interval = "1s"
+lag = "1s"
+requests_per_second = 1000
+
+[sources.other-{who}]
+type = "nordpass"
+endpoint = "${{NORDPASS_ENDPOINT_URL}}"
+token = "${{NORDPASS_TOKEN}}"
+
+[sinks.nothing]
+type = "blackhole"
+inputs = ["other-{who}"]
+
+[transforms.asim]
+type = "asim"
+inputs = ["nordpass"]
+
+[sinks.sentinel]
+type = "sentinel"
+inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
+endpoint = "${{DATA_COLLECTION_ENDPOINT}}"
+dcr_immutable_id = "${{DCR_IMMUTABLE_ID}}"
+[sinks.sentinel.streams]
+"asim.audit_event" = "Custom-NordPassAuditEvent"
+"asim.authentication" = "Custom-NordPassAuthentication"
+"asim.user_management" = "Custom-NordPassUserManagement"
+[sinks.sentinel.batch]
+timeout = "200ms"
+[sinks.sentinel.credential]
+kind = "token"
+token = "${{AZURE_TOKEN}}"
+"#,
+            endpoint = self.azurite.endpoint,
+            ca_file = self.azurite.ca_file().display(),
+            nordpass = self.nordpass.url(),
+            path = self.world.simulation.nordpass().settings().path,
+        );
+        let file = self.world.pipeline(&format!("{who}.toml"), &text);
+        let mut command = self.world.command(&["run", file.to_str().expect("a path")]);
+        let log = std::fs::File::options().create(true).append(true).open(self.log(who)).expect("a log");
+        command.env("STORAGE_TOKEN", token()).stdout(Stdio::null()).stderr(log);
+        command.spawn().expect("the program starts")
+    }
+
+    fn log(&self, who: &str) -> std::path::PathBuf {
+        self.world.folder.path().join(format!("{who}.log"))
+    }
+
+    /// How often a process has said something.
+    fn said(&self, who: &str, words: &str) -> usize {
+        std::fs::read_to_string(self.log(who)).unwrap_or_default().matches(words).count()
+    }
+
+    /// Who asked NordPass, in order; the same one several times in a row counts once.
+    fn turns(&self) -> Vec<String> {
+        let mut turns = self.asked.lock().expect("no panic").clone();
+        turns.dedup();
+        turns
+    }
+
+    fn asked_by(&self, who: &str) -> usize {
+        self.asked.lock().expect("no panic").iter().filter(|asked| *asked == who).count()
+    }
+
+    /// Waits until this one asks, within the lease's time and what a slow machine needs.
+    async fn until_asks(&self, who: &str) {
+        let before = self.asked_by(who);
+        until(&format!("{who} to ask"), || self.asked_by(who) > before).await;
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
+}
+
+/// Breaks the lease on the source's state, as an operator can.
+async fn break_lease(azurite: &Azurite) {
+    use nordpass_sentinel::http::Network as _;
+    let names = azurite.container("nordpass-sentinel").list("sources/nordpass-", 1_000).await.expect("a list");
+    let state = names.iter().find(|name| name.ends_with("/state")).expect("a state");
+    let client: Arc<dyn HttpClient> =
+        nordpass_sentinel::http::SystemNetwork::default().client(&azurite.http()).expect("a client");
+    let request = Request::builder()
+        .method(Method::PUT)
+        .uri(format!("{}/nordpass-sentinel/{state}?comp=lease", azurite.endpoint))
+        .header("authorization", format!("Bearer {}", token()))
+        .header("x-ms-version", "2023-11-03")
+        .header("x-ms-lease-action", "break")
+        .header("x-ms-lease-break-period", "0")
+        .header("content-length", "0");
+    let answer = client.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status(), 202);
+}
+
+/// D10 with real processes: one is killed, one is frozen and wakes up, a lease is broken. Nothing is lost, and never do both
+/// ask: between two turns of one process the other one has been killed, frozen, or robbed of its lease.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Azurite: cargo xtask test azurite"]
+async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
+    let pair = Pair::new().await;
+    let generator = Generator::new(10, Options::default());
+    let trickle = Background::spawn(pair.world.simulation.clone().trickle(generator, 2.0, Arc::new(SystemClock)));
+
+    let mut a = Process(pair.start("a"));
+    pair.until_asks("a").await;
+    let b = Process(pair.start("b"));
+    until("b to wait", || pair.said("b", "held by another process") > 0).await;
+    until("b's other source to read", || pair.said("b", "first connection") > 0).await;
+    assert_eq!(pair.turns(), ["a"]);
+
+    // Killed: the other one takes over when the lease ends.
+    let _ = a.0.kill();
+    let _ = a.0.wait();
+    pair.until_asks("b").await;
+    a = Process(pair.start("a"));
+    until("a to wait", || pair.said("a", "held by another process") > 0).await;
+    assert_eq!(pair.turns(), ["a", "b"]);
+
+    // Frozen for longer than its lease, and awake again: it asks nothing.
+    signal(&b.0, "STOP");
+    pair.until_asks("a").await;
+    signal(&b.0, "CONT");
+    until("b to notice", || pair.said("b", "has taken this source over") > 0).await;
+    let asked = pair.asked_by("a");
+    until("a to go on", || pair.asked_by("a") > asked + 3).await;
+    assert_eq!(pair.turns(), ["a", "b", "a"]);
+
+    // Broken: whoever gets it, the other one is silent from before that on.
+    break_lease(&pair.azurite).await;
+    let asked = pair.asked.lock().expect("no panic").len();
+    until("somebody to go on", || pair.asked.lock().expect("no panic").len() > asked + 10).await;
+    let turns = pair.turns();
+    assert!(turns == ["a", "b", "a"] || turns == ["a", "b", "a", "b"], "{turns:?}");
+
+    // And the holder is killed at last.
+    let holder = turns.last().expect("a turn").clone();
+    let (mut killed, left, other) = if holder == "a" { (a, b, "b") } else { (b, a, "a") };
+    let _ = killed.0.kill();
+    let _ = killed.0.wait();
+    pair.until_asks(other).await;
+    drop(trickle);
+    // What is visible now has to arrive.
+    let all = pair.world.simulation.nordpass().world().total();
+    until("everything to arrive", || {
+        let verdict = pair.world.simulation.verdict();
+        verdict.events_delivered == all && verdict.events_lost == 0
+    })
+    .await;
+    assert_eq!(pair.turns().len(), turns.len() + 1);
+    assert!(all > 520, "{all} events");
+    // A copy is marked: it has the id of its first.
+    let tables = ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs"];
+    let rows = tables.iter().flat_map(|table| pair.world.simulation.ingestion().table(table).kept);
+    let ids: HashSet<String> =
+        rows.map(|row| serde_json::from_str::<Value>(&row).expect("JSON")["EventOriginalUid"].to_string()).collect();
+    assert_eq!(ids.len() as u64, all);
+    drop(left);
+}
