@@ -26,6 +26,9 @@ const LIFE: i64 = 300;
 /// It is good from a little before now, for a clock that is a little ahead.
 const BEFORE: i64 = 60;
 
+/// No certificate chain is longer; the limit keeps a path such as /dev/zero from filling the memory.
+pub const LONGEST_FILE: usize = 1 << 20;
+
 /// Where the certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {

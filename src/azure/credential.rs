@@ -19,7 +19,7 @@ use azure_identity::{
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::assertion::{CertificateFiles, Claim, Identity};
+use super::assertion::{CertificateFiles, Claim, Identity, LONGEST_FILE};
 use super::refusal::Asked;
 use super::settings::{Application, AssignedIdentity, CredentialKind};
 use super::transport::{Exchange, Seen};
@@ -191,7 +191,9 @@ fn no_token(why: &str) -> TokenError {
 }
 
 async fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, TokenError> {
-    disk.read(path).await.map_err(|error| no_token(&format!("can't read {}: {error}", path.display())))
+    disk.read_at(path, 0, LONGEST_FILE)
+        .await
+        .map_err(|error| no_token(&format!("can't read {}: {error}", path.display())))
 }
 
 /// An assertion that is there already. `Debug` doesn't show it.

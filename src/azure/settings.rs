@@ -1,8 +1,10 @@
 //! The `credential` table in the pipeline file, checked.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use super::assertion::{CertificateFiles, Identity};
+use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
 use crate::config::{Secret, Section};
@@ -217,7 +219,7 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         private_key: section.optional_text("private_key_file").map(PathBuf::from),
     };
     let mut read = |name: &str, path: &PathBuf| {
-        std::fs::read(path).map_err(|reason| {
+        read_pem(path).map_err(|reason| {
             let hint = "check that the path is right and that this user may read it";
             section.error(name, format!("can't read {}: {reason}", path.display()), hint);
         })
@@ -231,6 +233,12 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         section.error(name, format!("this certificate can't be used: {reason}"), "see docs/guide/troubleshooting.md");
     }
     files
+}
+
+fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Always https, loopback hosts included: `azure_identity` would refuse it, which at run time means waiting for ever.
@@ -336,5 +344,6 @@ mod tests {
         };
         assert!(certificate("/there/is/none.pem")[0].contains("can't read /there/is/none.pem"));
         assert!(certificate("/dev/null")[0].contains("no PEM certificate"));
+        assert!(certificate("/dev/zero")[0].contains("no PEM certificate"), "read up to a limit");
     }
 }
