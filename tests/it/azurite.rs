@@ -35,6 +35,7 @@ struct Azurite {
 }
 
 impl Azurite {
+    #[expect(clippy::disallowed_methods, reason = "where a tool of the tests is, is no setting of the program")]
     fn start() -> Self {
         let script = std::env::var("AZURITE").expect("AZURITE names Azurite's main.js; run `cargo xtask test azurite`");
         let folder = tempfile::tempdir().expect("a folder");

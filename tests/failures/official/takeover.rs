@@ -227,7 +227,7 @@ async fn each_odd_cursor_has_its_own_end() {
         let at = [-80 * DAY, -30 * DAY, -3 * DAY, -2 * HOUR, -5 * MINUTE];
         at.map(|at| event(START + at, &format!("{at}"), &json!({}))).to_vec()
     };
-    let everything: Vec<i64> = vec![-80 * DAY, -30 * DAY, -3 * DAY, -2 * HOUR, -5 * MINUTE];
+    let everything = [-80 * DAY, -30 * DAY, -3 * DAY, -2 * HOUR, -5 * MINUTE];
     // What is written, and how many of the newest events arrive.
     for (bytes, expected) in [
         (None, 3),
