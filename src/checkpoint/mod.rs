@@ -27,6 +27,7 @@ pub use self::local::LocalStore;
 pub use self::memory::MemoryStore;
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
 pub use self::takeover::{Cursor, Found, Predecessor};
+use crate::dead_letters::Shelf;
 use crate::event::{EventId, Origin};
 use crate::handles::Handles;
 
@@ -149,6 +150,14 @@ pub async fn open(
     }
 }
 
+/// Where a pipeline set's dead letters are: beside its states. The error is a sentence about the settings.
+pub fn shelf(settings: &CheckpointSettings, data_dir: &Path, handles: &Handles) -> Result<Shelf, String> {
+    match settings {
+        CheckpointSettings::Local => Ok(Shelf::new(handles.disk.clone(), data_dir)),
+        CheckpointSettings::AzureBlob(settings) => blob::shelf(settings, handles),
+    }
+}
+
 /// For `validate --connect`: tries the storage, and says what works.
 pub async fn probe(settings: &CheckpointSettings, handles: &Handles) -> Option<Result<String, String>> {
     match settings {
@@ -176,7 +185,7 @@ pub trait SourceState: Send + Sync {
     }
 }
 
-/// The states of a `data_dir`.
+/// The states of a `data_dir`, or of a container.
 pub trait Store: Send + Sync {
     /// Opens (a first run: makes) a source's state. Each key is opened once.
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>>;
@@ -187,6 +196,10 @@ pub trait Store: Send + Sync {
     fn predecessor<'a>(&'a self, source: &'a str) -> BoxFuture<'a, Result<Option<Predecessor>, CheckpointError>> {
         let _ = source;
         Box::pin(async { Ok(None) })
+    }
+    /// Where dead letters are kept; `None`: in `data_dir`.
+    fn shelf(&self) -> Option<Shelf> {
+        None
     }
     /// Gives back what other processes wait for, once nothing runs any more.
     fn close(&self) -> BoxFuture<'_, ()> {

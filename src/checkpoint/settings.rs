@@ -13,8 +13,8 @@ pub static FIELDS: &[Field] = &[
         kind: Kind::Choice(&["local", "azure_blob"]),
         presence: Presence::Default("local"),
         doc: "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for several \
-              processes, of which one reads each source and the others wait to take over. Dead letters and the files of `file` \
-              sinks stay on each process's own disk, in both kinds.",
+              processes, of which one reads each source and the others wait to take over. Dead letters are kept beside the states. \
+              The files of `file` sinks stay on each process's own disk, in both kinds.",
     },
     Field {
         name: "endpoint",

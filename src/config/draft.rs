@@ -22,13 +22,14 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         name: "data_dir",
         kind: Kind::Text,
         presence: Presence::Default("./data"),
-        doc: "Folder for checkpoints and dead letters. One process at a time: a lock guards it.",
+        doc: "Folder for checkpoints and dead letters, unless `checkpoint` says otherwise, and for the logs of `file` sinks. One \
+              process at a time: a lock guards it.",
     },
     Field {
         name: "checkpoint",
         kind: Kind::Table(checkpoint::FIELDS),
         presence: Presence::Optional,
-        doc: "Where the sources' states are kept. In `data_dir` when absent.",
+        doc: "Where the sources' states and dead letters are kept. In `data_dir` when absent.",
     },
     Field {
         name: "api",

@@ -1,4 +1,4 @@
-//! A file of lines that only grows, and grows durably.
+//! A file of lines on disk that only grows, and grows durably.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::handles::Disk;
 
 /// How much is read at once.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 
 /// A line's place in its file, without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

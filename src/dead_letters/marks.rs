@@ -6,13 +6,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::log::{Log, lines};
-use crate::handles::Disk;
+use super::blobs::{part_name, parts, storage_trouble};
+use super::folder::{Folder, Writer};
 
 /// How far sending a letter again has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,10 +57,13 @@ type Key = (String, Option<String>);
 pub(super) struct Marks(HashMap<Key, Mark>);
 
 impl Marks {
-    /// Reads them.
-    pub async fn read(disk: &dyn Disk, path: &Path) -> io::Result<Self> {
+    /// Reads those of a component, whose files are among these.
+    pub async fn read(folder: &Folder, names: &[String], component: &str) -> io::Result<Self> {
         let mut marks = Self::default();
-        lines(disk, path, |_, line| marks.line(line)).await?;
+        let stem = stem(component);
+        for number in parts(names, &stem) {
+            folder.lines(&part_name(&stem, number), |_, line| marks.line(line)).await?;
+        }
         Ok(marks)
     }
 
@@ -87,15 +89,26 @@ impl Marks {
 
 /// The writing end, for whoever holds the lock.
 pub(super) struct MarksLog {
-    log: Log,
+    log: Writer,
     pub marks: Marks,
 }
 
+/// What a component's marks are called. A component's stem holds no dot, so none has this name.
+fn stem(component: &str) -> String {
+    format!("{component}.resent")
+}
+
+/// How often a mark is tried again where blobs can't be written: what has been accepted must not stay untold.
+const TRIES: usize = 6;
+
 impl MarksLog {
     /// Reads the marks and is ready to append.
-    pub async fn open(disk: Arc<dyn Disk>, path: PathBuf) -> io::Result<Self> {
+    pub async fn open(folder: &Folder, component: &str) -> io::Result<Self> {
         let mut marks = Marks::default();
-        let log = Log::open(disk, path, |_, line| marks.line(line)).await?;
+        let mut log = folder.writer(&stem(component), |line| marks.line(line)).await?;
+        if let Writer::Blobs(log) = &mut log {
+            log.catch_up(&mut |line| marks.line(line)).await?;
+        }
         Ok(Self { log, marks })
     }
 
@@ -103,8 +116,25 @@ impl MarksLog {
     pub async fn append(&mut self, mark: Mark) -> io::Result<()> {
         let mut line = serde_json::to_vec(&mark)?;
         line.push(b'\n');
-        self.log.append(&line).await?;
-        self.marks.add(mark);
+        let Self { log, marks } = self;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match log.append(&line, &mut |line| marks.line(line)).await {
+                Ok(true) => break,
+                // Only whoever has the lock writes; but its blob may be full, or gone.
+                Ok(false) if tries < TRIES => {}
+                Ok(false) => return Err(io::Error::other("something else writes the marks, too")),
+                Err(error) => match storage_trouble(&error) {
+                    Some(trouble) if tries < TRIES => {
+                        let wait = trouble.wait().unwrap_or(Duration::from_secs(1));
+                        tokio::time::sleep(wait.min(Duration::from_secs(10))).await;
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+        marks.add(mark);
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! Dead letters: records that a destination refused by name, kept with its reason.
 //!
-//! One file for each component, `data_dir/dead-letters/<component>.ndjson`, one JSON object a line. A letter is on disk
-//! before it acknowledges anything. It is keyed by event and stream, so a crash between the file and the checkpoint, or
-//! a second reading, never repeats it.
+//! One file for each component, `dead-letters/<component>.ndjson`, one JSON object a line: in `data_dir`, or where the
+//! sources' states are in Azure Blob Storage, in the same container. A letter is durable before it acknowledges
+//! anything. It is keyed by event and stream, so a crash between the file and the checkpoint, or a second reading, never
+//! repeats it.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -10,8 +11,12 @@
 //! | [`read`] | reads them, also while the pipeline writes |
 //! | [`marks`] | what became of sending letters again, in a file of its own beside them |
 //! | [`resend`] | sends letters again |
-//! | [`log`] | the files: lines that are appended durably |
+//! | [`folder`] | where the files are |
+//! | [`log`] | files on disk: lines that are appended durably |
+//! | [`blobs`] | files as append blobs, which several processes write |
 
+mod blobs;
+mod folder;
 mod log;
 mod marks;
 mod read;
@@ -19,20 +24,21 @@ mod resend;
 
 use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
+pub use self::blobs::storage_trouble;
 pub use self::marks::{Mark, MarkState};
 pub use self::read::{Letter, Shelf};
 pub use self::resend::{Fate, Outcome, Resend, ResendError, Resending};
 
-use self::log::Log;
+use self::blobs::BLOCK;
+use self::folder::Writer;
+use crate::azure::blob::BlobError;
 use crate::event::EventId;
-use crate::handles::{Disk, Handles};
+use crate::handles::Handles;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 
@@ -103,54 +109,89 @@ pub struct DeadLetters {
 
 struct Inner {
     known: HashSet<u128>,
-    log: Log,
+    /// Written, or perhaps written, by a call that ended with an error: not counted as new yet.
+    uncounted: HashSet<u128>,
+    log: Writer,
+}
+
+/// How often other processes may be ahead before this one pauses.
+const TURNS: usize = 16;
+
+/// Notes the key of a line that is there.
+fn note(known: &mut HashSet<u128>, line: &[u8]) {
+    if let Ok(key) = serde_json::from_slice::<Key>(line)
+        && let Ok(id) = u128::from_str_radix(&key.id, 16)
+    {
+        known.insert(key_of(EventId(id), key.stream.as_deref()));
+    }
 }
 
 impl DeadLetters {
-    /// Opens a component's dead letters. Nothing is made on disk before the first letter.
-    pub async fn open(disk: Arc<dyn Disk>, data_dir: &Path, component: &str) -> io::Result<Self> {
-        let path = folder(data_dir).join(format!("{}.ndjson", file_stem(component)));
+    /// Opens a component's dead letters. Nothing is made before the first letter, and blobs aren't even asked for.
+    pub async fn open(shelf: &Shelf, component: &str) -> io::Result<Self> {
         let mut known = HashSet::new();
-        let log = Log::open(disk, path, |_, line| {
-            if let Ok(key) = serde_json::from_slice::<Key>(line)
-                && let Ok(id) = u128::from_str_radix(&key.id, 16)
-            {
-                known.insert(key_of(EventId(id), key.stream.as_deref()));
-            }
-        });
-        let log = log.await?;
-        Ok(Self { inner: Mutex::new(Inner { known, log }) })
+        let log = shelf.folder.writer(&file_stem(component), |line| note(&mut known, line)).await?;
+        Ok(Self { inner: Mutex::new(Inner { known, uncounted: HashSet::new(), log }) })
     }
 
     /// Writes letters and makes them durable. One that is there already (same id and stream) isn't written again.
     /// Answers how many were new. After an error the same letters can be written again.
     pub async fn write(&self, letters: &[DeadLetter]) -> io::Result<usize> {
         let mut inner = self.inner.lock().await;
+        let Inner { known, uncounted, log } = &mut *inner;
         // Before one counts as written already.
-        inner.log.settle().await?;
-        let mut lines = Vec::new();
-        let mut keys = HashSet::new();
-        for letter in letters {
-            let key = key_of(letter.id, letter.stream.as_deref());
-            if !inner.known.contains(&key) && keys.insert(key) {
-                letter.line(&mut lines)?;
+        log.settle(&mut |line| note(known, line)).await?;
+        let mut turns = 0;
+        loop {
+            let (lines, keys) = next_block(letters, known)?;
+            if keys.is_empty() {
+                let all: HashSet<u128> = letters.iter().map(DeadLetter::key).collect();
+                return Ok(all.iter().filter(|key| uncounted.remove(key)).count());
+            }
+            match log.append(&lines, &mut |line| note(known, line)).await {
+                Ok(true) => {
+                    known.extend(&keys);
+                    uncounted.extend(keys);
+                }
+                Ok(false) if turns < TURNS => turns += 1,
+                Ok(false) => {
+                    let reason = "other processes keep writing dead letters, too".to_owned();
+                    return Err(blobs::failure(BlobError::Refused { reason, wait: None }));
+                }
+                Err(error) => {
+                    uncounted.extend(keys);
+                    return Err(error);
+                }
             }
         }
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        inner.log.append(&lines).await?;
-        let new = keys.len();
-        inner.known.extend(keys);
-        Ok(new)
     }
+}
+
+/// The lines and keys of letters that aren't there yet: as many as one request to a storage account takes, or one that
+/// is longer alone.
+fn next_block(letters: &[DeadLetter], known: &HashSet<u128>) -> io::Result<(Vec<u8>, HashSet<u128>)> {
+    let (mut lines, mut keys) = (Vec::new(), HashSet::new());
+    for letter in letters {
+        let key = letter.key();
+        if known.contains(&key) || keys.contains(&key) {
+            continue;
+        }
+        let whole = lines.len();
+        letter.line(&mut lines)?;
+        if whole > 0 && lines.len() > BLOCK {
+            lines.truncate(whole);
+            break;
+        }
+        keys.insert(key);
+    }
+    Ok((lines, keys))
 }
 
 /// What waits while letters can't be written.
 const PART: &str = "dead letters";
 
 impl DeadLetters {
-    /// Writes letters however long the disk refuses, and says meanwhile what it waits for. Answers how many were new.
+    /// Writes letters however long the disk or the storage account refuses, and says meanwhile what it waits for. Answers how many were new.
     pub async fn keep(&self, letters: &[DeadLetter], handles: &Handles, telemetry: &Component) -> usize {
         let mut backoff = Backoff::new(handles.random.clone());
         loop {
@@ -163,8 +204,10 @@ impl DeadLetters {
                 Err(error) => {
                     telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
                     telemetry.add(&metrics::RETRIES, 1);
-                    let reason = format!("dead letters can't be written: {error}; make room on the disk of data_dir");
-                    let wait = backoff.next_wait();
+                    let storage = storage_trouble(&error);
+                    let hint = if storage.is_none() { "; make room on the disk of data_dir" } else { "" };
+                    let reason = format!("dead letters can't be written: {error}{hint}");
+                    let wait = storage.and_then(BlobError::wait).unwrap_or_else(|| backoff.next_wait());
                     // Other records may well be delivered meanwhile: that doesn't make it work.
                     telemetry.held_up(PART, &reason, wait, handles.clock.now());
                     tokio::time::sleep(wait).await;
@@ -175,6 +218,10 @@ impl DeadLetters {
 }
 
 impl DeadLetter {
+    fn key(&self) -> u128 {
+        key_of(self.id, self.stream.as_deref())
+    }
+
     fn line(&self, out: &mut Vec<u8>) -> io::Result<()> {
         // JSON in which a raw line end stands between its tokens would break the line; then it is kept as text.
         let raw = serde_json::from_str::<&RawValue>(&self.record).ok().filter(|raw| !raw.get().contains(['\n', '\r']));
@@ -194,11 +241,6 @@ impl DeadLetter {
     }
 }
 
-/// Where a `data_dir` has its dead letters.
-fn folder(data_dir: &Path) -> PathBuf {
-    data_dir.join("dead-letters")
-}
-
 /// A component's name as a file's name, without an ending.
 fn file_stem(component: &str) -> String {
     component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
@@ -210,6 +252,9 @@ fn key_of(id: EventId, stream: Option<&str>) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
     use crate::handles::{MemoryDisk, SystemDisk};
 
@@ -227,7 +272,7 @@ mod tests {
     }
 
     async fn open(dir: &Path) -> DeadLetters {
-        DeadLetters::open(Arc::new(SystemDisk), dir, "my sink").await.expect("opens")
+        DeadLetters::open(&Shelf::new(Arc::new(SystemDisk), dir), "my sink").await.expect("opens")
     }
 
     #[tokio::test]
@@ -271,7 +316,8 @@ mod tests {
         for seed in 0..40 {
             let disk = MemoryDisk::new();
             disk.put("data/lock", "");
-            let open = || DeadLetters::open(Arc::new(disk.clone()), Path::new("data"), "sentinel");
+            let shelf = Shelf::new(Arc::new(disk.clone()), Path::new("data"));
+            let open = || DeadLetters::open(&shelf, "sentinel");
             let letters = [letter(1, "A", "{}")];
             let killed = open().await.expect("opens");
             // The folder of dead letters is made, then the letter is appended.

@@ -1,22 +1,25 @@
 //! Reading dead letters, also while the pipeline writes more of them.
 
+use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::log::{Place, lines};
+use super::blobs::{Blobs, part_of};
+use super::file_stem;
+use super::folder::Folder;
+use super::log::Place;
 use super::marks::{Mark, Marks};
-use super::{file_stem, folder};
-use crate::handles::Disk;
+use crate::azure::blob::Container;
+use crate::handles::{Disk, Random};
 
-/// The dead letters of a `data_dir`.
+/// The dead letters of a `data_dir`, or of a container.
 #[derive(Clone)]
 pub struct Shelf {
-    pub(super) disk: Arc<dyn Disk>,
-    dir: PathBuf,
+    pub(super) folder: Folder,
 }
 
 /// One letter without its record, which may be large and holds people's data.
@@ -40,6 +43,7 @@ pub struct Letter {
     pub time: i64,
     /// What became of sending it again.
     pub mark: Option<Mark>,
+    file: String,
     place: Place,
 }
 
@@ -70,7 +74,12 @@ struct Body<'a> {
 impl Shelf {
     /// The dead letters below `data_dir`.
     pub fn new(disk: Arc<dyn Disk>, data_dir: &Path) -> Self {
-        Self { disk, dir: folder(data_dir) }
+        Self { folder: Folder::Disk { disk, dir: data_dir.join("dead-letters") } }
+    }
+
+    /// The dead letters in a container, below `prefix`, which is empty or ends with a slash.
+    pub fn in_blobs(container: Container, prefix: &str, random: Arc<dyn Random>) -> Self {
+        Self { folder: Folder::Blobs(Blobs { container, prefix: format!("{prefix}dead-letters/"), random }) }
     }
 
     /// Whether a file of letters is this component's.
@@ -78,50 +87,48 @@ impl Shelf {
         letter.component == file_stem(component)
     }
 
-    /// All letters, by component, each component's in the order of writing.
+    /// All letters, by component, each component's in the order of writing. One that was written twice is there once.
     pub async fn letters(&self) -> io::Result<Vec<Letter>> {
+        let names = self.folder.names().await?;
+        let mut files: Vec<(&str, u32, &String)> =
+            names.iter().filter_map(|name| part_of(name).map(|(stem, number)| (stem, number, name))).collect();
+        files.retain(|(stem, ..)| !stem.contains('.'));
+        files.sort_unstable();
         let mut letters = Vec::new();
-        for file in self.disk.list(&self.dir).await? {
-            let Some(component) = file.name.strip_suffix(".ndjson").filter(|stem| !stem.contains('.')) else {
-                continue;
-            };
-            let marks = Marks::read(self.disk.as_ref(), &self.marks_path(component)).await?;
-            let each = |place, line: &[u8]| {
-                let Ok(head) = serde_json::from_slice::<Head>(line) else { return };
-                letters.push(Letter {
-                    component: component.to_owned(),
-                    mark: marks.of(&head.id, head.stream.as_deref()).cloned(),
-                    id: head.id,
-                    stream: head.stream,
-                    reason: head.reason,
-                    status: head.status,
-                    code: head.code,
-                    request_id: head.request_id,
-                    time: head.time,
-                    place,
-                });
-            };
-            lines(self.disk.as_ref(), &self.dir.join(&file.name), each).await?;
+        for files in files.chunk_by(|a, b| a.0 == b.0) {
+            let component = files[0].0;
+            let marks = Marks::read(&self.folder, &names, component).await?;
+            let mut seen = HashSet::new();
+            for (_, _, file) in files {
+                let each = |place, line: &[u8]| {
+                    let Ok(head) = serde_json::from_slice::<Head>(line) else { return };
+                    if !seen.insert((head.id.clone(), head.stream.clone())) {
+                        return;
+                    }
+                    letters.push(Letter {
+                        component: component.to_owned(),
+                        mark: marks.of(&head.id, head.stream.as_deref()).cloned(),
+                        id: head.id,
+                        stream: head.stream,
+                        reason: head.reason,
+                        status: head.status,
+                        code: head.code,
+                        request_id: head.request_id,
+                        time: head.time,
+                        file: (*file).clone(),
+                        place,
+                    });
+                };
+                self.folder.lines(file, each).await?;
+            }
         }
         Ok(letters)
     }
 
     /// A letter's record as JSON: as it is where it is JSON, as a string where it isn't.
     pub async fn record(&self, letter: &Letter) -> io::Result<String> {
-        let Place { offset, len } = letter.place;
-        let path = self.dir.join(format!("{}.ndjson", letter.component));
-        let line = self.disk.read_at(&path, offset, len).await?;
+        let line = self.folder.read_at(&letter.file, letter.place).await?;
         let body: Body<'_> = serde_json::from_slice(&line)?;
         Ok(body.record.get().to_owned())
-    }
-
-    /// The file of a component's marks. A stem holds no dot, so no component's letters have this name.
-    pub(super) fn marks_path(&self, stem: &str) -> PathBuf {
-        self.dir.join(format!("{stem}.resent.ndjson"))
-    }
-
-    /// The lock of whoever sends letters again.
-    pub(super) fn lock_path(&self) -> PathBuf {
-        self.dir.join("resend.lock")
     }
 }

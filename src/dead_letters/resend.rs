@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
 use super::read::{Letter, Shelf};
-use crate::handles::{Clock, DiskLock};
+use crate::handles::Clock;
 
 /// A destination that can take single records again. A sink's own settings, credential and limits count.
 pub trait Resend: Send + Sync {
@@ -89,30 +90,38 @@ impl Fate {
 /// Why nothing more can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
-    /// Another process sends letters of this folder.
-    #[error("another `dead-letters resend` is at work on this data_dir")]
+    /// Another process sends these letters.
+    #[error("another `dead-letters resend` is at work on these dead letters")]
     Busy,
+    /// The lease that keeps other processes from it couldn't be renewed.
+    #[error("the lease on the dead letters couldn't be renewed, so another `dead-letters resend` may be at work")]
+    Lost,
     /// Letters or marks can't be read or written.
     #[error("the dead letters can't be read or marked: {0}")]
     Disk(#[from] io::Error),
 }
 
-/// Sends letters of one `data_dir` again. Only one process at a time can.
+/// Sends the letters of one shelf again. Only one process at a time can.
 pub struct Resending {
     shelf: Shelf,
     patience: Duration,
     force: bool,
-    _lock: Box<dyn DiskLock>,
+    lock: Lock,
 }
 
 impl Resending {
     /// Takes the lock. `force`: also send what was accepted before.
     pub async fn begin(shelf: Shelf, patience: Duration, force: bool) -> Result<Self, ResendError> {
-        let lock = shelf.disk.lock(&shelf.lock_path()).await.map_err(|error| match error.kind() {
+        let lock = shelf.folder.lock("resend.lock").await.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ResendError::Busy,
             _ => ResendError::Disk(error),
         })?;
-        Ok(Self { shelf, patience, force, _lock: lock })
+        Ok(Self { shelf, patience, force, lock })
+    }
+
+    /// Gives the lock back at once; dropped, a lease still has to end.
+    pub async fn end(self) {
+        self.lock.release().await;
     }
 
     /// Sends letters of one component, one after the other, and tells of each what became of it. A destination that
@@ -126,8 +135,7 @@ impl Resending {
     ) -> Result<(), ResendError> {
         let Some(first) = letters.first() else { return Ok(()) };
         // Read again, now that the lock is held: another process may have sent some meanwhile.
-        let path = self.shelf.marks_path(&first.component);
-        let mut log = MarksLog::open(self.shelf.disk.clone(), path).await?;
+        let mut log = MarksLog::open(&self.shelf.folder, &first.component).await?;
         let mut unavailable: Option<String> = None;
         for letter in letters {
             let known = log.marks.of(&letter.id, letter.stream.as_deref()).cloned();
@@ -176,6 +184,9 @@ impl Resending {
             code,
         };
         log.append(mark(MarkState::Resending, None, None)).await?;
+        if !self.lock.is_held() {
+            return Err(ResendError::Lost);
+        }
         let (fate, state) = match destination.resend(stream, &record, &request_id, self.patience).await {
             Outcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
             Outcome::Refused { status, code } => {

@@ -8,10 +8,8 @@ pub mod sentinel;
 #[cfg(test)]
 mod testing;
 
-use std::path::Path;
-
 use crate::config::{ComponentType, Section};
-use crate::dead_letters::Resend;
+use crate::dead_letters::{Resend, Shelf};
 use crate::handles::Handles;
 use crate::topology::{ComponentError, Context, Sink};
 
@@ -71,9 +69,9 @@ impl Settings {
     }
 
     /// What sends single records to this sink's destination again (`dead-letters resend`). The error is a sentence.
-    pub async fn resender(&self, name: &str, data_dir: &Path, handles: &Handles) -> Result<Box<dyn Resend>, String> {
+    pub async fn resender(&self, name: &str, shelf: &Shelf, handles: &Handles) -> Result<Box<dyn Resend>, String> {
         match self {
-            Self::Sentinel(settings) => sentinel::resender(settings, name, data_dir, handles).await,
+            Self::Sentinel(settings) => sentinel::resender(settings, name, shelf, handles).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => {
                 Err(format!("the sink `{name}` isn't of the type `sentinel`: only that one sends again"))
             }

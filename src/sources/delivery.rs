@@ -51,7 +51,7 @@ impl<M> Delivery<M> {
         (source, run): (Arc<str>, u64),
         rate: u64,
     ) -> Result<Self, ComponentError> {
-        let letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name).await;
+        let letters = DeadLetters::open(&context.shelf(), &context.name).await;
         let letters = letters.map_err(|error| {
             ComponentError::new(format!("the dead letters of {} can't be opened: {error}", context.name))
         })?;

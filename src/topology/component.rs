@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use super::channel::{Input, Output};
 use super::shutdown::Shutdown;
 use crate::checkpoint::Store;
+use crate::dead_letters::Shelf;
 use crate::event::Chunk;
 use crate::handles::Handles;
 use crate::telemetry::Component;
@@ -45,7 +46,7 @@ pub struct Context {
     pub handles: Handles,
     /// Its metrics and its state in words.
     pub telemetry: Component,
-    /// The folder for checkpoints and dead letters.
+    /// The folder of what is this process's own.
     pub data_dir: PathBuf,
     /// The sources' states.
     pub store: Arc<dyn Store>,
@@ -53,6 +54,13 @@ pub struct Context {
     pub shutdown: Shutdown,
     /// `run --once`: a source ends by itself when it has covered everything up to its start.
     pub once: bool,
+}
+
+impl Context {
+    /// Where its dead letters go: beside the sources' states.
+    pub fn shelf(&self) -> Shelf {
+        self.store.shelf().unwrap_or_else(|| Shelf::new(self.handles.disk.clone(), &self.data_dir))
+    }
 }
 
 /// Reads events and sends them as chunks.

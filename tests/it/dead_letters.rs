@@ -1,6 +1,10 @@
 //! `dead-letters` from end to end: refused, listed, shown, sent again, once.
 
+use std::sync::Arc;
+
+use nordpass_sentinel::handles::SystemClock;
 use nordpass_sentinel::simulator::SimulationOptions;
+use nordpass_sentinel::simulator::server::{Server, ServerOptions};
 use serde_json::Value;
 
 use crate::support::{Process, World, history, output, said, until};
@@ -137,4 +141,56 @@ async fn what_a_source_could_not_read_stays_and_mistakes_are_explained() {
         let words = String::from_utf8_lossy(&end.stderr).into_owned();
         assert!(words.contains("hint:") && words.contains(hint), "{arguments:?}: {words}");
     }
+}
+
+/// A container app loses its disk with its replica: the letters are in the storage account, and every machine with the
+/// credential sends them.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_shared_checkpoint_letters_outlive_the_disk_of_their_process() {
+    let events = history(21, EVENTS);
+    let probe = events[EVENTS / 2].probe().expect("a probe").to_string();
+    let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
+    let clock = Arc::new(SystemClock);
+    let account = Server::start(world.simulation.blob_gate(), clock, ServerOptions::default()).await.expect("listens");
+    world.simulation.ingestion().set_poison(Some(&probe));
+    let both = std::fs::read_to_string(world.both()).expect("a file");
+    let pipeline = |who: &str| {
+        let checkpoint = format!(
+            "data_dir = \"{who}\"\n[checkpoint]\nkind = \"azure_blob\"\nendpoint = \"{}\"\nprefix = \"one\"\nlease = \"20s\"\n\
+             [checkpoint.credential]\nkind = \"token\"\ntoken = \"${{AZURE_TOKEN}}\"\n",
+            account.url()
+        );
+        let text = both.replace("data_dir = \"state\"", &checkpoint);
+        world.pipeline(&format!("{who}.toml"), &text).display().to_string()
+    };
+    let (first, second) = (pipeline("first"), pipeline("second"));
+    let process = Process::start(world.command(&["run", &first]));
+    let delivered = || world.simulation.verdict().events_delivered == EVENTS as u64 - 1;
+    until("all but the refused one to arrive", delivered).await;
+    let blob = || world.simulation.blobs().content("nordpass-sentinel", "one/dead-letters/sentinel.ndjson");
+    until("the letter", || blob().is_some_and(|text| text.ends_with(b"\n"))).await;
+    process.kill();
+    std::fs::remove_dir_all(world.folder.path().join("first")).expect("its disk is gone");
+
+    let listed = json(&dead_letters(&world, &["list", &second, "--json"], 0).await);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    let id = listed[0]["id"].as_str().expect("an id");
+    let shown = json(&dead_letters(&world, &["show", &second, id, "--json"], 0).await);
+    assert_eq!(shown[0]["record"]["AdditionalFields"]["probe"], probe.as_str());
+
+    // A second process takes over and meets the record again or not: the letter stays one.
+    let end = output(world.command(&["run", &second, "--once", "--timeout", "60s"])).await;
+    let settled = end.status.success() || said(&end).contains("until Azure takes it");
+    assert!(settled, "{}", said(&end));
+    assert_eq!(json(&dead_letters(&world, &["list", &second, "--json"], 0).await).len(), 1);
+
+    world.simulation.ingestion().set_poison(None);
+    dead_letters(&world, &["resend", &second, "--all"], 0).await;
+    assert_eq!(world.simulation.verdict().events_lost, 0);
+    assert_eq!(dead_letters(&world, &["list", &second], 0).await, "no dead letters\n");
+    assert!(!world.folder.path().join("second/dead-letters").exists(), "nothing of it is on a disk");
+    // Without its role, it says which.
+    world.simulation.blobs().set_forbidden(true);
+    let end = output(world.command(&["dead-letters", "list", &second])).await;
+    assert!(end.status.code() == Some(1) && said(&end).contains("Storage Blob Data Contributor"), "{}", said(&end));
 }

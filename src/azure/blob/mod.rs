@@ -17,7 +17,7 @@ pub use answer::BlobError;
 use answer::{Meant, judge};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
-use crate::handles::{Clock, Handles};
+use crate::handles::{Clock, Handles, Random};
 use crate::http::{HttpClient, HttpSettings};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
@@ -26,7 +26,11 @@ const VERSION: &str = "2023-11-03";
 /// What tokens for storage are asked for, in every cloud.
 pub const SCOPE: &str = "https://storage.azure.com/.default";
 
+/// The most names in one answer.
+const PAGE: usize = 5_000;
+
 /// A container of a storage account.
+#[derive(Clone)]
 pub struct Container {
     http: Arc<dyn HttpClient>,
     tokens: Arc<dyn TokenProvider>,
@@ -209,14 +213,34 @@ impl Container {
 
     /// The first blobs (at most `most`) whose names begin like this, sorted by name.
     pub async fn list(&self, prefix: &str, most: u32) -> Result<Vec<String>, BlobError> {
-        let query = format!("?restype=container&comp=list&maxresults={most}&prefix={}", prefix.replace('/', "%2F"));
-        let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
-        let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
-        let xml =
-            xml.ok_or_else(|| BlobError::nonsense("it answers the question for its blobs with something else"))?;
-        // Names of ours have no character that XML writes otherwise, and nothing else in the answer is called `Name`.
-        let names = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
-        Ok(names.map(|(name, _)| name.to_owned()).collect())
+        let mut names: Vec<String> = Vec::new();
+        let mut marker = String::new();
+        loop {
+            // Azure may end an answer anywhere, and then says where to go on.
+            let rest = (most as usize).saturating_sub(names.len()).min(PAGE);
+            let query = format!(
+                "?restype=container&comp=list&maxresults={rest}&prefix={}{}{}",
+                escaped(prefix),
+                if marker.is_empty() { "" } else { "&marker=" },
+                escaped(&marker),
+            );
+            let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
+            let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
+            let xml =
+                xml.ok_or_else(|| BlobError::nonsense("it answers the question for its blobs with something else"))?;
+            // Names of ours have no character that XML writes otherwise, and nothing else in the answer is called `Name`.
+            let found = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
+            names.extend(found.map(|(name, _)| name.to_owned()));
+            let next = xml.split_once("<NextMarker>").and_then(|(_, rest)| rest.split_once("</NextMarker>"));
+            let next = next.map_or("", |(next, _)| next);
+            if next.is_empty() || names.len() >= most as usize {
+                return Ok(names);
+            }
+            if next == marker {
+                return Err(BlobError::nonsense("its list of blobs doesn't go on"));
+            }
+            marker = next.to_owned();
+        }
     }
 
     /// Sends a request. After a 401 once more, with a new token.
@@ -271,6 +295,20 @@ impl Container {
         let request = request.body(body).map_err(|_| BlobError::Refused { reason: wrong(), wait: None })?;
         self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
     }
+}
+
+/// A new lease's id.
+pub fn lease_id(random: &dyn Random) -> String {
+    let [a, b] = [random.next_u64(), random.next_u64()];
+    let hex = format!("{a:016x}{b:016x}");
+    // Azure wants the form of a UUID, of version 4 as anybody would send it.
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}
+
+/// A value in a query.
+fn escaped(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn path(blob: &str) -> String {

@@ -3,6 +3,7 @@
 //! ```text
 //! <container>/<prefix>/sources/<key id>/state   the state, whole; whoever reads the source has a lease on it
 //!                                       ids/    the known ids: <yyyy-mm-dd>.<run>.<number>.ids and other.….ids
+//!                      dead-letters/            what was refused ([`crate::dead_letters`])
 //! ```
 //!
 //! A commit appends the new ids to append blobs, each at the position where the committed bytes end, and then replaces
@@ -38,6 +39,7 @@ use super::takeover::{Found, Predecessor, parse};
 use super::tasks::Tasks;
 use super::{BlobSettings, CheckpointError, SourceKey, SourceState, Store, TakeoverSettings};
 use crate::azure::blob::{BlobError, Container};
+use crate::dead_letters::Shelf;
 use crate::event::Origin;
 use crate::handles::{DiskLock, Handles};
 use crate::http::{Backoff, HttpSettings};
@@ -57,7 +59,7 @@ struct Base {
     times: Times,
     /// Where the official connector's cursor is.
     predecessor: Option<(Container, TakeoverSettings)>,
-    /// Dead letters and the logs of file sinks are there, one process's own.
+    /// The logs of file sinks are there, one process's own.
     _lock: Box<dyn DiskLock>,
 }
 
@@ -144,6 +146,11 @@ impl Base {
 }
 
 impl Store for BlobStore {
+    fn shelf(&self) -> Option<Shelf> {
+        let Base { container, prefix, handles, .. } = self.shared.as_ref();
+        Some(Shelf::in_blobs(container.clone(), prefix, handles.random.clone()))
+    }
+
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async move {
             let slot = self.slot(&key.id());
@@ -225,6 +232,12 @@ fn container(settings: &BlobSettings, times: &Times, handles: &Handles) -> Resul
     let request_timeout = settings.http.request_timeout.min(times.duration / 4);
     let http = HttpSettings { request_timeout, ..settings.http.clone() };
     Container::new(&settings.endpoint, &settings.container, settings.credential.clone(), &http, handles)
+}
+
+/// The dead letters beside the states.
+pub(super) fn shelf(settings: &BlobSettings, handles: &Handles) -> Result<Shelf, String> {
+    let container = container(settings, &Times::of(settings.lease), handles)?;
+    Ok(Shelf::in_blobs(container, &settings.prefix, handles.random.clone()))
 }
 
 /// For `validate --connect`: whether the container can be asked.

@@ -9,9 +9,9 @@ use super::super::format::frame::frame;
 use super::super::format::shared::Shared;
 use super::Base;
 use super::keeper::{self, Taken};
-use super::place::{Place, lease_id, storage};
+use super::place::{Place, storage};
 use super::source::Source;
-use crate::azure::blob::{BlobError, Demand, Lease};
+use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
 use crate::checkpoint::{CheckpointError, SourceKey};
 
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.

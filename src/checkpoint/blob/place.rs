@@ -95,11 +95,3 @@ impl Place {
 pub fn storage(error: &BlobError) -> CheckpointError {
     CheckpointError::Storage { reason: error.to_string(), wait: error.wait() }
 }
-
-/// A lease's id: as random as a run's number.
-pub fn lease_id(random: &dyn crate::handles::Random) -> String {
-    let [a, b] = [random.next_u64(), random.next_u64()];
-    let hex = format!("{a:016x}{b:016x}");
-    // Azure wants the form of a UUID, of version 4 as anybody would send it.
-    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
-}

@@ -16,8 +16,9 @@ use self::report::Report;
 use self::view::{View, lines, page, table};
 use super::console::{Console, write_data};
 use super::{FAILED, LogArgs, USAGE};
+use crate::checkpoint;
 use crate::config::{Config, Environment, parse_duration};
-use crate::dead_letters::{Fate, Letter, MarkState, ResendError, Resending, Shelf};
+use crate::dead_letters::{Fate, Letter, MarkState, ResendError, Resending, Shelf, storage_trouble};
 use crate::handles::Handles;
 
 /// What `dead-letters` takes.
@@ -94,7 +95,10 @@ enum Stop {
 
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
-        let hint = "check that this user may read the dead letters in data_dir";
+        let hint = match storage_trouble(&error) {
+            Some(_) => "check the [checkpoint] table: the dead letters are in its container",
+            None => "check that this user may read the dead letters in data_dir",
+        };
         Self::Failed(format!("the dead letters can't be read or shown: {error}"), hint.into())
     }
 }
@@ -118,14 +122,15 @@ pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) 
     ExitCode::from(code)
 }
 
-/// The configuration and the letters of its `data_dir`.
+/// The configuration and its letters.
 async fn open(files: &[PathBuf], handles: &Handles, console: Console) -> Result<(Config, Shelf, Vec<Letter>), Stop> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the letters are and how to send them";
         return Err(Stop::Usage("no pipeline file".into(), hint.into()));
     }
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
-    let shelf = Shelf::new(handles.disk.clone(), &config.data_dir);
+    let shelf = checkpoint::shelf(&config.checkpoint, &config.data_dir, handles)
+        .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
     let letters = shelf.letters().await?;
     Ok((config, shelf, letters))
 }
@@ -188,12 +193,12 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         return Ok(ExitCode::SUCCESS);
     }
     chosen.sort_by(|a, b| a.component.cmp(&b.component));
-    let resending = Resending::begin(shelf, args.timeout, args.force).await.map_err(|error| failed(&error))?;
+    let resending = Resending::begin(shelf.clone(), args.timeout, args.force).await.map_err(|error| failed(&error))?;
     let mut report = Report::new(args.json, args.all);
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
         let sink = config.sinks.iter().find(|sink| Shelf::is_of(&group[0], &sink.name));
         let destination = match sink {
-            Some(sink) => sink.settings.resender(&sink.name, &config.data_dir, &handles).await,
+            Some(sink) => sink.settings.resender(&sink.name, &shelf, &handles).await,
             None => Err(format!("these files have no sink `{}`", group[0].component)),
         };
         match destination {
@@ -211,6 +216,7 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
             }
         }
     }
+    resending.end().await;
     report.written?;
     console.note(&format!("{} accepted, {} not", report.accepted, report.not_accepted));
     Ok(if report.failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
@@ -219,6 +225,11 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
 fn failed(error: &ResendError) -> Stop {
     let hint = match error {
         ResendError::Busy => "wait for it to end",
+        ResendError::Lost => "run it again: what was told as accepted is marked",
+        ResendError::Disk(error) if storage_trouble(error).is_some() => {
+            "what was told as accepted is marked; check the [checkpoint] table, whose identity needs the role Storage Blob \
+             Data Contributor"
+        }
         ResendError::Disk(_) => "what was told as accepted is marked; check the disk and the rights of data_dir",
     };
     Stop::Failed(error.to_string(), hint.into())

@@ -37,7 +37,7 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     let disk = MemoryDisk::new();
     // The folder itself has been there for long.
     disk.put("/data/lock", "");
-    let letters = DeadLetters::open(Arc::new(disk.clone()), Path::new(DIR), "s").await.expect("opens");
+    let letters = DeadLetters::open(&shelf(&disk), "s").await.expect("opens");
     let letter = |(number, record): (usize, &&str)| DeadLetter {
         id: EventId(number as u128),
         stream: Some("Custom-A".into()),

@@ -25,6 +25,11 @@ const AUDIENCE: &str = "https://storage.azure.com";
 /// A refusal: status and Azure's error code.
 type Refusal = (StatusCode, &'static str);
 
+/// How often a blob can be appended to.
+const MOST_BLOCKS: u64 = 50_000;
+/// The most bytes of one append: newer versions of the API take more, and not every stand-in does.
+const LONGEST_BLOCK: usize = 4 << 20;
+
 const NO_BLOB: Refusal = (StatusCode::NOT_FOUND, "BlobNotFound");
 const NO_CONTAINER: Refusal = (StatusCode::NOT_FOUND, "ContainerNotFound");
 
@@ -39,6 +44,7 @@ pub struct BlobAccount {
 struct Inner {
     account: Account,
     forbidden: bool,
+    page: Option<usize>,
     requests: u64,
 }
 
@@ -97,6 +103,18 @@ impl BlobAccount {
         let _ = self.inner().account.remove(container, blob);
     }
 
+    /// How many names one answer has at most, whatever is asked for: Azure may end it anywhere.
+    pub fn set_page(&self, page: usize) {
+        self.inner().page = Some(page);
+    }
+
+    /// Makes as if a blob had been appended to as often as it can be.
+    pub fn fill(&self, container: &str, blob: &str) {
+        if let Ok(stored) = self.inner().account.get_mut(container, blob) {
+            stored.blocks = MOST_BLOCKS;
+        }
+    }
+
     /// Breaks a blob's lease at once, as an operator can.
     pub fn break_lease(&self, container: &str, blob: &str) {
         if let Ok(stored) = self.inner().account.get_mut(container, blob) {
@@ -119,9 +137,10 @@ impl BlobAccount {
         let path = request.uri().path().trim_start_matches('/');
         let (container, blob) = path.split_once('/').unwrap_or((path, ""));
         let target = Target { container, blob, query: request.uri().query().unwrap_or_default() };
+        let page = inner.page.unwrap_or(usize::MAX);
         let account = &mut inner.account;
         if blob.is_empty() {
-            return container_request(account, request, &target);
+            return container_request(account, page, request, &target);
         }
         if target.asks("comp=lease") {
             let action = Action::of(request)?;
@@ -141,7 +160,12 @@ impl BlobAccount {
     }
 }
 
-fn container_request(account: &mut Account, request: &Request<Bytes>, target: &Target<'_>) -> Result<Reply, Refusal> {
+fn container_request(
+    account: &mut Account,
+    page: usize,
+    request: &Request<Bytes>,
+    target: &Target<'_>,
+) -> Result<Reply, Refusal> {
     if *request.method() == Method::PUT && target.asks("restype=container") {
         let created = account.create(target.container);
         let refusal = (StatusCode::CONFLICT, "ContainerAlreadyExists");
@@ -151,10 +175,14 @@ fn container_request(account: &mut Account, request: &Request<Bytes>, target: &T
         let most = target.value("maxresults").and_then(|most| most.parse().ok()).unwrap_or(5_000);
         let prefix = target.value("prefix").unwrap_or_default();
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>");
-        for name in account.names(target.container)?.iter().filter(|name| name.starts_with(&prefix)).take(most) {
+        let from = target.value("marker").unwrap_or_default();
+        let names = account.names(target.container)?;
+        let mut names = names.iter().filter(|name| name.starts_with(&prefix) && **name >= from);
+        for name in names.by_ref().take(most.min(page)) {
             let _ = write!(xml, "<Blob><Name>{name}</Name></Blob>");
         }
-        xml.push_str("</Blobs><NextMarker /></EnumerationResults>");
+        let next = names.next().map_or("", String::as_str);
+        let _ = write!(xml, "</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>");
         return Ok(Reply::new(StatusCode::OK, "application/xml", xml));
     }
     Err((StatusCode::BAD_REQUEST, "InvalidQueryParameterValue"))
@@ -220,11 +248,14 @@ fn append(
         return Err((StatusCode::CONFLICT, "InvalidBlobType"));
     }
     stored.lease.allows(header_text(request, "x-ms-lease-id"), now)?;
+    if request.body().len() > LONGEST_BLOCK {
+        return Err((StatusCode::PAYLOAD_TOO_LARGE, "RequestBodyTooLarge"));
+    }
     let position = header_text(request, "x-ms-blob-condition-appendpos");
     if !position.is_empty() && position != stored.bytes.len().to_string() {
         return Err((StatusCode::PRECONDITION_FAILED, "AppendPositionConditionNotMet"));
     }
-    if stored.blocks >= 50_000 {
+    if stored.blocks >= MOST_BLOCKS {
         return Err((StatusCode::CONFLICT, "BlockCountExceedsLimit"));
     }
     let stored = account.append(target.container, target.blob, request.body(), now)?;

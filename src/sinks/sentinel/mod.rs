@@ -43,7 +43,7 @@ pub use settings::{Settings, TYPE};
 use deliver::{Courier, Suspect};
 
 use crate::azure;
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters::{DeadLetters, Shelf};
 use crate::event::Chunk;
 use crate::handles::Handles;
 use crate::http::Backoff;
@@ -55,7 +55,7 @@ const MOST_SUSPECTS: usize = 256;
 
 /// Opens the sink.
 pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
+    let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
     let courier = courier(settings, dead_letters, &context.handles, context.telemetry.clone())
@@ -65,10 +65,8 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
 
 /// For `validate --connect`: gets a token and posts an empty array to each stream.
 pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
-    let nowhere = std::env::temp_dir();
-    let dead_letters = DeadLetters::open(handles.disk.clone(), &nowhere.join("nordpass-sentinel-probe"), "probe")
-        .await
-        .map_err(|error| error.to_string())?;
+    let nowhere = Shelf::new(handles.disk.clone(), &std::env::temp_dir().join("nordpass-sentinel-probe"));
+    let dead_letters = DeadLetters::open(&nowhere, "probe").await.map_err(|error| error.to_string())?;
     courier(settings.clone(), dead_letters, handles, Component::detached())?.probe().await
 }
 

@@ -1,6 +1,5 @@
 //! Single records again, for `dead-letters resend`: the sink's own requests, tokens and waits, without its batches.
 
-use std::path::Path;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -11,7 +10,7 @@ use super::batch::encode;
 use super::cut;
 use super::deliver::{Courier, Sent};
 use super::settings::Settings;
-use crate::dead_letters::{DeadLetters, Outcome, Resend};
+use crate::dead_letters::{DeadLetters, Outcome, Resend, Shelf};
 use crate::handles::Handles;
 use crate::telemetry::{ComponentKind, Telemetry};
 
@@ -19,11 +18,11 @@ use crate::telemetry::{ComponentKind, Telemetry};
 pub async fn resender(
     settings: &Settings,
     name: &str,
-    data_dir: &Path,
+    shelf: &Shelf,
     handles: &Handles,
 ) -> Result<Box<dyn Resend>, String> {
     // Never written to from here: the file is the pipeline's.
-    let dead_letters = DeadLetters::open(handles.disk.clone(), data_dir, name).await;
+    let dead_letters = DeadLetters::open(shelf, name).await;
     let dead_letters = dead_letters.map_err(|error| error.to_string())?;
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
     Ok(Box::new(Resender { courier: super::courier(settings.clone(), dead_letters, handles, telemetry)? }))

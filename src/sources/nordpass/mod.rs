@@ -158,7 +158,7 @@ async fn session(
     let (handles, telemetry) = (context.handles.clone(), context.telemetry.clone());
     let client = Client::new(settings.clone(), handles, telemetry, lanes_end.clone(), store.hold())
         .map_err(ComponentError::new)?;
-    let dead_letters = DeadLetters::open(context.handles.disk.clone(), &context.data_dir, &context.name)
+    let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
 

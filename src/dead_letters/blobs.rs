@@ -1,0 +1,323 @@
+//! Files of lines as append blobs, where the sources' states are in Azure Blob Storage: several processes write them.
+//!
+//! An append demands the length up to which this process has read. So whoever appends knows what is there: no letter is
+//! written twice, neither by two processes nor after an answer that didn't come. Append blobs can't be cut: what a
+//! process left half-way gets a line end, and readers skip it. One that takes no more blocks is followed by another.
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use super::log::{BLOCK as READ, Place};
+use crate::azure::blob::{BlobError, Container, lease_id};
+use crate::handles::Random;
+
+/// The most bytes of one request: Azure takes 4 MiB in every version of its API.
+pub(super) const BLOCK: usize = 4 << 20;
+
+/// More blobs than this are not listed.
+const MOST: u32 = 100_000;
+
+/// The lease of whoever sends letters again: Azure's shortest, so that one that died isn't waited for.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// A container's blobs below `dead-letters/`.
+#[derive(Clone)]
+pub(super) struct Blobs {
+    pub container: Container,
+    /// What their names begin with.
+    pub prefix: String,
+    pub random: Arc<dyn Random>,
+}
+
+/// How far a blob was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Extent {
+    /// Where its last whole line ends.
+    pub whole: u64,
+    /// Where it ends.
+    pub len: u64,
+}
+
+impl Blobs {
+    /// The names behind the prefix.
+    pub async fn names(&self, begin: &str) -> io::Result<Vec<String>> {
+        match self.container.list(&format!("{}{begin}", self.prefix), MOST).await {
+            Ok(names) => {
+                Ok(names.iter().filter_map(|name| name.strip_prefix(&self.prefix)).map(str::to_owned).collect())
+            }
+            Err(BlobError::NoContainer) => Ok(Vec::new()),
+            Err(error) => Err(failure(error)),
+        }
+    }
+
+    /// At most so many bytes; fewer at the end. `None`: there is no such blob.
+    pub async fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        while bytes.len() < len {
+            let asked = (len - bytes.len()).min(READ);
+            let read = self.container.read(&self.path(name), at + bytes.len() as u64, asked).await;
+            let read = match read {
+                Ok(read) => read,
+                Err(BlobError::NoBlob | BlobError::NoContainer) => return Ok(None),
+                Err(error) => return Err(failure(error)),
+            };
+            bytes.extend_from_slice(&read);
+            if read.len() < asked {
+                break;
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Shows every whole line from `from` on, where one begins. `None`: there is no such blob.
+    pub async fn lines(
+        &self,
+        name: &str,
+        from: u64,
+        each: &mut (dyn FnMut(Place, &[u8]) + Send),
+    ) -> io::Result<Option<Extent>> {
+        let mut extent = Extent { whole: from, len: from };
+        let mut rest = Vec::new();
+        loop {
+            let Some(block) = self.read_at(name, extent.len, READ).await? else { return Ok(None) };
+            extent.len += block.len() as u64;
+            rest.extend_from_slice(&block);
+            if let Some(end) = memchr::memrchr(b'\n', &rest) {
+                for line in rest[..end].split(|byte| *byte == b'\n') {
+                    each(Place { offset: extent.whole, len: line.len() }, line);
+                    extent.whole += line.len() as u64 + 1;
+                }
+                rest.drain(..=end);
+            }
+            if block.len() < READ {
+                return Ok(Some(extent));
+            }
+        }
+    }
+
+    /// Makes an empty blob, and the container if need be.
+    async fn make(&self, name: &str) -> io::Result<()> {
+        let mut made = self.container.create_append(&self.path(name)).await;
+        if made == Err(BlobError::NoContainer) {
+            self.container.create().await.map_err(failure)?;
+            made = self.container.create_append(&self.path(name)).await;
+        }
+        made.map_err(failure)
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Takes the lease of whoever sends letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
+    pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
+        let (path, id) = (self.path(name), lease_id(self.random.as_ref()));
+        let mut taken = self.container.acquire(&path, &id, LEASE.as_secs()).await;
+        if matches!(taken, Err(BlobError::NoBlob | BlobError::NoContainer)) {
+            self.make(name).await?;
+            taken = self.container.acquire(&path, &id, LEASE.as_secs()).await;
+        }
+        match taken {
+            Ok(()) => {}
+            Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => return Err(failure(error)),
+        }
+        let held = Arc::new(AtomicBool::new(true));
+        let (container, blob, lease, still) = (self.container.clone(), path.clone(), id.clone(), held.clone());
+        let renewing = tokio::spawn(async move {
+            loop {
+                // A third of the lease is left for the request and its answer.
+                tokio::time::sleep(LEASE / 3).await;
+                let renewed = tokio::time::timeout(LEASE / 3, container.renew(&blob, &lease)).await;
+                if !matches!(renewed, Ok(Ok(()))) {
+                    still.store(false, Ordering::Release);
+                    return;
+                }
+            }
+        });
+        Ok(BlobLock { container: self.container.clone(), path, id, held, renewing })
+    }
+}
+
+/// A lease that is renewed as long as this lives.
+pub(super) struct BlobLock {
+    container: Container,
+    path: String,
+    id: String,
+    held: Arc<AtomicBool>,
+    renewing: JoinHandle<()>,
+}
+
+impl BlobLock {
+    /// Whether the lease was renewed in time so far.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// Gives it back. What isn't given back ends by itself.
+    pub async fn release(self) {
+        self.renewing.abort();
+        let _ = self.container.release(&self.path, &self.id).await;
+    }
+}
+
+impl Drop for BlobLock {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+/// The writing end of a file of lines in append blobs. Every process may have one.
+pub(super) struct BlobLog {
+    blobs: Blobs,
+    stem: String,
+    /// How far this process knows what is there; `None`: not at all.
+    end: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    number: u32,
+    extent: Extent,
+    /// The blob is there.
+    made: bool,
+}
+
+impl End {
+    fn before(number: u32) -> Self {
+        Self { number, extent: Extent::default(), made: false }
+    }
+}
+
+impl BlobLog {
+    /// Asks nothing yet: a pipeline without dead letters never does.
+    pub fn new(blobs: Blobs, stem: String) -> Self {
+        Self { blobs, stem, end: None }
+    }
+
+    /// Whether what is there has been read.
+    pub fn is_read(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Shows what has been written since the last look: at the first look everything.
+    pub async fn catch_up(&mut self, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<()> {
+        if let Some(end) = self.end
+            && let Some(end) = self.more(end, each).await?
+        {
+            self.end = Some(end);
+            return Ok(());
+        }
+        let names = self.blobs.names(&format!("{}.", self.stem)).await?;
+        let mut end = End::before(1);
+        for number in parts(&names, &self.stem) {
+            let name = part_name(&self.stem, number);
+            if let Some(extent) = self.blobs.lines(&name, 0, &mut |_, line| each(line)).await? {
+                end = End { number, extent, made: true };
+            }
+        }
+        self.end = Some(end);
+        Ok(())
+    }
+
+    /// What stands behind what is known; `None`: it isn't the blob that it was, somebody has removed or replaced it.
+    async fn more(&self, end: End, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<Option<End>> {
+        // The line end before is read again: it has to be there.
+        let mut before = end.extent.whole > 0;
+        let mut another = false;
+        let from = end.extent.whole.saturating_sub(1);
+        let name = part_name(&self.stem, end.number);
+        let mut compare = |_: Place, line: &[u8]| {
+            if std::mem::take(&mut before) {
+                another = !line.is_empty();
+            } else if !another {
+                each(line);
+            }
+        };
+        match self.blobs.lines(&name, from, &mut compare).await? {
+            None => Ok((!end.made).then_some(end)),
+            Some(extent) if before || another || extent.len < end.extent.len => Ok(None),
+            Some(extent) => Ok(Some(End { extent, made: true, ..end })),
+        }
+    }
+
+    /// Appends whole lines behind what is known. `false`: nothing of it counts, somebody else has written meanwhile, and
+    /// [`Self::catch_up`] says what. After an error the same lines can be appended again: those that were written
+    /// although no answer came are found where they should be.
+    pub async fn append(&mut self, lines: &[u8]) -> io::Result<bool> {
+        let Some(End { number, extent, made }) = self.end else { return Ok(false) };
+        let name = part_name(&self.stem, number);
+        if !made {
+            self.blobs.make(&name).await?;
+        }
+        let torn: &[u8] = if extent.len > extent.whole { b"\n" } else { b"" };
+        let bytes = Bytes::from([torn, lines].concat());
+        let mut at = extent.len;
+        // Usually it is one piece, and so all or nothing. A record of more than 4 MiB can be cut off by a crash.
+        for start in (0..bytes.len()).step_by(BLOCK) {
+            let piece = bytes.slice(start..bytes.len().min(start + BLOCK));
+            match self.blobs.container.append(&self.blobs.path(&name), at, piece.clone()).await {
+                Ok(()) => {}
+                Err(BlobError::Conflict { code, .. }) if code == "AppendPositionConditionNotMet" => {
+                    if self.blobs.read_at(&name, at, piece.len()).await?.as_deref() != Some(&piece[..]) {
+                        return Ok(false);
+                    }
+                }
+                // 50,000 blocks; or somebody has put back a copy that can't be appended to.
+                Err(BlobError::Conflict { code, .. })
+                    if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" =>
+                {
+                    self.end = Some(End::before(number + 1));
+                    return Ok(false);
+                }
+                // Removed by an operator, who has read the letters.
+                Err(BlobError::NoBlob | BlobError::NoContainer) => {
+                    self.end = None;
+                    return Ok(false);
+                }
+                Err(error) => return Err(failure(error)),
+            }
+            at += piece.len() as u64;
+        }
+        self.end = Some(End { number, extent: Extent { whole: at, len: at }, made: true });
+        Ok(true)
+    }
+}
+
+/// A part's name. Parts are told apart by a dot, which no component's stem has.
+pub(super) fn part_name(stem: &str, number: u32) -> String {
+    if number == 1 { format!("{stem}.ndjson") } else { format!("{stem}.{number}.ndjson") }
+}
+
+/// The numbers of a file's parts, in order.
+pub(super) fn parts(names: &[String], stem: &str) -> Vec<u32> {
+    let mut numbers: Vec<u32> =
+        names.iter().filter_map(|name| part_of(name)).filter(|(of, _)| *of == stem).map(|(_, number)| number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Which part of which file has this name.
+pub(super) fn part_of(name: &str) -> Option<(&str, u32)> {
+    let stem = name.strip_suffix(".ndjson")?;
+    let numbered = stem.rsplit_once('.').and_then(|(stem, number)| Some((stem, number.parse().ok()?)));
+    Some(numbered.unwrap_or((stem, 1)))
+}
+
+/// A failure of the storage, which [`storage_trouble`] finds again.
+pub(super) fn failure(error: BlobError) -> io::Error {
+    io::Error::other(error)
+}
+
+/// What the storage says, where it is the storage that an error is about.
+pub fn storage_trouble(error: &io::Error) -> Option<&BlobError> {
+    error.get_ref()?.downcast_ref()
+}

@@ -1,0 +1,255 @@
+//! Dead letters in a storage account in memory, at paused time: lost answers, other writers, blobs that are full.
+
+use std::collections::{BTreeMap, HashSet};
+
+use http::StatusCode;
+use jiff::Timestamp;
+
+use super::*;
+use crate::azure::{CredentialKind, CredentialSettings};
+use crate::config::Secret;
+use crate::dead_letters::{DeadLetter, DeadLetters, Letter, ResendError, Resending, Shelf};
+use crate::event::EventId;
+use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
+use crate::http::HttpSettings;
+use crate::simulator::faults::{Effect, Fault, When};
+use crate::simulator::{Endpoint, Simulation, SimulationOptions};
+use crate::telemetry::{Component, ComponentState};
+
+const CONTAINER: &str = "states";
+const BLOB: &str = "set/dead-letters/s.ndjson";
+const SECOND: &str = "set/dead-letters/s.2.ndjson";
+
+struct World(Simulation, TestClock);
+
+impl World {
+    fn new() -> Self {
+        let now = Timestamp::from_second(1_800_000_000).expect("a time");
+        let simulation = Simulation::new(SimulationOptions::default(), now);
+        simulation.entra().tokens().accept("ready");
+        Self(simulation, TestClock::starting_at(now))
+    }
+
+    /// What a process with this seed uses.
+    fn process(&self, seed: u64) -> (Handles, Shelf) {
+        let network = self.0.network(Arc::new(self.1.clone()), seed);
+        let handles = Handles {
+            clock: Arc::new(self.1.clone()),
+            random: Arc::new(SeededRandom::new(seed)),
+            disk: Arc::new(MemoryDisk::new()),
+            network: Arc::new(network.latency(Duration::from_millis(5), Duration::from_millis(50))),
+        };
+        let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
+        let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
+        let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &handles);
+        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", handles.random.clone());
+        (handles, shelf)
+    }
+
+    async fn letters(&self) -> Vec<Letter> {
+        let shelf = self.process(99).1;
+        loop {
+            // The fault of a test may be met here only.
+            match shelf.letters().await {
+                Ok(letters) => return letters,
+                Err(error) => assert!(storage_trouble(&error).is_some(), "{error}"),
+            }
+        }
+    }
+
+    /// How many whole lines that are letters stand in the blobs, copies included.
+    fn lines(&self) -> usize {
+        let text = |blob| self.0.blobs().content(CONTAINER, blob).unwrap_or_default();
+        let lines = [text(BLOB), text(SECOND)].concat();
+        lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| serde_json::from_slice::<serde_json::Value>(line).is_ok())
+            .count()
+    }
+
+    fn fault(&self, path: &str, nth: &[u64], times: u64, effect: Effect) {
+        let when = When {
+            endpoint: Some(Endpoint::Blob),
+            path: Some(path.to_owned()),
+            nth: nth.to_vec(),
+            times: Some(times),
+            ..When::default()
+        };
+        self.0.faults().add(Fault::new(when, effect));
+    }
+}
+
+fn status(status: u16) -> Effect {
+    let status = StatusCode::from_u16(status).expect("a status");
+    Effect::Status { status, body: String::new(), headers: BTreeMap::new(), retry_after: None }
+}
+
+fn letter(id: u128, record: &str) -> DeadLetter {
+    DeadLetter {
+        id: EventId(id),
+        stream: Some("A".to_owned()),
+        reason: "refused".into(),
+        status: Some(400),
+        code: None,
+        request_id: None,
+        time: 1,
+        record: record.to_owned(),
+    }
+}
+
+async fn open(shelf: &Shelf) -> DeadLetters {
+    DeadLetters::open(shelf, "s").await.expect("nothing is asked")
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_processes_and_a_third_one_later_write_each_letter_once() {
+    let world = World::new();
+    let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
+    assert_eq!(world.0.log().count(), 0, "without a dead letter nothing is asked");
+    assert_eq!(b.write(&[letter(9, "{}")]).await.expect("writes"), 1);
+    assert_eq!(a.write(&[letter(1, "{}")]).await.expect("writes"), 1);
+    // B doesn't know the first yet: the position tells.
+    assert_eq!(b.write(&[letter(1, "{}"), letter(2, "{}")]).await.expect("writes"), 1);
+    assert_eq!(a.write(&[letter(2, "{}"), letter(9, "{}")]).await.expect("writes"), 0);
+    let (_, third) = world.process(3);
+    assert_eq!(open(&third).await.write(&[letter(1, "{}"), letter(2, "{}")]).await.expect("writes"), 0);
+    assert_eq!((world.lines(), world.letters().await.len()), (3, 3));
+}
+
+/// A fault of every kind at each request in turn, and a second process that writes the same: each letter is there once,
+/// and once it counts as new.
+#[tokio::test(start_paused = true)]
+async fn each_request_may_fail_in_each_way() {
+    let mut happened = 0;
+    for effect in [
+        Effect::ResetBefore,
+        Effect::ResetAfter,
+        Effect::Html(StatusCode::OK),
+        status(500),
+        status(503),
+        status(403),
+        status(404),
+    ] {
+        for nth in 1..=14 {
+            let world = World::new();
+            world.fault("/", &[nth], 1, effect.clone());
+            let ((handles, shelf), (others, other)) = (world.process(1), world.process(2));
+            let (a, b) = (open(&shelf).await, open(&other).await);
+            let (telemetry, told) = (Component::detached(), Component::detached());
+            for id in 0..3 {
+                a.keep(&[letter(id, "{}")], &handles, &telemetry).await;
+                b.keep(&[letter(id + 1, "{}")], &others, &told).await;
+            }
+            happened += world.0.log().entries().iter().filter(|entry| entry.fault).count();
+            let ids: HashSet<String> = world.letters().await.into_iter().map(|letter| letter.id).collect();
+            assert_eq!((world.lines(), ids.len()), (4, 4), "{effect:?} at {nth}");
+            let counted = telemetry.totals().dead_letters + told.totals().dead_letters;
+            assert_eq!(counted, 4, "{effect:?} at {nth}");
+        }
+    }
+    assert!(happened > 60, "{happened}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_writers_at_once_with_lost_answers() {
+    let world = World::new();
+    let when = When { endpoint: Some(Endpoint::Blob), probability: Some(0.2), times: Some(60), ..When::default() };
+    world.0.faults().add(Fault::new(when, Effect::ResetAfter));
+    let mut tasks = Vec::new();
+    for number in 0..4 {
+        let (handles, shelf) = world.process(number);
+        let letters = Arc::new(open(&shelf).await);
+        for start in [0, 5] {
+            let (letters, handles) = (letters.clone(), handles.clone());
+            tasks.push(tokio::spawn(async move {
+                for id in start..start + 15 {
+                    letters.keep(&[letter(id, "{}")], &handles, &Component::detached()).await;
+                }
+            }));
+        }
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    assert_eq!((world.lines(), world.letters().await.len()), (20, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
+    let world = World::new();
+    let (handles, shelf) = world.process(1);
+    let letters = open(&shelf).await;
+    world.0.blobs().set_forbidden(true);
+    let telemetry = Component::detached();
+    let letter = [letter(1, "{}")];
+    let mut keeping = std::pin::pin!(letters.keep(&letter, &handles, &telemetry));
+    assert!(tokio::time::timeout(Duration::from_secs(3_600), &mut keeping).await.is_err(), "not before it is durable");
+    let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
+    assert!(reason.contains("Storage Blob Data Contributor") && !reason.contains("data_dir"), "{reason}");
+    world.0.blobs().set_forbidden(false);
+    assert_eq!(keeping.await, 1);
+    assert_eq!(world.lines(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made_anew() {
+    let world = World::new();
+    // An answer with one name each: the list has to be followed.
+    world.0.blobs().set_page(1);
+    let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
+    for letters in [&a, &b] {
+        letters.write(&[letter(1, "{}")]).await.expect("writes");
+    }
+    world.0.blobs().fill(CONTAINER, BLOB);
+    assert_eq!(a.write(&[letter(2, "{}")]).await.expect("writes"), 1);
+    assert_eq!(b.write(&[letter(2, "{}"), letter(3, "{}")]).await.expect("writes"), 1);
+    let third = open(&world.process(3).1).await;
+    let again: Vec<_> = (1..=3).map(|id| letter(id, "{}")).collect();
+    assert_eq!(third.write(&again).await.expect("writes"), 0);
+    assert_eq!((world.lines(), world.letters().await.len()), (3, 3));
+    assert!(world.0.blobs().content(CONTAINER, SECOND).is_some());
+    for blob in [BLOB, SECOND] {
+        world.0.blobs().remove(CONTAINER, blob);
+    }
+    assert_eq!(a.write(&[letter(4, "{}")]).await.expect("writes"), 1);
+    assert_eq!(b.write(&[letter(5, "{}")]).await.expect("writes"), 1);
+    assert_eq!(world.letters().await.len(), 2);
+}
+
+/// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no letter, and no obstacle.
+#[tokio::test(start_paused = true)]
+async fn a_large_record_is_whole_or_not_there() {
+    let world = World::new();
+    let large = format!("{{\"a\":\"{}\"}}", "x".repeat(9 << 20));
+    let (handles, shelf) = world.process(1);
+    world.fault("appendblock", &[3], 1, Effect::ResetAfter);
+    let both = [letter(1, "{}"), letter(2, &large)];
+    assert_eq!(open(&shelf).await.keep(&both, &handles, &Component::detached()).await, 2);
+    let letters = world.letters().await;
+    assert_eq!(letters.len(), 2);
+    assert_eq!(shelf.record(&letters[1]).await.expect("readable"), large);
+    assert_eq!(world.lines(), 2);
+    // The process dies between the pieces.
+    world.fault("appendblock", &[2], 1, status(503));
+    open(&shelf).await.write(&[letter(3, &large)]).await.expect_err("the second piece");
+    let next = open(&world.process(2).1).await;
+    assert_eq!(next.write(&[letter(4, "{}")]).await.expect("writes"), 1);
+    assert_eq!(next.write(&[letter(3, &large)]).await.expect("writes"), 1);
+    let ids: Vec<_> =
+        world.letters().await.into_iter().map(|letter| letter.id.trim_start_matches('0').to_owned()).collect();
+    assert_eq!(ids, ["1", "2", "4", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_one_process_sends_again_and_a_dead_one_is_not_waited_for() {
+    let world = World::new();
+    let begin = async |seed| Resending::begin(world.process(seed).1, Duration::ZERO, false).await;
+    let first = begin(1).await.expect("begins");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(matches!(begin(2).await, Err(ResendError::Busy)), "the lease is renewed");
+    first.end().await;
+    let second = begin(2).await.expect("given back");
+    drop(second);
+    tokio::time::sleep(LEASE).await;
+    begin(3).await.expect("the lease of one that died ends").end().await;
+}

@@ -1,0 +1,121 @@
+//! Where letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
+use super::log::{self, Log, Place};
+use crate::handles::{Disk, DiskLock};
+
+/// The place of files of lines.
+#[derive(Clone)]
+pub(super) enum Folder {
+    /// One process writes here.
+    Disk {
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+    },
+    Blobs(Blobs),
+}
+
+impl Folder {
+    /// The names of all files.
+    pub async fn names(&self) -> io::Result<Vec<String>> {
+        match self {
+            Self::Disk { disk, dir } => Ok(disk.list(dir).await?.into_iter().map(|file| file.name).collect()),
+            Self::Blobs(blobs) => blobs.names("").await,
+        }
+    }
+
+    /// Shows every whole line of a file. One that isn't there has none.
+    pub async fn lines(&self, name: &str, mut each: impl FnMut(Place, &[u8]) + Send) -> io::Result<()> {
+        match self {
+            Self::Disk { disk, dir } => log::lines(disk.as_ref(), &dir.join(name), each).await.map(drop),
+            Self::Blobs(blobs) => blobs.lines(name, 0, &mut each).await.map(drop),
+        }
+    }
+
+    /// A part of a file.
+    pub async fn read_at(&self, name: &str, Place { offset, len }: Place) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Disk { disk, dir } => disk.read_at(&dir.join(name), offset, len).await,
+            Self::Blobs(blobs) => Ok(blobs.read_at(name, offset, len).await?.unwrap_or_default()),
+        }
+    }
+
+    /// The writing end of the file of this stem, and on a disk what is there.
+    pub async fn writer(&self, stem: &str, mut each: impl FnMut(&[u8]) + Send) -> io::Result<Writer> {
+        match self {
+            Self::Disk { disk, dir } => {
+                let path = dir.join(part_name(stem, 1));
+                Ok(Writer::Disk(Log::open(disk.clone(), path, |_, line| each(line)).await?))
+            }
+            Self::Blobs(blobs) => Ok(Writer::Blobs(BlobLog::new(blobs.clone(), stem.to_owned()))),
+        }
+    }
+
+    /// Takes a lock. [`io::ErrorKind::WouldBlock`] when another process has it.
+    pub async fn lock(&self, name: &str) -> io::Result<Lock> {
+        match self {
+            Self::Disk { disk, dir } => Ok(Lock::Disk(disk.lock(&dir.join(name)).await?)),
+            Self::Blobs(blobs) => Ok(Lock::Blobs(blobs.lock(name).await?)),
+        }
+    }
+}
+
+/// The writing end of a file of lines.
+pub(super) enum Writer {
+    Disk(Log),
+    Blobs(BlobLog),
+}
+
+impl Writer {
+    /// Makes sure that what was shown is durable, and that all of it was shown.
+    pub async fn settle(&mut self, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<()> {
+        match self {
+            Self::Disk(log) => log.settle().await,
+            Self::Blobs(log) if log.is_read() => Ok(()),
+            Self::Blobs(log) => log.catch_up(each).await,
+        }
+    }
+
+    /// Appends whole lines, durably. `false`: nothing of it counts, as somebody else has written; what it was, `each` is
+    /// shown.
+    pub async fn append(&mut self, lines: &[u8], each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<bool> {
+        match self {
+            Self::Disk(log) => log.append(lines).await.map(|()| true),
+            Self::Blobs(log) => {
+                let written = log.append(lines).await?;
+                if !written {
+                    log.catch_up(each).await?;
+                }
+                Ok(written)
+            }
+        }
+    }
+}
+
+/// A lock that is held.
+pub(super) enum Lock {
+    Disk(Box<dyn DiskLock>),
+    Blobs(BlobLock),
+}
+
+impl Lock {
+    /// Whether nobody else can have it.
+    pub fn is_held(&self) -> bool {
+        match self {
+            Self::Disk(_) => true,
+            Self::Blobs(lock) => lock.is_held(),
+        }
+    }
+
+    /// Gives it back.
+    pub async fn release(self) {
+        match self {
+            Self::Disk(lock) => drop(lock),
+            Self::Blobs(lock) => lock.release().await,
+        }
+    }
+}
