@@ -181,6 +181,8 @@ pub(super) struct BlobLog {
     stem: String,
     /// How far this process knows what is there; `None`: not at all.
     end: Option<End>,
+    /// An append failed: it may have counted, wholly or in part.
+    unsure: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -200,7 +202,7 @@ impl End {
 impl BlobLog {
     /// Asks nothing yet: a pipeline without dead letters never does.
     pub fn new(blobs: Blobs, stem: String) -> Self {
-        Self { blobs, stem, end: None }
+        Self { blobs, stem, end: None, unsure: false }
     }
 
     /// Whether what is there has been read.
@@ -267,7 +269,10 @@ impl BlobLog {
             match self.blobs.container.append(&self.blobs.path(&name), at, piece.clone()).await {
                 Ok(()) => {}
                 Err(BlobError::Conflict { code, .. }) if code == "AppendPositionConditionNotMet" => {
-                    if self.blobs.read_at(&name, at, piece.len()).await?.as_deref() != Some(&piece[..]) {
+                    let ours =
+                        self.unsure && self.blobs.read_at(&name, at, piece.len()).await?.as_deref() == Some(&piece[..]);
+                    if !ours {
+                        self.unsure = false;
                         return Ok(false);
                     }
                 }
@@ -283,11 +288,15 @@ impl BlobLog {
                     self.end = None;
                     return Ok(false);
                 }
-                Err(error) => return Err(failure(error)),
+                Err(error) => {
+                    self.unsure = true;
+                    return Err(failure(error));
+                }
             }
             at += piece.len() as u64;
         }
         self.end = Some(End { number, extent: Extent { whole: at, len: at }, made: true });
+        self.unsure = false;
         Ok(true)
     }
 }

