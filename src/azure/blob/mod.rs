@@ -239,7 +239,7 @@ impl Container {
             if next == marker {
                 return Err(BlobError::nonsense("its list of blobs doesn't go on"));
             }
-            marker = next.to_owned();
+            next.clone_into(&mut marker);
         }
     }
 
