@@ -6,6 +6,7 @@
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
 //! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
+//! - `solution`: the step `solution` of `test`, which also writes what is generated in `solution/`.
 //! - `docs [--check]`: writes the generated reference, or says where it is stale.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
@@ -16,13 +17,15 @@ mod docs;
 mod instructions;
 mod process;
 mod simulate;
+mod solution;
 mod steps;
 mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients|instructions …] | cargo xtask docs [--check] \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients|instructions|solution …] | cargo xtask docs [--check] \
+                     | cargo xtask solution \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["bench", arguments @ ..] => bench::run(arguments),
         ["instructions"] => instructions::check(),
         ["instructions", "--accept"] => instructions::accept(),
+        ["solution"] => solution::write(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         _ => {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, docs, instructions, process, tools};
+use crate::{clients, docs, instructions, process, solution, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -17,6 +17,7 @@ const STEPS: &[Step] = &[
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
     ("deny", deny),
     ("clients", clients::check),
+    ("solution", solution::check),
     ("instructions", instructions::step),
 ];
 

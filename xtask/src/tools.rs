@@ -72,16 +72,24 @@ fn works(program: &str) -> bool {
 
 /// Python with the official ingestion client, as `tests/clients/requirements.txt` pins it.
 pub fn python() -> Result<PathBuf, String> {
-    let wanted = read("tests/clients/requirements.txt")?;
-    let (dir, ready) = folder("python", &wanted)?;
+    python_with("python", "the official Python client", "tests/clients/requirements.txt")
+}
+
+/// Python with the executor of KQL, as `solution/tests/requirements.txt` pins it.
+pub fn solution_python() -> Result<PathBuf, String> {
+    python_with("solution-python", "the executor of KQL", "solution/tests/requirements.txt")
+}
+
+fn python_with(tool: &str, what: &str, requirements: &str) -> Result<PathBuf, String> {
+    let wanted = read(requirements)?;
+    let (dir, ready) = folder(tool, &wanted)?;
     let python = dir.join("venv/bin/python");
     if !ready {
-        println!("installing the official Python client (once)");
+        println!("installing {what} (once)");
         let _ = fs::remove_dir_all(dir.join("venv"));
         run(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")))?;
-        let requirements = crate::root().join("tests/clients/requirements.txt");
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        run(Command::new(&python).args(pip).arg(requirements))?;
+        run(Command::new(&python).args(pip).arg(crate::root().join(requirements)))?;
         stamp(&dir, &wanted)?;
     }
     Ok(python)
@@ -89,10 +97,19 @@ pub fn python() -> Result<PathBuf, String> {
 
 /// The folder whose `node_modules` has the official JavaScript client, as `tests/clients/package.json` pins it.
 pub fn node() -> Result<PathBuf, String> {
-    let wanted = read("tests/clients/package.json")?;
-    let (dir, ready) = folder("node", &wanted)?;
+    node_with("node", "the official JavaScript client", "tests/clients/package.json")
+}
+
+/// The folder whose `node_modules` has Microsoft's KQL parser, as `solution/tests/package.json` pins it.
+pub fn solution_node() -> Result<PathBuf, String> {
+    node_with("solution-node", "Microsoft's KQL parser", "solution/tests/package.json")
+}
+
+fn node_with(tool: &str, what: &str, package: &str) -> Result<PathBuf, String> {
+    let wanted = read(package)?;
+    let (dir, ready) = folder(tool, &wanted)?;
     if !ready {
-        println!("installing the official JavaScript client (once)");
+        println!("installing {what} (once)");
         fs::write(dir.join("package.json"), &wanted).map_err(|error| error.to_string())?;
         let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"];
         run(Command::new("npm").args(npm).arg(&dir))?;
