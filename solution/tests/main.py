@@ -27,7 +27,8 @@ def main():
     rules.prepare(workspace)
     found, runner = rules.check(workspace)
     step("rules", found)
-    step("report", report.check(runner, write=arguments.mode == "write"))
+    if not found:
+        step("report", report.check(runner, write=arguments.mode == "write"))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if problems else 0
