@@ -6,6 +6,7 @@ import time
 
 import asim_parsers
 import bind
+import fields
 import parity
 import report
 import rules
@@ -26,10 +27,11 @@ def main():
 
     write = arguments.mode == "write"
     step("generated parsers", asim_parsers.check(write))
+    step("field rules", fields.check())
     step("binding", bind.check(arguments.work, arguments.node))
+    step("parsers", parity.check(arguments.work))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
-    step("parsers", parity.check(workspace))
     found, runner = rules.check(workspace)
     step("rules", found)
     if not found:
