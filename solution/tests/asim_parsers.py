@@ -123,9 +123,10 @@ def special(schema):
     """What only this schema has."""
     if schema == "AuditEvent":
         return '''| extend EventType = iff(isempty(EventType), "Other", EventType), EventResult = iff(isempty(EventResult), "NA", EventResult),
-    EventSeverity = iff(isempty(EventSeverity), "Informational", EventSeverity), Object = iff(isempty(Object), event_type, Object),
+    EventSeverity = iff(isempty(EventSeverity), "Informational", EventSeverity), Object = case(isnotempty(Object), Object, isnotempty(event_type), event_type, "Unknown"),
     ObjectType = iff(isempty(ObjectType), "Other", ObjectType), EventResultDetails = iff(isempty(EventResultDetails), "", EventResultDetails),
-    Operation = action, ActorUserType = replace_string(ActorUserType, "SERVICE", "Service"), first_item = metadata.items[0]
+    Operation = case(isnotempty(action), action, isnotempty(event_type), event_type, "Unknown"),
+    EventOriginalType = iff(EventOriginalType == ".", "", EventOriginalType), ActorUserType = replace_string(ActorUserType, "SERVICE", "Service"), first_item = metadata.items[0]
 | extend ObjectId = case(isnotempty(tostring(metadata.item_uuid)), tostring(metadata.item_uuid), isnotempty(tostring(metadata.item_id)), tostring(metadata.item_id),
     array_length(metadata.items) != 1 or isnull(array_length(metadata.items)), "", isnotempty(tostring(first_item.uuid)), tostring(first_item.uuid),
     isnotempty(tostring(first_item.id)), tostring(first_item.id), tostring(first_item))'''

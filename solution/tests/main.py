@@ -7,6 +7,7 @@ import time
 import asim_parsers
 import bind
 import fields
+import hunting
 import parity
 import report
 import rules
@@ -35,6 +36,7 @@ def main():
     found, runner = rules.check(workspace)
     step("rules", found)
     if not found:
+        step("hunting queries", hunting.check(runner))
         step("report", report.check(runner, write))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
