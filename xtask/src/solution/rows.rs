@@ -114,6 +114,7 @@ fn health(program: &Path, simulated: &Value, work: &Path, rows: &Path) -> Result
         if lives.iter().all(|(name, _)| seen(name) >= HEALTH_ROUNDS) {
             return Ok(());
         }
+        #[expect(clippy::disallowed_methods, reason = "this program has no tasks that it could hold up")]
         std::thread::sleep(Duration::from_millis(100));
     }
     Err(format!("no health rows in {} within 30 s", path.display()))
@@ -128,16 +129,17 @@ fn nordpass(simulated: &Value) -> String {
 fn sentinel(simulated: &Value, streams: impl Iterator<Item = (String, String)>) -> String {
     let streams: Vec<_> = streams.collect();
     let inputs: Vec<_> = streams.iter().map(|(input, _)| input).collect();
-    let lines: String = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"\n")).collect();
+    let lines: Vec<_> = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"\n")).collect();
     format!(
         "[sinks.sentinel]\ntype = \"sentinel\"\ninputs = {}\nendpoint = {}\ndcr_immutable_id = {}\n\
          [sinks.sentinel.batch]\ntimeout = \"200ms\"\n\
          [sinks.sentinel.credential]\nkind = \"token\"\ntoken = {}\n\
-         [sinks.sentinel.streams]\n{lines}",
+         [sinks.sentinel.streams]\n{}",
         json!(inputs),
         simulated["ingestion_endpoint"],
         simulated["dcr_immutable_id"],
         simulated["ingestion_token"],
+        lines.concat(),
     )
 }
 
