@@ -6,6 +6,7 @@
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
 //! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
+//! - `solution`: the step `solution` of `test`, which also writes what is generated in `solution/`.
 //! - `docs [--check]`: writes the generated reference and the Azure template's columns, or says where they are stale.
 //! - `package`: the static program, the function's zip and the image's build context, with their SHA-256 sums.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
@@ -19,13 +20,15 @@ mod instructions;
 mod package;
 mod process;
 mod simulate;
+mod solution;
 mod steps;
 mod tools;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|instructions …] | cargo xtask docs [--check] | cargo xtask package \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|solution|instructions …] | cargo xtask docs [--check] | cargo xtask package \
+                     | cargo xtask solution \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["bench", arguments @ ..] => bench::run(arguments),
         ["instructions"] => instructions::check(),
         ["instructions", "--accept"] => instructions::accept(),
+        ["solution"] => solution::write(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["package"] => package::run(),

@@ -77,6 +77,12 @@ pub fn python() -> Result<PathBuf, String> {
     venv("python", "tests/clients/requirements.txt", "the official Python client").map(|folder| folder.join("python"))
 }
 
+/// Python with the executor of KQL, as `solution/tests/requirements.txt` pins it.
+pub fn solution_python() -> Result<PathBuf, String> {
+    venv("solution-python", "solution/tests/requirements.txt", "the executor of KQL")
+        .map(|folder| folder.join("python"))
+}
+
 /// The folder with the programs that look at `deploy/`, as `deploy/checks/requirements.txt` pins them.
 pub fn deploy_checks() -> Result<PathBuf, String> {
     venv("deploy", "deploy/checks/requirements.txt", "checkov, hadolint and kubernetes-validate")
@@ -100,10 +106,19 @@ fn venv(tool: &str, requirements: &str, what: &str) -> Result<PathBuf, String> {
 
 /// The folder whose `node_modules` has the official JavaScript client, as `tests/clients/package.json` pins it.
 pub fn node() -> Result<PathBuf, String> {
-    let wanted = read("tests/clients/package.json")?;
-    let (dir, ready) = folder("node", &wanted)?;
+    node_with("node", "the official JavaScript client", "tests/clients/package.json")
+}
+
+/// The folder whose `node_modules` has Microsoft's KQL parser, as `solution/tests/package.json` pins it.
+pub fn solution_node() -> Result<PathBuf, String> {
+    node_with("solution-node", "Microsoft's KQL parser", "solution/tests/package.json")
+}
+
+fn node_with(tool: &str, what: &str, package: &str) -> Result<PathBuf, String> {
+    let wanted = read(package)?;
+    let (dir, ready) = folder(tool, &wanted)?;
     if !ready {
-        println!("installing the official JavaScript client (once)");
+        println!("installing {what} (once)");
         fs::write(dir.join("package.json"), &wanted).map_err(|error| error.to_string())?;
         let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"];
         run(Command::new("npm").args(npm).arg(&dir))?;
