@@ -72,7 +72,13 @@ pub async fn run(
     let base =
         Base { data_dir: config.data_dir.clone(), handles, store: store.clone(), shutdown: inner, once: options.once };
     let mut running = Running::default();
-    if let Err(failure) = build(config, &base, &telemetry, &mut running).await {
+    // A file sink asks the checkpoint when it opens, and waits for it: that must not outlive the shutdown.
+    let built = tokio::select! {
+        biased;
+        built = build(config, &base, &telemetry, &mut running) => built,
+        () = shutdown.begun() => return RunReport::default(),
+    };
+    if let Err(failure) = built {
         running.report.failures.push(failure);
         return running.report;
     }

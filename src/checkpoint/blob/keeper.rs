@@ -111,7 +111,9 @@ async fn again(source: &Source) -> Outcome {
     let seconds = source.base.times.duration.as_secs();
     match source.base.container.acquire(&source.place.state, &source.lease, seconds).await {
         Ok(()) => {}
-        Err(BlobError::Conflict { .. }) => return Outcome::Lost,
+        Err(BlobError::Conflict { code, .. }) if code == "LeaseAlreadyPresent" => return Outcome::Lost,
+        // Being broken, for one: nobody else can have it before that is over.
+        Err(BlobError::Conflict { code, .. }) => return Outcome::Ended(format!("it has ended ({code})")),
         Err(BlobError::NoBlob | BlobError::NoContainer) => return Outcome::Ended(deleted()),
         Err(error) => return Outcome::Ended(error.to_string()),
     }
@@ -123,7 +125,7 @@ async fn again(source: &Source) -> Outcome {
 }
 
 /// Begun anew here, it would be taken for a first run.
-fn deleted() -> String {
+pub(super) fn deleted() -> String {
     "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it for some days); or restart \
      the program to begin as at a first run"
         .to_owned()

@@ -70,8 +70,8 @@ struct Slot {
     open: Weak<Source>,
     /// The place and the lease of the last one that was open: a source that has ended still has them.
     lease: Option<(Place, String)>,
-    /// The id of a lease that was asked for and may have been given.
-    asked: Option<String>,
+    /// What earlier attempts to take it have shown.
+    attempts: opening::Attempts,
     /// Read for [`Store::is_committed`].
     read: Option<Read>,
 }
@@ -161,7 +161,7 @@ impl Store for BlobStore {
                     let reason = "this process itself hasn't let go of this source yet".to_owned();
                     return Err(CheckpointError::Storage { reason, wait: None });
                 }
-                let source = opening::open(base, key, &mut slot.asked).await?;
+                let source = opening::open(base, key, &mut slot.attempts).await?;
                 slot.open = Arc::downgrade(&source);
                 slot.lease = Some((source.place.clone(), source.lease.clone()));
                 slot.read = None;

@@ -17,34 +17,51 @@ use crate::checkpoint::{CheckpointError, SourceKey};
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
 const LOOKS: usize = 3;
 
-/// Takes the source. `asked` holds the id of a lease whose answer never came, from one attempt to the next: it may be
-/// ours, and only asking again with the same id tells.
+/// What is known from one attempt to take a source to the next.
+#[derive(Default)]
+pub(super) struct Attempts {
+    /// The id of a lease whose answer never came: it may be ours, and only asking again with the same id tells.
+    asked: Option<String>,
+    /// The source was seen with a broken lease: whoever had that may believe in it until its time is over.
+    not_before: Option<Instant>,
+    /// The state was there. Should it be gone, that is no first run.
+    seen: bool,
+}
+
+/// Takes the source.
 pub(super) async fn open(
     base: Arc<Base>,
     key: SourceKey,
-    asked: &mut Option<String>,
+    attempts: &mut Attempts,
 ) -> Result<Arc<Source>, CheckpointError> {
     let key_id = key.id();
     let place = base.place(&key_id);
     let lease = match base.container.lease(&place.state).await {
         Ok(lease) => lease,
+        Err(BlobError::NoBlob | BlobError::NoContainer) if attempts.seen => {
+            return Err(CheckpointError::Storage { reason: keeper::deleted(), wait: None });
+        }
         Err(BlobError::NoBlob | BlobError::NoContainer) => {
             make(&base, &place, &key).await?;
             Lease::Free
         }
         Err(error) => return Err(storage(&error)),
     };
+    attempts.seen = true;
+    if lease == Lease::Broken {
+        attempts.not_before = Some(Instant::now() + base.times.duration);
+    }
     let held = || CheckpointError::Held { within: base.times.within, again: base.times.look };
-    if lease == Lease::Held && asked.is_none() {
+    if lease == Lease::Held && attempts.asked.is_none() {
         return Err(held());
     }
-    let id = asked.take().unwrap_or_else(|| lease_id(base.handles.random.as_ref()));
+    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.handles.random.as_ref()));
     let taken = Taken { at: Instant::now(), time: base.handles.clock.now() };
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),
         Err(error) => {
-            *asked = Some(id);
+            attempts.asked = Some(id);
             return Err(storage(&error));
         }
     }
@@ -52,15 +69,17 @@ pub(super) async fn open(
     let (state, etag) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            // Nobody has to wait for a lease that isn't used. If it stays all the same, it is asked for again.
-            if base.container.release(&place.state, &id).await.is_err() {
-                *asked = Some(id);
+            // Nobody has to wait for a lease that isn't used. If it stays all the same, it is asked for again. One that was
+            // taken after a broken one stays: to others it would look free, and they wouldn't wait.
+            let wait = attempts.not_before.is_some_and(|begins| begins > Instant::now());
+            if wait || base.container.release(&place.state, &id).await.is_err() {
+                attempts.asked = Some(id);
             }
             return Err(error);
         }
     };
-    // Whoever had a lease that was broken may believe in it until its time is over. What it commits is void already.
-    let from = if lease == Lease::Broken { taken.at + base.times.duration } else { taken.at };
+    // What the one before commits is void already.
+    let from = attempts.not_before.take().map_or(taken.at, |begins| begins.max(taken.at));
     let source = Source::new(base, place, id, state, etag);
     keeper::keep(&source, taken, from);
     Ok(source)

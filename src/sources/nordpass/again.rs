@@ -21,11 +21,47 @@ impl Lanes {
         }
     }
 
-    /// For runs that follow each other, as those of a timer do: without this, none of them would ever read again. A sweep
-    /// or an audit that the end of a run cuts off is begun anew by the next.
-    pub(super) async fn due(&self, swept: (i64, i64), audited: i64) -> Result<(), Trouble> {
-        self.sweep_if_due(swept).await?;
-        self.audit_if_due(audited).await.map(drop)
+    /// For runs that follow each other, as those of a timer do: without this, none of them would ever read again. What is
+    /// short comes first: a week may be more than one run has time for.
+    pub(super) async fn due(&self, (day, week): (i64, i64), audited: i64) -> Result<(), Trouble> {
+        let now = self.reader.client.time().now();
+        if now - day >= 3600 {
+            self.sweep(now - DAY, vec![Change::SweptDay(now)]).await?;
+        }
+        self.audit_if_due(audited).await?;
+        if now - week >= DAY {
+            self.sweep_by_days(now).await?;
+        }
+        Ok(())
+    }
+
+    /// The last 7 days, the newest first, each for itself: where the end of a run cuts it off, the next goes on.
+    async fn sweep_by_days(&self, now: i64) -> Result<(), Trouble> {
+        let (origin, left) = {
+            let state = self.state.borrow();
+            (state.origin, state.week_left)
+        };
+        let Some(live) = self.backlog.lock().live else { return Ok(()) };
+        let oldest = origin.max(now - 7 * DAY);
+        let (from, mut to) = left.filter(|(_, to)| *to > oldest).unwrap_or((oldest, live));
+        let from = from.max(oldest);
+        while from < to {
+            let part = from.max(to - DAY)..to;
+            to = part.start;
+            let group = self.reader.absorber.emitter.group();
+            let span = self.span(part, Priority::History, group, FIRST_SLICE).await?;
+            let whole = span.inner.is_whole();
+            let mut changes = span.inner.changes;
+            if whole {
+                changes.push(if from < to { Change::WeekLeft(from, to) } else { Change::SweptWeek(now) });
+            }
+            self.reader.absorber.emitter.close(group, changes, span.inner.awaited);
+            self.doubts(&span.inner.unproven);
+            if !whole {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Answers when the last day and the last week were last swept, now included.

@@ -63,7 +63,13 @@ impl Lanes {
             self.signal.begin();
             results
         };
-        let again = async { tokio::join!(told(Box::pin(self.sweeps(swept))), told(Box::pin(self.audits(audited)))) };
+        let again = async {
+            // Then `live` makes those that are due.
+            if self.once && self.reader.settings.again_with_once {
+                return (Ok(()), Ok(()));
+            }
+            tokio::join!(told(Box::pin(self.sweeps(swept))), told(Box::pin(self.audits(audited))))
+        };
         let ((live, histories), (sweeps, audits)) = tokio::join!(reading, again);
         let ended = |result: Result<(), Trouble>| match result {
             Err(Trouble::Ending) => Ok(()),

@@ -178,6 +178,10 @@ async fn session(
     };
     let most_bytes = settings.max_in_flight_bytes;
     let emitter = Emitter::new(sending, steps, most_bytes, lanes_end.clone(), store.key_id(), store.run());
+    if let Some(takeover) = state.takeover {
+        // Also for commands that read a range: their rows are marked like all others.
+        emitter.set_takeover(takeover);
+    }
     let absorber = Absorber {
         emitter,
         registry,
@@ -311,9 +315,6 @@ fn begin(lanes: &Lanes, beginning: &Beginning) -> Result<i64, Trouble> {
         lanes.backlog.add(history.clone());
         (history, now)
     } else {
-        if let Some(takeover) = state.takeover {
-            absorber.emitter.set_takeover(takeover);
-        }
         let start = state.covered.end().unwrap_or(state.origin).max(state.origin);
         let mut history = start..start;
         for hole in state.covered.holes(state.origin..start).iter() {

@@ -40,6 +40,8 @@ pub struct State {
     pub gaps: Intervals,
     /// Which events the official connector may have delivered, where this source took over from it.
     pub takeover: Option<Takeover>,
+    /// What is left of a week's sweep that goes on from run to run: from and to.
+    pub week_left: Option<(i64, i64)>,
 }
 
 /// A change of the state, applied when everything that it depends on is committed.
@@ -60,6 +62,8 @@ pub enum Change {
     SweptDay(i64),
     /// A sweep of the last 7 days began then.
     SweptWeek(i64),
+    /// So much of a week's sweep is left to be read: from and to.
+    WeekLeft(i64, i64),
     /// The audit of all days began then.
     Audited(i64),
     /// A day (number since 1970) has this total, and has been read again if that is new.
@@ -96,6 +100,8 @@ struct Document {
     gaps: Vec<(i64, i64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     takeover: Option<Takeover>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    week_left: Option<(i64, i64)>,
 }
 
 impl State {
@@ -124,6 +130,7 @@ impl State {
             totals: document.totals.into_iter().map(|total| u64::try_from(total).ok()).collect(),
             gaps: set(document.gaps),
             takeover: document.takeover,
+            week_left: document.week_left,
         })
     }
 
@@ -164,6 +171,7 @@ impl State {
             totals: self.totals.iter().map(|total| total.and_then(|t| i64::try_from(t).ok()).unwrap_or(-1)).collect(),
             gaps: pairs(&self.gaps),
             takeover: self.takeover,
+            week_left: self.week_left,
         }
     }
 
@@ -183,7 +191,8 @@ impl State {
                 }
             }
             Change::SweptDay(at) => self.swept_day = at,
-            Change::SweptWeek(at) => self.swept_week = at,
+            Change::SweptWeek(at) => (self.swept_week, self.week_left) = (at, None),
+            Change::WeekLeft(from, to) => self.week_left = Some((from, to)),
             Change::Audited(at) => self.audited = at,
             Change::Total(day, total) => self.set_total(day, total),
             Change::Organization(hash, range) => {

@@ -94,6 +94,20 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     assert!(world.now() > NOW);
 }
 
+/// Somebody else waits for it meanwhile, and has seen it.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
+    let world = World::new();
+    let (first, second) = (world.process(1).await, world.process(2).await);
+    let source = first.open().await;
+    source.commit(commit(0)).await.expect("commits");
+    assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })));
+    world.simulation.blobs().remove(CONTAINER, &World::state_blob());
+    let Err(error) = second.store.open(key()).await else { panic!("a first run") };
+    assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
+    assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), None, "nothing is made up");
+}
+
 /// The state's blob belongs to this process, and somebody writes into it all the same.
 #[tokio::test(start_paused = true)]
 async fn a_state_that_another_wrote_is_never_overwritten() {

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::azure::blob::{BlobError, Container, Demand};
+use crate::simulator::faults::{Effect, Fault, When};
 
 #[tokio::test(start_paused = true)]
 async fn a_second_process_waits_and_takes_over_in_time_after_a_crash() {
@@ -118,6 +119,31 @@ async fn after_a_broken_lease_the_next_holder_waits_until_the_last_one_must_have
     other.commit(commit(1)).await.expect("commits");
     assert_eq!(all(&other).await, expected(2));
     assert_eq!(other.document().as_deref(), Some(&b"document 1"[..]));
+}
+
+/// The same, with an answer that doesn't come in between: the next attempt sees a lease of its own, or a free one, and
+/// the former still believes in the one that was broken.
+#[tokio::test(start_paused = true)]
+async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
+    let mut happened = 0;
+    for effect in [Effect::ResetBefore, Effect::ResetAfter] {
+        // Which of the attempt's requests: asking for the lease's state, taking it, reading the state, writing it.
+        for nth in 1..=4 {
+            let world = World::new();
+            let (first, second) = (world.process(1).await, world.process(2).await);
+            let source = first.open().await;
+            world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+            let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], ..When::default() };
+            world.simulation.faults().add(Fault::new(when, effect.clone()));
+            let other = patiently(|| second.store.open(key())).await.expect("nobody has it");
+            let (ended, begun) = (source.hold(), other.hold());
+            let ended = tokio::spawn(async move { ended.ended().await });
+            begun.held().await;
+            assert!(ended.is_finished(), "{effect:?} at request {nth}: both would ask");
+            happened += world.simulation.faults().happened()[0];
+        }
+    }
+    assert_eq!(happened, 8);
 }
 
 /// The same, without a commit that would tell: the former notices at its next renewal.

@@ -216,3 +216,31 @@ async fn runs_that_follow_each_other_sweep_when_it_is_due() {
         assert!(oldest[1] < HOUR && oldest[3] < HOUR, "nothing is due so soon again: {oldest:?}");
     }
 }
+
+/// A week may be more than one call of a function has time for. Each call goes on where the one before was cut off.
+#[tokio::test(start_paused = true)]
+async fn a_weeks_sweep_goes_on_from_run_to_run() {
+    let mut rig = Rig::new();
+    (rig.settings.again_with_once, rig.settings.requests_per_second) = (true, 10);
+    for number in 0..60_000 {
+        rig.api.event(NOW - 6 * DAY + number * 8, &format!("u-{number}"));
+    }
+    rig.once().await;
+    tokio::time::sleep(Duration::from_secs(DAY.unsigned_abs() + 120)).await;
+    let state = || -> serde_json::Value {
+        serde_json::from_slice(&rig.store.document.lock().unwrap().clone().expect("a state")).expect("JSON")
+    };
+    let mut calls = 0;
+    while state()["swept_week"].as_i64() < Some(NOW + DAY) {
+        // The day's sweep alone takes nine of these seconds.
+        let running = rig.start(true, |_| true);
+        tokio::time::sleep(Duration::from_secs(35)).await;
+        running.signal.begin();
+        running.ended().await.expect("the source ends well");
+        calls += 1;
+        assert!(calls < 10, "{}", state());
+        assert!(state()["swept_day"].as_i64() > Some(NOW + DAY - 60), "the day's comes first");
+    }
+    assert!(calls > 1, "the week is too much for one call");
+    assert_eq!(rig.names().len(), 60_000);
+}
