@@ -146,6 +146,21 @@ async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
     assert_eq!(happened, 8);
 }
 
+/// And a third process: to it the lease must not look free, as if nothing had been broken.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_was_taken_after_a_broken_one_is_not_given_back_early() {
+    let world = World::new();
+    let (first, second, third) = (world.process(1).await, world.process(2).await, world.process(3).await);
+    let source = first.open().await;
+    world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+    // The lease is taken, and the state can't be read.
+    let when = When { endpoint: Some(Endpoint::Blob), nth: vec![3], ..When::default() };
+    world.simulation.faults().add(Fault::new(when, Effect::ResetBefore));
+    assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Storage { .. })));
+    assert!(matches!(third.store.open(key()).await, Err(CheckpointError::Held { .. })));
+    assert!(source.hold().is_held(), "it may still believe so");
+}
+
 /// The same, without a commit that would tell: the former notices at its next renewal.
 #[tokio::test(start_paused = true)]
 async fn two_never_hold_at_once_whatever_breaks() {
