@@ -65,17 +65,24 @@ pub fn storage(resource: &Resource<'_>) -> Vec<String> {
             ("/allowSharedKeyAccess", Value::Bool(false)),
             ("/allowBlobPublicAccess", Value::Bool(false)),
             ("/supportsHttpsTrafficOnly", Value::Bool(true)),
+            ("/networkAcls", networks()),
         ],
         "Microsoft.Storage/storageAccounts/blobServices" => &[("/deleteRetentionPolicy/enabled", Value::Bool(true))],
         "Microsoft.KeyVault/vaults" => &[
             ("/enableRbacAuthorization", Value::Bool(true)),
             ("/enableSoftDelete", Value::Bool(true)),
             ("/enablePurgeProtection", Value::Bool(true)),
+            ("/networkAcls", networks()),
         ],
         _ => &[],
     };
     let unmet = wanted.iter().filter(|(path, value)| properties.pointer(path) != Some(value));
     unmet.map(|(path, value)| format!("`properties{path}` has to be {value}")).collect()
+}
+
+/// Whom storage and vault let in, which the parameter `subnetId` decides in one place.
+fn networks() -> Value {
+    Value::from("[variables('networkAcls')]")
 }
 
 /// What the program and the Functions host read, under the names that they read.

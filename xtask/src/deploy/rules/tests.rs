@@ -17,6 +17,15 @@ fn the_template_keeps_every_rule() {
     assert_eq!(check(&template()), Vec::<String>::new());
 }
 
+#[test]
+fn a_subnet_closes_storage_and_vault_to_all_other_networks() {
+    let template = template();
+    let rules = &template["variables"]["networkAcls"];
+    assert_eq!(rules["defaultAction"], "[if(empty(parameters('subnetId')), 'Allow', 'Deny')]");
+    assert!(rules["virtualNetworkRules"].to_string().contains("createObject('id', parameters('subnetId'))"), "{rules}");
+    assert_eq!(rules.get("ipRules"), None);
+}
+
 /// Each rule bites: the template with one thing wrong, and the words of the complaint about it.
 #[test]
 fn each_rule_bites() {
@@ -57,6 +66,7 @@ fn each_rule_bites() {
         ),
         ("\"allowSharedKeyAccess\":false", "\"allowSharedKeyAccess\":true", "allowSharedKeyAccess"),
         ("AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage", "a storage key"),
+        ("\"networkAcls\":\"[variables('networkAcls')]\"", "\"networkAcls\":{}", "networkAcls"),
         ("\"days\":14,\"enabled\":true", "\"days\":14,\"enabled\":false", "deleteRetentionPolicy"),
         ("\"enableRbacAuthorization\":true", "\"enableRbacAuthorization\":false", "enableRbacAuthorization"),
         // Wrong or fixed names.
