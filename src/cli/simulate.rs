@@ -71,7 +71,7 @@ pub struct SimulateArgs {
     /// A TOML file of faults: what goes wrong, where and when
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// A data collection rule (JSON) in the place of the built-in one
+    /// A data collection rule, or an ARM template with one, in the place of the built-in one
     #[arg(long, value_name = "FILE")]
     pub dcr: Option<PathBuf>,
     /// Write accepted rows as `TABLE.ndjson` into this folder

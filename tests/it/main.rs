@@ -3,6 +3,7 @@
 mod burst;
 mod cli;
 mod dead_letters;
+mod deploy;
 mod endless;
 mod health;
 mod pipelines;

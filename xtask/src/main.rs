@@ -6,14 +6,17 @@
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
 //! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
-//! - `docs [--check]`: writes the generated reference, or says where it is stale.
+//! - `docs [--check]`: writes the generated reference and the Azure template's columns, or says where they are stale.
+//! - `package`: the static program, the function's zip and the image's build context, with their SHA-256 sums.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
 mod bench;
 mod chaos;
 mod clients;
+mod deploy;
 mod docs;
 mod instructions;
+mod package;
 mod process;
 mod simulate;
 mod steps;
@@ -22,7 +25,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deny|clients|instructions …] | cargo xtask docs [--check] \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|instructions …] | cargo xtask docs [--check] | cargo xtask package \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         ["instructions", "--accept"] => instructions::accept(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
+        ["package"] => package::run(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

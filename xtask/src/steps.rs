@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, docs, instructions, process, tools};
+use crate::{clients, deploy, docs, instructions, process, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -15,6 +15,7 @@ const STEPS: &[Step] = &[
         process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     }),
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
+    ("deploy", deploy::check),
     ("deny", deny),
     ("clients", clients::check),
     ("instructions", instructions::step),

@@ -72,19 +72,28 @@ fn works(program: &str) -> bool {
 
 /// Python with the official ingestion client, as `tests/clients/requirements.txt` pins it.
 pub fn python() -> Result<PathBuf, String> {
-    let wanted = read("tests/clients/requirements.txt")?;
-    let (dir, ready) = folder("python", &wanted)?;
-    let python = dir.join("venv/bin/python");
+    venv("python", "tests/clients/requirements.txt", "the official Python client").map(|folder| folder.join("python"))
+}
+
+/// The folder with the programs that look at `deploy/`, as `deploy/checks/requirements.txt` pins them.
+pub fn deploy_checks() -> Result<PathBuf, String> {
+    venv("deploy", "deploy/checks/requirements.txt", "checkov, hadolint and kubernetes-validate")
+}
+
+/// A virtual environment of Python's; answers the folder with its programs.
+fn venv(tool: &str, requirements: &str, what: &str) -> Result<PathBuf, String> {
+    let wanted = read(requirements)?;
+    let (dir, ready) = folder(tool, &wanted)?;
+    let programs = dir.join("venv/bin");
     if !ready {
-        println!("installing the official Python client (once)");
+        println!("installing {what} (once)");
         let _ = fs::remove_dir_all(dir.join("venv"));
         run(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")))?;
-        let requirements = crate::root().join("tests/clients/requirements.txt");
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        run(Command::new(&python).args(pip).arg(requirements))?;
+        run(Command::new(programs.join("python")).args(pip).arg(crate::root().join(requirements)))?;
         stamp(&dir, &wanted)?;
     }
-    Ok(python)
+    Ok(programs)
 }
 
 /// The folder whose `node_modules` has the official JavaScript client, as `tests/clients/package.json` pins it.

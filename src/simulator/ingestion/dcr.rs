@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::catalogue::{self, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 
@@ -108,11 +109,22 @@ struct Flow {
 }
 
 impl Dcr {
-    /// Reads a rule as an ARM resource or as Azure shows it (an object with `properties`). Transformations aren't run:
-    /// a row arrives in its table as it was sent.
+    /// Reads a rule as an ARM resource or as Azure shows it (an object with `properties`), or the one rule of an ARM
+    /// template, nested ones included. Transformations aren't run: a row arrives in its table as it was sent.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let File { properties } =
-            serde_json::from_str(text).map_err(|error| format!("not a data collection rule: {error}"))?;
+        let refused = |error: serde_json::Error| format!("not a data collection rule: {error}");
+        let document: Value = serde_json::from_str(text).map_err(refused)?;
+        let rule = if document.get("resources").is_some() {
+            let mut rules = Vec::new();
+            rules_of(&document, &mut rules);
+            match *rules {
+                [rule] => rule,
+                _ => return Err(format!("a template with {} data collection rules instead of one", rules.len())),
+            }
+        } else {
+            &document
+        };
+        let File { properties } = File::deserialize(rule).map_err(refused)?;
         let mut streams = BTreeMap::new();
         for (name, declaration) in properties.stream_declarations {
             if !name.starts_with("Custom-") {
@@ -132,6 +144,17 @@ impl Dcr {
             streams.insert(name, stream);
         }
         Ok(Self { immutable_id: properties.immutable_id.unwrap_or_else(|| IMMUTABLE_ID.to_owned()), streams })
+    }
+}
+
+/// The data collection rules of a template and of those nested in it.
+fn rules_of<'a>(template: &'a Value, rules: &mut Vec<&'a Value>) {
+    for resource in template["resources"].as_array().into_iter().flatten() {
+        match resource["type"].as_str() {
+            Some("Microsoft.Insights/dataCollectionRules") => rules.push(resource),
+            Some("Microsoft.Resources/deployments") => rules_of(&resource["properties"]["template"], rules),
+            _ => {}
+        }
     }
 }
 
@@ -169,6 +192,27 @@ mod tests {
         let dcr = dcr.expect("a rule");
         assert_eq!((&*dcr.immutable_id, &*dcr.streams["Custom-A"].table), ("dcr-1", "ASimAuditEventLogs"));
         assert_eq!(dcr.streams["Custom-A"].columns["n"], ColumnKind::Real);
+    }
+
+    #[test]
+    fn a_template_has_one_rule_wherever_it_stands() {
+        let rule = r#"{"type":"Microsoft.Insights/dataCollectionRules","properties":{
+            "streamDeclarations":{"Custom-A":{"columns":[{"name":"x","type":"string"}]}},
+            "dataFlows":[{"streams":["Custom-A"],"outputStream":"Custom-T_CL"}]}}"#;
+        let template = |resources: &str| format!(r#"{{"resources":[{{"type":"Microsoft.Web/sites"}}{resources}]}}"#);
+        let nested = |resources: &str| {
+            let inner = template(resources);
+            format!(r#",{{"type":"Microsoft.Resources/deployments","properties":{{"template":{inner}}}}}"#)
+        };
+        let own = format!(",{rule}");
+        for resources in [own.clone(), nested(&own), nested(&nested(&own))] {
+            let dcr = Dcr::from_json(&template(&resources)).expect("a rule");
+            assert_eq!(dcr.streams["Custom-A"].table, "T_CL");
+        }
+        let two = template(&(own.clone() + &nested(&own)));
+        for wrong in [template(""), template(&nested("")), two] {
+            assert!(Dcr::from_json(&wrong).expect_err("no single rule").contains("instead of one"));
+        }
     }
 
     #[test]

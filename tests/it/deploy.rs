@@ -1,0 +1,173 @@
+//! What stands in `deploy/`: the Azure template's rule takes exactly what the program sends, and every pipeline file is one
+//! that the program runs.
+
+use std::process::Stdio;
+
+use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE};
+use nordpass_sentinel::simulator::ingestion::{self, Dcr};
+use nordpass_sentinel::simulator::{Simulation, SimulationOptions, entra};
+
+use crate::support::{World, history, output, program, repository, said};
+
+const TEMPLATE: &str = "deploy/azure/mainTemplate.json";
+const EVENTS: u64 = 2_000;
+
+/// The rule as the template declares it.
+fn rule() -> Dcr {
+    let text = std::fs::read_to_string(repository(TEMPLATE)).expect("the template");
+    Dcr::from_json(&text).expect("its rule")
+}
+
+/// Azure with this rule, and with a user-assigned identity and no other, as the template makes it.
+async fn world(dcr: Dcr) -> World {
+    let ingestion = ingestion::Settings { dcr, ..ingestion::Settings::default() };
+    let entra = entra::Settings::default();
+    let entra = entra::Settings { user_identity: Some(entra.client_id.clone()), system_identity: false, ..entra };
+    let options = SimulationOptions { events: history(51, 2_000), entra, ingestion, ..SimulationOptions::default() };
+    World::new(options).await
+}
+
+/// A command over the container's pipeline files that fill all five tables. The state is in a folder: `checkpoint.toml`
+/// would keep it in a storage account.
+fn container(world: &World, arguments: &[&str]) -> std::process::Command {
+    let files =
+        ["nordpass.toml", "asim.toml", "official-table.toml"].map(|name| repository("deploy/container").join(name));
+    let mut command = world.command(arguments);
+    command.args(files).env("DATA_DIR", "state").env("API_LISTEN", "127.0.0.1:0");
+    command
+}
+
+/// What went wrong with the rows in any table, in words.
+fn damage(simulation: &Simulation, dcr: &Dcr) -> Vec<String> {
+    let tables = dcr.streams.values().map(|stream| (&stream.table, simulation.ingestion().table(&stream.table)));
+    let dropped = tables.flat_map(|(name, table)| {
+        table.dropped_columns.into_keys().map(move |column| format!("{name} has no column {column}"))
+    });
+    dropped.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_templates_rule_takes_every_row_of_the_whole_pipeline() {
+    let world = world(rule()).await;
+    let end = output(container(&world, &["run", "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    assert_eq!(damage(&world.simulation, &rule()), Vec::<String>::new());
+    let verdict = world.simulation.verdict();
+    assert_eq!((verdict.events_delivered, verdict.events_lost), (EVENTS, 0), "{verdict:?}");
+    let asim: u64 = verdict.rows.iter().filter(|(table, _)| table.starts_with("ASim")).map(|(_, rows)| rows).sum();
+    assert_eq!((verdict.rows[EVENT_LOG_TABLE], asim), (EVENTS, EVENTS), "each event once in each: {verdict:?}");
+    assert!(world.simulation.ingestion().table(HEALTH_TABLE).rows >= 5, "a row for each source and sink");
+    assert_eq!(verdict.rows.len(), 5, "all five tables: {verdict:?}");
+}
+
+#[test]
+fn the_template_declares_the_columns_that_rows_have_and_no_others() {
+    let (declared, sent) = (rule().streams, Dcr::default().streams);
+    assert_eq!(declared.keys().collect::<Vec<_>>(), sent.keys().collect::<Vec<_>>());
+    for (name, stream) in &sent {
+        assert_eq!(&declared[name], stream, "{name}\nhint: cargo xtask docs");
+    }
+}
+
+/// The test above must be able to fail: one column less in each stream is one complaint each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_that_is_taken_out_of_the_rule_is_missed() {
+    let mut dcr = rule();
+    for stream in dcr.streams.values_mut() {
+        let column = if stream.table == EVENT_LOG_TABLE { "event_id" } else { "EventOriginalUid" };
+        let column = if stream.table == HEALTH_TABLE { "State" } else { column };
+        stream.columns.remove(column).expect("it is declared");
+    }
+    let world = world(dcr.clone()).await;
+    let end = output(container(&world, &["run", "--once", "--timeout", "60s"])).await;
+    assert!(end.status.success(), "Azure drops columns silently: {}", said(&end));
+    assert_eq!(damage(&world.simulation, &dcr).len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_the_rule_does_not_have_is_refused() {
+    let mut dcr = rule();
+    dcr.streams.remove("Custom-NordPassAuthentication").expect("it is declared");
+    let world = world(dcr).await;
+    let end = output(container(&world, &["validate", "--connect"])).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+    assert!(said(&end).contains("Custom-NordPassAuthentication"), "{}", said(&end));
+}
+
+/// The simulator on the command line, for anybody's own load test against this very rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_loads_the_template() {
+    let template = repository(TEMPLATE);
+    let mut command = program(&["simulate", "--events", "0", "--until-stdin-closes", "--dcr"]);
+    command.arg(template).stdin(Stdio::null());
+    let end = output(command).await;
+    let first = String::from_utf8_lossy(&end.stdout).lines().next().unwrap_or_default().to_owned();
+    let line: serde_json::Value = serde_json::from_str(&first).unwrap_or_else(|_| panic!("{}", said(&end)));
+    let streams: Vec<_> = line["streams"].as_object().expect("streams").keys().cloned().collect();
+    assert_eq!(streams, Dcr::default().streams.into_keys().collect::<Vec<_>>());
+}
+
+/// What a set of pipeline files says when it is checked, with a host's variables and two secrets in files.
+async fn validated(files: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let secrets = ["nordpass_token", "azure_client_secret", "nordpass-token", "azure-client-secret", "nordpass/token"];
+    for name in secrets {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, "a secret\n").expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).expect("set");
+    }
+    let mut command = program(&["validate"]);
+    command.args(files.iter().map(|file| repository("deploy").join(file))).current_dir(folder.path()).env_clear();
+    command.env("SECRETS", folder.path()).env("CREDENTIALS_DIRECTORY", folder.path());
+    command.env("NORDPASS_ENDPOINT_URL", "https://api-activities.eu.nordpass.com/activities/query");
+    command.env("DATA_COLLECTION_ENDPOINT", "https://dcr-x.westeurope-1.ingest.monitor.azure.com");
+    command.env("DCR_IMMUTABLE_ID", "dcr-00000000000000000000000000000001").env("NORDPASS_TOKEN", "a token");
+    command.env("AZURE_TENANT_ID", "11111111-2222-4333-8444-555555555555");
+    command.env("AZURE_CLIENT_ID", "66666666-7777-4888-9999-000000000000").envs(variables.iter().copied());
+    let end = output(command).await;
+    (end.status.code(), said(&end))
+}
+
+/// No error and no warning: what is shipped is an example as well.
+async fn assert_valid(files: &[&str], variables: &[(&str, &str)]) {
+    let (code, words) = validated(files, variables).await;
+    assert!(code == Some(0) && words.contains("valid: ") && !words.contains("warning"), "{files:?}: {words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_files_of_each_host_are_valid() {
+    assert_valid(&["compose/pipeline.toml"], &[]).await;
+    assert_valid(&["systemd/pipeline.toml"], &[]).await;
+    for tables in [&["asim"][..], &["official-table"], &["asim", "official-table"]] {
+        let names: Vec<_> = tables.iter().map(|name| format!("container/{name}.toml")).collect();
+        let files: Vec<_> =
+            std::iter::once("container/nordpass.toml").chain(names.iter().map(String::as_str)).collect();
+        assert_valid(&files, &[]).await;
+    }
+}
+
+/// Those that need what is built beside this: the credential `workload_identity`, the checkpoint `azure_blob` and the
+/// function's file. Where it isn't there yet, the program says so in just these words.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pipeline_files_that_need_newer_parts_are_valid_or_say_which() {
+    let sets: [(&[&str], &str); 3] = [
+        (&["kubernetes/pipeline.toml"], "`workload_identity` comes with a later version"),
+        (&["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml"], "`checkpoint`"),
+        (&["functions/pipeline.toml"], "can't read the pipeline file"),
+    ];
+    let variables = [
+        ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
+        ("BLOB_URL", "https://account.blob.core.windows.net/"),
+        ("INSTANCE", "one"),
+    ];
+    for (files, missing) in sets {
+        let (code, words) = validated(files, &variables).await;
+        if code == Some(2) && words.contains(missing) {
+            crate::support::skipped(&format!("{}: {missing}", files.last().expect("a file")));
+        } else {
+            assert_valid(files, &variables).await;
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! What has to hold for the Azure template, as far as it can be told without Azure and without anybody's schema.
+//!
+//! Each rule stands for something that went wrong in another connector's template, or would fail only in somebody's
+//! subscription.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::expression::Expression;
+use super::template::{Id, Resource, Scope, read, scopes, strings};
+
+/// The functions that the template may use. None of them reads a key.
+const FUNCTIONS: &[&str] = &[
+    "and",
+    "concat",
+    "contains",
+    "createArray",
+    "createObject",
+    "empty",
+    "environment",
+    "equals",
+    "extensionResourceId",
+    "first",
+    "guid",
+    "if",
+    "json",
+    "last",
+    "not",
+    "null",
+    "parameters",
+    "reference",
+    "resourceGroup",
+    "resourceId",
+    "split",
+    "subscription",
+    "subscriptionResourceId",
+    "toLower",
+    "true",
+    "uniqueString",
+    "variables",
+];
+
+/// What the template may make. The workspace, its Sentinel onboarding and its data connector pages aren't in it.
+const TYPES: &[&str] = &[
+    "Microsoft.App/containerApps",
+    "Microsoft.App/managedEnvironments",
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Insights/components",
+    "Microsoft.Insights/dataCollectionRules",
+    "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.KeyVault/vaults/secrets",
+    "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "Microsoft.OperationalInsights/workspaces/tables",
+    "Microsoft.Resources/deployments",
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.Storage/storageAccounts/blobServices",
+    "Microsoft.Storage/storageAccounts/blobServices/containers",
+    "Microsoft.Web/serverfarms",
+    "Microsoft.Web/sites",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
+    "Microsoft.Web/sites/extensions",
+];
+
+/// What exists before: it is named, and never made.
+const EXISTING: &[&str] = &["microsoft.operationalinsights/workspaces", "microsoft.containerregistry/registries"];
+
+/// Each role with the one type that it may be given on.
+const ROLES: &[(&str, &str)] = &[
+    // Monitoring Metrics Publisher
+    ("3913510d-42f4-4e42-8a64-420c390055eb", "microsoft.insights/datacollectionrules"),
+    // Key Vault Secrets User
+    ("4633458b-17de-408a-b874-0445c86b69e6", "microsoft.keyvault/vaults/secrets"),
+    // Storage Blob Data Contributor
+    ("ba92f5b4-2d11-453d-a403-e96b0029c9fe", "microsoft.storage/storageaccounts/blobservices/containers"),
+    // Storage Blob Data Owner
+    ("b7e6dc6d-f1e8-4753-8033-0f276bb0955b", "microsoft.storage/storageaccounts"),
+    // AcrPull
+    ("7f951dda-4ed3-4680-a7ca-43fe172d538d", "microsoft.containerregistry/registries"),
+];
+
+/// Where a `securestring` may go.
+const SECRET_PLACES: &[(&str, &str, &str)] = &[
+    ("nordpassToken", "Microsoft.KeyVault/vaults/secrets", ".properties.value"),
+    ("packageUri", "Microsoft.Web/sites/extensions", ".properties.packageUri"),
+    ("packageUri", "Microsoft.Web/sites/extensions", ".condition"),
+];
+
+/// Everything that is wrong with a template, in sentences.
+pub fn check(template: &Value) -> Vec<String> {
+    let mut errors = Vec::new();
+    let scopes = scopes(template, "template", &mut errors);
+    for scope in &scopes {
+        expressions(scope, &mut errors);
+        nested_parameters(scope, &mut errors);
+        for (number, resource) in scope.resources.iter().enumerate() {
+            let place = format!("{}/{}[{number}]", scope.place, resource.kind);
+            let wrong: Vec<String> = [
+                shape(scope, resource),
+                dependencies(scope, resource),
+                roles(scope, resource),
+                storage(resource),
+                settings(scope, resource),
+            ]
+            .concat();
+            errors.extend(wrong.into_iter().map(|words| format!("{place}: {words}")));
+        }
+    }
+    secrets(&scopes, &mut errors);
+    errors
+}
+
+/// Every expression can be read, names what is there, and what is there is named.
+fn expressions(scope: &Scope<'_>, errors: &mut Vec<String>) {
+    let mut used: BTreeSet<(&str, String)> = BTreeSet::new();
+    strings(scope.json, "", &mut |path, text| {
+        let expression = match Expression::read(text) {
+            Ok(Some(expression)) => expression,
+            Ok(None) => {
+                // Sovereign clouds have other names; the schema's own address is no host that anybody talks to.
+                let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
+                if fixed && !path.ends_with("$schema") {
+                    errors.push(format!("{}{path}: `{text}` is a host of one cloud: use environment()", scope.place));
+                }
+                return;
+            }
+            Err(error) => return errors.push(format!("{}{path}: {error}", scope.place)),
+        };
+        for part in expression.parts() {
+            match part {
+                Expression::Text(text) if text.contains(".windows.net") || text.contains(".azure.net") => {
+                    errors.push(format!("{}{path}: `{text}` is a host of one cloud: use environment()", scope.place));
+                }
+                Expression::Call(name, _) if name.starts_with("list") => {
+                    errors.push(format!("{}{path}: `{name}` reads a key", scope.place));
+                }
+                Expression::Call(name, _) if !FUNCTIONS.contains(&name.as_str()) => {
+                    errors.push(format!("{}{path}: no function is called `{name}`", scope.place));
+                }
+                Expression::Call(name, _) if ["parameters", "variables"].contains(&name.as_str()) => {
+                    match part.name_in(name) {
+                        Some(target) => {
+                            _ = used.insert((
+                                if name == "parameters" { "parameters" } else { "variables" },
+                                target.to_owned(),
+                            ))
+                        }
+                        None => errors.push(format!("{}{path}: `{part}` names nothing", scope.place)),
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+    for section in ["parameters", "variables"] {
+        let defined: BTreeSet<&str> =
+            scope.json[section].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let named: BTreeSet<&str> = used.iter().filter(|(kind, _)| *kind == section).map(|(_, name)| &**name).collect();
+        errors.extend(
+            named.difference(&defined).map(|name| format!("{}: {section}('{name}') isn't defined", scope.place)),
+        );
+        errors
+            .extend(defined.difference(&named).map(|name| format!("{}: {section}('{name}') isn't used", scope.place)));
+    }
+}
+
+/// A nested template gets just the parameters that it has.
+fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
+    for resource in scope.resources.iter().filter(|resource| resource.kind == "Microsoft.Resources/deployments") {
+        let names = |json: &Value| -> BTreeSet<String> {
+            json["parameters"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        let (given, has) = (names(&resource.json["properties"]), names(&resource.json["properties"]["template"]));
+        for name in given.symmetric_difference(&has) {
+            errors
+                .push(format!("{}: the nested template's parameter `{name}` isn't given or isn't there", scope.place));
+        }
+    }
+}
+
+/// Type, version, name.
+fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !TYPES.contains(&resource.kind) {
+        wrong.push(format!("`{}` isn't among the types that the template makes", resource.kind));
+    }
+    let version = resource.json["apiVersion"].as_str().unwrap_or_default();
+    if !is_version(version) {
+        wrong.push(format!("`{version}` is no fixed API version"));
+    }
+    // Whatever stands alone has a name of this deployment's own; what is inside something else is told apart by that.
+    let own = |id: &Id| id.names.iter().any(|name| name.contains("uniqueString(") || name.contains("parameters("));
+    if !own(&resource.id) && !resource.id.of.as_deref().is_some_and(own) {
+        wrong.push("its name is the same in each deployment".to_owned());
+    }
+    let parent = (resource.id.names.len() > 1).then(|| parent(&resource.id));
+    if let Some(parent) = parent.filter(|parent| !EXISTING.contains(&&*parent.kind))
+        && !depends(scope, resource).contains(&parent)
+    {
+        wrong.push(format!("it doesn't depend on its parent {}", parent.kind));
+    }
+    wrong
+}
+
+fn is_version(text: &str) -> bool {
+    let date = text.strip_suffix("-preview").unwrap_or(text);
+    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<_> = date.split('-').collect();
+    matches!(parts.as_slice(), [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+}
+
+fn parent(id: &Id) -> Id {
+    let kind = id.kind.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let names = id.names.get(..id.names.len().saturating_sub(1)).unwrap_or_default().to_vec();
+    Id { kind, names, of: None }
+}
+
+/// The ids that a resource waits for.
+fn depends(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<Id> {
+    let texts = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    texts.filter_map(|text| scope.id(&read(text).ok()?)).collect()
+}
+
+/// What it waits for, refers to and is scoped to is in the template, or exists before.
+fn dependencies(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let texts: Vec<_> = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let found = depends(scope, resource);
+    if texts.len() != found.len() {
+        wrong.push("an entry of `dependsOn` is no resource id".to_owned());
+    }
+    for id in found.iter().filter(|id| scope.resource(id).is_none()) {
+        wrong.push(format!("it depends on {} {}, which isn't in the template", id.kind, id.names.join("/")));
+    }
+    let mut references = Vec::new();
+    strings(resource.json, "", &mut |_, text| {
+        let Ok(Some(expression)) = Expression::read(text) else { return };
+        let calls = expression.parts().into_iter().filter_map(|part| match part {
+            Expression::Call(name, arguments) if name == "reference" => Some(arguments.clone()),
+            _ => None,
+        });
+        references.extend(calls);
+    });
+    for arguments in references {
+        match arguments.first().and_then(|of| scope.id(of)) {
+            Some(id) if scope.resource(&id).is_some() || EXISTING.contains(&&*id.kind) => {}
+            _ => wrong.push("it refers to something that isn't in the template".to_owned()),
+        }
+        if !matches!(arguments.get(1), Some(Expression::Text(version)) if is_version(version)) {
+            wrong.push("`reference` needs a fixed API version".to_owned());
+        }
+    }
+    if let Some(of) = resource.id.of.as_deref() {
+        if !EXISTING.contains(&&*of.kind) && scope.resource(of).is_none() {
+            wrong.push(format!("it is on {} {}, which isn't in the template", of.kind, of.names.join("/")));
+        }
+        if scope.resource(of).is_some() && !found.contains(of) {
+            wrong.push(format!("it doesn't depend on {}, which it is on", of.kind));
+        }
+    }
+    wrong
+}
+
+/// Each role on the narrowest thing that it is needed on.
+fn roles(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    if resource.kind != "Microsoft.Authorization/roleAssignments" {
+        return Vec::new();
+    }
+    let mut wrong = Vec::new();
+    let properties = &resource.json["properties"];
+    let role = properties["roleDefinitionId"].as_str().and_then(|text| Some(scope.filled_in(&read(text).ok()?)));
+    let role = match &role {
+        Some(Expression::Call(name, arguments)) if name == "subscriptionResourceId" => match arguments.as_slice() {
+            [Expression::Text(kind), Expression::Text(role)] if kind == "Microsoft.Authorization/roleDefinitions" => {
+                role
+            }
+            _ => "",
+        },
+        _ => "",
+    };
+    let on = resource.id.of.as_deref().map_or("the whole resource group", |of| &of.kind);
+    match ROLES.iter().find(|(id, _)| *id == role) {
+        None => wrong.push("its role isn't subscriptionResourceId(…) of a role that the template needs".to_owned()),
+        Some((_, narrow)) if *narrow != on => wrong.push(format!("the role {role} is given on {on}, not on {narrow}")),
+        Some(_) => {}
+    }
+    if properties["principalType"] != "ServicePrincipal" {
+        wrong.push("without principalType `ServicePrincipal` a new identity isn't found yet".to_owned());
+    }
+    wrong
+}
+
+/// No keys, nothing public, and what was deleted can be restored.
+fn storage(resource: &Resource<'_>) -> Vec<String> {
+    let properties = &resource.json["properties"];
+    let wanted: &[(&str, Value)] = match resource.kind {
+        "Microsoft.Storage/storageAccounts" => &[
+            ("/allowSharedKeyAccess", Value::Bool(false)),
+            ("/allowBlobPublicAccess", Value::Bool(false)),
+            ("/supportsHttpsTrafficOnly", Value::Bool(true)),
+        ],
+        "Microsoft.Storage/storageAccounts/blobServices" => &[("/deleteRetentionPolicy/enabled", Value::Bool(true))],
+        "Microsoft.KeyVault/vaults" => &[
+            ("/enableRbacAuthorization", Value::Bool(true)),
+            ("/enableSoftDelete", Value::Bool(true)),
+            ("/enablePurgeProtection", Value::Bool(true)),
+        ],
+        _ => &[],
+    };
+    let unmet = wanted.iter().filter(|(path, value)| properties.pointer(path) != Some(value));
+    unmet.map(|(path, value)| format!("`properties{path}` has to be {value}")).collect()
+}
+
+/// What the program and the Functions host read, under the names that they read.
+fn settings(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let Some(list) = environment(resource) else { return wrong };
+    let find = |name: &str| list.iter().find(|entry| entry["name"] == name);
+    for name in ["NORDPASS_ENDPOINT_URL", "NORDPASS_TOKEN"] {
+        if find(name).is_none() {
+            wrong.push(format!("the setting {name}, which the guide has people edit, is missing"));
+        }
+    }
+    let token = find("NORDPASS_TOKEN");
+    let reference = token.and_then(|entry| entry["value"].as_str()).and_then(|text| read(text).ok());
+    let vault = reference.is_some_and(|value| value.to_string().contains("'@Microsoft.KeyVault(SecretUri='"));
+    if !vault && token.is_none_or(|entry| entry["secretRef"].is_null()) {
+        wrong.push("NORDPASS_TOKEN isn't taken from the key vault".to_owned());
+    }
+    let secrets = resource.json.pointer("/properties/configuration/secrets").and_then(Value::as_array);
+    if secrets.into_iter().flatten().any(|secret| secret["keyVaultUrl"].is_null() || secret["identity"].is_null()) {
+        wrong.push("a secret of the app isn't a reference to the key vault".to_owned());
+    }
+    if resource.kind == "Microsoft.Web/sites" && find("APPLICATIONINSIGHTS_CONNECTION_STRING").is_none() {
+        wrong.push("the host reads APPLICATIONINSIGHTS_CONNECTION_STRING, and it isn't set".to_owned());
+    }
+    if find("AzureWebJobsStorage").is_some() || list.iter().any(|entry| entry.to_string().contains("AccountKey")) {
+        wrong.push("a storage key is in the settings".to_owned());
+    }
+    if let Some(scale) = resource.json.pointer("/properties/template/scale")
+        && (scale["minReplicas"] != 1 || scale["maxReplicas"] != 1)
+    {
+        wrong.push("one replica: a second one would wait for the first one's lease".to_owned());
+    }
+    let identities = resource.json["identity"]["userAssignedIdentities"].as_object().into_iter().flatten();
+    for (key, _) in identities {
+        if read(key).ok().and_then(|key| scope.id(&key)).is_none_or(|id| scope.resource(&id).is_none()) {
+            wrong.push("its identity isn't in the template".to_owned());
+        }
+    }
+    wrong
+}
+
+/// The environment of a host, if the resource is one.
+pub fn environment<'a>(resource: &Resource<'a>) -> Option<&'a Vec<Value>> {
+    let path = match resource.kind {
+        "Microsoft.App/containerApps" => "/properties/template/containers/0/env",
+        "Microsoft.Web/sites" => "/properties/siteConfig/appSettings",
+        _ => return None,
+    };
+    resource.json.pointer(path)?.as_array()
+}
+
+/// A secret goes to its one place, and to no output, name, tag or setting.
+fn secrets(scopes: &[Scope<'_>], errors: &mut Vec<String>) {
+    let Some(template) = scopes.first() else { return };
+    let secret = |name: &str| {
+        let kind = template.json["parameters"][name]["type"].as_str().unwrap_or_default();
+        kind.eq_ignore_ascii_case("securestring") || kind.eq_ignore_ascii_case("secureobject")
+    };
+    let mut look = |kind: &str, json: &Value| {
+        strings(json, "", &mut |path, text| {
+            let Ok(Some(expression)) = Expression::read(text) else { return };
+            for name in expression.parts().into_iter().filter_map(|part| part.name_in("parameters")) {
+                if secret(name) && !SECRET_PLACES.contains(&(name, kind, path)) {
+                    errors.push(format!("template/{kind}{path}: the secret `{name}` doesn't belong here"));
+                }
+            }
+        });
+    };
+    for resource in &template.resources {
+        look(resource.kind, resource.json);
+    }
+    look("outputs", &template.json["outputs"]);
+    look("variables", &template.json["variables"]);
+    for name in ["nordpassToken", "packageUri"] {
+        if !secret(name) {
+            errors.push(format!("template: the parameter `{name}` has to be a securestring"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! An ARM template as the checks see it: scopes (the template and each nested one, with parameters and variables of its
+//! own), resources with their ids, and every expression with its place.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::expression::Expression;
+
+/// A template, or one nested in it.
+pub struct Scope<'a> {
+    /// Where it stands, for people.
+    pub place: String,
+    /// Its JSON.
+    pub json: &'a Value,
+    /// Its resources.
+    pub resources: Vec<Resource<'a>>,
+    /// The variables that are expressions or texts.
+    variables: BTreeMap<&'a str, Expression>,
+}
+
+/// A resource.
+pub struct Resource<'a> {
+    /// Its JSON.
+    pub json: &'a Value,
+    /// Its type.
+    pub kind: &'a str,
+    /// Its id, with all variables filled in.
+    pub id: Id,
+}
+
+/// What an id says: types are compared without their case, as Azure does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Id {
+    /// The type in lower case.
+    pub kind: String,
+    /// The name's parts, as expressions.
+    pub names: Vec<String>,
+    /// What it extends: a role assignment's scope.
+    pub of: Option<Box<Id>>,
+}
+
+/// All scopes of a template, the template itself first. Errors are sentences with their places.
+pub fn scopes<'a>(template: &'a Value, place: &str, errors: &mut Vec<String>) -> Vec<Scope<'a>> {
+    let mut scope =
+        Scope { place: place.to_owned(), json: template, resources: Vec::new(), variables: BTreeMap::new() };
+    for (name, value) in template["variables"].as_object().into_iter().flatten() {
+        if let Some(expression) = value.as_str().and_then(|text| read(text).ok()) {
+            scope.variables.insert(name, expression);
+        }
+    }
+    let mut nested = Vec::new();
+    for (number, json) in template["resources"].as_array().into_iter().flatten().enumerate() {
+        let kind = json["type"].as_str().unwrap_or_default();
+        let place = format!("{place}/{kind}[{number}]");
+        match scope.own_id(json, kind) {
+            Some(id) => scope.resources.push(Resource { json, kind, id }),
+            None => errors.push(format!("{place}: its type, name and scope make no id")),
+        }
+        if kind == "Microsoft.Resources/deployments" {
+            let inner = &json["properties"]["template"];
+            if json["properties"]["expressionEvaluationOptions"]["scope"] != "Inner" {
+                errors.push(format!("{place}: a nested template has a scope of its own: set `scope` to `Inner`"));
+            }
+            nested.extend(scopes(inner, &place, errors));
+        }
+    }
+    std::iter::once(scope).chain(nested).collect()
+}
+
+/// A string as an expression; a plain text is one.
+pub fn read(text: &str) -> Result<Expression, String> {
+    Ok(Expression::read(text)?.unwrap_or_else(|| Expression::Text(text.to_owned())))
+}
+
+impl Scope<'_> {
+    /// An expression with the variables' values in the place of their names, and texts put together.
+    pub fn filled_in(&self, expression: &Expression) -> Expression {
+        expression.replaced(&|part| {
+            if let Some(name) = part.name_in("variables") {
+                return self.variables.get(name).map(|value| self.filled_in(value));
+            }
+            joined(part)
+        })
+    }
+
+    /// The id that an expression stands for: `resourceId(…)` and its relatives.
+    pub fn id(&self, expression: &Expression) -> Option<Id> {
+        id(&self.filled_in(expression))
+    }
+
+    /// The resource with this id.
+    pub fn resource(&self, id: &Id) -> Option<&Resource<'_>> {
+        self.resources.iter().find(|resource| resource.id == *id)
+    }
+
+    fn own_id(&self, json: &Value, kind: &str) -> Option<Id> {
+        let name = self.filled_in(&read(json["name"].as_str()?).ok()?);
+        let of = match json["scope"].as_str() {
+            Some(scope) => Some(Box::new(self.id(&read(scope).ok()?)?)),
+            None => None,
+        };
+        let names = segments(&name);
+        let wanted = kind.split('/').count().checked_sub(1)?;
+        (wanted == names.len()).then(|| Id { kind: kind.to_lowercase(), names, of })
+    }
+}
+
+/// `concat` of texts, put together as far as they are known.
+fn joined(part: &Expression) -> Option<Expression> {
+    let Expression::Call(name, arguments) = part else { return None };
+    if name != "concat" {
+        return None;
+    }
+    let mut pieces: Vec<Expression> = Vec::new();
+    let flat = arguments.iter().flat_map(|argument| match argument {
+        Expression::Call(name, inner) if name == "concat" => inner.clone(),
+        other => vec![other.clone()],
+    });
+    for piece in flat {
+        match (pieces.last_mut(), &piece) {
+            (Some(Expression::Text(before)), Expression::Text(text)) => before.push_str(text),
+            _ => pieces.push(piece),
+        }
+    }
+    match pieces.as_slice() {
+        [Expression::Text(_)] => pieces.pop(),
+        _ => Some(Expression::Call("concat".to_owned(), pieces)),
+    }
+}
+
+/// A name's parts: `concat(a, '/default/', b)` has three.
+fn segments(name: &Expression) -> Vec<String> {
+    let pieces = match name {
+        Expression::Call(function, pieces) if function == "concat" => pieces.clone(),
+        other => vec![other.clone()],
+    };
+    let (mut segments, mut open) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        let Expression::Text(text) = piece else {
+            open.push(piece);
+            continue;
+        };
+        for (number, part) in text.split('/').enumerate() {
+            if number > 0 {
+                segments.push(std::mem::take(&mut open));
+            }
+            if !part.is_empty() {
+                open.push(Expression::Text(part.to_owned()));
+            }
+        }
+    }
+    segments.push(open);
+    segments.into_iter().map(written).collect()
+}
+
+fn written(mut pieces: Vec<Expression>) -> String {
+    if pieces.len() == 1 {
+        pieces.remove(0).to_string()
+    } else {
+        Expression::Call("concat".to_owned(), pieces).to_string()
+    }
+}
+
+fn id(expression: &Expression) -> Option<Id> {
+    let Expression::Call(function, arguments) = expression else { return None };
+    match function.as_str() {
+        "resourceId" | "subscriptionResourceId" => {
+            // Before the type there may be a subscription and a resource group.
+            let at = arguments.iter().position(|one| matches!(one, Expression::Text(text) if text.contains('/')))?;
+            let (kind, names) = arguments.get(at..)?.split_first()?;
+            let Expression::Text(kind) = kind else { return None };
+            Some(Id { kind: kind.to_lowercase(), names: names.iter().map(ToString::to_string).collect(), of: None })
+        }
+        "extensionResourceId" => {
+            let (of, rest) = arguments.split_first()?;
+            let inner = id(&Expression::Call("resourceId".to_owned(), rest.to_vec()))?;
+            Some(Id { of: Some(Box::new(id(of)?)), ..inner })
+        }
+        _ => None,
+    }
+}
+
+/// Calls `visit` with every string of a JSON value and its path; nested templates are left out.
+pub fn strings<'a>(json: &'a Value, path: &str, visit: &mut dyn FnMut(&str, &'a str)) {
+    match json {
+        Value::String(text) => visit(path, text),
+        Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                strings(item, &format!("{path}[{number}]"), visit);
+            }
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                // A key can be an expression too: user-assigned identities.
+                visit(path, name);
+                if !(name == "template" && value.get("resources").is_some()) {
+                    strings(value, &format!("{path}.{name}"), visit);
+                }
+            }
+        }
+        _ => {}
+    }
+}

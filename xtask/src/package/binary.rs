@@ -1,0 +1,107 @@
+//! The program as one static file: it runs on any Linux of its architecture, in an empty image too.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process;
+use crate::steps::cargo;
+
+/// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds it. The same source, toolchain and C compiler make the same bytes in any folder.
+pub fn build() -> Result<Vec<u8>, String> {
+    let root = crate::root();
+    // What would tell the folders of this machine: the sources', and the registry's copies.
+    let folders = [(root.clone(), "/source"), (cargo_home()?, "/cargo")];
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
+    let c_flags: Vec<_> =
+        folders.iter().map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display())).collect();
+    let mut command = cargo();
+    command.args(["build", "--release", "--locked", "--bin", "nordpass-sentinel", "--target", TARGET]);
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
+    command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
+    let programs = process::executables(&mut command)?;
+    let path = programs.get("nordpass-sentinel").ok_or("the build made no program")?;
+    let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    check(&bytes)?;
+    for (folder, _) in &folders {
+        if contains(&bytes, folder) {
+            return Err(format!("the program holds the path {}: it would differ in another folder", folder.display()));
+        }
+    }
+    runs(path)?;
+    Ok(bytes)
+}
+
+fn cargo_home() -> Result<PathBuf, String> {
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    home("CARGO_HOME")
+        .or_else(|| Some(home("HOME")?.join(".cargo")))
+        .ok_or_else(|| "neither CARGO_HOME nor HOME is set".to_owned())
+}
+
+fn contains(bytes: &[u8], folder: &Path) -> bool {
+    let needle = OsString::from(folder).into_encoded_bytes();
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
+/// It starts with nothing in its environment.
+fn runs(path: &Path) -> Result<(), String> {
+    let output = Command::new(path).arg("--version").env_clear().output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(format!("`{} --version` failed", path.display())) }
+}
+
+/// Whether an ELF file needs nothing of the system it runs on: it names neither a loader nor, in its dynamic section, a
+/// library.
+pub fn check(bytes: &[u8]) -> Result<(), String> {
+    const INTERPRETER: u32 = 3;
+    const DYNAMIC: u32 = 2;
+    const NEEDED: u64 = 1;
+    let odd = || "the program isn't a 64-bit ELF file".to_owned();
+    if bytes.get(..5) != Some(b"\x7fELF\x02") {
+        return Err(odd());
+    }
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let bytes = bytes.get(at..at.checked_add(length)?)?;
+        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    let place = |at: usize, length: usize| number(at, length).and_then(|number| usize::try_from(number).ok());
+    let (table, size, count) = (place(32, 8), place(54, 2), place(56, 2));
+    let (Some(table), Some(size), Some(count)) = (table, size, count) else { return Err(odd()) };
+    for header in 0..count {
+        let at = table.checked_add(header * size).ok_or_else(odd)?;
+        let kind = number(at, 4).ok_or_else(odd)?;
+        if kind == u64::from(INTERPRETER) {
+            return Err("the program isn't static: it names a loader".to_owned());
+        }
+        if kind == u64::from(DYNAMIC) {
+            let (from, length) = (place(at + 8, 8).ok_or_else(odd)?, place(at + 32, 8).ok_or_else(odd)?);
+            let mut entries = (from..from.saturating_add(length)).step_by(16);
+            if entries.any(|entry| number(entry, 8) == Some(NEEDED)) {
+                return Err("the program isn't static: it needs a library".to_owned());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_very_test_is_not_static() {
+        let own = std::fs::read(std::env::current_exe().expect("a path")).expect("a program");
+        assert!(check(&own).expect_err("it has a loader").contains("isn't static"));
+        assert!(check(b"#!/bin/sh\n").is_err() && check(b"\x7fELF\x02").is_err() && check(b"").is_err());
+    }
+
+    #[test]
+    fn a_path_is_found_wherever_it_stands() {
+        assert!(contains(b"..../home/me/x", Path::new("/home/me")));
+        assert!(!contains(b"..../home/m", Path::new("/home/me")));
+    }
+}

@@ -1,0 +1,120 @@
+//! `cargo xtask package`: what the Azure template deploys, in `target/package/`, the same bytes on each run.
+//!
+//! - `nordpass-sentinel`: the program, one static file.
+//! - `function.zip`: the program and `deploy/functions/`, for Azure Functions.
+//! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
+//! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
+
+mod archive;
+mod binary;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use archive::{Entries, Entry};
+use sha2::{Digest as _, Sha256};
+
+/// The folders that the archives are made of.
+const FUNCTION: &str = "deploy/functions";
+const CONTAINER: &str = "deploy/container";
+
+/// Builds everything and says what it is.
+pub fn run() -> Result<(), String> {
+    let binary = binary::build()?;
+    let files = artefacts(&crate::root(), &binary)?;
+    let folder = crate::root().join("target/package");
+    let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
+    // Nothing of an earlier run stays: a sum has to be of what lies beside it.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).map_err(refused)?;
+    for (name, bytes) in &files {
+        fs::write(folder.join(name), bytes).map_err(refused)?;
+        println!("{:>10} bytes  target/package/{name}", bytes.len());
+    }
+    executable(&folder.join("nordpass-sentinel")).map_err(refused)?;
+    print!("{}", sums(&files));
+    fs::write(folder.join("SHA256SUMS"), sums(&files)).map_err(refused)
+}
+
+/// The files by name, in the order of their names.
+fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+    Ok(vec![
+        ("function.zip", archive::zip(&function(root, binary)?)?),
+        ("image.tar.gz", archive::tar_gz(&image(root, binary)?)?),
+        ("nordpass-sentinel", binary.to_vec()),
+    ])
+}
+
+/// The function's files; the program has the name that `host.json` calls it by.
+fn function(root: &Path, binary: &[u8]) -> Result<Entries, String> {
+    let mut entries = Entries::new();
+    collect(&root.join(FUNCTION), "", &mut entries)?;
+    let Some(Entry::File(host)) = entries.get("host.json") else {
+        return Err(format!("{FUNCTION}/host.json is missing"));
+    };
+    let host: serde_json::Value =
+        serde_json::from_slice(host).map_err(|error| format!("{FUNCTION}/host.json isn't JSON: {error}"))?;
+    let program = host["customHandler"]["description"]["defaultExecutablePath"]
+        .as_str()
+        .ok_or_else(|| format!("{FUNCTION}/host.json has no customHandler.description.defaultExecutablePath"))?;
+    let below = format!("{program}/");
+    if entries.keys().any(|path| *path == program || path.starts_with(&below)) {
+        return Err(format!("{FUNCTION}/host.json: `{program}` is the program's name and that of another entry"));
+    }
+    entries.insert(program.to_owned(), Entry::Program(binary.to_vec()));
+    Ok(entries)
+}
+
+/// The image's build context.
+fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
+    let mut entries = Entries::new();
+    collect(&root.join(CONTAINER), "", &mut entries)?;
+    if !entries.contains_key("Dockerfile") {
+        return Err(format!("{CONTAINER}/Dockerfile is missing"));
+    }
+    // The folder that a volume is mounted over: the image has to have it, with the right owner.
+    entries.insert("data".to_owned(), Entry::Folder);
+    entries.insert("nordpass-sentinel".to_owned(), Entry::Program(binary.to_vec()));
+    Ok(entries)
+}
+
+/// All files below a folder.
+fn collect(folder: &Path, below: &str, entries: &mut Entries) -> Result<(), String> {
+    let refused = |error: std::io::Error| format!("can't read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(refused)? {
+        let entry = entry.map_err(refused)?;
+        let path = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            collect(&entry.path(), &format!("{path}/"), entries)?;
+        } else {
+            entries.insert(path, Entry::File(fs::read(entry.path()).map_err(refused)?));
+        }
+    }
+    Ok(())
+}
+
+/// In the format of `sha256sum`, so that `sha256sum --check SHA256SUMS` works.
+fn sums(files: &[(&str, Vec<u8>)]) -> String {
+    files.iter().fold(String::new(), |mut text, (name, bytes)| {
+        for byte in Sha256::digest(bytes) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        let _ = writeln!(text, "  {name}");
+        text
+    })
+}
+
+#[cfg(unix)]
+fn executable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+}
+
+#[cfg(not(unix))]
+fn executable(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
