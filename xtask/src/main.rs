@@ -21,6 +21,7 @@ mod process;
 mod simulate;
 mod steps;
 mod tools;
+mod workbook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
