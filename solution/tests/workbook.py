@@ -111,8 +111,11 @@ def prepare(workspace):
 
 def ranges(workspace):
     """A week of all events in steps of six hours, and the last two days in hours."""
-    first, last = workspace.con.execute("SELECT min(event_time), max(event_time) FROM NordPassEventLogs_CL").fetchone()
-    last += timedelta(seconds=1)
+    first, last = workspace.con.execute(
+        "SELECT min(event_time), max(event_time) FROM NordPassEventLogs_CL").fetchone()
+    # The health rows are of now; the last event is of a moment before.
+    health = workspace.con.execute("SELECT max(TimeGenerated) FROM NordPassConnectorHealth_CL").fetchone()[0]
+    last = max(last, health) + timedelta(seconds=1)
     return [(first, last, "6h"), (last - timedelta(days=2), last, "1h")]
 
 

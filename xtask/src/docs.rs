@@ -8,7 +8,7 @@ use nordpass_sentinel::sources::health;
 use nordpass_sentinel::{catalogue, cli, config, telemetry};
 
 use crate::deploy::generate;
-use crate::workbook;
+use crate::{connectors, workbook};
 
 /// Each page: its path, and what makes it.
 type Page = (&'static str, fn() -> Result<String, String>);
@@ -22,6 +22,11 @@ const PAGES: &[Page] = &[
     ("docs/reference/pipeline.schema.json", || Ok(schema())),
     (generate::TEMPLATE, generate::template),
     (workbook::PATH, workbook::text),
+    (connectors::GENERIC, connectors::generic),
+    (connectors::DEFINITION, connectors::definition),
+    (connectors::CONNECTOR, connectors::connector),
+    (connectors::RULE, connectors::rule),
+    (connectors::TABLES, connectors::tables),
 ];
 
 fn schema() -> String {

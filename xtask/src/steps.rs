@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, deploy, docs, instructions, process, tools};
+use crate::{clients, deploy, docs, instructions, process, solution, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("deploy", deploy::check),
     ("deny", deny),
     ("clients", clients::check),
+    ("solution", solution::check),
     ("instructions", instructions::step),
 ];
 

@@ -43,21 +43,33 @@ pub fn cargo_deny() -> Result<PathBuf, String> {
 /// Valgrind, which counts instructions. It comes from the system, as it has to fit its C library: installed here where
 /// that can be done without asking anybody.
 pub fn valgrind() -> Result<(), String> {
-    if works("valgrind") {
+    install("valgrind", &["valgrind"])
+}
+
+/// Installs a program of the system's, if it isn't there and that can be done without asking anybody.
+fn install(program: &str, packages: &[&str]) -> Result<(), String> {
+    if works(program) {
         return Ok(());
     }
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if root && works("apt-get") {
-        println!("installing valgrind (once)");
+        println!("installing {program} (once)");
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut install = Command::new("apt-get");
-        install.args(["install", "-y", "-qq", "--no-install-recommends", "valgrind"]);
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
         run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-        if works("valgrind") {
+        if works(program) {
             return Ok(());
         }
     }
-    Err("valgrind is missing\nhint: install it, for example with `sudo apt-get install valgrind`".to_owned())
+    Err(format!("{program} is missing\nhint: install it, for example with `sudo apt-get install {program}`"))
+}
+
+/// Chromium, which draws the preview. It comes from the system, installed here where that can be done without asking
+/// anybody.
+pub fn chromium() -> Result<&'static str, String> {
+    install("chromium", &["chromium", "fonts-open-sans"])?;
+    Ok("chromium")
 }
 
 /// Whether a program can be run.
@@ -80,6 +92,12 @@ pub fn deploy_checks() -> Result<PathBuf, String> {
     venv("deploy", "deploy/checks/requirements.txt", "checkov, hadolint and kubernetes-validate")
 }
 
+/// Python with the executor of KQL, as `solution/tests/requirements.txt` pins it.
+pub fn solution_python() -> Result<PathBuf, String> {
+    venv("solution-python", "solution/tests/requirements.txt", "the executor of KQL")
+        .map(|folder| folder.join("python"))
+}
+
 /// A virtual environment of Python's; answers the folder with its programs.
 fn venv(tool: &str, requirements: &str, what: &str) -> Result<PathBuf, String> {
     let wanted = read(requirements)?;
@@ -98,10 +116,19 @@ fn venv(tool: &str, requirements: &str, what: &str) -> Result<PathBuf, String> {
 
 /// The folder whose `node_modules` has the official JavaScript client, as `tests/clients/package.json` pins it.
 pub fn node() -> Result<PathBuf, String> {
-    let wanted = read("tests/clients/package.json")?;
-    let (dir, ready) = folder("node", &wanted)?;
+    node_with("node", "the official JavaScript client", "tests/clients/package.json")
+}
+
+/// The folder whose `node_modules` has Microsoft's KQL parser, as `solution/tests/package.json` pins it.
+pub fn solution_node() -> Result<PathBuf, String> {
+    node_with("solution-node", "Microsoft's KQL parser", "solution/tests/package.json")
+}
+
+fn node_with(tool: &str, what: &str, package: &str) -> Result<PathBuf, String> {
+    let wanted = read(package)?;
+    let (dir, ready) = folder(tool, &wanted)?;
     if !ready {
-        println!("installing the official JavaScript client (once)");
+        println!("installing {what} (once)");
         fs::write(dir.join("package.json"), &wanted).map_err(|error| error.to_string())?;
         let npm = ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--prefix"];
         run(Command::new("npm").args(npm).arg(&dir))?;

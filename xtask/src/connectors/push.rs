@@ -33,8 +33,8 @@ pub fn instructions(instruction: Instruction) -> Value {
 
 /// Streams: the input's name, the output's, and the table.
 fn streams() -> Vec<(String, String, &'static str)> {
-    let asim = Schema::ALL
-        .map(|schema| (schema.stream().to_owned(), format!("Microsoft-{}", schema.table()), schema.table()));
+    let asim =
+        Schema::ALL.map(|schema| (schema.stream().to_owned(), format!("Microsoft-{}", schema.table()), schema.table()));
     let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
         let name = format!("Custom-{table}");
         (name.clone(), name, table)

@@ -43,7 +43,9 @@ fn each_page_has_its_own_steps_and_the_spelling_of_its_kind() {
     let (generic, push) = (parsed(generic()), parsed(definition()));
     let push = &push["properties"]["connectorUiConfig"];
     assert!(generic["connectivityCriterias"].is_array() && push["connectivityCriteria"].is_array());
-    assert!(generic["instructionSteps"][0]["description"].as_str().is_some_and(|text| text.contains("docs/guide/azure.md")));
+    assert!(
+        generic["instructionSteps"][0]["description"].as_str().is_some_and(|text| text.contains("docs/guide/azure.md"))
+    );
     let kinds = push["instructionSteps"].to_string();
     assert!(kinds.contains("DeployPushConnectorButton") && kinds.contains("CopyableLabel"));
     assert!(!generic.to_string().contains("DeployPushConnectorButton"));

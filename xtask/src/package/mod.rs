@@ -3,10 +3,12 @@
 //! - `nordpass-sentinel`: the program, one static file.
 //! - `function.zip`: the program and `deploy/functions/`, for Azure Functions.
 //! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
+//! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
 //! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
 
 mod archive;
 mod binary;
+pub mod solution;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,12 +24,13 @@ const CONTAINER: &str = "deploy/container";
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
     let binary = binary::build()?;
-    let files = artefacts(&crate::root(), &binary)?;
+    let mut files = artefacts(&crate::root(), &binary)?;
     let folder = crate::root().join("target/package");
     let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(refused)?;
+    files.push(("solution.zip", solution::write(&folder.join("solution"))?));
     for (name, bytes) in &files {
         fs::write(folder.join(name), bytes).map_err(refused)?;
         println!("{:>10} bytes  target/package/{name}", bytes.len());

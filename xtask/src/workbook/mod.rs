@@ -4,6 +4,7 @@
 //! `cargo xtask docs` makes the gallery template of it. The lists of actions come from the event catalogue, so an event
 //! that is added there is in the workbook too.
 
+pub mod check;
 pub mod demo;
 mod items;
 mod lists;

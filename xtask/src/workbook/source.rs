@@ -139,7 +139,7 @@ fn parse<T: for<'de> Deserialize<'de>>(name: &str, text: &str) -> Result<T, Stri
 impl Source {
     /// A tile's whole query, with the workbook's parameters still in it.
     pub fn query(&self, tab: &Tab, tile: &Tile) -> String {
-        let mut query = match self.view(tab, tile) {
+        let mut query = match tile.view(tab) {
             View::Events => self.views.events.clone(),
             View::Health => self.views.health.clone(),
             View::Billing => self.views.billing.clone(),
@@ -151,17 +151,18 @@ impl Source {
         query.replace("{Selected}", &format!("{{{}}}", tab.selected()))
     }
 
-    /// What a tile reads.
-    #[expect(clippy::unused_self, reason = "the pair belongs to it")]
-    pub fn view(&self, tab: &Tab, tile: &Tile) -> View {
-        tile.source.unwrap_or(tab.source)
-    }
-
     /// A picker's whole query.
     pub fn choices(&self, picker: &Picker) -> String {
         // Only what stands before the filters: a picker that is filtered by itself could never be widened again.
         let events = self.views.events.split("let Events =").next().unwrap_or_default();
         format!("{events}{}", picker.query.trim())
+    }
+}
+
+impl Tile {
+    /// What its query reads.
+    pub fn view(&self, tab: &Tab) -> View {
+        self.source.unwrap_or(tab.source)
     }
 }
 

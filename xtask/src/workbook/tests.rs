@@ -99,7 +99,7 @@ fn a_query_that_reads_events_honours_every_picker() {
         for tile in &tab.tiles {
             let query = source.query(tab, tile);
             assert!(query.contains("{TimeRange:startISO}"), "{}", tile.title);
-            if source.view(tab, tile) == View::Events {
+            if tile.view(tab) == View::Events {
                 for picker in ["{Tables}", "{Organization}", "{User}", "{Platform}"] {
                     assert!(query.contains(picker), "{}: {picker}", tile.title);
                 }

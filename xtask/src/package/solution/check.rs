@@ -12,8 +12,14 @@ const LARGEST_TEMPLATE: usize = 4 * 1024 * 1024;
 /// What reviewers take for a logo.
 const LARGEST_LOGO: usize = 5 * 1024;
 /// The words for a solution's domains that Content Hub knows, as far as they could apply here.
-const DOMAINS: [&str; 6] =
-    ["Identity", "Security - Others", "Security - Threat Protection", "Security - Insider Threat", "Compliance", "IT Operations"];
+const DOMAINS: [&str; 6] = [
+    "Identity",
+    "Security - Others",
+    "Security - Threat Protection",
+    "Security - Insider Threat",
+    "Compliance",
+    "IT Operations",
+];
 
 /// What is wrong with the package's files.
 pub fn check(entries: &Entries) -> Vec<String> {
@@ -46,7 +52,12 @@ pub fn check(entries: &Entries) -> Vec<String> {
     }
     check_metadata(&json("SolutionMetadata.json", &mut wrong), &mut wrong);
     check_data(&json("Data/Solution_NordPassSentinel.json", &mut wrong), entries, &mut wrong);
-    check_workbook(&json("Workbooks/NordPass.json", &mut wrong), &json("Workbooks/WorkbooksMetadata.json", &mut wrong), entries, &mut wrong);
+    check_workbook(
+        &json("Workbooks/NordPass.json", &mut wrong),
+        &json("Workbooks/WorkbooksMetadata.json", &mut wrong),
+        entries,
+        &mut wrong,
+    );
     check_page(&json("Data Connectors/NordPass.json", &mut wrong), &mut wrong);
     match entries.get("Logos/NordPassSentinel.svg") {
         Some(Entry::File(bytes)) => check_logo(&String::from_utf8_lossy(bytes), &mut wrong),
@@ -72,7 +83,10 @@ pub fn check_template(template: &Value) -> Vec<String> {
         }
     }
     for text in texts.iter().filter(|text| text.starts_with('[') && !text.ends_with(']')) {
-        wrong.push(format!("a text begins as an expression and isn't one: {}", text.chars().take(60).collect::<String>()));
+        wrong.push(format!(
+            "a text begins as an expression and isn't one: {}",
+            text.chars().take(60).collect::<String>()
+        ));
     }
     let resources = template["resources"].as_array().cloned().unwrap_or_default();
     let mut names = BTreeSet::new();
@@ -85,15 +99,21 @@ pub fn check_template(template: &Value) -> Vec<String> {
         }
     }
     let of = |kind: &str| -> Vec<&Value> {
-        resources.iter().filter(|resource| resource["type"].as_str().is_some_and(|found| found.ends_with(kind))).collect()
+        resources
+            .iter()
+            .filter(|resource| resource["type"].as_str().is_some_and(|found| found.ends_with(kind)))
+            .collect()
     };
-    let pieces: BTreeSet<_> =
-        of("contentTemplates").iter().map(|found| (found["properties"]["contentKind"].to_string(), found["properties"]["contentId"].to_string())).collect();
+    let pieces: BTreeSet<_> = of("contentTemplates")
+        .iter()
+        .map(|found| (found["properties"]["contentKind"].to_string(), found["properties"]["contentId"].to_string()))
+        .collect();
     let packages = of("contentPackages");
     if packages.len() != 1 {
         wrong.push(format!("{} contentPackages instead of one", packages.len()));
     }
-    let criteria = packages.first().map(|package| package["properties"]["dependencies"]["criteria"].clone()).unwrap_or_default();
+    let criteria =
+        packages.first().map(|package| package["properties"]["dependencies"]["criteria"].clone()).unwrap_or_default();
     let named: BTreeSet<_> = criteria
         .as_array()
         .into_iter()
@@ -137,7 +157,9 @@ fn check_metadata(metadata: &Value, wrong: &mut Vec<String>) {
         wrong.push(format!("SolutionMetadata.json: the domains are {domains:?}"));
     }
     for key in ["publisherId", "offerId"] {
-        if text(key).is_empty() || text(key).contains(|sign: char| !(sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-')) {
+        if text(key).is_empty()
+            || text(key).contains(|sign: char| !(sign.is_ascii_lowercase() || sign.is_ascii_digit() || sign == '-'))
+        {
             wrong.push(format!("SolutionMetadata.json: {key} is `{}`", text(key)));
         }
     }
@@ -150,7 +172,9 @@ fn check_data(data: &Value, entries: &Entries, wrong: &mut Vec<String>) {
         }
     }
     let lists = ["Workbooks", "Analytic Rules", "Hunting Queries", "Parsers", "Data Connectors", "Watchlists"];
-    for (key, path) in lists.iter().flat_map(|key| data[key].as_array().into_iter().flatten().map(move |path| (key, path))) {
+    for (key, path) in
+        lists.iter().flat_map(|key| data[key].as_array().into_iter().flatten().map(move |path| (key, path)))
+    {
         let path = path.as_str().unwrap_or_default();
         if !entries.contains_key(path) {
             wrong.push(format!("Data: {key} names {path}, which isn't there"));
@@ -187,7 +211,8 @@ fn check_workbook(workbook: &Value, list: &Value, entries: &Entries, wrong: &mut
     if !metadata["workbookKey"].as_str().unwrap_or_default().ends_with("Workbook") {
         wrong.push("WorkbooksMetadata.json: the key doesn't end with Workbook".to_owned());
     }
-    let images: Vec<_> = metadata["previewImagesFileNames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let images: Vec<_> =
+        metadata["previewImagesFileNames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for colour in ["White", "Black"] {
         let Some(image) = images.iter().find(|name| name.contains(colour)) else {
             wrong.push(format!("WorkbooksMetadata.json: no {colour} preview"));

@@ -77,7 +77,8 @@ fn basics() -> Value {
 }
 
 fn step(name: &str, label: &str, text: &str, sections: &[Value]) -> Value {
-    let mut elements = vec![json!({"name": format!("{name}-text"), "type": "Microsoft.Common.TextBlock", "options": {"text": text}})];
+    let mut elements =
+        vec![json!({"name": format!("{name}-text"), "type": "Microsoft.Common.TextBlock", "options": {"text": text}})];
     elements.extend_from_slice(sections);
     json!({
         "name": name,

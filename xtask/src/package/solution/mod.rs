@@ -4,8 +4,8 @@
 //! `target/package/solution/` then holds the folder that a pull request to Azure-Sentinel would add, and the same as a
 //! zip. The rules' YAML is read by Python ([`content`]); everything else is here.
 
-pub mod content;
 pub mod check;
+pub mod content;
 mod form;
 mod resources;
 mod template;
@@ -14,6 +14,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -94,7 +95,12 @@ const WORKBOOK: &str = "What happens in the organization's NordPass: administrat
 
 /// The entry of `Workbooks/WorkbooksMetadata.json`.
 pub fn workbooks_metadata() -> Value {
-    let tables = ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs", "NordPassConnectorHealth_CL"];
+    let tables = [
+        "ASimAuditEventLogs",
+        "ASimAuthenticationEventLogs",
+        "ASimUserManagementActivityLogs",
+        "NordPassConnectorHealth_CL",
+    ];
     json!([{
         "workbookKey": "NordPassSentinelWorkbook",
         "logoFileName": "NordPassSentinel.svg",
@@ -170,7 +176,8 @@ fn pretty(value: &Value) -> Result<Vec<u8>, String> {
 /// Sample rows for each ASIM table: those of the transform's golden test, one for each event of the catalogue.
 fn samples() -> Result<Vec<(String, Value)>, String> {
     const GOLDEN: &str = "tests/fixtures/asim/golden.json";
-    let text = fs::read_to_string(crate::root().join(GOLDEN)).map_err(|error| format!("can't read {GOLDEN}: {error}"))?;
+    let text =
+        fs::read_to_string(crate::root().join(GOLDEN)).map_err(|error| format!("can't read {GOLDEN}: {error}"))?;
     let golden: Vec<Value> = serde_json::from_str(&text).map_err(|error| format!("{GOLDEN}: {error}"))?;
     let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for entry in golden {
@@ -178,4 +185,36 @@ fn samples() -> Result<Vec<(String, Value)>, String> {
         tables.entry(table).or_default().push(entry["row"].clone());
     }
     Ok(tables.into_iter().map(|(table, rows)| (format!("Sample Data/{table}.json"), json!(rows))).collect())
+}
+
+/// Makes the package twice and checks it, without writing it anywhere.
+pub fn verify() -> Result<(), String> {
+    let content = content::read()?;
+    let entries = files(&content)?;
+    if entries != files(&content::read()?)? {
+        return Err("the solution's package isn't the same twice".to_owned());
+    }
+    let wrong = check::check(&entries);
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
+    println!("the solution's package: {} files, as the published rules want them", entries.len());
+    Ok(())
+}
+
+/// The package as a zip, and its files in `folder`.
+pub fn write(folder: &Path) -> Result<Vec<u8>, String> {
+    let entries = files(&content::read()?)?;
+    let wrong = check::check(&entries);
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
+    for (path, entry) in &entries {
+        let Entry::File(bytes) = entry else { continue };
+        let file = folder.join(path);
+        fs::create_dir_all(file.parent().unwrap_or(folder))
+            .and_then(|()| fs::write(&file, bytes))
+            .map_err(|error| format!("can't write {}: {error}", file.display()))?;
+    }
+    super::archive::zip(&entries)
 }

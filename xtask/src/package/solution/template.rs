@@ -98,7 +98,9 @@ fn connector(page: &Value) -> Piece<'_> {
     Piece {
         kind: "DataConnector",
         short: "dc",
-        parent: format!("extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"),
+        parent: format!(
+            "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
+        ),
         id,
         version: "1.0.0",
         title: page["title"].as_str().unwrap_or(NAME),
@@ -113,7 +115,8 @@ fn workbook_piece<'a>(serialized: &str) -> Piece<'a> {
         let ids = metadata[0][key].as_array().cloned().unwrap_or_default();
         ids.into_iter().map(|id| json!({"kind": kind, "contentId": id})).collect()
     };
-    let criteria = [list("DataType", "dataTypesDependencies"), list("DataConnector", "dataConnectorsDependencies")].concat();
+    let criteria =
+        [list("DataType", "dataTypesDependencies"), list("DataConnector", "dataConnectorsDependencies")].concat();
     Piece {
         kind: "Workbook",
         short: "wb",
@@ -134,7 +137,10 @@ fn parser(item: &Item) -> Piece<'_> {
         id: format!("{}-Parser", item.text("FunctionAlias")),
         version: item.data["Function"]["Version"].as_str().unwrap_or("1.0.0"),
         title: item.data["Function"]["Title"].as_str().unwrap_or_default(),
-        parent: format!("resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')", item.text("FunctionName")),
+        parent: format!(
+            "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
+            item.text("FunctionName")
+        ),
         resource: resources::parser(item),
         dependencies: None,
     }

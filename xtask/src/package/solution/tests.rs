@@ -80,7 +80,8 @@ fn a_rule_is_put_into_the_words_of_its_template() {
 #[test]
 fn the_workbook_in_the_template_is_the_one_in_the_repository() {
     let template = template::main(&content()).expect("the template");
-    let inside = of(&template, "Workbook")["properties"]["mainTemplate"]["resources"][0]["properties"]["serializedData"].clone();
+    let inside =
+        of(&template, "Workbook")["properties"]["mainTemplate"]["resources"][0]["properties"]["serializedData"].clone();
     let inside: Value = serde_json::from_str(inside.as_str().expect("a text")).expect("JSON");
     let file = fs::read_to_string(crate::root().join(crate::workbook::PATH)).expect("the workbook");
     assert_eq!(inside, serde_json::from_str::<Value>(&file).expect("JSON"));
@@ -94,7 +95,10 @@ fn the_check_sees_what_would_not_deploy() {
         change(&mut template);
         check::check_template(&template)
     };
-    assert!(!broken(&|template| template["variables"]["_solutionId"] = Value::Null).is_empty(), "a variable that isn't there");
+    assert!(
+        !broken(&|template| template["variables"]["_solutionId"] = Value::Null).is_empty(),
+        "a variable that isn't there"
+    );
     assert!(!broken(&|template| template["resources"][0]["location"] = json!("[parameters('place')]")).is_empty());
     assert!(!broken(&|template| template["resources"][1] = template["resources"][0].clone()).is_empty(), "one twice");
     assert!(!broken(&|template| template["resources"][0]["properties"]["displayName"] = json!("[sic")).is_empty());

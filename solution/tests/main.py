@@ -1,0 +1,37 @@
+"""The solution's tests; `cargo xtask test solution` runs them. Exits with 1 and says each problem."""
+
+import argparse
+import sys
+import time
+
+import bind
+import report
+import rules
+import tables
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", required=True, help="the folder with the rows")
+    parser.add_argument("--node", required=True, help="the node_modules with the KQL parser")
+    parser.add_argument("mode", choices=["check", "write"], help="compare the generated files, or write them")
+    arguments = parser.parse_args()
+    problems = []
+
+    def step(name, found):
+        print(f"{time.process_time():6.1f} s  {name}: {len(found)} problems", flush=True)
+        problems.extend(found)
+
+    step("binding", bind.check(arguments.work, arguments.node))
+    workspace = tables.Workspace(arguments.work)
+    rules.prepare(workspace)
+    found, runner = rules.check(workspace)
+    step("rules", found)
+    step("report", report.check(runner, write=arguments.mode == "write"))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

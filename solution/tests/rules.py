@@ -1,0 +1,147 @@
+"""Each rule fires on its scenario with the right entities, once, and is silent in the quiet month."""
+
+import json
+from datetime import timedelta
+
+import content
+import month
+import scenarios
+import schema
+import tables
+
+EVENTS = "NordPassEvents"
+
+
+def entities(rule, row):
+    """An alert's entities: type to values of the first identifier of each mapping."""
+    found = {}
+    for mapping in rule.data.get("entityMappings", []):
+        value = row[mapping["fieldMappings"][0]["columnName"]]
+        if value not in (None, ""):
+            found.setdefault(mapping["entityType"], []).append(str(value))
+    return {kind: sorted(values) for kind, values in found.items()}
+
+
+def comparable(alerts):
+    return sorted(json.dumps(alert, sort_keys=True) for alert in alerts)
+
+
+class Runner:
+    """Runs rules as the scheduler would."""
+
+    def __init__(self, workspace):
+        self.workspace = workspace
+        self.con = workspace.con
+        self.executed = {}
+        self.silent = set()
+        self.fired = {}
+        self.month = {}
+
+    def events(self, source, organization, oldest, now):
+        """NordPassEvents for one organization within a rule's period, from the kept result of the parser."""
+        self.con.execute(f"CREATE OR REPLACE TABLE {EVENTS} AS SELECT * FROM {source} WHERE Organization = ? "
+                         "AND TimeGenerated > ? AND TimeGenerated <= ?", [organization, oldest, now])
+
+    def health(self, instance, oldest, now):
+        """The health rows of one life within a rule's period."""
+        self.con.execute(f"CREATE OR REPLACE TABLE {schema.HEALTH} AS SELECT * FROM AllHealth WHERE Instance = ? "
+                         "AND TimeGenerated > ? AND TimeGenerated <= ?", [instance, oldest, now])
+
+    def run(self, rule, now):
+        """The alerts of one run."""
+        self.executed[rule.name] = tables.substitute(rule.query)
+        rows = self.workspace.query(rule.query, now)
+        return [entities(rule, row) for row in rows]
+
+    def others(self, scenario, now):
+        """Watchlists, and rows of tables that aren't ours; `minutesAgo` stands for times."""
+        self.workspace.watchlists(scenario.watchlists)
+        for table in json.loads((content.SOLUTION / "tests/schema.json").read_text())["tables"]:
+            self.con.execute(f"DELETE FROM {table}")
+            path = self.workspace.work / f"{table}.ndjson"
+            rows = scenario.tables.get(table, [])
+            if rows:
+                at = (now - timedelta(minutes=30)).isoformat() + "Z"
+                path.write_text("".join(json.dumps({"TimeGenerated": at} | row) + "\n" for row in rows))
+                self.workspace.insert(table, path)
+
+    def scenario(self, rule, scenario, source):
+        """Problems of a rule on its scenario, over one arrangement of the times."""
+        backfilled = source == "Backfilled"
+        now = self.workspace.arrival + timedelta(minutes=2) if backfilled else scenario.now
+        frequency = tables.period(rule.data["queryFrequency"])
+        problems = []
+        for run, expected in ((0, scenario.alerts), (1, [])):
+            at = now + run * frequency
+            self.others(scenario, at)
+            self.events(source, scenario.organization, at - tables.period(rule.data["queryPeriod"]), at)
+            alerts = self.run(rule, at)
+            if comparable(alerts) != comparable(expected):
+                which = "the next run" if run else "the run"
+                problems.append(f"{rule.name} ({source.lower()}): {which} said {alerts}, expected {expected}")
+            if run == 0:
+                self.fired[rule.name] = len(alerts)
+        return problems
+
+    def health_scenario(self, rule, scenario):
+        """The same for a rule about the connector itself."""
+        last = self.con.execute("SELECT max(TimeGenerated) FROM AllHealth WHERE Instance = ?", [scenario.instance]).fetchone()[0]
+        now = last + timedelta(minutes=scenario.after)
+        frequency = tables.period(rule.data["queryFrequency"])
+        problems = []
+        for run, expected in ((0, scenario.alerts), (1, [])):
+            at = now + run * frequency
+            self.health(scenario.instance, at - tables.period(rule.data["queryPeriod"]), at)
+            alerts = self.run(rule, at)
+            if comparable(alerts) != comparable(expected):
+                problems.append(f"{rule.name}: run {run} said {alerts}, expected {expected}")
+            if run == 0:
+                self.fired[rule.name] = len(alerts)
+        return problems
+
+    def quiet(self, rule):
+        """One pass over the month, all of which has just arrived."""
+        now = self.workspace.arrival + timedelta(minutes=2)
+        self.others(month.surroundings(), now)
+        alerts = self.run(rule, now)
+        self.month[rule.name] = len(alerts)
+        return [f"{rule.name}: {len(alerts)} alerts in the quiet month, such as {alerts[0]}"] if alerts else []
+
+
+def prepare(workspace):
+    """Keeps the parser's result over both arrangements of the times."""
+    workspace.con.execute(f"CREATE TABLE AllHealth AS SELECT * FROM {schema.HEALTH}")
+    workspace.live()
+    workspace.keep(EVENTS, "Live")
+    workspace.backfilled()
+    workspace.keep(EVENTS, "Backfilled")
+    workspace.kept.add(EVENTS)
+
+
+def check(workspace):
+    """The problems, and the runner with what happened."""
+    runner = Runner(workspace)
+    problems = []
+    for rule in content.rules():
+        scenario = scenarios.read(rule.name)
+        if scenario.instance:
+            problems += runner.health_scenario(rule, scenario)
+            continue
+        for source in ("Live", "Backfilled"):
+            problems += runner.scenario(rule, scenario, source)
+    arrival = workspace.arrival
+    runner.events("Backfilled", month.ORGANIZATION, arrival - timedelta(days=1), arrival + timedelta(days=1))
+    month.health(runner)
+    for rule in content.rules():
+        problems += runner.quiet(rule)
+    problems += untouched(runner)
+    return problems, runner
+
+
+def untouched(runner):
+    """What was executed is the file's own text, but for the published table."""
+    problems = []
+    for rule in content.rules():
+        if tables.restore(runner.executed[rule.name]) != content.query_in_file(rule):
+            problems.append(f"{rule.name}: the executed text isn't the file's")
+    return problems

@@ -1,0 +1,132 @@
+"""Rows to tables, and queries over them.
+
+The rows are what the ingestion simulator stored (`rows/TABLE.ndjson`). DuckDB holds them: JSON columns for dynamic,
+TIMESTAMP in UTC for datetime, and `_IngestionTime` for what Kusto's `ingestion_time()` answers. A query runs at a stated
+`now`, and sees what a scheduled rule sees: rows whose TimeGenerated is within its period.
+"""
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb_kql
+
+import content
+import schema
+
+SQL_TYPES = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "bool": "BOOLEAN",
+             "datetime": "TIMESTAMP", "dynamic": "JSON", "guid": "VARCHAR"}
+SUBSTITUTIONS = json.loads(Path(__file__).with_name("substitutions.json").read_text())
+
+# How long after it happened an event arrives, where the pipeline works as it should.
+LATENCY = "60 SECONDS"
+
+
+def substitute(query):
+    """The text that is executed: the query, byte for byte, but for the published table."""
+    for entry in SUBSTITUTIONS:
+        query = query.replace(entry["from"], entry["to"])
+    return query
+
+
+def restore(executed):
+    """The other way round."""
+    for entry in SUBSTITUTIONS:
+        executed = executed.replace(entry["to"], entry["from"])
+    return executed
+
+
+def period(text):
+    """`47h` as a time span."""
+    number, unit = re.fullmatch(r"(\d+)([mhd])", text).groups()
+    return timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[unit]: int(number)})
+
+
+class Workspace:
+    """The tables, and the functions over them."""
+
+    def __init__(self, work):
+        self.work = Path(work)
+        # Functions whose result is kept as a table of their name.
+        self.kept = set()
+        self.con = duckdb_kql.connect()
+        self.con.execute("SET TimeZone = 'UTC'; SET threads = 2; SET preserve_insertion_order = false")
+        self.schema = schema.tables(work)
+        for table, columns in self.schema.items():
+            self._load(table, columns)
+        self._arrive()
+        names = schema.watchlist_columns()
+        self.con.execute(f"CREATE TABLE WatchlistRows ({', '.join(f'{name} VARCHAR' for name in ['Alias'] + names)})")
+
+    def _load(self, table, columns):
+        """All rows that were stored; a text that a row doesn't have is empty, as in Kusto."""
+        typed = {name: SQL_TYPES[kind] for name, kind in columns.items()}
+        declared = ", ".join(f'"{name}" {kind}' for name, kind in typed.items())
+        self.con.execute(f'CREATE TABLE "{table}" ({declared}, "_IngestionTime" TIMESTAMP)')
+        path = self.work / "rows" / f"{table}.ndjson"
+        if path.exists():
+            self.insert(table, path)
+
+    def insert(self, table, path):
+        """Adds rows of an NDJSON file."""
+        typed = {name: SQL_TYPES[kind] for name, kind in self.schema[table].items()}
+        spec = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items()) + "}"
+        values = ", ".join(f"coalesce(\"{name}\", '')" if kind == "VARCHAR" else f'"{name}"' for name, kind in typed.items())
+        source = f"read_json('{path}', format = 'newline_delimited', columns = {spec})"
+        self.con.execute(f'INSERT INTO "{table}" SELECT {values}, "TimeGenerated" FROM {source}')
+
+    def _arrive(self):
+        """Notes for each event row when it happened; `live` and `backfilled` set the other times by it."""
+        for table in schema.ASIM:
+            self.con.execute(f'ALTER TABLE "{table}" ADD COLUMN "_Happened" TIMESTAMP')
+            happened = "CAST(json_extract_string(\"AdditionalFields\", '$.OriginalTime') AS TIMESTAMP)"
+            self.con.execute(f'UPDATE "{table}" SET "_Happened" = {happened}')
+        self.con.execute(f'ALTER TABLE "{schema.EVENT_LOG}" ADD COLUMN "_Happened" TIMESTAMP')
+        self.con.execute(f'UPDATE "{schema.EVENT_LOG}" SET "_Happened" = event_time')
+        self.arrival = self.con.execute(f'SELECT max("TimeGenerated") FROM "{schema.EVENT_LOG}"').fetchone()[0]
+
+    def live(self):
+        """As if each event had arrived a minute after it happened: then Azure keeps its time."""
+        for table in schema.ASIM + [schema.EVENT_LOG]:
+            self.con.execute(
+                f'UPDATE "{table}" SET "TimeGenerated" = "_Happened", "_IngestionTime" = "_Happened" + INTERVAL {LATENCY}')
+
+    def backfilled(self):
+        """As it really went: all of it arrived at once, long after it happened, and Azure replaced TimeGenerated."""
+        for table in schema.ASIM + [schema.EVENT_LOG]:
+            self.con.execute(f'UPDATE "{table}" SET "TimeGenerated" = ?, "_IngestionTime" = ?', [self.arrival] * 2)
+
+    def functions(self):
+        """The parsers (their own texts), and the watchlists."""
+        found = ["function _GetWatchlist(watchlistAlias:string) { WatchlistRows | where Alias == watchlistAlias | project-away Alias }"]
+        for parser in content.parsers():
+            if parser.name in self.kept:
+                continue
+            name, parameters = parser.data["FunctionName"], parser.data.get("FunctionParams", "")
+            found.append(f"function {name}({parameters}) {{ {substitute(parser.query)} }}")
+        return found
+
+    def watchlists(self, rows):
+        """Replaces the watchlists' rows: alias to rows."""
+        self.con.execute("DELETE FROM WatchlistRows")
+        for alias, entries in rows.items():
+            key = content.watchlists()[alias][0]["itemsSearchKey"]
+            for entry in entries:
+                entry = entry | {"Alias": alias, "SearchKey": entry[key]}
+                names = ", ".join(entry)
+                self.con.execute(f"INSERT INTO WatchlistRows ({names}) VALUES ({', '.join('?' * len(entry))})", list(entry.values()))
+
+    def keep(self, function, name):
+        """Runs a function once, by its own text, and keeps its result as a table."""
+        relation = self._run(function, self.arrival)
+        relation.create(name)
+
+    def query(self, text, now):
+        """Rows of a query, as dictionaries."""
+        relation = self._run(substitute(text), now)
+        names = relation.columns
+        return [dict(zip(names, row)) for row in relation.fetchall()]
+
+    def _run(self, text, now):
+        return duckdb_kql.query(self.con, text, query_now=now, functions=self.functions(), allow_write=False)
