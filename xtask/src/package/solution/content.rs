@@ -32,11 +32,6 @@ impl Item {
         self.data[key].as_str().unwrap_or_default()
     }
 
-    /// The file's name without its ending.
-    pub fn stem(&self) -> &str {
-        self.file.trim_end_matches(".yaml")
-    }
-
     /// The description without the quotes that Azure-Sentinel's rules have around it.
     pub fn description(&self) -> &str {
         self.text("description").trim().trim_matches('\'')
