@@ -4,7 +4,9 @@ import argparse
 import sys
 import time
 
+import asim_parsers
 import bind
+import parity
 import report
 import rules
 import tables
@@ -22,12 +24,16 @@ def main():
         print(f"{time.process_time():6.1f} s  {name}: {len(found)} problems", flush=True)
         problems.extend(found)
 
+    write = arguments.mode == "write"
+    step("generated parsers", asim_parsers.check(write))
     step("binding", bind.check(arguments.work, arguments.node))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
+    step("parsers", parity.check(workspace))
     found, runner = rules.check(workspace)
     step("rules", found)
-    step("report", report.check(runner, write=arguments.mode == "write"))
+    if not found:
+        step("report", report.check(runner, write))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if problems else 0

@@ -3,6 +3,9 @@
 import json
 from datetime import timedelta
 
+import duckdb
+import duckdb_kql
+
 import content
 import month
 import scenarios
@@ -24,6 +27,10 @@ def entities(rule, row):
 
 def comparable(alerts):
     return sorted(json.dumps(alert, sort_keys=True) for alert in alerts)
+
+
+class Unsupported(Exception):
+    """A query that the executor can't run."""
 
 
 class Runner:
@@ -50,7 +57,10 @@ class Runner:
     def run(self, rule, now):
         """The alerts of one run."""
         self.executed[rule.name] = tables.substitute(rule.query)
-        rows = self.workspace.query(rule.query, now)
+        try:
+            rows = self.workspace.query(rule.query, now)
+        except (duckdb_kql.KqlError, duckdb.Error) as error:
+            raise Unsupported(f"{rule.name}: the executor says: {error}") from error
         return [entities(rule, row) for row in rows]
 
     def others(self, scenario, now):
@@ -64,6 +74,12 @@ class Runner:
                 at = (now - timedelta(minutes=30)).isoformat() + "Z"
                 path.write_text("".join(json.dumps({"TimeGenerated": at} | row) + "\n" for row in rows))
                 self.workspace.insert(table, path)
+
+    def tried(self, rule, scenario):
+        """Problems of a rule on its scenario: as it happens, and when all of it comes late."""
+        if scenario.instance:
+            return self.health_scenario(rule, scenario)
+        return self.scenario(rule, scenario, "Live") + self.scenario(rule, scenario, "Backfilled")
 
     def scenario(self, rule, scenario, source):
         """Problems of a rule on its scenario, over one arrangement of the times."""
@@ -123,12 +139,12 @@ def check(workspace):
     runner = Runner(workspace)
     problems = []
     for rule in content.rules():
-        scenario = scenarios.read(rule.name)
-        if scenario.instance:
-            problems += runner.health_scenario(rule, scenario)
-            continue
-        for source in ("Live", "Backfilled"):
-            problems += runner.scenario(rule, scenario, source)
+        try:
+            problems += runner.tried(rule, scenarios.read(rule.name))
+        except Unsupported as error:
+            problems.append(str(error))
+    if problems:
+        return problems, runner
     arrival = workspace.arrival
     runner.events("Backfilled", month.ORGANIZATION, arrival - timedelta(days=1), arrival + timedelta(days=1))
     month.health(runner)
