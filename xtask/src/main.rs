@@ -8,8 +8,8 @@
 //! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
 //! - `docs [--check]`: writes the generated reference, the Azure template's columns, the workbook and the connector pages,
 //!   or says where they are stale.
-//! - `package`: the static program, the function's zip, the image's build context and the Sentinel solution, with their
-//!   SHA-256 sums.
+//! - `package [solution]`: the static program, the function's zip, the image's build context and the Sentinel solution,
+//!   with their SHA-256 sums; or the solution alone.
 //! - `preview`: pictures of the workbook on the demo's rows, as a page and as PNG.
 //! - `solution`: the step `solution` of `test`, which also writes what is generated in `solution/`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
@@ -33,8 +33,8 @@ mod workbook;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|instructions|solution …] \
-                     | cargo xtask docs [--check] | cargo xtask package | cargo xtask preview | cargo xtask solution \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|solution|workbook|instructions …] \
+                     | cargo xtask docs [--check] | cargo xtask package [solution] | cargo xtask preview | cargo xtask solution \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["package"] => package::run(),
+        ["package", "solution"] => package::solution(),
         ["preview"] => preview::run(),
         _ => {
             eprintln!("{USAGE}");

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, deploy, docs, instructions, process, solution, tools};
+use crate::{clients, deploy, docs, instructions, process, solution, tools, workbook};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("deny", deny),
     ("clients", clients::check),
     ("solution", solution::check),
+    ("workbook", workbook::check::run),
     ("instructions", instructions::step),
 ];
 

@@ -40,6 +40,16 @@ pub fn run() -> Result<(), String> {
     fs::write(folder.join("SHA256SUMS"), sums(&files)).map_err(refused)
 }
 
+/// The Sentinel solution alone, which needs no build of the program.
+pub fn solution() -> Result<(), String> {
+    let folder = crate::root().join("target/package");
+    let _ = fs::remove_dir_all(folder.join("solution"));
+    let zip = solution::write(&folder.join("solution"))?;
+    fs::write(folder.join("solution.zip"), &zip).map_err(|error| format!("can't write the zip: {error}"))?;
+    print!("{}", sums(&[("solution.zip", zip)]));
+    Ok(())
+}
+
 /// The files by name, in the order of their names.
 fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
     Ok(vec![
