@@ -10,7 +10,7 @@ use super::series::{self, Chart};
 const COLOURS: [&str; 9] =
     ["#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#b36b9e"];
 /// The drawing's height without its legend.
-const HEIGHT: f64 = 236.0;
+const HEIGHT: f64 = 214.0;
 /// Room for the axes.
 const LEFT: f64 = 52.0;
 const BELOW: f64 = 26.0;
@@ -53,7 +53,13 @@ pub fn over_time(tile: &Tile, width: f64, stacked: bool) -> String {
         lines(&mut svg, &chart, x, y);
     }
     svg.push_str("</svg>");
-    let entries = chart.series.iter().map(|series| (series.name.clone(), series.total));
+    // Counts add up; anything else is as it was at the end.
+    let adds_up = tile.columns.get(2).is_some_and(|column| ["Count", "MB"].contains(&column.as_str()));
+    let last = |values: &[f64]| values.last().copied().unwrap_or_default();
+    let entries = chart
+        .series
+        .iter()
+        .map(|series| (series.name.clone(), if adds_up { series.total } else { last(&series.values) }));
     svg + &legend(entries, "legend")
 }
 
@@ -126,8 +132,8 @@ pub fn pie(tile: &Tile) -> String {
     if total <= 0.0 {
         return nothing();
     }
-    let (centre, radius) = (118.0, 82.0);
-    let mut svg = format!(r#"<div class="pie"><svg width="236" height="{HEIGHT:.0}" role="img">"#);
+    let (centre, radius) = (118.0, 80.0);
+    let mut svg = format!(r#"<div class="pie"><svg width="236" height="236" role="img">"#);
     let round = TAU * radius;
     let mut before = 0.0;
     for (place, (_, number)) in entries.iter().enumerate() {

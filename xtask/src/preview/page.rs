@@ -6,10 +6,14 @@ use super::data::{Preview, Tab, Tile, escape, time};
 use super::{Theme, WIDTH, chart, table};
 
 const STYLE: &str = include_str!("style.css");
-/// Heights in pixels: what stands above the tiles, and a row of them.
-const HEAD: u32 = 222;
-const ROW: u32 = 374;
-const NUMBERS: u32 = 148;
+/// Heights in pixels: what stands above the tiles, a tile with a chart, one with numbers, what a table has around its
+/// rows, one of these, and the gap below a tile.
+const HEAD: u32 = 182;
+const CHART: u32 = 322;
+const NUMBERS: u32 = 122;
+const AROUND: u32 = 98;
+const LINE: u32 = 28;
+const GAP: u32 = 12;
 
 /// All tabs, one below the other.
 pub fn whole(preview: &Preview) -> String {
@@ -38,25 +42,48 @@ fn document(body: &str, theme: Theme) -> String {
 fn content(preview: &Preview, tab: &Tab) -> (String, u32) {
     let mut html = head(preview, tab);
     let mut height = HEAD;
-    let mut used = 0;
     html.push_str("<main>");
-    for tile in preview.tiles.iter().filter(|tile| tile.tab == tab.id) {
-        let numbers = tile.visualization() == "tiles";
-        if used == 0 {
-            height += if numbers { NUMBERS } else { ROW };
+    let tiles: Vec<_> = preview.tiles.iter().filter(|tile| tile.tab == tab.id).collect();
+    for row in rows(&tiles) {
+        let high = row.iter().map(|tile| needed(tile)).max().unwrap_or_default();
+        height += high + GAP;
+        for tile in row {
+            let _ = write!(
+                html,
+                r#"<article style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
+                tile.width,
+                escape(&tile.title),
+                drawn(tile)
+            );
         }
-        used = (used + tile.width) % 100;
-        let _ = write!(
-            html,
-            r#"<article class="{}" style="width:calc({}% - 12px)"><h3>{}</h3>{}</article>"#,
-            if numbers { "low" } else { "high" },
-            tile.width,
-            escape(&tile.title),
-            drawn(tile)
-        );
     }
     html.push_str("</main>");
-    (html, height)
+    (html, height + GAP)
+}
+
+/// Tiles that stand side by side.
+fn rows<'a>(tiles: &[&'a Tile]) -> Vec<Vec<&'a Tile>> {
+    let (mut rows, mut used): (Vec<Vec<&Tile>>, u32) = (Vec::new(), 100);
+    for &tile in tiles {
+        if used + tile.width > 100 {
+            rows.push(Vec::new());
+            used = 0;
+        }
+        used += tile.width;
+        if let Some(row) = rows.last_mut() {
+            row.push(tile);
+        }
+    }
+    rows
+}
+
+/// The height that a tile needs.
+fn needed(tile: &Tile) -> u32 {
+    match tile.visualization() {
+        "tiles" => NUMBERS,
+        "table" => AROUND + LINE * u32::try_from(tile.rows.len().clamp(1, table::ROWS)).unwrap_or(1),
+        _ => CHART,
+    }
 }
 
 /// The title, the pickers and the bar of tabs.

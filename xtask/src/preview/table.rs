@@ -8,7 +8,7 @@ use super::chart::nothing;
 use super::data::{Tile, escape, shown, time};
 
 /// How many rows of a table are shown; the portal would have the rest below a scroll bar.
-pub const ROWS: usize = 9;
+pub const ROWS: usize = 8;
 
 /// A grid with the workbook's formatters.
 pub fn table(tile: &Tile) -> String {
@@ -42,7 +42,7 @@ fn cell(tile: &Tile, place: usize, value: &Value, formatter: u64) -> String {
         3 => {
             let number = |value: &Value| value.as_f64().unwrap_or_default();
             let largest = tile.rows.iter().filter_map(|row| row.get(place)).map(number).fold(0.0, f64::max);
-            let share = if largest > 0.0 { number(value) / largest * 100.0 } else { 0.0 };
+            let share = if largest > 0.0 { number(value) / largest * 90.0 } else { 0.0 };
             format!(r#"<td class="bar"><i style="width:{share:.1}%"></i><b>{text}</b></td>"#)
         }
         6 => format!(r#"<td class="time">{}</td>"#, escape(&time(&shown(value)))),

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::data::{Preview, Tile};
 use super::*;
 
-fn tile(visualization: &str, columns: &[&str], rows: serde_json::Value) -> Tile {
+fn tile(visualization: &str, columns: &[&str], rows: &serde_json::Value) -> Tile {
     serde_json::from_value(json!({
         "tab": "T", "title": "A <tile>", "width": 100, "columns": columns, "rows": rows,
         "content": {"visualization": visualization, "gridSettings": {"formatters": [
@@ -21,7 +21,7 @@ fn what_comes_from_events_is_text_and_never_a_tag() {
     {
         let preview = Preview {
             tabs: vec![serde_json::from_value(json!({"id": "T", "label": "T", "about": ""})).expect("a tab")],
-            tiles: vec![tile(view, &columns, row.clone())],
+            tiles: vec![tile(view, &columns, &row)],
             from: String::new(),
             to: String::new(),
         };
@@ -36,7 +36,7 @@ fn a_step_without_a_row_is_drawn_as_nothing_and_many_series_as_others() {
     let mut rows: Vec<_> =
         (0..20).map(|number| json!(["2026-11-01T00:00:00Z", format!("s{number:02}"), 100 - number])).collect();
     rows.push(json!(["2026-11-02T00:00:00Z", "s00", 7]));
-    let chart = series::read(&tile("timechart", &["Time", "Series", "Count"], json!(rows)));
+    let chart = series::read(&tile("timechart", &["Time", "Series", "Count"], &json!(rows)));
     assert_eq!(chart.times.len(), 2);
     assert_eq!(chart.series.len(), 9);
     assert_eq!(chart.series[0].values, [100.0, 7.0]);
@@ -50,12 +50,12 @@ fn a_step_without_a_row_is_drawn_as_nothing_and_many_series_as_others() {
 
 #[test]
 fn bars_are_as_long_as_their_share_and_states_have_their_colour() {
-    let html = table::table(&tile("table", &["User", "Count"], json!([["a", 40], ["b", 10]])));
-    assert!(html.contains("width:100.0%") && html.contains("width:25.0%"), "{html}");
+    let html = table::table(&tile("table", &["User", "Count"], &json!([["a", 40], ["b", 10]])));
+    assert!(html.contains("width:90.0%") && html.contains("width:22.5%"), "{html}");
     let html = table::table(&tile(
         "table",
         &["State", "Last"],
-        json!([["waiting", "2026-11-01T10:20:30Z"], ["silent", null]]),
+        &json!([["waiting", "2026-11-01T10:20:30Z"], ["silent", null]]),
     ));
     assert!(
         html.contains("class=\"warning\"") && html.contains("class=\"bad\"") && html.contains("2026-11-01 10:20<"),

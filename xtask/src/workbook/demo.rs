@@ -93,7 +93,8 @@ fn pipeline(work: &Path, main: &Value, unknown: &Value) -> String {
     let custom = custom.map(|(input, table)| (input.to_owned(), format!("Custom-{table}")));
     let streams: Vec<_> = asim.into_iter().chain(custom).collect();
     let inputs: Vec<_> = streams.iter().map(|(input, _)| input).collect();
-    let lines: String = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"\n")).collect();
+    let lines: Vec<_> = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"")).collect();
+    let lines = lines.join("\n");
     let read = "inputs = [\"headquarters\", \"subsidiary\", \"revoked\"]";
     format!(
         "data_dir = {}\n{}\
@@ -114,7 +115,7 @@ fn pipeline(work: &Path, main: &Value, unknown: &Value) -> String {
 }
 
 fn lines(rows: &Path, table: &str) -> usize {
-    fs::read(rows.join(format!("{table}.ndjson"))).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count())
+    fs::read_to_string(rows.join(format!("{table}.ndjson"))).map_or(0, |text| text.lines().count())
 }
 
 /// Waits for a condition, at most so many tenths of a second.

@@ -35,17 +35,17 @@ pub fn parameters(source: &Source) -> Value {
         parameter
     }));
     parameters.extend(lists::parameters().into_iter().map(|(name, text)| hidden(name, &text)));
-    item("pickers", parameters)
+    item("pickers", &parameters)
 }
 
 /// A text field for one tab.
 pub fn text(tab: &str, name: &str, label: &str, value: &str) -> Value {
     let mut parameter = start(name, label, 1);
     extend(&mut parameter, json!({"value": value}));
-    item(&format!("{tab} - {name}"), vec![parameter])
+    item(&format!("{tab} - {name}"), &[parameter])
 }
 
-fn item(name: &str, parameters: Vec<Value>) -> Value {
+fn item(name: &str, parameters: &[Value]) -> Value {
     json!({
         "type": 9,
         "content": {
