@@ -50,7 +50,8 @@ fn content(preview: &Preview, tab: &Tab) -> (String, u32) {
         for tile in row {
             let _ = write!(
                 html,
-                r#"<article style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
+                r#"<article class="{}" style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
+                if tile.width < 70 { "narrow" } else { "wide" },
                 tile.width,
                 escape(&tile.title),
                 drawn(tile)
