@@ -66,9 +66,6 @@ def filters(schema):
     return "\n".join(lines)
 
 
-FUNCTIONS = '''let entries = (bag:string) { iff(strlen(bag) <= 2, "", strcat(",", substring(bag, 1, strlen(bag) - 2))) };
-let lone = (list:dynamic) { iff(array_length(list) == 1, tostring(list[0]), "") };'''
-
 # Who did it and to whom, as `src/transforms/asim/people.rs` decides it.
 PEOPLE = '''| extend msp_uuid = tostring(metadata.msp.user_uuid), msp_email = tostring(metadata.msp.user_email), msp_role = tostring(metadata.msp.user_role)
 | extend by_msp = isnotempty(msp_uuid) or isnotempty(msp_email)
@@ -82,8 +79,8 @@ PEOPLE = '''| extend msp_uuid = tostring(metadata.msp.user_uuid), msp_email = to
     ActorUserType = case(by_msp and tolower(msp_role) in ("admin", "owner"), "Admin", by_initiator and initiator !has "@", "SERVICE", "")'''
 
 TARGET = '''| extend named_name = case(isnotempty(tostring(metadata.email)), tostring(metadata.email), isnotempty(tostring(metadata.user_email)), tostring(metadata.user_email),
-    isnotempty(lone(metadata.emails)), lone(metadata.emails), lone(metadata.user_emails)),
-    named_id = iff(isnotempty(tostring(metadata.user_uuid)), tostring(metadata.user_uuid), lone(metadata.user_uuids))
+    array_length(metadata.emails) == 1, tostring(metadata.emails[0]), array_length(metadata.user_emails) == 1, tostring(metadata.user_emails[0]), ""),
+    named_id = case(isnotempty(tostring(metadata.user_uuid)), tostring(metadata.user_uuid), array_length(metadata.user_uuids) == 1, tostring(metadata.user_uuids[0]), "")
 | extend has_named = isnotempty(named_name) or isnotempty(named_id)
 | extend target_kind = case(About == "self" and has_member, "member", About == "self" and initiator has "@", "initiator",
     About in ("other", "group") and has_named, "named", About in ("other", "group") and by_msp and has_member, "member", "")
@@ -94,11 +91,16 @@ TARGET = '''| extend named_name = case(isnotempty(tostring(metadata.email)), tos
     TargetUserScopeId = iff(target_kind in ("member", "initiator"), organization_uuid, "")'''
 
 REST = '''| extend member_aside = by_msp and has_member and target_kind != "member", platform = tostring(metadata.platform), address = tostring(metadata.ip_address),
-    plain = replace_regex(tostring(metadata), @',?"connector":\\{"user_uuid":("[^"]*"|null),"user_email":("[^"]*"|null)\\}\\}$', "}")
-| extend AdditionalFields = todynamic(strcat('{"OriginalTime":"', format_datetime(EventStartTime, "yyyy-MM-dd"), "T", format_datetime(EventStartTime, "HH:mm:ss"), 'Z"',
-    iff(isnotempty(organization_uuid), entries(tostring(bag_pack("Organization", organization_uuid))), ""),
-    iff(member_aside, entries(tostring(bag_pack("User", bag_pack("uuid", member_id, "email", member_name)))), ""),
-    iff(isnotempty(initiator) and initiator != actor_name, entries(tostring(bag_pack("Initiator", initiator))), ""), entries(plain), "}"))
+    is_object = gettype(metadata) == "dictionary", plain = replace_regex(tostring(metadata), @',?"connector":\\{"user_uuid":("[^"]*"|null),"user_email":("[^"]*"|null)\\}\\}$', "}")
+| extend organization_text = tostring(bag_pack("Organization", organization_uuid)), initiator_text = tostring(bag_pack("Initiator", initiator)),
+    user_text = tostring(bag_pack("User", bag_pack("uuid", member_id, "email", member_name))), day = format_datetime(EventStartTime, "yyyy-MM-dd"), hour = format_datetime(EventStartTime, "HH:mm:ss")
+| extend organization_text = iff(isnotempty(organization_uuid), strcat(",", substring(organization_text, 1, strlen(organization_text) - 2)), ""),
+    initiator_text = iff(isnotempty(initiator) and initiator != actor_name, strcat(",", substring(initiator_text, 1, strlen(initiator_text) - 2)), ""),
+    user_text = iff(member_aside, strcat(",", substring(user_text, 1, strlen(user_text) - 2)), ""),
+    odd = tostring(bag_pack("Metadata", metadata))
+| extend plain = case(gettype(metadata) == "null", "", not(is_object), strcat(",", substring(odd, 1, strlen(odd) - 2)),
+    strlen(plain) > 2, strcat(",", substring(plain, 1, strlen(plain) - 2)), "")
+| extend AdditionalFields = todynamic(strcat('{"OriginalTime":"', day, "T", hour, 'Z"', organization_text, user_text, initiator_text, plain, "}"))
 | extend word = tolower(extract(@"^([A-Za-z0-9]*)", 1, platform))
 | extend SrcDeviceType = case(word in ("windows", "macos", "mac", "osx", "linux", "chromeos"), "Computer",
     word in ("android", "ios", "ipados", "iphone", "ipad"), "Mobile Device", ""), ActingAppName = platform,
@@ -121,16 +123,17 @@ def special(schema):
     """What only this schema has."""
     if schema == "AuditEvent":
         return '''| extend EventType = iff(isempty(EventType), "Other", EventType), EventResult = iff(isempty(EventResult), "NA", EventResult),
-    EventSeverity = iff(isempty(EventSeverity), "Informational", EventSeverity), Object = iff(isempty(Object), event_type, Object),
+    EventSeverity = iff(isempty(EventSeverity), "Informational", EventSeverity), Object = case(isnotempty(Object), Object, isnotempty(event_type), event_type, "Unknown"),
     ObjectType = iff(isempty(ObjectType), "Other", ObjectType), EventResultDetails = iff(isempty(EventResultDetails), "", EventResultDetails),
-    Operation = action, ActorUserType = replace_string(ActorUserType, "SERVICE", "Service"), first_item = metadata.items[0]
+    Operation = case(isnotempty(action), action, isnotempty(event_type), event_type, "Unknown"),
+    EventOriginalType = iff(EventOriginalType == ".", "", EventOriginalType), ActorUserType = replace_string(ActorUserType, "SERVICE", "Service"), first_item = metadata.items[0]
 | extend ObjectId = case(isnotempty(tostring(metadata.item_uuid)), tostring(metadata.item_uuid), isnotempty(tostring(metadata.item_id)), tostring(metadata.item_id),
     array_length(metadata.items) != 1 or isnull(array_length(metadata.items)), "", isnotempty(tostring(first_item.uuid)), tostring(first_item.uuid),
     isnotempty(tostring(first_item.id)), tostring(first_item.id), tostring(first_item))'''
     if schema == "Authentication":
         return '''| extend ActorUserType = replace_string(ActorUserType, "SERVICE", "Service"), SrcDvcOs = iff(isnotempty(SrcDeviceType), platform, ""),
     ActingAppType = iff(word in ("chrome", "firefox", "edge", "safari", "opera", "brave", "vivaldi", "web", "browser", "extension"), "Browser", "")'''
-    return '''| extend ActorUserType = replace_string(ActorUserType, "SERVICE", "Service Principal"), status = tostring(metadata.status), is_status = EventOriginalType == "access.user_status_updated"
+    return '''| extend ActorUserType = replace_string(ActorUserType, "SERVICE", "Service Principal"), status = iff(gettype(metadata.status) in ("array", "dictionary"), "", tostring(metadata.status)), is_status = EventOriginalType == "access.user_status_updated"
 | extend EventType = case(is_status and status =~ "suspended", "UserDisabled", is_status and status =~ "deleted", "UserDeleted", is_status and status =~ "active", "UserEnabled", EventType),
     NewPropertyValue = iff(is_status, status, ""), ActorUsernameType = iff(isempty(ActorUsername), "Simple", ActorUsernameType), ActorUsername = iff(isempty(ActorUsername), "Unknown", ActorUsername),
     GroupName = iff(About == "group", tostring(metadata.group_name), ""), GroupId = iff(About == "group", tostring(metadata.group_uuid), "")
@@ -139,7 +142,7 @@ def special(schema):
 
 def query(schema, filtering):
     """A parser's text."""
-    lines = [lookup(schema), FUNCTIONS]
+    lines = [lookup(schema)]
     if schema == "AuditEvent":
         others = ", ".join(f'"{entry["type"]}.{entry["action"]}"' for entry in catalogue() if entry["schema"] != schema)
         lines.append(f"let elsewhere = dynamic([{others}]);")

@@ -6,6 +6,8 @@ import time
 
 import asim_parsers
 import bind
+import fields
+import hunting
 import parity
 import report
 import rules
@@ -26,13 +28,15 @@ def main():
 
     write = arguments.mode == "write"
     step("generated parsers", asim_parsers.check(write))
+    step("field rules", fields.check())
     step("binding", bind.check(arguments.work, arguments.node))
+    step("parsers", parity.check(arguments.work))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
-    step("parsers", parity.check(workspace))
     found, runner = rules.check(workspace)
     step("rules", found)
     if not found:
+        step("hunting queries", hunting.check(runner))
         step("report", report.check(runner, write))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)

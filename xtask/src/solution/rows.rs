@@ -67,6 +67,7 @@ fn recordings(simulated: &Value, work: &Path) -> String {
         root.join("tests/fixtures/scenarios/*.ndjson"),
         recorded.join("every-pair.ndjson"),
         recorded.join("metadata-shapes.ndjson"),
+        recorded.join("unknown-pairs.ndjson"),
         work.join("month.ndjson"),
     ]);
     let streams: Vec<_> =
