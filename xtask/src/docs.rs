@@ -88,7 +88,7 @@ fn links() -> Result<(), String> {
                 let text = fs::read_to_string(&path).unwrap_or_default();
                 for target in targets(&text) {
                     number += 1;
-                    if !folder.join(target).exists() {
+                    if !folder.join(target.replace("%20", " ")).exists() {
                         dead.push(format!("{}: {target}", path.strip_prefix(crate::root()).unwrap_or(&path).display()));
                     }
                 }

@@ -25,7 +25,7 @@ use crate::workbook::demo::{self, Demo};
 /// The page's width in pixels.
 pub const WIDTH: u32 = 1440;
 /// The most that a picture in the repository may take.
-const LARGEST: u64 = 300 * 1024;
+const LARGEST: u64 = 300_000;
 
 /// Colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

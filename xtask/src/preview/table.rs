@@ -8,7 +8,7 @@ use super::chart::nothing;
 use super::data::{Tile, escape, shown, time};
 
 /// How many rows of a table are shown; the portal would have the rest below a scroll bar.
-pub const ROWS: usize = 8;
+pub const ROWS: usize = 7;
 
 /// A grid with the workbook's formatters.
 pub fn table(tile: &Tile) -> String {
