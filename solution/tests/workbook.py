@@ -169,8 +169,33 @@ def check(workspace, work, node, part=0, parts=1):
     for (name, _), bound in zip(filled, bind.bind([query for _, query in filled], work, node)):
         problems += [f"{name}: {error}" for error in bound["errors"]]
     if part == 0:
+        problems += filters(workbook, workspace)
         problems += [f"{name}: never shows anything" for name in sorted(empty - NEVER)]
     print(f"the workbook: {len(workbook.tiles)} queries, {len(every)} combinations, {len(filled)} texts bound and run")
+    return problems
+
+
+def filters(workbook, workspace):
+    """Pickers narrow what is counted: the organizations add up to all, and one person or platform is less than all."""
+    time, problems = ranges(workspace)[0], []
+    tile = next(tile for tile in workbook.tiles if tile.name == "Overview: Organizations")
+    everything = {name: None for name in workbook.pickers}
+
+    def count(tables, **picked):
+        query = fill(workbook, tile.query, everything | picked | {"TimeRange": time, "Tables": tables})
+        columns, rows = run(workspace, query, time[1])
+        return sum(row[columns.index("Count")] for row in rows)
+
+    query = fill(workbook, workbook.pickers["Organization"], everything | {"TimeRange": time, "Tables": "asim"})
+    organizations = [row[0] for row in run(workspace, query, time[1])[1]]
+    for tables in ("asim", "official"):
+        total = count(tables)
+        parts = [count(tables, Organization=value) for value in organizations]
+        if len(parts) < 2 or 0 in parts or sum(parts) != total:
+            problems.append(f"{tables}: the organizations have {parts} events, and all have {total}")
+        for name, values in choices(workbook, workspace, time).items():
+            if not 0 < count(tables, **{name: values[-1]}) < total:
+                problems.append(f"{tables}: the picker {name} doesn't narrow anything")
     return problems
 
 
