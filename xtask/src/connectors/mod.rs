@@ -1,4 +1,4 @@
-//! The connector pages, `solution/Data Connectors/`: one that explains (GenericUI), and one that also makes what the
+//! The connector pages, `solution/Data Connectors/`: one that explains (`GenericUI`), and one that also makes what the
 //! pipeline writes to (Push, of the Codeless Connector Framework).
 //!
 //! Both come from `source/page.toml`, where queries stand as they are typed into a query window. The data collection rule

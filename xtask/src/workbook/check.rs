@@ -13,7 +13,7 @@ const PARTS: usize = 2;
 pub fn run() -> Result<(), String> {
     let work = crate::root().join("target/workbook");
     let (python, node) = (tools::solution_python()?, tools::solution_node()?);
-    demo::write(&work, &Demo { events: 1500, rounds: 4 })?;
+    demo::write(&work, &Demo { events: 2000, rounds: 4 })?;
     let part = |number: usize| {
         let mut command = Command::new(&python);
         command.arg(crate::root().join("solution/tests/demo.py")).arg("--work").arg(&work);
