@@ -133,7 +133,7 @@ pub fn pie(tile: &Tile) -> String {
         return nothing();
     }
     let (centre, radius) = (118.0, 80.0);
-    let mut svg = format!(r#"<div class="pie"><svg width="236" height="236" role="img">"#);
+    let mut svg = String::from(r#"<div class="pie"><svg width="236" height="236" role="img">"#);
     let round = TAU * radius;
     let mut before = 0.0;
     for (place, (_, number)) in entries.iter().enumerate() {
