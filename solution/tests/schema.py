@@ -21,7 +21,7 @@ def tables(work):
     live = json.loads((content.ROOT / "tests/fixtures/asim/live-columns.json").read_text())
     ours = json.loads((Path(work) / "columns.json").read_text())
     others = json.loads((content.SOLUTION / "tests/schema.json").read_text())["tables"]
-    found = {name: dict(live[name]) for name in ASIM}
+    found = {name: live[name] | SYSTEM for name in ASIM}
     found |= {name: ours[name] | SYSTEM for name in (EVENT_LOG, HEALTH)}
     return found | {name: table["columns"] | SYSTEM for name, table in others.items()}
 

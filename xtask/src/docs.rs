@@ -8,6 +8,7 @@ use nordpass_sentinel::sources::health;
 use nordpass_sentinel::{catalogue, cli, config, telemetry};
 
 use crate::deploy::generate;
+use crate::{connectors, workbook};
 
 /// Each page: its path, and what makes it.
 type Page = (&'static str, fn() -> Result<String, String>);
@@ -20,6 +21,12 @@ const PAGES: &[Page] = &[
     ("docs/reference/health.md", || Ok(health::reference_page())),
     ("docs/reference/pipeline.schema.json", || Ok(schema())),
     (generate::TEMPLATE, generate::template),
+    (workbook::PATH, workbook::text),
+    (connectors::GENERIC, connectors::generic),
+    (connectors::DEFINITION, connectors::definition),
+    (connectors::CONNECTOR, connectors::connector),
+    (connectors::RULE, connectors::rule),
+    (connectors::TABLES, connectors::tables),
 ];
 
 fn schema() -> String {

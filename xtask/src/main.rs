@@ -6,29 +6,35 @@
 //!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
 //! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
 //! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
+//! - `docs [--check]`: writes the generated reference, the Azure template's columns, the workbook and the connector pages,
+//!   or says where they are stale.
+//! - `package [solution]`: the static program, the function's zip, the image's build context and the Sentinel solution,
+//!   with their SHA-256 sums; or the solution alone.
+//! - `preview`: pictures of the workbook on the demo's rows, as a page and as PNG.
 //! - `solution`: the step `solution` of `test`, which also writes what is generated in `solution/`.
-//! - `docs [--check]`: writes the generated reference and the Azure template's columns, or says where they are stale.
-//! - `package`: the static program, the function's zip and the image's build context, with their SHA-256 sums.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
 mod bench;
 mod chaos;
 mod clients;
+mod connectors;
 mod deploy;
 mod docs;
 mod instructions;
 mod package;
+mod preview;
 mod process;
 mod simulate;
 mod solution;
 mod steps;
 mod tools;
+mod workbook;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|solution|instructions …] | cargo xtask docs [--check] | cargo xtask package \
-                     | cargo xtask solution \
+const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|solution|workbook|instructions …] \
+                     | cargo xtask docs [--check] | cargo xtask package [solution] | cargo xtask preview | cargo xtask solution \
                      | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
                      | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
                      | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["package"] => package::run(),
+        ["package", "solution"] => package::solution(),
+        ["preview"] => preview::run(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

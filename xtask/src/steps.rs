@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, deploy, docs, instructions, process, solution, tools};
+use crate::{clients, deploy, docs, instructions, process, solution, tools, workbook};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     ("clients", clients::check),
     ("azurite", azurite),
     ("solution", solution::check),
+    ("workbook", workbook::check::run),
     ("instructions", instructions::step),
 ];
 

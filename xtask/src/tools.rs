@@ -45,21 +45,33 @@ pub fn cargo_deny() -> Result<PathBuf, String> {
 /// Valgrind, which counts instructions. It comes from the system, as it has to fit its C library: installed here where
 /// that can be done without asking anybody.
 pub fn valgrind() -> Result<(), String> {
-    if works("valgrind") {
+    install("valgrind", &["valgrind"])
+}
+
+/// Installs a program of the system's, if it isn't there and that can be done without asking anybody.
+fn install(program: &str, packages: &[&str]) -> Result<(), String> {
+    if works(program) {
         return Ok(());
     }
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"));
     if root && works("apt-get") {
-        println!("installing valgrind (once)");
+        println!("installing {program} (once)");
         run(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut install = Command::new("apt-get");
-        install.args(["install", "-y", "-qq", "--no-install-recommends", "valgrind"]);
+        install.args(["install", "-y", "-qq", "--no-install-recommends"]).args(packages);
         run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
-        if works("valgrind") {
+        if works(program) {
             return Ok(());
         }
     }
-    Err("valgrind is missing\nhint: install it, for example with `sudo apt-get install valgrind`".to_owned())
+    Err(format!("{program} is missing\nhint: install it, for example with `sudo apt-get install {program}`"))
+}
+
+/// Chromium, which draws the preview. It comes from the system, installed here where that can be done without asking
+/// anybody.
+pub fn chromium() -> Result<&'static str, String> {
+    install("chromium", &["chromium", "fonts-open-sans"])?;
+    Ok("chromium")
 }
 
 /// Whether a program can be run.

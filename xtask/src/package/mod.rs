@@ -3,10 +3,12 @@
 //! - `nordpass-sentinel`: the program, one static file.
 //! - `function.zip`: the program, `deploy/functions/` and the pipeline files, for Azure Functions.
 //! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
+//! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
 //! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
 
 mod archive;
 mod binary;
+pub mod solution;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,12 +24,13 @@ const CONTAINER: &str = "deploy/container";
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
     let binary = binary::build()?;
-    let files = artefacts(&crate::root(), &binary)?;
+    let mut files = artefacts(&crate::root(), &binary)?;
     let folder = crate::root().join("target/package");
     let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(refused)?;
+    files.push(("solution.zip", solution::write(&folder.join("solution"))?));
     for (name, bytes) in &files {
         fs::write(folder.join(name), bytes).map_err(refused)?;
         println!("{:>10} bytes  target/package/{name}", bytes.len());
@@ -35,6 +38,16 @@ pub fn run() -> Result<(), String> {
     executable(&folder.join("nordpass-sentinel")).map_err(refused)?;
     print!("{}", sums(&files));
     fs::write(folder.join("SHA256SUMS"), sums(&files)).map_err(refused)
+}
+
+/// The Sentinel solution alone, which needs no build of the program.
+pub fn solution() -> Result<(), String> {
+    let folder = crate::root().join("target/package");
+    let _ = fs::remove_dir_all(folder.join("solution"));
+    let zip = solution::write(&folder.join("solution"))?;
+    fs::write(folder.join("solution.zip"), &zip).map_err(|error| format!("can't write the zip: {error}"))?;
+    print!("{}", sums(&[("solution.zip", zip)]));
+    Ok(())
 }
 
 /// The files by name, in the order of their names.

@@ -9,10 +9,11 @@ mod rows;
 use std::process::Command;
 
 use crate::process::run;
-use crate::tools;
+use crate::{package, tools};
 
 /// The step of `cargo xtask test`: everything, and the generated files are up to date.
 pub fn check() -> Result<(), String> {
+    package::solution::verify()?;
     python("check")
 }
 

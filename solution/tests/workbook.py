@@ -1,0 +1,226 @@
+"""The workbook's queries, taken from the gallery template itself, with what somebody picked put into them.
+
+A picker's choices are looked up by its own query, as in the portal. `check` binds and runs every query for every
+combination of tables, organization, user and platform, one of each and all; the two time ranges alternate, so that each
+query meets both. The official table has to give what the ASIM tables give, row by row.
+"""
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import duckdb_kql
+
+import bind
+import content
+
+PATH = content.SOLUTION / "Workbooks" / "NordPass.json"
+
+# Tabs that are about the tables themselves, so that the two can't agree.
+ABOUT_TABLES = {"Cost"}
+
+
+@dataclass
+class Tile:
+    """A query of the workbook, and how it is shown."""
+
+    tab: str
+    title: str
+    query: str
+    content: dict
+    width: int
+
+    @property
+    def name(self):
+        return f"{self.tab}: {self.title}"
+
+
+@dataclass
+class Workbook:
+    """What the template has."""
+
+    tabs: list = field(default_factory=list)
+    tiles: list = field(default_factory=list)
+    pickers: dict = field(default_factory=dict)
+    # Parameters with a fixed text: the catalogue's lists, and text fields with their first value.
+    texts: dict = field(default_factory=dict)
+
+
+def load(path=PATH):
+    """Reads the template."""
+    workbook = Workbook()
+
+    def walk(items, tab):
+        for item in items:
+            content = item["content"]
+            if item["type"] == 9:
+                for parameter in content["parameters"]:
+                    if parameter["type"] == 1:
+                        workbook.texts[parameter["name"]] = parameter["value"]
+                    elif "query" in parameter:
+                        workbook.pickers[parameter["name"]] = parameter["query"]
+            elif item["type"] == 11:
+                workbook.tabs = [{"id": link["subTarget"], "label": link["linkLabel"]} for link in content["links"]]
+            elif item["type"] == 12:
+                walk(content["items"], item["name"])
+            elif item["type"] == 3:
+                if "exportParameterName" in content:
+                    workbook.texts[content["exportParameterName"]] = content["exportDefaultValue"]
+                workbook.tiles.append(Tile(tab, content["title"], content["query"], content, int(item.get("customWidth", 100))))
+            elif item["type"] == 1 and tab is not None and item["name"].endswith(" - about"):
+                next(found for found in workbook.tabs if found["id"] == tab)["about"] = content["json"]
+
+    walk(json.loads(path.read_text(encoding="utf-8"))["items"], None)
+    return workbook
+
+
+def fill(workbook, query, picks):
+    """The query as the portal sends it. `picks` are parameters of this run; texts that aren't among them keep their own."""
+    begin, end, grain = picks["TimeRange"]
+    values = workbook.texts | {
+        "TimeRange:startISO": f"{begin.isoformat()}Z",
+        "TimeRange:endISO": f"{end.isoformat()}Z",
+        "TimeRange:grain": grain,
+    }
+    for name, value in picks.items():
+        if name in workbook.pickers:
+            # `quote` and `delimiter` of the parameter; `selectAllValue` for all.
+            value = f"'{'*' if value is None else value}'"
+        values[name] = value
+    for name, value in values.items():
+        if isinstance(value, str):
+            query = query.replace("{" + name + "}", value)
+    return query
+
+
+def run(workspace, query, now):
+    """Columns and rows."""
+    relation = duckdb_kql.query(workspace.con, query, query_now=now, allow_write=False)
+    return relation.columns, relation.fetchall()
+
+
+def prepare(workspace):
+    """Gives each row the size that Azure bills: about what its values take."""
+    for table in workspace.schema:
+        values = [name for name, kind in workspace.schema[table].items() if not name.startswith("_")]
+        if "_BilledSize" in workspace.schema[table] and values:
+            size = " + ".join(f"coalesce(length(CAST(\"{name}\" AS VARCHAR)), 0)" for name in values)
+            workspace.con.execute(f'UPDATE "{table}" SET "_BilledSize" = {size}')
+
+
+def ranges(workspace):
+    """A week of all events in steps of six hours, and the last two days in hours."""
+    first, last = workspace.con.execute(
+        "SELECT min(event_time), max(event_time) FROM NordPassEventLogs_CL").fetchone()
+    # The health rows are of now; the last event is of a moment before.
+    health = workspace.con.execute("SELECT max(TimeGenerated) FROM NordPassConnectorHealth_CL").fetchone()[0]
+    last = max(last, health) + timedelta(seconds=1)
+    return [(first, last, "6h"), (last - timedelta(days=2), last, "1h")]
+
+
+def choices(workbook, workspace, time):
+    """Of each picker: all, and its second value (the first is the most frequent, and nearly the same as all)."""
+    found = {}
+    for name, query in workbook.pickers.items():
+        picks = {"TimeRange": time, "Tables": "asim", **{other: None for other in workbook.pickers}}
+        columns, rows = run(workspace, fill(workbook, query, picks), time[1])
+        assert columns[:2] == ["value", "label"], columns
+        found[name] = [None] + [row[0] for row in rows][1:2]
+    return found
+
+
+def combinations(workbook, workspace):
+    """Every combination of picker values, with the time range that is its turn."""
+    times = ranges(workspace)
+    found = choices(workbook, workspace, times[0])
+    for number, values in enumerate(itertools.product(*found.values())):
+        yield dict(zip(found, values)), times[number % 2 :] + times[: number % 2]
+
+
+def check(workspace, work, node, part=0, parts=1):
+    """The problems, in words. `parts` processes share the combinations."""
+    workbook, problems = load(), []
+    prepare(workspace)
+    every = list(combinations(workbook, workspace))
+    if len(every) != 2 ** len(workbook.pickers):
+        problems.append(f"the pickers have {len(every)} combinations: there has to be something to choose in each")
+    filled, known, empty = [], {}, {tile.name for tile in workbook.tiles}
+    for number, (picked, times) in enumerate(every):
+        if number % parts != part:
+            continue
+        for place, tile in enumerate(workbook.tiles):
+            time = times[place % 2]
+            results = []
+            for tables in ("asim", "official"):
+                query = fill(workbook, tile.query, picked | {"TimeRange": time, "Tables": tables})
+                if query not in known:
+                    filled.append((tile.name, query))
+                    try:
+                        known[query] = run(workspace, query, time[1])[1]
+                    except Exception as error:  # the executor has many kinds
+                        problems.append(f"{tile.name}, {tables}, {picked}: {error!r}"[:400])
+                        known[query] = []
+                results.append(known[query])
+            if results[0]:
+                empty.discard(tile.name)
+            if tile.tab not in ABOUT_TABLES and plain(results[0]) != plain(results[1]):
+                problems.append(f"{tile.name}, {picked}: the official table gives something else than the ASIM tables")
+    for (name, _), bound in zip(filled, bind.bind([query for _, query in filled], work, node)):
+        problems += [f"{name}: {error}" for error in bound["errors"]]
+    if part == 0:
+        problems += filters(workbook, workspace)
+        problems += [f"{name}: never shows anything" for name in sorted(empty - NEVER)]
+    print(f"the workbook: {len(workbook.tiles)} queries, {len(every)} combinations, {len(filled)} texts bound and run")
+    return problems
+
+
+def filters(workbook, workspace):
+    """Pickers narrow what is counted: the organizations add up to all, and one person or platform is less than all."""
+    time, problems = ranges(workspace)[0], []
+    tile = next(tile for tile in workbook.tiles if tile.name == "Overview: Organizations")
+    everything = {name: None for name in workbook.pickers}
+
+    def count(tables, **picked):
+        query = fill(workbook, tile.query, everything | picked | {"TimeRange": time, "Tables": tables})
+        columns, rows = run(workspace, query, time[1])
+        return sum(row[columns.index("Count")] for row in rows)
+
+    query = fill(workbook, workbook.pickers["Organization"], everything | {"TimeRange": time, "Tables": "asim"})
+    organizations = [row[0] for row in run(workspace, query, time[1])[1]]
+    for tables in ("asim", "official"):
+        total = count(tables)
+        parts = [count(tables, Organization=value) for value in organizations]
+        if len(parts) < 2 or 0 in parts or sum(parts) != total:
+            problems.append(f"{tables}: the organizations have {parts} events, and all have {total}")
+        for name, values in choices(workbook, workspace, time).items():
+            if not 0 < count(tables, **{name: values[-1]}) < total:
+                problems.append(f"{tables}: the picker {name} doesn't narrow anything")
+    return problems
+
+
+# What the demo can't show: the API has no gap there.
+NEVER = {"Health: Times that NordPass no longer had"}
+
+
+def plain(rows):
+    """Rows without the raw details, which the two transforms write differently on purpose."""
+    return [[value for value in row if not (isinstance(value, str) and value.startswith("{"))] for row in rows]
+
+
+def preview(workspace):
+    """Everything that the preview draws: tabs, and tiles with their results, for the ASIM tables and all organizations."""
+    workbook = load()
+    prepare(workspace)
+    week = ranges(workspace)[0]
+    health = workspace.con.execute("SELECT min(TimeGenerated), max(TimeGenerated) FROM NordPassConnectorHealth_CL").fetchone()
+    tiles = []
+    for tile in workbook.tiles:
+        # The demo runs for seconds, so its health is looked at in seconds.
+        time = (*health, "1s") if tile.tab == "Health" else week
+        picks = {"TimeRange": time, "Tables": "asim", **{name: None for name in workbook.pickers}}
+        columns, rows = run(workspace, fill(workbook, tile.query, picks), time[1])
+        rows = [[value.isoformat() + "Z" if hasattr(value, "isoformat") else value for value in row] for row in rows]
+        tiles.append({"tab": tile.tab, "title": tile.title, "width": tile.width, "content": tile.content,
+                      "columns": columns, "rows": rows})
+    return {"tabs": workbook.tabs, "tiles": tiles, "from": week[0].isoformat(), "to": week[1].isoformat()}

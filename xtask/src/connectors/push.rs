@@ -1,0 +1,123 @@
+//! What the Push page makes: the data collection rule, the custom tables, and the connection.
+
+use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
+use serde_json::{Map, Value, json};
+
+use super::{Instruction, PUSH_ID, text};
+
+/// The rule's name; the portal puts what is between braces.
+const RULE_NAME: &str = "nordpass-sentinel-push";
+
+/// What a step shows.
+pub fn instructions(instruction: Instruction) -> Value {
+    match instruction {
+        Instruction::Deploy => json!([{
+            "type": "DeployPushConnectorButton",
+            "parameters": {"label": "Make them", "applicationDisplayName": "nordpass-sentinel"},
+        }]),
+        Instruction::Values => {
+            let values = [
+                ("AZURE_TENANT_ID", "TenantId"),
+                ("AZURE_CLIENT_ID", "ApplicationId"),
+                ("AZURE_CLIENT_SECRET", "ApplicationSecret"),
+                ("DATA_COLLECTION_ENDPOINT", "DataCollectionEndpoint"),
+                ("DCR_IMMUTABLE_ID", "DataCollectionRuleId"),
+            ];
+            let labels = values.map(
+                |(label, made)| json!({"type": "CopyableLabel", "parameters": {"label": label, "fillWith": [made]}}),
+            );
+            json!(labels)
+        }
+    }
+}
+
+/// Streams: the input's name, the output's, and the table.
+fn streams() -> Vec<(String, String, &'static str)> {
+    let asim =
+        Schema::ALL.map(|schema| (schema.stream().to_owned(), format!("Microsoft-{}", schema.table()), schema.table()));
+    let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
+        let name = format!("Custom-{table}");
+        (name.clone(), name, table)
+    });
+    asim.into_iter().chain(custom).collect()
+}
+
+/// The rule, with every input stream declared.
+pub fn rule() -> Result<String, String> {
+    let streams = streams();
+    let declarations: Map<_, _> = streams
+        .iter()
+        .map(|(name, _, table)| {
+            // A stream has no 32-bit whole number apart; the catalogue's types are its types otherwise.
+            let columns: Vec<_> =
+                columns(table).iter().map(|(name, kind)| json!({"name": name, "type": kind.name()})).collect();
+            (name.clone(), json!({"columns": columns}))
+        })
+        .collect();
+    let flows: Vec<_> = streams
+        .iter()
+        .map(|(name, output, _)| {
+            json!({
+                "streams": [name],
+                "destinations": ["workspace"],
+                "transformKql": "source",
+                "outputStream": output,
+            })
+        })
+        .collect();
+    text(&json!([{
+        "name": RULE_NAME,
+        "apiVersion": "2023-03-11",
+        "type": "Microsoft.Insights/dataCollectionRules",
+        "location": "{{location}}",
+        "properties": {
+            "dataCollectionEndpointId": "{{dataCollectionEndpointId}}",
+            "streamDeclarations": declarations,
+            "destinations": {
+                "logAnalytics": [{"workspaceResourceId": "{{workspaceResourceId}}", "name": "workspace"}],
+            },
+            "dataFlows": flows,
+        },
+    }]))
+}
+
+/// The custom tables; the ASIM tables are there with Microsoft Sentinel.
+pub fn tables() -> Result<String, String> {
+    let tables = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
+        let columns: Vec<_> =
+            columns(table).iter().map(|(name, kind)| json!({"name": name, "type": kind.name()})).collect();
+        json!({
+            "name": table,
+            "apiVersion": "2025-07-01",
+            "type": "Microsoft.OperationalInsights/workspaces/tables",
+            "properties": {"schema": {"name": table, "columns": columns}},
+        })
+    });
+    text(&json!(tables))
+}
+
+/// The connection, which ties the application to the rule.
+pub fn connector() -> Result<String, String> {
+    text(&json!([{
+        "name": PUSH_ID,
+        "apiVersion": "2024-09-01",
+        "type": "Microsoft.SecurityInsights/dataConnectors",
+        "location": "{{location}}",
+        "kind": "Push",
+        "properties": {
+            "connectorDefinitionName": PUSH_ID,
+            "dcrConfig": {
+                "streamName": Schema::AuditEvent.stream(),
+                "dataCollectionEndpoint": "{{dataCollectionEndpoint}}",
+                "dataCollectionRuleImmutableId": "{{dataCollectionRuleImmutableId}}",
+            },
+            "auth": {
+                "type": "Push",
+                "AppId": "[[parameters('auth').appId]",
+                "ServicePrincipalId": "[[parameters('auth').servicePrincipalId]",
+            },
+            "request": {"RetryCount": 1},
+            "response": {"eventsJsonPaths": ["$"]},
+        },
+    }]))
+}

@@ -1,0 +1,168 @@
+//! The workbook's items but for its parameters: texts, the bar of tabs, groups and queries.
+
+use serde_json::{Value, json};
+
+use super::pickers::{self, LOGS};
+use super::source::{Kind, Source, Tab, Tile};
+
+/// The workbook's key in the gallery.
+pub const WORKBOOK: &str = "NordPassWorkbook";
+
+/// Columns that are times.
+const TIMES: &str = "^(Time|First|Last|From|To|Reported|LastSuccess)$";
+
+/// The text above the pickers.
+pub fn introduction() -> Value {
+    markdown(
+        "introduction",
+        "## NordPass\nWhat happens in the organization's NordPass: in the Admin Panel, in vaults and at log-in. *Tables* says \
+         where the events are: in the ASIM tables, or in the official connector's table.",
+    )
+}
+
+fn markdown(name: &str, text: &str) -> Value {
+    json!({"type": 1, "content": {"json": text}, "name": name})
+}
+
+/// The bar of tabs. The first one is open at the start.
+pub fn tabs(source: &Source) -> Value {
+    let links: Vec<_> = source
+        .tabs
+        .iter()
+        .map(|tab| {
+            json!({
+                "id": pickers::id(&format!("tab {}", tab.id)),
+                "cellValue": "SelectedTab",
+                "linkTarget": "parameter",
+                "linkLabel": tab.label,
+                "subTarget": tab.id,
+                "style": "link",
+            })
+        })
+        .collect();
+    json!({
+        "type": 11,
+        "content": {"version": "LinkItem/1.0", "style": "tabs", "links": links},
+        "name": "tabs",
+    })
+}
+
+/// A tab's content.
+pub fn group(source: &Source, tab: &Tab) -> Value {
+    let mut items = vec![markdown(&format!("{} - about", tab.id), &tab.about)];
+    match tab.id.as_str() {
+        "Events" => items.push(pickers::text(&tab.id, "Text", "Text", "")),
+        "Cost" => items.push(pickers::text(&tab.id, "PricePerGB", "Price of a GB (fill in yours)", "4.30")),
+        _ => {}
+    }
+    for tile in &tab.tiles {
+        if let Some(about) = &tile.about {
+            items.push(markdown(&format!("{} - about {}", tab.id, tile.title), about));
+        }
+        items.push(query(source, tab, tile));
+    }
+    json!({
+        "type": 12,
+        "content": {"version": "NotebookGroup/1.0", "groupType": "editable", "items": items},
+        "conditionalVisibility": {"parameterName": "SelectedTab", "comparison": "isEqualTo", "value": tab.id},
+        "name": tab.id,
+    })
+}
+
+fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
+    // No `timeContext`: the queries bound the time themselves. An event that came late has a later `TimeGenerated`, and
+    // still belongs to the time when it happened.
+    let mut content = json!({
+        "version": "KqlItem/1.0",
+        "query": source.query(tab, tile),
+        "size": 0,
+        "title": tile.title,
+        "noDataMessage": "Nothing in this time.",
+        "queryType": LOGS.0,
+        "resourceType": LOGS.1,
+        "visualization": visualization(tile.view),
+    });
+    let (key, settings) = match tile.view {
+        Kind::Table => ("gridSettings", grid(tile)),
+        Kind::Timechart | Kind::Bars => ("chartSettings", json!({"showLegend": true})),
+        Kind::Pie => ("chartSettings", json!({"showMetrics": true, "showLegend": true})),
+        Kind::Numbers => ("tileSettings", numbers()),
+    };
+    content[key] = settings;
+    if let Some(column) = &tile.select {
+        content["exportFieldName"] = json!(column);
+        content["exportParameterName"] = json!(tab.selected());
+        content["exportDefaultValue"] = json!("");
+    }
+    let mut item = json!({"type": 3, "content": content, "name": format!("{} - {}", tab.id, tile.title)});
+    if tile.width < 100 {
+        item["customWidth"] = json!(tile.width.to_string());
+        item["styleSettings"] = json!({"maxWidth": format!("{}%", tile.width)});
+    }
+    item
+}
+
+fn visualization(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Table => "table",
+        Kind::Timechart => "timechart",
+        Kind::Bars => "barchart",
+        Kind::Pie => "piechart",
+        Kind::Numbers => "tiles",
+    }
+}
+
+fn grid(tile: &Tile) -> Value {
+    let mut formatters = vec![
+        json!({"columnMatch": TIMES, "formatter": 6, "dateFormat": {"showUtcTime": true, "formatName": "shortDateTimePattern"}}),
+        // The whole object opens beside the workbook.
+        json!({
+            "columnMatch": "^(Details|Example)$",
+            "formatter": 7,
+            "formatOptions": {"linkTarget": "CellDetails", "linkIsContextBlade": true},
+        }),
+    ];
+    if let Some(column) = &tile.bar {
+        formatters.push(json!({
+            "columnMatch": format!("^{column}$"),
+            "formatter": 3,
+            "formatOptions": {"min": 0, "palette": "blue"},
+        }));
+    }
+    if let Some(column) = &tile.state {
+        formatters.push(state(column));
+    }
+    json!({"formatters": formatters, "rowLimit": 500, "filter": true})
+}
+
+/// The states of the health rows, and the `silent` that the query makes of old ones.
+fn state(column: &str) -> Value {
+    let threshold = |operator: &str, value: Option<&str>, icon: &str| json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"});
+    json!({
+        "columnMatch": format!("^{column}$"),
+        "formatter": 18,
+        "formatOptions": {
+            "thresholdsOptions": "icons",
+            "thresholdsGrid": [
+                threshold("==", Some("working"), "success"),
+                threshold("==", Some("finished"), "success"),
+                threshold("==", Some("starting"), "pending"),
+                threshold("==", Some("waiting"), "warning"),
+                threshold("Default", None, "failed"),
+            ],
+        },
+    })
+}
+
+fn numbers() -> Value {
+    json!({
+        "titleContent": {"columnMatch": "Name", "formatter": 1},
+        "leftContent": {
+            "columnMatch": "Number",
+            "formatter": 12,
+            "formatOptions": {"palette": "auto"},
+            "numberFormat": {"unit": 0, "options": {"style": "decimal", "maximumFractionDigits": 3}},
+        },
+        "showBorder": true,
+    })
+}
