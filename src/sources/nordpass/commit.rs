@@ -5,7 +5,7 @@
 //! acknowledged; a change only after its group. So the state never runs ahead of an acknowledgement, and a crash in
 //! the middle of a slice doesn't double what had arrived.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -62,18 +62,30 @@ struct Group {
 /// The groups that aren't finished, and who waits for which event.
 #[derive(Debug, Default)]
 struct Groups {
-    groups: HashMap<u64, Group>,
+    open: HashMap<u64, Group>,
     awaiting: HashMap<EventId, Vec<u64>>,
+    /// Sent and not delivered, which only happens while the run ends: a group that skipped one of these isn't whole, even
+    /// if it is closed after that.
+    abandoned: HashSet<EventId>,
 }
 
 impl Groups {
     fn sent(&mut self, group: u64) {
-        self.groups.entry(group).or_default().outstanding += 1;
+        self.open.entry(group).or_default().outstanding += 1;
     }
 
-    fn close(&mut self, group: u64, then: Vec<Change>, awaited: Vec<EventId>) -> Vec<Change> {
-        let entry = self.groups.entry(group).or_default();
+    /// No more chunks of a group follow. `settled` says which of the awaited events needn't be waited for.
+    fn close(
+        &mut self,
+        group: u64,
+        then: Vec<Change>,
+        awaited: BTreeSet<EventId>,
+        settled: impl Fn(&EventId) -> bool,
+    ) -> Vec<Change> {
+        let entry = self.open.entry(group).or_default();
         entry.closed = Some(then);
+        entry.lost |= awaited.iter().any(|id| self.abandoned.contains(id));
+        let awaited: Vec<EventId> = awaited.into_iter().filter(|id| !settled(id)).collect();
         entry.awaited = awaited.len();
         for id in awaited {
             self.awaiting.entry(id).or_default().push(group);
@@ -83,13 +95,16 @@ impl Groups {
 
     /// A chunk of a group is settled. Answers the changes that hold now.
     fn settled(&mut self, group: u64, ids: &[KnownId], delivered: bool) -> Vec<Change> {
-        let entry = self.groups.entry(group).or_default();
+        let entry = self.open.entry(group).or_default();
         entry.outstanding = entry.outstanding.saturating_sub(1);
         entry.lost |= !delivered;
+        if !delivered {
+            self.abandoned.extend(ids.iter().map(|known| known.id));
+        }
         let mut changes = self.finish(group);
         for known in ids {
             for waiting in self.awaiting.remove(&known.id).unwrap_or_default() {
-                if let Some(entry) = self.groups.get_mut(&waiting) {
+                if let Some(entry) = self.open.get_mut(&waiting) {
                     entry.awaited = entry.awaited.saturating_sub(1);
                     entry.lost |= !delivered;
                 }
@@ -102,10 +117,10 @@ impl Groups {
     /// Takes a group's changes once all that it waits for has arrived.
     fn finish(&mut self, group: u64) -> Vec<Change> {
         let done = |entry: &Group| entry.outstanding == 0 && entry.awaited == 0 && entry.closed.is_some();
-        if !self.groups.get(&group).is_some_and(done) {
+        if !self.open.get(&group).is_some_and(done) {
             return Vec::new();
         }
-        self.groups.remove(&group).filter(|entry| !entry.lost).and_then(|entry| entry.closed).unwrap_or_default()
+        self.open.remove(&group).filter(|entry| !entry.lost).and_then(|entry| entry.closed).unwrap_or_default()
     }
 }
 
@@ -177,10 +192,11 @@ impl Committer {
                         });
                     }
                     Some(Step::Close { group, changes: then, awaited }) => {
-                        let awaited = awaited.into_iter().filter(|id| self.registry.is_in_flight(*id));
-                        // Delivered, but in the commit that is being put together: no need to wait for that.
-                        let awaited = awaited.filter(|id| !commit.ids.iter().any(|known| known.id == *id)).collect();
-                        changes.extend(groups.close(group, then, awaited));
+                        // Also what is delivered, but in the commit that is being put together.
+                        let settled = |id: &EventId| {
+                            !self.registry.is_in_flight(*id) || commit.ids.iter().any(|known| known.id == *id)
+                        };
+                        changes.extend(groups.close(group, then, awaited, settled));
                     }
                     None => {}
                 }
@@ -255,5 +271,46 @@ impl Committer {
         self.telemetry.add(&metrics::COMMITS, 1);
         self.registry.committed(commit.ids.into_iter().map(|known| known.id));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(id: u128) -> Vec<KnownId> {
+        vec![KnownId { time: 7, id: EventId(id) }]
+    }
+
+    fn covered() -> Vec<Change> {
+        vec![Change::Covered(0..10, true)]
+    }
+
+    #[test]
+    fn a_change_holds_once_its_chunks_and_the_awaited_events_have_arrived() {
+        let mut groups = Groups::default();
+        groups.sent(1);
+        groups.sent(2);
+        assert_eq!(groups.close(2, covered(), [EventId(1)].into(), |_| false), []);
+        assert_eq!(groups.settled(2, &ids(2), true), [], "it awaits the other group's event");
+        assert_eq!(groups.settled(1, &ids(1), true), covered());
+    }
+
+    #[test]
+    fn a_group_that_awaits_what_is_abandoned_covers_nothing() {
+        let mut groups = Groups::default();
+        groups.sent(1);
+        assert_eq!(groups.close(2, covered(), [EventId(1)].into(), |_| false), []);
+        assert_eq!(groups.settled(1, &ids(1), false), []);
+    }
+
+    #[test]
+    fn a_group_closed_after_its_awaited_event_was_abandoned_covers_nothing() {
+        let mut groups = Groups::default();
+        groups.sent(1);
+        groups.settled(1, &ids(1), false);
+        // It is no longer in flight by then: the registry has released it.
+        assert_eq!(groups.close(2, covered(), [EventId(1)].into(), |_| true), []);
+        assert_eq!(groups.close(3, covered(), [EventId(2)].into(), |_| true), covered(), "others go on");
     }
 }

@@ -38,6 +38,7 @@ mod reader;
 mod registry;
 mod seen;
 mod settings;
+mod side_by_side;
 mod slice;
 mod span;
 mod state;

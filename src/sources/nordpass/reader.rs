@@ -16,13 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::{BoxFuture, try_join_all};
-use futures::{StreamExt, stream};
 
 use super::absorb::Absorber;
 use super::client::{Client, Priority, Query, Refusal};
 use super::page::Page;
 use super::seen::{Seen, Window};
 use super::settings::Settings;
+use super::side_by_side::SideBySide;
 use super::slice::{Read, Slice, Trouble, events_per_slice};
 use crate::telemetry::metrics;
 
@@ -192,20 +192,19 @@ impl Reader {
             return self.pass_without_total(slice, window, per_page, users, first).await;
         };
         let mut last = total.div_ceil(size).max(1);
-        let questions: Vec<_> = (2..=last).map(ask).collect();
-        pass.pages += questions.len() as u64;
-        slice.budget = slice.budget.saturating_sub(1 + questions.len() as u64);
+        let mut questions = SideBySide::new((2..=last).map(ask), self.settings.concurrency);
+        pass.pages += last - 1;
+        slice.budget = slice.budget.saturating_sub(last);
         let absorbed = self.absorber.absorb(slice, window, &first).await?;
         pass.add(absorbed.seconds, Some(total));
         let mut full = last == 1 && absorbed.elements >= size;
-        let mut answers = stream::iter(questions).buffer_unordered(self.settings.concurrency);
-        while let Some(page) = answers.next().await {
+        while let Some(page) = questions.next().await {
             let (number, page) = page?;
-            let absorbed = self.absorber.absorb(slice, window, &page).await?;
+            let absorbed = questions.meanwhile(self.absorber.absorb(slice, window, &page)).await?;
             pass.add(absorbed.seconds, page.total.or(pass.total));
             full |= number == last && absorbed.elements >= size;
         }
-        drop(answers);
+        drop(questions);
         // A last page that is full: only the page behind it shows that `total` wasn't too low.
         while full && last < MOST_PAGES {
             last += 1;

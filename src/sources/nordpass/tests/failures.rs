@@ -197,3 +197,35 @@ async fn a_sink_that_stands_still_stops_the_reading() {
     rig.once().await;
     assert_eq!(rig.names().len(), 59_900);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_cannot_be_kept_holds_up_no_live_poll() {
+    let rig = Rig::new();
+    for number in 0..1000 {
+        rig.api.event(NOW - 50_000 + number, &format!("u-{number}"));
+    }
+    // On the second page of a slice of several, whose further pages are being asked for when it comes.
+    rig.api.show(NOW - 49_870, NOW - 49_870, serde_json::json!("no event"));
+    for minute in 1..=60 {
+        rig.api.event(NOW + minute * 60, &format!("live-{minute}"));
+    }
+    // From the first question on a file stands where the folder should be.
+    let folder = rig.dead_letters();
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |count, _| {
+        if count == 0 {
+            std::fs::write(&folder, "in the way").expect("a file");
+        }
+        None
+    }));
+    let running = rig.start(false, |_| true);
+    tokio::time::sleep(Duration::from_secs(3700)).await;
+    let names = rig.names();
+    let live = names.keys().filter(|name| name.starts_with("live-")).count();
+    assert!(live >= 58, "live events go on: {live} of 60");
+    assert!(names.len() - live < 1000, "the history waits for the disk");
+    std::fs::remove_file(rig.dead_letters()).expect("it was there");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    running.signal.begin();
+    running.ended().await.expect("the source didn't end by itself");
+    rig.assert_arrived(all().chain((1..=60).map(|minute| format!("live-{minute}"))));
+}

@@ -372,6 +372,11 @@ impl Rig {
         Running { task, sink, signal }
     }
 
+    /// Where dead letters lie.
+    pub fn dead_letters(&self) -> std::path::PathBuf {
+        self.folder.path().join("dead-letters")
+    }
+
     pub fn component(&self) -> Component {
         self.telemetry.component(ComponentKind::Source, "nordpass")
     }
