@@ -53,7 +53,7 @@ pub fn write() -> Result<(), String> {
     Ok(())
 }
 
-/// Compares all pages, and looks for links to files that aren't there.
+/// Compares all pages, and looks for links to files that aren't there and for marks that a merge left.
 pub fn check() -> Result<(), String> {
     let mut stale = Vec::new();
     for (path, page) in PAGES {
@@ -68,12 +68,12 @@ pub fn check() -> Result<(), String> {
         return Err(format!("{}\nhint: run `cargo xtask docs`", stale.join("\n")));
     }
     println!("{} generated files are current", PAGES.len());
-    links()
+    prose()
 }
 
-/// Relative links of all Markdown files of the repository.
-fn links() -> Result<(), String> {
-    let (mut dead, mut number) = (Vec::new(), 0);
+/// All Markdown files of the repository: their relative links, and marks of a merge, which nothing else would notice there.
+fn prose() -> Result<(), String> {
+    let (mut wrong, mut number) = (Vec::new(), 0);
     let mut folders = vec![crate::root()];
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(|error| format!("can't read {}: {error}", folder.display()))?;
@@ -86,21 +86,30 @@ fn links() -> Result<(), String> {
                 }
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 let text = fs::read_to_string(&path).unwrap_or_default();
+                let shown = path.strip_prefix(crate::root()).unwrap_or(&path).display();
                 for target in targets(&text) {
                     number += 1;
                     if !folder.join(target.replace("%20", " ")).exists() {
-                        dead.push(format!("{}: {target}", path.strip_prefix(crate::root()).unwrap_or(&path).display()));
+                        wrong.push(format!("{shown}: a link to nowhere, {target}"));
                     }
                 }
+                wrong.extend(merge_mark(&text).map(|line| format!("{shown}:{line}: a merge left this line")));
             }
         }
     }
-    if dead.is_empty() {
+    if wrong.is_empty() {
         println!("{number} relative links lead somewhere");
         Ok(())
     } else {
-        Err(format!("links to nowhere:\n{}", dead.join("\n")))
+        Err(wrong.join("\n"))
     }
+}
+
+/// The number of the first line that git writes where two sides of a merge differ.
+fn merge_mark(text: &str) -> Option<usize> {
+    let marks = ["<".repeat(7), ">".repeat(7)];
+    let place = text.lines().position(|line| marks.iter().any(|mark| line.starts_with(mark.as_str())));
+    place.map(|place| place + 1)
 }
 
 /// The relative link targets of a Markdown text, without their anchors.
@@ -115,7 +124,13 @@ fn targets(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::targets;
+    use super::{merge_mark, targets};
+
+    #[test]
+    fn finds_what_a_merge_left() {
+        assert_eq!(merge_mark(&format!("# A\n\n{} HEAD\nb\n", "<".repeat(7))), Some(3));
+        assert_eq!(merge_mark("# A\n> > quoted\n=======\n"), None);
+    }
 
     #[test]
     fn finds_relative_targets_only() {
