@@ -18,6 +18,10 @@ use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
 /// hole is noticed while a slow answer is still waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Over HTTP/2 all requests to a host share a connection, and a request's time-out doesn't end that. So its other end is asked
+/// for a sign of life while something is waited for, and the connection is given up without one: in time for a request
+/// of the usual length to fail for that reason.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// Longer than the usual minute between two polls, so that the next one finds its connection open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -131,6 +135,8 @@ fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, Strin
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT.min(settings.request_timeout))
             .timeout(settings.request_timeout)
+            .http2_keep_alive_interval(SIGN_OF_LIFE.min(settings.request_timeout / 3))
+            .http2_keep_alive_timeout(SIGN_OF_LIFE.min(settings.request_timeout / 3))
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(30));
         if direct {

@@ -273,6 +273,48 @@ async fn an_answer_is_read_to_its_end_though_nobody_asks_for_it() {
     assert_eq!(answer.await.expect("an answer").body().len(), 16 << 20);
 }
 
+/// Over HTTP/2 all requests share a connection. One whose other end has stopped without closing it was used for ever: each
+/// request ran into its time-out, and the next one took the same way.
+#[tokio::test]
+async fn a_connection_whose_other_end_says_nothing_any_more_is_not_used_for_ever() {
+    let authority = authority("ours");
+    let mut silent = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![authority.server.0.clone()], authority.server.1.clone_key())
+        .unwrap();
+    silent.alpn_protocols = vec![b"h2".to_vec()];
+    let (silent, works) = (TlsAcceptor::from(Arc::new(silent)), acceptor(&authority, false));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let mut stream = silent.accept(listener.accept().await.unwrap().0).await.unwrap();
+        // Empty settings; after that it reads and says nothing.
+        stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+        stream.flush().await.unwrap();
+        tokio::spawn(async move { while stream.read_u8().await.is_ok() {} });
+        while let Ok((stream, _)) = listener.accept().await {
+            let works = works.clone();
+            tokio::spawn(async move { connection(stream, OK, Some(works)).await });
+        }
+    });
+    let (_dir, path) = with_file("ca.pem", &authority.pem);
+    let request_timeout = Duration::from_secs(3);
+    let settings = HttpSettings { ca_file: Some(path), request_timeout, ..HttpSettings::default() };
+    let client = SystemNetwork::default().client(&settings).expect("a client");
+    let mut failures = 0;
+    loop {
+        let request = http::Request::get(format!("https://localhost:{port}/")).body(Bytes::new()).expect("a request");
+        match client.send(request).await {
+            Ok(answer) => break assert_eq!(answer.status(), 200),
+            Err(_) => failures += 1,
+        }
+        assert!(failures < 3, "the way is the same each time");
+    }
+    assert!(failures > 0, "the first way leads nowhere");
+}
+
 #[test]
 fn wrong_files_are_named() {
     let (_dir, empty) = with_file("x.pem", "no PEM here");
