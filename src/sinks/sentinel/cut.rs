@@ -13,12 +13,15 @@ use crate::event::unescape;
 /// "64 KB" is 64,000 bytes in the strictest reading, counted in the JSON text, which is never shorter than the value.
 pub const MAX_FIELD_BYTES: usize = 64_000;
 
+/// How many levels of a row are looked at. Fewer than what usual readers of JSON take.
+const LEVELS: u32 = 64;
+
 /// A row with its long fields cut, and how many they were; `None` where nothing is too long or the row is no object.
 pub fn cut(row: &str) -> Option<(String, u64)> {
     if row.len() <= MAX_FIELD_BYTES {
         return None;
     }
-    let Ok(Node::Object(fields)) = Node::read(row) else { return None };
+    let Ok(Node::Object(fields)) = Node::read(row, LEVELS) else { return None };
     let mut number = 0;
     let fields = fields.into_iter().map(|(key, value)| {
         let value = if value.len() > MAX_FIELD_BYTES {
@@ -45,20 +48,24 @@ enum Node<'a> {
     List(Vec<Node<'a>>),
     /// Keys with their quotes.
     Object(Vec<(&'a str, Node<'a>)>),
+    /// A list or an object so deep inside others that it isn't looked into: each level is a call within a call.
+    Deep(&'a str),
 }
 
 impl<'a> Node<'a> {
-    fn read(json: &'a str) -> serde_json::Result<Self> {
+    fn read(json: &'a str, levels: u32) -> serde_json::Result<Self> {
         let json = json.trim();
         Ok(match json.as_bytes().first() {
+            Some(b'[' | b'{') if levels == 0 => Self::Deep(json),
             Some(b'"') => Self::Text(Cow::Borrowed(&json[1..json.len() - 1])),
             Some(b'[') => {
                 let items: Vec<&RawValue> = serde_json::from_str(json)?;
-                Self::List(items.into_iter().map(|item| Self::read(item.get())).collect::<Result<_, _>>()?)
+                Self::List(items.into_iter().map(|item| Self::read(item.get(), levels - 1)).collect::<Result<_, _>>()?)
             }
             Some(b'{') => {
                 let Entries(entries) = serde_json::from_str(json)?;
-                let entries = entries.into_iter().map(|(key, value)| Ok((key.get(), Self::read(value.get())?)));
+                let entries =
+                    entries.into_iter().map(|(key, value)| Ok((key.get(), Self::read(value.get(), levels - 1)?)));
                 Self::Object(entries.collect::<serde_json::Result<_>>()?)
             }
             _ => Self::Scalar(json),
@@ -68,7 +75,7 @@ impl<'a> Node<'a> {
     /// Bytes of its JSON text.
     fn len(&self) -> usize {
         match self {
-            Self::Scalar(text) => text.len(),
+            Self::Scalar(text) | Self::Deep(text) => text.len(),
             Self::Text(text) => text.len() + 2,
             Self::List(items) => 2 + items.iter().map(|item| item.len() + 1).sum::<usize>().saturating_sub(1),
             Self::Object(entries) => {
@@ -79,7 +86,7 @@ impl<'a> Node<'a> {
 
     fn write(&self, out: &mut String) {
         match self {
-            Self::Scalar(text) => out.push_str(text),
+            Self::Scalar(text) | Self::Deep(text) => out.push_str(text),
             Self::Text(text) => {
                 out.push('"');
                 out.push_str(text);
@@ -131,6 +138,10 @@ impl<'a> Node<'a> {
     fn limited(&self, bytes: usize, items: usize) -> Self {
         match self {
             Self::Scalar(text) => Self::Scalar(text),
+            Self::Deep(text) if text.len() > bytes => {
+                Self::Text(Cow::Owned(format!("[{} bytes of JSON, nested too deeply]", text.len())))
+            }
+            Self::Deep(text) => Self::Deep(text),
             Self::Text(text) if text.len() > bytes => Self::Text(Cow::Owned(shorten(text, bytes))),
             Self::Text(text) => Self::Text(text.clone()),
             Self::List(list) => {
@@ -240,5 +251,19 @@ mod tests {
         let keys: serde_json::Map<_, _> = (0..50_000).map(|n| (n.to_string(), json!(n))).collect();
         let (row, _) = cut_value(&json!({"AdditionalFields": keys}));
         assert!(row["AdditionalFields"].as_str().expect("text").contains("too many keys"));
+    }
+
+    /// Each level was a call within a call: the stack ended, and with it the program, at each start anew.
+    #[test]
+    fn nesting_as_deep_as_the_row_is_long_is_cut_without_an_end_of_the_stack() {
+        for (open, middle, close) in [("[", "1", "]"), (r#"{"k":"#, "1", "}"), (r#"[{"k":["#, r#""x""#, "]}]")] {
+            let deep = open.repeat(100_000) + middle + &close.repeat(100_000);
+            let text = format!(r#"{{"AdditionalFields":{{"platform":"iOS","deep":{deep}}}}}"#);
+            let (text, number) = cut(&text).expect("something is too long");
+            assert!(text.len() <= MAX_FIELD_BYTES && number == 1, "{}", text.len());
+            let row: Value = serde_json::from_str(&text).expect("valid JSON that isn't too deep for a usual reader");
+            assert_eq!(row["AdditionalFields"]["platform"], json!("iOS"));
+            assert!(row.to_string().contains("nested"), "it says what is missing");
+        }
     }
 }
