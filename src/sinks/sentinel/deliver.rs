@@ -276,6 +276,8 @@ impl Courier {
                 "dead letter: {reason}"
             );
         }
+        // Azure has answered for the stream, and what it was waited for is settled.
+        self.works(stream);
         rows.delivered();
     }
 

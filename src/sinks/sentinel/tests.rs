@@ -334,6 +334,31 @@ async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up
     rig.end().await;
 }
 
+/// The suspect was settled, and the sink went on saying that it kept and tried it, until the stream's next row: days later.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_became_a_dead_letter_is_waited_for_no_more() {
+    let mut rig = rig(|_, rows| if holds(rows, 3) { 400 } else { 204 }).await;
+    for round in 0..8 {
+        let receipt = rig.send(0, &rows(0..5 + round)).await;
+        assert_eq!(receipt.await, Outcome::Delivered);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(rig.reason(), "Working", "round {round}");
+    }
+    assert_eq!(rig.dead().len(), 1);
+    rig.end().await;
+}
+
+/// What was waited for before a record turned out too large was still said after it was put aside.
+#[tokio::test(start_paused = true)]
+async fn an_outage_before_a_record_that_is_too_large_is_over_with_it() {
+    let mut rig = rig(|number, _| if number < 5 { 503 } else { 413 }).await;
+    let receipt = rig.send(0, &rows(0..1)).await;
+    assert_eq!(receipt.await, Outcome::Delivered);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((rig.dead().len(), rig.reason().as_str()), (1, "Working"));
+    rig.end().await;
+}
+
 /// Simulated world 230: everything was refused, then for a moment nothing, then everything again; a record that was
 /// caught by both outages became a dead letter.
 #[tokio::test(start_paused = true)]
