@@ -10,7 +10,7 @@ use super::page::Page;
 use super::registry::{Claim, Registry};
 use super::seen::{Sighting, Window};
 use super::slice::{Slice, Trouble};
-use super::state::{API_DAYS, Change, DAY, State};
+use super::state::{API_DAYS, Change, DAY, SWEPT_DAYS, State};
 use super::time::Time;
 use crate::sources::patience::{Impatience, patiently};
 use tokio::sync::mpsc::UnboundedSender;
@@ -82,9 +82,9 @@ impl Absorber {
         for candidate in candidates {
             absorbed.seconds.extend(candidate.time);
             self.note(slice, window, page, &candidate, copies.get(&candidate.id).copied().unwrap_or(1));
-            if self.is_new(slice, window, &candidate).await? {
-                self.uncover(candidate.time);
-                self.take(page, candidate, &mut fresh);
+            if self.is_new(slice, window, candidate.id, candidate.time).await? {
+                self.uncover(slice, candidate.time);
+                self.take(slice, page, candidate, &mut fresh);
             }
         }
         self.telemetry.add(&metrics::RECEIVED, absorbed.elements);
@@ -95,8 +95,10 @@ impl Absorber {
     }
 
     /// A new event in a time that the state calls covered: until it has arrived, it mustn't. Otherwise a crash before that
-    /// would leave the event to the next sweep.
-    fn uncover(&self, time: Option<i64>) {
+    /// would leave the event to the next sweep. Only in the slice's own time: the end of its group covers that again, and
+    /// another time that an event says would stay uncovered.
+    fn uncover(&self, slice: &Slice, time: Option<i64>) {
+        let time = time.filter(|time| slice.range.contains(time));
         let Some((state, time)) = self.state.as_ref().zip(time) else { return };
         if state.borrow().covered.contains(time) {
             let change = Change::Uncovered(time..time + 1);
@@ -106,25 +108,22 @@ impl Absorber {
 
     /// Sends the further copies of identical events, whose number is now proven.
     pub async fn send_twins(&self, slice: &mut Slice, window: &Window) -> Result<(), Trouble> {
-        for (id, sighting) in &slice.seen.sightings {
-            if sighting.most < 2 || !window.surely_holds(sighting.time) {
-                continue;
-            }
-            let Some((text, record, fields)) = &sighting.twin else { continue };
+        let several = slice.seen.sightings.iter().filter_map(|(id, sighting)| {
+            let copies = window.copies(*id, sighting);
+            sighting.twin.clone().filter(|_| copies > 1).map(|twin| (*id, copies, sighting.time, twin))
+        });
+        for (id, copies, time, (text, record, fields)) in several.collect::<Vec<_>>() {
             let mut fresh = Fresh::default();
-            for number in 1..sighting.most {
+            for number in 1..copies {
                 let id = id.occurrence(number);
-                if !slice.range.contains(&record.time)
-                    || slice.known.contains(&id)
-                    || !claim(&self.registry, id, &mut slice.awaited)
-                {
+                if !self.is_new(slice, window, id, time).await? {
                     continue;
                 }
-                fresh.ids.push(KnownId { time: record.time, id });
+                fresh.ids.push(KnownId { time: self.filed_under(slice, time), id });
                 fresh.records.push(Record { id, ..record.clone() });
                 fresh.fields.push(fields.clone());
             }
-            self.emitter.send(slice.group, text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+            self.emitter.send(slice.group, &text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
         }
         Ok(())
     }
@@ -191,22 +190,42 @@ impl Absorber {
         }
     }
 
-    /// Whether this event is to be sent now, as the first of its kind; claims it if so.
-    async fn is_new(&self, slice: &mut Slice, window: &Window, candidate: &Candidate) -> Result<bool, Trouble> {
-        let id = candidate.id;
-        match candidate.time {
+    /// Whether this event is to be sent now; claims it if so.
+    async fn is_new(
+        &self,
+        slice: &mut Slice,
+        window: &Window,
+        id: EventId,
+        time: Option<i64>,
+    ) -> Result<bool, Trouble> {
+        match time {
             Some(time) if slice.range.contains(&time) => {
-                Ok(!slice.known.contains(&id) && claim(&self.registry, id, &mut slice.awaited))
+                let known = slice.known.contains(&id) || self.is_apart(slice, id).await?;
+                Ok(!known && claim(&self.registry, id, &mut slice.awaited))
             }
             // At the bounds: the neighbouring slice's.
             Some(time) if window.may_hold(Some(time)) => Ok(false),
-            _ => {
-                // The API shows it for this time though it says another one, or none. It is an event all the same.
-                let filed = self.filed_under(candidate.time);
-                let known = self.known(filed..filed + 1).await?;
-                Ok(!known.iter().any(|known| known.id == id) && claim(&self.registry, id, &mut slice.awaited))
+            // The API shows it for this time though it says another one, or none. It is an event all the same.
+            other => {
+                let known = self.is_apart(slice, id).await? || self.is_filed_under(other, id).await?;
+                Ok(!known && claim(&self.registry, id, &mut slice.awaited))
             }
         }
+    }
+
+    /// Whether an id is among those that are filed under no second of their own: when the event came, its time was too far
+    /// away, and it may have come nearer since. They are few, and asked for where something seems to be new.
+    async fn is_apart(&self, slice: &mut Slice, id: EventId) -> Result<bool, Trouble> {
+        if slice.apart.is_none() {
+            slice.apart = Some(self.known(0..1).await?.into_iter().map(|known| known.id).collect());
+        }
+        Ok(slice.apart.as_ref().is_some_and(|apart| apart.contains(&id)))
+    }
+
+    /// Whether an id is filed under this second.
+    async fn is_filed_under(&self, time: Option<i64>, id: EventId) -> Result<bool, Trouble> {
+        let Some(time) = time else { return Ok(false) };
+        Ok(self.known(time..time.saturating_add(1)).await?.iter().any(|known| known.id == id))
     }
 
     /// The ids that the checkpoint has for these seconds.
@@ -220,16 +239,18 @@ impl Absorber {
         })
     }
 
-    /// The second that an id is filed under: the event's own where the API could have shown it for that second.
-    fn filed_under(&self, time: Option<i64>) -> i64 {
+    /// The second that an id is filed under: the event's own where it is the slice's, or where that second is remembered for
+    /// longer than the sweeps may show the event again.
+    fn filed_under(&self, slice: &Slice, time: Option<i64>) -> i64 {
         let now = self.time.now();
-        time.filter(|time| (now - (API_DAYS + 1) * DAY..now + DAY).contains(time)).unwrap_or(0)
+        let remembered = now - (API_DAYS - 2 * SWEPT_DAYS) * DAY..now + DAY;
+        time.filter(|time| slice.range.contains(time) || remembered.contains(time)).unwrap_or(0)
     }
 
-    fn take(&self, page: &Page, candidate: Candidate, fresh: &mut Fresh) {
+    fn take(&self, slice: &Slice, page: &Page, candidate: Candidate, fresh: &mut Fresh) {
         let record = self.record(page, &candidate);
         self.remark(page, &candidate);
-        fresh.ids.push(KnownId { time: self.filed_under(candidate.time), id: candidate.id });
+        fresh.ids.push(KnownId { time: self.filed_under(slice, candidate.time), id: candidate.id });
         fresh.records.push(record);
         fresh.fields.push(candidate.fields);
     }

@@ -8,7 +8,7 @@ use super::client::Priority;
 use super::intervals::Intervals;
 use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, Trouble};
-use super::state::{API_DAYS, Change, DAY};
+use super::state::{API_DAYS, Change, DAY, SWEPT_DAYS};
 
 impl Lanes {
     /// The last 24 hours each hour, the last 7 days each day.
@@ -42,7 +42,7 @@ impl Lanes {
             (state.origin, state.week_left)
         };
         let Some(live) = self.backlog.lock().live else { return Ok(()) };
-        let oldest = origin.max(now - 7 * DAY);
+        let oldest = origin.max(now - SWEPT_DAYS * DAY);
         let (from, mut to) = left.filter(|(_, to)| *to > oldest).unwrap_or((oldest, live));
         let from = from.max(oldest);
         while from < to {
@@ -68,7 +68,7 @@ impl Lanes {
     async fn sweep_if_due(&self, (day, week): (i64, i64)) -> Result<(i64, i64), Trouble> {
         let now = self.reader.client.time().now();
         if now - week >= DAY {
-            self.sweep(now - 7 * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
+            self.sweep(now - SWEPT_DAYS * DAY, vec![Change::SweptWeek(now), Change::SweptDay(now)]).await?;
             return Ok((now, now));
         }
         if now - day >= 3600 {

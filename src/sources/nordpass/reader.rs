@@ -126,9 +126,11 @@ impl Reader {
             priority,
             group,
             known: known.into_iter().map(|known| known.id).collect(),
+            apart: None,
             seen: Seen::default(),
             per_page,
-            budget: if self.distrusts() { 0 } else { 8 * pages + 200 },
+            // The count is the other side's word.
+            budget: if self.distrusts() { 0 } else { pages.saturating_mul(8).saturating_add(200) },
             contradicted: false,
             awaited: BTreeSet::new(),
             _reading: reading,

@@ -63,6 +63,18 @@ impl Window {
         time.is_some_and(|time| self.from <= time && time <= self.to)
     }
 
+    /// How many of an event there are at least, as far as answers to this very question show it; 0 for what belongs to the
+    /// window's neighbours.
+    pub fn copies(&self, id: EventId, sighting: &Sighting) -> u32 {
+        if self.surely_holds(sighting.time) {
+            sighting.most
+        } else if self.may_hold(sighting.time) {
+            0
+        } else {
+            self.outside.get(&id).copied().unwrap_or(0)
+        }
+    }
+
     /// Notes how often one answer to this question showed an id that isn't surely inside.
     pub fn note_outside(&mut self, id: EventId, copies: u32) {
         let most = self.outside.entry(id).or_default();

@@ -19,6 +19,8 @@ pub struct Slice {
     pub group: u64,
     /// The ids that the checkpoint knows in the range.
     pub known: HashSet<EventId>,
+    /// Those that the checkpoint knows under no second of their own; `None` while nobody has asked.
+    pub apart: Option<HashSet<EventId>>,
     /// What the answers showed.
     pub seen: Seen,
     /// Page size to ask for; smaller where large answers failed.

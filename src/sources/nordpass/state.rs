@@ -14,6 +14,8 @@ const MAX_BYTES: usize = 3_300;
 pub const DAY: i64 = 86_400;
 /// How far back the API shows events, in days.
 pub const API_DAYS: i64 = 90;
+/// How far back the longest sweep goes, in days.
+pub const SWEPT_DAYS: i64 = 7;
 
 /// A source's state. Times are Unix seconds (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 mod completeness;
 mod failures;
 mod gaps;
+mod odd_times;
 mod polling;
 mod range;
 mod rig;

@@ -246,6 +246,9 @@ impl SourceState for Shared {
             for known in commit.ids {
                 assert!(ids.insert((known.time, known.id.0)), "an id is committed once");
             }
+            if let Some(before) = commit.forget_before {
+                ids.retain(|(time, _)| *time == 0 || *time >= before);
+            }
             if let Some(document) = commit.document {
                 *self.0.document.lock().unwrap() = Some(document);
             }
