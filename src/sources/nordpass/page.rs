@@ -54,8 +54,13 @@ impl Page {
                 offset(&text, &error)
             )
         })?;
-        let elements = match answer.data.map(RawValue::get) {
-            None | Some("null") => Vec::new(),
+        let data = answer.data.map(RawValue::get).filter(|data| *data != "null");
+        // An answer about something else, such as an error with status 200, must not pass for a time without events.
+        if data.is_none() && answer.metadata.is_none_or(|paging| paging.get() == "null") {
+            return Err("JSON that is no page of events".to_owned());
+        }
+        let elements = match data {
+            None => Vec::new(),
             Some(data) => serde_json::from_str::<Vec<&RawValue>>(data)
                 .map_err(|_| "`data` is no array".to_owned())?
                 .into_iter()
@@ -103,7 +108,8 @@ mod tests {
     #[test]
     fn missing_and_odd_paging_is_no_error() {
         for body in [
-            r#"{"data":null}"#,
+            r#"{"data":null,"metadata":{}}"#,
+            r#"{"data":[]}"#,
             r#"{"data":[],"metadata":null}"#,
             r#"{"metadata":{"total":-1}}"#,
             r#"{"data":[],"metadata":[1]}"#,
@@ -115,7 +121,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error_without_content() {
-        for body in ["", "<html>secret</html>", r#"{"data":[{"a":"secret"}"#, r#"{"data":{"secret":1}}"#, "[1]", "5"] {
+        for body in [
+            "",
+            "<html>secret</html>",
+            r#"{"data":[{"a":"secret"}"#,
+            r#"{"data":{"secret":1}}"#,
+            "[1]",
+            "5",
+            "{}",
+            r#"{"error":"secret"}"#,
+            r#"{"data":null,"metadata":null}"#,
+        ] {
             let error = parse(body).expect_err(body);
             assert!(!error.contains("secret"), "{error}");
         }

@@ -60,6 +60,36 @@ async fn a_page_without_data_among_others_is_asked_again() {
     rig.assert_arrived(all());
 }
 
+/// Neither a page nor its count: an answer about something else is no empty page, or the state would pass over the time.
+#[tokio::test(start_paused = true)]
+async fn json_that_is_no_page_is_waited_out_and_covers_nothing() {
+    for answer in [r#"{"message":"We'll be back soon"}"#, "{}", r#"{"data":null,"errors":["unavailable"]}"#] {
+        let rig = Rig::new();
+        thousand(&rig);
+        *rig.api.fault.lock().unwrap() =
+            Some(Box::new(move |_, asked| (asked.at < NOW + 3600).then(|| status(200, answer))));
+        let running = rig.start(true, |_| true);
+        tokio::time::sleep(Duration::from_secs(1800)).await;
+        let state = rig.component().state();
+        assert!(state.reason().is_some_and(|reason| reason.contains("no page")), "{answer}: {state:?}");
+        running.ended().await.expect("well");
+        rig.assert_arrived(all());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_as_large_as_numbers_go_panics_nowhere() {
+    let rig = Rig::new();
+    thousand(&rig);
+    {
+        let mut behaviour = rig.api.behaviour.lock().unwrap();
+        behaviour.total = Some(|_| serde_json::json!(u64::MAX));
+        behaviour.largest_page = 1;
+    }
+    rig.once().await;
+    rig.assert_arrived(all());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_waits_says_so_and_goes_on() {
     let rig = Rig::new();
