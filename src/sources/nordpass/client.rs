@@ -92,6 +92,15 @@ const LEASE: &str = "lease";
 /// How often people are told that it is looked for: it is kept looking for all the time.
 const LEASE_LOOK: Duration = Duration::from_secs(5);
 
+/// What holds the source up while a clock can't be right.
+const CLOCK: &str = "clock";
+
+/// Clocks that differ by more seconds decide nothing for good.
+const ONE_DAY: i64 = 86_400;
+
+/// A step back of so many seconds needs no word.
+const STEP_BACK: i64 = 120;
+
 /// The kind of failure that says nothing about the query, unless others are answered meanwhile.
 const UNAVAILABLE: &str = "unavailable";
 
@@ -160,6 +169,48 @@ impl Client {
             let wait = wait.unwrap_or_else(|| backoff.next_wait());
             self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
             self.sleep(wait).await?;
+        }
+    }
+
+    /// Waits until the two clocks are of one day: before it is decided for good where the history begins. A clock of 1970 would
+    /// make all the time since then a gap.
+    pub async fn agree_on_the_day(&self) -> Result<(), Refusal> {
+        let mut backoff = Backoff::new(self.handles.random.clone());
+        while let Some(ahead) = self.time.ahead().filter(|ahead| ahead.abs() >= ONE_DAY) {
+            let wrong = clock_is_wrong(Some(ahead), "NordPass").unwrap_or_default();
+            let reason = format!("{wrong}. Until one of them is right it isn't decided where the history begins");
+            let wait = backoff.next_wait();
+            self.telemetry.held_up(CLOCK, &reason, wait, self.handles.clock.now());
+            self.sleep(wait).await?;
+            self.hear_the_time(self.safe_now()).await?;
+        }
+        self.telemetry.released(CLOCK);
+        Ok(())
+    }
+
+    /// For polls that can't go on, because the time seems to lie before `read`, up to which everything was read: asks
+    /// something small, since only an answer can say another time. `again` is when the next poll comes.
+    pub async fn wait_for_the_clock(&self, read: i64, again: Duration) -> Result<(), Refusal> {
+        self.hear_the_time(read).await?;
+        if read - self.safe_now() > STEP_BACK {
+            let reason = "the earlier of this machine's clock and NordPass's has gone back behind what was read already; polls \
+                          go on once it is right: check this machine's time synchronisation (timedatectl status)";
+            self.telemetry.held_up(CLOCK, reason, again, self.handles.clock.now());
+        }
+        Ok(())
+    }
+
+    /// Polls go on.
+    pub fn the_clock_is_right(&self) {
+        self.telemetry.released(CLOCK);
+    }
+
+    /// Asks for one event of the second before `at`, for the answer's `Date`.
+    async fn hear_the_time(&self, at: i64) -> Result<(), Refusal> {
+        let query = Query { timestamp_from: at - 1, timestamp_to: at, page: 1, per_page: 1, user_uuids: Vec::new() };
+        match self.ask(&query, Priority::Live).await {
+            Err(Refusal::Ending) => Err(Refusal::Ending),
+            Ok(_) | Err(Refusal::TooLarge | Refusal::Unreadable(_)) => Ok(()),
         }
     }
 

@@ -97,7 +97,11 @@ impl Lanes {
             }
             let origin = self.state.borrow().origin;
             let from = (cursor - overlap).max(origin).min(to);
-            if from < to {
+            if from >= to {
+                let wait = self.reader.client.wait_for_the_clock(cursor, settings.poll_interval);
+                wait.await.map_err(|_| Trouble::Ending)?;
+            } else {
+                self.reader.client.the_clock_is_right();
                 let mut read = from;
                 let mut unreadable = Vec::new();
                 for part in self.backlog.readable(from..to).iter() {

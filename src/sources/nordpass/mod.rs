@@ -257,6 +257,9 @@ async fn read(
         if let Some(range) = mission.range() {
             return lanes.range(range, &mission).await;
         }
+        if beginning.first_run {
+            lanes.reader.client.agree_on_the_day().await.map_err(|_| Trouble::Ending)?;
+        }
         let start = begin(&lanes, &beginning)?;
         // A first connection's beginning counts as both sweeps and as the audit.
         let now = lanes.reader.client.time().now();

@@ -27,12 +27,14 @@ pub struct Span {
     pub unreadable: Vec<Range<i64>>,
     /// What wasn't read because nothing was readable any more.
     pub outage: Option<Range<i64>>,
+    /// The server's clock wasn't as far as the span's end, so it wasn't read to there.
+    pub cut: bool,
 }
 
 impl Span {
     /// Whether all of it was read.
     pub fn is_whole(&self) -> bool {
-        self.unreadable.is_empty() && self.outage.is_none()
+        self.unreadable.is_empty() && self.outage.is_none() && !self.cut
     }
 }
 
@@ -72,6 +74,7 @@ impl Lanes {
                     last_total = u64::MAX;
                     at = until;
                     if until < piece.end {
+                        span.cut = true;
                         break;
                     }
                 }
