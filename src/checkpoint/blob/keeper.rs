@@ -2,22 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::source::Source;
 use crate::azure::blob::BlobError;
-use crate::checkpoint::Standing;
+use crate::checkpoint::{Standing, Taken};
 use crate::http::Backoff;
-
-/// When a lease was asked for that was then given: it ends no earlier than its duration after that.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// In the time that passes.
-    pub at: Instant,
-    /// As the time of day.
-    pub time: Timestamp,
-}
 
 /// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
 pub(super) fn keep(source: &Arc<Source>, taken: Taken, from: Instant) {
@@ -83,13 +73,12 @@ impl Keeper {
 }
 
 fn standing(source: &Source, taken: Taken, from: Instant) -> Standing {
-    let lasts = source.base.times.duration.saturating_sub(source.base.times.margin);
-    let until_time = taken.time.checked_add(lasts).unwrap_or(Timestamp::MAX);
-    Standing::Held { from, until: taken.at + lasts, until_time }
+    let times = source.base.times;
+    taken.standing(from, times.duration.saturating_sub(times.margin))
 }
 
 fn now(source: &Source) -> Taken {
-    Taken { at: Instant::now(), time: source.base.handles.clock.now() }
+    Taken::now(source.base.handles.clock.as_ref())
 }
 
 async fn renew(source: &Source) -> Outcome {

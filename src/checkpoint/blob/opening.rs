@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use super::super::format::frame::frame;
 use super::super::format::shared::Shared;
 use super::Base;
-use super::keeper::{self, Taken};
+use super::keeper;
 use super::place::{Place, storage};
 use super::source::Source;
 use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
-use crate::checkpoint::{CheckpointError, SourceKey};
+use crate::checkpoint::{CheckpointError, SourceKey, Taken};
 
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
 const LOOKS: usize = 3;
@@ -56,7 +56,7 @@ pub(super) async fn open(
         return Err(held());
     }
     let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.handles.random.as_ref()));
-    let taken = Taken { at: Instant::now(), time: base.handles.clock.now() };
+    let taken = Taken::now(base.handles.clock.as_ref());
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),
