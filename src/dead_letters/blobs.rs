@@ -98,11 +98,11 @@ impl Blobs {
         }
     }
 
-    /// Makes an empty blob, and the container if need be.
+    /// Makes an empty blob, and the container if it never was there: states make it, too, at a first run.
     async fn make(&self, name: &str) -> io::Result<()> {
         let mut made = self.container.create_append(&self.path(name)).await;
         if made == Err(BlobError::NoContainer) {
-            self.container.create().await.map_err(failure)?;
+            self.container.create_first().await.map_err(failure)?;
             made = self.container.create_append(&self.path(name)).await;
         }
         made.map_err(failure)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::place::reason;
 use super::source::Source;
 use crate::azure::blob::BlobError;
 use crate::checkpoint::{Standing, Taken};
@@ -88,7 +89,7 @@ async fn renew(source: &Source) -> Outcome {
         Err(BlobError::Conflict { code, .. }) if code == "LeaseIdMismatchWithLeaseOperation" => Outcome::Lost,
         // Broken, or over: it may still be ours to take.
         Err(BlobError::Conflict { code, .. }) => Outcome::Ended(format!("it has ended ({code})")),
-        Err(BlobError::NoBlob | BlobError::NoContainer) => Outcome::Ended(deleted()),
+        Err(error @ (BlobError::NoBlob | BlobError::NoContainer)) => Outcome::Ended(reason(&error)),
         Err(error) => Outcome::Trouble(error.to_string()),
     }
 }
@@ -103,19 +104,11 @@ async fn again(source: &Source) -> Outcome {
         Err(BlobError::Conflict { code, .. }) if code == "LeaseAlreadyPresent" => return Outcome::Lost,
         // Being broken, for one: nobody else can have it before that is over.
         Err(BlobError::Conflict { code, .. }) => return Outcome::Ended(format!("it has ended ({code})")),
-        Err(BlobError::NoBlob | BlobError::NoContainer) => return Outcome::Ended(deleted()),
-        Err(error) => return Outcome::Ended(error.to_string()),
+        Err(error) => return Outcome::Ended(reason(&error)),
     }
     match source.is_as_left().await {
         Ok(true) => Outcome::Kept(asked),
         Ok(false) => Outcome::Lost,
         Err(error) => Outcome::Ended(error.to_string()),
     }
-}
-
-/// Begun anew here, it would be taken for a first run.
-pub(super) fn deleted() -> String {
-    "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it for some days); or restart \
-     the program to begin as at a first run"
-        .to_owned()
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::azure::{CredentialKind, CredentialSettings};
 use crate::config::Secret;
-use crate::dead_letters::{DeadLetter, DeadLetters, Letter, Shelf};
+use crate::dead_letters::{DeadLetter, DeadLetters, Letter, Resending, Shelf};
 use crate::event::EventId;
 use crate::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::HttpSettings;
@@ -224,6 +224,40 @@ async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made
     assert_eq!(a.write(&[letter(4, "{}")]).await.expect("writes"), 1);
     assert_eq!(b.write(&[letter(5, "{}")]).await.expect("writes"), 1);
     assert_eq!(world.letters().await.len(), 2);
+}
+
+/// The container is the deployment's: made where it never was, and never again once it was there. Nothing counts as
+/// written before it is there again.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
+    for restored in [true, false] {
+        let world = World::new();
+        let blobs = world.0.blobs();
+        let (handles, shelf) = world.process(1);
+        let letters = open(&shelf).await;
+        assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
+        blobs.delete_container(CONTAINER);
+        let telemetry = Component::detached();
+        let second = [letter(2, "{}")];
+        let mut keeping = std::pin::pin!(letters.keep(&second, &handles, &telemetry));
+        assert!(
+            tokio::time::timeout(Duration::from_secs(600), &mut keeping).await.is_err(),
+            "not before it is durable"
+        );
+        let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
+        assert!(reason.contains("container isn't there any more") && reason.contains("make it again"), "{reason}");
+        assert!(!blobs.has_container(CONTAINER));
+        let lost = Resending::begin(shelf.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");
+        assert!(lost.to_string().contains("container isn't there any more"), "{lost}");
+        assert!(!blobs.has_container(CONTAINER));
+        if restored {
+            assert!(blobs.restore_container(CONTAINER));
+        } else {
+            blobs.create_container(CONTAINER);
+        }
+        assert_eq!(keeping.await, 1);
+        assert_eq!(world.lines(), if restored { 2 } else { 1 });
+    }
 }
 
 /// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no letter, and no obstacle.

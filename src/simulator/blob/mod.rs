@@ -103,6 +103,26 @@ impl BlobAccount {
         let _ = self.inner().account.remove(container, blob);
     }
 
+    /// Whether there is such a container.
+    pub fn has_container(&self, container: &str) -> bool {
+        self.inner().account.names(container).is_ok()
+    }
+
+    /// Makes an empty container, as an operator would.
+    pub fn create_container(&self, container: &str) {
+        self.inner().account.create(container);
+    }
+
+    /// Deletes a container with all its blobs, whoever has leases on them.
+    pub fn delete_container(&self, container: &str) {
+        self.inner().account.delete(container);
+    }
+
+    /// Restores a deleted container, as soft delete can. False: there is none, or another has its name by now.
+    pub fn restore_container(&self, container: &str) -> bool {
+        self.inner().account.restore(container)
+    }
+
     /// How many names one answer has at most, whatever is asked for: Azure may end it anywhere.
     pub fn set_page(&self, page: usize) {
         self.inner().page = Some(page);

@@ -314,3 +314,27 @@ path = "second/{date}.ndjson"
     a.stop().await;
     b.stop().await;
 }
+
+/// Somebody deletes the container under a source that is read. It asks NordPass nothing more, says what is missing, makes
+/// nothing anew, and goes on once the container is restored.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_deleted_holds_its_sources_up_until_it_is_restored() {
+    let world = World::new(live(6, 2));
+    let blobs = world.rig.simulation.blobs();
+    let mut a = world.machine("a", 1);
+    a.start(&world, pipeline("a"));
+    pass(10 * MINUTE).await;
+    blobs.delete_container(CONTAINER);
+    let deleted = world.rig.now();
+    pass(20 * MINUTE).await;
+    let words = a.words("nordpass");
+    assert!(words.contains("container isn't there any more") && words.contains("make it again"), "{words}");
+    assert!(!blobs.has_container(CONTAINER), "nothing is made anew");
+    let last = world.turns().last().expect("it asked").2.as_second();
+    assert!(last <= deleted + MINUTE, "{} s after it", last - deleted);
+    assert!(blobs.restore_container(CONTAINER));
+    pass(START + 2 * HOUR + 20 * MINUTE - world.rig.now()).await;
+    assert_eq!(a.words("nordpass"), "");
+    a.stop().await;
+    assert_nothing_lost(&world, 60);
+}

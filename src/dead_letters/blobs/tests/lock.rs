@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::lock::LEASE;
 use super::*;
 use crate::dead_letters::marks::MarksLog;
-use crate::dead_letters::{Fate, Mark, MarkState, Outcome, Resend, ResendError, Resending};
+use crate::dead_letters::{Fate, Mark, MarkState, Outcome, Resend, ResendError};
 use crate::handles::Clock;
 
 const LEASES: &str = "comp=lease";
@@ -241,8 +241,9 @@ async fn behind_another_process_only_an_acceptance_is_marked() {
 #[tokio::test(start_paused = true)]
 async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
     const MARKS: &str = "set/dead-letters/s.resent.ndjson";
+    const MORE: &str = "set/dead-letters/s.resent.2.ndjson";
     for effect in [Effect::ResetBefore, Effect::ResetAfter, status(503)] {
-        for trouble in 0..3 {
+        for trouble in 0..4 {
             let world = World::new();
             two_letters(&world).await;
             let shelf = world.process(1).1;
@@ -253,12 +254,20 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
             match trouble {
                 0 => {}
                 1 => world.0.blobs().fill(CONTAINER, MARKS),
-                _ => world.0.blobs().remove(CONTAINER, MARKS),
+                2 => world.0.blobs().remove(CONTAINER, MARKS),
+                // The latest of two: then the first is read anew.
+                _ => {
+                    world.0.blobs().fill(CONTAINER, MARKS);
+                    assert!(log.append(mark(2, MarkState::Refused, "3")).await.expect("writes"));
+                    log = MarksLog::open(&shelf.folder, "s").await.expect("readable");
+                    world.0.blobs().remove(CONTAINER, MORE);
+                }
             }
             world.fault("s.resent", &[], 2, effect.clone());
             assert!(log.append(mark(1, MarkState::Resending, "3")).await.expect("writes"), "{effect:?} {trouble}");
             assert!(log.append(mark(1, MarkState::Resent, "3")).await.expect("writes"), "{effect:?} {trouble}");
             assert_eq!(states(&world).await, [Some(MarkState::Resent), None], "{effect:?} {trouble}");
+            assert_eq!(world.0.blobs().content(CONTAINER, MORE).is_some(), trouble % 2 == 1, "{effect:?} {trouble}");
         }
     }
 }
