@@ -9,6 +9,7 @@ mod store;
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -138,7 +139,14 @@ impl BlobAccount {
     /// Breaks a blob's lease at once, as an operator can.
     pub fn break_lease(&self, container: &str, blob: &str) {
         if let Ok(stored) = self.inner().account.get_mut(container, blob) {
-            stored.lease.break_now();
+            stored.lease.break_after(Some(Duration::ZERO), Timestamp::UNIX_EPOCH);
+        }
+    }
+
+    /// Breaks it slowly: it goes on for so long, but no longer than it would have, and can't be renewed any more.
+    pub fn break_lease_after(&self, container: &str, blob: &str, after: Duration, now: Timestamp) {
+        if let Ok(stored) = self.inner().account.get_mut(container, blob) {
+            stored.lease.break_after(Some(after), now);
         }
     }
 
