@@ -377,3 +377,29 @@ async fn a_run_with_once_that_loses_its_source_before_its_last_commit_fails() {
     // Azure had taken it twice: from both.
     assert_nothing_lost(&world, world.rig.simulation.nordpass().world().total() * 20);
 }
+
+/// A file sink asks the checkpoint which of its appends count, while it opens and before anything else runs. While the
+/// storage account can't be asked it waits, and an end that is asked for then is one.
+#[tokio::test(start_paused = true)]
+async fn a_process_whose_file_sink_waits_for_the_checkpoint_can_be_ended() {
+    let world = World::new(live(8, 1));
+    let mut a = world.machine("a", 1);
+    let archive = "\n[sinks.archive]\ntype = \"file\"\ninputs = [\"nordpass\"]\npath = \"archive/{date}.ndjson\"\n";
+    a.start(&world, pipeline("a") + archive);
+    pass(10 * MINUTE).await;
+    a.kill().await;
+    assert!(!a.disk.content("data/sinks/archive.log").expect("a log").is_empty(), "there is something to ask about");
+    a.network.cut(BLOBS);
+    a.start(&world, pipeline("a") + archive);
+    let asked = world.turns();
+    pass(10 * MINUTE).await;
+    assert!(!a.life.as_ref().expect("it runs").task.is_finished());
+    assert_eq!(world.turns(), asked, "nothing runs yet");
+    let stopping = tokio::time::timeout(Duration::from_secs(20), a.stop());
+    stopping.await.expect("it ends");
+    a.network.restore(BLOBS);
+    a.start(&world, pipeline("a") + archive);
+    pass(HOUR + 10 * MINUTE).await;
+    a.stop().await;
+    assert_nothing_lost(&world, 60);
+}
