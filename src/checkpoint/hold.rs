@@ -1,6 +1,7 @@
 //! Whether a source may still be read and committed by this process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -41,6 +42,29 @@ pub enum Standing {
     Unsure(String),
     /// Another process has gone on from here. This one's picture of the source is out of date for good.
     Lost,
+}
+
+/// When a lease was asked for that was then given: it ends no earlier than its duration after that.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// In the time that passes.
+    pub at: Instant,
+    /// As the time of day.
+    pub time: Timestamp,
+}
+
+impl Taken {
+    /// To be noted before the request is sent.
+    pub fn now(clock: &dyn Clock) -> Self {
+        Self { at: Instant::now(), time: clock.now() }
+    }
+
+    /// Held from `from` on, until it `lasts` no longer by one of both clocks. That has to be less than the lease's
+    /// duration: clocks run differently, and a request may be under way.
+    pub fn standing(self, from: Instant, lasts: Duration) -> Standing {
+        let until_time = self.time.checked_add(lasts).unwrap_or(Timestamp::MAX);
+        Standing::Held { from, until: self.at + lasts, until_time }
+    }
 }
 
 impl Hold {
@@ -176,8 +200,6 @@ impl std::fmt::Debug for Hold {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::handles::TestClock;
 

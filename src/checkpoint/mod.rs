@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 pub use self::blob::BlobStore;
-pub use self::hold::{Hold, Holder, Standing};
+pub use self::hold::{Hold, Holder, Standing, Taken};
 pub use self::local::LocalStore;
 pub use self::memory::MemoryStore;
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};

@@ -26,7 +26,7 @@ pub static FIELDS: &[Field] = &[
         name: "container",
         kind: Kind::Text,
         presence: Presence::Default("nordpass-sentinel"),
-        doc: "The container; it is made if it isn't there.",
+        doc: "The container; a first run makes it if it isn't there.",
     },
     Field {
         name: "prefix",

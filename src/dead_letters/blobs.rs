@@ -4,20 +4,18 @@
 //! written twice, neither by two processes nor after an answer that didn't come. Append blobs can't be cut: what a
 //! process left half-way gets a line end, and readers skip it. One that takes no more blocks is followed by another.
 
+mod lock;
 #[cfg(test)]
 mod tests;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::task::JoinHandle;
 
+pub(super) use self::lock::BlobLock;
 use super::log::{BLOCK as READ, Place};
-use crate::azure::blob::{BlobError, Container, lease_id};
-use crate::handles::Random;
+use crate::azure::blob::{BlobError, Container};
+use crate::handles::Handles;
 
 /// The most bytes of one request: Azure takes 4 MiB in every version of its API.
 pub(super) const BLOCK: usize = 4 << 20;
@@ -25,16 +23,13 @@ pub(super) const BLOCK: usize = 4 << 20;
 /// More blobs than this are not listed.
 const MOST: u32 = 100_000;
 
-/// The lease of whoever sends letters again: Azure's shortest, so that one that died isn't waited for.
-const LEASE: Duration = Duration::from_secs(15);
-
 /// A container's blobs below `dead-letters/`.
 #[derive(Clone)]
 pub(super) struct Blobs {
     pub container: Container,
     /// What their names begin with.
     pub prefix: String,
-    pub random: Arc<dyn Random>,
+    pub handles: Handles,
 }
 
 /// How far a blob was read.
@@ -103,11 +98,11 @@ impl Blobs {
         }
     }
 
-    /// Makes an empty blob, and the container if need be.
+    /// Makes an empty blob, and the container if it never was there: states make it, too, at a first run.
     async fn make(&self, name: &str) -> io::Result<()> {
         let mut made = self.container.create_append(&self.path(name)).await;
         if made == Err(BlobError::NoContainer) {
-            self.container.create().await.map_err(failure)?;
+            self.container.create_first().await.map_err(failure)?;
             made = self.container.create_append(&self.path(name)).await;
         }
         made.map_err(failure)
@@ -115,63 +110,6 @@ impl Blobs {
 
     fn path(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
-    }
-
-    /// Takes the lease of whoever sends letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
-    pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
-        let (path, id) = (self.path(name), lease_id(self.random.as_ref()));
-        let mut taken = self.container.acquire(&path, &id, LEASE.as_secs()).await;
-        if matches!(taken, Err(BlobError::NoBlob | BlobError::NoContainer)) {
-            self.make(name).await?;
-            taken = self.container.acquire(&path, &id, LEASE.as_secs()).await;
-        }
-        match taken {
-            Ok(()) => {}
-            Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(error) => return Err(failure(error)),
-        }
-        let held = Arc::new(AtomicBool::new(true));
-        let (container, blob, lease, still) = (self.container.clone(), path.clone(), id.clone(), held.clone());
-        let renewing = tokio::spawn(async move {
-            loop {
-                // A third of the lease is left for the request and its answer.
-                tokio::time::sleep(LEASE / 3).await;
-                let renewed = tokio::time::timeout(LEASE / 3, container.renew(&blob, &lease)).await;
-                if !matches!(renewed, Ok(Ok(()))) {
-                    still.store(false, Ordering::Release);
-                    return;
-                }
-            }
-        });
-        Ok(BlobLock { container: self.container.clone(), path, id, held, renewing })
-    }
-}
-
-/// A lease that is renewed as long as this lives.
-pub(super) struct BlobLock {
-    container: Container,
-    path: String,
-    id: String,
-    held: Arc<AtomicBool>,
-    renewing: JoinHandle<()>,
-}
-
-impl BlobLock {
-    /// Whether the lease was renewed in time so far.
-    pub fn is_held(&self) -> bool {
-        self.held.load(Ordering::Acquire)
-    }
-
-    /// Gives it back. What isn't given back ends by itself.
-    pub async fn release(self) {
-        self.renewing.abort();
-        let _ = self.container.release(&self.path, &self.id).await;
-    }
-}
-
-impl Drop for BlobLock {
-    fn drop(&mut self) {
-        self.renewing.abort();
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
 use super::log::{self, Log, Place};
+use crate::checkpoint::Hold;
 use crate::handles::{Disk, DiskLock};
 
 /// The place of files of lines.
@@ -103,11 +104,11 @@ pub(super) enum Lock {
 }
 
 impl Lock {
-    /// Whether nobody else can have it.
-    pub fn is_held(&self) -> bool {
+    /// Whether nobody else can have it. The operating system keeps a file's lock as long as the process lives.
+    pub fn hold(&self) -> Hold {
         match self {
-            Self::Disk(_) => true,
-            Self::Blobs(lock) => lock.is_held(),
+            Self::Disk(_) => Hold::always(),
+            Self::Blobs(lock) => lock.hold(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! durable before the request is sent, and what came of it is durable before it is told. A "resending" without anything
 //! behind it is a crash in between: the record may have arrived.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blobs::{part_name, parts, storage_trouble};
 use super::folder::{Folder, Writer};
+use crate::event::EventId;
 
 /// How far sending a letter again has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +92,8 @@ impl Marks {
 pub(super) struct MarksLog {
     log: Writer,
     pub marks: Marks,
+    /// Fingerprints of all lines that this process has read or written: any other is another process's.
+    seen: HashSet<EventId>,
 }
 
 /// What a component's marks are called. A component's stem holds no dot, so none has this name.
@@ -104,27 +107,39 @@ const TRIES: usize = 6;
 impl MarksLog {
     /// Reads the marks and is ready to append.
     pub async fn open(folder: &Folder, component: &str) -> io::Result<Self> {
-        let mut marks = Marks::default();
-        let mut log = folder.writer(&stem(component), |line| marks.line(line)).await?;
+        let (mut marks, mut seen) = (Marks::default(), HashSet::new());
+        let mut each = |line: &[u8]| {
+            seen.insert(EventId::of_bytes(line));
+            marks.line(line);
+        };
+        let mut log = folder.writer(&stem(component), &mut each).await?;
         if let Writer::Blobs(log) = &mut log {
-            log.catch_up(&mut |line| marks.line(line)).await?;
+            log.catch_up(&mut each).await?;
         }
-        Ok(Self { log, marks })
+        Ok(Self { log, marks, seen })
     }
 
-    /// Appends a mark, durably.
-    pub async fn append(&mut self, mark: Mark) -> io::Result<()> {
+    /// Appends a mark, durably. `false`: another process has written marks since this one read them. Only whoever has the
+    /// lock writes, so this one has it no longer. Then only an acceptance is still marked: it stays true whatever the
+    /// other one does, and keeps the record from being sent once more. Any other mark could hide one of its own.
+    pub async fn append(&mut self, mark: Mark) -> io::Result<bool> {
         let mut line = serde_json::to_vec(&mark)?;
+        let Self { log, marks, seen } = self;
+        seen.insert(EventId::of_bytes(&line));
         line.push(b'\n');
-        let Self { log, marks } = self;
-        let mut tries = 0;
+        let (mut alone, mut tries) = (true, 0);
         loop {
             tries += 1;
-            match log.append(&line, &mut |line| marks.line(line)).await {
+            let mut each = |line: &[u8]| {
+                alone &= !seen.insert(EventId::of_bytes(line));
+                marks.line(line);
+            };
+            match log.append(&line, &mut each).await {
                 Ok(true) => break,
-                // Only whoever has the lock writes; but its blob may be full, or gone.
+                Ok(false) if !alone && mark.state != MarkState::Resent => return Ok(false),
+                // Its blob may be full, or gone.
                 Ok(false) if tries < TRIES => {}
-                Ok(false) => return Err(io::Error::other("something else writes the marks, too")),
+                Ok(false) => return Err(io::Error::other("the blob of the marks can't be appended to")),
                 Err(error) => match storage_trouble(&error) {
                     Some(trouble) if tries < TRIES => {
                         let wait = trouble.wait().unwrap_or(Duration::from_secs(1));
@@ -135,6 +150,6 @@ impl MarksLog {
             }
         }
         marks.add(mark);
-        Ok(())
+        Ok(alone)
     }
 }

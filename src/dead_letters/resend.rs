@@ -1,6 +1,9 @@
 //! Sending letters again, once.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,6 +11,7 @@ use futures::future::BoxFuture;
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
 use super::read::{Letter, Shelf};
+use crate::checkpoint::Hold;
 use crate::handles::Clock;
 
 /// A destination that can take single records again. A sink's own settings, credential and limits count.
@@ -93,8 +97,8 @@ pub enum ResendError {
     /// Another process sends these letters.
     #[error("another `dead-letters resend` is at work on these dead letters")]
     Busy,
-    /// The lease that keeps other processes from it couldn't be renewed.
-    #[error("the lease on the dead letters couldn't be renewed, so another `dead-letters resend` may be at work")]
+    /// The lease that keeps other processes from it is over, or another one has written marks.
+    #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be at work")]
     Lost,
     /// Letters or marks can't be read or written.
     #[error("the dead letters can't be read or marked: {0}")]
@@ -183,11 +187,13 @@ impl Resending {
             status,
             code,
         };
-        log.append(mark(MarkState::Resending, None, None)).await?;
-        if !self.lock.is_held() {
+        if !log.append(mark(MarkState::Resending, None, None)).await? {
             return Err(ResendError::Lost);
         }
-        let (fate, state) = match destination.resend(stream, &record, &request_id, self.patience).await {
+        let sending = destination.resend(stream, &record, &request_id, self.patience);
+        // Given up in the middle, "resending" stays the last word: it may have arrived.
+        let outcome = while_held(&self.lock.hold(), sending).await.ok_or(ResendError::Lost)?;
+        let (fate, state) = match outcome {
             Outcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
             Outcome::Refused { status, code } => {
                 (Fate::Refused { status, code: code.clone() }, mark(MarkState::Refused, Some(status), code))
@@ -200,9 +206,21 @@ impl Resending {
             Outcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
             Outcome::Impossible { reason } => (Fate::Impossible { reason }, mark(MarkState::Unsent, None, None)),
         };
-        log.append(state).await?;
-        Ok(fate)
+        if log.append(state).await? { Ok(fate) } else { Err(ResendError::Lost) }
     }
+}
+
+/// Does the work as long as the lock is held; `None`: it isn't any more. That is asked before each step of the work, not
+/// only when a timer says so: the process may have been stopped, or the machine have slept, in between.
+async fn while_held<T>(hold: &Hold, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut ended) = (pin!(work), pin!(hold.ended()));
+    poll_fn(|context| {
+        if !hold.is_held() || ended.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 /// Why a source's letter can't be sent.

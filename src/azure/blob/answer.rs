@@ -40,7 +40,10 @@ pub enum BlobError {
     #[error("there is no such blob")]
     NoBlob,
     /// There is no such container.
-    #[error("there is no such container")]
+    #[error(
+        "the checkpoint's container isn't there any more: restore it (a storage account can keep a deleted one for some \
+         days), or make it again under the same name"
+    )]
     NoContainer,
 }
 
@@ -90,7 +93,7 @@ pub fn judge(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Re
         StatusCode::NOT_FOUND if meant == Meant::Nothing && azure && code.is_empty() => Err(BlobError::NoBlob),
         StatusCode::NOT_FOUND => Err(BlobError::nonsense("404 without a reason")),
         StatusCode::CONFLICT if code == "ContainerBeingDeleted" => {
-            refused("the container is being deleted; it is made again when that is done".to_owned())
+            refused("the checkpoint's container is being deleted".to_owned())
         }
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
             if !code.is_empty() =>

@@ -8,6 +8,7 @@ mod answer;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
@@ -38,6 +39,8 @@ pub struct Container {
     /// The container's URL.
     url: String,
     name: String,
+    /// It has been there.
+    seen: Arc<AtomicBool>,
 }
 
 /// A blob, or the part of one that was asked for.
@@ -99,7 +102,8 @@ impl Container {
         endpoint: &str,
         name: &str,
     ) -> Self {
-        Self { http, tokens, clock, url: format!("{endpoint}/{name}"), name: name.to_owned() }
+        let (url, name) = (format!("{endpoint}/{name}"), name.to_owned());
+        Self { http, tokens, clock, url, name, seen: Arc::default() }
     }
 
     /// Another container of the same account, with the same token.
@@ -118,6 +122,12 @@ impl Container {
             Err(BlobError::Conflict { code, .. }) if code == "ContainerAlreadyExists" => Ok(()),
             result => result.map(drop),
         }
+    }
+
+    /// The same for a container that isn't there, if it never was while this process ran. One that was, somebody has
+    /// deleted: Azure restores it only as long as no other has its name, so making it anew is the operator's to decide.
+    pub async fn create_first(&self) -> Result<(), BlobError> {
+        if self.seen.load(Ordering::Relaxed) { Err(BlobError::NoContainer) } else { self.create().await }
     }
 
     /// A whole blob.
@@ -261,7 +271,11 @@ impl Container {
             answer
         };
         let meant = if method == Method::HEAD { Meant::Nothing } else { Meant::Content };
-        judge(answer, meant, self.clock.now())
+        let judged = judge(answer, meant, self.clock.now());
+        if matches!(judged, Ok(_) | Err(BlobError::Conflict { .. })) {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+        judged
     }
 
     async fn token(&self) -> Result<AccessToken, BlobError> {

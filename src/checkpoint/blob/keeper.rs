@@ -2,22 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::place::reason;
 use super::source::Source;
 use crate::azure::blob::BlobError;
-use crate::checkpoint::Standing;
+use crate::checkpoint::{Standing, Taken};
 use crate::http::Backoff;
-
-/// When a lease was asked for that was then given: it ends no earlier than its duration after that.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Taken {
-    /// In the time that passes.
-    pub at: Instant,
-    /// As the time of day.
-    pub time: Timestamp,
-}
 
 /// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
 pub(super) fn keep(source: &Arc<Source>, taken: Taken, from: Instant) {
@@ -83,13 +74,12 @@ impl Keeper {
 }
 
 fn standing(source: &Source, taken: Taken, from: Instant) -> Standing {
-    let lasts = source.base.times.duration.saturating_sub(source.base.times.margin);
-    let until_time = taken.time.checked_add(lasts).unwrap_or(Timestamp::MAX);
-    Standing::Held { from, until: taken.at + lasts, until_time }
+    let times = source.base.times;
+    taken.standing(from, times.duration.saturating_sub(times.margin))
 }
 
 fn now(source: &Source) -> Taken {
-    Taken { at: Instant::now(), time: source.base.handles.clock.now() }
+    Taken::now(source.base.handles.clock.as_ref())
 }
 
 async fn renew(source: &Source) -> Outcome {
@@ -99,7 +89,7 @@ async fn renew(source: &Source) -> Outcome {
         Err(BlobError::Conflict { code, .. }) if code == "LeaseIdMismatchWithLeaseOperation" => Outcome::Lost,
         // Broken, or over: it may still be ours to take.
         Err(BlobError::Conflict { code, .. }) => Outcome::Ended(format!("it has ended ({code})")),
-        Err(BlobError::NoBlob | BlobError::NoContainer) => Outcome::Ended(deleted()),
+        Err(error @ (BlobError::NoBlob | BlobError::NoContainer)) => Outcome::Ended(reason(&error)),
         Err(error) => Outcome::Trouble(error.to_string()),
     }
 }
@@ -114,19 +104,11 @@ async fn again(source: &Source) -> Outcome {
         Err(BlobError::Conflict { code, .. }) if code == "LeaseAlreadyPresent" => return Outcome::Lost,
         // Being broken, for one: nobody else can have it before that is over.
         Err(BlobError::Conflict { code, .. }) => return Outcome::Ended(format!("it has ended ({code})")),
-        Err(BlobError::NoBlob | BlobError::NoContainer) => return Outcome::Ended(deleted()),
-        Err(error) => return Outcome::Ended(error.to_string()),
+        Err(error) => return Outcome::Ended(reason(&error)),
     }
     match source.is_as_left().await {
         Ok(true) => Outcome::Kept(asked),
         Ok(false) => Outcome::Lost,
         Err(error) => Outcome::Ended(error.to_string()),
     }
-}
-
-/// Begun anew here, it would be taken for a first run.
-pub(super) fn deleted() -> String {
-    "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it for some days); or restart \
-     the program to begin as at a first run"
-        .to_owned()
 }

@@ -148,7 +148,7 @@ impl Base {
 impl Store for BlobStore {
     fn shelf(&self) -> Option<Shelf> {
         let Base { container, prefix, handles, .. } = self.shared.as_ref();
-        Some(Shelf::in_blobs(container.clone(), prefix, handles.random.clone()))
+        Some(Shelf::in_blobs(container.clone(), prefix, handles))
     }
 
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
@@ -237,7 +237,7 @@ fn container(settings: &BlobSettings, times: &Times, handles: &Handles) -> Resul
 /// The dead letters beside the states.
 pub(super) fn shelf(settings: &BlobSettings, handles: &Handles) -> Result<Shelf, String> {
     let container = container(settings, &Times::of(settings.lease), handles)?;
-    Ok(Shelf::in_blobs(container, &settings.prefix, handles.random.clone()))
+    Ok(Shelf::in_blobs(container, &settings.prefix, handles))
 }
 
 /// For `validate --connect`: whether the container can be asked.

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use super::super::format::frame::frame;
 use super::super::format::shared::Shared;
 use super::Base;
-use super::keeper::{self, Taken};
+use super::keeper;
 use super::place::{Place, storage};
 use super::source::Source;
 use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
-use crate::checkpoint::{CheckpointError, SourceKey};
+use crate::checkpoint::{CheckpointError, SourceKey, Taken};
 
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
 const LOOKS: usize = 3;
@@ -38,10 +38,7 @@ pub(super) async fn open(
     let place = base.place(&key_id);
     let lease = match base.container.lease(&place.state).await {
         Ok(lease) => lease,
-        Err(BlobError::NoBlob | BlobError::NoContainer) if attempts.seen => {
-            return Err(CheckpointError::Storage { reason: keeper::deleted(), wait: None });
-        }
-        Err(BlobError::NoBlob | BlobError::NoContainer) => {
+        Err(BlobError::NoBlob | BlobError::NoContainer) if !attempts.seen => {
             make(&base, &place, &key).await?;
             Lease::Free
         }
@@ -56,7 +53,7 @@ pub(super) async fn open(
         return Err(held());
     }
     let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.handles.random.as_ref()));
-    let taken = Taken { at: Instant::now(), time: base.handles.clock.now() };
+    let taken = Taken::now(base.handles.clock.as_ref());
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),
@@ -85,12 +82,12 @@ pub(super) async fn open(
     Ok(source)
 }
 
-/// The state before the first run. Somebody else may be making it, too.
+/// The state before the first run, and the container if it isn't there yet. Somebody else may be making them, too.
 async fn make(base: &Base, place: &Place, key: &SourceKey) -> Result<(), CheckpointError> {
     let bytes = Bytes::from(frame(&Shared::new(key.clone()).encode()));
     let mut made = base.container.put(&place.state, bytes.clone(), Demand::New).await;
     if made == Err(BlobError::NoContainer) {
-        base.container.create().await.map_err(|error| storage(&error))?;
+        base.container.create_first().await.map_err(|error| storage(&error))?;
         made = base.container.put(&place.state, bytes, Demand::New).await;
     }
     match made {
@@ -102,12 +99,10 @@ async fn make(base: &Base, place: &Place, key: &SourceKey) -> Result<(), Checkpo
 /// Registers a new run: from then on a chunk of it that isn't committed is known as such, and whoever had the source
 /// before can't commit any more.
 async fn begin(base: &Base, place: &Place, key_id: &str, lease: &str) -> Result<(Shared, String), CheckpointError> {
-    let gone = || place.unusable(&place.state, "the state's blob was there and isn't any more");
     let mut written: Option<(Bytes, Shared)> = None;
     for _ in 0..LOOKS {
         let blob = match base.container.get(&place.state).await {
             Ok(blob) => blob,
-            Err(BlobError::NoBlob | BlobError::NoContainer) => return Err(gone()),
             Err(error) => return Err(storage(&error)),
         };
         // An answer that didn't come: what stands there tells.
@@ -127,7 +122,6 @@ async fn begin(base: &Base, place: &Place, key_id: &str, lease: &str) -> Result<
         match base.container.put(&place.state, bytes.clone(), demand).await {
             Ok(etag) => return Ok((next, etag)),
             Err(BlobError::Conflict { .. } | BlobError::Unclear { .. }) => written = Some((bytes, next)),
-            Err(BlobError::NoBlob | BlobError::NoContainer) => return Err(gone()),
             Err(error) => return Err(storage(&error)),
         }
     }

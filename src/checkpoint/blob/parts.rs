@@ -74,9 +74,11 @@ async fn append_at(
                     return Ok(Appended::No);
                 }
             }
-            // 50,000 blocks.
-            Err(BlobError::Conflict { code, .. }) if code == "BlockCountExceedsLimit" => return Ok(Appended::No),
-            Err(BlobError::NoBlob | BlobError::NoContainer) => return Err(missing(place, blob)),
+            // 50,000 blocks; or somebody has put back a copy that can't be appended to.
+            Err(BlobError::Conflict { code, .. }) if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" => {
+                return Ok(Appended::No);
+            }
+            Err(BlobError::NoBlob) => return Err(missing(container, place, blob).await),
             Err(error) => return Err(storage(&error)),
         }
         at += block.len() as u64;
@@ -84,8 +86,12 @@ async fn append_at(
     Ok(Appended::Yes)
 }
 
-fn missing(place: &Place, blob: &str) -> CheckpointError {
-    place.unusable(blob, "the blob is missing, though others of the state are there")
+/// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
+async fn missing(container: &Container, place: &Place, blob: &str) -> CheckpointError {
+    match container.lease(&place.state).await {
+        Ok(_) => place.unusable(blob, "the blob is missing, though others of the state are there"),
+        Err(error) => storage(&error),
+    }
 }
 
 /// A part, to be read.
@@ -100,7 +106,7 @@ impl Stored for StoredPart<'_> {
         Box::pin(async move {
             match self.container.read(&self.blob, at, len).await {
                 Ok(bytes) => Ok(bytes.into()),
-                Err(BlobError::NoBlob | BlobError::NoContainer) => Err(missing(self.place, &self.blob)),
+                Err(BlobError::NoBlob) => Err(missing(self.container, self.place, &self.blob).await),
                 Err(error) => Err(storage(&error)),
             }
         })

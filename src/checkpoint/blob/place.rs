@@ -91,7 +91,20 @@ impl Place {
     }
 }
 
-/// A failure of the storage, to be waited for.
+/// A failure of the storage, to be waited for. So is a state that was there and isn't any more: begun anew here, it would
+/// be taken for a first run.
 pub fn storage(error: &BlobError) -> CheckpointError {
-    CheckpointError::Storage { reason: error.to_string(), wait: error.wait() }
+    CheckpointError::Storage { reason: reason(error), wait: error.wait() }
+}
+
+/// What is wrong with the state's blob, and what to do.
+pub fn reason(error: &BlobError) -> String {
+    match error {
+        BlobError::NoBlob => {
+            "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it \
+                              for some days); or restart the program to begin as at a first run"
+                .to_owned()
+        }
+        error => error.to_string(),
+    }
 }

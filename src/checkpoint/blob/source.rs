@@ -124,10 +124,6 @@ impl Source {
     async fn settle_doubt(&self, committed: &mut Committed) -> Result<Stands, CheckpointError> {
         let blob = match self.base.container.get(&self.place.state).await {
             Ok(blob) => blob,
-            Err(BlobError::NoBlob | BlobError::NoContainer) => {
-                let reason = "the state's blob has been deleted while this process uses it: restore it".to_owned();
-                return Err(CheckpointError::Storage { reason, wait: None });
-            }
             Err(error) => return Err(storage(&error)),
         };
         if blob.bytes == committed.bytes {

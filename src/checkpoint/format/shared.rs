@@ -14,6 +14,10 @@ use crate::checkpoint::SourceKey;
 
 const SHARED: u8 = b'B';
 
+/// How many bytes of the state the runs before this one take, where that are more than [`KEPT_RUNS`]: about 150 of them.
+/// Each commit writes them.
+const RUNS_BYTES: usize = 2 << 10;
+
 /// A blob of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -70,12 +74,18 @@ impl Shared {
     }
 
     /// The state at the beginning of another run.
+    ///
+    /// All processes' runs are counted together. A process that crashed asks for its own when it comes back, however many
+    /// others there were since: its file sink keeps what was committed and cuts the rest, which somebody else has
+    /// delivered. A run that is forgotten by then counts as committed, and the rest stays: copies in the files of two
+    /// processes, of at most what was in flight. The other answer would cut what was committed, and that is nowhere else,
+    /// as nobody reads it again.
     #[must_use]
     pub fn next_run(&self, run: u64) -> Self {
         let mut next = self.clone();
         if self.run != 0 {
             next.earlier.insert(0, Run { number: self.run, chunks: self.chunks.clone() });
-            next.earlier.truncate(KEPT_RUNS);
+            next.earlier.truncate(kept_runs(&next.earlier));
         }
         (next.run, next.chunks, next.serial) = (run, Intervals::default(), self.serial + 1);
         next
@@ -114,10 +124,7 @@ impl Shared {
         out.extend_from_slice(&self.run.to_le_bytes());
         self.chunks.encode(&mut out);
         varint(&mut out, self.earlier.len() as u64);
-        for run in &self.earlier {
-            out.extend_from_slice(&run.number.to_le_bytes());
-            run.chunks.encode(&mut out);
-        }
+        self.earlier.iter().for_each(|run| encode_run(&mut out, run));
         varint(&mut out, self.days.len() as u64);
         let mut at = 0;
         for (&day, list) in &self.days {
@@ -177,6 +184,21 @@ impl Shared {
     }
 }
 
+/// How many of these are kept.
+fn kept_runs(runs: &[Run]) -> usize {
+    let mut bytes = Vec::new();
+    let fit = runs.iter().take_while(|run| {
+        encode_run(&mut bytes, run);
+        bytes.len() <= RUNS_BYTES
+    });
+    fit.count().max(KEPT_RUNS)
+}
+
+fn encode_run(out: &mut Vec<u8>, run: &Run) {
+    out.extend_from_slice(&run.number.to_le_bytes());
+    run.chunks.encode(out);
+}
+
 fn parts(out: &mut Vec<u8>, parts: &[Part]) {
     varint(out, parts.len() as u64);
     for part in parts {
@@ -220,6 +242,25 @@ mod tests {
         let part = Part { run: 0xAB, number: 2, len: 0 };
         assert_eq!(part.name(Bucket::Day(20_454)), "2026-01-01.00000000000000ab.2.ids");
         assert_eq!(part.name(Bucket::Other), "other.00000000000000ab.2.ids");
+    }
+
+    #[test]
+    fn many_runs_are_remembered_and_take_a_bounded_place() {
+        let mut state = state();
+        let empty = state.encode().len();
+        for run in 100..10_000 {
+            state.chunks.insert(run);
+            state = state.next_run(run);
+        }
+        let known = (100..10_000).filter(|run| state.chunks_of(*run).is_some()).count();
+        assert!((100..200).contains(&known), "{known} runs");
+        assert!(state.encode().len() <= empty + RUNS_BYTES, "{} bytes", state.encode().len() - empty);
+        // However much each of them says, as many as ever.
+        for run in 20_000..20_100 {
+            (0..2_000).for_each(|chunk| state.chunks.insert(2 * chunk));
+            state = state.next_run(run);
+        }
+        assert_eq!(state.earlier.len(), KEPT_RUNS);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::checkpoint::SourceKey;
 /// The version of the payloads that this program writes, and the newest that it reads.
 pub const VERSION: u8 = 1;
 
-/// How many earlier runs are remembered for [`crate::checkpoint::Store::is_committed`].
+/// How many earlier runs are remembered at least for [`crate::checkpoint::Store::is_committed`]. On a process's own disk
+/// that is plenty: its sinks resolve what a run has left before the next one begins. A state that several
+/// processes share remembers more of them ([`super::shared::Shared::next_run`]).
 pub const KEPT_RUNS: usize = 16;
 
 const STATE: u8 = b'S';

@@ -1,6 +1,10 @@
 //! Dead letters in a storage account in memory, at paused time: lost answers, other writers, blobs that are full.
 
+mod lock;
+
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -8,9 +12,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::azure::{CredentialKind, CredentialSettings};
 use crate::config::Secret;
-use crate::dead_letters::{DeadLetter, DeadLetters, Letter, ResendError, Resending, Shelf};
+use crate::dead_letters::{DeadLetter, DeadLetters, Letter, Resending, Shelf};
 use crate::event::EventId;
-use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
+use crate::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::HttpSettings;
 use crate::simulator::faults::{Effect, Fault, When};
 use crate::simulator::{Endpoint, Simulation, SimulationOptions};
@@ -32,9 +36,14 @@ impl World {
 
     /// What a process with this seed uses.
     fn process(&self, seed: u64) -> (Handles, Shelf) {
+        self.shelf(seed, Arc::new(self.1.clone()))
+    }
+
+    /// The same, on a machine with a clock of its own.
+    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Handles, Shelf) {
         let network = self.0.network(Arc::new(self.1.clone()), seed);
         let handles = Handles {
-            clock: Arc::new(self.1.clone()),
+            clock,
             random: Arc::new(SeededRandom::new(seed)),
             disk: Arc::new(MemoryDisk::new()),
             network: Arc::new(network.latency(Duration::from_millis(5), Duration::from_millis(50))),
@@ -42,7 +51,7 @@ impl World {
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
         let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
         let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &handles);
-        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", handles.random.clone());
+        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", &handles);
         (handles, shelf)
     }
 
@@ -217,6 +226,40 @@ async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made
     assert_eq!(world.letters().await.len(), 2);
 }
 
+/// The container is the deployment's: made where it never was, and never again once it was there. Nothing counts as
+/// written before it is there again.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
+    for restored in [true, false] {
+        let world = World::new();
+        let blobs = world.0.blobs();
+        let (handles, shelf) = world.process(1);
+        let letters = open(&shelf).await;
+        assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
+        blobs.delete_container(CONTAINER);
+        let telemetry = Component::detached();
+        let second = [letter(2, "{}")];
+        let mut keeping = std::pin::pin!(letters.keep(&second, &handles, &telemetry));
+        assert!(
+            tokio::time::timeout(Duration::from_secs(600), &mut keeping).await.is_err(),
+            "not before it is durable"
+        );
+        let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
+        assert!(reason.contains("container isn't there any more") && reason.contains("make it again"), "{reason}");
+        assert!(!blobs.has_container(CONTAINER));
+        let lost = Resending::begin(shelf.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");
+        assert!(lost.to_string().contains("container isn't there any more"), "{lost}");
+        assert!(!blobs.has_container(CONTAINER));
+        if restored {
+            assert!(blobs.restore_container(CONTAINER));
+        } else {
+            blobs.create_container(CONTAINER);
+        }
+        assert_eq!(keeping.await, 1);
+        assert_eq!(world.lines(), if restored { 2 } else { 1 });
+    }
+}
+
 /// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no letter, and no obstacle.
 #[tokio::test(start_paused = true)]
 async fn a_large_record_is_whole_or_not_there() {
@@ -239,18 +282,4 @@ async fn a_large_record_is_whole_or_not_there() {
     let ids: Vec<_> =
         world.letters().await.into_iter().map(|letter| letter.id.trim_start_matches('0').to_owned()).collect();
     assert_eq!(ids, ["1", "2", "4", "3"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn only_one_process_sends_again_and_a_dead_one_is_not_waited_for() {
-    let world = World::new();
-    let begin = async |seed| Resending::begin(world.process(seed).1, Duration::ZERO, false).await;
-    let first = begin(1).await.expect("begins");
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    assert!(matches!(begin(2).await, Err(ResendError::Busy)), "the lease is renewed");
-    first.end().await;
-    let second = begin(2).await.expect("given back");
-    drop(second);
-    tokio::time::sleep(LEASE).await;
-    begin(3).await.expect("the lease of one that died ends").end().await;
 }

@@ -19,16 +19,28 @@ pub enum Lease {
     /// With this id, until then; it lasts so long from each renewal. Over after that, unless it is renewed in time or
     /// nobody else had one since.
     Leased { id: String, until: Timestamp, lasts: Duration },
+    /// It is being broken: until then it still protects the blob, and nobody can take or renew it.
+    Breaking { id: String, until: Timestamp },
     /// It was broken.
     Broken { id: String },
 }
 
 /// What is asked for.
 pub enum Action {
-    Acquire { id: String, lasts: Duration },
-    Renew { id: String },
-    Release { id: String },
-    Break,
+    Acquire {
+        id: String,
+        lasts: Duration,
+    },
+    Renew {
+        id: String,
+    },
+    Release {
+        id: String,
+    },
+    /// At once, or after this time, but no later than the lease ends; without one when it ends.
+    Break {
+        after: Option<Duration>,
+    },
 }
 
 impl Action {
@@ -49,7 +61,13 @@ impl Action {
             }
             "renew" => Ok(Self::Renew { id: id("x-ms-lease-id")? }),
             "release" => Ok(Self::Release { id: id("x-ms-lease-id")? }),
-            "break" => Ok(Self::Break),
+            "break" => match header_text(request, "x-ms-lease-break-period") {
+                "" => Ok(Self::Break { after: None }),
+                period => match period.parse() {
+                    Ok(seconds @ 0..=60) => Ok(Self::Break { after: Some(Duration::from_secs(seconds)) }),
+                    _ => Err(wrong),
+                },
+            },
             _ => Err(wrong),
         }
     }
@@ -62,7 +80,8 @@ impl Lease {
             Self::Available => "available",
             Self::Leased { until, .. } if now < *until => "leased",
             Self::Leased { .. } => "expired",
-            Self::Broken { .. } => "broken",
+            Self::Breaking { until, .. } if now < *until => "breaking",
+            Self::Breaking { .. } | Self::Broken { .. } => "broken",
         }
     }
 
@@ -70,22 +89,25 @@ impl Lease {
     pub fn allows(&self, given: &str, now: Timestamp) -> Result<(), Refusal> {
         let failed = |code| Err((StatusCode::PRECONDITION_FAILED, code));
         match self {
-            Self::Leased { id, until, .. } if now < *until => match given {
+            Self::Leased { id, until, .. } | Self::Breaking { id, until } if now < *until => match given {
                 "" => failed("LeaseIdMissing"),
                 given if given == id => Ok(()),
                 _ => failed("LeaseIdMismatchWithBlobOperation"),
             },
-            Self::Leased { id, .. } | Self::Broken { id } if given == id => failed("LeaseLost"),
+            Self::Leased { id, .. } | Self::Breaking { id, .. } | Self::Broken { id } if given == id => {
+                failed("LeaseLost")
+            }
             _ if given.is_empty() => Ok(()),
             _ => failed("LeaseNotPresentWithBlobOperation"),
         }
     }
 
-    /// Breaks it at once.
-    pub fn break_now(&mut self) {
-        if let Self::Leased { id, .. } = self {
-            *self = Self::Broken { id: std::mem::take(id) };
-        }
+    /// Breaks it at once, or slowly.
+    pub fn break_after(&mut self, after: Option<Duration>, now: Timestamp) {
+        let (Self::Leased { id, until, .. } | Self::Breaking { id, until }) = self else { return };
+        let end = after.and_then(|after| now.checked_add(after).ok()).map_or(*until, |end| end.min(*until));
+        let id = std::mem::take(id);
+        *self = if end <= now { Self::Broken { id } } else { Self::Breaking { id, until: end } };
     }
 }
 
@@ -96,11 +118,16 @@ impl Stored {
         let until = |lasts: Duration| now.checked_add(lasts).unwrap_or(Timestamp::MAX);
         let status = match action {
             Action::Acquire { id, lasts } => {
-                if let Lease::Leased { id: held, until, .. } = &self.lease
-                    && now < *until
-                    && held != id
-                {
-                    return Err((StatusCode::CONFLICT, "LeaseAlreadyPresent"));
+                match &self.lease {
+                    Lease::Leased { id: held, until, .. } | Lease::Breaking { id: held, until }
+                        if now < *until && held != id =>
+                    {
+                        return Err((StatusCode::CONFLICT, "LeaseAlreadyPresent"));
+                    }
+                    Lease::Breaking { until, .. } if now < *until => {
+                        return Err((StatusCode::CONFLICT, "LeaseIsBreakingAndCannotBeAcquired"));
+                    }
+                    _ => {}
                 }
                 self.lease = Lease::Leased { id: id.clone(), until: until(*lasts), lasts: *lasts };
                 StatusCode::CREATED
@@ -110,23 +137,25 @@ impl Stored {
                     *end = until(*lasts);
                     StatusCode::OK
                 }
-                Lease::Broken { id: held } if held == id => {
+                Lease::Breaking { id: held, .. } | Lease::Broken { id: held } if held == id => {
                     return Err((StatusCode::CONFLICT, "LeaseIsBrokenAndCannotBeRenewed"));
                 }
                 _ => return mismatch,
             },
             Action::Release { id } => match &self.lease {
-                Lease::Leased { id: held, .. } | Lease::Broken { id: held } if held == id => {
+                Lease::Leased { id: held, .. } | Lease::Breaking { id: held, .. } | Lease::Broken { id: held }
+                    if held == id =>
+                {
                     self.lease = Lease::Available;
                     StatusCode::OK
                 }
                 _ => return mismatch,
             },
-            Action::Break => {
+            Action::Break { after } => {
                 if self.lease == Lease::Available {
                     return Err((StatusCode::CONFLICT, "LeaseNotPresentWithLeaseOperation"));
                 }
-                self.lease.break_now();
+                self.lease.break_after(*after, now);
                 StatusCode::ACCEPTED
             }
         };

@@ -9,6 +9,7 @@ mod store;
 
 use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -103,6 +104,26 @@ impl BlobAccount {
         let _ = self.inner().account.remove(container, blob);
     }
 
+    /// Whether there is such a container.
+    pub fn has_container(&self, container: &str) -> bool {
+        self.inner().account.names(container).is_ok()
+    }
+
+    /// Makes an empty container, as an operator would.
+    pub fn create_container(&self, container: &str) {
+        self.inner().account.create(container);
+    }
+
+    /// Deletes a container with all its blobs, whoever has leases on them.
+    pub fn delete_container(&self, container: &str) {
+        self.inner().account.delete(container);
+    }
+
+    /// Restores a deleted container, as soft delete can. False: there is none, or another has its name by now.
+    pub fn restore_container(&self, container: &str) -> bool {
+        self.inner().account.restore(container)
+    }
+
     /// How many names one answer has at most, whatever is asked for: Azure may end it anywhere.
     pub fn set_page(&self, page: usize) {
         self.inner().page = Some(page);
@@ -118,7 +139,14 @@ impl BlobAccount {
     /// Breaks a blob's lease at once, as an operator can.
     pub fn break_lease(&self, container: &str, blob: &str) {
         if let Ok(stored) = self.inner().account.get_mut(container, blob) {
-            stored.lease.break_now();
+            stored.lease.break_after(Some(Duration::ZERO), Timestamp::UNIX_EPOCH);
+        }
+    }
+
+    /// Breaks it slowly: it goes on for so long, but no longer than it would have, and can't be renewed any more.
+    pub fn break_lease_after(&self, container: &str, blob: &str, after: Duration, now: Timestamp) {
+        if let Ok(stored) = self.inner().account.get_mut(container, blob) {
+            stored.lease.break_after(Some(after), now);
         }
     }
 

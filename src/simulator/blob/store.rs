@@ -60,6 +60,8 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Account {
     containers: BTreeMap<String, BTreeMap<String, Stored>>,
+    /// The last deleted container of each name, as soft delete keeps it.
+    deleted: BTreeMap<String, BTreeMap<String, Stored>>,
     versions: u64,
 }
 
@@ -69,6 +71,24 @@ impl Account {
         let there = self.containers.contains_key(container);
         self.containers.entry(container.to_owned()).or_default();
         !there
+    }
+
+    /// Deletes a container with all its blobs.
+    pub fn delete(&mut self, container: &str) {
+        if let Some(mut blobs) = self.containers.remove(container) {
+            blobs.values_mut().for_each(|stored| stored.lease = Lease::Available);
+            self.deleted.insert(container.to_owned(), blobs);
+        }
+    }
+
+    /// Restores a deleted container. False: there is none, or another has its name.
+    pub fn restore(&mut self, container: &str) -> bool {
+        if self.containers.contains_key(container) {
+            return false;
+        }
+        let Some(blobs) = self.deleted.remove(container) else { return false };
+        self.containers.insert(container.to_owned(), blobs);
+        true
     }
 
     /// The names of a container's blobs, sorted.

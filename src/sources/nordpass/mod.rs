@@ -122,9 +122,18 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             () = hold.lost() => Ok(()),
             result = session(settings.clone(), &context, &mut output, store) => result,
         };
+        if !hold.is_lost() {
+            return result;
+        }
         // What was under way is dropped, and read again by whoever has the source now.
-        if !hold.is_lost() || output.is_none() || context.shutdown.has_begun() {
-            return if hold.is_lost() { Ok(()) } else { result };
+        if context.shutdown.has_begun() {
+            return Ok(());
+        }
+        if output.is_none() {
+            // Everything was read (`--once`, a range), and the readers downstream have seen the end: it can't begin anew.
+            let message = "another process has taken this source over before all that was read here was committed";
+            return Err(ComponentError::new(message)
+                .hint("that process reads the rest again, with the same ids; run this again once it has ended"));
         }
         context.telemetry.begins_anew();
         context.telemetry.set(&metrics::LEASE_HELD, 0.0);

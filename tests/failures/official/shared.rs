@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, mix};
+use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
 use nordpass_sentinel::simulator::generator::{Generator, Options};
 use nordpass_sentinel::simulator::network::SimulatedNetwork;
 use nordpass_sentinel::simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions};
@@ -120,6 +121,10 @@ inputs = ["nordpass"]
 
 impl Machine {
     fn start(&mut self, world: &World, text: String) {
+        self.start_with(world, text, RunOptions::default());
+    }
+
+    fn start_with(&mut self, world: &World, text: String, options: RunOptions) {
         self.lives += 1;
         let handles = Handles {
             clock: Arc::new(world.rig.clock.clone()),
@@ -129,7 +134,7 @@ impl Machine {
         };
         let telemetry = Telemetry::new();
         let (signal, shutdown) = ShutdownSignal::new();
-        let task = tokio::spawn(process(handles, text, RunOptions::default(), telemetry.clone(), shutdown));
+        let task = tokio::spawn(process(handles, text, options, telemetry.clone(), shutdown));
         self.life = Some(Life { task, signal, telemetry });
     }
 
@@ -313,4 +318,88 @@ path = "second/{date}.ndjson"
     assert_eq!(world.turns().len(), 1);
     a.stop().await;
     b.stop().await;
+}
+
+/// Somebody deletes the container under a source that is read: the commit notices, or the next renewal. It asks NordPass
+/// nothing more, says what is missing, makes nothing anew, and goes on once the container is restored.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_deleted_holds_its_sources_up_until_it_is_restored() {
+    for seconds in [0, 4, 8, 12] {
+        let world = World::new(live(6, 1));
+        let blobs = world.rig.simulation.blobs();
+        let mut a = world.machine("a", 1);
+        a.start(&world, pipeline("a"));
+        pass(10 * MINUTE + seconds).await;
+        blobs.delete_container(CONTAINER);
+        let deleted = world.rig.now();
+        pass(10 * MINUTE).await;
+        let words = a.words("nordpass");
+        assert!(words.contains("container isn't there any more") && words.contains("make it again"), "{words}");
+        assert!(!blobs.has_container(CONTAINER), "nothing is made anew");
+        let last = world.turns().last().expect("it asked").2.as_second();
+        assert!(last <= deleted + MINUTE, "{} s after it", last - deleted);
+        assert!(blobs.restore_container(CONTAINER));
+        pass(START + HOUR + 20 * MINUTE - world.rig.now()).await;
+        assert_eq!(a.words("nordpass"), "");
+        a.stop().await;
+        assert_nothing_lost(&world, 60);
+    }
+}
+
+/// A run with `once` has read everything, and loses its source before the last acknowledgement: that is no success.
+#[tokio::test(start_paused = true)]
+async fn a_run_with_once_that_loses_its_source_before_its_last_commit_fails() {
+    let world = World::new(live(7, 1));
+    pass(HOUR).await;
+    let (mut a, mut b) = (world.machine("a", 1), world.machine("b", 2));
+    // Azure takes everything and answers when it is too late.
+    let when = When { endpoint: Some(Endpoint::Ingestion), ..When::default() };
+    world.rig.simulation.faults().add(Fault { delay: Duration::from_secs(600), ..Fault::new(when, Effect::None) });
+    a.start_with(&world, pipeline("a"), RunOptions { once: true, ..RunOptions::default() });
+    pass(30).await;
+    let read = world.turns().last().expect("it asks").2;
+    a.network.cut(BLOBS);
+    b.start(&world, pipeline("b"));
+    pass(2 * MINUTE).await;
+    let turns = world.turns();
+    assert!(turns.len() == 2 && turns[0].2 == read && turns[1].0 == "b", "a had read to its end: {turns:?}");
+    a.network.restore(BLOBS);
+    pass(MINUTE).await;
+    let life = a.life.take().expect("it ran");
+    assert!(life.task.is_finished(), "it waits for nothing");
+    let report = life.task.await.expect("no panic");
+    let failures: Vec<_> = report.failures.iter().map(|failure| (&*failure.name, &*failure.error.message)).collect();
+    let [("nordpass", message)] = failures[..] else { panic!("{failures:?}") };
+    assert!(message.contains("has taken this source over before"), "{message}");
+    world.rig.simulation.faults().clear();
+    pass(20 * MINUTE).await;
+    b.stop().await;
+    // Azure had taken it twice: from both.
+    assert_nothing_lost(&world, world.rig.simulation.nordpass().world().total() * 20);
+}
+
+/// A file sink asks the checkpoint which of its appends count, while it opens and before anything else runs. While the
+/// storage account can't be asked it waits, and an end that is asked for then is one.
+#[tokio::test(start_paused = true)]
+async fn a_process_whose_file_sink_waits_for_the_checkpoint_can_be_ended() {
+    let world = World::new(live(8, 1));
+    let mut a = world.machine("a", 1);
+    let archive = "\n[sinks.archive]\ntype = \"file\"\ninputs = [\"nordpass\"]\npath = \"archive/{date}.ndjson\"\n";
+    a.start(&world, pipeline("a") + archive);
+    pass(10 * MINUTE).await;
+    a.kill().await;
+    assert!(!a.disk.content("data/sinks/archive.log").expect("a log").is_empty(), "there is something to ask about");
+    a.network.cut(BLOBS);
+    a.start(&world, pipeline("a") + archive);
+    let asked = world.turns();
+    pass(10 * MINUTE).await;
+    assert!(!a.life.as_ref().expect("it runs").task.is_finished());
+    assert_eq!(world.turns(), asked, "nothing runs yet");
+    let stopping = tokio::time::timeout(Duration::from_secs(20), a.stop());
+    stopping.await.expect("it ends");
+    a.network.restore(BLOBS);
+    a.start(&world, pipeline("a") + archive);
+    pass(HOUR + 10 * MINUTE).await;
+    a.stop().await;
+    assert_nothing_lost(&world, 60);
 }

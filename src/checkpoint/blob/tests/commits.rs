@@ -37,6 +37,34 @@ async fn a_state_goes_from_one_process_to_the_next() {
     assert_eq!(all(&source).await, expected(4));
 }
 
+/// A process that crashed comes back after others had the source many times: what it had committed and what not is still
+/// known. When the run is forgotten at last, all of it counts as committed: a copy is better than a loss.
+#[tokio::test(start_paused = true)]
+async fn what_a_crashed_process_committed_is_known_after_many_runs_of_others() {
+    let world = World::new();
+    let crashed = world.process(1).await;
+    let source = crashed.open().await;
+    source.commit(commit(0)).await.expect("commits");
+    let run = source.run();
+    drop((source, crashed));
+    pass(60).await;
+    let other = world.process(2).await;
+    let mut number = 1;
+    for (runs, forgotten) in [(100, false), (200, true)] {
+        for _ in 0..runs {
+            let source = other.open().await;
+            source.commit(commit(number)).await.expect("commits");
+            number += 1;
+            drop(source);
+            other.store.close().await;
+        }
+        let back = world.process(1).await;
+        let committed = async |sequence| back.store.is_committed(&origin(run, sequence)).await.expect("readable");
+        assert!(committed(0).await);
+        assert_eq!(committed(1).await, forgotten, "after {number} runs");
+    }
+}
+
 /// A fault at each request of a life in turn, of every kind: whatever happens, each commit counts once in the end.
 #[tokio::test(start_paused = true)]
 async fn each_request_may_fail_in_each_way() {

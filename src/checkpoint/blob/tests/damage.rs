@@ -1,8 +1,11 @@
 //! State is never guessed: what can't be read as this source's own is an error that changes nothing.
 
+use http::StatusCode;
+
 use super::super::super::format::frame::frame;
 use super::super::super::format::shared::Shared;
 use super::*;
+use crate::simulator::faults::{Effect, Fault, When};
 
 /// A state with one commit, given back.
 async fn committed() -> World {
@@ -106,6 +109,105 @@ async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
     let Err(error) = second.store.open(key()).await else { panic!("a first run") };
     assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
     assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), None, "nothing is made up");
+}
+
+/// The container with everything in it is deleted under a source that is read. It is waited for in words and not made
+/// again: Azure wouldn't restore it any more. Whatever becomes of the container, a state that is gone is no first run.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
+    for restored in [true, false] {
+        let world = committed().await;
+        let blobs = world.simulation.blobs();
+        let process = world.process(2).await;
+        let source = process.open().await;
+        blobs.delete_container(CONTAINER);
+        let words = "container isn't there any more: restore it";
+        // With the same days, whose blobs are appended to, and with a new one.
+        let new_day = Commit { ids: vec![known(NOW + 3 * DAY, 7)], ..Commit::default() };
+        for commit in [commit(1), new_day, Commit { chunks: vec![1], ..Commit::default() }] {
+            let error = source.commit(commit).await.expect_err("nothing to write to");
+            assert!(error.cure().is_some() && error.to_string().contains(words), "{error}");
+        }
+        let error = source.known(NOW..NOW + 60).await.expect_err("nothing to read");
+        assert!(error.cure().is_some() && error.to_string().contains(words), "{error}");
+        let other = SourceKey { name: "other".into(), ..key() };
+        let Err(error) = process.store.open(other).await else { panic!("the container is made again") };
+        assert!(error.cure().is_some() && error.to_string().contains(words), "{error}");
+        pass(120).await;
+        assert!(!source.hold().is_held() && !source.hold().is_lost());
+        assert!(source.hold().reason().contains(words), "{}", source.hold().reason());
+        assert!(!blobs.has_container(CONTAINER), "nothing is made up");
+        if restored {
+            assert!(blobs.restore_container(CONTAINER));
+        } else {
+            // Without the state it waits for that.
+            blobs.create_container(CONTAINER);
+            pass(120).await;
+            assert!(source.hold().reason().contains("state's blob has been deleted"), "{}", source.hold().reason());
+            assert!(source.commit(commit(1)).await.expect_err("no state").cure().is_some());
+            assert_eq!(blobs.names(CONTAINER), Vec::<String>::new(), "nothing is made up");
+            blobs.delete_container(CONTAINER);
+            // A process that starts now has seen nothing: there it is a first run, as with a deleted state.
+            let next = world.process(3).await.open().await;
+            assert_eq!((next.document(), all(&next).await), (None, Vec::new()));
+            continue;
+        }
+        tokio::time::timeout(Duration::from_secs(30), source.hold().held()).await.expect("it has it back");
+        patiently(|| source.commit(commit(1))).await.expect("commits");
+        assert_eq!(all(&source).await, expected(2));
+    }
+}
+
+/// All blobs are deleted, one by one: the ids are missed first, and that isn't a damaged state.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
+    let world = committed().await;
+    let blobs = world.simulation.blobs();
+    let process = world.process(2).await;
+    let source = process.open().await;
+    let kept: Vec<_> = blobs.names(CONTAINER).into_iter().map(|name| (blobs.content(CONTAINER, &name), name)).collect();
+    kept.iter().for_each(|(_, name)| blobs.remove(CONTAINER, name));
+    for error in [
+        source.commit(commit(1)).await.expect_err("nothing to append to"),
+        source.known(NOW..NOW + 60).await.expect_err("nothing to read"),
+    ] {
+        assert!(error.cure().is_some() && error.to_string().contains("state's blob has been deleted"), "{error}");
+    }
+    assert_eq!(blobs.names(CONTAINER), Vec::<String>::new(), "nothing is made up");
+    pass(60).await;
+    // Put back as block blobs, which can't be appended to: the next ids go to others.
+    for (bytes, name) in kept {
+        blobs.put(CONTAINER, &name, &bytes.expect("content"), world.clock.now());
+    }
+    patiently(|| source.commit(commit(1))).await.expect("commits");
+    assert_eq!(all(&source).await, expected(2));
+}
+
+/// The same while a source is being taken: at each of its requests.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_is_deleted_while_it_is_taken_is_waited_for() {
+    for code in ["BlobNotFound", "ContainerNotFound"] {
+        let mut happened = 0;
+        // Taking the lease, reading the state, writing it.
+        for nth in 2..=4 {
+            let world = committed().await;
+            let effect = Effect::Status {
+                status: StatusCode::NOT_FOUND,
+                body: String::new(),
+                headers: [("x-ms-error-code".to_owned(), code.to_owned())].into(),
+                retry_after: None,
+            };
+            let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], times: Some(1), ..When::default() };
+            world.simulation.faults().add(Fault::new(when, effect));
+            let process = world.process(2).await;
+            let Err(error) = process.store.open(key()).await else { panic!("{code} at {nth}: it was there") };
+            assert!(error.cure().is_some(), "{code} at {nth}: {error}");
+            let source = process.open().await;
+            assert_eq!(all(&source).await, expected(1), "{code} at {nth}");
+            happened += world.simulation.faults().happened()[0];
+        }
+        assert_eq!(happened, 3);
+    }
 }
 
 /// The state's blob belongs to this process, and somebody writes into it all the same.

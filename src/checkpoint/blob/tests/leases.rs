@@ -169,10 +169,15 @@ async fn two_never_hold_at_once_whatever_breaks() {
     let source = first.open().await;
     let mut held = (source, None::<Arc<dyn SourceState>>);
     let mut moments = (0, 0);
-    for second_number in 0..400_u64 {
+    for second_number in 0..1_000_u64 {
         pass(1).await;
-        if second_number % 97 == 40 {
-            world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+        match second_number % 194 {
+            40 => world.simulation.blobs().break_lease(CONTAINER, &World::state_blob()),
+            137 => {
+                let (after, now) = (Duration::from_secs(second_number % 31), world.clock.now());
+                world.simulation.blobs().break_lease_after(CONTAINER, &World::state_blob(), after, now);
+            }
+            _ => {}
         }
         if held.1.as_ref().is_none_or(|source| source.hold().is_lost()) {
             held.1 = None;
@@ -201,6 +206,38 @@ async fn a_broken_lease_that_nobody_took_is_taken_back() {
     assert!(source.hold().is_held());
     source.commit(commit(0)).await.expect("commits");
     assert_eq!(all(&source).await, expected(1));
+}
+
+/// A lease can be broken slowly: for a while it is "breaking", when it can't be renewed, and neither its holder nor anybody
+/// else can take one. That isn't another's lease: when the time is over it is taken back as any broken one.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_being_broken_is_not_lost() {
+    for period in [2, 20, 40] {
+        let world = World::new();
+        let (first, second) = (world.process(1).await, world.process(2).await);
+        let source = first.open().await;
+        source.commit(commit(0)).await.expect("commits");
+        let now = world.clock.now();
+        let period = Duration::from_secs(period);
+        world.simulation.blobs().break_lease_after(CONTAINER, &World::state_blob(), period, now);
+        assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })), "it still is somebody's");
+        // The first renewal notices.
+        pass(16).await;
+        assert!(!source.hold().is_lost(), "{period:?}");
+        if period.as_secs() > 16 {
+            assert!(
+                source.hold().reason().contains("LeaseIsBreakingAndCannotBeAcquired"),
+                "{}",
+                source.hold().reason()
+            );
+            assert!(source.commit(commit(1)).await.expect_err("not held").cure().is_some());
+            assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })));
+        }
+        pass(34).await;
+        assert!(source.hold().is_held(), "{period:?}: {}", source.hold().reason());
+        source.commit(commit(1)).await.expect("commits");
+        assert_eq!(all(&source).await, expected(2));
+    }
 }
 
 /// The request of a process that has lost its lease arrives late: Azure refuses it, by version and by lease.

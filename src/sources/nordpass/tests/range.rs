@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::super::state::State;
 use super::super::{Comparison, Mission, compare};
 use super::rig::{NOW, Rig};
+use crate::event::Takeover;
 use crate::topology::ShutdownSignal;
 
 const DAY: i64 = 86_400;
@@ -51,6 +53,28 @@ async fn a_fetch_delivers_what_is_new_once_and_leaves_the_live_cursor() {
     rig.fetch(RANGE).await;
     rig.once().await;
     rig.assert_arrived(live.chain(old));
+}
+
+/// After a takeover the rows of a `backfill` are marked like all others: what the official connector may have delivered
+/// reaches as far back as its table.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_after_a_takeover_marks_what_may_have_been_delivered_before() {
+    let (mut rig, old) = with_an_older_time().await;
+    assert!(rig.marks.lock().unwrap().values().all(Option::is_none), "no takeover, no mark");
+    let mut state = State::decode(rig.store.document.lock().unwrap().as_deref().expect("a state")).expect("readable");
+    let time = |number: i64| RANGE.start + 100 + number * 5000;
+    state.takeover = Some(Takeover { cursor: time(100), until: time(150) });
+    *rig.store.document.lock().unwrap() = Some(state.encode());
+    rig.fetch(RANGE).await;
+    let marks = rig.marks.lock().unwrap();
+    for (number, name) in old.iter().enumerate() {
+        let expected = match number {
+            0..=100 => Some("likely"),
+            101..150 => Some("possible"),
+            _ => None,
+        };
+        assert_eq!(marks.get(name), Some(&expected), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -283,6 +283,8 @@ pub struct Rig {
     pub telemetry: Telemetry,
     /// What arrived, by id and `metadata.name`, in order.
     pub arrived: Arc<Mutex<Vec<(EventId, String)>>>,
+    /// How what arrived is marked as perhaps delivered by another connector before, by `metadata.name`.
+    pub marks: Arc<Mutex<HashMap<String, Option<&'static str>>>>,
     folder: tempfile::TempDir,
 }
 
@@ -314,6 +316,7 @@ impl Rig {
             settings: Settings::new("https://api.example/activities/query", Secret::literal("token")),
             telemetry: Telemetry::new(),
             arrived: Arc::default(),
+            marks: Arc::default(),
             folder: tempfile::tempdir().expect("a folder"),
         }
     }
@@ -356,7 +359,7 @@ impl Rig {
         let context = self.context(shutdown, once);
         let (entrance, mut input) = Input::new();
         let output = Output::new(vec![entrance], telemetry);
-        let arrived = self.arrived.clone();
+        let (arrived, marks) = (self.arrived.clone(), self.marks.clone());
         let sink = tokio::spawn(async move {
             let mut number = 0;
             while let Some((_, chunk)) = input.receive().await {
@@ -364,6 +367,8 @@ impl Rig {
                     for record in chunk.records.iter() {
                         let body: Value = serde_json::from_str(chunk.body(record)).expect("JSON");
                         let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                        let mark = chunk.takeover.and_then(|takeover| takeover.mark(record.time));
+                        marks.lock().unwrap().insert(name.clone(), mark);
                         arrived.lock().unwrap().push((record.id, name));
                     }
                     chunk.acknowledgement.delivered();

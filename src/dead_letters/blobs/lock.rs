@@ -1,0 +1,110 @@
+//! The lock of whoever sends letters again: a lease on a blob, as a source has one on its state.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::{Blobs, failure};
+use crate::azure::blob::{BlobError, Container, lease_id};
+use crate::checkpoint::{Hold, Holder, Standing, Taken};
+use crate::handles::Clock;
+
+/// How long it lasts: Azure's shortest, so that one that died isn't waited for.
+pub(super) const LEASE: Duration = Duration::from_secs(15);
+
+/// The holder relies on it for so long, from when the last renewal was begun. The rest is for clocks that run
+/// differently and for a request that is under way.
+const LASTS: Duration = LEASE.saturating_sub(Duration::from_millis(2_500));
+
+/// When it is renewed, and how long an answer is waited for.
+const RENEW: Duration = Duration::from_secs(5);
+
+/// How long after a renewal that failed the next one is tried.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A lease that is renewed as long as this lives.
+pub(in crate::dead_letters) struct BlobLock {
+    lease: Arc<Lease>,
+    hold: Hold,
+    renewing: JoinHandle<()>,
+}
+
+struct Lease {
+    container: Container,
+    path: String,
+    id: String,
+    clock: Arc<dyn Clock>,
+}
+
+impl Blobs {
+    /// Takes the lease of whoever sends letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
+    pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
+        let (path, id) = (self.path(name), lease_id(self.handles.random.as_ref()));
+        let clock = self.handles.clock.clone();
+        let lease = Arc::new(Lease { container: self.container.clone(), path, id, clock });
+        let mut taken = lease.take().await;
+        if matches!(taken, Err(BlobError::NoBlob | BlobError::NoContainer)) {
+            self.make(name).await?;
+            taken = lease.take().await;
+        }
+        let taken = match taken {
+            Ok(taken) => taken,
+            Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => return Err(failure(error)),
+        };
+        let (holder, hold) = Holder::new(self.handles.clock.clone());
+        holder.set(taken.standing(taken.at, LASTS));
+        let renewing = tokio::spawn(keep(lease.clone(), holder, taken.at + RENEW));
+        Ok(BlobLock { lease, hold, renewing })
+    }
+}
+
+impl Lease {
+    async fn take(&self) -> Result<Taken, BlobError> {
+        let asked = Taken::now(self.clock.as_ref());
+        self.container.acquire(&self.path, &self.id, LEASE.as_secs()).await.map(|()| asked)
+    }
+}
+
+/// Renews it. It ends by itself, by the clocks, however long this process is stopped or the answers stay away.
+async fn keep(lease: Arc<Lease>, holder: Holder, mut next: Instant) {
+    loop {
+        tokio::time::sleep_until(next).await;
+        let asked = Taken::now(lease.clock.as_ref());
+        match tokio::time::timeout(RENEW, lease.container.renew(&lease.path, &lease.id)).await {
+            Ok(Ok(())) => {
+                holder.set(asked.standing(asked.at, LASTS));
+                next = asked.at + RENEW;
+            }
+            // Broken, or another process has it or had it.
+            Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => {
+                holder.set(Standing::Lost);
+                return;
+            }
+            // It lasts for the time that it was given.
+            Ok(Err(_)) | Err(_) => next = Instant::now() + AGAIN,
+        }
+    }
+}
+
+impl BlobLock {
+    /// Whether it is held.
+    pub fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+
+    /// Gives it back. What isn't given back ends by itself.
+    pub async fn release(self) {
+        self.renewing.abort();
+        let _ = self.lease.container.release(&self.lease.path, &self.lease.id).await;
+    }
+}
+
+impl Drop for BlobLock {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
