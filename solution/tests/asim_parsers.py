@@ -13,18 +13,28 @@ SCHEMAS = {"AuditEvent": "0.1.2", "Authentication": "0.1.4", "UserManagement": "
 UPDATED = "2026-11-27"
 TIMES = "starttime:datetime=datetime(null), endtime:datetime=datetime(null)"
 LIST = ":dynamic=dynamic([])"
-# The documented parameters of each schema's filtering parsers, in their order.
+# The parameters of each schema's filtering parsers. Authentication has two sets of names in Microsoft's pages and parsers: the
+# documented ones, and those by which the workspace-deployed `imAuthentication` calls its sources. A call by a name that a
+# parser doesn't have fails as a whole, so ours has both.
 PARAMETERS = {
     "AuditEvent": [f"srcipaddr_has_any_prefix{LIST}", f"eventtype_in{LIST}", "eventresult:string='*'", f"actorusername_has_any{LIST}",
                    f"operation_has_any{LIST}", f"object_has_any{LIST}", f"newvalue_has_any{LIST}"],
-    "Authentication": [f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"srcipaddr_has_any_prefix{LIST}",
+    "Authentication": [f"username_has_any{LIST}", f"targetappname_has_any{LIST}", f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"srcipaddr_has_any_prefix{LIST}",
                        f"srchostname_has_any{LIST}", f"targetipaddr_has_any_prefix{LIST}", f"dvcipaddr_has_any_prefix{LIST}",
                        f"dvchostname_has_any{LIST}", f"eventtype_in{LIST}", f"eventresultdetails_in{LIST}", "eventresult:string='*'"],
     "UserManagement": [f"srcipaddr_has_any_prefix{LIST}", f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"eventtype_in{LIST}"],
 }
+# Last, and of both kinds of parsers: a workspace switches a source off by it, through the watchlist ASimDisabledParsers.
+DISABLED = "disabled:bool=false"
 ABSENT = {"newvalue_has_any", "srchostname_has_any", "targetipaddr_has_any_prefix", "dvcipaddr_has_any_prefix", "dvchostname_has_any"}
 COLUMN = {"srcipaddr": "SrcIpAddr", "eventtype": "EventType", "eventresult": "EventResult", "actorusername": "ActorUsername",
-          "operation": "Operation", "object": "Object", "targetusername": "TargetUsername", "eventresultdetails": "EventResultDetails"}
+          "operation": "Operation", "object": "Object", "targetusername": "TargetUsername", "eventresultdetails": "EventResultDetails",
+          "targetappname": "TargetAppName"}
+
+
+def parameters(schema):
+    """All of a filtering parser's, in their order."""
+    return TIMES.split(", ") + PARAMETERS[schema] + [DISABLED]
 
 
 def catalogue():
@@ -55,6 +65,8 @@ def filters(schema):
         column = COLUMN.get(name.split("_")[0])
         if name in ABSENT:
             lines.append(f"| where array_length({name}) == 0")
+        elif name == "username_has_any":
+            lines.append(f"| where array_length({name}) == 0 or TargetUsername has_any ({name}) or ActorUsername has_any ({name})")
         elif name == "eventresult":
             lines.append("| where eventresult == '*' or EventResult =~ eventresult")
         elif name.endswith("_in"):
@@ -146,7 +158,7 @@ def query(schema, filtering):
     if schema == "AuditEvent":
         others = ", ".join(f'"{entry["type"]}.{entry["action"]}"' for entry in catalogue() if entry["schema"] != schema)
         lines.append(f"let elsewhere = dynamic([{others}]);")
-    lines.append("NordPassEventLogs_CL")
+    lines += ["NordPassEventLogs_CL", "| where not(disabled)"]
     if filtering:
         lines.append("| where (isnull(starttime) or TimeGenerated >= starttime) and (isnull(endtime) or TimeGenerated <= endtime)")
     lines.append('| extend EventOriginalType = strcat(event_type, ".", action)')
@@ -175,8 +187,7 @@ def text(schema, filtering):
     head = (f"# Written by solution/tests/asim_parsers.py from src/catalogue/events.txt; change these, then `cargo xtask solution`.\n"
             f"id: {identity}\nFunction:\n  Title: ASIM {schema} {kind} for NordPass (table NordPassEventLogs_CL)\n  Version: '1.0.0'\n"
             f"  LastUpdated: '{UPDATED}'\nCategory: Microsoft Sentinel Parser\nFunctionName: {name}\nFunctionAlias: {name}\nFunctionQuery: |\n{body}\n")
-    if filtering:
-        head += f"FunctionParams: \"{TIMES}, {', '.join(PARAMETERS[schema])}\"\n"
+    head += f"FunctionParams: \"{', '.join(parameters(schema) if filtering else [DISABLED])}\"\n"
     return name, head
 
 
