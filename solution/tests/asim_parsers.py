@@ -86,20 +86,20 @@ PEOPLE = '''| extend msp_uuid = tostring(metadata.msp.user_uuid), msp_email = to
 | extend by_initiator = not(by_msp) and not(has_member) and isnotempty(initiator)
 | extend actor_name = case(by_msp, msp_email, has_member, member_name, initiator), ActorUserId = case(by_msp, msp_uuid, has_member, member_id, "")
 | extend ActorUsername = iff(isnotempty(actor_name), actor_name, ActorUserId)
-| extend ActorUsernameType = case(isempty(ActorUsername), "", ActorUsername has "@", "UPN", "Simple"), ActorUserIdType = iff(isnotempty(ActorUserId), "Other", ""),
+| extend ActorUsernameType = case(isempty(ActorUsername), "", ActorUsername contains "@", "UPN", "Simple"), ActorUserIdType = iff(isnotempty(ActorUserId), "Other", ""),
     ActorOriginalUserType = iff(by_msp, msp_role, ""), ActorScopeId = iff(by_msp or isempty(ActorUsername), "", organization_uuid),
-    ActorUserType = case(by_msp and tolower(msp_role) in ("admin", "owner"), "Admin", by_initiator and initiator !has "@", "SERVICE", "")'''
+    ActorUserType = case(by_msp and tolower(msp_role) in ("admin", "owner"), "Admin", by_initiator and initiator !contains "@", "SERVICE", "")'''
 
 TARGET = '''| extend named_name = case(isnotempty(tostring(metadata.email)), tostring(metadata.email), isnotempty(tostring(metadata.user_email)), tostring(metadata.user_email),
     array_length(metadata.emails) == 1, tostring(metadata.emails[0]), array_length(metadata.user_emails) == 1, tostring(metadata.user_emails[0]), ""),
     named_id = case(isnotempty(tostring(metadata.user_uuid)), tostring(metadata.user_uuid), array_length(metadata.user_uuids) == 1, tostring(metadata.user_uuids[0]), "")
 | extend has_named = isnotempty(named_name) or isnotempty(named_id)
-| extend target_kind = case(About == "self" and has_member, "member", About == "self" and initiator has "@", "initiator",
+| extend target_kind = case(About == "self" and has_member, "member", About == "self" and initiator contains "@", "initiator",
     About in ("other", "group") and has_named, "named", About in ("other", "group") and by_msp and has_member, "member", "")
 | extend TargetUserId = case(target_kind == "member", member_id, target_kind == "named", named_id, ""),
     target_name = case(target_kind == "member", member_name, target_kind == "named", named_name, target_kind == "initiator", initiator, "")
 | extend TargetUsername = iff(isnotempty(target_name), target_name, TargetUserId)
-| extend TargetUsernameType = case(isempty(TargetUsername), "", TargetUsername has "@", "UPN", "Simple"), TargetUserIdType = iff(isnotempty(TargetUserId), "Other", ""),
+| extend TargetUsernameType = case(isempty(TargetUsername), "", TargetUsername contains "@", "UPN", "Simple"), TargetUserIdType = iff(isnotempty(TargetUserId), "Other", ""),
     TargetUserScopeId = iff(target_kind in ("member", "initiator"), organization_uuid, "")'''
 
 REST = '''| extend member_aside = by_msp and has_member and target_kind != "member", platform = tostring(metadata.platform), address = tostring(metadata.ip_address),

@@ -56,6 +56,8 @@ class Checks:
         self.expect(bool(GUID.fullmatch(self.data["id"])), "the id isn't a GUID")
         self.expect(len(self.item.query) <= 10_000 or "FunctionQuery" in self.data, f"the query has {len(self.item.query)} characters")
         self.expect(not re.search(r"\S\s*//", self.item.query), "a comment at the end of a line")
+        # `has` looks for whole terms, and a term has letters or digits: whether a sign alone is found is nowhere said.
+        self.expect(not re.search(r"""\bhas\w*\s+["'][^A-Za-z0-9"']*["']""", self.item.query), "`has` of a sign: `contains`")
         for word in ("StartTimeUtc", "EndTimeUtc", "AccountCustomEntity", "IPCustomEntity"):
             self.expect(word not in self.item.query, f"{word} is an old name")
 

@@ -78,6 +78,18 @@ fn a_rule_is_put_into_the_words_of_its_template() {
 }
 
 #[test]
+fn the_form_shows_every_piece_that_is_installed() {
+    let form = form::create(&content());
+    let steps = form["parameters"]["steps"].as_array().expect("steps");
+    for (name, label) in
+        [("workbooks", NAME), ("analytics", "A rule"), ("huntingqueries", "A query"), ("watchlists", "People")]
+    {
+        let step = steps.iter().find(|step| step["name"] == name).expect(name);
+        assert!(step["elements"].as_array().expect("elements").iter().any(|part| part["label"] == label), "{step}");
+    }
+}
+
+#[test]
 fn the_workbook_in_the_template_is_the_one_in_the_repository() {
     let template = template::main(&content()).expect("the template");
     let inside =
