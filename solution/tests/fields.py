@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+import asim_parsers
 import content
 import tables
 
@@ -153,6 +154,19 @@ class Checks:
                 self.expect(not re.search(rf"\|\s*{word}\b", self.item.query), f"an ASIM parser must not use {word}")
 
 
+    def events(self, known):
+        """Events and categories by names that the catalogue has: a slip would keep a query silent for good."""
+        types = {name.split(".")[0] for name in known}
+        for name in re.findall(r'"([a-z0-9_]+\.[a-z0-9_]+)"', self.item.query):
+            beginning = name.endswith("_") and any(event.startswith(name) for event in known)
+            self.expect(name in known or beginning, f"there is no event {name}")
+        for listed, one in re.findall(r'EventCategory (?:in \(([^)]*)\)|== ("\w+"))', self.item.query):
+            for name in re.findall(r'"(\w+)"', listed + one):
+                self.expect(name in types, f"there is no category {name}")
+        for lists in re.findall(r"let known = dynamic\(\[([^\]]*)\]\)", self.item.query):
+            listed = set(re.findall(r'"(\w+)"', lists))
+            self.expect(listed == types, f"the categories differ from the catalogue's: {sorted(listed ^ types)}")
+
     def asim(self):
         """Names, versions and parameters of ASIM's parsers."""
         kind, schema = re.fullmatch(r"(ASim|vim)(\w+)NordPass", self.item.name).groups()
@@ -175,6 +189,7 @@ class Checks:
 def check():
     """All problems."""
     problems, ids = [], {}
+    known = {f"{entry['type']}.{entry['action']}" for entry in asim_parsers.catalogue()}
     for items, check_kind in ((content.rules(), "rule"), (content.hunting_queries(), None), (content.parsers(), "parser")):
         for item in items:
             checks = Checks(item)
@@ -182,6 +197,7 @@ def check():
             try:
                 if check_kind != "parser":
                     checks.about()
+                    checks.events(known)
                 if check_kind:
                     getattr(checks, check_kind)()
             except KeyError as key:

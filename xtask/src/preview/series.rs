@@ -57,7 +57,12 @@ pub fn read(tile: &Tile) -> Chart {
         let (time, name) = (time.as_str().unwrap_or_default(), name.as_str().unwrap_or_default());
         let number = cell(row, 2).as_f64().unwrap_or_default();
         let place = series.iter().position(|found| found.name == name).unwrap_or_else(|| {
-            series.push(Series { name: name.to_owned(), values: vec![0.0; times.len()], seen: vec![false; times.len()], total: 0.0 });
+            series.push(Series {
+                name: name.to_owned(),
+                values: vec![0.0; times.len()],
+                seen: vec![false; times.len()],
+                total: 0.0,
+            });
             series.len() - 1
         });
         if let (Some(found), Ok(step)) = (series.get_mut(place), times.binary_search(&time.to_owned())) {
