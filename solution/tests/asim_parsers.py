@@ -13,18 +13,28 @@ SCHEMAS = {"AuditEvent": "0.1.2", "Authentication": "0.1.4", "UserManagement": "
 UPDATED = "2026-11-27"
 TIMES = "starttime:datetime=datetime(null), endtime:datetime=datetime(null)"
 LIST = ":dynamic=dynamic([])"
-# The documented parameters of each schema's filtering parsers, in their order.
+# The parameters of each schema's filtering parsers. Authentication has two sets of names in Microsoft's pages and parsers: the
+# documented ones, and those by which the workspace-deployed `imAuthentication` calls its sources. A call by a name that a
+# parser doesn't have fails as a whole, so ours has both.
 PARAMETERS = {
     "AuditEvent": [f"srcipaddr_has_any_prefix{LIST}", f"eventtype_in{LIST}", "eventresult:string='*'", f"actorusername_has_any{LIST}",
                    f"operation_has_any{LIST}", f"object_has_any{LIST}", f"newvalue_has_any{LIST}"],
-    "Authentication": [f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"srcipaddr_has_any_prefix{LIST}",
+    "Authentication": [f"username_has_any{LIST}", f"targetappname_has_any{LIST}", f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"srcipaddr_has_any_prefix{LIST}",
                        f"srchostname_has_any{LIST}", f"targetipaddr_has_any_prefix{LIST}", f"dvcipaddr_has_any_prefix{LIST}",
                        f"dvchostname_has_any{LIST}", f"eventtype_in{LIST}", f"eventresultdetails_in{LIST}", "eventresult:string='*'"],
     "UserManagement": [f"srcipaddr_has_any_prefix{LIST}", f"targetusername_has_any{LIST}", f"actorusername_has_any{LIST}", f"eventtype_in{LIST}"],
 }
+# Last, and of both kinds of parsers: a workspace switches a source off by it, through the watchlist ASimDisabledParsers.
+DISABLED = "disabled:bool=false"
 ABSENT = {"newvalue_has_any", "srchostname_has_any", "targetipaddr_has_any_prefix", "dvcipaddr_has_any_prefix", "dvchostname_has_any"}
 COLUMN = {"srcipaddr": "SrcIpAddr", "eventtype": "EventType", "eventresult": "EventResult", "actorusername": "ActorUsername",
-          "operation": "Operation", "object": "Object", "targetusername": "TargetUsername", "eventresultdetails": "EventResultDetails"}
+          "operation": "Operation", "object": "Object", "targetusername": "TargetUsername", "eventresultdetails": "EventResultDetails",
+          "targetappname": "TargetAppName"}
+
+
+def parameters(schema):
+    """All of a filtering parser's, in their order."""
+    return TIMES.split(", ") + PARAMETERS[schema] + [DISABLED]
 
 
 def catalogue():
@@ -55,6 +65,8 @@ def filters(schema):
         column = COLUMN.get(name.split("_")[0])
         if name in ABSENT:
             lines.append(f"| where array_length({name}) == 0")
+        elif name == "username_has_any":
+            lines.append(f"| where array_length({name}) == 0 or TargetUsername has_any ({name}) or ActorUsername has_any ({name})")
         elif name == "eventresult":
             lines.append("| where eventresult == '*' or EventResult =~ eventresult")
         elif name.endswith("_in"):
@@ -74,20 +86,20 @@ PEOPLE = '''| extend msp_uuid = tostring(metadata.msp.user_uuid), msp_email = to
 | extend by_initiator = not(by_msp) and not(has_member) and isnotempty(initiator)
 | extend actor_name = case(by_msp, msp_email, has_member, member_name, initiator), ActorUserId = case(by_msp, msp_uuid, has_member, member_id, "")
 | extend ActorUsername = iff(isnotempty(actor_name), actor_name, ActorUserId)
-| extend ActorUsernameType = case(isempty(ActorUsername), "", ActorUsername has "@", "UPN", "Simple"), ActorUserIdType = iff(isnotempty(ActorUserId), "Other", ""),
+| extend ActorUsernameType = case(isempty(ActorUsername), "", ActorUsername contains "@", "UPN", "Simple"), ActorUserIdType = iff(isnotempty(ActorUserId), "Other", ""),
     ActorOriginalUserType = iff(by_msp, msp_role, ""), ActorScopeId = iff(by_msp or isempty(ActorUsername), "", organization_uuid),
-    ActorUserType = case(by_msp and tolower(msp_role) in ("admin", "owner"), "Admin", by_initiator and initiator !has "@", "SERVICE", "")'''
+    ActorUserType = case(by_msp and tolower(msp_role) in ("admin", "owner"), "Admin", by_initiator and initiator !contains "@", "SERVICE", "")'''
 
 TARGET = '''| extend named_name = case(isnotempty(tostring(metadata.email)), tostring(metadata.email), isnotempty(tostring(metadata.user_email)), tostring(metadata.user_email),
     array_length(metadata.emails) == 1, tostring(metadata.emails[0]), array_length(metadata.user_emails) == 1, tostring(metadata.user_emails[0]), ""),
     named_id = case(isnotempty(tostring(metadata.user_uuid)), tostring(metadata.user_uuid), array_length(metadata.user_uuids) == 1, tostring(metadata.user_uuids[0]), "")
 | extend has_named = isnotempty(named_name) or isnotempty(named_id)
-| extend target_kind = case(About == "self" and has_member, "member", About == "self" and initiator has "@", "initiator",
+| extend target_kind = case(About == "self" and has_member, "member", About == "self" and initiator contains "@", "initiator",
     About in ("other", "group") and has_named, "named", About in ("other", "group") and by_msp and has_member, "member", "")
 | extend TargetUserId = case(target_kind == "member", member_id, target_kind == "named", named_id, ""),
     target_name = case(target_kind == "member", member_name, target_kind == "named", named_name, target_kind == "initiator", initiator, "")
 | extend TargetUsername = iff(isnotempty(target_name), target_name, TargetUserId)
-| extend TargetUsernameType = case(isempty(TargetUsername), "", TargetUsername has "@", "UPN", "Simple"), TargetUserIdType = iff(isnotempty(TargetUserId), "Other", ""),
+| extend TargetUsernameType = case(isempty(TargetUsername), "", TargetUsername contains "@", "UPN", "Simple"), TargetUserIdType = iff(isnotempty(TargetUserId), "Other", ""),
     TargetUserScopeId = iff(target_kind in ("member", "initiator"), organization_uuid, "")'''
 
 REST = '''| extend member_aside = by_msp and has_member and target_kind != "member", platform = tostring(metadata.platform), address = tostring(metadata.ip_address),
@@ -146,7 +158,7 @@ def query(schema, filtering):
     if schema == "AuditEvent":
         others = ", ".join(f'"{entry["type"]}.{entry["action"]}"' for entry in catalogue() if entry["schema"] != schema)
         lines.append(f"let elsewhere = dynamic([{others}]);")
-    lines.append("NordPassEventLogs_CL")
+    lines += ["NordPassEventLogs_CL", "| where not(disabled)"]
     if filtering:
         lines.append("| where (isnull(starttime) or TimeGenerated >= starttime) and (isnull(endtime) or TimeGenerated <= endtime)")
     lines.append('| extend EventOriginalType = strcat(event_type, ".", action)')
@@ -175,8 +187,7 @@ def text(schema, filtering):
     head = (f"# Written by solution/tests/asim_parsers.py from src/catalogue/events.txt; change these, then `cargo xtask solution`.\n"
             f"id: {identity}\nFunction:\n  Title: ASIM {schema} {kind} for NordPass (table NordPassEventLogs_CL)\n  Version: '1.0.0'\n"
             f"  LastUpdated: '{UPDATED}'\nCategory: Microsoft Sentinel Parser\nFunctionName: {name}\nFunctionAlias: {name}\nFunctionQuery: |\n{body}\n")
-    if filtering:
-        head += f"FunctionParams: \"{TIMES}, {', '.join(PARAMETERS[schema])}\"\n"
+    head += f"FunctionParams: \"{', '.join(parameters(schema) if filtering else [DISABLED])}\"\n"
     return name, head
 
 

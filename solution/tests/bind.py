@@ -13,10 +13,10 @@ import schema
 ENTITY_TYPES = {"string", "datetime", "int", "long"}
 
 
-def bind(queries, work, node, without=()):
-    """Errors and result columns of each query, in a workspace without some tables."""
+def bind(queries, work, node, without=(), empty=False):
+    """Errors and result columns of each query, in a workspace without some tables, or with empty watchlists."""
     tables = {name: columns for name, columns in schema.tables(work).items() if name not in without}
-    request = {"tables": tables, "functions": schema.functions(), "queries": queries}
+    request = {"tables": tables, "functions": schema.functions(empty), "queries": queries}
     command = ["node", str(Path(__file__).with_name("bind.cjs"))]
     environment = os.environ | {"NODE_PATH": str(node)}
     ended = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, env=environment)
@@ -58,7 +58,7 @@ def check(work, node):
             elif "." in place and not place.startswith("customDetails") and kind not in ENTITY_TYPES:
                 problems.append(f"{item.path.name}: {place} is of type {kind}: entities want text")
     print(f"bound {len(items)} queries")
-    return problems + without_official_table(work, node)
+    return problems + without_official_table(work, node) + with_empty_watchlists(work, node)
 
 
 def without_official_table(work, node):
@@ -66,3 +66,10 @@ def without_official_table(work, node):
     view = next(parser for parser in content.parsers() if parser.name == "NordPassEvents")
     return [f"NordPassEvents without the official table: {error}"
             for error in bind([view.query], work, node, without=[schema.EVENT_LOG])[0]["errors"]]
+
+
+def with_empty_watchlists(work, node):
+    """A watchlist without rows, or that isn't there, has no columns but those that every one has."""
+    items = [item for item in content.rules() + content.hunting_queries() if "_GetWatchlist" in item.query]
+    bound = bind([item.query for item in items], work, node, empty=True)
+    return [f"{item.path.name} with an empty watchlist: {error}" for item, found in zip(items, bound) for error in found["errors"]]

@@ -1,6 +1,6 @@
 """A recorded attack for each rule, and what the rule has to say about it.
 
-`tests/fixtures/scenarios/RULE.ndjson` holds raw NordPass events of one organization, which no other scenario has;
+`tests/fixtures/scenarios/RULE.ndjson` holds raw NordPass events of one organization or two, which no other scenario has;
 `RULE.json` says what happens, what it means, and the entities of each expected alert. Health rules have no events: their
 rows come from the program's `health` source, and `instance` names the life they are about.
 """
@@ -20,7 +20,7 @@ class Scenario:
     story: str
     meaning: str
     alerts: list
-    organization: str = ""
+    organizations: list = field(default_factory=list)
     now: datetime = None
     instance: str = ""
     after: int = 0
@@ -38,10 +38,7 @@ def read(name):
     if scenario.instance:
         return scenario
     events = [json.loads(line) for line in path.with_suffix(".ndjson").read_text(encoding="utf-8").splitlines()]
-    organizations = {event["organization_uuid"] for event in events}
-    if len(organizations) != 1:
-        raise ValueError(f"{name}: a scenario is about one organization, this one has {sorted(organizations)}")
-    scenario.organization = organizations.pop()
+    scenario.organizations = sorted({event["organization_uuid"] for event in events})
     last = max(event["timestamp"] for event in events)
     # The rule's next run: the last event arrived a minute after it happened.
     scenario.now = datetime.fromtimestamp(last, timezone.utc).replace(tzinfo=None) + timedelta(minutes=3)
@@ -51,7 +48,7 @@ def read(name):
 def read_all():
     """All scenarios; each organization is in one only."""
     found = [read(rule.name) for rule in content.rules()]
-    organizations = [scenario.organization for scenario in found if scenario.organization]
+    organizations = [organization for scenario in found for organization in scenario.organizations]
     if len(set(organizations)) != len(organizations):
         raise ValueError("two scenarios are about the same organization")
     return found

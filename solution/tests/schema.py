@@ -26,17 +26,20 @@ def tables(work):
     return found | {name: table["columns"] | SYSTEM for name, table in others.items()}
 
 
-def watchlist_columns():
-    """The columns of all watchlists: `_GetWatchlist` is declared with the sum of them."""
+def watchlist_columns(empty=False):
+    """The columns of all watchlists: `_GetWatchlist` is declared with the sum of them. Its columns come from its rows, so an
+    empty watchlist has only those that Sentinel adds to each."""
     columns = {"_DTItemId": None, "LastUpdatedTimeUTC": None, "SearchKey": None}
+    if empty:
+        return list(columns)
     for _, rows in content.watchlists().values():
         columns |= dict.fromkeys(rows[0].keys() if rows else [])
     return list(columns)
 
 
-def functions():
+def functions(empty=False):
     """Name, parameters and body of the functions that queries may call."""
-    columns = ", ".join(f"{name}:string" for name in watchlist_columns())
+    columns = ", ".join(f"{name}:string" for name in watchlist_columns(empty))
     found = [("_GetWatchlist", "(watchlistAlias:string)", "{ datatable(" + columns + ")[] }")]
     for parser in content.parsers():
         found.append((parser.data["FunctionName"], f"({parser.data.get('FunctionParams', '')})", "{ " + parser.query + " }"))

@@ -208,6 +208,18 @@ def plain(rows):
     return [[value for value in row if not (isinstance(value, str) and value.startswith("{"))] for row in rows]
 
 
+def without_gaps(rows, grain):
+    """Rows of time, series and count, with a row of nothing at each step that has none: the portal's axis is time, too."""
+    number, unit = int(grain[:-1]), {"s": "seconds", "h": "hours", "m": "minutes"}[grain[-1]]
+    step, seen = timedelta(**{unit: number}), {row[0] for row in rows}
+    at, rows = min(seen, default=None), list(rows)
+    while at is not None and at < max(seen):
+        at += step
+        if at not in seen:
+            rows.append((at, rows[0][1], 0))
+    return rows
+
+
 def preview(workspace):
     """Everything that the preview draws: tabs, and tiles with their results, for the ASIM tables and all organizations."""
     workbook = load()
@@ -220,6 +232,8 @@ def preview(workspace):
         time = (*health, "1s") if tile.tab == "Health" else week
         picks = {"TimeRange": time, "Tables": "asim", **{name: None for name in workbook.pickers}}
         columns, rows = run(workspace, fill(workbook, tile.query, picks), time[1])
+        if tile.content["visualization"] in ("timechart", "barchart") and columns[2] in ("Count", "MB"):
+            rows = without_gaps(rows, time[2])
         rows = [[value.isoformat() + "Z" if hasattr(value, "isoformat") else value for value in row] for row in rows]
         tiles.append({"tab": tile.tab, "title": tile.title, "width": tile.width, "content": tile.content,
                       "columns": columns, "rows": rows})

@@ -50,6 +50,8 @@ struct Sample {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Permission {
+    #[serde(default)]
+    variant: Variant,
     name: String,
     description: String,
 }
@@ -63,12 +65,13 @@ struct Step {
     instruction: Option<Instruction>,
 }
 
-/// The pages that a step is on.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+/// The pages that a step or a permission is on.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Variant {
     Generic,
     Push,
+    #[default]
     Both,
 }
 
@@ -157,6 +160,7 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
     let customs: Vec<_> = page
         .permission
         .iter()
+        .filter(|permission| permission.variant == variant || permission.variant == Variant::Both)
         .map(|permission| json!({"name": permission.name, "description": permission.description}))
         .collect();
     let steps: Vec<_> = page

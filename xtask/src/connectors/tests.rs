@@ -43,11 +43,47 @@ fn each_page_has_its_own_steps_and_the_spelling_of_its_kind() {
     let (generic, push) = (parsed(generic()), parsed(definition()));
     let push = &push["properties"]["connectorUiConfig"];
     assert!(generic["connectivityCriterias"].is_array() && push["connectivityCriteria"].is_array());
+    let steps = generic["instructionSteps"].to_string();
     assert!(
-        generic["instructionSteps"][0]["description"].as_str().is_some_and(|text| text.contains("docs/guide/azure.md"))
+        steps.contains("docs/guide/azure.md") && !push["instructionSteps"].to_string().contains("docs/guide/azure.md")
     );
+    assert!(push["permissions"].to_string().contains("Application Developer"));
+    assert!(!generic["permissions"].to_string().contains("Application Developer"));
     let kinds = push["instructionSteps"].to_string();
     assert!(kinds.contains("DeployPushConnectorButton") && kinds.contains("CopyableLabel"));
     assert!(!generic.to_string().contains("DeployPushConnectorButton"));
     assert_ne!(generic["id"], push["id"]);
+}
+
+#[test]
+fn the_pages_name_what_the_azure_template_and_the_pipeline_have() {
+    let read = |path: &str| std::fs::read_to_string(crate::root().join(path)).expect(path);
+    let template: Value = serde_json::from_str(&read("deploy/azure/mainTemplate.json")).expect("the template");
+    let pipeline = read("pipelines/with-health.toml");
+    let (generic, push) = (parsed(generic()), parsed(definition()));
+    let push = &push["properties"]["connectorUiConfig"];
+    let mut seen = 0;
+    for page in [&generic, push] {
+        let steps = page["instructionSteps"].to_string();
+        for name in steps.split('`').skip(1).step_by(2) {
+            let is_variable = name.contains('_') && name.chars().all(|sign| sign.is_ascii_uppercase() || sign == '_');
+            let is_name = name.chars().all(char::is_alphanumeric) && name.chars().any(char::is_uppercase);
+            if is_variable {
+                assert!(pipeline.contains(&format!("${{{name}}}")), "{name} isn't in the pipeline file");
+            } else if is_name {
+                let there = template["parameters"][name].is_object() || template["outputs"][name].is_object();
+                assert!(there, "{name} is no parameter and no output of the template");
+            } else if name.contains('/') && !name.contains(' ') {
+                assert!(crate::root().join(name).exists(), "{name} isn't there");
+            } else {
+                continue;
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "{seen}");
+    for value in ["asim", "official", "both"] {
+        assert!(template["parameters"]["tables"]["allowedValues"].to_string().contains(value), "{value}");
+    }
+    assert!(template["parameters"]["hosting"]["allowedValues"].to_string().contains("none"));
 }

@@ -2,7 +2,7 @@
 //! nothing but the repository; the other checkers are installed, pinned.
 
 mod checkers;
-mod expression;
+pub mod expression;
 mod findings;
 mod form;
 pub mod generate;

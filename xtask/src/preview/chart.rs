@@ -6,33 +6,71 @@ use std::fmt::Write as _;
 use super::data::{Tile, amount, escape, shown};
 use super::series::{self, Chart};
 
-/// Colours that can be told apart on white and on black.
-const COLOURS: [&str; 9] =
-    ["#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#b36b9e"];
-/// The drawing's height without its legend.
-const HEIGHT: f64 = 214.0;
+/// Colours that can be told apart, on white and on black.
+pub const COLOURS: [&str; 12] = [
+    "#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#c77aa8", "#9c6b45",
+    "#8fb82f", "#5fbdf2",
+];
+/// The least height of a drawing without its legend, and that of a line of the legend.
+const LEAST: f64 = 214.0;
+const LEGEND_LINE: f64 = 21.0;
+/// About the width of a letter of the legend, and what stands around a name.
+const LETTER: f64 = 7.0;
+const AROUND_NAME: f64 = 40.0;
 /// Room for the axes.
 const LEFT: f64 = 52.0;
 const BELOW: f64 = 26.0;
 
-/// A time chart, as lines or as stacked bars.
-pub fn over_time(tile: &Tile, width: f64, stacked: bool) -> String {
+/// The least height of a time chart with its legend.
+pub fn needed(tile: &Tile, width: f64) -> f64 {
+    LEAST + 8.0 + LEGEND_LINE * legend_lines(&entries(tile, &series::read(tile)), width)
+}
+
+/// Names and numbers for the legend. Counts add up; anything else is as it was at the end.
+fn entries(tile: &Tile, chart: &Chart) -> Vec<(String, f64)> {
+    let adds_up = tile.adds_up();
+    let last = |values: &[f64]| values.last().copied().unwrap_or_default();
+    let number = |series: &series::Series| if adds_up { series.total } else { last(&series.values) };
+    chart.series.iter().map(|series| (series.name.clone(), number(series))).collect()
+}
+
+/// How many lines a legend takes, by the length of its names.
+fn legend_lines(entries: &[(String, f64)], width: f64) -> f64 {
+    let (mut lines, mut used) = (1.0, 0.0);
+    for (name, number) in entries {
+        let letters = name.chars().count() + amount(*number).chars().count();
+        let needed = letters as f64 * LETTER + AROUND_NAME;
+        if used + needed > width && used > 0.0 {
+            lines += 1.0;
+            used = 0.0;
+        }
+        used += needed;
+    }
+    lines
+}
+
+/// A time chart, as lines or as stacked bars, that takes the room it has.
+pub fn over_time(tile: &Tile, width: f64, room: f64, stacked: bool) -> String {
     let chart = series::read(tile);
     if chart.times.is_empty() {
         return nothing();
     }
+    let entries = entries(tile, &chart);
+    let height = (room - 8.0 - LEGEND_LINE * legend_lines(&entries, width)).max(LEAST);
     let largest = if stacked {
         let sum = |step: usize| chart.series.iter().map(|series| series.values[step]).sum::<f64>();
         (0..chart.times.len()).map(sum).fold(0.0, f64::max)
     } else {
         chart.series.iter().flat_map(|series| series.values.iter().copied()).fold(0.0, f64::max)
     };
-    let top = series::ceiling(largest);
-    let (inner, high) = (width - LEFT - 12.0, HEIGHT - BELOW - 10.0);
+    let whole = chart.series.iter().all(|series| series.values.iter().all(|value| value.fract() == 0.0));
+    let (mark, marks) = series::axis(largest, whole);
+    let top = mark * f64::from(marks);
+    let (inner, high) = (width - LEFT - 12.0, height - BELOW - 10.0);
     let y = |value: f64| 10.0 + high * (1.0 - value / top);
-    let mut svg = format!(r#"<svg width="{width:.0}" height="{HEIGHT:.0}" role="img">"#);
-    for step in 0..=4 {
-        let value = top * f64::from(step) / 4.0;
+    let mut svg = format!(r#"<svg width="{width:.0}" height="{height:.0}" role="img">"#);
+    for step in 0..=marks {
+        let value = mark * f64::from(step);
         let _ = write!(
             svg,
             r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{2:.1}" y2="{2:.1}"/><text class="axis" x="{3:.1}" y="{4:.1}" text-anchor="end">{1}</text>"#,
@@ -46,25 +84,18 @@ pub fn over_time(tile: &Tile, width: f64, stacked: bool) -> String {
     let count = chart.times.len() as f64;
     let slot = inner / count;
     let x = |step: usize| LEFT + slot * (step as f64 + 0.5);
-    labels(&mut svg, &chart, x);
+    labels(&mut svg, &chart, height, x);
     if stacked {
         bars(&mut svg, &chart, slot, x, y);
     } else {
         lines(&mut svg, &chart, x, y);
     }
     svg.push_str("</svg>");
-    // Counts add up; anything else is as it was at the end.
-    let adds_up = tile.columns.get(2).is_some_and(|column| ["Count", "MB"].contains(&column.as_str()));
-    let last = |values: &[f64]| values.last().copied().unwrap_or_default();
-    let entries = chart
-        .series
-        .iter()
-        .map(|series| (series.name.clone(), if adds_up { series.total } else { last(&series.values) }));
-    svg + &legend(entries, "legend")
+    svg + &legend(entries.into_iter(), "legend")
 }
 
 /// At most eight times below the axis.
-fn labels(svg: &mut String, chart: &Chart, x: impl Fn(usize) -> f64) {
+fn labels(svg: &mut String, chart: &Chart, height: f64, x: impl Fn(usize) -> f64) {
     let every = chart.times.len().div_ceil(8);
     // The day alone says nothing where everything is of one day.
     let one_day =
@@ -75,7 +106,7 @@ fn labels(svg: &mut String, chart: &Chart, x: impl Fn(usize) -> f64) {
             svg,
             r#"<text class="axis" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
             x(step),
-            HEIGHT - 8.0,
+            height - 8.0,
             escape(&text)
         );
     }
@@ -128,6 +159,7 @@ pub fn pie(tile: &Tile) -> String {
             )
         })
         .collect();
+    let entries = with_others(entries);
     let total: f64 = entries.iter().map(|(_, number)| number).sum();
     if total <= 0.0 {
         return nothing();
@@ -155,6 +187,15 @@ pub fn pie(tile: &Tile) -> String {
         amount(total)
     );
     svg + &legend(entries.into_iter(), "legend tall") + "</div>"
+}
+
+/// As many names as there are colours; the rest is one.
+fn with_others(mut entries: Vec<(String, f64)>) -> Vec<(String, f64)> {
+    if entries.len() > COLOURS.len() {
+        let rest = entries.split_off(COLOURS.len() - 1);
+        entries.push((format!("{} others", rest.len()), rest.iter().map(|(_, number)| number).sum()));
+    }
+    entries
 }
 
 fn legend(entries: impl Iterator<Item = (String, f64)>, class: &str) -> String {

@@ -38,6 +38,11 @@ impl Tile {
         self.content["visualization"].as_str().unwrap_or_default()
     }
 
+    /// Whether a chart's numbers are those of each step, so that they add up. Others, such as a lag, are states.
+    pub fn adds_up(&self) -> bool {
+        self.columns.get(2).is_some_and(|column| ["Count", "MB"].contains(&column.as_str()))
+    }
+
     /// The number of a formatter that the workbook gives a column, 0 for none. Its patterns are whole names.
     pub fn formatter(&self, column: &str) -> u64 {
         let formatters = self.content["gridSettings"]["formatters"].as_array();

@@ -6,13 +6,14 @@ use super::data::{Preview, Tab, Tile, escape, time};
 use super::{Theme, WIDTH, chart, table};
 
 const STYLE: &str = include_str!("style.css");
-/// Heights in pixels: what stands above the tiles, a tile with a chart, one with numbers, what a table has around its
-/// rows, one of these, and the gap below a tile.
+/// Heights in pixels: what stands above the tiles, a tile with a pie, one with numbers, what a table has around its rows,
+/// one of these, what a chart has around it, and the gap below a tile.
 const HEAD: u32 = 182;
-const CHART: u32 = 322;
+const PIE: u32 = 322;
 const NUMBERS: u32 = 122;
 const AROUND: u32 = 98;
 const LINE: u32 = 28;
+const FRAME: u32 = 56;
 const GAP: u32 = 12;
 
 /// All tabs, one below the other.
@@ -50,11 +51,10 @@ fn content(preview: &Preview, tab: &Tab) -> (String, u32) {
         for tile in row {
             let _ = write!(
                 html,
-                r#"<article class="{}" style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
-                if tile.width < 70 { "narrow" } else { "wide" },
+                r#"<article style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
                 tile.width,
                 escape(&tile.title),
-                drawn(tile)
+                drawn(tile, f64::from(high - FRAME))
             );
         }
     }
@@ -83,8 +83,14 @@ fn needed(tile: &Tile) -> u32 {
     match tile.visualization() {
         "tiles" => NUMBERS,
         "table" => AROUND + LINE * u32::try_from(tile.rows.len().clamp(1, table::ROWS)).unwrap_or(1),
-        _ => CHART,
+        "piechart" => PIE,
+        _ => FRAME + chart::needed(tile, inner(tile)).ceil() as u32,
     }
+}
+
+/// The width inside a tile.
+fn inner(tile: &Tile) -> f64 {
+    f64::from((WIDTH - 48) * tile.width / 100) - 46.0
 }
 
 /// The title, the pickers and the bar of tabs.
@@ -110,13 +116,12 @@ fn head(preview: &Preview, tab: &Tab) -> String {
     html
 }
 
-fn drawn(tile: &Tile) -> String {
-    let width = f64::from((WIDTH - 48) * tile.width / 100) - 46.0;
+fn drawn(tile: &Tile, room: f64) -> String {
     match tile.visualization() {
-        "timechart" => chart::over_time(tile, width, false),
-        "barchart" => chart::over_time(tile, width, true),
+        "timechart" => chart::over_time(tile, inner(tile), room, false),
+        "barchart" => chart::over_time(tile, inner(tile), room, true),
         "piechart" => chart::pie(tile),
         "tiles" => table::numbers(tile),
-        _ => table::table(tile),
+        _ => table::table(tile, inner(tile)),
     }
 }

@@ -33,7 +33,7 @@ fn template(source: &source::Source) -> Value {
         "version": "Notebook/1.0",
         "items": items,
         "styleSettings": {},
-        "fromTemplateId": "sentinel-NordPassWorkbook",
+        "fromTemplateId": format!("sentinel-{}", crate::package::solution::WORKBOOK_KEY),
         "$schema": "https://github.com/Microsoft/Application-Insights-Workbooks/blob/master/schema/workbook.json",
     })
 }

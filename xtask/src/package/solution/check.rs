@@ -1,25 +1,43 @@
 //! The published rules for a solution's files, as far as they can be told from the files. The rules' and queries' own
 //! fields are checked beside them, by the solution's tests.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::super::archive::{Entries, Entry};
+pub use super::arm::check_template;
+use super::arm::unbranded;
 
 /// What Azure takes for one template.
 const LARGEST_TEMPLATE: usize = 4 * 1024 * 1024;
 /// What reviewers take for a logo.
 const LARGEST_LOGO: usize = 5 * 1024;
-/// The words for a solution's domains that Content Hub knows, as far as they could apply here.
-const DOMAINS: [&str; 6] = [
-    "Identity",
-    "Security - Others",
-    "Security - Threat Protection",
-    "Security - Insider Threat",
+/// The words for a solution's domains and verticals that Content Hub knows (`.script/SolutionValidations` there).
+const DOMAINS: [&str; 23] = [
+    "Application",
+    "Cloud Provider",
     "Compliance",
+    "DevOps",
     "IT Operations",
+    "Identity",
+    "Internet of Things (IoT)",
+    "Migration",
+    "Networking",
+    "Platform",
+    "Security - 0-day Vulnerability",
+    "Security - Automation (SOAR)",
+    "Security - Cloud Security",
+    "Security - Information Protection",
+    "Security - Insider Threat",
+    "Security - Network",
+    "Security - Others",
+    "Security - Threat Intelligence",
+    "Security - Threat Protection",
+    "Security - Vulnerability Management",
+    "Storage",
+    "Training and Tutorials",
+    "User Behavior (UEBA)",
 ];
+const VERTICALS: [&str; 6] = ["Aeronautics", "Education", "Finance", "Healthcare", "Manufacturing", "Retail"];
 
 /// What is wrong with the package's files.
 pub fn check(entries: &Entries) -> Vec<String> {
@@ -42,6 +60,12 @@ pub fn check(entries: &Entries) -> Vec<String> {
         && bytes.len() > LARGEST_TEMPLATE
     {
         wrong.push(format!("Package/mainTemplate.json has {} bytes", bytes.len()));
+    }
+    for path in ["Package/mainTemplate.json", "Package/createUiDefinition.json"] {
+        if let Some(Entry::File(bytes)) = entries.get(path) {
+            let places = unbranded(&String::from_utf8_lossy(bytes));
+            wrong.extend(places.iter().map(|place| format!("{path}: not \"Microsoft Sentinel\": …{place}")));
+        }
     }
     let form = json("Package/createUiDefinition.json", &mut wrong);
     let outputs = form["parameters"]["outputs"].as_object().cloned().unwrap_or_default();
@@ -66,77 +90,6 @@ pub fn check(entries: &Entries) -> Vec<String> {
     wrong
 }
 
-/// Names that don't exist, resources that are there twice, pieces that the solution doesn't name.
-pub fn check_template(template: &Value) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let mut texts = Vec::new();
-    strings(template, &mut texts);
-    for (kind, list) in [("parameters", &template["parameters"]), ("variables", &template["variables"])] {
-        let begin = format!("{kind}('");
-        for text in texts.iter().filter(|text| text.starts_with('[')) {
-            for part in text.split(&begin).skip(1) {
-                let name = part.split('\'').next().unwrap_or_default();
-                if list[name].is_null() {
-                    wrong.push(format!("{kind}('{name}') is used and isn't there"));
-                }
-            }
-        }
-    }
-    for text in texts.iter().filter(|text| text.starts_with('[') && !text.ends_with(']')) {
-        wrong.push(format!(
-            "a text begins as an expression and isn't one: {}",
-            text.chars().take(60).collect::<String>()
-        ));
-    }
-    let resources = template["resources"].as_array().cloned().unwrap_or_default();
-    let mut names = BTreeSet::new();
-    for resource in &resources {
-        if !names.insert(format!("{} {}", resource["type"], resource["name"])) {
-            wrong.push(format!("{} is there twice", resource["name"]));
-        }
-        if !resource["apiVersion"].is_string() {
-            wrong.push(format!("{} has no apiVersion", resource["name"]));
-        }
-    }
-    let of = |kind: &str| -> Vec<&Value> {
-        resources
-            .iter()
-            .filter(|resource| resource["type"].as_str().is_some_and(|found| found.ends_with(kind)))
-            .collect()
-    };
-    let pieces: BTreeSet<_> = of("contentTemplates")
-        .iter()
-        .map(|found| (found["properties"]["contentKind"].to_string(), found["properties"]["contentId"].to_string()))
-        .collect();
-    let packages = of("contentPackages");
-    if packages.len() != 1 {
-        wrong.push(format!("{} contentPackages instead of one", packages.len()));
-    }
-    let criteria =
-        packages.first().map(|package| package["properties"]["dependencies"]["criteria"].clone()).unwrap_or_default();
-    let named: BTreeSet<_> = criteria
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|found| found["kind"] != "Watchlist")
-        .map(|found| (found["kind"].to_string(), found["contentId"].to_string()))
-        .collect();
-    for (kind, id) in pieces.symmetric_difference(&named) {
-        wrong.push(format!("{kind} {id} is in the template or among the solution's pieces, and not in both"));
-    }
-    wrong
-}
-
-/// All texts below a value.
-fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => found.push(text),
-        Value::Array(list) => list.iter().for_each(|value| strings(value, found)),
-        Value::Object(object) => object.values().for_each(|value| strings(value, found)),
-        _ => {}
-    }
-}
-
 fn check_metadata(metadata: &Value, wrong: &mut Vec<String>) {
     let text = |key: &str| metadata[key].as_str().unwrap_or_default();
     if !text("offerId").starts_with("azure-sentinel-solution-") || text("offerId").len() > 50 {
@@ -155,6 +108,16 @@ fn check_metadata(metadata: &Value, wrong: &mut Vec<String>) {
     let domains = metadata["categories"]["domains"].as_array().cloned().unwrap_or_default();
     if domains.is_empty() || !domains.iter().all(|domain| DOMAINS.iter().any(|known| domain == known)) {
         wrong.push(format!("SolutionMetadata.json: the domains are {domains:?}"));
+    }
+    let verticals = metadata["categories"]["verticals"].as_array().cloned().unwrap_or_default();
+    if !verticals.iter().all(|vertical| VERTICALS.iter().any(|known| vertical == known)) {
+        wrong.push(format!("SolutionMetadata.json: the verticals are {verticals:?}"));
+    }
+    let support = |key: &str| metadata["support"][key].as_str().unwrap_or_default().trim().to_owned();
+    let (email, link) = (support("email"), support("link"));
+    let reached = (email.is_empty() || email.contains('@')) && (link.is_empty() || link.starts_with("https://"));
+    if support("name").is_empty() || (email.is_empty() && link.is_empty()) || !reached {
+        wrong.push("SolutionMetadata.json: support wants a name, and an address or a link".to_owned());
     }
     for key in ["publisherId", "offerId"] {
         if text(key).is_empty()
@@ -203,6 +166,34 @@ fn check_workbook(workbook: &Value, list: &Value, entries: &Entries, wrong: &mut
         wrong.push(format!("the workbook's version is {} and its template {from}", workbook["version"]));
     }
     let metadata = &list[0];
+    if from != format!("sentinel-{}", metadata["workbookKey"].as_str().unwrap_or_default()) {
+        wrong.push(format!("the workbook comes from {from}, and its key is {}", metadata["workbookKey"]));
+    }
+    const KEYS: [&str; 11] = [
+        "workbookKey",
+        "logoFileName",
+        "description",
+        "dataTypesDependencies",
+        "dataConnectorsDependencies",
+        "previewImagesFileNames",
+        "version",
+        "title",
+        "templateRelativePath",
+        "subtitle",
+        "provider",
+    ];
+    let keys: Vec<_> = metadata.as_object().into_iter().flat_map(|object| object.keys()).collect();
+    if keys.len() != KEYS.len() || !keys.iter().all(|key| KEYS.contains(&key.as_str())) {
+        wrong.push(format!("WorkbooksMetadata.json: the keys are {keys:?}"));
+    }
+    for key in ["dataTypesDependencies", "dataConnectorsDependencies"] {
+        if metadata[key].as_array().is_none_or(|list| list.iter().any(|name| name.as_str().is_none_or(str::is_empty))) {
+            wrong.push(format!("WorkbooksMetadata.json: {key} has an empty name"));
+        }
+    }
+    if workbook.to_string().contains("subscriptions/") {
+        wrong.push("the workbook names somebody's resource".to_owned());
+    }
     for key in ["workbookKey", "logoFileName", "description", "version", "title", "templateRelativePath", "provider"] {
         if metadata[key].as_str().unwrap_or_default().is_empty() {
             wrong.push(format!("WorkbooksMetadata.json: `{key}` is missing"));
@@ -213,6 +204,15 @@ fn check_workbook(workbook: &Value, list: &Value, entries: &Entries, wrong: &mut
     }
     let images: Vec<_> =
         metadata["previewImagesFileNames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for name in &images {
+        if !name.ends_with(".png") || !["White", "Black"].iter().any(|colour| name.contains(colour)) {
+            wrong.push(format!("WorkbooksMetadata.json: the preview {name}"));
+        }
+    }
+    let logo = format!("Workbooks/Images/Logos/{}", metadata["logoFileName"].as_str().unwrap_or_default());
+    if !entries.contains_key(&logo) {
+        wrong.push(format!("{logo} is missing"));
+    }
     for colour in ["White", "Black"] {
         let Some(image) = images.iter().find(|name| name.contains(colour)) else {
             wrong.push(format!("WorkbooksMetadata.json: no {colour} preview"));
@@ -245,13 +245,25 @@ fn check_page(page: &Value, wrong: &mut Vec<String>) {
             wrong.push(format!("the connector page has no {key}"));
         }
     }
+    for kind in page["dataTypes"].as_array().into_iter().flatten() {
+        let name = kind["name"].as_str().unwrap_or_default();
+        if name.is_empty() || name.contains(' ') {
+            wrong.push(format!("the connector page has a data type `{name}`"));
+        }
+    }
+    for criterion in page["connectivityCriterias"].as_array().into_iter().flatten() {
+        if criterion["type"] != "IsConnectedQuery" || criterion["value"].as_array().is_none_or(Vec::is_empty) {
+            wrong.push(format!("the connector page is connected by {criterion}"));
+        }
+    }
 }
 
 fn check_logo(logo: &str, wrong: &mut Vec<String>) {
     if logo.len() > LARGEST_LOGO || !logo.trim_start().starts_with("<svg") {
         wrong.push(format!("the logo has {} bytes, or is no SVG", logo.len()));
     }
-    for part in ["<script", "<image", "<style", "xlink", "data:"] {
+    // An id has to be a GUID there; a drawing without ids has none to get wrong.
+    for part in ["<script", "<image", "<style", "<title", "style=", "cls=", "data-name", "xlink", "data:", " id="] {
         if logo.contains(part) {
             wrong.push(format!("the logo has `{part}`"));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::content::{Content, Item};
+use super::content::{Content, Item, Watchlist};
 use super::{DESCRIPTION, NAME, WORKBOOK, logo, template};
 
 /// The form.
@@ -38,6 +38,7 @@ pub fn create(content: &Content) -> Value {
                 step("workbooks", "Workbooks", WORKBOOK, &[section("workbook1", NAME, WORKBOOK)]),
                 step("analytics", "Analytics", "Rules are installed as templates: make a rule of those that you want.", &sections("analytic", &content.rules)),
                 step("huntingqueries", "Hunting Queries", "Queries for somebody who looks.", &sections("huntingquery", &content.hunting)),
+                step("watchlists", "Watchlists", "They come with an example each: fill in your own, and take the examples out.", &watchlists(content)),
             ],
             "outputs": {
                 "workspace-location": "[first(map(filter(basics('getLAWorkspace').value, (filter) => and(contains(toLower(filter.id), toLower(resourceGroup().name)), equals(filter.name, basics('workspace')))), (item) => item.location))]",
@@ -95,6 +96,13 @@ fn sections(prefix: &str, items: &[Item]) -> Vec<Value> {
         .enumerate()
         .map(|(place, item)| section(&format!("{prefix}{}", place + 1), item.text("name"), item.description()))
         .collect()
+}
+
+fn watchlists(content: &Content) -> Vec<Value> {
+    let of = |(place, list): (usize, &Watchlist)| {
+        section(&format!("watchlist{}", place + 1), &list.display_name, &list.description)
+    };
+    content.watchlists.iter().enumerate().map(of).collect()
 }
 
 fn section(name: &str, label: &str, text: &str) -> Value {

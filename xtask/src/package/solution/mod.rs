@@ -4,6 +4,7 @@
 //! `target/package/solution/` then holds the folder that a pull request to Azure-Sentinel would add, and the same as a
 //! zip. The rules' YAML is read by Python ([`content`]); everything else is here.
 
+mod arm;
 pub mod check;
 pub mod content;
 mod form;
@@ -21,8 +22,11 @@ use serde_json::{Value, json};
 use super::archive::{Entries, Entry};
 use content::Content;
 
-/// The solution's name, which is that of its folder.
-pub const NAME: &str = "NordPass Sentinel";
+/// The solution's name, which is that of its folder. Azure-Sentinel's check of the package refuses the word Sentinel where
+/// Microsoft doesn't stand before it.
+pub const NAME: &str = "NordPass Activity Logs";
+/// The workbook's key. `NordPassWorkbook` is that of the vendor's solution, and two in a workspace would be taken for one.
+pub const WORKBOOK_KEY: &str = "NordPassSentinelWorkbook";
 /// Its version: that of the package, not of the program.
 pub const VERSION: &str = "3.0.0";
 /// Who publishes it. A publisher's own id has to stand here before it is offered.
@@ -81,7 +85,7 @@ pub fn data(content: &Content) -> Value {
         "Data Connectors": ["Data Connectors/NordPass.json"],
         "Watchlists": watchlists,
         "Playbooks": [],
-        "BasePath": "C:\\GitHub\\Azure-Sentinel\\Solutions\\NordPass Sentinel",
+        "BasePath": format!("C:\\GitHub\\Azure-Sentinel\\Solutions\\{NAME}"),
         "Version": VERSION,
         "Metadata": "SolutionMetadata.json",
         "TemplateSpec": true,
@@ -102,14 +106,14 @@ pub fn workbooks_metadata() -> Value {
         "NordPassConnectorHealth_CL",
     ];
     json!([{
-        "workbookKey": "NordPassSentinelWorkbook",
+        "workbookKey": WORKBOOK_KEY,
         "logoFileName": "NordPassSentinel.svg",
         "description": WORKBOOK,
         "dataTypesDependencies": tables,
         "dataConnectorsDependencies": [crate::connectors::ID],
         "previewImagesFileNames": ["NordPassSentinelWhite.png", "NordPassSentinelBlack.png"],
         "version": "1.0.0",
-        "title": "NordPass Sentinel",
+        "title": NAME,
         "templateRelativePath": "NordPass.json",
         "subtitle": "",
         "provider": AUTHOR,

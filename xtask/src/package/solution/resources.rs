@@ -150,7 +150,7 @@ pub fn hunting(item: &Item, number: usize) -> Value {
     json!({
         "type": "Microsoft.OperationalInsights/savedSearches",
         "apiVersion": "2022-10-01",
-        "name": format!("NordPass_Sentinel_Hunting_Query_{number}"),
+        "name": format!("NordPass_Activity_Logs_Hunting_Query_{number}"),
         "location": LOCATION,
         "properties": {
             "eTag": "*",

@@ -9,7 +9,7 @@ use super::resources::{self, BELOW, Piece};
 use super::{AUTHOR, DESCRIPTION, NAME, OFFER, PUBLISHED, PUBLISHER, SUPPORT, VERSION, logo, support};
 
 /// The workbook's content id.
-pub const WORKBOOK: &str = "NordPassSentinelWorkbook";
+pub const WORKBOOK: &str = super::WORKBOOK_KEY;
 
 /// The whole template.
 pub fn main(content: &Content) -> Result<Value, String> {
@@ -122,7 +122,7 @@ fn workbook_piece<'a>(serialized: &str) -> Piece<'a> {
         short: "wb",
         id: WORKBOOK.to_owned(),
         version: "1.0.0",
-        title: "NordPass Sentinel workbook",
+        title: "NordPass Activity Logs workbook",
         parent: format!("resourceId('Microsoft.Insights/workbooks', '{WORKBOOK}')"),
         resource: resources::workbook(serialized),
         dependencies: Some(json!({"operator": "AND", "criteria": criteria})),

@@ -78,6 +78,18 @@ fn a_rule_is_put_into_the_words_of_its_template() {
 }
 
 #[test]
+fn the_form_shows_every_piece_that_is_installed() {
+    let form = form::create(&content());
+    let steps = form["parameters"]["steps"].as_array().expect("steps");
+    for (name, label) in
+        [("workbooks", NAME), ("analytics", "A rule"), ("huntingqueries", "A query"), ("watchlists", "People")]
+    {
+        let step = steps.iter().find(|step| step["name"] == name).expect(name);
+        assert!(step["elements"].as_array().expect("elements").iter().any(|part| part["label"] == label), "{step}");
+    }
+}
+
+#[test]
 fn the_workbook_in_the_template_is_the_one_in_the_repository() {
     let template = template::main(&content()).expect("the template");
     let inside =
@@ -103,6 +115,40 @@ fn the_check_sees_what_would_not_deploy() {
     assert!(!broken(&|template| template["resources"][1] = template["resources"][0].clone()).is_empty(), "one twice");
     assert!(!broken(&|template| template["resources"][0]["properties"]["displayName"] = json!("[sic")).is_empty());
     assert!(!broken(&|template| template["resources"][2]["properties"]["contentId"] = json!("other")).is_empty());
+    let name = |text: &'static str| move |template: &mut Value| template["resources"][0]["name"] = json!(text);
+    assert!(!broken(&name("[concatenate(parameters('workspace'))]")).is_empty(), "no such function");
+    assert!(!broken(&name("[concat(parameters('workspace')]")).is_empty(), "a bracket too few");
+    assert!(
+        !broken(&|template| template["parameters"]["spare"] = json!({"type": "string"})).is_empty(),
+        "used by nobody"
+    );
+    assert!(
+        !broken(&|template| template["resources"][0]["apiVersion"] = json!("2019-01-01")).is_empty(),
+        "no such version"
+    );
+    let inside = |key: &'static str, value: Value| {
+        move |template: &mut Value| {
+            template["resources"][3]["properties"]["mainTemplate"]["resources"][1]["properties"][key] = value.clone();
+        }
+    };
+    assert!(!broken(&inside("version", json!("9.9.9"))).is_empty(), "two versions of one piece");
+    assert!(!broken(&inside("kind", json!("Playbook"))).is_empty(), "two kinds of one piece");
+    let criteria = |template: &mut Value| {
+        let package = template["resources"].as_array_mut().and_then(|list| list.last_mut()).expect("the package");
+        package["properties"]["dependencies"]["criteria"][0]["version"] = json!("9.9.9");
+    };
+    assert!(!broken(&criteria).is_empty(), "the solution wants another version");
+    assert!(!broken(&|template| template["variables"]["solutionId"] = json!("Publisher.offer")).is_empty());
+}
+
+#[test]
+fn the_product_is_called_by_its_whole_name() {
+    for good in ["Microsoft Sentinel", "Azure-Sentinel/Solutions", "NordPassSentinel", "sentinel", "Sentinels_"] {
+        assert_eq!(arm::unbranded(good), Vec::<String>::new(), "{good}");
+    }
+    for bad in ["NordPass Sentinel", "Sentinel", "(Splunk, Sentinel)", "in Microsoft  Sentinel"] {
+        assert_eq!(arm::unbranded(bad).len(), 1, "{bad}");
+    }
 }
 
 #[test]
