@@ -158,7 +158,6 @@ fn pieces(resources: &[Value], wrong: &mut Vec<String>) {
             (Some(one), Some(other)) => {
                 wrong.push(format!("{kind} {id} has version {one}, and {other} for the solution"));
             }
-
             _ => wrong.push(format!("{kind} {id} is in the template or among the solution's pieces, and not in both")),
         }
     }
