@@ -12,8 +12,9 @@ pub const COLOURS: [&str; 12] = [
     "#8fb82f", "#5fbdf2",
 ];
 /// The least height of a drawing without its legend, and that of a line of the legend.
-const LEAST: f64 = 214.0;
-const LEGEND_LINE: f64 = 21.0;
+const LEAST: u32 = 214;
+const LEGEND_LINE: u32 = 21;
+const LEGEND_GAP: u32 = 8;
 /// About the width of a letter of the legend, and what stands around a name.
 const LETTER: f64 = 7.0;
 const AROUND_NAME: f64 = 40.0;
@@ -22,8 +23,8 @@ const LEFT: f64 = 52.0;
 const BELOW: f64 = 26.0;
 
 /// The least height of a time chart with its legend.
-pub fn needed(tile: &Tile, width: f64) -> f64 {
-    LEAST + 8.0 + LEGEND_LINE * legend_lines(&entries(tile, &series::read(tile)), width)
+pub fn needed(tile: &Tile, width: f64) -> u32 {
+    LEAST + LEGEND_GAP + LEGEND_LINE * legend_lines(&entries(tile, &series::read(tile)), width)
 }
 
 /// Names and numbers for the legend. Counts add up; anything else is as it was at the end.
@@ -35,13 +36,13 @@ fn entries(tile: &Tile, chart: &Chart) -> Vec<(String, f64)> {
 }
 
 /// How many lines a legend takes, by the length of its names.
-fn legend_lines(entries: &[(String, f64)], width: f64) -> f64 {
-    let (mut lines, mut used) = (1.0, 0.0);
+fn legend_lines(entries: &[(String, f64)], width: f64) -> u32 {
+    let (mut lines, mut used) = (1, 0.0);
     for (name, number) in entries {
         let letters = name.chars().count() + amount(*number).chars().count();
         let needed = letters as f64 * LETTER + AROUND_NAME;
         if used + needed > width && used > 0.0 {
-            lines += 1.0;
+            lines += 1;
             used = 0.0;
         }
         used += needed;
@@ -56,7 +57,8 @@ pub fn over_time(tile: &Tile, width: f64, room: f64, stacked: bool) -> String {
         return nothing();
     }
     let entries = entries(tile, &chart);
-    let height = (room - 8.0 - LEGEND_LINE * legend_lines(&entries, width)).max(LEAST);
+    let below = LEGEND_GAP + LEGEND_LINE * legend_lines(&entries, width);
+    let height = (room - f64::from(below)).max(f64::from(LEAST));
     let largest = if stacked {
         let sum = |step: usize| chart.series.iter().map(|series| series.values[step]).sum::<f64>();
         (0..chart.times.len()).map(sum).fold(0.0, f64::max)

@@ -84,7 +84,7 @@ fn needed(tile: &Tile) -> u32 {
         "tiles" => NUMBERS,
         "table" => AROUND + LINE * u32::try_from(tile.rows.len().clamp(1, table::ROWS)).unwrap_or(1),
         "piechart" => PIE,
-        _ => FRAME + chart::needed(tile, inner(tile)).ceil() as u32,
+        _ => FRAME + chart::needed(tile, inner(tile)),
     }
 }
 

@@ -156,7 +156,7 @@ fn a_chart_takes_the_room_it_has_and_its_legend_stays_inside() {
         let text = html.split("height=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a height");
         text.parse::<f64>().expect("a number")
     };
-    let least = chart::needed(&tile, 600.0);
+    let least = f64::from(chart::needed(&tile, 600.0));
     let (small, large) =
         (chart::over_time(&tile, 600.0, least, true), chart::over_time(&tile, 600.0, least + 100.0, true));
     assert!((high(&large) - high(&small) - 100.0).abs() < 1.0, "{} {}", high(&small), high(&large));

@@ -156,7 +156,7 @@ fn pieces(resources: &[Value], wrong: &mut Vec<String>) {
         match (pieces.get(&key), named.get(&key)) {
             (Some(one), Some(other)) if one == other => {}
             (Some(one), Some(other)) => {
-                wrong.push(format!("{kind} {id} has version {one}, and {other} for the solution"))
+                wrong.push(format!("{kind} {id} has version {one}, and {other} for the solution"));
             }
             _ => wrong.push(format!("{kind} {id} is in the template or among the solution's pieces, and not in both")),
         }

@@ -39,6 +39,21 @@ const DOMAINS: [&str; 23] = [
 ];
 const VERTICALS: [&str; 6] = ["Aeronautics", "Education", "Finance", "Healthcare", "Manufacturing", "Retail"];
 
+/// The keys of a workbook's entry; another one is refused.
+const WORKBOOK_KEYS: [&str; 11] = [
+    "workbookKey",
+    "logoFileName",
+    "description",
+    "dataTypesDependencies",
+    "dataConnectorsDependencies",
+    "previewImagesFileNames",
+    "version",
+    "title",
+    "templateRelativePath",
+    "subtitle",
+    "provider",
+];
+
 /// What is wrong with the package's files.
 pub fn check(entries: &Entries) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -169,21 +184,8 @@ fn check_workbook(workbook: &Value, list: &Value, entries: &Entries, wrong: &mut
     if from != format!("sentinel-{}", metadata["workbookKey"].as_str().unwrap_or_default()) {
         wrong.push(format!("the workbook comes from {from}, and its key is {}", metadata["workbookKey"]));
     }
-    const KEYS: [&str; 11] = [
-        "workbookKey",
-        "logoFileName",
-        "description",
-        "dataTypesDependencies",
-        "dataConnectorsDependencies",
-        "previewImagesFileNames",
-        "version",
-        "title",
-        "templateRelativePath",
-        "subtitle",
-        "provider",
-    ];
     let keys: Vec<_> = metadata.as_object().into_iter().flat_map(|object| object.keys()).collect();
-    if keys.len() != KEYS.len() || !keys.iter().all(|key| KEYS.contains(&key.as_str())) {
+    if keys.len() != WORKBOOK_KEYS.len() || !keys.iter().all(|key| WORKBOOK_KEYS.contains(&key.as_str())) {
         wrong.push(format!("WorkbooksMetadata.json: the keys are {keys:?}"));
     }
     for key in ["dataTypesDependencies", "dataConnectorsDependencies"] {
