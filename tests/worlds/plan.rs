@@ -233,6 +233,9 @@ impl Plan {
         if draw.chance(0.1) {
             plan.plan_two_refusals(&mut draw);
         }
+        if draw.chance(0.15) {
+            plan.plan_odd_answers(&mut draw);
+        }
         plan.actions.sort_by_key(|(at, _)| *at);
         plan
     }
@@ -272,6 +275,31 @@ impl Plan {
             self.faults.insert(0, ("400", Fault { when, effect: status(400, None), delay: Duration::ZERO }));
             at = until + draw.between(1, 40);
         }
+    }
+
+    /// For a while something stands in front of NordPass that answers with status 200 and no page; or a node has lost its clock,
+    /// and shows nothing. Where there is no right total, nobody can tell an empty page from the last one.
+    fn plan_odd_answers(&mut self, draw: &mut Drawer) {
+        let no_page = ("JSON that is no page", r#"{"message":"We'll be back soon"}"#, None);
+        let lost = (
+            "a Date of 1970",
+            r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1}}"#,
+            Some(("date".to_owned(), "Thu, 01 Jan 1970 00:00:03 GMT".to_owned())),
+        );
+        let provable = self.api.total == Total::Right;
+        let (name, body, date) = if draw.chance(0.5) && provable { lost } else { no_page };
+        let (status, headers) = (StatusCode::OK, date.into_iter().collect());
+        let effect = Effect::Status { status, body: body.to_owned(), headers, retry_after: None };
+        let from = draw.between(0, self.chaos);
+        let until = from + draw.between(1, self.chaos - from + 1);
+        let when = When {
+            endpoint: Some(Endpoint::Nordpass),
+            after: Some(Duration::from_secs(from)),
+            before: Some(Duration::from_secs(until)),
+            probability: draw.of(&[None, Some(0.5), Some(0.1)]),
+            ..When::default()
+        };
+        self.faults.push((name, Fault { when, effect, delay: Duration::ZERO }));
     }
 
     /// At any time, or while a drain sends the last rows: then somebody still waits for what the panic drops.
