@@ -10,6 +10,7 @@ mod format;
 mod hold;
 mod local;
 mod memory;
+mod open;
 mod settings;
 mod takeover;
 mod tasks;

@@ -14,7 +14,7 @@ use nordpass_sentinel::azure::blob::{BlobError, Container, Demand};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
 use nordpass_sentinel::config::Secret;
 use nordpass_sentinel::handles::{Handles, SystemClock, TestClock};
-use nordpass_sentinel::http::{HttpClient, HttpSettings};
+use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
 use nordpass_sentinel::simulator::generator::{Generator, Options};
 use nordpass_sentinel::simulator::server::{Background, Server, ServerOptions};
 use nordpass_sentinel::simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
@@ -71,6 +71,10 @@ impl Azurite {
         HttpSettings { ca_file: Some(self.ca_file()), ..HttpSettings::default() }
     }
 
+    fn client(&self) -> Arc<dyn HttpClient> {
+        SystemNetwork::default().client(&self.http()).expect("a client")
+    }
+
     fn container(&self, name: &str) -> Container {
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal(token())));
         Container::new(&self.endpoint, name, credential, &self.http(), &Handles::system()).expect("a container")
@@ -101,8 +105,25 @@ fn base64url(bytes: &[u8]) -> String {
     text
 }
 
-/// What a container answers to everything that the checkpoint asks, in words that don't depend on who answers.
-async fn answers(container: &Container) -> Vec<String> {
+/// Breaks the lease on a blob after so many seconds, as an operator can; the program never does.
+async fn break_lease(http: &dyn HttpClient, blob: &str, token: &str, seconds: u64) -> u16 {
+    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(now().unsigned_abs());
+    let date = httpdate::fmt_http_date(date);
+    let request = Request::builder()
+        .method(Method::PUT)
+        .uri(format!("{blob}?comp=lease"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("x-ms-version", "2023-11-03")
+        .header("x-ms-date", date)
+        .header("x-ms-lease-action", "break")
+        .header("x-ms-lease-break-period", seconds)
+        .header("content-length", "0");
+    http.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer").status().as_u16()
+}
+
+/// What a container answers to everything that the checkpoint asks, in words that don't depend on who answers. `broken`
+/// breaks the lease on `a/state`.
+async fn answers(container: &Container, broken: impl AsyncFn(u64) -> u16) -> Vec<String> {
     let mut all = Vec::new();
     macro_rules! note {
         ($what:literal, $answer:expr) => {
@@ -141,6 +162,21 @@ async fn answers(container: &Container) -> Vec<String> {
     note!("release", container.release("a/state", one));
     note!("lease after that", container.lease("a/state"));
     all.push(format!("put without a lease: {}", put("three", &next, one).await.0));
+    // A lease that is broken slowly.
+    note!("acquire", container.acquire("a/state", one, 60));
+    all.push(format!("break slowly: {}", broken(30).await));
+    note!("lease that is being broken", container.lease("a/state"));
+    note!("acquire the one that is being broken", container.acquire("a/state", one, 60));
+    note!("acquire another meanwhile", container.acquire("a/state", two, 60));
+    note!("renew what is being broken", container.renew("a/state", one));
+    let (answer, next) = put("three", &next, one).await;
+    all.push(format!("put meanwhile: {answer}"));
+    all.push(format!("put with another lease meanwhile: {}", put("four", &next, two).await.0));
+    all.push(format!("break at once: {}", broken(0).await));
+    note!("lease that is broken", container.lease("a/state"));
+    note!("renew what is broken", container.renew("a/state", one));
+    note!("acquire the broken one", container.acquire("a/state", one, 60));
+    note!("release it", container.release("a/state", one));
     note!("append to none", container.append("a/ids/1", 0, bytes("x")));
     note!("create to append", container.create_append("a/ids/1"));
     note!("create to append again", container.create_append("a/ids/1"));
@@ -171,16 +207,22 @@ fn outcome(answer: Result<String, BlobError>) -> String {
 #[ignore = "needs Azurite: cargo xtask test azurite"]
 async fn azurite_and_the_simulated_account_answer_alike() {
     let azurite = Azurite::start();
-    let real = answers(&azurite.container("contract")).await;
+    let (http, blob) = (azurite.client(), format!("{}/contract/a/state", azurite.endpoint));
+    let broken = async |seconds| break_lease(http.as_ref(), &blob, &token(), seconds).await;
+    let real = answers(&azurite.container("contract"), broken).await;
     let start = Timestamp::from_second(now()).expect("a time");
     let simulation = Simulation::new(SimulationOptions::default(), start);
     simulation.entra().tokens().accept("ready");
     let clock = Arc::new(TestClock::starting_at(start));
-    let handles = Handles { network: Arc::new(simulation.network(clock.clone(), 1)), clock, ..Handles::system() };
+    let network = simulation.network(clock.clone(), 1);
+    let handles = Handles { network: Arc::new(network.clone()), clock, ..Handles::system() };
     let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
     let http = HttpSettings::default();
     let simulated = Container::new(Simulation::BLOB_URL, "contract", credential, &http, &handles).expect("a container");
-    assert_eq!(real, answers(&simulated).await);
+    let (client, blob) =
+        (network.client(&http).expect("a client"), format!("{}/contract/a/state", Simulation::BLOB_URL));
+    let broken = async |seconds| break_lease(client.as_ref(), &blob, "ready", seconds).await;
+    assert_eq!(real, answers(&simulated, broken).await);
 }
 
 /// NordPass, with a book of who asked when.
@@ -318,23 +360,12 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
 }
 
-/// Breaks the lease on the source's state, as an operator can.
-async fn break_lease(azurite: &Azurite) {
-    use nordpass_sentinel::http::Network as _;
+/// Breaks the lease on the source's state.
+async fn break_the_sources_lease(azurite: &Azurite) {
     let names = azurite.container("nordpass-sentinel").list("sources/nordpass-", 1_000).await.expect("a list");
     let state = names.iter().find(|name| name.ends_with("/state")).expect("a state");
-    let client: Arc<dyn HttpClient> =
-        nordpass_sentinel::http::SystemNetwork::default().client(&azurite.http()).expect("a client");
-    let request = Request::builder()
-        .method(Method::PUT)
-        .uri(format!("{}/nordpass-sentinel/{state}?comp=lease", azurite.endpoint))
-        .header("authorization", format!("Bearer {}", token()))
-        .header("x-ms-version", "2023-11-03")
-        .header("x-ms-lease-action", "break")
-        .header("x-ms-lease-break-period", "0")
-        .header("content-length", "0");
-    let answer = client.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer");
-    assert_eq!(answer.status(), 202);
+    let blob = format!("{}/nordpass-sentinel/{state}", azurite.endpoint);
+    assert_eq!(break_lease(azurite.client().as_ref(), &blob, &token(), 0).await, 202);
 }
 
 /// D10 with real processes: one is killed, one is frozen and wakes up, a lease is broken. Nothing is lost, and never do both
@@ -371,7 +402,7 @@ async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
     assert_eq!(pair.turns(), ["a", "b", "a"]);
 
     // Broken: whoever gets it, the other one is silent from before that on.
-    break_lease(&pair.azurite).await;
+    break_the_sources_lease(&pair.azurite).await;
     let asked = pair.asked.lock().expect("no panic").len();
     until("somebody to go on", || pair.asked.lock().expect("no panic").len() > asked + 10).await;
     let turns = pair.turns();

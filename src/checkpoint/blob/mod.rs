@@ -33,8 +33,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::future::{BoxFuture, join_all};
 
 use self::place::{Place, Times};
-use self::source::{OpenSource, Source};
+use self::source::Source;
 use super::format::shared::Shared;
+use super::open::OpenSource;
 use super::takeover::{Found, Predecessor, parse};
 use super::tasks::Tasks;
 use super::{BlobSettings, CheckpointError, SourceKey, SourceState, Store, TakeoverSettings};

@@ -1,24 +1,23 @@
 //! One source's open state in Azure Blob Storage: queries, commits, and what an answer that didn't come meant.
 
-use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use tokio::task::AbortHandle;
 
 use super::super::format::frame::frame;
 use super::super::format::ids::{self, Bucket, Stored};
-use super::super::format::known::{self, DOCUMENT_BYTES, Piece, batches};
+use super::super::format::known::{self, Piece};
 use super::super::format::recent::Recent;
 use super::super::format::shared::Shared;
-use super::super::tasks::Tasks;
+use super::super::open::{Facts, Kept};
 use super::Base;
 use super::parts::{self, StoredPart};
 use super::place::{Place, storage};
 use crate::azure::blob::{BlobError, Demand};
-use crate::checkpoint::{CheckpointError, Commit, Hold, Holder, KnownId, SourceState, Standing};
+use crate::checkpoint::{CheckpointError, Commit, Hold, Holder, KnownId, Standing};
 
 /// How often a commit looks what became of it before it is given up, to be tried again later.
 const LOOKS: usize = 3;
@@ -34,11 +33,8 @@ pub(super) struct Source {
     pub lease: String,
     pub holder: Holder,
     pub hold: Hold,
-    key_id: Arc<str>,
-    run: u64,
+    facts: Facts,
     keeper: Mutex<Option<AbortHandle>>,
-    /// A copy of the committed document that can be asked for while a commit runs.
-    document: Mutex<Option<Vec<u8>>>,
     /// Commits and queries, one after the other.
     committed: tokio::sync::Mutex<Committed>,
 }
@@ -83,10 +79,8 @@ impl Source {
             lease,
             holder,
             hold,
-            key_id: state.key.id().into(),
-            run: state.run,
+            facts: Facts::new(state.key.id(), state.run, state.document.clone()),
             keeper: Mutex::default(),
-            document: Mutex::new(state.document.clone()),
             committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
         })
     }
@@ -143,7 +137,7 @@ impl Source {
     /// A commit counts.
     fn count(&self, committed: &mut Committed, next: Next, etag: String) {
         let Next { state, bytes, ids } = next;
-        self.document.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&state.document);
+        self.facts.set_document(state.document.as_ref());
         committed.recent.add(&ids);
         (committed.state, committed.bytes, committed.etag) = (state, bytes, etag);
         committed.doubt = None;
@@ -154,15 +148,71 @@ impl Source {
         CheckpointError::Lost
     }
 
-    async fn apply(&self, mut commit: Commit) -> Result<(), CheckpointError> {
-        if let Some(document) = &commit.document
-            && document.len() > DOCUMENT_BYTES
-        {
-            let text = format!("a document of {} bytes; a state takes at most {DOCUMENT_BYTES}", document.len());
-            let source = io::Error::new(io::ErrorKind::InvalidInput, text);
-            return Err(CheckpointError::Disk { path: self.place.path(), source });
+    fn check_hold(&self) -> Result<(), CheckpointError> {
+        if self.hold.is_held() {
+            return Ok(());
         }
-        commit.ids.sort_unstable_by_key(|known| known.time);
+        let wait = Some(self.base.times.look);
+        Err(CheckpointError::Storage { reason: self.hold.reason(), wait })
+    }
+
+    /// The state after this commit, its ids stored. `None`: it is so already.
+    async fn next(&self, state: &Shared, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
+        let mut next = state.clone();
+        let batches = known::step(commit, &mut next.chunks, &mut next.document, &mut next.days);
+        if next == *state && batches.is_empty() {
+            return Ok(None);
+        }
+        next.serial += 1;
+        for (bucket, ids) in batches {
+            let data = Bytes::from(ids::encode(bucket, &ids));
+            parts::append(&self.base.container, &self.place, &mut next, bucket, &data).await?;
+        }
+        let bytes = Bytes::from(frame(&next.encode()));
+        Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
+    }
+
+    /// Removes the blobs of days before this time: no process needs them, whichever has the source. What stays behind is
+    /// tried again a day later.
+    async fn remove_forgotten(&self, time: i64) {
+        let Some(day) = Bucket::day(time) else { return };
+        let first_kept = format!("{}{}", self.place.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
+        let names = self.base.container.list(&self.place.ids, MOST_REMOVED).await.unwrap_or_default();
+        // The other ids' names begin with a letter, and so come after all days.
+        for name in names.iter().filter(|name| **name < first_kept) {
+            if let Err(error) = self.base.container.delete(name).await {
+                tracing::debug!("a blob of forgotten ids stays for now: {error}");
+            }
+        }
+    }
+}
+
+impl Kept for Source {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place.path()
+    }
+
+    async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
+        let now = self.base.handles.clock.now_seconds();
+        let mut committed = self.committed.lock().await;
+        let Committed { state, recent, .. } = &mut *committed;
+        let buckets = state.days.keys().map(|&day| Bucket::Day(day)).chain([Bucket::Other]);
+        let pieces: Vec<Piece<'_>> = buckets
+            .flat_map(|bucket| state.parts(bucket).iter().map(move |part| (bucket, part)))
+            .map(|(bucket, part)| {
+                let blob = format!("{}{}", self.place.ids, part.name(bucket));
+                let stored = StoredPart { container: &self.base.container, place: &self.place, blob };
+                (bucket, Box::new(stored) as Box<dyn Stored>, part.len)
+            })
+            .collect();
+        known::read(recent, range, now, pieces).await
+    }
+
+    async fn apply(&self, commit: Commit) -> Result<(), CheckpointError> {
         let mut committed = self.committed.lock().await;
         self.check_hold()?;
         if committed.doubt.is_some()
@@ -204,108 +254,13 @@ impl Source {
         Err(CheckpointError::Storage { reason, wait: None })
     }
 
-    fn check_hold(&self) -> Result<(), CheckpointError> {
-        if self.hold.is_held() {
-            return Ok(());
-        }
-        let wait = Some(self.base.times.look);
-        Err(CheckpointError::Storage { reason: self.hold.reason(), wait })
-    }
-
-    /// The state after this commit, its ids stored. `None`: it is so already.
-    async fn next(&self, state: &Shared, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
-        let mut next = state.clone();
-        for &chunk in &commit.chunks {
-            next.chunks.insert(chunk);
-        }
-        if commit.document.is_some() {
-            next.document.clone_from(&commit.document);
-        }
-        let batches = batches(&commit.ids, next.days.len(), |day| next.days.contains_key(&day));
-        if let Some(time) = commit.forget_before {
-            next.days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
-        }
-        if next == *state && batches.is_empty() {
-            return Ok(None);
-        }
-        next.serial += 1;
-        for (bucket, ids) in batches {
-            let data = Bytes::from(ids::encode(bucket, &ids));
-            parts::append(&self.base.container, &self.place, &mut next, bucket, &data).await?;
-        }
-        let bytes = Bytes::from(frame(&next.encode()));
-        Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
-    }
-
-    /// Removes the blobs of days before this time: no process needs them, whichever has the source. What stays behind is
-    /// tried again a day later.
-    async fn remove_forgotten(&self, time: i64) {
-        let Some(day) = Bucket::day(time) else { return };
-        let first_kept = format!("{}{}", self.place.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
-        let names = self.base.container.list(&self.place.ids, MOST_REMOVED).await.unwrap_or_default();
-        // The other ids' names begin with a letter, and so come after all days.
-        for name in names.iter().filter(|name| **name < first_kept) {
-            if let Err(error) = self.base.container.delete(name).await {
-                tracing::debug!("a blob of forgotten ids stays for now: {error}");
-            }
-        }
-    }
-
-    async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
-        let now = self.base.handles.clock.now_seconds();
-        let mut committed = self.committed.lock().await;
-        let Committed { state, recent, .. } = &mut *committed;
-        let buckets = state.days.keys().map(|&day| Bucket::Day(day)).chain([Bucket::Other]);
-        let pieces: Vec<Piece<'_>> = buckets
-            .flat_map(|bucket| state.parts(bucket).iter().map(move |part| (bucket, part)))
-            .map(|(bucket, part)| {
-                let blob = format!("{}{}", self.place.ids, part.name(bucket));
-                let stored = StoredPart { container: &self.base.container, place: &self.place, blob };
-                (bucket, Box::new(stored) as Box<dyn Stored>, part.len)
-            })
-            .collect();
-        known::read(recent, range, now, pieces).await
+    fn hold(&self) -> Hold {
+        self.hold.clone()
     }
 }
 
 impl Drop for Source {
     fn drop(&mut self) {
         self.end_keeper();
-    }
-}
-
-/// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.
-pub(super) struct OpenSource {
-    pub source: Arc<Source>,
-    pub tasks: Arc<Tasks>,
-}
-
-impl SourceState for OpenSource {
-    fn document(&self) -> Option<Vec<u8>> {
-        self.source.document.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn run(&self) -> u64 {
-        self.source.run
-    }
-
-    fn key_id(&self) -> Arc<str> {
-        self.source.key_id.clone()
-    }
-
-    fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
-        Box::pin(self.source.read_known(range))
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
-        let source = self.source.clone();
-        Box::pin(async move {
-            let path = source.place.path();
-            self.tasks.finish(&path, async move { source.apply(commit).await }).await
-        })
-    }
-
-    fn hold(&self) -> Hold {
-        self.source.hold.clone()
     }
 }

@@ -1,10 +1,12 @@
-//! Which ids are known in a range of time: from memory where it reaches, else from what is stored.
+//! Which ids are known in a range of time: from memory where it reaches, else from what is stored; and which a commit adds.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::ids::{self, Bucket, Stored};
+use super::intervals::Intervals;
 use super::recent::{KEPT_IDS, Recent};
-use crate::checkpoint::{CheckpointError, KnownId};
+use crate::checkpoint::{CheckpointError, Commit, KnownId};
 
 /// The longest document that a source may commit.
 pub const DOCUMENT_BYTES: usize = 3_500;
@@ -70,8 +72,29 @@ pub async fn read(
     Ok(found)
 }
 
+/// What a commit changes besides the stored ids: the committed chunks, the document, and the days that a state lists.
+/// Answers its ids by the bucket they go to.
+pub fn step<T>(
+    commit: &Commit,
+    chunks: &mut Intervals,
+    document: &mut Option<Vec<u8>>,
+    days: &mut BTreeMap<u32, T>,
+) -> Vec<(Bucket, Vec<KnownId>)> {
+    for &chunk in &commit.chunks {
+        chunks.insert(chunk);
+    }
+    if commit.document.is_some() {
+        document.clone_from(&commit.document);
+    }
+    let batches = batches(&commit.ids, days.len(), |day| days.contains_key(&day));
+    if let Some(time) = commit.forget_before {
+        days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
+    }
+    batches
+}
+
 /// The ids (sorted by time) by the bucket they go to, where `listed` says which days a state of `days` days lists.
-pub fn batches(ids: &[KnownId], days: usize, listed: impl Fn(u32) -> bool) -> Vec<(Bucket, Vec<KnownId>)> {
+fn batches(ids: &[KnownId], days: usize, listed: impl Fn(u32) -> bool) -> Vec<(Bucket, Vec<KnownId>)> {
     let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
     let mut other = Vec::new();
     let mut room = MOST_DAYS.saturating_sub(days);

@@ -124,7 +124,9 @@ impl Shared {
         out.extend_from_slice(&self.run.to_le_bytes());
         self.chunks.encode(&mut out);
         varint(&mut out, self.earlier.len() as u64);
-        self.earlier.iter().for_each(|run| encode_run(&mut out, run));
+        for run in &self.earlier {
+            encode_run(&mut out, run);
+        }
         varint(&mut out, self.days.len() as u64);
         let mut at = 0;
         for (&day, list) in &self.days {
@@ -257,7 +259,9 @@ mod tests {
         assert!(state.encode().len() <= empty + RUNS_BYTES, "{} bytes", state.encode().len() - empty);
         // However much each of them says, as many as ever.
         for run in 20_000..20_100 {
-            (0..2_000).for_each(|chunk| state.chunks.insert(2 * chunk));
+            for chunk in 0..2_000 {
+                state.chunks.insert(2 * chunk);
+            }
             state = state.next_run(run);
         }
         assert_eq!(state.earlier.len(), KEPT_RUNS);

@@ -28,8 +28,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use futures::future::BoxFuture;
 
 use self::load::Loaded;
-use self::source::{LocalSource, OpenSource};
+use self::source::LocalSource;
 use super::format::{frame, ids, intervals, known, recent, snapshot};
+use super::open::OpenSource;
 use super::tasks::Tasks;
 use super::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;

@@ -2,19 +2,19 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
 use super::ids::{self, Bucket, Stored};
-use super::known::{self, DOCUMENT_BYTES, batches};
+use super::known;
 use super::load::{self, Loaded, ids_dir};
 use super::recent::Recent;
 use super::snapshot::{Run, Snapshot};
 use super::write::Files;
 use super::{Folder, disk_error, unusable};
-use crate::checkpoint::tasks::Tasks;
-use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
+use crate::checkpoint::open::{Facts, Kept};
+use crate::checkpoint::{CheckpointError, Commit, Hold, KnownId, SourceKey};
 use crate::handles::Disk;
 
 /// How much of a file of ids is read ahead.
@@ -23,12 +23,9 @@ const READ_BYTES: usize = 16 << 10;
 /// A source's state on disk.
 pub(super) struct LocalSource {
     folder: Arc<Folder>,
-    key_id: Arc<str>,
+    facts: Facts,
     dir: PathBuf,
-    run: u64,
     earlier: Vec<Run>,
-    /// A copy of the committed document that can be asked for while a commit runs.
-    document: Mutex<Option<Vec<u8>>>,
     /// Commits and queries, one after the other.
     committed: tokio::sync::Mutex<Committed>,
 }
@@ -60,41 +57,39 @@ impl LocalSource {
         snapshot.run = run;
         snapshot.chunks = super::intervals::Intervals::default();
         let files = Files::begin(disk, &folder.dir, &dir, &key, &earlier, &snapshot).await?;
-        let document = Mutex::new(snapshot.document.clone());
+        let facts = Facts::new(key_id, run, snapshot.document.clone());
         let committed = tokio::sync::Mutex::new(Committed { snapshot, files, recent });
-        Ok(Self { folder, key_id: key_id.into(), dir, run, earlier, document, committed })
+        Ok(Self { folder, facts, dir, earlier, committed })
     }
 
     /// Whether a chunk is committed; one of a run that isn't known counts as such.
     pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        if run == self.run {
+        if run == self.facts.run {
             return self.committed.lock().await.snapshot.chunks.contains(sequence);
         }
         self.earlier.iter().find(|earlier| earlier.number == run).is_none_or(|run| run.chunks.contains(sequence))
     }
+}
 
-    async fn apply(&self, mut commit: Commit) -> Result<(), CheckpointError> {
-        if let Some(document) = &commit.document
-            && document.len() > DOCUMENT_BYTES
-        {
-            let text = format!("a document of {} bytes; a state takes at most {DOCUMENT_BYTES}", document.len());
-            return Err(disk_error(&self.dir)(std::io::Error::new(std::io::ErrorKind::InvalidInput, text)));
-        }
-        commit.ids.sort_unstable_by_key(|known| known.time);
+impl Kept for LocalSource {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.clone()
+    }
+
+    fn hold(&self) -> Hold {
+        Hold::always()
+    }
+
+    async fn apply(&self, commit: Commit) -> Result<(), CheckpointError> {
         let mut committed = self.committed.lock().await;
         let Committed { snapshot, files, recent } = &mut *committed;
 
         let mut next = snapshot.clone();
-        for &chunk in &commit.chunks {
-            next.chunks.insert(chunk);
-        }
-        if commit.document.is_some() {
-            next.document.clone_from(&commit.document);
-        }
-        let batches = batches(&commit.ids, next.days.len(), |day| next.days.contains_key(&day));
-        if let Some(time) = commit.forget_before {
-            next.days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
-        }
+        let batches = known::step(&commit, &mut next.chunks, &mut next.document, &mut next.days);
         if next == *snapshot && batches.is_empty() {
             return Ok(());
         }
@@ -113,9 +108,7 @@ impl LocalSource {
         // From here on the commit counts; nothing below may fail.
         let forgotten: Vec<_> = snapshot.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
         *snapshot = next;
-        if let Some(document) = commit.document {
-            *self.document.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
-        }
+        self.facts.set_document(snapshot.document.as_ref());
         recent.add(&commit.ids);
         files.remove_days(forgotten, snapshot).await;
         Ok(())
@@ -159,34 +152,5 @@ fn len_of(snapshot: &Snapshot, bucket: Bucket) -> u64 {
     match bucket {
         Bucket::Day(day) => snapshot.days.get(&day).copied().unwrap_or(0),
         Bucket::Other => snapshot.other,
-    }
-}
-
-/// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.
-pub(super) struct OpenSource {
-    pub(super) source: Arc<LocalSource>,
-    pub(super) tasks: Arc<Tasks>,
-}
-
-impl SourceState for OpenSource {
-    fn document(&self) -> Option<Vec<u8>> {
-        self.source.document.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn run(&self) -> u64 {
-        self.source.run
-    }
-
-    fn key_id(&self) -> Arc<str> {
-        self.source.key_id.clone()
-    }
-
-    fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
-        Box::pin(self.source.read_known(range))
-    }
-
-    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
-        let source = self.source.clone();
-        Box::pin(self.tasks.finish(&self.source.dir, async move { source.apply(commit).await }))
     }
 }

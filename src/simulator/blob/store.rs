@@ -76,7 +76,9 @@ impl Account {
     /// Deletes a container with all its blobs.
     pub fn delete(&mut self, container: &str) {
         if let Some(mut blobs) = self.containers.remove(container) {
-            blobs.values_mut().for_each(|stored| stored.lease = Lease::Available);
+            for stored in blobs.values_mut() {
+                stored.lease = Lease::Available;
+            }
             self.deleted.insert(container.to_owned(), blobs);
         }
     }

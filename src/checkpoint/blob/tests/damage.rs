@@ -166,7 +166,9 @@ async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
     let process = world.process(2).await;
     let source = process.open().await;
     let kept: Vec<_> = blobs.names(CONTAINER).into_iter().map(|name| (blobs.content(CONTAINER, &name), name)).collect();
-    kept.iter().for_each(|(_, name)| blobs.remove(CONTAINER, name));
+    for (_, name) in &kept {
+        blobs.remove(CONTAINER, name);
+    }
     for error in [
         source.commit(commit(1)).await.expect_err("nothing to append to"),
         source.known(NOW..NOW + 60).await.expect_err("nothing to read"),
