@@ -98,7 +98,8 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
     });
     assert_eq!(text.matches("waiting: 403 on stream A; trying again in 30 s").count(), 1, "{text}");
     assert_eq!(text.matches("waiting: 404 on stream B; trying again in 1 s").count(), 1, "{text}");
-    assert_eq!(text.matches("403").count() + text.matches("404").count(), 2, "{text}");
+    // Not the bare numbers: the lines' own times hold any digits.
+    assert_eq!(text.matches("waiting: ").count(), 2, "{text}");
     assert!(text.contains("works again after 90 s"), "{text}");
 }
 
