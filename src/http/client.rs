@@ -72,8 +72,8 @@ impl HttpClient for SystemClient {
 
 impl Shared {
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        let client = self.client_for(&host)?;
+        let client = self.client_for(request.uri().host().unwrap_or_default())?;
+        let host = self.asked(request.uri());
         let request = reqwest::Request::try_from(request).map_err(|_| HttpError::Connect {
             host: host.clone(),
             reason: "the address isn't a complete URL".to_owned(),
@@ -99,6 +99,26 @@ impl Shared {
         *response.version_mut() = answer.version();
         *response.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(response)
+    }
+
+    /// Who is asked, for errors: the host, with a port that isn't the scheme's, and the proxy that the settings name. In an
+    /// outage nobody should have to guess which of the two is meant.
+    fn asked(&self, url: &http::Uri) -> String {
+        let mut asked = url.host().unwrap_or_default().to_owned();
+        if let Some(port) = url.port_u16() {
+            asked.push_str(&format!(":{port}"));
+        }
+        let proxy = self.settings.proxy.as_deref().and_then(|proxy| proxy.parse::<http::Uri>().ok());
+        // Its authority may hold a password; host and port don't.
+        if let Some(proxy) = proxy
+            && let Some(host) = proxy.host()
+        {
+            asked.push_str(&format!(" through the proxy {host}"));
+            if let Some(port) = proxy.port_u16() {
+                asked.push_str(&format!(":{port}"));
+            }
+        }
+        asked
     }
 
     fn client_for(&self, host: &str) -> Result<&reqwest::Client, HttpError> {
