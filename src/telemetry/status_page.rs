@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -45,7 +46,7 @@ fn row(page: &mut String, component: &Component, now: Timestamp) {
     let state = component.state();
     let words = match &state {
         ComponentState::Waiting { reason, since, next_try } => {
-            let waited = span(now.as_second() - since.as_second());
+            let waited = span((now.as_second() - since.as_second()) as f64);
             let seconds = next_try.map(|next_try| (next_try.as_second() - now.as_second()).max(0));
             let again = seconds.map(|seconds| format!("; trying again in {seconds} s")).unwrap_or_default();
             format!("since {} ({waited}): {reason}{again}", since.strftime("%Y-%m-%d %H:%M"))
@@ -85,14 +86,15 @@ fn position(component: &Component, now: Timestamp) -> String {
         return format!("history read to {at} of {to}");
     }
     match component.cursor() {
-        Some(cursor) => format!("{} behind", span(now.as_second() - cursor as i64)),
+        Some(cursor) => format!("{} behind", span(now.as_second() as f64 - cursor)),
         None => String::new(),
     }
 }
 
 /// Seconds as a person says them, in the two units that matter.
-fn span(seconds: i64) -> String {
-    let seconds = seconds.max(0);
+fn span(seconds: f64) -> String {
+    // What is negative, as after a clock was set, is none.
+    let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),
