@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// A laptop or another cloud's machine was told to restart for a new IDENTITY_HEADER, which it never had.
+    /// A laptop or another cloud's machine was told to restart for a new `IDENTITY_HEADER`, which it never had.
     #[test]
     fn a_metadata_service_that_refuses_may_be_another_clouds() {
         let said = |host| sentence(Asked::Identity, Answer { host, status: 403, body: b"", ahead: None });

@@ -104,21 +104,12 @@ impl Shared {
     /// Who is asked, for errors: the host, with a port that isn't the scheme's, and the proxy that the settings name. In an
     /// outage nobody should have to guess which of the two is meant.
     fn asked(&self, url: &http::Uri) -> String {
-        let mut asked = url.host().unwrap_or_default().to_owned();
-        if let Some(port) = url.port_u16() {
-            asked.push_str(&format!(":{port}"));
-        }
+        let asked = host_and_port(url);
         let proxy = self.settings.proxy.as_deref().and_then(|proxy| proxy.parse::<http::Uri>().ok());
-        // Its authority may hold a password; host and port don't.
-        if let Some(proxy) = proxy
-            && let Some(host) = proxy.host()
-        {
-            asked.push_str(&format!(" through the proxy {host}"));
-            if let Some(port) = proxy.port_u16() {
-                asked.push_str(&format!(":{port}"));
-            }
+        match proxy {
+            Some(proxy) if !self.settings.direct => format!("{asked} through the proxy {}", host_and_port(&proxy)),
+            _ => asked,
         }
-        asked
     }
 
     fn client_for(&self, host: &str) -> Result<&reqwest::Client, HttpError> {
@@ -132,6 +123,12 @@ impl Shared {
             build(&self.settings, true).map_err(|reason| HttpError::Connect { host: host.to_owned(), reason })?;
         Ok(self.direct.get_or_init(|| direct))
     }
+}
+
+/// A URL's host, and its port where it names one. Its authority may hold a password besides.
+fn host_and_port(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, String> {
