@@ -211,8 +211,11 @@ fn people(summary: &Value) -> String {
     // The rule has tables that this pipeline doesn't fill.
     let rows = rows.filter_map(|(table, rows)| rows.as_u64().filter(|rows| *rows > 0).map(|rows| (table, rows)));
     let rows: Vec<String> = rows.map(|(table, rows)| format!("{rows:>11}   rows in {table}")).collect();
+    // At the end of a demo with live events.
+    let new = number("/events_read").saturating_sub(number("/events_delivered") + number("/events_lost"));
+    let new = if new > 0 { format!(", {new} of them too new to be due") } else { String::new() };
     format!(
-        "\n{:>11} events read from NordPass\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
+        "\n{:>11} events read from NordPass{new}\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
          {} doubled\n{:>11} requests to Azure: {} bytes of JSON in {} bytes of gzip\n{:>11} s, at most {} MiB of memory, simulators included",
         number("/events_read"),
         number("/events_delivered"),

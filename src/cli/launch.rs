@@ -122,9 +122,14 @@ pub(super) async fn launch(
     Ok(ending)
 }
 
-/// The log's last line of a run that ended in order: without it nobody could tell such an end from a kill.
+/// The log's last line of a run that ended in order: without it nobody could tell such an end from a kill. Where something
+/// failed, that is the last word.
 fn say_ended(ending: &Ending, telemetry: &Telemetry) {
-    if !matches!(ending, Ending::Finished(_) | Ending::Signalled(_)) {
+    let (Ending::Finished(report) | Ending::Signalled(report)) = ending else { return };
+    if report.drain_timed_out {
+        tracing::warn!("not everything was acknowledged within {} s; it is read again next time", DRAIN.as_secs());
+    }
+    if !report.failures.is_empty() {
         return;
     }
     let (mut events, mut records, mut dead_letters) = (0, 0, 0);
@@ -137,7 +142,7 @@ fn say_ended(ending: &Ending, telemetry: &Telemetry) {
             ComponentKind::Transform => {}
         }
     }
-    tracing::info!(events, records, dead_letters, "ended: new events of all sources, records that all sinks delivered");
+    tracing::info!("ended: {events} new events read, {records} records delivered, {dead_letters} dead letters");
 }
 
 /// Listens for SIGINT and SIGTERM.
@@ -188,9 +193,6 @@ fn finish_report(report: &RunReport, console: Console) -> ExitCode {
     for failure in &report.failures {
         let message = format!("{} {} failed: {}", failure.kind.as_str(), failure.name, failure.error.message);
         console.error(message, failure.error.hint.clone());
-    }
-    if report.drain_timed_out {
-        tracing::warn!("not everything was acknowledged within {} s; it is read again next time", DRAIN.as_secs());
     }
     if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }

@@ -134,6 +134,21 @@ async fn terminated(world: &World, arguments: &[&str], events: u64) -> Output {
     tokio::task::spawn_blocking(move || child.wait_with_output().expect("ends")).await.expect("no panic")
 }
 
+/// The hints were to check permissions and the disk's room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_place_of_a_folder_is_told_so() {
+    let world = World::new(SimulationOptions::default()).await;
+    let pipeline = world.both();
+    for name in ["state", "archive"] {
+        let path = world.folder.path().join(name);
+        std::fs::write(&path, "a file").expect("writes");
+        let end = output(world.command(&["run", pipeline.to_str().expect("a path"), "--once"])).await;
+        assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+        assert!(said(&end).contains("a file is where "), "{}", said(&end));
+        std::fs::remove_file(&path).expect("removes");
+    }
+}
+
 /// The second demo in a folder counted the first one's archive as doubled events.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_in_the_folder_of_an_earlier_one_is_refused() {
