@@ -7,6 +7,10 @@ use serde::Deserialize;
 
 use crate::http::clock_is_wrong;
 
+/// Where a virtual machine's identity is asked for; App Service and Container Apps have an address of their own, and a
+/// header.
+const METADATA_HOST: &str = "169.254.169.254";
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -121,6 +125,10 @@ fn identity(host: &str, status: u16) -> String {
             "this machine has no such identity: assign it one, or check the credential's `client_id` (needed where \
              there are several)"
         }
+        401 | 403 if host == METADATA_HOST => {
+            "whatever answers there gives no tokens to this machine, which may not be one of Azure's: use another `kind` of \
+             credential, or let it reach the metadata service"
+        }
         401 | 403 => "it doesn't accept this process: restart it, so that it gets the current IDENTITY_HEADER",
         404 | 410 => "the identity service isn't there now",
         429 => "it asks for fewer requests",
@@ -178,5 +186,13 @@ mod tests {
             let text = said(asked, 401, body, ahead);
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    /// A laptop or another cloud's machine was told to restart for a new `IDENTITY_HEADER`, which it never had.
+    #[test]
+    fn a_metadata_service_that_refuses_may_be_another_clouds() {
+        let said = |host| sentence(Asked::Identity, Answer { host, status: 403, body: b"", ahead: None });
+        assert!(said(METADATA_HOST).contains("may not be one of Azure's"), "{}", said(METADATA_HOST));
+        assert!(said("localhost").contains("IDENTITY_HEADER"), "{}", said("localhost"));
     }
 }

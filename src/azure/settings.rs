@@ -92,6 +92,10 @@ impl CredentialSettings {
         let word = section.text("kind");
         let cloud = section.optional_text("cloud").and_then(|name| Cloud::named(&name));
         let mut authority_host = authority_host(section);
+        if section.is_wrong("kind") {
+            // Which keys it needs depends on what was meant.
+            return Self { kind: CredentialKind::ManagedIdentity(None), cloud, authority_host };
+        }
         let kind = match word.as_str() {
             "client_secret" => CredentialKind::ClientSecret {
                 application: application(section, &word, "the app registration's page shows it"),
@@ -295,6 +299,13 @@ mod tests {
         assert_eq!(errors(whole).len(), 0);
         let twice = "kind = \"managed_identity\"\nclient_id = \"c\"\nobject_id = \"o\"";
         assert_eq!(errors(twice), ["one identity is named in several ways"]);
+    }
+
+    /// A mistyped `kind` brought three errors of the first kind along, in front of its own.
+    #[test]
+    fn a_mistyped_kind_is_one_error() {
+        let found = errors("kind = \"managed-identity\"\nclient_id = \"c\"");
+        assert_eq!(found, ["`kind` can't be \"managed-identity\""]);
     }
 
     #[test]

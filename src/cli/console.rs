@@ -12,17 +12,23 @@ use crate::config::{Config, Diagnostic, Environment, Severity, load, read_files}
 pub struct Console {
     json: bool,
     color: bool,
+    /// Among log lines that are JSON: what is said has to be such a line, with its time.
+    logged: bool,
 }
 
 impl Console {
     /// Color only on a terminal, and only where nobody objects (`NO_COLOR`).
     pub fn new(format: LogFormat) -> Self {
         let objection = Environment::system().variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { json: format == LogFormat::Json, color: io::stderr().is_terminal() && !objection }
+        let color = io::stderr().is_terminal() && !objection;
+        Self { json: format == LogFormat::Json, color, logged: false }
     }
 
     /// One diagnostic.
     pub fn show(self, diagnostic: &Diagnostic) {
+        if self.logged {
+            return log(diagnostic);
+        }
         let mut text = if self.json { diagnostic.json() } else { diagnostic.human(self.color) };
         text.push('\n');
         write(&text);
@@ -49,7 +55,8 @@ impl Console {
     /// The same, once logs are written: what is said among JSON lines is one too.
     #[must_use]
     pub fn among_logs(self, format: LogFormat) -> Self {
-        Self { json: self.json || format == LogFormat::Auto && !io::stderr().is_terminal(), ..self }
+        let json = self.json || format == LogFormat::Auto && !io::stderr().is_terminal();
+        Self { json, logged: json, ..self }
     }
 
     /// Loads pipeline files, and shows everything that is wrong with them. Warnings about files that can run are
@@ -93,6 +100,17 @@ impl Console {
                 ExitCode::from(FAILED)
             }
         }
+    }
+}
+
+/// A diagnostic as a log line. Whoever reads them wants one shape, and when it was.
+fn log(diagnostic: &Diagnostic) {
+    let Diagnostic { place, path, message, hint, .. } = diagnostic;
+    let (file, line) = (place.as_ref().map(|place| place.file.display().to_string()), place.as_ref().map(|at| at.line));
+    let path = (!path.is_empty()).then_some(path);
+    match diagnostic.severity {
+        Severity::Error => tracing::error!(file, line, path, hint, "{message}"),
+        Severity::Warning => tracing::warn!(file, line, path, hint, "{message}"),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::simulator::generator::{Generator, Options};
 use crate::simulator::judge::received_in_files;
 use crate::simulator::server::Background;
 use crate::simulator::{Endpoint, ServerPorts, Servers, Simulation, SimulationOptions};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{self, RunOptions, ShutdownSignal};
 
 /// The pipeline that runs, as it stands in the repository.
@@ -31,6 +31,8 @@ const PIPELINE: &str = include_str!("../../pipelines/demo.toml");
 /// The token of the simulated Entra that the pipeline's `token` credential sends.
 const TOKEN: &str = "demo-token";
 const DAY: i64 = 86_400;
+/// How often the live events are counted.
+const LIVE_FIGURES: Duration = Duration::from_secs(10);
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -74,6 +76,12 @@ pub(super) async fn run(args: DemoArgs, logs: LogArgs, console: Console) -> Exit
 }
 
 async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, String> {
+    if ["state", "archive"].iter().any(|part| folder.join(part).exists()) {
+        return Err(format!(
+            "{} holds the files of an earlier demo, whose events would count as doubled: choose another folder, or remove it",
+            folder.display()
+        ));
+    }
     let handles = Handles::system();
     let now = handles.clock.now();
     let events = usize::try_from(args.events).unwrap_or(usize::MAX);
@@ -105,12 +113,17 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let driving = drive(run, &signal, signals, None, &telemetry);
     let watching = async {
         if !args.once {
-            console.note("live events follow; Ctrl-C ends the demo with a summary");
+            console.note("seven days of history come first, then live events; Ctrl-C ends the demo with a summary");
         }
-        with_progress(&telemetry, driving).await
+        tokio::select! {
+            ending = with_progress(&telemetry, driving) => ending,
+            ending = live_figures(&telemetry, u64::from(args.events), console) => ending,
+        }
     };
     let ending = watching.await;
-    let Ending::Finished(report) = ending else { return Err("stopped before the pipeline had drained".to_owned()) };
+    let (Ending::Finished(report) | Ending::Signalled(report)) = ending else {
+        return Err("stopped before the pipeline had drained".to_owned());
+    };
     for failure in &report.failures {
         console.error(format!("{} {}: {}", failure.kind.as_str(), failure.name, failure.error), None);
     }
@@ -123,6 +136,20 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let zero = |path: &str| summary.pointer(path) == Some(&json!(0));
     let clean = ["/events_lost", "/events_duplicated", "/archive/events_lost", "/archive/events_duplicated"];
     Ok(report.failures.is_empty() && clean.into_iter().all(zero))
+}
+
+/// Says from time to time how many live events have arrived: else nobody would see that they do.
+async fn live_figures<T>(telemetry: &Telemetry, history: u64, console: Console) -> T {
+    let sink = telemetry.component(ComponentKind::Sink, "sentinel");
+    let mut said = history;
+    loop {
+        tokio::time::sleep(LIVE_FIGURES).await;
+        let delivered = sink.totals().sent;
+        if delivered > said {
+            said = delivered;
+            console.note(&format!("{} live events delivered so far", delivered - history));
+        }
+    }
 }
 
 fn pipeline(simulation: &Simulation, servers: &Servers, folder: &Path) -> Result<Config, String> {
@@ -181,9 +208,14 @@ async fn summary(
 fn people(summary: &Value) -> String {
     let number = |path: &str| summary.pointer(path).and_then(Value::as_u64).unwrap_or_default();
     let rows = summary["rows"].as_object().into_iter().flatten();
-    let rows: Vec<String> = rows.map(|(table, rows)| format!("  {rows:>9} rows in {table}")).collect();
+    // The rule has tables that this pipeline doesn't fill.
+    let rows = rows.filter_map(|(table, rows)| rows.as_u64().filter(|rows| *rows > 0).map(|rows| (table, rows)));
+    let rows: Vec<String> = rows.map(|(table, rows)| format!("{rows:>11}   rows in {table}")).collect();
+    // At the end of a demo with live events.
+    let new = number("/events_read").saturating_sub(number("/events_delivered") + number("/events_lost"));
+    let new = if new > 0 { format!(", {new} of them too new to be due") } else { String::new() };
     format!(
-        "\n{:>11} events read from NordPass\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
+        "\n{:>11} events read from NordPass{new}\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
          {} doubled\n{:>11} requests to Azure: {} bytes of JSON in {} bytes of gzip\n{:>11} s, at most {} MiB of memory, simulators included",
         number("/events_read"),
         number("/events_delivered"),

@@ -17,8 +17,10 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum Ending {
-    /// The pipelines ended.
+    /// The pipelines ended by themselves.
     Finished(RunReport),
+    /// A signal ended them, and they drained. What was asked for may not be done.
+    Signalled(RunReport),
     /// A second signal: nobody wants to wait for the drain.
     StoppedAtOnce,
     /// `--timeout` passed.
@@ -62,7 +64,9 @@ pub(super) async fn drive(
     loop {
         tokio::select! {
             biased;
-            report = &mut run => return Ending::Finished(report),
+            report = &mut run => {
+                return if signalled { Ending::Signalled(report) } else { Ending::Finished(report) };
+            }
             Some(()) = signals.next() => {
                 if signalled {
                     return Ending::StoppedAtOnce;
@@ -138,7 +142,7 @@ mod tests {
         let start = Instant::now();
         let (run, signal) = patient(Duration::from_secs(3));
         let ending = drive(run, &signal, signals(&[10]), None, &Telemetry::new()).await;
-        assert!(matches!(ending, Ending::Finished(_)), "{ending:?}");
+        assert!(matches!(ending, Ending::Signalled(_)), "{ending:?}");
         assert_eq!(start.elapsed().as_secs(), 13);
     }
 

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::FAILED;
 use super::console::Console;
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
+use super::{FAILED, USAGE};
 use crate::checkpoint::{self, CheckpointError, CheckpointSettings, Store};
 use crate::config::{Config, format_duration};
 use crate::handles::Handles;
-use crate::telemetry::{Telemetry, api};
+use crate::telemetry::{ComponentKind, Telemetry, api};
 use crate::topology::{self, RunOptions, RunReport, ShutdownSignal};
 
 /// Why nothing could be started.
@@ -29,6 +29,12 @@ impl Refusal {
         console.error(self.message, Some(self.hint));
         ExitCode::from(FAILED)
     }
+
+    /// Says so where the command line is to blame: trying again cures nothing.
+    pub fn usage(self, console: Console) -> ExitCode {
+        console.error(self.message, Some(self.hint));
+        ExitCode::from(USAGE)
+    }
 }
 
 /// Opens the state, and keeps other processes out of `data_dir`.
@@ -42,14 +48,13 @@ pub(super) async fn open_state(
         Err(error) => {
             let hint = match &error {
                 CheckpointError::Locked { .. } => "stop the other process, or give this one a `data_dir` of its own",
-                CheckpointError::Unusable { .. } => "nothing was changed; keep the folder and see the guide on state",
-                CheckpointError::Disk { source, .. } if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
-                    "mount this folder so that it can be written to, or set `data_dir` to another one"
+                CheckpointError::Unusable { .. } => {
+                    "nothing was changed; keep the folder, and see docs/guide/operations.md on the state's backup"
                 }
+                CheckpointError::Disk { source, .. } => disk_hint(source.kind()),
                 CheckpointError::Storage { .. } | CheckpointError::Held { .. } | CheckpointError::Lost => {
                     "check the [checkpoint] table"
                 }
-                CheckpointError::Disk { .. } => "check that this user may write there and that the disk has room",
             };
             // Which folder is meant is clear only from the root on: the file may say `./data`.
             let folder = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
@@ -58,6 +63,23 @@ pub(super) async fn open_state(
                 hint: hint.into(),
             })
         }
+    }
+}
+
+/// What to do about a folder that can't be used.
+fn disk_hint(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "mount this folder so that it can be written to, or set `data_dir` to another one"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "give the folder and all that is in it to the user that this runs as, or set `data_dir` to another one"
+        }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "a file is where a folder should be: move it away, or set `data_dir` to another folder"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on this disk",
+        _ => "check that this user may write there and that the disk has room",
     }
 }
 
@@ -70,6 +92,9 @@ pub(super) async fn launch(
     store: Arc<dyn Store>,
     telemetry: &Telemetry,
 ) -> Result<Ending, Refusal> {
+    // What somebody who opens the log later asks first: which program, on which state.
+    let data_dir = std::path::absolute(&config.data_dir).unwrap_or_else(|_| config.data_dir.clone());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %data_dir.display(), "starting");
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
@@ -93,7 +118,31 @@ pub(super) async fn launch(
     if let Some(server) = server {
         server.abort();
     }
+    say_ended(&ending, telemetry);
     Ok(ending)
+}
+
+/// The log's last line of a run that ended in order: without it nobody could tell such an end from a kill. Where something
+/// failed, that is the last word.
+fn say_ended(ending: &Ending, telemetry: &Telemetry) {
+    let (Ending::Finished(report) | Ending::Signalled(report)) = ending else { return };
+    if report.drain_timed_out {
+        tracing::warn!("not everything was acknowledged within {} s; it is read again next time", DRAIN.as_secs());
+    }
+    if !report.failures.is_empty() {
+        return;
+    }
+    let (mut events, mut records, mut dead_letters) = (0, 0, 0);
+    for component in telemetry.components() {
+        let totals = component.totals();
+        dead_letters += totals.dead_letters;
+        match component.kind() {
+            ComponentKind::Source => events += totals.sent,
+            ComponentKind::Sink => records += totals.sent,
+            ComponentKind::Transform => {}
+        }
+    }
+    tracing::info!("ended: {events} new events read, {records} records delivered, {dead_letters} dead letters");
 }
 
 /// Listens for SIGINT and SIGTERM.
@@ -104,10 +153,20 @@ pub(super) fn signals() -> Result<Signals, Refusal> {
     })
 }
 
-/// Says how a run ended, and answers the exit code.
-pub(super) fn finish(ending: Ending, timeout: Option<Duration>, console: Console) -> ExitCode {
+/// Says how a run ended, and answers the exit code. Whoever asked for something `whole`, such as `--once`, has to hear
+/// when a signal came before it was done; to a service, a signal is the end that it waits for.
+pub(super) fn finish(ending: Ending, whole: bool, timeout: Option<Duration>, console: Console) -> ExitCode {
     match ending {
         Ending::Finished(report) => finish_report(&report, console),
+        Ending::Signalled(report) => {
+            let code = finish_report(&report, console);
+            if !whole {
+                return code;
+            }
+            let hint = "run it again to go on from here; nothing is lost";
+            console.error("stopped by a signal before it was done", Some(hint.into()));
+            ExitCode::from(FAILED)
+        }
         Ending::StoppedAtOnce => {
             let hint = "what wasn't acknowledged is read again next time";
             console.error("stopped at once by a second signal", Some(hint.into()));
@@ -134,9 +193,6 @@ fn finish_report(report: &RunReport, console: Console) -> ExitCode {
     for failure in &report.failures {
         let message = format!("{} {} failed: {}", failure.kind.as_str(), failure.name, failure.error.message);
         console.error(message, failure.error.hint.clone());
-    }
-    if report.drain_timed_out {
-        tracing::warn!("not everything was acknowledged within {} s; it is read again next time", DRAIN.as_secs());
     }
     if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }

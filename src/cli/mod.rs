@@ -33,6 +33,9 @@ pub const FAILED: u8 = 1;
 /// The command line or a pipeline file is wrong; nothing was started.
 pub const USAGE: u8 = 2;
 
+/// Where `--help` lists what every command has: behind the command's own options.
+const BEHIND: usize = 900;
+
 /// NordPass activity logs into Microsoft Sentinel: a streaming pipeline with a delivery guarantee.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
@@ -50,10 +53,10 @@ pub struct LogArgs {
     ///
     /// `auto` is for people on a terminal, and JSON lines otherwise. Errors about pipeline files and the command line
     /// are for people unless `json` is asked for.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = BEHIND)]
     pub log_format: LogFormat,
     /// The least important log lines that are still written
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL", display_order = BEHIND)]
     pub log_level: LogLevel,
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitC
         Err(code) => return code,
     };
     match start(config, &args).await {
-        Ok(ending) => finish(ending, args.timeout, console),
+        Ok(ending) => finish(ending, args.once, args.timeout, console),
         Err(refusal) => refusal.show(console),
     }
 }

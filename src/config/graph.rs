@@ -84,7 +84,7 @@ impl<'a> Wiring<'a> {
         };
         let mut resolved = Vec::with_capacity(inputs.len());
         for (number, input) in inputs.iter().enumerate() {
-            match self.resolve(&input.text) {
+            match self.resolve(component, &input.text) {
                 Ok(Some((from, output))) => {
                     self.read.insert((from, output));
                     resolved.push((from, output, input));
@@ -101,10 +101,10 @@ impl<'a> Wiring<'a> {
     }
 
     /// The component and output that an input means, or a message and a hint.
-    fn resolve(&mut self, text: &str) -> Result<Option<(usize, usize)>, (String, String)> {
+    fn resolve(&mut self, reader: &Component, text: &str) -> Result<Option<(usize, usize)>, (String, String)> {
         let (name, output) = text.split_once('.').map_or((text, None), |(name, output)| (name, Some(output)));
         let found = self.draft.components.iter().enumerate().find(|(_, component)| component.name == name);
-        let Some((index, component)) = found else { return Err(self.unknown_input(text)) };
+        let Some((index, component)) = found else { return Err(self.unknown_input(reader, text)) };
         if component.kind == ComponentKind::Sink {
             return Err((format!("`{name}` is a sink: it has no output"), "read what the sink reads".into()));
         }
@@ -142,9 +142,20 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn unknown_input(&mut self, text: &str) -> (String, String) {
-        let addresses = self.addresses();
+    fn unknown_input(&mut self, reader: &Component, text: &str) -> (String, String) {
+        let message = format!("there is no component for the input {}", super::value::quote(text));
+        let mut addresses = self.addresses();
+        // Nobody reads what it writes itself.
+        addresses.retain(|(_, index, _)| self.draft.components[*index].name != reader.name);
         let near = nearest(text, addresses.iter().map(|(address, ..)| address.as_str()));
+        if near.is_none() {
+            // Those whose type is wrong have no outputs yet. They can be meant all the same.
+            let untyped = self.draft.components.iter().filter(|component| component.typed.is_none());
+            let untyped = untyped.filter(|component| component.kind != ComponentKind::Sink);
+            if let Some(near) = nearest(text, untyped.map(|component| component.name.as_str())) {
+                return (message, format!("did you mean \"{near}\"?"));
+            }
+        }
         let hint = match near.and_then(|near| addresses.iter().find(|(address, ..)| address == near)) {
             Some((near, index, output)) => {
                 self.read.insert((*index, *output));
@@ -153,7 +164,7 @@ impl<'a> Wiring<'a> {
             None if addresses.is_empty() => "there is nothing to read yet: add a source".into(),
             None => format!("there is {}", all_values(addresses.iter().map(|(address, ..)| address.as_str()))),
         };
-        (format!("there is no component for the input {}", super::value::quote(text)), hint)
+        (message, hint)
     }
 
     /// Outputs that nobody reads: their events would be fetched, paid for and lost without a word.

@@ -38,18 +38,18 @@ pub fn load(
 /// Reads the files' texts. What can't be read is an error like any other.
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Vec<Diagnostic>> {
     let read = |path: &Path| match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it isn't UTF-8 text".to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| ("it isn't UTF-8 text".to_owned(), "save it as UTF-8")),
+        Err(error) => {
+            Err((error.to_string(), "check the path; `pipelines/` in the repository holds files to start from"))
+        }
     };
     let mut files = Vec::with_capacity(paths.len());
     let mut errors = Vec::new();
     for path in paths {
         match read(path) {
             Ok(text) => files.push((path.clone(), text)),
-            Err(reason) => errors.push(Diagnostic::error(
-                format!("can't read the pipeline file {}: {reason}", path.display()),
-                "check the path; `pipelines/` in the repository holds files to start from",
-            )),
+            Err((reason, hint)) => errors
+                .push(Diagnostic::error(format!("can't read the pipeline file {}: {reason}", path.display()), hint)),
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(errors) }

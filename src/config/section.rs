@@ -345,6 +345,11 @@ impl Section {
         self.slots.get(name).is_some_and(|slot| slot.written && !matches!(slot.value, Checked::Nothing))
     }
 
+    /// Whether the key's value is wrong, which is an error that has been told. What depends on it can't be judged.
+    pub fn is_wrong(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.written && matches!(slot.value, Checked::Wrong))
+    }
+
     /// A variable of the environment, for the few that a platform sets for everybody. Everything else stands in the
     /// file as `${VAR}`. An empty one counts as none.
     pub fn variable(&self, name: &str) -> Option<String> {

@@ -117,6 +117,12 @@ impl Check<'_> {
                         "copy the secret again, without line ends",
                     );
                 }
+                Some((text, _)) if is_quoted(&text) => {
+                    let message =
+                        format!("`{}` begins and ends with a quotation mark, which is sent along", self.field.name);
+                    let hint = "set the variable without the marks; `docker --env-file`, for one, keeps them";
+                    self.report.warning(&self.spot, self.path, message, hint);
+                }
                 Some(_) => {}
                 None => return Checked::Wrong,
             }
@@ -293,4 +299,9 @@ pub(super) fn quote(text: &str) -> String {
 pub(super) fn shown_key(key: &str) -> String {
     let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
     if plain { key.to_owned() } else { quote(key) }
+}
+
+/// Whether a value brought the quotes of the file along that it comes from.
+fn is_quoted(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|mark| text.starts_with(*mark) && text.ends_with(*mark))
 }

@@ -76,8 +76,8 @@ impl HttpClient for SystemClient {
 
 impl Shared {
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        let client = self.client_for(&host)?;
+        let client = self.client_for(request.uri().host().unwrap_or_default())?;
+        let host = self.asked(request.uri());
         let request = reqwest::Request::try_from(request).map_err(|_| HttpError::Connect {
             host: host.clone(),
             reason: "the address isn't a complete URL".to_owned(),
@@ -105,6 +105,17 @@ impl Shared {
         Ok(response)
     }
 
+    /// Who is asked, for errors: the host, with a port that isn't the scheme's, and the proxy that the settings name. In an
+    /// outage nobody should have to guess which of the two is meant.
+    fn asked(&self, url: &http::Uri) -> String {
+        let asked = host_and_port(url);
+        let proxy = self.settings.proxy.as_deref().and_then(|proxy| proxy.parse::<http::Uri>().ok());
+        match proxy {
+            Some(proxy) if !self.settings.direct => format!("{asked} through the proxy {}", host_and_port(&proxy)),
+            _ => asked,
+        }
+    }
+
     fn client_for(&self, host: &str) -> Result<&reqwest::Client, HttpError> {
         if self.settings.proxy.is_some() || !is_loopback(host) {
             return Ok(&self.client);
@@ -116,6 +127,12 @@ impl Shared {
             build(&self.settings, true).map_err(|reason| HttpError::Connect { host: host.to_owned(), reason })?;
         Ok(self.direct.get_or_init(|| direct))
     }
+}
+
+/// A URL's host, and its port where it names one. Its authority may hold a password besides.
+fn host_and_port(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, String> {

@@ -1,8 +1,8 @@
 //! Standard output: one record, one line, for people and for whatever reads a pipe.
 //!
 //! Acknowledged is what has been flushed. When the reader has closed the pipe (`… | head`), that isn't an error: the
-//! sink ends well although its input hasn't, what it didn't write stays unacknowledged, and the runner takes that as
-//! "downstream is gone" and ends the program in order.
+//! sink ends, what it didn't write stays unacknowledged, and the runner ends the program in order. What is
+//! unacknowledged is kept until that has begun, or a source would take it for events that were dropped on the way.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::ndjson;
 use crate::config::{ComponentType, Field, Section};
 use crate::event::Acknowledgement;
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Context, Input, Sink};
+use crate::topology::{ComponentError, Context, Input, Shutdown, Sink};
 
 /// The `console` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -44,17 +44,18 @@ impl Settings {
 /// Opens the sink: before any source runs.
 #[expect(clippy::unused_async, reason = "all sinks open alike")]
 pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    Ok(to(Box::pin(tokio::io::stdout()), context.telemetry))
+    Ok(to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown))
 }
 
 /// The sink on another writer than standard output.
-pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: Component) -> Box<dyn Sink> {
-    Box::new(Console { out, telemetry })
+pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: Component, shutdown: Shutdown) -> Box<dyn Sink> {
+    Box::new(Console { out, telemetry, shutdown })
 }
 
 struct Console {
     out: Pin<Box<dyn AsyncWrite + Send>>,
     telemetry: Component,
+    shutdown: Shutdown,
 }
 
 impl Sink for Console {
@@ -79,7 +80,12 @@ impl Sink for Console {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                         tracing::info!(component = self.telemetry.name(), "the reader has closed the pipe; ending");
-                        return Ok(());
+                        let shutdown = self.shutdown;
+                        tokio::spawn(async move {
+                            shutdown.begun().await;
+                            drop((acknowledgements, input));
+                        });
+                        return Err(ComponentError::reader_gone());
                     }
                     Err(error) => {
                         return Err(ComponentError::new(format!("can't write to standard output: {error}"))
@@ -110,7 +116,7 @@ mod tests {
     use super::*;
     use crate::event::Outcome;
     use crate::sinks::testing::chunk;
-    use crate::topology::Output;
+    use crate::topology::{Output, ShutdownSignal};
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]
@@ -123,7 +129,7 @@ mod tests {
         let (second, later) = chunk(&[r#"{"c":3}"#]);
         output.send(second).await.unwrap();
         drop(output);
-        to(Box::pin(write), Component::detached()).run(input).await.unwrap();
+        to(Box::pin(write), Component::detached(), Shutdown::never()).run(input).await.unwrap();
         assert_eq!((receipt.await, later.await), (Outcome::Delivered, Outcome::Delivered));
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
@@ -135,7 +141,7 @@ mod tests {
         let (write, mut read) = tokio::io::duplex(4);
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
-        let task = tokio::spawn(to(Box::pin(write), Component::detached()).run(input));
+        let task = tokio::spawn(to(Box::pin(write), Component::detached(), Shutdown::never()).run(input));
         let (chunk, mut receipt) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
@@ -155,10 +161,14 @@ mod tests {
         drop(read);
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
-        let task = tokio::spawn(to(Box::pin(write), Component::detached()).run(input));
-        let (first, receipt) = chunk(&[r#"{"a":1}"#]);
+        let (signal, shutdown) = ShutdownSignal::new();
+        let task = tokio::spawn(to(Box::pin(write), Component::detached(), shutdown).run(input));
+        let (first, mut receipt) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
-        assert_eq!(task.await.unwrap(), Ok(()));
+        assert!(task.await.unwrap().unwrap_err().reader_gone);
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(&mut receipt).is_pending(), "a source would take that for a loss");
+        signal.begin();
         assert_eq!(receipt.await, Outcome::Abandoned);
         let (second, _receipt) = chunk(&[r#"{"a":2}"#]);
         assert!(output.send(second).await.is_err(), "the source hears of it");

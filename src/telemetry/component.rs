@@ -1,6 +1,6 @@
 //! A component's own view of the telemetry: its metrics, its state in words, its progress.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -17,6 +17,9 @@ use crate::handles::Clock;
 /// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
 /// where nobody scrapes, the memory would grow.
 const UPKEEP: u64 = 1_024;
+
+/// After this time what is still waited for is logged again.
+const REMINDER_SECONDS: i64 = 3_600;
 
 /// How many sentences a component remembers to have logged.
 const MOST_TOLD: usize = 32;
@@ -191,7 +194,7 @@ impl Telemetry {
                     states: Mutex::new(States {
                         whole: ComponentState::Starting,
                         held_up: BTreeMap::new(),
-                        told: BTreeSet::new(),
+                        told: BTreeMap::new(),
                     }),
                     progress: Progress::default(),
                     numbers: Numbers::default(),
@@ -251,8 +254,8 @@ struct States {
     whole: ComponentState,
     /// What holds it up whatever the rest does, by part.
     held_up: BTreeMap<String, ComponentState>,
-    /// What it has been logged to wait for since it last worked.
-    told: BTreeSet<String>,
+    /// What it has been logged to wait for since it last worked, and when.
+    told: BTreeMap<String, Timestamp>,
 }
 
 /// One component's telemetry. Cheap to clone.
@@ -363,8 +366,8 @@ impl Component {
         }
     }
 
-    /// Each sentence is logged once until the component works again, not at every attempt: several streams or lanes that
-    /// wait for several things take turns in saying so.
+    /// Each sentence is logged once an hour until the component works again, not at every attempt: several streams or lanes
+    /// that wait for several things take turns in saying so. And whoever looks at the last hour of a log has to see it.
     fn waits(&self, part: Option<&str>, reason: &str, wait: Option<Duration>, now: Timestamp) {
         let mut states = self.states();
         let known = match part {
@@ -381,12 +384,17 @@ impl Component {
         if states.told.len() >= MOST_TOLD {
             states.told.clear();
         }
-        let new = states.told.insert(reason.to_owned());
+        let told = states.told.get(reason).copied();
+        let is_due = told.is_none_or(|told| now.as_second() - told.as_second() >= REMINDER_SECONDS);
+        if is_due {
+            states.told.insert(reason.to_owned(), now);
+        }
         drop(states);
         self.set(&metrics::WAITING, 1.0);
-        if new {
+        if is_due {
             let again = wait.map(|wait| format!("; trying again in {} s", in_seconds(wait))).unwrap_or_default();
-            tracing::warn!(component = self.name(), kind = self.kind().as_str(), "waiting: {reason}{again}");
+            let still = if told.is_some() { "still " } else { "" };
+            tracing::warn!(component = self.name(), kind = self.kind().as_str(), "{still}waiting: {reason}{again}");
         }
     }
 

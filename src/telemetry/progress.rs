@@ -39,18 +39,21 @@ pub async fn watch(telemetry: Telemetry, ended: impl Future<Output = ()>) {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(TICK);
     let mut ended = std::pin::pin!(ended);
-    let mut last = None;
+    let mut last: Option<View> = None;
     loop {
         let stop = tokio::select! {
             biased;
             () = &mut ended => true,
             _ = ticks.tick() => false,
         };
-        let view = match View::of(&telemetry) {
+        let mut view = match View::of(&telemetry) {
             Some(view) => view,
             None if stop => break,
             None => continue,
         };
+        if let Some(last) = &last {
+            view.keep(last);
+        }
         draw(&view, began.elapsed());
         let complete = view.is_complete();
         last = Some(view);
@@ -77,9 +80,9 @@ fn draw(view: &View, elapsed: Duration) {
             })
             .clone()
     };
+    bar.set_position(view.permille());
     bar.set_prefix(view.name.clone());
     bar.set_message(view.lines(elapsed));
-    bar.set_position(view.permille());
 }
 
 /// All sources' progress as one.
@@ -108,6 +111,8 @@ impl View {
             let progress = component.progress();
             let read = |number: &std::sync::atomic::AtomicI64| number.load(Ordering::Relaxed);
             let (from, to) = (read(&progress.history_from), read(&progress.history_to));
+            // What a source follows is over when its cursor is beyond: then all of it is delivered and committed.
+            let over = over || component.cursor().is_some_and(|cursor| cursor >= to as f64);
             if component.kind() != ComponentKind::Source || from == 0 || to <= from {
                 continue;
             }
@@ -142,6 +147,12 @@ impl View {
         Some(all)
     }
 
+    /// Parts of a history are read side by side, and each notes its own end: what was reached before stays reached.
+    fn keep(&mut self, before: &Self) {
+        self.done = self.done.max(before.done).min(self.total);
+        self.at = self.at.max(before.at).min(self.to);
+    }
+
     fn is_complete(&self) -> bool {
         self.done >= self.total
     }
@@ -160,7 +171,10 @@ impl View {
         let seconds = elapsed.as_secs_f64();
         let rate = u128::from(self.events) * 1_000 / elapsed.as_millis().max(1_000);
         let left = match self.fraction() {
-            done if done > 0.001 => format!("{} left", time(Duration::from_secs_f64(seconds * (1.0 - done) / done))),
+            // The first moments say nothing about the rest.
+            done if done > 0.001 && seconds >= 3.0 => {
+                format!("{} left", time(Duration::from_secs_f64(seconds * (1.0 - done) / done)))
+            }
             _ => "time left unknown".to_owned(),
         };
         format!(
@@ -225,6 +239,7 @@ fn time(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::metrics;
     use super::*;
 
     const FROM: i64 = 1_768_003_200;
@@ -281,6 +296,24 @@ mod tests {
             view.summary(Duration::from_secs(7_322)),
             "2 sources: history read: 1,000,010 events on 2 pages, 2026-01-10 → 2026-01-17 00:00, in 2 h 2 min"
         );
+    }
+
+    /// The parts of a history that are read side by side note their ends in any order. The bar stood still at the last
+    /// noted one for ever, and went back on the way there.
+    #[test]
+    fn a_history_read_side_by_side_ends_and_never_goes_back() {
+        let telemetry = Telemetry::new();
+        source(&telemetry, "nordpass", 6 * 86_400, 10);
+        let before = View::of(&telemetry).unwrap();
+        source(&telemetry, "nordpass", 5 * 86_400, 10);
+        let mut view = View::of(&telemetry).unwrap();
+        view.keep(&before);
+        assert_eq!((view.at, view.permille()), (FROM + 6 * 86_400, 857));
+        assert!(!view.is_complete());
+        telemetry
+            .component(ComponentKind::Source, "nordpass")
+            .set(&metrics::CURSOR_SECONDS, (FROM + 7 * 86_400) as f64);
+        assert!(View::of(&telemetry).unwrap().is_complete());
     }
 
     #[test]

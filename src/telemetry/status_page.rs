@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -45,10 +46,10 @@ fn row(page: &mut String, component: &Component, now: Timestamp) {
     let state = component.state();
     let words = match &state {
         ComponentState::Waiting { reason, since, next_try } => {
-            let minutes = (now.as_second() - since.as_second()).max(0) / 60;
+            let waited = span((now.as_second() - since.as_second()) as f64);
             let seconds = next_try.map(|next_try| (next_try.as_second() - now.as_second()).max(0));
             let again = seconds.map(|seconds| format!("; trying again in {seconds} s")).unwrap_or_default();
-            format!("since {} ({minutes} min): {reason}{again}", since.strftime("%Y-%m-%d %H:%M"))
+            format!("since {} ({waited}): {reason}{again}", since.strftime("%Y-%m-%d %H:%M"))
         }
         ComponentState::Failed { reason } => reason.clone(),
         _ => String::new(),
@@ -75,17 +76,30 @@ fn position(component: &Component, now: Timestamp) -> String {
     let progress = component.progress();
     let (at, to) = (progress.history_at.load(Ordering::Relaxed), progress.history_to.load(Ordering::Relaxed));
     let date = |second: i64| Timestamp::from_second(second).map(|time| time.strftime("%Y-%m-%d %H:%M").to_string());
+    // Parts of the history are read side by side, so the last one to be noted needn't be the latest. The cursor is beyond
+    // its end only when all of it is delivered and committed.
+    let is_over = component.cursor().is_some_and(|cursor| cursor >= to as f64);
     if at < to
+        && !is_over
         && let (Ok(at), Ok(to)) = (date(at), date(to))
     {
         return format!("history read to {at} of {to}");
     }
     match component.cursor() {
-        Some(cursor) => {
-            let lag = (now.as_second() as f64 - cursor).max(0.0);
-            format!("{lag:.0} s behind")
-        }
+        Some(cursor) => format!("{} behind", span(now.as_second() as f64 - cursor)),
         None => String::new(),
+    }
+}
+
+/// Seconds as a person says them, in the two units that matter.
+fn span(seconds: f64) -> String {
+    // What is negative, as after a clock was set, is none.
+    let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
 
@@ -145,6 +159,10 @@ mod tests {
         assert!(page.contains("history read to 2026-01-10 00:01 of 2026-01-10 01:00"), "{page}");
         assert!(page.contains("<td class=\"n\">42") && page.contains("5 s behind"), "{page}");
         assert!(page.contains("<p class=\"working\">ready</p>"), "{page}");
+        // Whatever was noted last: a cursor beyond its end says that the history is over.
+        history.set(&metrics::CURSOR_SECONDS, 1_768_006_800.0);
+        let page = render(&telemetry, at(1_768_006_800 + 3 * 86_400 + 7_260));
+        assert!(!page.contains("history read") && page.contains("3 d 2 h behind"), "{page}");
         telemetry.component(ComponentKind::Sink, "archive").waiting("the disk is full", at(1_768_003_000));
         let page = render(&telemetry, at(1_768_003_205));
         assert!(

@@ -21,12 +21,19 @@ pub struct ComponentError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// Nothing failed: whoever read what it writes has gone, so the whole set ends in order.
+    pub reader_gone: bool,
 }
 
 impl ComponentError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, reader_gone: false }
+    }
+
+    /// The end of a sink whose reader has gone.
+    pub fn reader_gone() -> Self {
+        Self { reader_gone: true, ..Self::new("the reader has closed the pipe") }
     }
 
     /// The same with a hint.

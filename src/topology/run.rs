@@ -297,6 +297,10 @@ impl Running {
                 telemetry.stopped(None);
                 upstream.is_some_and(|upstream| upstream.is_alive())
             }
+            Err(error) if error.reader_gone => {
+                telemetry.stopped(None);
+                true
+            }
             Err(error) => {
                 tracing::error!(
                     component = telemetry.name(),
@@ -420,5 +424,23 @@ mod tests {
         });
         let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
         assert!(report.failures.is_empty() && !report.drain_timed_out);
+    }
+
+    /// A source that has read everything has dropped its output, and waits for its receipts only. Then the sink's end
+    /// has to reach it as an end and not as a loss: `run --once … | head` failed in most runs.
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_goes_when_everything_is_read_is_no_failure() {
+        let (mut running, telemetry) = running();
+        let (signal, inner) = ShutdownSignal::new();
+        let (entrance, input) = Input::new();
+        let presence = entrance.presence();
+        drop(entrance);
+        running.spawn(telemetry.component(ComponentKind::Source, "source"), None, until(inner));
+        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(presence), async move {
+            drop(input);
+            Err(ComponentError::reader_gone())
+        });
+        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        assert!(report.failures.is_empty() && !report.drain_timed_out, "{report:?}");
     }
 }

@@ -1,9 +1,13 @@
 //! The command line as a person or a script meets it.
 
+use std::io::Read as _;
+use std::process::{Output, Stdio};
+
+use jiff::Timestamp;
 use nordpass_sentinel::simulator::SimulationOptions;
 use serde_json::Value;
 
-use crate::support::{Process, World, history, output, program, said, until};
+use crate::support::{Process, World, history, now, output, program, said, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_loses_and_doubles_nothing() {
@@ -58,6 +62,104 @@ async fn a_second_process_on_one_data_dir_is_told_so() {
     let end = output(world.command(&["run", pipeline, "--once"])).await;
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     assert!(String::from_utf8_lossy(&end.stderr).contains("in use by another process"), "{}", said(&end));
+}
+
+/// Most such runs ended with exit code 1 and an error about lost events: the source had read everything and waited for
+/// receipts, which the sink's end then dropped.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_closes_the_pipe_is_no_error() {
+    let world = World::new(SimulationOptions { events: history(3, 5_000), ..SimulationOptions::default() }).await;
+    let text = "data_dir = \"state\"\n[sources.nordpass]\ntype = \"nordpass\"\nendpoint = \"${NORDPASS_ENDPOINT_URL}\"\n\
+                token = \"${NORDPASS_TOKEN}\"\nrequests_per_second = 1000\n[sinks.out]\ntype = \"console\"\n\
+                inputs = [\"nordpass\"]\n";
+    let pipeline = world.pipeline("console.toml", text);
+    for _ in 0..4 {
+        let mut command = world.command(&["run", pipeline.to_str().expect("a path"), "--once"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut first = [0; 100];
+        let mut reader = child.stdout.take().expect("a pipe");
+        let end = tokio::task::spawn_blocking(move || {
+            reader.read_exact(&mut first).expect("a line's beginning");
+            drop(reader);
+            child.wait_with_output().expect("ends")
+        });
+        let end = end.await.expect("no panic");
+        assert!(end.status.success() && !said(&end).contains("ERROR"), "{}", said(&end));
+        assert!(said(&end).contains("the reader has closed the pipe"), "{}", said(&end));
+    }
+}
+
+/// `run --once` that a signal cut short said nothing and ended with exit code 0, as if it had been done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_before_once_is_done_is_told() {
+    let world = World::new(SimulationOptions { events: history(4, 20_000), ..SimulationOptions::default() }).await;
+    let pipeline = slow(&world);
+    let end = terminated(&world, &["run", &pipeline, "--once"], 300).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+    let last: Value = serde_json::from_str(said(&end).lines().last().expect("a line")).expect("a JSON line");
+    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"stopped by a signal before it was done".into()));
+    assert!(last["timestamp"].is_string() && last["hint"].is_string(), "of the same shape as the log: {last}");
+    let log = said(&end);
+    let state = world.folder.path().join("state").display().to_string();
+    assert!(log.contains("\"starting\"") && log.contains(&state) && log.contains("ended: "), "{log}");
+}
+
+/// It reported all of the time as delivered, with exit code 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_before_a_backfill_is_done_is_told() {
+    let world = World::new(SimulationOptions { events: history(5, 20_000), ..SimulationOptions::default() }).await;
+    let pipeline = slow(&world);
+    let from = Timestamp::from_second(now() - 6 * 86_400).expect("a time").to_string();
+    let end = terminated(&world, &["backfill", &pipeline, "--from", &from], 300).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+    let result = String::from_utf8_lossy(&end.stdout).into_owned();
+    assert!(result.contains(": not done; ") && !result.contains("delivered"), "{result}");
+    assert!(said(&end).contains("stopped by a signal before it was done"), "{}", said(&end));
+}
+
+/// A pipeline that needs many seconds for its history.
+fn slow(world: &World) -> String {
+    let text = std::fs::read_to_string(world.both()).expect("a file");
+    let text = text.replace("requests_per_second = 1000", "requests_per_second = 10");
+    world.pipeline("slow.toml", &text).display().to_string()
+}
+
+/// Runs a command, and SIGTERMs it when so many events have arrived.
+async fn terminated(world: &World, arguments: &[&str], events: u64) -> Output {
+    let mut command = world.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    until("some events to arrive", || world.simulation.verdict().events_delivered > events).await;
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
+    tokio::task::spawn_blocking(move || child.wait_with_output().expect("ends")).await.expect("no panic")
+}
+
+/// The hints were to check permissions and the disk's room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_in_the_place_of_a_folder_is_told_so() {
+    let world = World::new(SimulationOptions::default()).await;
+    let pipeline = world.both();
+    for name in ["state", "archive"] {
+        let path = world.folder.path().join(name);
+        std::fs::write(&path, "a file").expect("writes");
+        let end = output(world.command(&["run", pipeline.to_str().expect("a path"), "--once"])).await;
+        assert_eq!(end.status.code(), Some(1), "{}", said(&end));
+        assert!(said(&end).contains("a file is where "), "{}", said(&end));
+        std::fs::remove_file(&path).expect("removes");
+    }
+}
+
+/// The second demo in a folder counted the first one's archive as doubled events.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_in_the_folder_of_an_earlier_one_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().display().to_string();
+    let demo = ["demo", "--once", "--events", "50", "--dir", &dir];
+    let first = output(program(&demo)).await;
+    assert!(first.status.success() && !said(&first).contains(" 0   rows in"), "{}", said(&first));
+    let second = output(program(&demo)).await;
+    assert_eq!(second.status.code(), Some(1), "{}", said(&second));
+    assert!(said(&second).contains("earlier demo"), "{}", said(&second));
 }
 
 #[tokio::test(flavor = "multi_thread")]

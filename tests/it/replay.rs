@@ -72,3 +72,18 @@ async fn what_cannot_be_replayed_is_said_before_anything_is_sent() {
         assert!(said(&out).contains(expected), "{}", said(&out));
     }
 }
+
+/// Without a terminal there was no report at all, and "a load test, with a report" wrote nothing into its log.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_is_there_without_a_terminal() {
+    let world = world(200).await;
+    let pipeline = world.both();
+    let arguments = ["replay", "recording.ndjson", "--pipeline", pipeline.to_str().expect("a path")];
+    let out = output(world.command(&arguments)).await;
+    assert!(out.status.success() && out.stdout.is_empty(), "{}", said(&out));
+    assert!(
+        said(&out).contains("200 events in ") && said(&out).contains("Custom-NordPassAuditEvent"),
+        "{}",
+        said(&out)
+    );
+}

@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use super::super::LogArgs;
 use super::super::console::Console;
+use super::super::drive::Ending;
 use super::super::launch::{Refusal, finish, launch, open_state};
 use super::report::{self, Backfilled};
-use super::{RangeArgs, assign};
+use super::{Asked, RangeArgs, assign};
 use crate::config::{Config, Environment};
 use crate::handles::Handles;
 use crate::sources::nordpass::Mission;
@@ -24,29 +25,40 @@ pub struct BackfillArgs {
 
 /// Does it.
 pub(in super::super) async fn run(args: BackfillArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let (config, console) = match console.begin(&args.range.files, &Environment::system(), logs) {
+    let people = console;
+    let (mut config, console) = match console.begin(&args.range.files, &Environment::system(), logs) {
         Ok(begun) => begun,
         Err(code) => return code,
     };
-    match start(config, &args.range, args.json, console).await {
+    let handles = Handles::system();
+    let asked = match args.range.resolve(&mut config, handles.clock.now()) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.usage(people),
+    };
+    match start(config, &args, asked, handles, console).await {
         Ok(code) => code,
         Err(refusal) => refusal.show(console),
     }
 }
 
-async fn start(mut config: Config, args: &RangeArgs, json: bool, console: Console) -> Result<ExitCode, Refusal> {
-    let handles = Handles::system();
-    let range = args.seconds(handles.clock.now())?;
-    let chosen = args.select(&mut config)?;
+async fn start(
+    mut config: Config,
+    args: &BackfillArgs,
+    (range, chosen): Asked,
+    handles: Handles,
+    console: Console,
+) -> Result<ExitCode, Refusal> {
     let missions: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(range.clone()))).collect();
     assign(&mut config, &missions);
     let store = open_state(&handles, &config.checkpoint, &config.data_dir).await?;
     let telemetry = Telemetry::new();
-    let ending = launch(config, true, args.timeout, handles, store, &telemetry).await?;
-    let code = finish(ending, args.timeout, console);
+    let timeout = args.range.timeout;
+    let ending = launch(config, true, timeout, handles, store, &telemetry).await?;
+    let complete = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
+    let code = finish(ending, true, timeout, console);
     for (name, _) in &missions {
-        let done = Backfilled::new(name, &range, &telemetry);
-        report::say(&if json { report::json(&done) } else { done.human() })?;
+        let done = Backfilled::new(name, &range, &telemetry, complete);
+        report::say(&if args.json { report::json(&done) } else { done.human() })?;
     }
     Ok(code)
 }

@@ -45,6 +45,9 @@ pub struct RangeArgs {
     timeout: Option<Duration>,
 }
 
+/// The Unix seconds that are meant, and the sources that are asked, by name with their settings.
+type Asked = (Range<i64>, Vec<(String, Settings)>);
+
 /// Reads `2026-11-01` or `2026-11-01T08:30:00Z`.
 fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse::<Timestamp>() {
@@ -57,6 +60,11 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 }
 
 impl RangeArgs {
+    /// What is asked, if it can be; a refusal is about the command line.
+    fn resolve(&self, config: &mut Config, now: Timestamp) -> Result<Asked, Refusal> {
+        Ok((self.seconds(now)?, self.select(config)?))
+    }
+
     /// The Unix seconds that are meant, if the API can still be asked for them.
     fn seconds(&self, now: Timestamp) -> Result<Range<i64>, Refusal> {
         let refusal = |message: String, hint: String| Err(Refusal { message, hint });
@@ -71,6 +79,12 @@ impl RangeArgs {
         }
         if to > now.as_second() {
             return refusal("`--to` is in the future".into(), "leave it out to go on up to now".into());
+        }
+        if to <= from && self.to.is_none() {
+            return refusal(
+                format!("`--from` ({}) is in the future", self.from),
+                "begin at a time that has passed; the times are UTC".into(),
+            );
         }
         if to <= from {
             return refusal(

@@ -12,7 +12,7 @@ use super::super::drive::{Ending, waiting, with_progress};
 use super::super::launch::{Refusal, finish, launch, open_state, out_of_time, signals};
 use super::super::{FAILED, LogArgs};
 use super::report::{self, Found, delivered};
-use super::{RangeArgs, assign};
+use super::{Asked, RangeArgs, assign};
 use crate::checkpoint::CheckpointSettings;
 use crate::config::{Config, Environment};
 use crate::handles::Handles;
@@ -35,20 +35,29 @@ pub struct ReconcileArgs {
 
 /// Does it. Exit code 1 when something is missing still, or can't be proven not to be.
 pub(in super::super) async fn run(args: ReconcileArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let (config, console) = match console.begin(&args.range.files, &Environment::system(), logs) {
+    let people = console;
+    let (mut config, console) = match console.begin(&args.range.files, &Environment::system(), logs) {
         Ok(begun) => begun,
         Err(code) => return code,
     };
-    match reconcile(config, &args, console).await {
+    let handles = Handles::system();
+    let asked = match args.range.resolve(&mut config, handles.clock.now()) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.usage(people),
+    };
+    match reconcile(config, &args, asked, handles, console).await {
         Ok(code) => code,
         Err(refusal) => refusal.show(console),
     }
 }
 
-async fn reconcile(mut config: Config, args: &ReconcileArgs, console: Console) -> Result<ExitCode, Refusal> {
-    let handles = Handles::system();
-    let range = args.range.seconds(handles.clock.now())?;
-    let chosen = args.range.select(&mut config)?;
+async fn reconcile(
+    mut config: Config,
+    args: &ReconcileArgs,
+    (range, chosen): Asked,
+    handles: Handles,
+    console: Console,
+) -> Result<ExitCode, Refusal> {
     let state = (config.data_dir.clone(), config.checkpoint.clone());
     let before = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
     let mut found: Vec<_> =
@@ -65,7 +74,7 @@ async fn reconcile(mut config: Config, args: &ReconcileArgs, console: Console) -
         let store = open_state(&handles, &state.1, &state.0).await?;
         let ending = launch(config, true, args.range.timeout, handles.clone(), store, &telemetry).await?;
         let ended_well = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
-        code = finish(ending, args.range.timeout, console);
+        code = finish(ending, true, args.range.timeout, console);
         if ended_well {
             let after = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
             for ((found, comparison), (name, _)) in found.iter_mut().zip(&after).zip(&chosen) {

@@ -54,22 +54,29 @@ pub(super) struct Backfilled {
     source: String,
     from: String,
     to: String,
-    /// Events that weren't known, and are delivered now.
+    /// Events that weren't known. They are delivered now if it is complete; else they were sent on, and what wasn't
+    /// acknowledged comes again next time.
     delivered: u64,
+    /// Whether all of the time was read and delivered.
+    complete: bool,
 }
 
 impl Backfilled {
     /// After a run.
-    pub fn new(source: &str, range: &Range<i64>, telemetry: &Telemetry) -> Self {
+    pub fn new(source: &str, range: &Range<i64>, telemetry: &Telemetry, complete: bool) -> Self {
         let (from, to) = (time(range.start), time(range.end));
-        Self { source: source.to_owned(), from, to, delivered: delivered(telemetry, source) }
+        Self { source: source.to_owned(), from, to, delivered: delivered(telemetry, source), complete }
     }
 
     /// For people.
     pub fn human(&self) -> String {
-        let Self { source, from, to, delivered } = self;
+        let Self { source, from, to, delivered, complete } = self;
         let events = if *delivered == 1 { "event was" } else { "events were" };
-        format!("{source}: {from} to {to}: {delivered} {events} new and delivered\n")
+        if *complete {
+            format!("{source}: {from} to {to}: {delivered} {events} new and delivered\n")
+        } else {
+            format!("{source}: {from} to {to}: not done; {delivered} {events} new and sent on until then\n")
+        }
     }
 }
 

@@ -47,24 +47,35 @@ pub struct ReplayArgs {
 
 /// Replays, and reports.
 pub(super) async fn run(args: ReplayArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let (config, console) = match console.begin(&args.pipeline, &Environment::system(), logs) {
+    let people = console;
+    let (mut config, console) = match console.begin(&args.pipeline, &Environment::system(), logs) {
         Ok(begun) => begun,
         Err(code) => return code,
     };
+    let tally = replay::Tally::default();
+    if let Err(refusal) = put_in_place(&mut config, &args, &tally) {
+        return refusal.usage(people);
+    }
     let folder = std::env::temp_dir().join(format!("nordpass-sentinel-replay-{}", std::process::id()));
-    let result = start(config, &args, &folder, console).await;
+    let result = start(config, &args, &tally, &folder, people, console).await;
     let letters = folder.join("dead-letters");
     if has_files(&letters) {
-        console.note(&format!("what was refused is in {}", letters.display()));
+        people.note(&format!("what was refused is in {}", letters.display()));
     } else {
         let _ = std::fs::remove_dir_all(&folder);
     }
     result.unwrap_or_else(|refusal| refusal.show(console))
 }
 
-async fn start(mut config: Config, args: &ReplayArgs, folder: &Path, console: Console) -> Result<ExitCode, Refusal> {
-    let tally = replay::Tally::default();
-    put_in_place(&mut config, args, &tally)?;
+/// `people` is where the report goes, whose figures are wanted wherever standard error leads; `console` is among the logs.
+async fn start(
+    mut config: Config,
+    args: &ReplayArgs,
+    tally: &replay::Tally,
+    folder: &Path,
+    people: Console,
+    console: Console,
+) -> Result<ExitCode, Refusal> {
     // The pipeline's own state says what NordPass's events have come to. A load test has nothing to do with it.
     config.data_dir = folder.to_owned();
     config.checkpoint = CheckpointSettings::Local;
@@ -81,10 +92,12 @@ async fn start(mut config: Config, args: &ReplayArgs, folder: &Path, console: Co
             hint: "give standard output a place with room".into(),
         })?;
     } else {
-        console.note(&report.people());
+        people.note(&report.people());
     }
-    let interrupted = matches!(&ending, Ending::Finished(report) if report.drain_timed_out);
-    let code = finish(ending, None, console);
+    let interrupted = matches!(
+        &ending, Ending::Finished(report) | Ending::Signalled(report) if report.drain_timed_out
+    );
+    let code = finish(ending, false, None, console);
     if count.acknowledged < count.read && interrupted {
         let message = format!(
             "{} events weren't acknowledged within the {} s of a shutdown's drain",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::terminal;
-use crate::config::{Config, Diagnostic, Environment, load, read_files};
+use crate::config::{Config, Diagnostic, Environment, Severity, load, read_files};
 
 const FILES: &[(&str, &[&str])] = &[
     (
@@ -110,6 +110,44 @@ fn each_loads_with_the_real_components() {
         assert_eq!(events, 1, "{name}");
         assert!(!config.sinks.is_empty(), "{name}");
     }
+}
+
+/// The hint listed what the reader writes itself, and not the source that was meant, because its type had a mistake, too.
+#[test]
+fn an_input_of_a_source_with_a_wrong_type_is_still_recognised() {
+    let text = "[sources.nordpass]\ntype = \"nordpas\"\n[transforms.asim]\ntype = \"asim\"\ninputs = [\"nordpas\"]\n\
+                [sinks.out]\ntype = \"console\"\ninputs = [\"asim.audit_event\", \"asim.authentication\", \
+                \"asim.user_management\"]\n";
+    let found = all_found("a.toml", text, &Environment::default());
+    let hints: Vec<_> = found.iter().map(|found| found.hint.as_deref().unwrap_or_default()).collect();
+    assert_eq!(found.len(), 2, "{}", terminal(&found));
+    assert_eq!(hints[1], "did you mean \"nordpass\"?", "{}", terminal(&found));
+}
+
+/// NordPass called such a token revoked, expired or of the other data centre.
+#[test]
+fn a_secret_in_quotation_marks_is_a_warning() {
+    let text = "[sources.nordpass]\ntype = \"nordpass\"\nendpoint = \"https://a.example\"\ntoken = \"${T}\"\n\
+                [sinks.out]\ntype = \"console\"\ninputs = [\"nordpass\"]\n";
+    let found = |token: &str| all_found("a.toml", text, &Environment::of([("T", token)]));
+    assert_eq!(found("to\"ken\"").len(), 0);
+    for token in ["\"token\"", "'token'"] {
+        let found = found(token);
+        assert_eq!(found.len(), 1, "{}", terminal(&found));
+        assert!(found[0].message.contains("quotation mark") && found[0].severity == Severity::Warning);
+        assert!(!terminal(&found).contains(token), "{}", terminal(&found));
+    }
+}
+
+/// PowerShell's `>` writes UTF-16, and the hint was to check the path.
+#[test]
+fn a_file_in_another_encoding_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("utf-16.toml");
+    std::fs::write(&path, [0xff, 0xfe, b'[', 0]).unwrap();
+    let found = read_files(&[path]).unwrap_err();
+    assert!(found[0].message.ends_with("it isn't UTF-8 text"), "{}", terminal(&found));
+    assert_eq!(found[0].hint.as_deref(), Some("save it as UTF-8"));
 }
 
 #[test]

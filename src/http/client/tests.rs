@@ -141,7 +141,7 @@ async fn tls_is_trusted_by_the_given_authority_and_by_no_other() {
     let (_dir, path) = with_file("ca.pem", &other.pem);
     for settings in [HttpSettings { ca_file: Some(path), ..HttpSettings::default() }, HttpSettings::default()] {
         let error = get(&settings, &url).await.expect_err("not trusted");
-        assert!(matches!(&error, HttpError::Tls { host, .. } if host == "localhost"), "{error:?}");
+        assert!(matches!(&error, HttpError::Tls { host, .. } if *host == format!("localhost:{port}")), "{error:?}");
         assert!(error.to_string().contains("tls.ca_file") && !error.to_string().contains("hush"), "{error}");
     }
 }
@@ -199,9 +199,9 @@ async fn long_answers_are_not_read() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nabcde",
     ] {
-        let url = format!("http://127.0.0.1:{}/", server(Then::Write(text), None).await);
-        let error = get(&small, &url).await.expect_err("too large");
-        assert_eq!(error, HttpError::TooLarge { host: "127.0.0.1".to_owned(), limit: 4 });
+        let host = format!("127.0.0.1:{}", server(Then::Write(text), None).await);
+        let error = get(&small, &format!("http://{host}/")).await.expect_err("too large");
+        assert_eq!(error, HttpError::TooLarge { host, limit: 4 });
     }
     let fits = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
     let url = format!("http://127.0.0.1:{}/", server(Then::Write(fits), None).await);
@@ -226,6 +226,15 @@ async fn a_proxy_is_asked_unless_the_client_is_direct() {
     let direct = HttpSettings { direct: true, ..through };
     let (_, line) = get(&direct, &format!("http://127.0.0.1:{target}/path")).await.expect("the target answers");
     assert_eq!(line, "GET /path HTTP/1.1");
+}
+
+/// "no connection to api-activities.eu.nordpass.com: tls handshake eof" sent everybody to the wrong machine.
+#[tokio::test]
+async fn an_error_names_the_proxy_without_its_password() {
+    let through = HttpSettings { proxy: Some("http://me:hush@127.0.0.1:1".to_owned()), ..HttpSettings::default() };
+    let error = get(&through, "https://nowhere.example/path").await.expect_err("nobody listens").to_string();
+    assert!(error.starts_with("no connection to nowhere.example through the proxy 127.0.0.1:1: "), "{error}");
+    assert!(!error.contains("hush"), "{error}");
 }
 
 #[test]

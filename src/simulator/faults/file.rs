@@ -92,7 +92,8 @@ impl Entry {
         let time = |text: &Option<String>| text.as_deref().map(duration).transpose();
         let endpoint = self.endpoint.as_deref().map(|name| {
             let known = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name);
-            known.ok_or_else(|| format!("`{name}` is none of `nordpass`, `entra`, `identity`, `ingestion`"))
+            let names = Endpoint::ALL.map(|endpoint| format!("`{}`", endpoint.name())).join(", ");
+            known.ok_or_else(|| format!("`{name}` is none of {names}"))
         });
         let when = When {
             endpoint: endpoint.transpose()?,

@@ -15,6 +15,7 @@ mod recover;
 mod template;
 mod writer;
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -159,8 +160,13 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
     let root = settings.template.root();
     for dir in [&logs, &root] {
         disk.create_dir_all(dir).await.map_err(|error| {
-            ComponentError::new(format!("can't make the folder {}: {error}", dir.display()))
-                .hint("the user that runs this program needs to be able to write there")
+            let hint = match error.kind() {
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                    "a file is where the folder should be: move it away, or set another path"
+                }
+                _ => "the user that runs this program needs to be able to write there",
+            };
+            ComponentError::new(format!("can't make the folder {}: {error}", dir.display())).hint(hint)
         })?;
         // Folders above may be new, too. Those that can't be opened were there before us.
         for dir in dir.ancestors().skip(1) {

@@ -38,6 +38,23 @@ pub struct Refusal {
     pub request_id: Option<String>,
 }
 
+impl Refusal {
+    /// Status and code.
+    pub fn answer(&self) -> String {
+        let code = self.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+        format!("{}{code}", self.status)
+    }
+
+    /// What to do when it isn't the records' fault.
+    pub fn advice(&self) -> &'static str {
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16() {
+            "a proxy in between may refuse requests that Azure takes"
+        } else {
+            "check that the rule's stream declaration has the columns and types of this version's rows"
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct ErrorBody {
     error: ErrorDetail,
@@ -162,6 +179,18 @@ mod tests {
     }
 
     const TARGET: Target<'_> = Target { stream: "Custom-A", rule: "dcr-1", takes_others: false };
+
+    /// A proxy's 413 was told as Azure's 400.
+    #[test]
+    fn a_refusal_is_told_as_it_came() {
+        let Verdict::TooLarge(refusal) = verdict(413, "") else { panic!("too large") };
+        assert_eq!(refusal.answer(), "413");
+        assert!(refusal.advice().contains("a proxy in between"));
+        let body = r#"{"error":{"code":"InvalidPayload","message":"m"}}"#;
+        let Verdict::Refused(refusal) = verdict(400, body) else { panic!("refused") };
+        assert_eq!(refusal.answer(), "400 (InvalidPayload)");
+        assert!(refusal.advice().contains("stream declaration"));
+    }
 
     #[test]
     fn only_204_and_empty_successes_accept() {

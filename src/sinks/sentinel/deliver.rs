@@ -95,6 +95,8 @@ pub struct Suspect {
     pub stream: usize,
     /// What is known about it.
     pub doubt: Doubt,
+    /// The latest refusal.
+    pub refusal: Refusal,
 }
 
 /// A part of a batch that is still to be sent.
@@ -173,7 +175,7 @@ impl Courier {
                         }
                         Finding::Open(doubt) => {
                             refused_in_a_row += 1;
-                            suspects.push(Suspect { rows, stream, doubt });
+                            suspects.push(Suspect { rows, stream, doubt, refusal });
                         }
                     }
                 }
@@ -217,11 +219,10 @@ impl Courier {
 
     fn all_refused(&self, stream: usize, refusal: &Refusal, wait: Duration) {
         let reason = format!(
-            "Azure refuses every record for stream {} with {}{}: check that the rule's stream declaration has the columns \
-             and types of this version's rows; nothing is dead-lettered",
+            "Azure refuses every record for stream {} with {}: {}; nothing is dead-lettered",
             self.settings.streams[stream],
-            refusal.status,
-            refusal.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default(),
+            refusal.answer(),
+            refusal.advice(),
         );
         self.trouble(stream, reason, Some(wait));
     }

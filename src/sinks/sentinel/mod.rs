@@ -251,7 +251,7 @@ impl Loop {
     fn launch(&mut self) {
         while self.flying.len() < self.courier.settings.concurrency {
             let courier = self.courier.clone();
-            if let Some(Suspect { rows, stream, doubt }) = self.again.pop_front() {
+            if let Some(Suspect { rows, stream, doubt, .. }) = self.again.pop_front() {
                 self.flying.push(Box::pin(async move { courier.deliver(stream, rows, Some(doubt)).await }));
                 continue;
             }
@@ -264,8 +264,10 @@ impl Loop {
         for suspect in &suspects {
             let stream = &self.courier.settings.streams[suspect.stream];
             let reason = format!(
-                "Azure refuses a record for stream {stream} with 400; it is kept and tried again, until Azure takes it or \
-                 takes others of the stream while refusing this one"
+                "Azure refuses a record for stream {stream} with {}; it is kept and tried again, until Azure takes it or \
+                 takes others of the stream while refusing this one. If it takes none: {}",
+                suspect.refusal.answer(),
+                suspect.refusal.advice(),
             );
             // Its turn comes with the next acceptance, or with the others'.
             self.courier.trouble(suspect.stream, reason, None);

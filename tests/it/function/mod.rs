@@ -24,16 +24,24 @@ fn assert_all(world: &World, events: u64) {
     assert_eq!(counts, (events, 0, 0), "{verdict:?}");
 }
 
-/// Calls until everything is covered, as the timer does every minute.
+/// Calls until everything is covered, as the timer does every minute. A call that meets an earlier one's run is answered at
+/// once, and counts for nothing: twelve of them fit into the last moments of that run.
 async fn calls_until_done(handler: &Handler) -> usize {
-    for number in 1..=12 {
+    let (mut number, mut beside) = (0, 0);
+    while number < 12 && beside < 600 {
         let invocation = handler.call().await;
         assert!(invocation.succeeded, "{invocation:?}");
+        if invocation.logs.contains("under way already") {
+            beside += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        }
+        number += 1;
         if invocation.logs.contains("everything up to now is covered") {
             return number;
         }
     }
-    panic!("not done after 12 calls")
+    panic!("not done after {number} calls, and {beside} beside an earlier one")
 }
 
 /// NordPass takes this long for each answer.
