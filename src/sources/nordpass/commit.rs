@@ -7,12 +7,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 
+use super::intervals::Intervals;
 use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
@@ -142,6 +144,8 @@ pub struct Committer {
     pub shutdown: Shutdown,
     /// What of it is kept.
     pub keeps: Keeps,
+    /// How many steps it has taken up.
+    pub heard: Arc<AtomicU64>,
 }
 
 /// What a run leaves in the state.
@@ -170,6 +174,8 @@ impl Committer {
         let mut groups = Groups::default();
         let mut open = true;
         let mut forgot_day = 0;
+        // Seconds of late events that are on their way. They aren't covered, for the case of a crash; nobody is behind for that.
+        let mut late = Intervals::default();
         while open || !waiting.is_empty() {
             let (mut step, mut arrived) = (None, None);
             tokio::select! {
@@ -184,6 +190,7 @@ impl Committer {
             let mut commit = Commit::default();
             let mut changes = Vec::new();
             loop {
+                self.heard.fetch_add(u64::from(step.is_some()), Ordering::Relaxed);
                 match step.take() {
                     Some(Step::Chunk { group, sequence, ids, receipt, unacknowledged }) => {
                         groups.sent(group);
@@ -216,7 +223,14 @@ impl Committer {
             }
             let mut state = self.state.borrow().clone();
             let changed = !changes.is_empty();
-            changes.drain(..).for_each(|change| state.apply(change));
+            for change in changes.drain(..) {
+                match &change {
+                    Change::Uncovered(second) => late.insert(second.clone()),
+                    Change::Covered(range, _) => late.remove(range),
+                    _ => {}
+                }
+                state.apply(change);
+            }
             let now = self.time.now();
             if now.div_euclid(DAY) != forgot_day && self.keeps == Keeps::All {
                 forgot_day = now.div_euclid(DAY);
@@ -227,8 +241,9 @@ impl Committer {
                 commit.document = Some(state.encode());
             }
             self.commit(commit).await?;
-            self.telemetry.set(&metrics::CURSOR_SECONDS, state.cursor() as f64);
-            self.telemetry.set(&metrics::LAG_SECONDS, (now - state.cursor()).max(0) as f64);
+            let cursor = state.cursor(&late);
+            self.telemetry.set(&metrics::CURSOR_SECONDS, cursor as f64);
+            self.telemetry.set(&metrics::LAG_SECONDS, (now - cursor).max(0) as f64);
             self.state.send_replace(state);
         }
         Ok(())

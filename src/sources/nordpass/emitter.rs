@@ -25,10 +25,15 @@ pub struct Fresh {
     pub ids: Vec<KnownId>,
 }
 
+/// With more than this that the committer hasn't heard, nothing new is begun.
+const MOST_UNHEARD: u64 = 1_024;
+
 /// The source's way out.
 pub struct Emitter {
     output: Output,
     steps: UnboundedSender<Step>,
+    told: AtomicU64,
+    heard: Arc<AtomicU64>,
     budget: Budget,
     shutdown: Shutdown,
     source: Arc<str>,
@@ -42,7 +47,7 @@ impl Emitter {
     /// For one run of a source, with at most so many bytes of text under way.
     pub fn new(
         output: Output,
-        steps: UnboundedSender<Step>,
+        (steps, heard): (UnboundedSender<Step>, Arc<AtomicU64>),
         most_bytes: usize,
         shutdown: Shutdown,
         source: Arc<str>,
@@ -51,6 +56,8 @@ impl Emitter {
         Self {
             output,
             steps,
+            told: AtomicU64::new(0),
+            heard,
             budget: Budget::new(most_bytes),
             shutdown,
             source,
@@ -92,7 +99,7 @@ impl Emitter {
         let (mut chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(share));
         chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        let _ = self.steps.send(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });
+        self.tell(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)
@@ -100,6 +107,17 @@ impl Emitter {
 
     /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.
     pub fn close(&self, group: u64, changes: Vec<Change>, awaited: BTreeSet<EventId>) {
-        let _ = self.steps.send(Step::Close { group, changes, awaited });
+        self.tell(Step::Close { group, changes, awaited });
+    }
+
+    /// Never waits: what is told in the middle of a page must be told.
+    fn tell(&self, step: Step) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        let _ = self.steps.send(step);
+    }
+
+    /// Whether the committer is behind with what it was told: it waits for the disk, and more would only be memory.
+    pub fn is_unheard(&self) -> bool {
+        self.told.load(Ordering::Relaxed).saturating_sub(self.heard.load(Ordering::Relaxed)) > MOST_UNHEARD
     }
 }

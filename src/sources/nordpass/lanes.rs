@@ -146,12 +146,18 @@ impl Lanes {
         }
     }
 
-    /// Sleeps, unless the program ends.
-    pub(super) async fn sleep(&self, time: Duration) -> Result<(), Trouble> {
-        tokio::select! {
-            biased;
-            () = tokio::time::sleep(time) => Ok(()),
-            () = self.shutdown.begun() => Err(Trouble::Ending),
+    /// Sleeps, unless the program ends; and longer while the state can't be written.
+    pub(super) async fn sleep(&self, mut time: Duration) -> Result<(), Trouble> {
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(time) => {}
+                () = self.shutdown.begun() => return Err(Trouble::Ending),
+            }
+            if !self.reader.absorber.emitter.is_unheard() {
+                return Ok(());
+            }
+            time = Duration::from_secs(1);
         }
     }
 }

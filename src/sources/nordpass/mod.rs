@@ -49,7 +49,7 @@ mod time;
 mod turns;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
@@ -173,6 +173,7 @@ async fn session(
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
 
     let (steps, step_receiver) = mpsc::unbounded_channel();
+    let heard = Arc::<AtomicU64>::default();
     let (discovered, discoveries) = mpsc::unbounded_channel();
     let (state_sender, state_receiver) = watch::channel(state.clone());
     let registry = Arc::new(Registry::default());
@@ -185,9 +186,10 @@ async fn session(
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
         keeps: settings.mission.keeps(),
+        heard: heard.clone(),
     };
     let most_bytes = settings.max_in_flight_bytes;
-    let emitter = Emitter::new(sending, steps, most_bytes, lanes_end.clone(), store.key_id(), store.run());
+    let emitter = Emitter::new(sending, (steps, heard), most_bytes, lanes_end.clone(), store.key_id(), store.run());
     if let Some(takeover) = state.takeover {
         // Also for commands that read a range: their rows are marked like all others.
         emitter.set_takeover(takeover);

@@ -249,9 +249,11 @@ impl State {
         self.totals[at] = Some(total);
     }
 
-    /// Everything from `origin` up to this second is covered.
-    pub fn cursor(&self) -> i64 {
-        self.covered.end_of(self.origin)
+    /// Everything from `origin` up to this second is covered, but for the seconds of late events that are on their way.
+    pub fn cursor(&self, late: &Intervals) -> i64 {
+        let mut covered = self.covered.clone();
+        late.iter().for_each(|range| covered.insert(range.clone()));
+        covered.end_of(self.origin)
     }
 }
 
@@ -275,7 +277,7 @@ mod tests {
         }
         assert_eq!(State::decode(&state.encode()), Ok(state.clone()));
         assert_eq!((state.total(20_000), state.total(19_999), state.total(19_998)), (Some(17), None, Some(3)));
-        assert_eq!(state.cursor(), 150);
+        assert_eq!(state.cursor(&Intervals::default()), 150);
     }
 
     #[test]

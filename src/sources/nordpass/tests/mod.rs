@@ -4,6 +4,7 @@ mod clocks;
 mod completeness;
 mod failures;
 mod gaps;
+mod late;
 mod odd_times;
 mod polling;
 mod range;
