@@ -137,7 +137,7 @@ impl Courier {
                     self.trusted[stream].store(0, Ordering::Release);
                     self.arrived(stream, rows, &encoded);
                 }
-                Sent::TooLarge(refusal) if rows.len() == 1 && refusal.code.as_deref() == Some(TOO_LONG) => {
+                Sent::TooLarge(refusal) if rows.len() == 1 && self.may_be_too_long(&refusal, &encoded) => {
                     self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
                 Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, &mut work),
@@ -149,7 +149,7 @@ impl Courier {
                     self.time_limited[stream].store(true, Ordering::Relaxed);
                     work.push(Work { rows, encoded: None, doubt });
                 }
-                // A 413 for one small record is a proxy's: it needs the same proof as any refusal.
+                // Any other 413 for one record may be a proxy's: it needs the same proof as any refusal.
                 Sent::Refused(refusal) | Sent::TooLarge(refusal) => {
                     if rows.len() > 1 && refused_in_a_row < REFUSED_IN_A_ROW {
                         self.halve(rows, &mut work);
@@ -193,6 +193,12 @@ impl Courier {
             halves.reverse();
         }
         work.extend(halves.map(|rows| Work { rows, encoded: None, doubt: None }));
+    }
+
+    /// Whether Azure's word that a record alone is too long can be true: it fits into no request, or shorter ones are accepted.
+    fn may_be_too_long(&self, refusal: &Refusal, encoded: &Encoded) -> bool {
+        let (length, longest) = (encoded.body.len(), self.longest.load(Ordering::Relaxed));
+        refusal.code.as_deref() == Some(TOO_LONG) && (length > MAX_WIRE_BYTES || (longest > 0 && length > longest))
     }
 
     /// Whether a 413 can't be the record's fault: a request at least as long was accepted, or any server would take it.

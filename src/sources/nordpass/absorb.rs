@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use crate::checkpoint::{KnownId, SourceState};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::{
-    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, event_time, parse_event_and,
+    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
 };
 use crate::handles::Handles;
 use crate::telemetry::{Component, metrics};
@@ -110,11 +110,13 @@ impl Absorber {
     pub async fn send_twins(&self, slice: &mut Slice, window: &Window) -> Result<(), Trouble> {
         let several = slice.seen.sightings.iter().filter_map(|(id, sighting)| {
             let copies = window.copies(*id, sighting);
-            sighting.twin.clone().filter(|_| copies > 1).map(|twin| (*id, copies, sighting.time, twin))
+            (copies > 1).then(|| (*id, copies, sighting.time, sighting.twins.clone()))
         });
-        for (id, copies, time, (text, record, fields)) in several.collect::<Vec<_>>() {
+        for (id, copies, time, twins) in several.collect::<Vec<_>>() {
+            let Some((text, ..)) = twins.first() else { continue };
             let mut fresh = Fresh::default();
-            for number in 1..copies {
+            for (number, at) in (1..copies).zip(1..) {
+                let Some((_, record, fields)) = twins.get(at).or(twins.last()) else { continue };
                 let id = id.occurrence(number);
                 if !self.is_new(slice, window, id, time).await? {
                     continue;
@@ -123,7 +125,7 @@ impl Absorber {
                 fresh.records.push(Record { id, ..record.clone() });
                 fresh.fields.push(fields.clone());
             }
-            self.emitter.send(slice.group, &text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+            self.emitter.send(slice.group, text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
         }
         Ok(())
     }
@@ -181,12 +183,13 @@ impl Absorber {
         let sighting = slice.seen.sightings.entry(candidate.id).or_insert_with(|| {
             let uuid = &candidate.fields.user_uuid;
             let user = (uuid.shape == Shape::Plain && !uuid.is_blank()).then(|| page.text.at(uuid.span).to_owned());
-            Sighting { time: candidate.time, most: 0, user, twin: None }
+            Sighting { time: candidate.time, most: 0, user, twins: Vec::new() }
         });
         sighting.most = sighting.most.max(copies);
-        if copies > 1 && sighting.twin.is_none() {
+        let is_of = |text: &Text| std::ptr::eq(text.as_ptr(), page.text.as_ptr());
+        if copies > 1 && sighting.twins.first().is_none_or(|(text, ..)| is_of(text)) {
             let record = self.record(page, candidate);
-            sighting.twin = Some((page.text.clone(), record, candidate.fields.clone()));
+            sighting.twins.push((page.text.clone(), record, candidate.fields.clone()));
         }
     }
 

@@ -18,8 +18,9 @@ pub struct Sighting {
     pub most: u32,
     /// The user, for asking by user.
     pub user: Option<String>,
-    /// The first of several identical events, kept so that the others can be sent once their number is proven.
-    pub twin: Option<(Text, Record, EventFields)>,
+    /// Identical events that one answer showed, in its order, kept so that the others can be sent once their number is
+    /// proven. Their texts may differ: in spelling, and in fields that this version doesn't know.
+    pub twins: Vec<(Text, Record, EventFields)>,
 }
 
 /// All sightings of a slice, whatever the question was.
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     fn sighting(time: i64, most: u32) -> Sighting {
-        Sighting { time: Some(time), most, user: None, twin: None }
+        Sighting { time: Some(time), most, user: None, twins: Vec::new() }
     }
 
     #[test]

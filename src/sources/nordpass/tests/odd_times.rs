@@ -78,3 +78,19 @@ async fn two_equal_events_without_a_time_of_their_own_both_arrive() {
         assert_ne!(arrived[0].0, arrived[1].0, "each has an id of its own");
     }
 }
+
+/// The further copies of an event were made of the first one's text: what only they said, in a field that is new, was lost.
+#[tokio::test(start_paused = true)]
+async fn equal_events_that_differ_in_a_field_that_is_new_each_keep_theirs() {
+    let rig = slow();
+    for time in [NOW - 3 * DAY, NOW + 100] {
+        for new in ["a", "b", "c"] {
+            let mut body = event(time, &format!("twin-{time}"));
+            body["new"] = new.into();
+            rig.api.show(time, time, body);
+        }
+    }
+    rig.run_for(Duration::from_secs(3000)).await;
+    let times = [NOW - 3 * DAY, NOW + 100].into_iter();
+    rig.assert_arrived(times.flat_map(|time| ["a", "b", "c"].map(|new| format!("twin-{time}/{new}"))));
+}

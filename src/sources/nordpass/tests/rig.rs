@@ -366,7 +366,10 @@ impl Rig {
                 if deliver(number) {
                     for record in chunk.records.iter() {
                         let body: Value = serde_json::from_str(chunk.body(record)).expect("JSON");
-                        let name = body["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+                        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+                        // What a field says that this version doesn't know.
+                        let new = body["new"].as_str().map(|new| format!("/{new}")).unwrap_or_default();
+                        let name = format!("{name}{new}");
                         let mark = chunk.takeover.and_then(|takeover| takeover.mark(record.time));
                         marks.lock().unwrap().insert(name.clone(), mark);
                         arrived.lock().unwrap().push((record.id, name));
