@@ -35,7 +35,7 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
     }
     let _ = write!(
         page,
-        "</table>\n<p><small>{} UTC · <a href=\"/ready\">/ready</a> · <a href=\"/metrics\">/metrics</a> · \
+        "</table>\n<p><small>A source receives again what it has read before, and passes on what is new.</small></p>\n<p><small>{} UTC · <a href=\"/ready\">/ready</a> · <a href=\"/metrics\">/metrics</a> · \
          <a href=\"/health\">/health</a></small></p></body></html>\n",
         now.strftime("%Y-%m-%d %H:%M:%S"),
     );

@@ -64,16 +64,16 @@ async fn a_second_process_on_one_data_dir_is_told_so() {
     assert!(String::from_utf8_lossy(&end.stderr).contains("in use by another process"), "{}", said(&end));
 }
 
-/// Most such runs ended with exit code 1 and an error about lost events: the source had read everything and waited for
-/// receipts, which the sink's end then dropped.
+/// Many such runs ended with exit code 1 and an error about lost events: the source heard of what the sink had not written
+/// before it heard of the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_closes_the_pipe_is_no_error() {
     let world = World::new(SimulationOptions { events: history(3, 5_000), ..SimulationOptions::default() }).await;
     let text = "data_dir = \"state\"\n[sources.nordpass]\ntype = \"nordpass\"\nendpoint = \"${NORDPASS_ENDPOINT_URL}\"\n\
-                token = \"${NORDPASS_TOKEN}\"\nrequests_per_second = 1000\n[sinks.out]\ntype = \"console\"\n\
+                token = \"${NORDPASS_TOKEN}\"\n[sinks.out]\ntype = \"console\"\n\
                 inputs = [\"nordpass\"]\n";
     let pipeline = world.pipeline("console.toml", text);
-    for _ in 0..4 {
+    for _ in 0..6 {
         let mut command = world.command(&["run", pipeline.to_str().expect("a path"), "--once"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut first = [0; 100];
