@@ -164,11 +164,10 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
             Err(_) => String::new(),
         }
     };
-    let holds = async |part: &str| {
-        get("/ready").await.contains(part) || get("/metrics").await.contains("sentinel_dead_letters_total")
-    };
+    // Before it is kept, a record that is refused is waited for as well.
+    let (page, part) = if run.poison { ("/metrics", "sentinel_dead_letters_total") } else { ("/ready", "waiting") };
     for _ in 0..400 {
-        if holds("waiting").await {
+        if get(page).await.contains(part) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
