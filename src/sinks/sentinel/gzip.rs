@@ -117,7 +117,9 @@ mod tests {
             let packed = |room: usize| {
                 let compress = Compress::new_gzip(Compression::new(level), WINDOW_BITS);
                 let mut gzip = Gzip { level, compress, out: Vec::with_capacity(room) };
-                [&text[..3], &text[3..200_000], &text[200_000..]].into_iter().for_each(|part| gzip.write(part));
+                for part in [&text[..3], &text[3..200_000], &text[200_000..]] {
+                    gzip.write(part);
+                }
                 gzip.finish()
             };
             let first = packed(0);
