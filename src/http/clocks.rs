@@ -12,8 +12,8 @@ pub fn date(headers: &HeaderMap) -> Option<i64> {
     i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
-/// How two clocks differ, as people say it.
-fn clocks(ahead: i64, whose: &str) -> String {
+/// How two clocks differ, as people say it; `ahead` in seconds, negative when this machine's is behind.
+pub fn clocks(ahead: i64, whose: &str) -> String {
     let (minutes, word) = (ahead.unsigned_abs() / 60, if ahead > 0 { "ahead of" } else { "behind" });
     let span = match minutes {
         0 => format!("{} s", ahead.unsigned_abs()),

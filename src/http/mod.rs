@@ -13,7 +13,7 @@ mod failure;
 mod retry;
 
 pub use client::SystemNetwork;
-pub use clocks::{clock_is_wrong, date};
+pub use clocks::{clock_is_wrong, clocks, date};
 pub use retry::{Backoff, FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT, retry_after};
 
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.

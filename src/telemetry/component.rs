@@ -226,8 +226,8 @@ impl Telemetry {
     /// nothing happens.
     pub fn render_at(&self, now: Timestamp) -> String {
         for component in self.components() {
-            if let Some(cursor) = component.cursor() {
-                component.set(&metrics::LAG_SECONDS, (now.as_second() as f64 - cursor).max(0.0));
+            if let Some(lag) = component.lag(now) {
+                component.set(&metrics::LAG_SECONDS, lag);
             }
         }
         self.render()
@@ -463,6 +463,13 @@ impl Component {
     /// The Unix time up to which everything is delivered, where the component has told one.
     pub fn cursor(&self) -> Option<f64> {
         self.inner.numbers.cursor()
+    }
+
+    /// How many seconds the cursor is behind at `now`, which is this machine's time. A clock that is behind the other side's
+    /// reads nothing newer than its own time, so what it lacks counts, too: else all would look well.
+    pub fn lag(&self, now: Timestamp) -> Option<f64> {
+        let numbers = &self.inner.numbers;
+        numbers.cursor().map(|cursor| (now.as_second() as f64 + numbers.clock_behind() - cursor).max(0.0))
     }
 
     /// Its progress numbers.

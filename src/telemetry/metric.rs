@@ -57,7 +57,8 @@ registry! {
     TRUNCATED: Counter, "sentinel_truncated_fields_total", None, "Fields cut because they exceed the 64 KB that Azure keeps.";
     PAGES: Counter, "sentinel_pages_total", None, "Pages read from the API.";
     CURSOR_SECONDS: Gauge, "sentinel_cursor_timestamp_seconds", None, "Everything before this Unix time is delivered and committed.";
-    LAG_SECONDS: Gauge, "sentinel_lag_seconds", None, "Age of the cursor.";
+    LAG_SECONDS: Gauge, "sentinel_lag_seconds", None, "Age of the cursor, by the later one of this machine's clock and the other side's.";
+    CLOCK_AHEAD_SECONDS: Gauge, "sentinel_clock_ahead_seconds", None, "By how many seconds this machine's clock is ahead of the other side's; negative where it is behind.";
     UNPROVEN_SLICES: Counter, "sentinel_unproven_slices_total", None, "Slices whose completeness couldn't be proven at once.";
     GAPS: Counter, "sentinel_gaps_total", None, "Times for which the API no longer had events when they were to be read.";
     GAP_FROM: Gauge, "sentinel_gap_from_timestamp_seconds", None, "Where the latest gap begins, in Unix time.";

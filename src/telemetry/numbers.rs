@@ -100,6 +100,8 @@ pub(super) struct Numbers {
     observations: AtomicU64,
     /// The bits of [`metrics::CURSOR_SECONDS`]; 0 while there is none.
     cursor: AtomicU64,
+    /// The bits of [`metrics::CLOCK_AHEAD_SECONDS`].
+    clock_ahead: AtomicU64,
     lately: Mutex<Lately>,
 }
 
@@ -150,9 +152,17 @@ impl Numbers {
 
     /// Notes a gauge's value.
     pub fn set(&self, metric: &Metric, value: f64) {
-        if metric.name == metrics::CURSOR_SECONDS.name {
-            self.cursor.store(value.to_bits(), Ordering::Relaxed);
-        }
+        let kept = match metric.name {
+            name if name == metrics::CURSOR_SECONDS.name => &self.cursor,
+            name if name == metrics::CLOCK_AHEAD_SECONDS.name => &self.clock_ahead,
+            _ => return,
+        };
+        kept.store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    /// By how many seconds this machine's clock is behind the other side's; 0 where it is ahead.
+    pub fn clock_behind(&self) -> f64 {
+        (-f64::from_bits(self.clock_ahead.load(Ordering::Relaxed))).max(0.0)
     }
 
     /// The cursor, where there is one.

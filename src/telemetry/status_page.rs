@@ -85,15 +85,14 @@ fn position(component: &Component, now: Timestamp) -> String {
     {
         return format!("history read to {at} of {to}");
     }
-    match component.cursor() {
-        Some(cursor) => format!("{} behind", span(now.as_second() as f64 - cursor)),
+    match component.lag(now) {
+        Some(lag) => format!("{} behind", span(lag)),
         None => String::new(),
     }
 }
 
 /// Seconds as a person says them, in the two units that matter.
 fn span(seconds: f64) -> String {
-    // What is negative, as after a clock was set, is none.
     let seconds = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

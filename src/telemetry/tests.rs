@@ -56,6 +56,23 @@ fn lag_grows_while_nothing_happens() {
         value
     };
     assert_eq!([lag(1_060), lag(1_120), lag(900)], ["60", "120", "0"]);
+    // A clock that is ahead changes nothing: what is read goes by the earlier one.
+    source.set(&metrics::CLOCK_AHEAD_SECONDS, 500.0);
+    assert_eq!(lag(1_560), "560");
+}
+
+/// All looked well on a machine whose clock was a day behind, while a day of events wasn't there.
+#[test]
+fn what_a_clock_is_behind_counts_as_lag() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nordpass");
+    source.set(&metrics::CURSOR_SECONDS, 1_000.0);
+    source.set(&metrics::CLOCK_AHEAD_SECONDS, -86_400.0);
+    let now = Timestamp::from_second(1_006).unwrap();
+    assert_eq!(source.lag(now), Some(86_406.0));
+    let scrape = telemetry.render_at(now);
+    let line = scrape.lines().find(|line| line.starts_with("sentinel_lag_seconds{"));
+    assert!(line.is_some_and(|line| line.ends_with(" 86406")), "{line:?}");
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Reporter {
             next_try: state.next_try().map(written),
             #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
             cursor: cursor.and_then(|cursor| at(cursor as i64)),
-            lag_seconds: cursor.map(|cursor| (now.as_second() as f64 - cursor).max(0.0)),
+            lag_seconds: component.lag(now).filter(|_| is_source),
             last_success: lately.success.map(written),
             last_error_kind: lately.error_kind.as_deref(),
             last_error: lately.error.map(written),

@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::page::Page;
 use super::settings::Settings;
-use super::time::Time;
+use super::time::{Heard, Time, WORTH_A_WORD};
 use super::turns::Turns;
 use crate::checkpoint::Hold;
 use crate::handles::Handles;
-use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, date, retry_after};
+use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::Shutdown;
 
@@ -389,11 +389,31 @@ impl Client {
         }
     }
 
+    /// An answer's `Date`.
+    fn hear(&self, server: i64) {
+        let Heard { ahead, told } = self.time.heard(server);
+        self.telemetry.set(&metrics::CLOCK_AHEAD_SECONDS, ahead as f64);
+        let component = self.telemetry.name();
+        match told {
+            None => {}
+            Some(ahead) if ahead.abs() <= WORTH_A_WORD => {
+                tracing::info!(component, "this machine's clock and NordPass's agree again");
+            }
+            Some(ahead) => tracing::warn!(
+                component,
+                seconds_ahead = ahead,
+                "{}; the earlier one counts, so events may come later: check this machine's time synchronisation \
+                 (timedatectl status)",
+                clocks(ahead, "NordPass")
+            ),
+        }
+    }
+
     fn judge(&self, answer: http::Response<Bytes>) -> Attempt {
         let now = self.handles.clock.now();
         let server_time = date(answer.headers());
         if let Some(server) = server_time {
-            self.time.heard(server);
+            self.hear(server);
         }
         let status = answer.status();
         match status {

@@ -6,13 +6,16 @@
 //! the monotonic clock, so a jump of the machine's clock changes nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::handles::Clock;
 
 /// When the two clocks differ by more seconds than this, somebody should know.
-const WORTH_A_WORD: i64 = 120;
+pub const WORTH_A_WORD: i64 = 120;
+/// How often they are told again while that lasts.
+const AGAIN: Duration = Duration::from_secs(3_600);
 
 /// The earlier of the machine's clock and the server's.
 pub struct Time {
@@ -20,12 +23,24 @@ pub struct Time {
     server: Mutex<Server>,
 }
 
+/// What an answer's `Date` says of this machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// By how many seconds it is ahead, by the last two answers: a single odd `Date` is no reason for an alarm.
+    pub ahead: i64,
+    /// The same by this answer, where people should be told: when it begins, changes or ends that the clocks differ, and once
+    /// an hour meanwhile.
+    pub told: Option<i64>,
+}
+
 #[derive(Default)]
 struct Server {
     /// What the last `Date` said (Unix seconds), and when.
     date: Option<(i64, Instant)>,
-    /// The last difference that was logged.
-    told: i64,
+    /// By how many seconds this machine's clock was ahead of it then.
+    ahead: Option<i64>,
+    /// The last difference that was worth a word, and when; none while the clocks agree.
+    told: Option<(i64, Instant)>,
 }
 
 impl Time {
@@ -35,18 +50,20 @@ impl Time {
     }
 
     /// An answer came with this `Date`.
-    pub fn heard(&self, date: i64) {
-        let ahead = self.clock.now_seconds() - date;
+    pub fn heard(&self, date: i64) -> Heard {
+        let (ahead, at) = (self.clock.now_seconds() - date, Instant::now());
         let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        server.date = Some((date, Instant::now()));
-        if (ahead - server.told).abs() > WORTH_A_WORD {
-            server.told = ahead;
-            tracing::warn!(
-                seconds_ahead = ahead,
-                "this machine's clock and NordPass's differ; the earlier one counts, so events may come later: check \
-                 this machine's time synchronisation"
-            );
-        }
+        server.date = Some((date, at));
+        let before = server.ahead.replace(ahead).unwrap_or(ahead);
+        let surely = if before.abs() < ahead.abs() { before } else { ahead };
+        let (told, differ) = (server.told, ahead.abs() > WORTH_A_WORD);
+        let is_news = (ahead - told.map_or(0, |(told, _)| told)).abs() > WORTH_A_WORD;
+        let is_due = differ && told.is_some_and(|(_, told)| at.duration_since(told) >= AGAIN);
+        let told = (is_news || is_due).then(|| {
+            server.told = differ.then_some((ahead, at));
+            ahead
+        });
+        Heard { ahead: surely, told }
     }
 
     /// By how many seconds this machine's clock is ahead of the server's, where that is known.
@@ -77,7 +94,6 @@ impl Time {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
-    use std::time::Duration;
 
     use jiff::Timestamp;
 
@@ -114,5 +130,23 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(59_960)).await;
         clock.0.store(1_060, Ordering::Relaxed);
         assert_eq!(time.now(), 1_060);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn people_are_told_when_the_clocks_differ_again_each_hour_and_when_they_agree() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(100_000)));
+        let time = Time::new(clock.clone());
+        let heard = |date: i64| {
+            let Heard { ahead, told } = time.heard(date);
+            (ahead, told)
+        };
+        assert_eq!(heard(100_060), (-60, None), "a minute is nobody's fault");
+        assert_eq!(heard(186_400), (-60, Some(-86_400)), "one answer may be odd");
+        assert_eq!(heard(186_401), (-86_400, None), "they know");
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(heard(186_400), (-86_400, Some(-86_400)), "it lasts");
+        assert_eq!(heard(186_400).1, None);
+        assert_eq!(heard(100_000), (0, Some(0)), "they agree");
+        assert_eq!(heard(100_000), (0, None));
     }
 }
