@@ -82,6 +82,15 @@ fn the_pages_name_what_the_azure_template_and_the_pipeline_have() {
         }
     }
     assert!(seen >= 20, "{seen}");
+    // The values to copy are labelled with the variables that they go into.
+    let steps = push["instructionSteps"].as_array().expect("steps");
+    let parts = steps.iter().filter_map(|step| step["instructions"].as_array()).flatten();
+    let labels: Vec<_> = parts.filter(|part| part["type"] == "CopyableLabel").collect();
+    assert_eq!(labels.len(), 5);
+    for part in labels {
+        let label = part["parameters"]["label"].as_str().expect("a label");
+        assert!(pipeline.contains(&format!("${{{label}}}")), "{label} isn't in the pipeline file");
+    }
     for value in ["asim", "official", "both"] {
         assert!(template["parameters"]["tables"]["allowedValues"].to_string().contains(value), "{value}");
     }
