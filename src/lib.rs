@@ -4,15 +4,12 @@
 //! except the acknowledgement ([`event`]), on which a source's [`checkpoint`] moves. `docs/ARCHITECTURE.md` is the map.
 
 pub mod azure;
-pub mod catalogue;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod dead_letters;
 pub mod event;
-pub mod handles;
 pub mod http;
-pub mod simulator;
 pub mod sinks;
 pub mod sources;
 pub mod telemetry;

@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nordpass_env::{Clock, Env, SystemDisk};
 use nordpass_sentinel::checkpoint::{Commit, KnownId, LocalStore, SourceKey, SourceState};
 use nordpass_sentinel::event::EventId;
-use nordpass_sentinel::handles::{Clock, Handles, SystemDisk};
 
 const IDS: i64 = 10_000_000;
 const IDS_PER_COMMIT: i64 = 5_000;
@@ -33,8 +33,9 @@ fn id(number: i64, days: i64) -> KnownId {
 }
 
 async fn open(data_dir: &Path) -> Arc<dyn SourceState> {
-    let handles = Handles { clock: Arc::new(StoppedClock), disk: Arc::new(SystemDisk), ..Handles::system() };
-    let store = LocalStore::open(handles, data_dir).await.expect("the store opens");
+    let env =
+        Env { clock: Arc::new(StoppedClock), disk: Arc::new(SystemDisk), ..nordpass_sentinel::http::system_env() };
+    let store = LocalStore::open(env, data_dir).await.expect("the store opens");
     let key = SourceKey { name: "large".into(), endpoint: "https://api.example.com".into() };
     store.open(key).await.expect("the state opens")
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use bench_reference::workload::Workload;
+use nordpass_env::SystemClock;
 use nordpass_sentinel::event::{Chunk, Origin};
-use nordpass_sentinel::handles::SystemClock;
 use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows};
 use nordpass_sentinel::sources::recording::{Parser, Position};
 use nordpass_sentinel::telemetry::Component;

@@ -1,4 +1,4 @@
-"""Writes the ASIM parsers over the official table from the catalogue (`src/catalogue/events.txt`).
+"""Writes the ASIM parsers over the official table from the catalogue (`crates/env/src/catalogue/events.txt`).
 
 They say what the `asim` transform would have stored, for workspaces that keep the official table. One table, one row in
 and at most one out, no join, no `mv-expand`, no `summarize`: Microsoft's rules for parsers. `parity.py` compares them with
@@ -39,7 +39,7 @@ def parameters(schema):
 
 def catalogue():
     """The lines of the catalogue as dictionaries."""
-    lines = (content.ROOT / "src/catalogue/events.txt").read_text(encoding="utf-8").splitlines()
+    lines = (content.ROOT / "crates/env/src/catalogue/events.txt").read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in lines if line and not line.startswith("#")]
     return [{name: "" if cell == "-" else cell for name, cell in zip(cells[0], row)} for row in cells[1:]]
 
@@ -184,7 +184,7 @@ def text(schema, filtering):
     identity = uuid.UUID(bytes=uuid.uuid5(uuid.NAMESPACE_URL, f"nordpass-sentinel/parsers/{name}").bytes, version=4)
     body = "\n".join(f"  {line}".rstrip() for line in query(schema, filtering).rstrip("\n").split("\n"))
     kind = "filtering parser" if filtering else "parser"
-    head = (f"# Written by solution/tests/asim_parsers.py from src/catalogue/events.txt; change these, then `cargo xtask solution`.\n"
+    head = (f"# Written by solution/tests/asim_parsers.py from crates/env/src/catalogue/events.txt; change these, then `cargo xtask solution`.\n"
             f"id: {identity}\nFunction:\n  Title: ASIM {schema} {kind} for NordPass (table NordPassEventLogs_CL)\n  Version: '1.0.0'\n"
             f"  LastUpdated: '{UPDATED}'\nCategory: Microsoft Sentinel Parser\nFunctionName: {name}\nFunctionAlias: {name}\nFunctionQuery: |\n{body}\n")
     head += f"FunctionParams: \"{', '.join(parameters(schema) if filtering else [DISABLED])}\"\n"

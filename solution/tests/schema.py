@@ -1,6 +1,6 @@
 """The schemas that queries are bound against.
 
-Ours come from the catalogue (`columns.json`, which `cargo xtask` writes from `src/catalogue/columns.rs`); the ASIM
+Ours come from the catalogue (`columns.json`, which `cargo xtask` writes from `crates/env/src/catalogue/columns.rs`); the ASIM
 tables' from the live list of September 2025 (`tests/fixtures/asim/live-columns.json`); the others, with their source,
 from `schema.json`.
 """

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::CertifiedKey;
 
 use super::der;
-use crate::handles::Random;
+use nordpass_env::Random;
 
 /// How long an assertion is good, in seconds: long enough for one request on a slow line.
 const LIFE: i64 = 300;

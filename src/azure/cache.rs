@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::credential::TokenSource;
 use super::{AccessToken, TokenError, TokenProvider};
-use crate::handles::{Clock, Handles, Random};
+use nordpass_env::{Clock, Env, Random};
 
 /// A token is renewed this long before its end, or a fifth of its life before, whichever is later.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -42,11 +42,11 @@ struct State {
 
 impl TokenCache {
     /// An empty cache.
-    pub fn new(source: Box<dyn TokenSource>, handles: &Handles) -> Self {
+    pub fn new(source: Box<dyn TokenSource>, env: &Env) -> Self {
         Self {
             source,
-            clock: handles.clock.clone(),
-            random: handles.random.clone(),
+            clock: env.clock.clone(),
+            random: env.random.clone(),
             state: Mutex::default(),
             fetching: tokio::sync::Mutex::new(()),
         }
@@ -144,8 +144,8 @@ impl TokenProvider for TokenCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::{SeededRandom, SystemDisk, TestClock};
     use crate::http::SystemNetwork;
+    use nordpass_env::{SeededRandom, SystemDisk, TestClock};
     use secrecy::{ExposeSecret, SecretString};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -172,13 +172,13 @@ mod tests {
 
     fn cache() -> (TokenCache, Arc<Script>) {
         let script = Arc::new(Script::default());
-        let handles = Handles {
+        let env = Env {
             clock: Arc::new(TestClock::starting_at(Timestamp::UNIX_EPOCH)),
             random: Arc::new(SeededRandom::new(1)),
             disk: Arc::new(SystemDisk),
             network: Arc::new(SystemNetwork::default()),
         };
-        (TokenCache::new(Box::new(script.clone()), &handles), script)
+        (TokenCache::new(Box::new(script.clone()), &env), script)
     }
 
     async fn text(cache: &TokenCache) -> Result<String, TokenError> {

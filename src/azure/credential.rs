@@ -25,8 +25,8 @@ use super::settings::{Application, AssignedIdentity, CredentialKind};
 use super::transport::{Exchange, Seen};
 use super::{CredentialSettings, TokenError, cli};
 use crate::config::Secret;
-use crate::handles::{Disk, Handles};
 use crate::http::{HttpClient, HttpSettings};
+use nordpass_env::{Disk, Env};
 
 /// A token as fetched, and how long it lives; `None` where nobody knows.
 pub type Fetched = (SecretString, Option<Duration>);
@@ -42,22 +42,22 @@ pub fn source(
     settings: CredentialSettings,
     scope: &str,
     http: &HttpSettings,
-    handles: &Handles,
+    env: &Env,
 ) -> Result<Box<dyn TokenSource>, String> {
     let http = match &settings.kind {
         // The identity's endpoints are on this machine or link-local: never through a proxy.
         CredentialKind::ManagedIdentity(_) => HttpSettings { direct: true, ..http.clone() },
         _ => http.clone(),
     };
-    let http = handles.network.client(&http)?;
-    Ok(Box::new(Source { settings, scope: scope.to_owned(), http, handles: handles.clone() }))
+    let http = env.network.client(&http)?;
+    Ok(Box::new(Source { settings, scope: scope.to_owned(), http, env: env.clone() }))
 }
 
 struct Source {
     settings: CredentialSettings,
     scope: String,
     http: Arc<dyn HttpClient>,
-    handles: Handles,
+    env: Env,
 }
 
 impl TokenSource for Source {
@@ -96,7 +96,7 @@ impl TokenSource for Source {
                     .await
                 }
                 CredentialKind::AzureCli { tenant_id, program } => {
-                    let now = self.handles.clock.now();
+                    let now = self.env.clock.now();
                     cli::fetch(program, tenant_id.as_deref(), &self.scope, now, cli::LIMIT).await
                 }
             }
@@ -126,7 +126,7 @@ impl Source {
         asked: Asked,
         credential: impl FnOnce(ClientOptions) -> azure_core::Result<Arc<dyn TokenCredential>>,
     ) -> Result<Fetched, TokenError> {
-        let exchange = Exchange::new(self.http.clone(), self.handles.clock.clone(), asked);
+        let exchange = Exchange::new(self.http.clone(), self.env.clock.clone(), asked);
         let options = ClientOptions { cloud: Some(Arc::new(self.cloud())), ..exchange.options() };
         let token = match credential(options) {
             Ok(credential) => credential.get_token(&[&self.scope], None).await,
@@ -149,7 +149,7 @@ impl Source {
     }
 
     async fn load(&self, secret: &Secret) -> Result<SecretString, TokenError> {
-        let value = secret.load(&*self.handles.disk).await.map_err(|error| no_token(&error.to_string()))?;
+        let value = secret.load(&*self.env.disk).await.map_err(|error| no_token(&error.to_string()))?;
         if value.expose_secret().is_empty() {
             return Err(no_token("the credential's secret is empty"));
         }
@@ -163,9 +163,9 @@ impl Source {
         files: &CertificateFiles,
         with_chain: bool,
     ) -> Result<SecretString, TokenError> {
-        let certificate = read(&*self.handles.disk, &files.certificate).await?;
+        let certificate = read(&*self.env.disk, &files.certificate).await?;
         let key = match &files.private_key {
-            Some(path) => Some(read(&*self.handles.disk, path).await?),
+            Some(path) => Some(read(&*self.env.disk, path).await?),
             None => None,
         };
         let wrong = |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
@@ -173,7 +173,7 @@ impl Source {
         let authority = self.settings.authority().unwrap_or("https://login.microsoftonline.com");
         let audience = format!("{}/{}/oauth2/v2.0/token", authority.trim_end_matches('/'), application.tenant_id);
         let claim = Claim { audience: &audience, client_id: &application.client_id, with_chain };
-        identity.assert(claim, self.handles.clock.now(), &*self.handles.random).map(SecretString::from).map_err(wrong)
+        identity.assert(claim, self.env.clock.now(), &*self.env.random).map(SecretString::from).map_err(wrong)
     }
 
     /// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline

@@ -4,7 +4,7 @@
 //! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
 //! copy of a token that Azure has just refused. It also computes expiry with the machine's clock, which nothing here
 //! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
-//! [`Clock`](crate::handles::Clock) handle. A certificate's assertion is signed here ([`assertion`]), because the library
+//! [`Clock`](nordpass_env::Clock) handle. A certificate's assertion is signed here ([`assertion`]), because the library
 //! would do it with OpenSSL; the Azure CLI is started here ([`cli`]), with bounds (ADR 0016).
 
 mod assertion;
@@ -33,8 +33,8 @@ pub use clouds::{Cloud, scope};
 pub use fields::FIELDS;
 pub use settings::{Application, AssignedIdentity, CredentialKind, CredentialSettings};
 
-use crate::handles::Handles;
 use crate::http::HttpSettings;
+use nordpass_env::Env;
 
 /// A bearer token. `Debug` doesn't show it.
 #[derive(Clone, Debug)]
@@ -68,8 +68,8 @@ pub fn provider(
     settings: CredentialSettings,
     scope: &str,
     http: &HttpSettings,
-    handles: &Handles,
+    env: &Env,
 ) -> Result<Arc<dyn TokenProvider>, String> {
-    let source = credential::source(settings, scope, http, handles)?;
-    Ok(Arc::new(cache::TokenCache::new(source, handles)))
+    let source = credential::source(settings, scope, http, env)?;
+    Ok(Arc::new(cache::TokenCache::new(source, env)))
 }

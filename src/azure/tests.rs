@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::config::Secret;
-use crate::handles::{MemoryDisk, SeededRandom, TestClock};
 use crate::http::{HttpClient, HttpError, Network};
-use crate::simulator::network::SimulatedNetwork;
-use crate::simulator::{Simulation, SimulationOptions, entra};
+use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
+use nordpass_simulator::network::SimulatedNetwork;
+use nordpass_simulator::{Simulation, SimulationOptions, entra};
 
 const SCOPE: &str = "https://monitor.azure.com/.default";
 
@@ -65,7 +65,7 @@ struct Rig {
     wire: Wire,
     entra: Arc<entra::Entra>,
     disk: Arc<MemoryDisk>,
-    handles: Handles,
+    env: Env,
 }
 
 fn rig() -> Rig {
@@ -79,14 +79,14 @@ fn rig() -> Rig {
         direct: Arc::default(),
     };
     let disk = Arc::new(MemoryDisk::new());
-    let handles =
-        Handles { clock, random: Arc::new(SeededRandom::new(1)), disk: disk.clone(), network: Arc::new(wire.clone()) };
-    Rig { wire, entra: simulation.entra().clone(), disk, handles }
+    let env =
+        Env { clock, random: Arc::new(SeededRandom::new(1)), disk: disk.clone(), network: Arc::new(wire.clone()) };
+    Rig { wire, entra: simulation.entra().clone(), disk, env }
 }
 
 impl Rig {
     fn provider(&self, settings: CredentialSettings) -> Arc<dyn TokenProvider> {
-        provider(settings, SCOPE, &HttpSettings::default(), &self.handles).expect("a provider")
+        provider(settings, SCOPE, &HttpSettings::default(), &self.env).expect("a provider")
     }
 
     fn client_secret(&self, client_secret: Secret) -> Arc<dyn TokenProvider> {
@@ -107,7 +107,7 @@ impl Rig {
     }
 
     fn lifetime(&self, token: &AccessToken) -> i64 {
-        token.expires.expect("an end").duration_since(self.handles.clock.now()).as_secs()
+        token.expires.expect("an end").duration_since(self.env.clock.now()).as_secs()
     }
 }
 

@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::refusal::{self, Asked};
-use crate::handles::Clock;
 use crate::http::{HttpClient, date};
+use nordpass_env::Clock;
 
 /// The transport of one fetch of a token.
 pub struct Exchange {

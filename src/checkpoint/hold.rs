@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 /// Tells a source whether it is this process's to read. Cheap to clone.
 ///
@@ -201,7 +201,7 @@ impl std::fmt::Debug for Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::TestClock;
+    use nordpass_env::TestClock;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)

@@ -30,7 +30,7 @@ pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSetti
 pub use self::takeover::{Cursor, Found, Predecessor};
 use crate::dead_letters::Shelf;
 use crate::event::{EventId, Origin};
-use crate::handles::Handles;
+use nordpass_env::Env;
 
 /// What a state belongs to. Never the token: a token is renewed, the state stays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -143,27 +143,27 @@ impl CheckpointError {
 pub async fn open(
     settings: &CheckpointSettings,
     data_dir: &Path,
-    handles: &Handles,
+    env: &Env,
 ) -> Result<Arc<dyn Store>, CheckpointError> {
     match settings {
-        CheckpointSettings::Local => LocalStore::open(handles.clone(), data_dir).await,
-        CheckpointSettings::AzureBlob(settings) => BlobStore::open(handles.clone(), settings, data_dir).await,
+        CheckpointSettings::Local => LocalStore::open(env.clone(), data_dir).await,
+        CheckpointSettings::AzureBlob(settings) => BlobStore::open(env.clone(), settings, data_dir).await,
     }
 }
 
 /// Where a pipeline set's dead letters are: beside its states. The error is a sentence about the settings.
-pub fn shelf(settings: &CheckpointSettings, data_dir: &Path, handles: &Handles) -> Result<Shelf, String> {
+pub fn shelf(settings: &CheckpointSettings, data_dir: &Path, env: &Env) -> Result<Shelf, String> {
     match settings {
-        CheckpointSettings::Local => Ok(Shelf::new(handles.disk.clone(), data_dir)),
-        CheckpointSettings::AzureBlob(settings) => blob::shelf(settings, handles),
+        CheckpointSettings::Local => Ok(Shelf::new(env.disk.clone(), data_dir)),
+        CheckpointSettings::AzureBlob(settings) => blob::shelf(settings, env),
     }
 }
 
 /// For `validate --connect`: tries the storage, and says what works.
-pub async fn probe(settings: &CheckpointSettings, handles: &Handles) -> Option<Result<String, String>> {
+pub async fn probe(settings: &CheckpointSettings, env: &Env) -> Option<Result<String, String>> {
     match settings {
         CheckpointSettings::Local => None,
-        CheckpointSettings::AzureBlob(settings) => Some(blob::probe(settings, handles).await),
+        CheckpointSettings::AzureBlob(settings) => Some(blob::probe(settings, env).await),
     }
 }
 

@@ -18,13 +18,13 @@ use super::usage::peak_rss_bytes;
 use super::{FAILED, LogArgs};
 use crate::checkpoint::LocalStore;
 use crate::config::{Config, Environment, load};
-use crate::handles::Handles;
-use crate::simulator::generator::{Generator, Options};
-use crate::simulator::judge::received_in_files;
-use crate::simulator::server::Background;
-use crate::simulator::{Endpoint, ServerPorts, Servers, Simulation, SimulationOptions};
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{self, RunOptions, ShutdownSignal};
+use nordpass_env::Env;
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::judge::received_in_files;
+use nordpass_simulator::server::Background;
+use nordpass_simulator::{Endpoint, ServerPorts, Servers, Simulation, SimulationOptions};
 
 /// The pipeline that runs, as it stands in the repository.
 const PIPELINE: &str = include_str!("../../pipelines/demo.toml");
@@ -82,31 +82,31 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
             folder.display()
         ));
     }
-    let handles = Handles::system();
-    let now = handles.clock.now();
+    let env = crate::http::system_env();
+    let now = env.clock.now();
     let events = usize::try_from(args.events).unwrap_or(usize::MAX);
     let history =
         Generator::new(args.seed, Options::default()).history(now.as_second() - 7 * DAY + 60, now.as_second(), events);
     let simulation = Simulation::new(SimulationOptions { events: history, ..SimulationOptions::default() }, now);
     simulation.entra().tokens().accept(TOKEN);
     let servers = simulation
-        .serve(ServerPorts::default(), None, handles.clock.clone())
+        .serve(ServerPorts::default(), None, env.clock.clone())
         .await
         .map_err(|error| format!("the simulators can't listen: {error}"))?;
     console.note(&format!("NordPass is simulated at {}, Azure at {}", servers.nordpass.url(), servers.ingestion.url()));
     let config = pipeline(&simulation, &servers, folder)?;
-    let store = LocalStore::open(handles.clone(), &config.data_dir).await.map_err(|error| error.to_string())?;
+    let store = LocalStore::open(env.clone(), &config.data_dir).await.map_err(|error| error.to_string())?;
     let telemetry = Telemetry::new();
     let began = Instant::now();
     let mut live = (!args.once).then(|| {
         // A generator of its own: its events never meet those of the history.
         let generator = Generator::new(args.seed.wrapping_add(1), Options::default());
-        Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone()))
+        Background::spawn(simulation.clone().trickle(generator, args.live_rate, env.clock.clone()))
     });
     let data_dir = config.data_dir.clone();
     let (signal, shutdown) = ShutdownSignal::new();
     let options = RunOptions { once: args.once, drain: DRAIN };
-    let run = topology::run(config, options, handles.clone(), store, telemetry.clone(), shutdown);
+    let run = topology::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
     let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
     // The first signal also ends the live events, or the drain would never catch up with them.
     let signals = signals.inspect(move |()| drop(live.take()));
@@ -127,7 +127,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     for failure in &report.failures {
         console.error(format!("{} {}: {}", failure.kind.as_str(), failure.name, failure.error), None);
     }
-    let summary = summary(&simulation, folder, &data_dir, &handles, began.elapsed()).await?;
+    let summary = summary(&simulation, folder, &data_dir, &env, began.elapsed()).await?;
     if args.json {
         write_data(&format!("{summary}\n")).map_err(|error| format!("can't write the summary: {error}"))?;
     } else {
@@ -172,11 +172,11 @@ async fn summary(
     simulation: &Simulation,
     folder: &Path,
     data_dir: &Path,
-    handles: &Handles,
+    env: &Env,
     elapsed: Duration,
 ) -> Result<Value, String> {
     let verdict = simulation.verdict();
-    let archive = received_in_files(handles.disk.as_ref(), &files_below(&folder.join("archive"))).await?;
+    let archive = received_in_files(env.disk.as_ref(), &files_below(&folder.join("archive"))).await?;
     let archive = simulation.verdict_on(&archive);
     let totals = simulation.ingestion().totals();
     let dead_lettered: usize = files_below(&data_dir.join("dead-letters"))

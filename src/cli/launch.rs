@@ -12,9 +12,9 @@ use super::signals::Signals;
 use super::{FAILED, USAGE};
 use crate::checkpoint::{self, CheckpointError, CheckpointSettings, Store};
 use crate::config::{Config, format_duration};
-use crate::handles::Handles;
 use crate::telemetry::{ComponentKind, Telemetry, api};
 use crate::topology::{self, RunOptions, RunReport, ShutdownSignal};
+use nordpass_env::Env;
 
 /// Why nothing could be started.
 #[derive(Debug)]
@@ -39,11 +39,11 @@ impl Refusal {
 
 /// Opens the state, and keeps other processes out of `data_dir`.
 pub(super) async fn open_state(
-    handles: &Handles,
+    env: &Env,
     settings: &CheckpointSettings,
     data_dir: &Path,
 ) -> Result<Arc<dyn Store>, Refusal> {
-    match checkpoint::open(settings, data_dir, handles).await {
+    match checkpoint::open(settings, data_dir, env).await {
         Ok(store) => Ok(store),
         Err(error) => {
             let hint = match &error {
@@ -88,7 +88,7 @@ pub(super) async fn launch(
     config: Config,
     once: bool,
     timeout: Option<Duration>,
-    handles: Handles,
+    env: Env,
     store: Arc<dyn Store>,
     telemetry: &Telemetry,
 ) -> Result<Ending, Refusal> {
@@ -98,7 +98,7 @@ pub(super) async fn launch(
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
-            let bound = api::bind(listen, telemetry.clone(), handles.clone()).await.map_err(|error| {
+            let bound = api::bind(listen, telemetry.clone(), env.clone()).await.map_err(|error| {
                 // The error brings its own hint, behind a line end.
                 let text = error.to_string();
                 let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
@@ -112,7 +112,7 @@ pub(super) async fn launch(
     let signals = signals()?.stream();
     let (shutdown_signal, shutdown) = ShutdownSignal::new();
     let options = RunOptions { once, drain: DRAIN };
-    let run = topology::run(config, options, handles, store, telemetry.clone(), shutdown);
+    let run = topology::run(config, options, env, store, telemetry.clone(), shutdown);
     let driving = drive(run, &shutdown_signal, signals, timeout, telemetry);
     let ending = with_progress(telemetry, driving).await;
     if let Some(server) = server {

@@ -5,6 +5,7 @@
 
 mod console;
 mod dead_letters;
+#[cfg(feature = "simulator")]
 mod demo;
 mod drive;
 mod function;
@@ -15,9 +16,12 @@ mod replay;
 mod run;
 mod schema;
 mod signals;
+#[cfg(feature = "simulator")]
 pub mod simulate;
 mod usage;
 mod validate;
+#[cfg(not(feature = "simulator"))]
+mod without_simulator;
 
 use std::process::ExitCode;
 
@@ -146,9 +150,17 @@ enum Command {
     /// Write the JSON Schema of pipeline files to standard output
     Schema,
     /// Run the simulators alone, for load tests and other programs
+    #[cfg(feature = "simulator")]
     Simulate(simulate::SimulateArgs),
+    #[cfg(not(feature = "simulator"))]
+    #[command(hide = true)]
+    Simulate(without_simulator::AnyArgs),
     /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
+    #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
+    #[cfg(not(feature = "simulator"))]
+    #[command(hide = true)]
+    Demo(without_simulator::AnyArgs),
 }
 
 impl Cli {
@@ -170,7 +182,13 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(args, cli.logs, console).await,
         Command::DeadLetters(args) => dead_letters::run(args, cli.logs, console).await,
         Command::Schema => schema::run(console),
+        #[cfg(not(feature = "simulator"))]
+        Command::Simulate(_) => without_simulator::refuse("simulate", console),
+        #[cfg(not(feature = "simulator"))]
+        Command::Demo(_) => without_simulator::refuse("demo", console),
+        #[cfg(feature = "simulator")]
         Command::Demo(args) => demo::run(args, cli.logs, console).await,
+        #[cfg(feature = "simulator")]
         Command::Simulate(args) => {
             cli.logs.init();
             console.finish(simulate::run(args).await)

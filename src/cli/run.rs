@@ -9,7 +9,6 @@ use super::console::Console;
 use super::drive::Ending;
 use super::launch::{Refusal, finish, launch, open_state};
 use crate::config::{Config, Environment, parse_duration};
-use crate::handles::Handles;
 use crate::telemetry::Telemetry;
 
 /// What `run` takes.
@@ -39,7 +38,7 @@ pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitC
 }
 
 async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
-    let handles = Handles::system();
-    let store = open_state(&handles, &config.checkpoint, &config.data_dir).await?;
-    launch(config, args.once, args.timeout, handles, store, &Telemetry::new()).await
+    let env = crate::http::system_env();
+    let store = open_state(&env, &config.checkpoint, &config.data_dir).await?;
+    launch(config, args.once, args.timeout, env, store, &Telemetry::new()).await
 }

@@ -12,11 +12,11 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::signals::Signals;
-use crate::handles::{Disk, Handles};
-use crate::simulator::faults::Plan;
-use crate::simulator::generator::{Generator, Options};
-use crate::simulator::server::{Authority, Background};
-use crate::simulator::{
+use nordpass_env::{Disk, Env};
+use nordpass_simulator::faults::Plan;
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::server::{Authority, Background};
+use nordpass_simulator::{
     ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra, ingestion, nordpass, recording,
 };
 
@@ -104,29 +104,29 @@ fn rate(text: &str) -> Result<f64, String> {
 
 /// Runs the simulators until a signal (or the end of stdin) comes.
 pub async fn run(args: SimulateArgs) -> Result<(), String> {
-    let handles = Handles::system();
-    let (simulation, generator) = prepare(&args, &handles).await?;
+    let env = crate::http::system_env();
+    let (simulation, generator) = prepare(&args, &env).await?;
     let authority = args.tls.then(Authority::new).transpose()?;
     if let (Some(authority), Some(path)) = (&authority, &args.ca_file) {
         let refused = |error: std::io::Error| format!("can't write {}: {error}", path.display());
         // Absolute: the folder that a bare file name is in has no name itself.
         let path = std::path::absolute(path).map_err(refused)?;
-        handles.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
+        env.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
     }
     let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
-    let servers = simulation.serve(ports, authority.as_ref(), handles.clock.clone()).await;
+    let servers = simulation.serve(ports, authority.as_ref(), env.clock.clone()).await;
     let servers =
         servers.map_err(|error| format!("can't listen: {error}\nhint: choose other ports, or 0 for free ones"))?;
     let ended = until_ended(args.until_stdin_closes)?;
     print(&addresses(&args, &simulation, &servers))?;
 
     let _live = (args.live_rate > 0.0)
-        .then(|| Background::spawn(simulation.clone().trickle(generator, args.live_rate, handles.clock.clone())));
+        .then(|| Background::spawn(simulation.clone().trickle(generator, args.live_rate, env.clock.clone())));
     tokio::pin!(ended);
     loop {
         let over = tokio::time::timeout(WRITE_INTERVAL, &mut ended).await.is_ok();
         if let Some(dir) = &args.out {
-            write_rows(&simulation, handles.disk.as_ref(), dir).await?;
+            write_rows(&simulation, env.disk.as_ref(), dir).await?;
         }
         if over {
             break;
@@ -138,9 +138,9 @@ pub async fn run(args: SimulateArgs) -> Result<(), String> {
 }
 
 /// The simulators, and the generator that goes on with live events of the same organization.
-async fn prepare(args: &SimulateArgs, handles: &Handles) -> Result<(Simulation, Generator), String> {
-    let disk = handles.disk.as_ref();
-    let now = handles.clock.now();
+async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generator), String> {
+    let disk = env.disk.as_ref();
+    let now = env.clock.now();
     let faults = match &args.faults {
         None => Plan::default(),
         Some(path) => {

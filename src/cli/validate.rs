@@ -9,7 +9,6 @@ use super::FAILED;
 use super::console::Console;
 use crate::checkpoint;
 use crate::config::{Config, Environment};
-use crate::handles::Handles;
 use crate::telemetry::ComponentKind;
 
 /// What `validate` takes.
@@ -51,16 +50,14 @@ fn summary(config: &Config) -> String {
 
 /// Tries every source and sink, side by side. Answers whether all of them work.
 async fn connect(config: &Config, console: Console) -> bool {
-    let handles = Handles::system();
+    let env = crate::http::system_env();
     let sources = config
         .sources
         .iter()
-        .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(&handles).await) });
-    let sinks = config
-        .sinks
-        .iter()
-        .map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&handles).await) });
-    let checkpoint = checkpoint::probe(&config.checkpoint, &handles);
+        .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(&env).await) });
+    let sinks =
+        config.sinks.iter().map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&env).await) });
+    let checkpoint = checkpoint::probe(&config.checkpoint, &env);
     let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
     let mut good = true;

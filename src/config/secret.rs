@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// A secret: text from the file or a variable, with `${file:PATH}` parts that are read when the secret is used, so
 /// that a renewed file counts without a restart. `Debug` shows nothing of it.

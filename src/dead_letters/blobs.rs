@@ -15,7 +15,7 @@ use bytes::Bytes;
 pub(super) use self::lock::BlobLock;
 use super::log::{BLOCK as READ, Place};
 use crate::azure::blob::{BlobError, Container};
-use crate::handles::Handles;
+use nordpass_env::Env;
 
 /// The most bytes of one request: Azure takes 4 MiB in every version of its API.
 pub(super) const BLOCK: usize = 4 << 20;
@@ -29,7 +29,7 @@ pub(super) struct Blobs {
     pub container: Container,
     /// What their names begin with.
     pub prefix: String,
-    pub handles: Handles,
+    pub env: Env,
 }
 
 /// How far a blob was read.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// How much is read at once.
 pub(super) const BLOCK: usize = 1 << 20;

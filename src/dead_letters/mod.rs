@@ -38,9 +38,9 @@ use self::blobs::BLOCK;
 use self::folder::Writer;
 use crate::azure::blob::BlobError;
 use crate::event::EventId;
-use crate::handles::Handles;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
+use nordpass_env::Env;
 
 /// One record that its destination refused, or that isn't a record at all.
 #[derive(Clone)]
@@ -192,8 +192,8 @@ const PART: &str = "dead letters";
 
 impl DeadLetters {
     /// Writes letters however long the disk or the storage account refuses, and says meanwhile what it waits for. Answers how many were new.
-    pub async fn keep(&self, letters: &[DeadLetter], handles: &Handles, telemetry: &Component) -> usize {
-        let mut backoff = Backoff::new(handles.random.clone());
+    pub async fn keep(&self, letters: &[DeadLetter], env: &Env, telemetry: &Component) -> usize {
+        let mut backoff = Backoff::new(env.random.clone());
         loop {
             match self.write(letters).await {
                 Ok(new) => {
@@ -209,7 +209,7 @@ impl DeadLetters {
                     let reason = format!("dead letters can't be written: {error}{hint}");
                     let wait = storage.and_then(BlobError::wait).unwrap_or_else(|| backoff.next_wait());
                     // Other records may well be delivered meanwhile: that doesn't make it work.
-                    telemetry.held_up(PART, &reason, wait, handles.clock.now());
+                    telemetry.held_up(PART, &reason, wait, env.clock.now());
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -256,7 +256,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::handles::{MemoryDisk, SystemDisk};
+    use nordpass_env::{MemoryDisk, SystemDisk};
 
     fn letter(id: u128, stream: &str, record: &str) -> DeadLetter {
         DeadLetter {

@@ -14,7 +14,7 @@ use super::folder::Folder;
 use super::log::Place;
 use super::marks::{Mark, Marks};
 use crate::azure::blob::Container;
-use crate::handles::{Disk, Handles};
+use nordpass_env::{Disk, Env};
 
 /// The dead letters of a `data_dir`, or of a container.
 #[derive(Clone)]
@@ -78,9 +78,9 @@ impl Shelf {
     }
 
     /// The dead letters in a container, below `prefix`, which is empty or ends with a slash.
-    pub fn in_blobs(container: Container, prefix: &str, handles: &Handles) -> Self {
+    pub fn in_blobs(container: Container, prefix: &str, env: &Env) -> Self {
         let prefix = format!("{prefix}dead-letters/");
-        Self { folder: Folder::Blobs(Blobs { container, prefix, handles: handles.clone() }) }
+        Self { folder: Folder::Blobs(Blobs { container, prefix, env: env.clone() }) }
     }
 
     /// Whether a file of letters is this component's.

@@ -12,7 +12,7 @@ use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
 use super::read::{Letter, Shelf};
 use crate::checkpoint::Hold;
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 /// A destination that can take single records again. A sink's own settings, credential and limits count.
 pub trait Resend: Send + Sync {

@@ -11,7 +11,7 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use crate::handles::Random;
+use nordpass_env::Random;
 
 /// The first wait, before jitter.
 pub const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::SeededRandom;
+    use nordpass_env::SeededRandom;
 
     #[test]
     fn waits_grow_from_at_most_a_second_to_at_most_thirty() {

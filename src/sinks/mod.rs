@@ -10,8 +10,8 @@ mod testing;
 
 use crate::config::{ComponentType, Section};
 use crate::dead_letters::{Resend, Shelf};
-use crate::handles::Handles;
 use crate::topology::{ComponentError, Context, Sink};
+use nordpass_env::Env;
 
 /// All types of sink.
 pub static TYPES: &[&ComponentType] = &[&sentinel::TYPE, &file::TYPE, &console::TYPE, &blackhole::TYPE];
@@ -61,17 +61,17 @@ impl Settings {
 
     /// Tries the credential and the endpoint with one request (`validate --connect`). Answers in words what works, or
     /// what doesn't and what to do.
-    pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
+    pub async fn probe(&self, env: &Env) -> Result<String, String> {
         match self {
-            Self::Sentinel(settings) => sentinel::probe(settings, handles).await,
+            Self::Sentinel(settings) => sentinel::probe(settings, env).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => Ok("nothing to try".into()),
         }
     }
 
     /// What sends single records to this sink's destination again (`dead-letters resend`). The error is a sentence.
-    pub async fn resender(&self, name: &str, shelf: &Shelf, handles: &Handles) -> Result<Box<dyn Resend>, String> {
+    pub async fn resender(&self, name: &str, shelf: &Shelf, env: &Env) -> Result<Box<dyn Resend>, String> {
         match self {
-            Self::Sentinel(settings) => sentinel::resender(settings, name, shelf, handles).await,
+            Self::Sentinel(settings) => sentinel::resender(settings, name, shelf, env).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => {
                 Err(format!("the sink `{name}` isn't of the type `sentinel`: only that one sends again"))
             }

@@ -11,9 +11,9 @@ use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::{Chunk, EventFields, Origin, Record};
-use crate::handles::Handles;
 use crate::telemetry::Component;
 use crate::topology::{Closed, ComponentError, Context, Output, Shutdown};
+use nordpass_env::Env;
 
 /// Parts of a second that a rate is kept in.
 const TICKS: u64 = 10;
@@ -34,7 +34,7 @@ pub struct Delivery<M> {
     output: Output,
     in_flight: InFlight<M>,
     letters: DeadLetters,
-    handles: Handles,
+    env: Env,
     telemetry: Component,
     source: Arc<str>,
     run: u64,
@@ -59,7 +59,7 @@ impl<M> Delivery<M> {
             output,
             in_flight,
             letters,
-            handles: context.handles.clone(),
+            env: context.env.clone(),
             telemetry: context.telemetry.clone(),
             source,
             run,
@@ -103,7 +103,7 @@ impl<M> Delivery<M> {
         if letters.is_empty() {
             return;
         }
-        self.letters.keep(letters, &self.handles, &self.telemetry).await;
+        self.letters.keep(letters, &self.env, &self.telemetry).await;
     }
 }
 

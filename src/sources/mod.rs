@@ -17,9 +17,9 @@ use std::future::ready;
 use futures::future::BoxFuture;
 
 use crate::config::{ComponentType, Section};
-use crate::handles::Handles;
 use crate::telemetry::Telemetry;
 use crate::topology::{ComponentError, Context, Output, Source};
+use nordpass_env::Env;
 
 /// All types of source.
 pub static TYPES: &[&ComponentType] = &[&nordpass::TYPE, &file::TYPE, &stdin::TYPE, &generate::TYPE, &health::TYPE];
@@ -76,9 +76,9 @@ impl Settings {
 
     /// Tries the token and the endpoint with one request (`validate --connect`). Answers in words what works, or
     /// what doesn't and what to do.
-    pub async fn probe(&self, handles: &Handles) -> Result<String, String> {
+    pub async fn probe(&self, env: &Env) -> Result<String, String> {
         match self {
-            Self::Nordpass(settings) => nordpass::probe(settings, handles).await,
+            Self::Nordpass(settings) => nordpass::probe(settings, env).await,
             Self::File(_)
             | Self::Stdin(_)
             | Self::Generate(_)

@@ -4,10 +4,10 @@
 use futures::future::BoxFuture;
 
 use crate::checkpoint::CheckpointError;
-use crate::handles::Handles;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 use crate::topology::Shutdown;
+use nordpass_env::Env;
 
 /// Why there was no waiting.
 #[derive(Debug)]
@@ -21,12 +21,12 @@ pub enum Impatience {
 /// Tries until it can be done. `what` says what can't be done meanwhile, as in "the checkpoint can't be read".
 pub async fn patiently<'a, T>(
     what: &str,
-    handles: &Handles,
+    env: &Env,
     telemetry: &Component,
     shutdown: &Shutdown,
     attempt: impl Fn() -> BoxFuture<'a, Result<T, CheckpointError>>,
 ) -> Result<T, Impatience> {
-    let mut backoff = Backoff::new(handles.random.clone());
+    let mut backoff = Backoff::new(env.random.clone());
     loop {
         let error = match attempt().await {
             Ok(done) => {
@@ -46,7 +46,7 @@ pub async fn patiently<'a, T>(
         }
         let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
         // Pages may well come meanwhile: that doesn't make it work.
-        telemetry.held_up(what, &reason, wait, handles.clock.now());
+        telemetry.held_up(what, &reason, wait, env.clock.now());
         tokio::select! {
             biased;
             () = shutdown.begun() => return Err(Impatience::Ending),

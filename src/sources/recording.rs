@@ -22,8 +22,8 @@ use crate::event::{
     EventFields, EventId, Field, IdSet, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
     parse_event_and, unescape,
 };
-use crate::handles::Clock;
 use crate::telemetry::{Component, metrics};
+use nordpass_env::Clock;
 
 /// Identical events are told apart within one to two windows of this many bytes.
 pub const WINDOW: u64 = 4 << 20;
@@ -360,7 +360,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::TestClock;
+    use nordpass_env::TestClock;
 
     fn parser() -> Parser {
         let clock = TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap());

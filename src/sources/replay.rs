@@ -133,7 +133,7 @@ impl Source for Replay {
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let names = settings.paths.join(", ");
-    let files = paths::expand(context.handles.disk.as_ref(), &settings.paths).await.map_err(|error| {
+    let files = paths::expand(context.env.disk.as_ref(), &settings.paths).await.map_err(|error| {
         ComponentError::new(format!("can't look for {names}: {error}"))
             .hint("the user that runs this program needs to be able to read these folders")
     })?;
@@ -167,14 +167,14 @@ async fn read_all(
     let Settings { rate, passes, duration, tally, .. } = settings;
     let end = duration.map(|duration| Instant::now() + duration);
     let is_over = || end.is_some_and(|end| Instant::now() >= end);
-    let origin = (context.name.clone(), context.handles.random.next_u64());
+    let origin = (context.name.clone(), context.env.random.next_u64());
     let mut delivery = Delivery::new(&context, output, in_flight, origin, rate).await?;
-    let mut parser = Parser::new(context.handles.clock.clone(), context.telemetry.clone());
+    let mut parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
     let mut pass = 0;
     while passes.is_none_or(|passes| pass < passes) {
         let before = tally.lock().read;
         for path in &files {
-            let mut reader = Reader::open(context.handles.disk.clone(), path, 0).map_err(|error| {
+            let mut reader = Reader::open(context.env.disk.clone(), path, 0).map_err(|error| {
                 ComponentError::new(format!("{path} can't be read: {error}")).hint("check its name and its rights")
             })?;
             parser.restart();

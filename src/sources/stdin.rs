@@ -81,9 +81,9 @@ async fn read_all(
     output: Output,
     in_flight: InFlight<()>,
 ) -> Result<(), ComponentError> {
-    let origin: (Arc<str>, u64) = (context.name.clone(), context.handles.random.next_u64());
+    let origin: (Arc<str>, u64) = (context.name.clone(), context.env.random.next_u64());
     let mut delivery = Delivery::new(&context, output, in_flight, origin, 0).await?;
-    let mut parser = Parser::new(context.handles.clock.clone(), context.telemetry.clone());
+    let mut parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
     let mut parts = read_in_thread(input)?;
     let (mut text, mut offset, mut searched) = (Vec::new(), 0, 0);
     loop {
@@ -162,9 +162,9 @@ fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std:
 mod tests {
     use super::*;
     use crate::checkpoint::MemoryStore;
-    use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
     use crate::telemetry::{ComponentKind, Telemetry};
     use crate::topology::{Input, ShutdownSignal};
+    use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
     /// Gives its parts one by one, each when the test says so; then ends.
     struct Parts(std::sync::mpsc::Receiver<Vec<u8>>);
@@ -185,7 +185,7 @@ mod tests {
         let (entrance, receiving) = Input::new();
         let context = Context {
             name: "pipe".into(),
-            handles: Handles {
+            env: Env {
                 clock: Arc::new(TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap())),
                 random: Arc::new(SeededRandom::new(1)),
                 disk: Arc::new(MemoryDisk::new()),

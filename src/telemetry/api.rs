@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{ComponentState, Health, Telemetry, status_page};
-use crate::handles::Handles;
+use nordpass_env::Env;
 
 /// The most connections at a time; further ones wait in the listener's queue.
 const CONNECTIONS: usize = 32;
@@ -34,14 +34,14 @@ const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; fra
 #[derive(Clone)]
 struct Shared {
     telemetry: Telemetry,
-    handles: Handles,
+    env: Env,
 }
 
 /// Takes the address, so that a busy port is an error before anything starts. The future serves until it is dropped.
 pub async fn bind(
     listen: SocketAddr,
     telemetry: Telemetry,
-    handles: Handles,
+    env: Env,
 ) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         let hint = match error.kind() {
@@ -52,7 +52,7 @@ pub async fn bind(
         io::Error::new(error.kind(), format!("can't listen on {listen}: {error}\nhint: {hint}"))
     })?;
     let address = listener.local_addr()?;
-    Ok((address, serve(listener, router(Shared { telemetry, handles }))))
+    Ok((address, serve(listener, router(Shared { telemetry, env }))))
 }
 
 async fn serve(listener: TcpListener, router: Router) {
@@ -114,15 +114,15 @@ fn text(content_type: &'static str, body: String) -> Response {
 }
 
 async fn metrics(State(shared): State<Shared>) -> Response {
-    text("text/plain; version=0.0.4; charset=utf-8", shared.telemetry.render_at(shared.handles.clock.now()))
+    text("text/plain; version=0.0.4; charset=utf-8", shared.telemetry.render_at(shared.env.clock.now()))
 }
 
 async fn page(State(shared): State<Shared>) -> Response {
-    text("text/html; charset=utf-8", status_page::render(&shared.telemetry, shared.handles.clock.now()))
+    text("text/html; charset=utf-8", status_page::render(&shared.telemetry, shared.env.clock.now()))
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    let report = ReadyReport::of(&shared.telemetry.health(), shared.handles.clock.now());
+    let report = ReadyReport::of(&shared.telemetry.health(), shared.env.clock.now());
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&report).unwrap_or_else(|_| format!("{{\"ready\":{}}}", report.ready));
     (status, text("application/json", body + "\n")).into_response()
@@ -181,7 +181,7 @@ mod tests {
 
     use super::super::{ComponentKind, metrics};
     use super::*;
-    use crate::handles::TestClock;
+    use nordpass_env::TestClock;
 
     struct Server {
         address: SocketAddr,
@@ -192,9 +192,9 @@ mod tests {
     async fn server() -> Server {
         let telemetry = Telemetry::new();
         let start = Timestamp::from_second(1_768_003_200).unwrap();
-        let handles = Handles { clock: Arc::new(TestClock::starting_at(start)), ..Handles::system() };
+        let env = Env { clock: Arc::new(TestClock::starting_at(start)), ..crate::http::system_env() };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (address, serving) = bind(any_port, telemetry.clone(), handles).await.unwrap();
+        let (address, serving) = bind(any_port, telemetry.clone(), env).await.unwrap();
         Server { address, telemetry, _serving: tokio::spawn(serving) }
     }
 
@@ -284,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn a_busy_port_is_named() {
         let server = server().await;
-        let again = bind(server.address, Telemetry::new(), Handles::system()).await;
+        let again = bind(server.address, Telemetry::new(), crate::http::system_env()).await;
         let text = again.err().unwrap().to_string();
         assert!(
             text.contains(&server.address.to_string()) && text.contains("hint: another process has this port"),

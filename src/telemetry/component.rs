@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 use super::numbers::Numbers;
 use super::{Lately, Metric, StreamTotals, TokenState, Totals, metrics};
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 /// After how many observations a component has the recorder sum them up. Only a scrape would do it otherwise, and
 /// where nobody scrapes, the memory would grow.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::logs::LogFormat;
 use super::logs::tests::logged;
 use super::{Component, ComponentKind, ComponentState, METRICS, MetricKind, Telemetry, TokenState, Totals, metrics};
-use crate::handles::TestClock;
+use nordpass_env::TestClock;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 

@@ -10,8 +10,8 @@ use super::shutdown::Shutdown;
 use crate::checkpoint::Store;
 use crate::dead_letters::Shelf;
 use crate::event::Chunk;
-use crate::handles::Handles;
 use crate::telemetry::Component;
+use nordpass_env::Env;
 
 /// Why a component stopped, for a person: a sentence and, where there is one, what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +50,7 @@ pub struct Context {
     /// Its name in the pipeline file.
     pub name: Arc<str>,
     /// Clock, randomness, disk, network.
-    pub handles: Handles,
+    pub env: Env,
     /// Its metrics and its state in words.
     pub telemetry: Component,
     /// The folder of what is this process's own.
@@ -66,7 +66,7 @@ pub struct Context {
 impl Context {
     /// Where its dead letters go: beside the sources' states.
     pub fn shelf(&self) -> Shelf {
-        self.store.shelf().unwrap_or_else(|| Shelf::new(self.handles.disk.clone(), &self.data_dir))
+        self.store.shelf().unwrap_or_else(|| Shelf::new(self.env.disk.clone(), &self.data_dir))
     }
 }
 

@@ -15,9 +15,9 @@ use super::channel::Presence;
 use super::{ComponentError, Context, Entrance, Input, Output, Shutdown, ShutdownSignal, Transform};
 use crate::checkpoint::Store;
 use crate::config::{Config, InputRef};
-use crate::handles::Handles;
 use crate::sources;
 use crate::telemetry::{Component, ComponentKind, Telemetry, metrics};
+use nordpass_env::Env;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -62,15 +62,15 @@ pub struct RunReport {
 pub async fn run(
     config: Config,
     options: RunOptions,
-    handles: Handles,
+    env: Env,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
     shutdown: Shutdown,
 ) -> RunReport {
-    telemetry.set_clock(handles.clock.clone());
+    telemetry.set_clock(env.clock.clone());
     let (signal, inner) = ShutdownSignal::new();
     let base =
-        Base { data_dir: config.data_dir.clone(), handles, store: store.clone(), shutdown: inner, once: options.once };
+        Base { data_dir: config.data_dir.clone(), env, store: store.clone(), shutdown: inner, once: options.once };
     let mut running = Running::default();
     // A file sink asks the checkpoint when it opens, and waits for it: that must not outlive the shutdown.
     let built = tokio::select! {
@@ -96,7 +96,7 @@ const STAGGER: Duration = Duration::from_millis(20);
 
 struct Base {
     data_dir: std::path::PathBuf,
-    handles: Handles,
+    env: Env,
     store: Arc<dyn Store>,
     shutdown: Shutdown,
     once: bool,
@@ -106,7 +106,7 @@ impl Base {
     fn context(&self, telemetry: Component) -> Context {
         Context {
             name: telemetry.name().into(),
-            handles: self.handles.clone(),
+            env: self.env.clone(),
             telemetry,
             data_dir: self.data_dir.clone(),
             store: self.store.clone(),

@@ -186,8 +186,8 @@ mod tests {
 
     use super::super::asim::generator::{Generator, chunk};
     use super::*;
-    use crate::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};
     use crate::event::Takeover;
+    use nordpass_env::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};
 
     fn rows(events: &[String]) -> Vec<Map<String, Value>> {
         let mut out = Vec::new();

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use super::asim::fields_of_rows;
-use crate::catalogue::entries;
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
 use crate::event::{Chunk, Event};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
+use nordpass_env::catalogue::entries;
 
 /// The `filter` type.
 pub static TYPE: ComponentType = ComponentType {

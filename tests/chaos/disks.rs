@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use nordpass_sentinel::handles::{SystemClock, SystemDisk};
-use nordpass_sentinel::simulator::SimulationOptions;
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::judge::{Expectation, judge, received_in_files};
-use nordpass_sentinel::simulator::server::Background;
+use nordpass_env::{SystemClock, SystemDisk};
+use nordpass_simulator::SimulationOptions;
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::judge::{Expectation, judge, received_in_files};
+use nordpass_simulator::server::Background;
 
 use crate::mounts::SmallDisk;
 use crate::program::{Program, command, free_port, pipeline, tail, with_api};

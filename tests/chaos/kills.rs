@@ -4,12 +4,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use nordpass_sentinel::handles::{SystemClock, SystemDisk};
-use nordpass_sentinel::simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::judge::{Expectation, Received, judge, received_in_files};
-use nordpass_sentinel::simulator::server::Background;
-use nordpass_sentinel::simulator::{Dice, Endpoint, SimulationOptions, ingestion, nordpass};
+use nordpass_env::{SystemClock, SystemDisk};
+use nordpass_simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::judge::{Expectation, Received, judge, received_in_files};
+use nordpass_simulator::server::Background;
+use nordpass_simulator::{Dice, Endpoint, SimulationOptions, ingestion, nordpass};
 use tokio::time::Instant;
 
 use crate::copies::{self, Copies};

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
-use nordpass_sentinel::handles::Handles;
 
 use crate::support::{World, now};
 
@@ -45,7 +44,9 @@ impl Known {
 async fn read(world: &World) -> Result<BTreeSet<u128>, String> {
     let copy = tempfile::tempdir().map_err(|error| error.to_string())?;
     copy_folder(&world.folder.path().join("state"), copy.path()).map_err(|error| error.to_string())?;
-    let store = LocalStore::open(Handles::system(), copy.path()).await.map_err(|error| error.to_string())?;
+    let store = LocalStore::open(nordpass_sentinel::http::system_env(), copy.path())
+        .await
+        .map_err(|error| error.to_string())?;
     let endpoint = format!("{}{}", world.servers.nordpass.url(), world.simulation.nordpass().settings().path);
     let key = SourceKey { name: "nordpass".to_owned(), endpoint };
     let state = store.open(key).await.map_err(|error| format!("the state can't be read: {error}"))?;

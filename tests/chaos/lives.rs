@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode};
 use jiff::Timestamp;
-use nordpass_sentinel::simulator::faults::{Faults, Plan};
-use nordpass_sentinel::simulator::server::Server;
-use nordpass_sentinel::simulator::{Ending, Endpoint, Gate, Reply, RequestLog, Service};
+use nordpass_simulator::faults::{Faults, Plan};
+use nordpass_simulator::server::Server;
+use nordpass_simulator::{Ending, Endpoint, Gate, Reply, RequestLog, Service};
 
 use crate::ledger::{Ledger, NUMBER};
 use crate::port::listen;

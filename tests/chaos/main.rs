@@ -34,7 +34,7 @@ mod support;
 
 use std::process::ExitCode;
 
-use nordpass_sentinel::handles::{Random, SystemRandom};
+use nordpass_env::{Random, SystemRandom};
 
 use scenario::Plan;
 

@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::server::Server;
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::server::Server;
+use nordpass_simulator::{Endpoint, SimulationOptions};
 
 use crate::port::listen;
 use crate::program::{Memory, Program, command, free_port, pipeline, tail, with_api};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nordpass_sentinel::handles::SystemClock;
-use nordpass_sentinel::simulator::Gate;
-use nordpass_sentinel::simulator::server::{Authority, Server, ServerOptions};
+use nordpass_env::SystemClock;
+use nordpass_simulator::Gate;
+use nordpass_simulator::server::{Authority, Server, ServerOptions};
 
 /// Listens on a port (0: any). One that was just closed may be held for a moment still.
 pub async fn listen(gate: Gate, authority: Option<&Authority>, port: u16) -> Server {

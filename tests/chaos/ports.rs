@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use nordpass_sentinel::handles::SystemClock;
-use nordpass_sentinel::simulator::SimulationOptions;
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::server::Background;
+use nordpass_env::SystemClock;
+use nordpass_simulator::SimulationOptions;
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::server::Background;
 
 use crate::port::listen;
 use crate::program::{Program, command, free_port, pipeline, with_api};
@@ -21,7 +21,7 @@ pub async fn closed() -> String {
     let world = World::new(SimulationOptions { events: history(7, EVENTS), ..SimulationOptions::default() }).await;
     let mut ingestion = Some(listen(world.simulation.ingestion_gate(), None, 0).await);
     let mut nordpass = Some(listen(world.simulation.nordpass_gate(), None, 0).await);
-    let url = |server: &Option<_>| server.as_ref().map(nordpass_sentinel::simulator::server::Server::url);
+    let url = |server: &Option<_>| server.as_ref().map(nordpass_simulator::server::Server::url);
     let port = free_port();
     let file = with_api(&world, &pipeline(&world), port);
     let mut start = command(&world, &file, &[]);

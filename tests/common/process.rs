@@ -1,14 +1,14 @@
 //! The process: what `run` does with a pipeline file, on handles of the test's.
 
+use nordpass_env::Env;
 use nordpass_sentinel::checkpoint;
 use nordpass_sentinel::config::{self, Environment};
-use nordpass_sentinel::handles::Handles;
 use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
 use nordpass_sentinel::topology::{self, ComponentError, Failure, RunOptions, RunReport, Shutdown};
 
 /// Runs a pipeline file's text to its end.
 pub async fn process(
-    handles: Handles,
+    env: Env,
     text: String,
     options: RunOptions,
     telemetry: Telemetry,
@@ -19,7 +19,7 @@ pub async fn process(
         Ok(loaded) => loaded,
         Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
     };
-    let store = match checkpoint::open(&config.checkpoint, &config.data_dir, &handles).await {
+    let store = match checkpoint::open(&config.checkpoint, &config.data_dir, &env).await {
         Ok(store) => store,
         Err(error) => {
             let error = ComponentError::new(error.to_string());
@@ -27,5 +27,5 @@ pub async fn process(
             return RunReport { failures: vec![failure], ..RunReport::default() };
         }
     };
-    topology::run(config, options, handles, store, telemetry, shutdown).await
+    topology::run(config, options, env, store, telemetry, shutdown).await
 }

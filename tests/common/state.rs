@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use nordpass_env::{Env, MemoryDisk};
 use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
-use nordpass_sentinel::handles::{Handles, MemoryDisk};
 use serde_json::Value;
 
 /// What the state says.
@@ -24,14 +24,14 @@ pub async fn read(
     data_dir: &str,
     key: SourceKey,
     times: Range<i64>,
-    handles: Handles,
+    env: Env,
 ) -> Result<State, String> {
     let copy = MemoryDisk::new();
     for path in disk.paths().into_iter().filter(|path| path.starts_with(data_dir)) {
         copy.put(&path, disk.content(&path).unwrap_or_default());
     }
-    let handles = Handles { disk: Arc::new(copy), ..handles };
-    let store = LocalStore::open(handles, Path::new(data_dir)).await.map_err(|error| error.to_string())?;
+    let env = Env { disk: Arc::new(copy), ..env };
+    let store = LocalStore::open(env, Path::new(data_dir)).await.map_err(|error| error.to_string())?;
     let source = store.open(key).await.map_err(|error| error.to_string())?;
     let document = source.document().and_then(|document| serde_json::from_slice(&document).ok());
     let mut state = State { known: BTreeSet::new(), document };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use nordpass_sentinel::simulator::{Endpoint, Simulation, SimulationOptions};
+use nordpass_simulator::{Endpoint, Simulation, SimulationOptions};
 
 use crate::rig::{DAY, HOUR, Rig, history, pass};
 
@@ -79,7 +79,7 @@ async fn the_polls_of_many_organizations_are_spread_over_the_interval() {
         .with("[transforms.asim]", &format!("{others}[transforms.asim]"))
         .with("inputs = [\"nordpass\"]", &all);
     let life = rig.start();
-    let started = rig.handles().clock.now();
+    let started = rig.env().clock.now();
     pass(300).await;
     let at_once = rig.requests(Endpoint::Nordpass).into_iter().filter(|asked| (asked.at - started).as_millis() < 100);
     assert!(at_once.count() <= 6, "sources start one after the other");

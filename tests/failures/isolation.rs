@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 use http::StatusCode;
-use nordpass_sentinel::handles::Clock;
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::{Simulation, SimulationOptions};
+use nordpass_env::Clock;
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::{Simulation, SimulationOptions};
 use serde_json::Value;
 
 use crate::rig::{DAY, HOUR, INGESTION, MINUTE, Rig, START, assert_exactly_once, pass, sentinel};

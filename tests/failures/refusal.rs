@@ -1,7 +1,7 @@
 //! A destination that refuses everything.
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::{Endpoint, Reply, SimulationOptions};
+use nordpass_simulator::{Endpoint, Reply, SimulationOptions};
 use serde_json::json;
 
 use crate::rig::{HOUR, MINUTE, Rig, START, event, history, pass};

@@ -11,19 +11,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
+use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::checkpoint::SourceKey;
-use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock, mix};
-use nordpass_sentinel::simulator::faults::{Faults, Plan};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::ingestion::{self, IMMUTABLE_ID};
-use nordpass_sentinel::simulator::judge::{Received, Verdict, received_in_files};
-use nordpass_sentinel::simulator::network::SimulatedNetwork;
-use nordpass_sentinel::simulator::{
+use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
+use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
+use nordpass_simulator::faults::{Faults, Plan};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::ingestion::{self, IMMUTABLE_ID};
+use nordpass_simulator::judge::{Received, Verdict, received_in_files};
+use nordpass_simulator::network::SimulatedNetwork;
+use nordpass_simulator::{
     Endpoint, Gate, LoggedRequest, Probes, Reply, Service, SimulatedEvent, Simulation, SimulationOptions, entra,
     recording,
 };
-use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
-use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -204,8 +204,8 @@ impl Rig {
         let _shared = self.network.clone().route(host, gate);
     }
 
-    pub fn handles(&self) -> Handles {
-        Handles {
+    pub fn env(&self) -> Env {
+        Env {
             clock: Arc::new(self.clock.clone()),
             random: Arc::new(SeededRandom::new(mix(self.lives + 1))),
             disk: Arc::new(self.disk.clone()),
@@ -235,7 +235,7 @@ impl Rig {
         let telemetry = Telemetry::new();
         let (signal, shutdown) = ShutdownSignal::new();
         let options = RunOptions { once, ..RunOptions::default() };
-        let task = tokio::spawn(process(self.handles(), self.text.clone(), options, telemetry.clone(), shutdown));
+        let task = tokio::spawn(process(self.env(), self.text.clone(), options, telemetry.clone(), shutdown));
         Life { task, signal, telemetry }
     }
 
@@ -267,7 +267,7 @@ impl Rig {
     pub async fn state_of(&self, name: &str, endpoint: &str) -> State {
         let key = SourceKey { name: name.to_owned(), endpoint: endpoint.to_owned() };
         let times = START - 200 * DAY..START + 200 * DAY;
-        state::read(&self.disk, "data", key, times, self.handles()).await.expect("a state that can be read")
+        state::read(&self.disk, "data", key, times, self.env()).await.expect("a state that can be read")
     }
 
     /// What arrived in the files below a folder, compared with what NordPass has.

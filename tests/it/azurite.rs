@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Method, Request};
 use jiff::Timestamp;
+use nordpass_env::{Env, SystemClock, TestClock};
 use nordpass_sentinel::azure::blob::{BlobError, Container, Demand};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
 use nordpass_sentinel::config::Secret;
-use nordpass_sentinel::handles::{Handles, SystemClock, TestClock};
 use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::server::{Background, Server, ServerOptions};
-use nordpass_sentinel::simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::server::{Background, Server, ServerOptions};
+use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
@@ -77,7 +77,8 @@ impl Azurite {
 
     fn container(&self, name: &str) -> Container {
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal(token())));
-        Container::new(&self.endpoint, name, credential, &self.http(), &Handles::system()).expect("a container")
+        Container::new(&self.endpoint, name, credential, &self.http(), &nordpass_sentinel::http::system_env())
+            .expect("a container")
     }
 }
 
@@ -215,10 +216,10 @@ async fn azurite_and_the_simulated_account_answer_alike() {
     simulation.entra().tokens().accept("ready");
     let clock = Arc::new(TestClock::starting_at(start));
     let network = simulation.network(clock.clone(), 1);
-    let handles = Handles { network: Arc::new(network.clone()), clock, ..Handles::system() };
+    let env = Env { network: Arc::new(network.clone()), clock, ..nordpass_sentinel::http::system_env() };
     let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
     let http = HttpSettings::default();
-    let simulated = Container::new(Simulation::BLOB_URL, "contract", credential, &http, &handles).expect("a container");
+    let simulated = Container::new(Simulation::BLOB_URL, "contract", credential, &http, &env).expect("a container");
     let (client, blob) =
         (network.client(&http).expect("a client"), format!("{}/contract/a/state", Simulation::BLOB_URL));
     let broken = async |seconds| break_lease(client.as_ref(), &blob, "ready", seconds).await;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nordpass_sentinel::handles::{Clock, SystemClock};
-use nordpass_sentinel::simulator::entra::{ApplicationCertificate, Issuer};
-use nordpass_sentinel::simulator::ingestion::Elsewhere;
-use nordpass_sentinel::simulator::{SimulationOptions, entra};
+use nordpass_env::{Clock, SystemClock};
+use nordpass_simulator::entra::{ApplicationCertificate, Issuer};
+use nordpass_simulator::ingestion::Elsewhere;
+use nordpass_simulator::{SimulationOptions, entra};
 use serde_json::Value;
 
 use crate::credentials::SUBJECT;

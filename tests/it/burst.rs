@@ -1,6 +1,6 @@
 //! A burst that is wider than a page, in an unstable order, with twins.
 
-use nordpass_sentinel::simulator::{SimulatedEvent, SimulationOptions, nordpass};
+use nordpass_simulator::{SimulatedEvent, SimulationOptions, nordpass};
 use serde_json::json;
 
 use crate::support::{World, now, output, said};

@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::{Output, Stdio};
 
 use jiff::Timestamp;
-use nordpass_sentinel::simulator::SimulationOptions;
+use nordpass_simulator::SimulationOptions;
 use serde_json::Value;
 
 use crate::support::{Process, World, history, now, output, program, said, until};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use nordpass_sentinel::handles::{Clock, SystemClock};
-use nordpass_sentinel::simulator::entra::{ApplicationCertificate, Issuer};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions, entra, ingestion};
+use nordpass_env::{Clock, SystemClock};
+use nordpass_simulator::entra::{ApplicationCertificate, Issuer};
+use nordpass_simulator::{Endpoint, SimulationOptions, entra, ingestion};
 
 use crate::proxy::Proxy;
 use crate::support::{World, history, output, said};

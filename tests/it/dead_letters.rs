@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use nordpass_sentinel::handles::SystemClock;
-use nordpass_sentinel::simulator::SimulationOptions;
-use nordpass_sentinel::simulator::server::{Server, ServerOptions};
+use nordpass_env::SystemClock;
+use nordpass_simulator::SimulationOptions;
+use nordpass_simulator::server::{Server, ServerOptions};
 use serde_json::Value;
 
 use crate::support::{Process, World, history, output, said, until};

@@ -3,9 +3,9 @@
 
 use std::process::Stdio;
 
-use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE};
-use nordpass_sentinel::simulator::ingestion::{self, Dcr};
-use nordpass_sentinel::simulator::{Simulation, SimulationOptions, entra};
+use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE};
+use nordpass_simulator::ingestion::{self, Dcr};
+use nordpass_simulator::{Simulation, SimulationOptions, entra};
 
 use crate::support::{World, history, output, program, repository, said};
 

@@ -1,6 +1,6 @@
 //! The `health` source from end to end: what an operator reads while Azure refuses another sink.
 
-use nordpass_sentinel::simulator::{SimulationOptions, ingestion};
+use nordpass_simulator::{SimulationOptions, ingestion};
 use serde_json::Value;
 
 use crate::support::{Process, World, history, output, said, until};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use nordpass_sentinel::handles::{SystemClock, SystemDisk};
-use nordpass_sentinel::simulator::SimulationOptions;
-use nordpass_sentinel::simulator::judge::{Received, received_in_files};
-use nordpass_sentinel::simulator::server::{Server, ServerOptions};
+use nordpass_env::{SystemClock, SystemDisk};
+use nordpass_simulator::SimulationOptions;
+use nordpass_simulator::judge::{Received, received_in_files};
+use nordpass_simulator::server::{Server, ServerOptions};
 
 use crate::support::{World, history, now, output, program, repository, said};
 

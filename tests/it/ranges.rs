@@ -1,7 +1,7 @@
 //! `backfill` and `reconcile` from end to end.
 
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::{SimulatedEvent, SimulationOptions};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::{SimulatedEvent, SimulationOptions};
 use serde_json::Value;
 
 use crate::support::{Process, World, history, now, output, said, until};

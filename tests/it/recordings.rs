@@ -1,7 +1,7 @@
 //! Odd input from end to end: whatever is a JSON object becomes a row, once; whatever isn't becomes a dead letter.
 
-use nordpass_sentinel::handles::{Disk, SystemDisk};
-use nordpass_sentinel::simulator::{SimulatedEvent, SimulationOptions, recording};
+use nordpass_env::{Disk, SystemDisk};
+use nordpass_simulator::{SimulatedEvent, SimulationOptions, recording};
 use serde_json::{Value, json};
 
 use crate::support::{World, now, output, repository, said};

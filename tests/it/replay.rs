@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use nordpass_sentinel::simulator::SimulationOptions;
+use nordpass_simulator::SimulationOptions;
 use serde_json::Value;
 
 use crate::support::{World, history, output, said};

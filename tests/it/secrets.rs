@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use nordpass_env::{Clock, SystemClock};
 use nordpass_sentinel::config::{self, Environment};
-use nordpass_sentinel::handles::{Clock, SystemClock};
-use nordpass_sentinel::simulator::entra::{ApplicationCertificate, Issuer};
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions, entra, nordpass};
+use nordpass_simulator::entra::{ApplicationCertificate, Issuer};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::{Endpoint, SimulationOptions, entra, nordpass};
 
 use crate::credentials::SUBJECT;
 use crate::support::{World, history, program};

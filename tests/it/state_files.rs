@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use nordpass_sentinel::simulator::SimulationOptions;
+use nordpass_simulator::SimulationOptions;
 
 use crate::support::{World, history, output, program, said, skipped};
 

@@ -6,10 +6,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nordpass_sentinel::handles::{Clock, Handles, SystemClock};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::server::Authority;
-use nordpass_sentinel::simulator::{ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra};
+use nordpass_env::{Clock, SystemClock};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::server::Authority;
+use nordpass_simulator::{ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra};
 
 /// A token that the simulated Azure accepts without Entra.
 pub const TOKEN: &str = "ready-token";
@@ -32,7 +32,7 @@ pub fn history(seed: u64, count: usize) -> Vec<SimulatedEvent> {
 }
 
 pub fn now() -> i64 {
-    Handles::system().clock.now_seconds()
+    nordpass_sentinel::http::system_env().clock.now_seconds()
 }
 
 impl World {
@@ -50,8 +50,8 @@ impl World {
     }
 
     async fn start(options: SimulationOptions, tls: bool, clock: Arc<dyn Clock>) -> Self {
-        let handles = Handles::system();
-        let simulation = Simulation::new(options, handles.clock.now());
+        let env = nordpass_sentinel::http::system_env();
+        let simulation = Simulation::new(options, env.clock.now());
         simulation.entra().tokens().accept(TOKEN);
         let folder = tempfile::tempdir().expect("a folder");
         let authority = tls.then(|| Authority::new().expect("a certificate authority"));

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use nordpass_sentinel::simulator::probe_of;
+use nordpass_simulator::probe_of;
 use serde_json::value::RawValue;
 
 use crate::plan::Tuning;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
-use nordpass_sentinel::simulator::ingestion::Ingestion;
-use nordpass_sentinel::simulator::{Endpoint, Reply, Service};
+use nordpass_simulator::ingestion::Ingestion;
+use nordpass_simulator::{Endpoint, Reply, Service};
 use serde_json::Value;
 
 /// The header by which a request's answer finds its entry.

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use nordpass_sentinel::handles::{Clock, TestClock};
+use nordpass_env::{Clock, TestClock};
 use nordpass_sentinel::http::{HttpClient, HttpError, HttpSettings, Network};
-use nordpass_sentinel::simulator::network::SimulatedNetwork;
+use nordpass_simulator::network::SimulatedNetwork;
 use tokio::sync::Notify;
 
 use crate::held::Held;

@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use nordpass_sentinel::handles::{Random, SystemRandom};
+use nordpass_env::{Random, SystemRandom};
 
 use plan::Plan;
 use report::{Outcome, Sum};

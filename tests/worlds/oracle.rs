@@ -16,11 +16,11 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use http::StatusCode;
+use nordpass_env::{Env, MemoryDisk};
 use nordpass_sentinel::checkpoint::SourceKey;
-use nordpass_sentinel::handles::{Handles, MemoryDisk};
-use nordpass_sentinel::simulator::judge::received_in_files;
-use nordpass_sentinel::simulator::nordpass::Total;
-use nordpass_sentinel::simulator::{Endpoint, Probes};
+use nordpass_simulator::judge::received_in_files;
+use nordpass_simulator::nordpass::Total;
+use nordpass_simulator::{Endpoint, Probes};
 use serde_json::Value;
 
 use crate::common::state::{self, State};
@@ -42,9 +42,9 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Reads the state from a copy of the disk, with the ids of these times.
-    pub async fn of(disk: &MemoryDisk, life: u64, at: i64, times: Range<i64>, handles: Handles) -> Self {
+    pub async fn of(disk: &MemoryDisk, life: u64, at: i64, times: Range<i64>, env: Env) -> Self {
         let key = SourceKey { name: "nordpass".to_owned(), endpoint: pipeline::ENDPOINT.to_owned() };
-        match state::read(disk, pipeline::DATA_DIR, key, times, handles).await {
+        match state::read(disk, pipeline::DATA_DIR, key, times, env).await {
             Ok(State { known, document }) => Self { life, at, known, document, broken: None },
             Err(error) => Self { life, at, known: BTreeSet::new(), document: None, broken: Some(error) },
         }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use nordpass_sentinel::simulator::entra;
-use nordpass_sentinel::simulator::ingestion::IMMUTABLE_ID;
+use nordpass_simulator::entra;
+use nordpass_simulator::ingestion::IMMUTABLE_ID;
 
 use crate::plan::{Host, Plan, Tuning};
 

@@ -5,9 +5,9 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, RetryAfter, When};
-use nordpass_sentinel::simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
-use nordpass_sentinel::simulator::{Dice, Endpoint};
+use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
+use nordpass_simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
+use nordpass_simulator::{Dice, Endpoint};
 
 pub const MINUTE: u64 = 60;
 pub const HOUR: u64 = 3600;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nordpass_sentinel::simulator::LoggedRequest;
-use nordpass_sentinel::simulator::nordpass::{Bound, Order, PageLimit, Total};
+use nordpass_simulator::LoggedRequest;
+use nordpass_simulator::nordpass::{Bound, Order, PageLimit, Total};
 
 use crate::plan::{Action, Plan};
 use crate::world::World;

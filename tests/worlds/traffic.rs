@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::{Dice, SimulatedEvent};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::{Dice, SimulatedEvent};
 
 use crate::plan::{DAY, HOUR, Late, Plan};
 

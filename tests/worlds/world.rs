@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock, mix};
-use nordpass_sentinel::simulator::entra::{self, Entra, Tokens};
-use nordpass_sentinel::simulator::faults::{self, Faults};
-use nordpass_sentinel::simulator::ingestion::{self, Ingestion};
-use nordpass_sentinel::simulator::network::SimulatedNetwork;
-use nordpass_sentinel::simulator::nordpass::NordPass;
-use nordpass_sentinel::simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
+use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
+use nordpass_simulator::entra::{self, Entra, Tokens};
+use nordpass_simulator::faults::{self, Faults};
+use nordpass_simulator::ingestion::{self, Ingestion};
+use nordpass_simulator::network::SimulatedNetwork;
+use nordpass_simulator::nordpass::NordPass;
+use nordpass_simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::common::process::process;
@@ -153,9 +153,9 @@ impl World {
         self.began + Duration::from_secs(second)
     }
 
-    fn handles(&self) -> Handles {
+    fn env(&self) -> Env {
         let seed = mix(self.plan.seed ^ mix(self.ledger.life() + 1));
-        Handles {
+        Env {
             clock: self.clock.clone(),
             random: Arc::new(SeededRandom::new(seed)),
             disk: Arc::new(self.disk.clone()),
@@ -166,7 +166,7 @@ impl World {
     /// The state on disk now.
     pub async fn snapshot(&self) -> Snapshot {
         let times = self.plan.start - 100 * 86_400..self.plan.start + 100 * 86_400;
-        Snapshot::of(&self.disk, self.ledger.life() + 1, self.now(), times, self.handles()).await
+        Snapshot::of(&self.disk, self.ledger.life() + 1, self.now(), times, self.env()).await
     }
 
     /// One life of the process.
@@ -176,8 +176,7 @@ impl World {
         let life = self.ledger.next_life();
         self.network.held().begin(life, self.tuning().clone(), self.plan.second);
         let (signal, shutdown) = ShutdownSignal::new();
-        let mut process =
-            Box::pin(process(self.handles(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
+        let mut process = Box::pin(process(self.env(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
         loop {
             if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
                 self.everything_works_again();

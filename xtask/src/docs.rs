@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use nordpass_env::catalogue;
 use nordpass_sentinel::sources::health;
-use nordpass_sentinel::{catalogue, cli, config, telemetry};
+use nordpass_sentinel::{cli, config, telemetry};
 
 use crate::deploy::generate;
 use crate::{connectors, workbook};

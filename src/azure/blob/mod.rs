@@ -18,8 +18,8 @@ pub use answer::BlobError;
 use answer::{Meant, judge};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
-use crate::handles::{Clock, Handles, Random};
 use crate::http::{HttpClient, HttpSettings};
+use nordpass_env::{Clock, Env, Random};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
 const VERSION: &str = "2023-11-03";
@@ -88,11 +88,11 @@ impl Container {
         name: &str,
         credential: CredentialSettings,
         http: &HttpSettings,
-        handles: &Handles,
+        env: &Env,
     ) -> Result<Self, String> {
-        let client = handles.network.client(http)?;
-        let tokens = provider(credential, SCOPE, http, handles)?;
-        Ok(Self::over(client, tokens, handles.clock.clone(), endpoint, name))
+        let client = env.network.client(http)?;
+        let tokens = provider(credential, SCOPE, http, env)?;
+        Ok(Self::over(client, tokens, env.clock.clone(), endpoint, name))
     }
 
     fn over(

@@ -9,16 +9,16 @@ use jiff::Timestamp;
 use super::*;
 use crate::azure::CredentialKind;
 use crate::config::Secret;
-use crate::handles::{MemoryDisk, SeededRandom, TestClock};
-use crate::simulator::faults::{Effect, Fault, RetryAfter, When};
-use crate::simulator::{Endpoint, Simulation, SimulationOptions};
+use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
+use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
+use nordpass_simulator::{Endpoint, Simulation, SimulationOptions};
 
-fn world() -> (Simulation, Container, Handles) {
+fn world() -> (Simulation, Container, Env) {
     let now = Timestamp::from_second(1_800_000_000).expect("a time");
     let clock = Arc::new(TestClock::starting_at(now));
     let simulation = Simulation::new(SimulationOptions::default(), now);
     simulation.entra().tokens().accept("s3cret-token");
-    let handles = Handles {
+    let env = Env {
         clock: clock.clone(),
         random: Arc::new(SeededRandom::new(1)),
         disk: Arc::new(MemoryDisk::new()),
@@ -26,8 +26,8 @@ fn world() -> (Simulation, Container, Handles) {
     };
     let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("s3cret-token")));
     let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
-    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &handles).expect("a container");
-    (simulation, container, handles)
+    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &env).expect("a container");
+    (simulation, container, env)
 }
 
 fn status(status: u16, code: &str, retry_after: Option<RetryAfter>) -> Effect {
@@ -87,18 +87,18 @@ async fn a_server_that_asks_to_wait_and_one_that_hangs() {
 /// A token that ends while it is used: one new one, and the request goes through.
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_is_fetched_anew_once() {
-    let (simulation, _, handles) = world();
+    let (simulation, _, env) = world();
     simulation.entra().tokens().revoke("s3cret-token");
-    handles.disk.append_synced("token".as_ref(), b"old").await.expect("writes");
+    env.disk.append_synced("token".as_ref(), b"old").await.expect("writes");
     simulation.entra().tokens().accept("old");
     let token = Secret::file("token");
     let credential = CredentialSettings::from(CredentialKind::Token(token));
     let http = HttpSettings::default();
-    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &handles).expect("a container");
+    let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &env).expect("a container");
     container.create().await.expect("made");
     simulation.entra().tokens().revoke("old");
     simulation.entra().tokens().accept("new");
-    handles.disk.replace("token".as_ref(), b"new").await.expect("writes");
+    env.disk.replace("token".as_ref(), b"new").await.expect("writes");
     assert_eq!(container.get("state").await, Err(BlobError::NoBlob));
     let statuses: Vec<_> =
         simulation.log().entries().iter().filter_map(|entry| entry.status).map(|s| s.as_u16()).collect();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::simulator::entra::{ApplicationCertificate, Issuer};
+use nordpass_simulator::entra::{ApplicationCertificate, Issuer};
 
 const CERTIFICATE: &str = "/run/secrets/sentinel.pem";
 const KEY: &str = "/run/secrets/sentinel.key";
@@ -78,7 +78,7 @@ async fn a_platforms_token_is_read_anew_for_each_exchange() {
     let token_file = Path::new(file).to_owned();
     let provider = rig.provider(CredentialKind::WorkloadIdentity { application: ours(), token_file }.into());
     let hour = Duration::from_hours(1);
-    let write = |subject: &str| rig.disk.put(Path::new(file), issuer.token(subject, rig.handles.clock.now(), hour));
+    let write = |subject: &str| rig.disk.put(Path::new(file), issuer.token(subject, rig.env.clock.now(), hour));
     assert!(failure(&*provider).await.contains(file), "missing");
     write("system:serviceaccount:a:other");
     let reason = failure(&*provider).await;

@@ -13,8 +13,7 @@ use crate::http::Backoff;
 /// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
 pub(super) fn keep(source: &Arc<Source>, taken: Taken, from: Instant) {
     source.holder.set(standing(source, taken, from));
-    let keeper =
-        Keeper { from, weak: Arc::downgrade(source), backoff: Backoff::new(source.base.handles.random.clone()) };
+    let keeper = Keeper { from, weak: Arc::downgrade(source), backoff: Backoff::new(source.base.env.random.clone()) };
     source.kept_by(tokio::spawn(keeper.run(taken.at + source.base.times.renew)).abort_handle());
 }
 
@@ -79,7 +78,7 @@ fn standing(source: &Source, taken: Taken, from: Instant) -> Standing {
 }
 
 fn now(source: &Source) -> Taken {
-    Taken::now(source.base.handles.clock.as_ref())
+    Taken::now(source.base.env.clock.as_ref())
 }
 
 async fn renew(source: &Source) -> Outcome {

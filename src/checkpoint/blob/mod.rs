@@ -42,8 +42,8 @@ use super::{BlobSettings, CheckpointError, SourceKey, SourceState, Store, Takeov
 use crate::azure::blob::{BlobError, Container};
 use crate::dead_letters::Shelf;
 use crate::event::Origin;
-use crate::handles::{DiskLock, Handles};
 use crate::http::{Backoff, HttpSettings};
+use nordpass_env::{DiskLock, Env};
 
 /// The states in a container.
 pub struct BlobStore {
@@ -54,7 +54,7 @@ pub struct BlobStore {
 
 /// What all sources of the store share.
 struct Base {
-    handles: Handles,
+    env: Env,
     container: Container,
     prefix: String,
     times: Times,
@@ -82,13 +82,9 @@ struct Read(Option<Box<Shared>>);
 
 impl BlobStore {
     /// Takes the `data_dir`'s lock. Asks Azure nothing yet.
-    pub async fn open(
-        handles: Handles,
-        settings: &BlobSettings,
-        data_dir: &Path,
-    ) -> Result<Arc<dyn Store>, CheckpointError> {
-        let lock = super::local::lock(handles.disk.as_ref(), data_dir).await?;
-        let shared = Arc::new(Base::new(handles, settings, lock)?);
+    pub async fn open(env: Env, settings: &BlobSettings, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
+        let lock = super::local::lock(env.disk.as_ref(), data_dir).await?;
+        let shared = Arc::new(Base::new(env, settings, lock)?);
         Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Mutex::default() }))
     }
 
@@ -99,9 +95,9 @@ impl BlobStore {
 }
 
 impl Base {
-    fn new(handles: Handles, settings: &BlobSettings, lock: Box<dyn DiskLock>) -> Result<Self, CheckpointError> {
+    fn new(env: Env, settings: &BlobSettings, lock: Box<dyn DiskLock>) -> Result<Self, CheckpointError> {
         let times = Times::of(settings.lease);
-        let container = container(settings, &times, &handles).map_err(|reason| CheckpointError::Unusable {
+        let container = container(settings, &times, &env).map_err(|reason| CheckpointError::Unusable {
             path: settings.container.clone().into(),
             reason: format!("{reason}\nhint: see the checkpoint's tls, proxy and credential tables"),
         })?;
@@ -109,7 +105,7 @@ impl Base {
             let endpoint = takeover.endpoint.as_ref().unwrap_or(&settings.endpoint);
             (container.sibling(endpoint, &takeover.container), takeover)
         });
-        Ok(Self { handles, container, prefix: settings.prefix.clone(), times, predecessor, _lock: lock })
+        Ok(Self { env, container, prefix: settings.prefix.clone(), times, predecessor, _lock: lock })
     }
 
     fn place(&self, key_id: &str) -> Place {
@@ -128,7 +124,7 @@ impl Base {
 
     /// The same, however long the storage can't be used: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         let mut told = String::new();
         loop {
             match self.load(key_id).await {
@@ -148,8 +144,8 @@ impl Base {
 
 impl Store for BlobStore {
     fn shelf(&self) -> Option<Shelf> {
-        let Base { container, prefix, handles, .. } = self.shared.as_ref();
-        Some(Shelf::in_blobs(container.clone(), prefix, handles))
+        let Base { container, prefix, env, .. } = self.shared.as_ref();
+        Some(Shelf::in_blobs(container.clone(), prefix, env))
     }
 
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
@@ -228,22 +224,22 @@ impl Store for BlobStore {
     }
 }
 
-fn container(settings: &BlobSettings, times: &Times, handles: &Handles) -> Result<Container, String> {
+fn container(settings: &BlobSettings, times: &Times, env: &Env) -> Result<Container, String> {
     // A request that takes longer than the lease lasts is of no use to its holder.
     let request_timeout = settings.http.request_timeout.min(times.duration / 4);
     let http = HttpSettings { request_timeout, ..settings.http.clone() };
-    Container::new(&settings.endpoint, &settings.container, settings.credential.clone(), &http, handles)
+    Container::new(&settings.endpoint, &settings.container, settings.credential.clone(), &http, env)
 }
 
 /// The dead letters beside the states.
-pub(super) fn shelf(settings: &BlobSettings, handles: &Handles) -> Result<Shelf, String> {
-    let container = container(settings, &Times::of(settings.lease), handles)?;
-    Ok(Shelf::in_blobs(container, &settings.prefix, handles))
+pub(super) fn shelf(settings: &BlobSettings, env: &Env) -> Result<Shelf, String> {
+    let container = container(settings, &Times::of(settings.lease), env)?;
+    Ok(Shelf::in_blobs(container, &settings.prefix, env))
 }
 
 /// For `validate --connect`: whether the container can be asked.
-pub(super) async fn probe(settings: &BlobSettings, handles: &Handles) -> Result<String, String> {
-    let container = container(settings, &Times::of(settings.lease), handles)?;
+pub(super) async fn probe(settings: &BlobSettings, env: &Env) -> Result<String, String> {
+    let container = container(settings, &Times::of(settings.lease), env)?;
     match container.list(&format!("{}sources/", settings.prefix), 1).await {
         Ok(_) => Ok(format!("the container {} can be read", container.name())),
         Err(BlobError::NoContainer) => {

@@ -52,8 +52,8 @@ pub(super) async fn open(
     if lease == Lease::Held && attempts.asked.is_none() {
         return Err(held());
     }
-    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.handles.random.as_ref()));
-    let taken = Taken::now(base.handles.clock.as_ref());
+    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.env.random.as_ref()));
+    let taken = Taken::now(base.env.clock.as_ref());
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),
@@ -111,7 +111,7 @@ async fn begin(base: &Base, place: &Place, key_id: &str, lease: &str) -> Result<
         }
         let state = place.decode(&blob.bytes, key_id)?;
         let run = loop {
-            let run = base.handles.random.next_u64();
+            let run = base.env.random.next_u64();
             if run != 0 && state.chunks_of(run).is_none() {
                 break run;
             }

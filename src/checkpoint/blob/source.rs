@@ -71,7 +71,7 @@ impl Source {
     pub(super) fn new(base: Arc<Base>, place: Place, lease: String, state: Shared, etag: String) -> Arc<Self> {
         let recent =
             if state.days.is_empty() && state.other.is_empty() { Recent::of_first_run() } else { Recent::unread() };
-        let (holder, hold) = Holder::new(base.handles.clock.clone());
+        let (holder, hold) = Holder::new(base.env.clock.clone());
         let bytes = Bytes::from(frame(&state.encode()));
         Arc::new(Self {
             base,
@@ -197,7 +197,7 @@ impl Kept for Source {
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
-        let now = self.base.handles.clock.now_seconds();
+        let now = self.base.env.clock.now_seconds();
         let mut committed = self.committed.lock().await;
         let Committed { state, recent, .. } = &mut *committed;
         let buckets = state.days.keys().map(|&day| Bucket::Day(day)).chain([Bucket::Other]);

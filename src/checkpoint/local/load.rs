@@ -8,7 +8,7 @@ use super::intervals::Intervals;
 use super::snapshot::{KEPT_RUNS, Misfit, Run, Snapshot, VERSION, decode_runs, key_hash};
 use super::{disk_error, unusable};
 use crate::checkpoint::{CheckpointError, SourceKey};
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// No file of ours is near this size; a larger one isn't read.
 const MOST_BYTES: u64 = 16 << 20;

@@ -34,7 +34,7 @@ use super::open::OpenSource;
 use super::tasks::Tasks;
 use super::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;
-use crate::handles::{Disk, DiskLock, Handles};
+use nordpass_env::{Disk, DiskLock, Env};
 
 /// The states of a `data_dir` on this machine's disk. See the module's text.
 pub struct LocalStore {
@@ -44,7 +44,7 @@ pub struct LocalStore {
 
 /// The locked `data_dir`. Whatever may still write below it holds it.
 struct Folder {
-    handles: Handles,
+    env: Env,
     dir: PathBuf,
     slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
     _lock: Box<dyn DiskLock>,
@@ -64,10 +64,10 @@ enum Slot {
 
 impl LocalStore {
     /// Makes the folder and takes its lock.
-    pub async fn open(handles: Handles, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
-        let lock = lock(handles.disk.as_ref(), data_dir).await?;
+    pub async fn open(env: Env, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
+        let lock = lock(env.disk.as_ref(), data_dir).await?;
         let dir = data_dir.to_owned();
-        let folder = Folder { handles, dir, slots: Mutex::default(), _lock: lock };
+        let folder = Folder { env, dir, slots: Mutex::default(), _lock: lock };
         Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
     }
 
@@ -124,7 +124,7 @@ impl Store for LocalStore {
             }
             if !matches!(&*slot, Slot::Read(_)) {
                 let dir = self.folder.source(&origin.source);
-                *slot = Slot::Read(load::load(self.folder.handles.disk.as_ref(), &dir, &origin.source).await?);
+                *slot = Slot::Read(load::load(self.folder.env.disk.as_ref(), &dir, &origin.source).await?);
             }
             let Slot::Read(loaded) = &*slot else { return Ok(true) };
             let run = loaded.as_ref().and_then(|loaded| loaded.run(origin.run));

@@ -15,7 +15,7 @@ use super::write::Files;
 use super::{Folder, disk_error, unusable};
 use crate::checkpoint::open::{Facts, Kept};
 use crate::checkpoint::{CheckpointError, Commit, Hold, KnownId, SourceKey};
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// How much of a file of ids is read ahead.
 const READ_BYTES: usize = 16 << 10;
@@ -42,12 +42,12 @@ impl LocalSource {
     pub(super) async fn open(folder: Arc<Folder>, key: SourceKey) -> Result<Self, CheckpointError> {
         let key_id = key.id();
         let dir = folder.source(&key_id);
-        let disk = folder.handles.disk.clone();
+        let disk = folder.env.disk.clone();
         let loaded = load::load(disk.as_ref(), &dir, &key_id).await?;
         let mut snapshot = loaded.as_ref().map_or_else(Snapshot::default, |loaded| loaded.snapshot.clone());
         let earlier = loaded.map_or_else(Vec::new, Loaded::into_runs);
         let run = loop {
-            let run = folder.handles.random.next_u64();
+            let run = folder.env.random.next_u64();
             if earlier.iter().all(|earlier| earlier.number != run) {
                 break run;
             }
@@ -115,10 +115,10 @@ impl Kept for LocalSource {
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
-        let now = self.folder.handles.clock.now_seconds();
+        let now = self.folder.env.clock.now_seconds();
         let mut committed = self.committed.lock().await;
         let Committed { snapshot, recent, .. } = &mut *committed;
-        let disk = self.folder.handles.disk.as_ref();
+        let disk = self.folder.env.disk.as_ref();
         let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
         let pieces = days.chain([(Bucket::Other, snapshot.other)]).map(|(bucket, len)| {
             let path = ids_dir(&self.dir).join(bucket.file_name());

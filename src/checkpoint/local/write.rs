@@ -11,7 +11,7 @@ use super::load::{ids_dir, runs_path, state_path};
 use super::snapshot::{Run, Snapshot, encode_runs, key_hash};
 use super::{disk_error, unusable};
 use crate::checkpoint::{CheckpointError, SourceKey};
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// `state.log` is written anew when it would grow over this.
 const LOG_BYTES: u64 = 256 << 10;

@@ -19,7 +19,7 @@ use super::{FAILED, LogArgs, USAGE};
 use crate::checkpoint;
 use crate::config::{Config, Environment, parse_duration};
 use crate::dead_letters::{Fate, Letter, MarkState, ResendError, Resending, Shelf, storage_trouble};
-use crate::handles::Handles;
+use nordpass_env::Env;
 
 /// What `dead-letters` takes.
 #[derive(Debug, clap::Args)]
@@ -123,20 +123,20 @@ pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) 
 }
 
 /// The configuration and its letters.
-async fn open(files: &[PathBuf], handles: &Handles, console: Console) -> Result<(Config, Shelf, Vec<Letter>), Stop> {
+async fn open(files: &[PathBuf], env: &Env, console: Console) -> Result<(Config, Shelf, Vec<Letter>), Stop> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the letters are and how to send them";
         return Err(Stop::Usage("no pipeline file".into(), hint.into()));
     }
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
-    let shelf = checkpoint::shelf(&config.checkpoint, &config.data_dir, handles)
+    let shelf = checkpoint::shelf(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
     let letters = shelf.letters().await?;
     Ok((config, shelf, letters))
 }
 
 async fn list(args: ListArgs, console: Console) -> Result<ExitCode, Stop> {
-    let (_, _, letters) = open(&args.files, &Handles::system(), console).await?;
+    let (_, _, letters) = open(&args.files, &crate::http::system_env(), console).await?;
     let total = letters.len();
     let shown: Vec<Letter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
     let text = match (args.json, shown.is_empty()) {
@@ -156,7 +156,7 @@ async fn show(args: ShowArgs, console: Console) -> Result<ExitCode, Stop> {
     let [id] = &ids[..] else {
         return Err(Stop::Usage(format!("{} ids instead of one", ids.len()), LIST_HINT.into()));
     };
-    let (_, shelf, letters) = open(&files, &Handles::system(), console).await?;
+    let (_, shelf, letters) = open(&files, &crate::http::system_env(), console).await?;
     for letter in select(&letters, id)? {
         let record = shelf.record(letter).await?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(io::Error::from)?;
@@ -172,8 +172,8 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         let message = if args.all { "both ids and --all" } else { "neither ids nor --all" };
         return Err(Stop::Usage(message.into(), "name letters by their ids, or send all with `--all`".into()));
     }
-    let handles = Handles::system();
-    let (config, shelf, letters) = open(&files, &handles, console).await?;
+    let env = crate::http::system_env();
+    let (config, shelf, letters) = open(&files, &env, console).await?;
     let mut chosen: Vec<Letter> = Vec::new();
     for id in &ids {
         let new: Vec<&Letter> = select(&letters, id)?;
@@ -198,14 +198,14 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
         let sink = config.sinks.iter().find(|sink| Shelf::is_of(&group[0], &sink.name));
         let destination = match sink {
-            Some(sink) => sink.settings.resender(&sink.name, &shelf, &handles).await,
+            Some(sink) => sink.settings.resender(&sink.name, &shelf, &env).await,
             None => Err(format!("these files have no sink `{}`", group[0].component)),
         };
         match destination {
             Ok(destination) => {
                 let tell = |letter: &Letter, fate| report.tell(letter, &fate);
                 resending
-                    .send(group, destination.as_ref(), handles.clock.as_ref(), tell)
+                    .send(group, destination.as_ref(), env.clock.as_ref(), tell)
                     .await
                     .map_err(|error| failed(&error))?;
             }

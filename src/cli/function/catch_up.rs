@@ -15,10 +15,10 @@ use super::settings::Settings;
 use crate::cli::drive::DRAIN;
 use crate::cli::launch::open_state;
 use crate::config::{Config, Environment, Severity, load, read_files};
-use crate::handles::Handles;
 use crate::sources;
 use crate::telemetry::{ComponentState, Telemetry};
 use crate::topology::{self, RunOptions, Shutdown, ShutdownSignal};
+use nordpass_env::Env;
 
 /// When a component has waited so long and nothing has moved meanwhile, going on is only a cost: the next call tries
 /// again. Longer than a blob's lease, so that a crashed process's successor gets the state in its first call.
@@ -30,7 +30,7 @@ const LAST_MOMENTS: Duration = Duration::from_secs(2);
 pub struct CatchUp {
     settings: Settings,
     environment: Environment,
-    handles: Handles,
+    env: Env,
     shutdown: Shutdown,
     /// Held while one runs.
     running: Mutex<()>,
@@ -38,8 +38,8 @@ pub struct CatchUp {
 
 impl CatchUp {
     /// One that has run nothing yet. Connections are kept from call to call.
-    pub fn new(settings: Settings, environment: Environment, handles: Handles, shutdown: Shutdown) -> Self {
-        Self { settings, environment, handles, shutdown, running: Mutex::default() }
+    pub fn new(settings: Settings, environment: Environment, env: Env, shutdown: Shutdown) -> Self {
+        Self { settings, environment, env, shutdown, running: Mutex::default() }
     }
 
     /// Waits until none runs.
@@ -61,7 +61,7 @@ impl CatchUp {
             Ok(config) => config,
             Err(failures) => return Outcome { logs: Vec::new(), failures },
         };
-        let store = match open_state(&self.handles, &config.checkpoint, &config.data_dir).await {
+        let store = match open_state(&self.env, &config.checkpoint, &config.data_dir).await {
             Ok(store) => store,
             Err(refusal) => return Outcome::failed(format!("{}; {}", refusal.message, refusal.hint)),
         };
@@ -69,13 +69,13 @@ impl CatchUp {
         let (signal, shutdown) = ShutdownSignal::new();
         let options = RunOptions { once: true, drain: DRAIN.min(self.settings.limit / 3) };
         let deadline = began + self.settings.limit.saturating_sub(options.drain + LAST_MOMENTS);
-        let run = topology::run(config, options, self.handles.clone(), store, telemetry.clone(), shutdown);
+        let run = topology::run(config, options, self.env.clone(), store, telemetry.clone(), shutdown);
         let mut run = std::pin::pin!(run);
         let stop = tokio::select! {
             biased;
             report = &mut run => {
                 return Ended { states: states(&telemetry), report, stop: None, took: began.elapsed() }
-                    .outcome(&telemetry, self.handles.clock.now());
+                    .outcome(&telemetry, self.env.clock.now());
             }
             () = self.shutdown.begun() => Stop::Host,
             () = tokio::time::sleep_until(deadline) => Stop::Time,
@@ -85,7 +85,7 @@ impl CatchUp {
         let states = states(&telemetry);
         signal.begin();
         let report = run.await;
-        Ended { states, report, stop: Some(stop), took: began.elapsed() }.outcome(&telemetry, self.handles.clock.now())
+        Ended { states, report, stop: Some(stop), took: began.elapsed() }.outcome(&telemetry, self.env.clock.now())
     }
 
     /// Read for each call: a file that was corrected counts at the next one, and what is wrong shows in each.

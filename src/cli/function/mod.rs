@@ -28,7 +28,6 @@ use super::console::Console;
 use super::launch::signals;
 use super::{FAILED, LogArgs, USAGE};
 use crate::config::Environment;
-use crate::handles::Handles;
 use crate::topology::ShutdownSignal;
 
 use catch_up::CatchUp;
@@ -64,7 +63,7 @@ pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> Exi
     };
     tracing::info!(limit = settings.limit.as_secs(), "serving the Functions host on http://{}", settings.listen);
     let (signal, shutdown) = ShutdownSignal::new();
-    let work = Arc::new(CatchUp::new(settings, environment, Handles::system(), shutdown.clone()));
+    let work = Arc::new(CatchUp::new(settings, environment, crate::http::system_env(), shutdown.clone()));
     let mut serving = std::pin::pin!(server::serve(listener, work, shutdown));
     tokio::select! {
         biased;

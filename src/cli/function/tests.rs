@@ -2,7 +2,6 @@ use super::call::{Call, Outcome};
 use super::catch_up::CatchUp;
 use super::settings::Settings;
 use crate::config::Environment;
-use crate::handles::Handles;
 use crate::sources;
 use crate::topology::Shutdown;
 
@@ -74,7 +73,7 @@ fn each_run_sweeps_when_it_is_due_and_serves_no_port() {
     let variables = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("NORDPASS_SENTINEL_PIPELINE", &file), ("T", "token")];
     let environment = Environment::of(variables);
     let settings = Settings::read(&environment).expect("settings");
-    let work = CatchUp::new(settings.clone(), environment, Handles::system(), Shutdown::never());
+    let work = CatchUp::new(settings.clone(), environment, crate::http::system_env(), Shutdown::never());
     let config = work.config().expect("a configuration");
     assert_eq!(config.api_listen, None);
     let sources::Settings::Nordpass(source) = &config.sources[0].settings else { panic!("a nordpass source") };

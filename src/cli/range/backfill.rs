@@ -9,9 +9,9 @@ use super::super::launch::{Refusal, finish, launch, open_state};
 use super::report::{self, Backfilled};
 use super::{Asked, RangeArgs, assign};
 use crate::config::{Config, Environment};
-use crate::handles::Handles;
 use crate::sources::nordpass::Mission;
 use crate::telemetry::Telemetry;
+use nordpass_env::Env;
 
 /// What `backfill` takes.
 #[derive(Debug, clap::Args)]
@@ -30,12 +30,12 @@ pub(in super::super) async fn run(args: BackfillArgs, logs: LogArgs, console: Co
         Ok(begun) => begun,
         Err(code) => return code,
     };
-    let handles = Handles::system();
-    let asked = match args.range.resolve(&mut config, handles.clock.now()) {
+    let env = crate::http::system_env();
+    let asked = match args.range.resolve(&mut config, env.clock.now()) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.usage(people),
     };
-    match start(config, &args, asked, handles, console).await {
+    match start(config, &args, asked, env, console).await {
         Ok(code) => code,
         Err(refusal) => refusal.show(console),
     }
@@ -45,15 +45,15 @@ async fn start(
     mut config: Config,
     args: &BackfillArgs,
     (range, chosen): Asked,
-    handles: Handles,
+    env: Env,
     console: Console,
 ) -> Result<ExitCode, Refusal> {
     let missions: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(range.clone()))).collect();
     assign(&mut config, &missions);
-    let store = open_state(&handles, &config.checkpoint, &config.data_dir).await?;
+    let store = open_state(&env, &config.checkpoint, &config.data_dir).await?;
     let telemetry = Telemetry::new();
     let timeout = args.range.timeout;
-    let ending = launch(config, true, timeout, handles, store, &telemetry).await?;
+    let ending = launch(config, true, timeout, env, store, &telemetry).await?;
     let complete = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
     let code = finish(ending, true, timeout, console);
     for (name, _) in &missions {

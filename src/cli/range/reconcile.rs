@@ -15,10 +15,10 @@ use super::report::{self, Found, delivered};
 use super::{Asked, RangeArgs, assign};
 use crate::checkpoint::CheckpointSettings;
 use crate::config::{Config, Environment};
-use crate::handles::Handles;
 use crate::sources::nordpass::{Comparison, Mission, Settings, compare};
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{Context, ShutdownSignal};
+use nordpass_env::Env;
 
 /// What `reconcile` takes.
 #[derive(Debug, clap::Args)]
@@ -40,12 +40,12 @@ pub(in super::super) async fn run(args: ReconcileArgs, logs: LogArgs, console: C
         Ok(begun) => begun,
         Err(code) => return code,
     };
-    let handles = Handles::system();
-    let asked = match args.range.resolve(&mut config, handles.clock.now()) {
+    let env = crate::http::system_env();
+    let asked = match args.range.resolve(&mut config, env.clock.now()) {
         Ok(asked) => asked,
         Err(refusal) => return refusal.usage(people),
     };
-    match reconcile(config, &args, asked, handles, console).await {
+    match reconcile(config, &args, asked, env, console).await {
         Ok(code) => code,
         Err(refusal) => refusal.show(console),
     }
@@ -55,11 +55,11 @@ async fn reconcile(
     mut config: Config,
     args: &ReconcileArgs,
     (range, chosen): Asked,
-    handles: Handles,
+    env: Env,
     console: Console,
 ) -> Result<ExitCode, Refusal> {
     let state = (config.data_dir.clone(), config.checkpoint.clone());
-    let before = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
+    let before = compare_all(&state, &chosen, &range, &env, &args.range).await?;
     let mut found: Vec<_> =
         chosen.iter().zip(&before).map(|((name, _), comparison)| Found::new(name, &range, comparison)).collect();
     let mut code = ExitCode::SUCCESS;
@@ -71,12 +71,12 @@ async fn reconcile(
     if !args.dry_run && !missions.is_empty() {
         let telemetry = Telemetry::new();
         assign(&mut config, &missions);
-        let store = open_state(&handles, &state.1, &state.0).await?;
-        let ending = launch(config, true, args.range.timeout, handles.clone(), store, &telemetry).await?;
+        let store = open_state(&env, &state.1, &state.0).await?;
+        let ending = launch(config, true, args.range.timeout, env.clone(), store, &telemetry).await?;
         let ended_well = matches!(&ending, Ending::Finished(report) if report.failures.is_empty());
         code = finish(ending, true, args.range.timeout, console);
         if ended_well {
-            let after = compare_all(&state, &chosen, &range, &handles, &args.range).await?;
+            let after = compare_all(&state, &chosen, &range, &env, &args.range).await?;
             for ((found, comparison), (name, _)) in found.iter_mut().zip(&after).zip(&chosen) {
                 found.after(delivered(&telemetry, name), comparison);
             }
@@ -99,18 +99,18 @@ async fn compare_all(
     (data_dir, settings): &(PathBuf, CheckpointSettings),
     chosen: &[(String, Settings)],
     range: &Range<i64>,
-    handles: &Handles,
+    env: &Env,
     args: &RangeArgs,
 ) -> Result<Vec<Comparison>, Refusal> {
-    let store = open_state(handles, settings, data_dir).await?;
+    let store = open_state(env, settings, data_dir).await?;
     let telemetry = Telemetry::new();
-    telemetry.set_clock(handles.clock.clone());
+    telemetry.set_clock(env.clock.clone());
     // Dropped, and so begun, when this function ends by a signal or the deadline.
     let (_signal, shutdown) = ShutdownSignal::new();
     let comparisons = try_join_all(chosen.iter().map(|(name, settings)| {
         let context = Context {
             name: name.as_str().into(),
-            handles: handles.clone(),
+            env: env.clone(),
             telemetry: telemetry.component(ComponentKind::Source, name),
             data_dir: data_dir.to_owned(),
             store: store.clone(),

@@ -13,7 +13,6 @@ use super::launch::{Refusal, finish, launch, open_state};
 use super::{FAILED, LogArgs};
 use crate::checkpoint::CheckpointSettings;
 use crate::config::{Config, Environment, parse_duration};
-use crate::handles::Handles;
 use crate::sources::{self, makes_rows, replay};
 use crate::telemetry::Telemetry;
 
@@ -80,10 +79,10 @@ async fn start(
     config.data_dir = folder.to_owned();
     config.checkpoint = CheckpointSettings::Local;
     config.api_listen = None;
-    let handles = Handles::system();
-    let store = open_state(&handles, &config.checkpoint, folder).await?;
+    let env = crate::http::system_env();
+    let store = open_state(&env, &config.checkpoint, folder).await?;
     let telemetry = Telemetry::new();
-    let ending = launch(config, false, None, handles, store, &telemetry).await?;
+    let ending = launch(config, false, None, env, store, &telemetry).await?;
     let count = tally.count();
     let report = Report::of(&count, &telemetry);
     if args.json {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use crate::config::{Environment, Field, Kind, Presence, Section, http_fields, read_http};
-use crate::handles::SystemDisk;
+use nordpass_env::SystemDisk;
 
 static BATCH: &[Field] = &[
     field("max_bytes", Kind::Integer { min: 1_000, max: 1_048_576 }, Presence::Default("1000000")),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Blobs, failure};
 use crate::azure::blob::{BlobError, Container, lease_id};
 use crate::checkpoint::{Hold, Holder, Standing, Taken};
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 /// How long it lasts: Azure's shortest, so that one that died isn't waited for.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
@@ -42,8 +42,8 @@ struct Lease {
 impl Blobs {
     /// Takes the lease of whoever sends letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
-        let (path, id) = (self.path(name), lease_id(self.handles.random.as_ref()));
-        let clock = self.handles.clock.clone();
+        let (path, id) = (self.path(name), lease_id(self.env.random.as_ref()));
+        let clock = self.env.clock.clone();
         let lease = Arc::new(Lease { container: self.container.clone(), path, id, clock });
         let mut taken = lease.take().await;
         if matches!(taken, Err(BlobError::NoBlob | BlobError::NoContainer)) {
@@ -55,7 +55,7 @@ impl Blobs {
             Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => return Err(failure(error)),
         };
-        let (holder, hold) = Holder::new(self.handles.clock.clone());
+        let (holder, hold) = Holder::new(self.env.clock.clone());
         holder.set(taken.standing(taken.at, LASTS));
         let renewing = tokio::spawn(keep(lease.clone(), holder, taken.at + RENEW));
         Ok(BlobLock { lease, hold, renewing })

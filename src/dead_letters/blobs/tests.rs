@@ -14,11 +14,11 @@ use crate::azure::{CredentialKind, CredentialSettings};
 use crate::config::Secret;
 use crate::dead_letters::{DeadLetter, DeadLetters, Letter, Resending, Shelf};
 use crate::event::EventId;
-use crate::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::HttpSettings;
-use crate::simulator::faults::{Effect, Fault, When};
-use crate::simulator::{Endpoint, Simulation, SimulationOptions};
 use crate::telemetry::{Component, ComponentState};
+use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::{Endpoint, Simulation, SimulationOptions};
 
 const CONTAINER: &str = "states";
 const BLOB: &str = "set/dead-letters/s.ndjson";
@@ -35,14 +35,14 @@ impl World {
     }
 
     /// What a process with this seed uses.
-    fn process(&self, seed: u64) -> (Handles, Shelf) {
+    fn process(&self, seed: u64) -> (Env, Shelf) {
         self.shelf(seed, Arc::new(self.1.clone()))
     }
 
     /// The same, on a machine with a clock of its own.
-    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Handles, Shelf) {
+    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, Shelf) {
         let network = self.0.network(Arc::new(self.1.clone()), seed);
-        let handles = Handles {
+        let env = Env {
             clock,
             random: Arc::new(SeededRandom::new(seed)),
             disk: Arc::new(MemoryDisk::new()),
@@ -50,9 +50,9 @@ impl World {
         };
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
         let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
-        let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &handles);
-        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", &handles);
-        (handles, shelf)
+        let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &env);
+        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", &env);
+        (env, shelf)
     }
 
     async fn letters(&self) -> Vec<Letter> {
@@ -142,11 +142,11 @@ async fn each_request_may_fail_in_each_way() {
         for nth in 1..=14 {
             let world = World::new();
             world.fault("/", &[nth], 1, effect.clone());
-            let ((handles, shelf), (others, other)) = (world.process(1), world.process(2));
+            let ((env, shelf), (others, other)) = (world.process(1), world.process(2));
             let (a, b) = (open(&shelf).await, open(&other).await);
             let (telemetry, told) = (Component::detached(), Component::detached());
             for id in 0..3 {
-                a.keep(&[letter(id, "{}")], &handles, &telemetry).await;
+                a.keep(&[letter(id, "{}")], &env, &telemetry).await;
                 b.keep(&[letter(id + 1, "{}")], &others, &told).await;
             }
             happened += world.0.log().entries().iter().filter(|entry| entry.fault).count();
@@ -167,13 +167,13 @@ async fn many_writers_at_once_with_lost_answers() {
     world.0.faults().add(Fault::new(when, Effect::ResetAfter));
     let mut tasks = Vec::new();
     for number in 0..4 {
-        let (handles, shelf) = world.process(number);
+        let (env, shelf) = world.process(number);
         let letters = Arc::new(open(&shelf).await);
         for start in [0, 5] {
-            let (letters, handles) = (letters.clone(), handles.clone());
+            let (letters, env) = (letters.clone(), env.clone());
             tasks.push(tokio::spawn(async move {
                 for id in start..start + 15 {
-                    letters.keep(&[letter(id, "{}")], &handles, &Component::detached()).await;
+                    letters.keep(&[letter(id, "{}")], &env, &Component::detached()).await;
                 }
             }));
         }
@@ -187,12 +187,12 @@ async fn many_writers_at_once_with_lost_answers() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let world = World::new();
-    let (handles, shelf) = world.process(1);
+    let (env, shelf) = world.process(1);
     let letters = open(&shelf).await;
     world.0.blobs().set_forbidden(true);
     let telemetry = Component::detached();
     let letter = [letter(1, "{}")];
-    let mut keeping = std::pin::pin!(letters.keep(&letter, &handles, &telemetry));
+    let mut keeping = std::pin::pin!(letters.keep(&letter, &env, &telemetry));
     assert!(tokio::time::timeout(Duration::from_secs(3_600), &mut keeping).await.is_err(), "not before it is durable");
     let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
     assert!(reason.contains("Storage Blob Data Contributor") && !reason.contains("data_dir"), "{reason}");
@@ -233,13 +233,13 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     for restored in [true, false] {
         let world = World::new();
         let blobs = world.0.blobs();
-        let (handles, shelf) = world.process(1);
+        let (env, shelf) = world.process(1);
         let letters = open(&shelf).await;
         assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
         blobs.delete_container(CONTAINER);
         let telemetry = Component::detached();
         let second = [letter(2, "{}")];
-        let mut keeping = std::pin::pin!(letters.keep(&second, &handles, &telemetry));
+        let mut keeping = std::pin::pin!(letters.keep(&second, &env, &telemetry));
         assert!(
             tokio::time::timeout(Duration::from_secs(600), &mut keeping).await.is_err(),
             "not before it is durable"
@@ -265,10 +265,10 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
 async fn a_large_record_is_whole_or_not_there() {
     let world = World::new();
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(9 << 20));
-    let (handles, shelf) = world.process(1);
+    let (env, shelf) = world.process(1);
     world.fault("appendblock", &[3], 1, Effect::ResetAfter);
     let both = [letter(1, "{}"), letter(2, &large)];
-    assert_eq!(open(&shelf).await.keep(&both, &handles, &Component::detached()).await, 2);
+    assert_eq!(open(&shelf).await.keep(&both, &env, &Component::detached()).await, 2);
     let letters = world.letters().await;
     assert_eq!(letters.len(), 2);
     assert_eq!(shelf.record(&letters[1]).await.expect("readable"), large);

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::EventId;
-use crate::handles::{MemoryDisk, TestClock};
+use nordpass_env::{MemoryDisk, TestClock};
 
 const DIR: &str = "/data";
 const PATIENCE: Duration = Duration::from_secs(60);

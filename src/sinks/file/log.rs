@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Origin;
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// The version of the log's format.
 const VERSION: u32 = 1;

@@ -27,10 +27,10 @@ use self::group::{Collector, Group};
 use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
-use crate::handles::Handles;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Context, Input, Sink};
+use nordpass_env::Env;
 
 /// The `file` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -154,8 +154,8 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
 }
 
 async fn open(settings: Settings, context: Context) -> Result<FileSink, ComponentError> {
-    let Context { name, handles, telemetry, data_dir, store, .. } = context;
-    let disk = &handles.disk;
+    let Context { name, env, telemetry, data_dir, store, .. } = context;
+    let disk = &env.disk;
     let logs = data_dir.join("sinks");
     let root = settings.template.root();
     for dir in [&logs, &root] {
@@ -176,12 +176,12 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
     let log = recover::recover(disk.clone(), logs.join(format!("{name}.log")), store.as_ref()).await?;
     let writer = Writer::new(disk.clone(), store, log, root, settings.max_file_bytes);
     let collector = Collector::new(settings.template.clone(), settings.format, settings.level);
-    Ok(FileSink { settings, handles, telemetry, writer, collector })
+    Ok(FileSink { settings, env, telemetry, writer, collector })
 }
 
 struct FileSink {
     settings: Settings,
-    handles: Handles,
+    env: Env,
     telemetry: Component,
     writer: Writer,
     collector: Collector,
@@ -237,11 +237,11 @@ impl FileSink {
 
     /// Makes a group durable, however long it takes, and acknowledges it.
     async fn flush(&mut self, group: Group) {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         while let Err(error) = self.write(&group).await {
             self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
             let wait = backoff.next_wait();
-            self.telemetry.trying_again(&reason(&error), wait, self.handles.clock.now());
+            self.telemetry.trying_again(&reason(&error), wait, self.env.clock.now());
             tokio::time::sleep(wait).await;
             self.telemetry.add(&metrics::RETRIES, 1);
         }

@@ -26,8 +26,8 @@ use super::log::{self, Contents, Entry, Log, Tracked};
 use super::template::folder;
 use crate::checkpoint::Store;
 use crate::event::Origin;
-use crate::handles::Disk;
 use crate::topology::ComponentError;
+use nordpass_env::Disk;
 
 /// One flush never writes as much, so a longer tail isn't a torn write.
 const LONGEST_TORN_WRITE: u64 = 1 << 30;

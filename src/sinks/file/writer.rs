@@ -17,7 +17,7 @@ use super::log::{Entry, Log};
 use super::template::{folder, number_of, numbered};
 use crate::checkpoint::Store;
 use crate::event::Origin;
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// Files whose length is kept in mind; more are looked up again.
 const OPEN_FILES: usize = 512;

@@ -25,9 +25,9 @@ use super::proof::{Doubt, Finding};
 use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
 use crate::dead_letters::{DeadLetter, DeadLetters};
-use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
+use nordpass_env::Env;
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
@@ -55,7 +55,7 @@ pub struct Courier {
     /// Where refused records go.
     pub dead_letters: DeadLetters,
     /// Clock and randomness.
-    pub handles: Handles,
+    pub env: Env,
     /// Metrics and state in words.
     pub telemetry: Component,
     /// How many requests with rows have gone out: their numbers.
@@ -113,7 +113,7 @@ impl Courier {
         let mut work = vec![Work { rows, encoded: None, doubt }];
         let mut suspects = Vec::new();
         let mut refused_in_a_row = 0;
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         while let Some(Work { rows, encoded, doubt }) = work.pop() {
             if self.time_limited[stream].load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
                 let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
@@ -189,7 +189,7 @@ impl Courier {
     fn halve(&self, rows: Rows, work: &mut Vec<Work>) {
         let (first, second) = rows.split();
         let mut halves = [first, second];
-        if self.handles.random.next_u64() & 1 == 1 {
+        if self.env.random.next_u64() & 1 == 1 {
             halves.reverse();
         }
         work.extend(halves.map(|rows| Work { rows, encoded: None, doubt: None }));
@@ -241,7 +241,7 @@ impl Courier {
     }
 
     fn report(&self, trouble: &Trouble) {
-        let now = self.handles.clock.now();
+        let now = self.env.clock.now();
         match trouble.next_try {
             Some(next_try) => {
                 let wait = next_try.saturating_duration_since(Instant::now());
@@ -271,10 +271,10 @@ impl Courier {
             status: Some(refusal.status),
             code: refusal.code.clone(),
             request_id: refusal.request_id.clone(),
-            time: self.handles.clock.now_seconds(),
+            time: self.env.clock.now_seconds(),
             record: rows.text(0).to_owned(),
         };
-        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.handles, &self.telemetry).await > 0 {
+        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
             tracing::warn!(
                 component = self.telemetry.name(),
                 id = %letter.id,
@@ -290,7 +290,7 @@ impl Courier {
 
     /// Sends until the answer says something about the rows; with a deadline, until waiting would go beyond it.
     pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         let (mut fresh_token, mut unsure) = (false, false);
         loop {
             let paused = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -380,9 +380,9 @@ impl Courier {
                     }
                     _ => {}
                 }
-                let asked = retry_after(answer.headers(), self.handles.clock.now());
+                let asked = retry_after(answer.headers(), self.env.clock.now());
                 if let Some(date) = date(answer.headers()) {
-                    self.ahead.store(self.handles.clock.now_seconds() - date, Ordering::Relaxed);
+                    self.ahead.store(self.env.clock.now_seconds() - date, Ordering::Relaxed);
                 }
                 (judge(answer.status(), answer.headers(), answer.body(), target), asked)
             }
@@ -413,7 +413,7 @@ impl Courier {
 
     /// A UUID (version 4) from the random handle.
     pub fn request_id(&self) -> String {
-        let (high, low) = (self.handles.random.next_u64(), self.handles.random.next_u64());
+        let (high, low) = (self.env.random.next_u64(), self.env.random.next_u64());
         let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

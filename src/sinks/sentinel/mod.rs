@@ -45,10 +45,10 @@ use deliver::{Courier, Suspect};
 use crate::azure;
 use crate::dead_letters::{DeadLetters, Shelf};
 use crate::event::Chunk;
-use crate::handles::Handles;
 use crate::http::Backoff;
 use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::{ComponentError, Context, Input, Sink};
+use nordpass_env::Env;
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
@@ -58,28 +58,23 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
     let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
-    let courier = courier(settings, dead_letters, &context.handles, context.telemetry.clone())
+    let courier = courier(settings, dead_letters, &context.env, context.telemetry.clone())
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
     Ok(Box::new(Sentinel { courier: Arc::new(courier) }))
 }
 
 /// For `validate --connect`: gets a token and posts an empty array to each stream.
-pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
-    let nowhere = Shelf::new(handles.disk.clone(), &std::env::temp_dir().join("nordpass-sentinel-probe"));
+pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
+    let nowhere = Shelf::new(env.disk.clone(), &std::env::temp_dir().join("nordpass-sentinel-probe"));
     let dead_letters = DeadLetters::open(&nowhere, "probe").await.map_err(|error| error.to_string())?;
-    courier(settings.clone(), dead_letters, handles, Component::detached())?.probe().await
+    courier(settings.clone(), dead_letters, env, Component::detached())?.probe().await
 }
 
-fn courier(
-    settings: Settings,
-    dead_letters: DeadLetters,
-    handles: &Handles,
-    telemetry: Component,
-) -> Result<Courier, String> {
-    let http = handles.network.client(&settings.http)?;
+fn courier(settings: Settings, dead_letters: DeadLetters, env: &Env, telemetry: Component) -> Result<Courier, String> {
+    let http = env.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);
     let scope = settings.credential.monitor_scope(&settings.endpoint);
-    let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, handles)?;
+    let tokens = azure::provider(settings.credential.clone(), scope, &settings.http, env)?;
     let accepted = settings.streams.iter().map(|_| AtomicU64::new(0)).collect();
     let trusted = settings.streams.iter().map(|_| AtomicU32::new(0)).collect();
     let time_limited = settings.streams.iter().map(|_| AtomicBool::new(false)).collect();
@@ -89,7 +84,7 @@ fn courier(
         http,
         tokens,
         dead_letters,
-        handles: handles.clone(),
+        env: env.clone(),
         telemetry,
         sent: AtomicU64::new(0),
         accepted,
@@ -142,7 +137,7 @@ struct Loop {
 impl Loop {
     async fn run(mut self, mut input: Input) {
         let telemetry = self.courier.telemetry.clone();
-        let mut backoff = Backoff::new(self.courier.handles.random.clone());
+        let mut backoff = Backoff::new(self.courier.env.random.clone());
         let mut retry_at: Option<Instant> = None;
         let mut ended = false;
         loop {

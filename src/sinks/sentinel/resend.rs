@@ -11,21 +11,16 @@ use super::cut;
 use super::deliver::{Courier, Sent};
 use super::settings::Settings;
 use crate::dead_letters::{DeadLetters, Outcome, Resend, Shelf};
-use crate::handles::Handles;
 use crate::telemetry::{ComponentKind, Telemetry};
+use nordpass_env::Env;
 
 /// Sends with a sink's settings. The error is a sentence about them.
-pub async fn resender(
-    settings: &Settings,
-    name: &str,
-    shelf: &Shelf,
-    handles: &Handles,
-) -> Result<Box<dyn Resend>, String> {
+pub async fn resender(settings: &Settings, name: &str, shelf: &Shelf, env: &Env) -> Result<Box<dyn Resend>, String> {
     // Never written to from here: the file is the pipeline's.
     let dead_letters = DeadLetters::open(shelf, name).await;
     let dead_letters = dead_letters.map_err(|error| error.to_string())?;
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
-    Ok(Box::new(Resender { courier: super::courier(settings.clone(), dead_letters, handles, telemetry)? }))
+    Ok(Box::new(Resender { courier: super::courier(settings.clone(), dead_letters, env, telemetry)? }))
 }
 
 struct Resender {

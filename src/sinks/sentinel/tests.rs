@@ -17,10 +17,10 @@ use crate::azure::CredentialKind;
 use crate::checkpoint::MemoryStore;
 use crate::config::Secret;
 use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Pressure, Receipt, Record, Room, Span, Text};
-use crate::handles::{Handles, SeededRandom, SystemDisk, TestClock};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
 use crate::topology::{ComponentError, Context, Entrance, Input, Output, Shutdown};
+use nordpass_env::{Env, SeededRandom, SystemDisk, TestClock};
 
 mod resend;
 
@@ -121,8 +121,8 @@ fn settings() -> Settings {
     }
 }
 
-fn handles(azure: &Arc<Azure>) -> Handles {
-    Handles {
+fn env(azure: &Arc<Azure>) -> Env {
+    Env {
         clock: Arc::new(TestClock::starting_at(Timestamp::from_second(1_794_787_200).expect("a time"))),
         random: Arc::new(SeededRandom::new(3)),
         disk: Arc::new(SystemDisk),
@@ -136,7 +136,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
     let folder = tempfile::tempdir().expect("a folder");
     let context = Context {
         name: "sentinel".into(),
-        handles: handles(&azure),
+        env: env(&azure),
         telemetry: telemetry.component(ComponentKind::Sink, "sentinel"),
         data_dir: folder.path().to_owned(),
         store: Arc::new(MemoryStore::default()),

@@ -98,7 +98,7 @@ impl Source for FileSource {
 }
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
-    let files = paths::expand(context.handles.disk.as_ref(), &settings.patterns).await.map_err(|error| {
+    let files = paths::expand(context.env.disk.as_ref(), &settings.patterns).await.map_err(|error| {
         ComponentError::new(format!("can't look for {}: {error}", settings.patterns.join(", ")))
             .hint("the user that runs this program needs to be able to read these folders")
     })?;
@@ -119,11 +119,11 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let (in_flight, receipts) = in_flight();
     let origin = match &state {
         Some(state) => (state.key_id(), state.run()),
-        None => (context.name.clone(), context.handles.random.next_u64()),
+        None => (context.name.clone(), context.env.random.next_u64()),
     };
     let delivery = Delivery::new(&context, output, in_flight, origin, settings.rate).await?;
     let reading = Reading {
-        parser: Parser::new(context.handles.clock.clone(), context.telemetry.clone()),
+        parser: Parser::new(context.env.clock.clone(), context.telemetry.clone()),
         context: context.clone(),
         delivery,
         state,
@@ -190,7 +190,7 @@ impl Reading {
             ComponentError::new(format!("{path} can't be read: {error}"))
                 .hint("put the file back; reading goes on where it stopped")
         };
-        let disk = &self.context.handles.disk;
+        let disk = &self.context.env.disk;
         let size = disk.len(Path::new(path)).await.map_err(gone)?;
         let size = size.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
         let from = match &self.state {
@@ -249,7 +249,7 @@ async fn commit_all(
             Resolved::Abandoned | Resolved::End => return Ok(()),
         };
         let Some(state) = &state else { continue };
-        let mut backoff = Backoff::new(context.handles.random.clone());
+        let mut backoff = Backoff::new(context.env.random.clone());
         loop {
             match state.commit(state::commit(&marks)).await {
                 Ok(()) => break context.telemetry.add(&metrics::COMMITS, 1),
@@ -258,7 +258,7 @@ async fn commit_all(
                     context.telemetry.add_labelled(&metrics::ERRORS, "commit", 1);
                     let reason = format!("the position can't be committed: {error}{cure}");
                     let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
-                    context.telemetry.trying_again(&reason, wait, context.handles.clock.now());
+                    context.telemetry.trying_again(&reason, wait, context.env.clock.now());
                     tokio::time::sleep(wait).await;
                     context.telemetry.add(&metrics::RETRIES, 1);
                 }

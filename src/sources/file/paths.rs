@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern};
 
-use crate::handles::Disk;
+use nordpass_env::Disk;
 
 /// Folders below `**` that are looked into: far more than anybody nests, and an end in any case.
 const DEPTH: usize = 64;
@@ -95,7 +95,7 @@ fn here(dir: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::{MemoryDisk, SystemDisk};
+    use nordpass_env::{MemoryDisk, SystemDisk};
 
     const FILES: [&str; 6] = [
         "a/2025-01-02/x.gz",

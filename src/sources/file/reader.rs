@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::decode::Decoder;
 use crate::event::buffers;
-use crate::handles::Disk;
 use crate::topology::ComponentError;
+use nordpass_env::Disk;
 
 /// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.
 const BLOCK: usize = 60 << 10;
@@ -168,7 +168,7 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handles::MemoryDisk;
+    use nordpass_env::MemoryDisk;
     use std::io::Write;
 
     fn packed(path: &str, parts: &[&[u8]]) -> Vec<u8> {

@@ -79,15 +79,15 @@ impl State {
     /// Opens the state of a source that reads these patterns. `None`: the program ends while it is waited for.
     pub async fn open(context: &Context, patterns: &[String]) -> Result<Option<Self>, ComponentError> {
         let key = SourceKey { name: context.name.to_string(), endpoint: patterns.join("\n") };
-        let Context { handles, telemetry, shutdown, .. } = context;
+        let Context { env, telemetry, shutdown, .. } = context;
         let open = || context.store.open(key.clone());
-        let source = match patiently("the checkpoint can't be opened", handles, telemetry, shutdown, open).await {
+        let source = match patiently("the checkpoint can't be opened", env, telemetry, shutdown, open).await {
             Ok(source) => source,
             Err(Impatience::Ending) => return Ok(None),
             Err(Impatience::Unusable(error)) => return Err(unusable(&error)),
         };
         let known = || source.known(0..1);
-        let known = match patiently("the checkpoint can't be read", handles, telemetry, shutdown, known).await {
+        let known = match patiently("the checkpoint can't be read", env, telemetry, shutdown, known).await {
             Ok(known) => known,
             Err(Impatience::Ending) => return Ok(None),
             Err(Impatience::Unusable(error)) => return Err(unusable(&error)),

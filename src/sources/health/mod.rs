@@ -21,9 +21,9 @@ pub use self::reference::reference_page;
 use self::row::Reporter;
 use crate::config::{ComponentType, Field, Kind, Presence, Section};
 use crate::event::{EventId, Receipt};
-use crate::handles::Handles;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use crate::topology::{Closed, ComponentError, Context, Output, Source};
+use nordpass_env::Env;
 
 /// The `health` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -85,7 +85,7 @@ impl Source for Health {
         Box::pin(async move {
             let instance = match self.settings.instance {
                 Some(instance) => instance,
-                None => instance(&context.handles, &context.data_dir).await,
+                None => instance(&context.env, &context.data_dir).await,
             };
             context.telemetry.working();
             let reporter = Reporter::new(self.everybody, &context, instance);
@@ -156,10 +156,10 @@ async fn once(output: Output, reporter: &Reporter, context: &Context) -> Result<
 
 /// The host's name and a hash of the state's folder: two connectors on one host have two folders, and two containers
 /// with one path have two names.
-async fn instance(handles: &Handles, data_dir: &Path) -> String {
+async fn instance(env: &Env, data_dir: &Path) -> String {
     let folder = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
     let hash = EventId::of_bytes(folder.as_os_str().as_encoded_bytes()).to_string();
-    let host = handles.disk.read(Path::new(HOST_NAME)).await.ok().and_then(|name| String::from_utf8(name).ok());
+    let host = env.disk.read(Path::new(HOST_NAME)).await.ok().and_then(|name| String::from_utf8(name).ok());
     match host.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
         Some(host) => format!("{host}-{}", &hash[..8]),
         None => hash[..8].to_owned(),

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::catalogue::{HEALTH_TABLE, columns};
+use nordpass_env::catalogue::{HEALTH_TABLE, columns};
 
 const INTRODUCTION: &str = "\
 # The connector's health in Sentinel
 
-<!-- Generated from src/catalogue/columns.rs and src/sources/health. Don't edit. -->
+<!-- Generated from crates/env/src/catalogue/columns.rs and src/sources/health. Don't edit. -->
 
 A source of type `health` writes one row for each source and sink of the pipeline set each minute, for the custom table
 `NordPassConnectorHealth_CL`. `pipelines/with-health.toml` runs it. The rule needs the stream

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::event::{Acknowledgement, Chunk, EventId, Origin, Receipt, Record, Span, Text};
-use crate::handles::Handles;
 use crate::telemetry::{Component, ComponentKind, Telemetry, TokenState};
 use crate::topology::Context;
+use nordpass_env::Env;
 
 /// A row of `NordPassConnectorHealth_CL`. Only our own words and numbers: no event, no token, no address.
 #[derive(Serialize)]
@@ -63,7 +63,7 @@ struct Row<'a> {
 pub(super) struct Reporter {
     /// The telemetry of the whole set.
     pub everybody: Telemetry,
-    handles: Handles,
+    env: Env,
     source: Arc<str>,
     instance: String,
     run: u64,
@@ -74,10 +74,10 @@ pub(super) struct Reporter {
 impl Reporter {
     /// For one run of the program.
     pub fn new(everybody: Telemetry, context: &Context, instance: String) -> Self {
-        let run = context.handles.random.next_u64();
+        let run = context.env.random.next_u64();
         Self {
             everybody,
-            handles: context.handles.clone(),
+            env: context.env.clone(),
             source: context.name.clone(),
             instance,
             run,
@@ -88,7 +88,7 @@ impl Reporter {
 
     /// The rows as of now, and the receipt of their delivery.
     pub fn round(&self) -> (Chunk, Receipt) {
-        let now = self.handles.clock.now();
+        let now = self.env.clock.now();
         let (mut text, mut records) = (String::new(), Vec::new());
         for component in self.everybody.components() {
             // A transform computes: it can neither wait nor fail.
@@ -97,7 +97,7 @@ impl Reporter {
             }
             let begin = text.len();
             text.push_str(&self.row(&component, now));
-            let random = &self.handles.random;
+            let random = &self.env.random;
             records.push(Record {
                 id: EventId(u128::from(random.next_u64()) << 64 | u128::from(random.next_u64())),
                 time: now.as_second(),

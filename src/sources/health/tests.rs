@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
-use crate::catalogue::{ColumnType, HEALTH_TABLE, columns};
 use crate::checkpoint::MemoryStore;
 use crate::event::Chunk;
-use crate::handles::{MemoryDisk, SeededRandom, TestClock};
 use crate::http::SystemNetwork;
 use crate::telemetry::{Component, TokenState};
 use crate::topology::{Input, Shutdown, ShutdownSignal};
+use nordpass_env::catalogue::{ColumnType, HEALTH_TABLE, columns};
+use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -34,7 +34,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     telemetry.component(ComponentKind::Transform, "asim");
     telemetry.component(ComponentKind::Sink, "sentinel");
     let (signal, shutdown): (ShutdownSignal, Shutdown) = ShutdownSignal::new();
-    let handles = Handles {
+    let env = Env {
         clock,
         random: Arc::new(SeededRandom::new(1)),
         disk: Arc::new(MemoryDisk::new()),
@@ -42,7 +42,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     };
     let context = Context {
         name: "health".into(),
-        handles,
+        env,
         telemetry: component.clone(),
         data_dir: "/data".into(),
         store: Arc::new(MemoryStore::default()),

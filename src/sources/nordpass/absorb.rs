@@ -21,8 +21,8 @@ use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::{
     EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
 };
-use crate::handles::Handles;
 use crate::telemetry::{Component, metrics};
+use nordpass_env::Env;
 
 /// Turns pages into chunks.
 pub struct Absorber {
@@ -35,7 +35,7 @@ pub struct Absorber {
     /// For elements that aren't events.
     pub dead_letters: DeadLetters,
     /// Clock and randomness.
-    pub handles: Handles,
+    pub env: Env,
     /// What the source's decisions go by.
     pub time: Arc<Time>,
     /// For metrics, progress and waiting.
@@ -167,10 +167,10 @@ impl Absorber {
             status: None,
             code: None,
             request_id: None,
-            time: self.handles.clock.now_seconds(),
+            time: self.env.clock.now_seconds(),
             record: raw.to_owned(),
         };
-        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.handles, &self.telemetry).await > 0 {
+        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
             self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", 1);
             tracing::warn!(component = self.telemetry.name(), %id, "not a JSON object: kept as a dead letter");
         }
@@ -235,7 +235,7 @@ impl Absorber {
     pub async fn known(&self, seconds: Range<i64>) -> Result<Vec<KnownId>, Trouble> {
         let attempt = || self.store.known(seconds.clone());
         let (what, shutdown) = ("the checkpoint can't be read", self.emitter.shutdown());
-        let known = patiently(what, &self.handles, &self.telemetry, shutdown, attempt).await;
+        let known = patiently(what, &self.env, &self.telemetry, shutdown, attempt).await;
         known.map_err(|error| match error {
             Impatience::Ending => Trouble::Ending,
             Impatience::Unusable(error) => Trouble::Checkpoint(error.to_string()),

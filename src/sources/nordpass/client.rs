@@ -19,10 +19,10 @@ use super::settings::Settings;
 use super::time::{Heard, Time, WORTH_A_WORD};
 use super::turns::Turns;
 use crate::checkpoint::Hold;
-use crate::handles::Handles;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
 use crate::topology::Shutdown;
+use nordpass_env::Env;
 
 /// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -73,7 +73,7 @@ const CONTROL_AGE: i64 = 30 * 86_400;
 pub struct Client {
     settings: Settings,
     http: Arc<dyn HttpClient>,
-    handles: Handles,
+    env: Env,
     telemetry: Component,
     shutdown: Shutdown,
     /// Whether this process may ask at all.
@@ -116,20 +116,20 @@ impl Client {
     /// A client, or a sentence about what in the settings is wrong.
     pub fn new(
         settings: Settings,
-        handles: Handles,
+        env: Env,
         telemetry: Component,
         shutdown: Shutdown,
         hold: Hold,
     ) -> Result<Self, String> {
-        let http = handles.network.client(&settings.http)?;
+        let http = env.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
-        let time = Arc::new(Time::new(handles.clock.clone()));
+        let time = Arc::new(Time::new(env.clock.clone()));
         Ok(Self {
             turns: Turns::new(settings.requests_per_second),
             places: Semaphore::new(settings.concurrency.max(1)),
             settings,
             http,
-            handles,
+            env,
             telemetry,
             shutdown,
             hold,
@@ -152,7 +152,7 @@ impl Client {
     /// Waits until the server has said what time it is, or at least has answered: nothing may be decided by this
     /// machine's clock alone, which may be wrong by months after a power cut.
     pub async fn learn_time(&self) -> Result<(), Refusal> {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         loop {
             let _ = self.take_turn(Priority::Live).await?;
             let now = self.safe_now();
@@ -167,7 +167,7 @@ impl Client {
                 Attempt::Page(_) | Attempt::TooLarge => ("an answer for one event is too large".to_owned(), None),
             };
             let wait = wait.unwrap_or_else(|| backoff.next_wait());
-            self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
+            self.telemetry.trying_again(&reason, wait, self.env.clock.now());
             self.sleep(wait).await?;
         }
     }
@@ -175,12 +175,12 @@ impl Client {
     /// Waits until the two clocks are of one day: before it is decided for good where the history begins. A clock of 1970 would
     /// make all the time since then a gap.
     pub async fn agree_on_the_day(&self) -> Result<(), Refusal> {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         while let Some(ahead) = self.time.ahead().filter(|ahead| ahead.abs() >= ONE_DAY) {
             let wrong = clock_is_wrong(Some(ahead), "NordPass").unwrap_or_default();
             let reason = format!("{wrong}. Until one of them is right it isn't decided where the history begins");
             let wait = backoff.next_wait();
-            self.telemetry.held_up(CLOCK, &reason, wait, self.handles.clock.now());
+            self.telemetry.held_up(CLOCK, &reason, wait, self.env.clock.now());
             self.sleep(wait).await?;
             self.hear_the_time(self.safe_now()).await?;
         }
@@ -195,7 +195,7 @@ impl Client {
         if read - self.safe_now() > STEP_BACK {
             let reason = "the earlier of this machine's clock and NordPass's has gone back behind what was read already; polls \
                           go on once it is right: check this machine's time synchronisation (timedatectl status)";
-            self.telemetry.held_up(CLOCK, reason, again, self.handles.clock.now());
+            self.telemetry.held_up(CLOCK, reason, again, self.env.clock.now());
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ impl Client {
 
     /// One page, however long it takes.
     pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, Refusal> {
-        let mut backoff = Backoff::new(self.handles.random.clone());
+        let mut backoff = Backoff::new(self.env.random.clone());
         let (mut unreadable, mut timeouts, mut unavailable) = (0, 0, 0);
         loop {
             let place = self.take_turn(priority).await?;
@@ -246,7 +246,7 @@ impl Client {
                 Attempt::TimedOut(reason) => {
                     self.telemetry.add_labelled(&metrics::ERRORS, "timeout", 1);
                     let wait = backoff.next_wait();
-                    self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
+                    self.telemetry.trying_again(&reason, wait, self.env.clock.now());
                     timeouts += 1;
                     // A page that takes too long each time may come in smaller pieces.
                     if timeouts >= UNREADABLE_TRIES {
@@ -260,7 +260,7 @@ impl Client {
                     if at_least.is_some() {
                         self.turns.pause(Instant::now() + wait);
                     }
-                    self.telemetry.trying_again(&reason, wait, self.handles.clock.now());
+                    self.telemetry.trying_again(&reason, wait, self.env.clock.now());
                     unavailable += u32::from(kind == UNAVAILABLE);
                     // An event that the API itself stumbles over must not hold up all others.
                     if unavailable >= UNAVAILABLE_TRIES {
@@ -331,7 +331,7 @@ impl Client {
     /// ask, and two must not.
     async fn unless_ending(&self, query: &Query) -> Result<Attempt, Refusal> {
         if !self.hold.is_held() {
-            self.telemetry.held_up(LEASE, &self.hold.reason(), LEASE_LOOK, self.handles.clock.now());
+            self.telemetry.held_up(LEASE, &self.hold.reason(), LEASE_LOOK, self.env.clock.now());
             tokio::select! {
                 biased;
                 () = self.hold.held() => {}
@@ -350,7 +350,7 @@ impl Client {
     /// One request.
     async fn attempt(&self, query: &Query) -> Attempt {
         // Read again for each request: a renewed token file counts at once, and costs a file read.
-        let token = match self.settings.token.load(&*self.handles.disk).await {
+        let token = match self.settings.token.load(&*self.env.disk).await {
             Ok(token) => token,
             Err(error) => {
                 self.telemetry.token(TokenState::Missing);
@@ -410,7 +410,7 @@ impl Client {
     }
 
     fn judge(&self, answer: http::Response<Bytes>) -> Attempt {
-        let now = self.handles.clock.now();
+        let now = self.env.clock.now();
         let server_time = date(answer.headers());
         if let Some(server) = server_time {
             self.hear(server);

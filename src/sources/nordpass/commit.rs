@@ -20,10 +20,10 @@ use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use crate::checkpoint::{Commit, KnownId, SourceState};
 use crate::event::{EventId, Outcome, Receipt, Share};
-use crate::handles::Handles;
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Shutdown};
+use nordpass_env::Env;
 
 /// What the reading code tells the committer.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub struct Committer {
     /// The ids in flight.
     pub registry: Arc<Registry>,
     /// Clock and randomness.
-    pub handles: Handles,
+    pub env: Env,
     /// What the 90 days are counted from.
     pub time: Arc<Time>,
     /// For metrics and waiting.
@@ -279,7 +279,7 @@ impl Committer {
         // A shutdown doesn't cut it short: the drain has a deadline of its own.
         let (what, never) = ("the checkpoint can't be written", Shutdown::never());
         let attempt = || self.store.commit(commit.clone());
-        match patiently(what, &self.handles, &self.telemetry, &never, attempt).await {
+        match patiently(what, &self.env, &self.telemetry, &never, attempt).await {
             Ok(()) | Err(Impatience::Ending) => {}
             Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
         }

@@ -43,7 +43,7 @@ impl Lanes {
     /// Reads the backlog; with `once`, until there is none.
     pub(super) async fn history(&self) -> Result<(), Trouble> {
         let mut length = FIRST_SLICE;
-        let mut outage = Backoff::new(self.reader.absorber.handles.random.clone());
+        let mut outage = Backoff::new(self.reader.absorber.env.random.clone());
         loop {
             let Some(Piece { range, wait, doubtful }) = self.next_piece(length).await? else { return Ok(()) };
             let group = self.reader.absorber.emitter.group();
@@ -115,7 +115,7 @@ impl Lanes {
     /// Says that answers can't be read, and where that is known, how long until the next try.
     pub(super) fn unreadable(&self, reason: &str, wait: Option<Duration>) {
         let absorber = &self.reader.absorber;
-        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), absorber.handles.clock.now());
+        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), absorber.env.clock.now());
         match wait {
             Some(wait) => absorber.telemetry.trying_again(&reason, wait, now),
             None => absorber.telemetry.waiting(&reason, now),

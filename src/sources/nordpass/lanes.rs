@@ -84,7 +84,7 @@ impl Lanes {
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
         // Sources that start together would poll together for ever: each comes to its own time with its second poll.
-        let mut early = self.reader.absorber.handles.random.fraction();
+        let mut early = self.reader.absorber.env.random.fraction();
         let goal = self.reader.client.safe_now();
         loop {
             let began = Instant::now();

@@ -73,10 +73,10 @@ use state::{API_DAYS, Change, DAY, State};
 
 use crate::checkpoint::{Hold, Predecessor, SourceKey, SourceState};
 use crate::dead_letters::DeadLetters;
-use crate::handles::Handles;
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use crate::topology::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
+use nordpass_env::Env;
 
 /// Makes the source.
 pub fn build(settings: Settings) -> Box<dyn Source> {
@@ -84,9 +84,9 @@ pub fn build(settings: Settings) -> Box<dyn Source> {
 }
 
 /// For `validate --connect`: asks for one event and says what came.
-pub async fn probe(settings: &Settings, handles: &Handles) -> Result<String, String> {
+pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let (shutdown, hold) = (Shutdown::never(), Hold::always());
-    let client = Client::new(settings.clone(), handles.clone(), Component::detached(), shutdown, hold)?;
+    let client = Client::new(settings.clone(), env.clone(), Component::detached(), shutdown, hold)?;
     client.probe().await
 }
 
@@ -107,7 +107,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     loop {
         let open = || context.store.open(key.clone());
         let what = "the checkpoint can't be opened";
-        let store = match patiently(what, &context.handles, &context.telemetry, &context.shutdown, open).await {
+        let store = match patiently(what, &context.env, &context.telemetry, &context.shutdown, open).await {
             Ok(store) => store,
             Err(Impatience::Ending) => return Ok(()),
             Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
@@ -165,9 +165,9 @@ async fn session(
     };
     // The lanes have a signal of their own: with `once` they also end when everything is read.
     let (signal, lanes_end) = ShutdownSignal::new();
-    let (handles, telemetry) = (context.handles.clone(), context.telemetry.clone());
-    let client = Client::new(settings.clone(), handles, telemetry, lanes_end.clone(), store.hold())
-        .map_err(ComponentError::new)?;
+    let (env, telemetry) = (context.env.clone(), context.telemetry.clone());
+    let client =
+        Client::new(settings.clone(), env, telemetry, lanes_end.clone(), store.hold()).map_err(ComponentError::new)?;
     let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
@@ -181,7 +181,7 @@ async fn session(
         store: store.clone(),
         state: state_sender,
         registry: registry.clone(),
-        handles: context.handles.clone(),
+        env: context.env.clone(),
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
@@ -199,7 +199,7 @@ async fn session(
         registry,
         store: store.clone(),
         dead_letters,
-        handles: context.handles.clone(),
+        env: context.env.clone(),
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         state: settings.mission.range().is_none().then(|| state_receiver.clone()),
@@ -244,7 +244,7 @@ async fn predecessor(
     }
     let what = "the official connector's cursor can't be read";
     let ask = || context.store.predecessor(&context.name);
-    patiently(what, &context.handles, &context.telemetry, &context.shutdown, ask).await
+    patiently(what, &context.env, &context.telemetry, &context.shutdown, ask).await
 }
 
 /// What the reading begins with.

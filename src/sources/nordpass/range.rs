@@ -92,7 +92,7 @@ impl Lanes {
         progress.history_from.store(range.start, Ordering::Relaxed);
         progress.history_to.store(range.end, Ordering::Relaxed);
         let mut rest = days(&range);
-        let mut backoff = Backoff::new(absorber.handles.random.clone());
+        let mut backoff = Backoff::new(absorber.env.random.clone());
         let mut tries = 0;
         let mut unreadable = Vec::new();
         while let Some(piece) = rest.pop_front() {

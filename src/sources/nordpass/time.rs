@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 /// When the two clocks differ by more seconds than this, somebody should know.
 pub const WORTH_A_WORD: i64 = 120;

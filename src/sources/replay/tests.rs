@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use crate::checkpoint::LocalStore;
 use crate::event::EventId;
-use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::SystemNetwork;
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{Input, ShutdownSignal};
+use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
 use super::*;
 
@@ -36,19 +36,19 @@ fn settings(tally: &Tally) -> Settings {
 
 /// Replays to the end; the reader needs `each` for a chunk. Answers the ids that arrived.
 async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result<Vec<EventId>, ComponentError> {
-    let handles = Handles {
+    let env = Env {
         clock: Arc::new(TestClock::starting_at("2026-11-16T00:00:00Z".parse().unwrap())),
         random: Arc::new(SeededRandom::new(1)),
         disk: Arc::new(disk.clone()),
         network: Arc::new(SystemNetwork::default()),
     };
-    let store = LocalStore::open(handles.clone(), "data".as_ref()).await.expect("a state");
+    let store = LocalStore::open(env.clone(), "data".as_ref()).await.expect("a state");
     let telemetry = Telemetry::new().component(ComponentKind::Source, "recording");
     let (_signal, shutdown) = ShutdownSignal::new();
     let (entrance, mut input) = Input::new();
     let output = Output::new(vec![entrance], telemetry.clone());
     let context =
-        Context { name: "recording".into(), handles, telemetry, data_dir: "data".into(), store, shutdown, once: false };
+        Context { name: "recording".into(), env, telemetry, data_dir: "data".into(), store, shutdown, once: false };
     let reader = tokio::spawn(async move {
         let mut ids = Vec::new();
         while let Some((_, chunk)) = input.receive().await {

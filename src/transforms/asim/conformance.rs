@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use super::row::{PRODUCT, VENDOR};
-use crate::catalogue::Schema;
+use nordpass_env::catalogue::Schema;
 
 static TESTER: &str = include_str!("../../../tests/fixtures/asim/asim-tester.csv");
 static LIVE: &str = include_str!("../../../tests/fixtures/asim/live-columns.json");

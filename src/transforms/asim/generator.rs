@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::catalogue::{Entry, entries};
 use crate::event::{
     Chunk, EventFields, Identifier, MetadataEntries, NotAnObject, Origin, Record, Span, Text, event_time, parse_event,
     parse_event_and,
 };
-use crate::handles::{Random, SeededRandom};
+use nordpass_env::catalogue::{Entry, entries};
+use nordpass_env::{Random, SeededRandom};
 
 /// What stands in for the time of an event that has no usable one.
 pub const READ_AT: i64 = 1_800_000_000;

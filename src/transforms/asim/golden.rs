@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::generator::typical;
 use super::tests::rows;
-use crate::catalogue::entries;
+use nordpass_env::catalogue::entries;
 
 static GOLDEN: &str = include_str!("../../../tests/fixtures/asim/golden.json");
 

@@ -199,11 +199,11 @@ mod tests {
 
     #[test]
     fn times_agree_with_the_library() {
-        let random = crate::handles::SeededRandom::new(3);
+        let random = nordpass_env::SeededRandom::new(3);
         let mut moments =
             vec![0, 1, 86_399, 86_400, 951_782_399, 951_782_400, 951_868_800, 1_738_255_186, 253_402_300_799];
         for _ in 0..5_000 {
-            let any = crate::handles::Random::next_u64(&random) % 253_402_300_799;
+            let any = nordpass_env::Random::next_u64(&random) % 253_402_300_799;
             moments.push(i64::try_from(any).expect("in range"));
         }
         for moment in moments {

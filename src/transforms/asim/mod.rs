@@ -19,11 +19,11 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use crate::catalogue::{Schema, entries};
 use crate::config::{ComponentType, Field, Section};
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
 use crate::telemetry::{Component, metrics};
 use crate::topology::Transform;
+use nordpass_env::catalogue::{Schema, entries};
 
 /// The `asim` type.
 pub static TYPE: ComponentType = ComponentType {

@@ -7,8 +7,8 @@
 
 use super::json;
 use super::metadata::{Metadata, Msp};
-use crate::catalogue::Target;
 use crate::event::{Event, Field, Shape, unescape};
+use nordpass_env::catalogue::Target;
 
 /// A user name and an id, each as it may stand between quotes, empty where unknown.
 #[derive(Clone, Copy, Default)]

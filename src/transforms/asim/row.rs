@@ -12,8 +12,8 @@ use super::json::{self, Out};
 use super::metadata::Metadata;
 use super::people::{Actor, People, Person, is_address, scalar};
 use super::platform::{Platform, platform};
-use crate::catalogue::{Entry, Schema, Target, entries, position};
 use crate::event::{Event, unescape};
+use nordpass_env::catalogue::{Entry, Schema, Target, entries, position};
 
 /// What the rows say of where they come from.
 pub const VENDOR: &str = "Nord Security";

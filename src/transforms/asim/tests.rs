@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::conformance::Tester;
 use super::generator::{Generator, READ_AT, chunk, noted_chunk, typical};
 use super::*;
-use crate::catalogue::{columns, find};
 use crate::event::Outcome;
+use nordpass_env::catalogue::{columns, find};
 
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
 pub fn rows(events: &[String]) -> Vec<(Schema, Map<String, Value>)> {

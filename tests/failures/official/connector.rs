@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use nordpass_sentinel::http::{HttpClient, HttpSettings, Network};
-use nordpass_sentinel::simulator::ingestion::IMMUTABLE_ID;
-use nordpass_sentinel::simulator::{Simulation, nordpass};
+use nordpass_simulator::ingestion::IMMUTABLE_ID;
+use nordpass_simulator::{Simulation, nordpass};
 use serde_json::{Value, json};
 
 use crate::rig::{DAY, Rig};

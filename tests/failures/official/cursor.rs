@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::nordpass::{Bound, Settings};
-use nordpass_sentinel::simulator::{Endpoint, Reply, SimulationOptions};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::nordpass::{Bound, Settings};
+use nordpass_simulator::{Endpoint, Reply, SimulationOptions};
 use serde_json::{Value, json};
 
 use crate::peers::state::go_down_after_the_answer;

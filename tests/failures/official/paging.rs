@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use http::StatusCode;
+use nordpass_env::Clock;
 use nordpass_sentinel::checkpoint::{CheckpointError, LocalStore};
-use nordpass_sentinel::handles::Clock;
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::judge::received_in_files;
-use nordpass_sentinel::simulator::{Endpoint, Reply, Simulation, SimulationOptions};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::judge::received_in_files;
+use nordpass_simulator::{Endpoint, Reply, Simulation, SimulationOptions};
 use serde_json::json;
 
 use crate::rig::{DAY, HOUR, MINUTE, Rig, START, assert_exactly_once, event, history, pass, question, until};
@@ -93,7 +93,7 @@ async fn d10_an_older_reading_never_moves_the_state_back() {
     let mut rig = Rig::new(options).with("[transforms.asim]", "requests_per_second = 1\n[transforms.asim]");
     let life = rig.start();
     pass(10).await;
-    let second = LocalStore::open(rig.handles(), Path::new("data")).await.err();
+    let second = LocalStore::open(rig.env(), Path::new("data")).await.err();
     assert!(matches!(second, Some(CheckpointError::Locked { .. })), "{second:?}");
     let (mut before, mut steps): (Vec<(i64, i64)>, _) = (Vec::new(), 0);
     for _ in 0..300 {

@@ -1,6 +1,6 @@
 //! D19 to D21: what the official connector's rows say.
 
-use nordpass_sentinel::simulator::SimulatedEvent;
+use nordpass_simulator::SimulatedEvent;
 use serde_json::{Value, json};
 
 use crate::rig::{DAY, HOUR, Rig, START, event, keeping};

@@ -6,13 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
-use nordpass_sentinel::handles::{Clock, Handles, MemoryDisk, SeededRandom, mix};
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::network::SimulatedNetwork;
-use nordpass_sentinel::simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions};
+use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, mix};
 use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
 use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::network::SimulatedNetwork;
+use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions};
 use tokio::task::JoinHandle;
 
 use super::connector::TOKEN;
@@ -126,7 +126,7 @@ impl Machine {
 
     fn start_with(&mut self, world: &World, text: String, options: RunOptions) {
         self.lives += 1;
-        let handles = Handles {
+        let env = Env {
             clock: Arc::new(world.rig.clock.clone()),
             random: Arc::new(SeededRandom::new(mix(self.lives))),
             disk: Arc::new(self.disk.clone()),
@@ -134,7 +134,7 @@ impl Machine {
         };
         let telemetry = Telemetry::new();
         let (signal, shutdown) = ShutdownSignal::new();
-        let task = tokio::spawn(process(handles, text, options, telemetry.clone(), shutdown));
+        let task = tokio::spawn(process(env, text, options, telemetry.clone(), shutdown));
         self.life = Some(Life { task, signal, telemetry });
     }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::ingestion::IMMUTABLE_ID;
-use nordpass_sentinel::simulator::{Endpoint, SimulatedEvent, Simulation};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::ingestion::IMMUTABLE_ID;
+use nordpass_simulator::{Endpoint, SimulatedEvent, Simulation};
 use serde_json::{Value, json};
 
 use super::connector::{CONTAINER, CURSOR, Official, TABLE, TOKEN};

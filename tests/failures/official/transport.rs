@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::judge::decoder;
-use nordpass_sentinel::simulator::{Endpoint, Reply, SimulatedEvent, SimulationOptions};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::judge::decoder;
+use nordpass_simulator::{Endpoint, Reply, SimulatedEvent, SimulationOptions};
 use serde_json::json;
 
 use crate::rig::{DAY, HOUR, MINUTE, Rig, START, event, history, keeping, pass, question, recorded};

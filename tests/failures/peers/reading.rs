@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
-use nordpass_sentinel::simulator::generator::{Generator, Options};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions, nordpass};
+use nordpass_simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
+use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::{Endpoint, SimulationOptions, nordpass};
 
 use crate::rig::{HOUR, MINUTE, Rig, START, event, history, pass};
 

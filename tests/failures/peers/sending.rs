@@ -6,9 +6,9 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use http::StatusCode;
 use jiff::Timestamp;
-use nordpass_sentinel::handles::mix;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, RetryAfter, When};
-use nordpass_sentinel::simulator::{Endpoint, Reply, SimulatedEvent, SimulationOptions};
+use nordpass_env::mix;
+use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
+use nordpass_simulator::{Endpoint, Reply, SimulatedEvent, SimulationOptions};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

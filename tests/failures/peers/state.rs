@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::{Endpoint, SimulationOptions};
 
 use crate::rig::{HOUR, MINUTE, Rig, assert_exactly_once, history, pass, until};
 

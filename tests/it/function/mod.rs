@@ -5,8 +5,8 @@ mod host;
 
 use std::time::Duration;
 
-use nordpass_sentinel::simulator::faults::{Effect, Fault, When};
-use nordpass_sentinel::simulator::{Endpoint, SimulationOptions};
+use nordpass_simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::{Endpoint, SimulationOptions};
 
 use crate::support::{World, history, output, program, said};
 use host::{App, Handler, delivered};

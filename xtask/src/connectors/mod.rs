@@ -2,7 +2,7 @@
 //! pipeline writes to (Push, of the Codeless Connector Framework).
 //!
 //! Both come from `source/page.toml`, where queries stand as they are typed into a query window. The data collection rule
-//! and the table of the Push variant have the columns of `src/catalogue/columns.rs`, as the Azure template has.
+//! and the table of the Push variant have the columns of `crates/env/src/catalogue/columns.rs`, as the Azure template has.
 
 mod push;
 #[cfg(test)]
@@ -10,7 +10,7 @@ mod tests;
 
 use std::fs;
 
-use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
+use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! What the Push page makes: the data collection rule, the custom tables, and the connection.
 
-use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
+use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
 use serde_json::{Map, Value, json};
 
 use super::{Instruction, PUSH_ID, text};

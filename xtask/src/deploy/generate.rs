@@ -3,7 +3,7 @@
 //! The template is written by hand but for its stream declarations, its data flows and the columns of its custom tables.
 //! They are put into the text as it stands, so that everything else stays as somebody wrote it.
 
-use nordpass_sentinel::catalogue::{self, Column, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
+use nordpass_env::catalogue::{self, Column, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 
 /// The template in the repository.
 pub const TEMPLATE: &str = "deploy/azure/mainTemplate.json";

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nordpass_sentinel::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
+use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
 use serde_json::{Map, Value, json};
 
 use crate::process::{Running, run};

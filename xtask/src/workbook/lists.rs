@@ -1,6 +1,6 @@
 //! The lists that come from the code's own registries.
 
-use nordpass_sentinel::catalogue::{Entry, Group, HEALTH_TABLE, columns, entries};
+use nordpass_env::catalogue::{Entry, Group, HEALTH_TABLE, columns, entries};
 
 /// Hidden parameters: a name, and the text that stands for it in queries.
 pub fn parameters() -> Vec<(&'static str, String)> {

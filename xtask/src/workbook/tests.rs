@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use nordpass_sentinel::catalogue::entries;
+use nordpass_env::catalogue::entries;
 use serde_json::Value;
 
 use super::source::{Source, View};

@@ -1,7 +1,7 @@
 //! Which events there are, and how often each occurs.
 
 /// The product's own list of all pairs.
-static CATALOGUE: &str = include_str!("../../../../src/catalogue/events.txt");
+static CATALOGUE: &str = include_str!("../../../../crates/env/src/catalogue/events.txt");
 
 /// Vault work first, then log-ins, then administration.
 const GROUP_SHARE: [(&str, f64); 3] = [("vault", 0.78), ("login", 0.17), ("admin", 0.05)];

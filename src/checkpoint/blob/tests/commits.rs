@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::*;
 use crate::checkpoint::{Cursor, Found};
-use crate::simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::faults::{Effect, Fault, When};
 
 #[tokio::test(start_paused = true)]
 async fn a_state_goes_from_one_process_to_the_next() {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::super::super::format::frame::frame;
 use super::super::super::format::shared::Shared;
 use super::*;
-use crate::simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::faults::{Effect, Fault, When};
 
 /// A state with one commit, given back.
 async fn committed() -> World {

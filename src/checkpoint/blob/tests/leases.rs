@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::azure::blob::{BlobError, Container, Demand};
-use crate::simulator::faults::{Effect, Fault, When};
+use nordpass_simulator::faults::{Effect, Fault, When};
 
 #[tokio::test(start_paused = true)]
 async fn a_second_process_waits_and_takes_over_in_time_after_a_crash() {
@@ -278,7 +278,7 @@ async fn a_missing_role_is_named_and_waited_for() {
 }
 
 fn container(world: &World) -> Container {
-    let handles = Handles {
+    let env = Env {
         clock: Arc::new(world.clock.clone()),
         random: Arc::new(SeededRandom::new(77)),
         disk: Arc::new(MemoryDisk::new()),
@@ -286,5 +286,5 @@ fn container(world: &World) -> Container {
     };
     let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
     let http = HttpSettings::default();
-    Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &handles).expect("a container")
+    Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &env).expect("a container")
 }

@@ -17,10 +17,10 @@ use crate::checkpoint::{
 };
 use crate::config::Secret;
 use crate::event::{EventId, Origin};
-use crate::handles::{Clock, Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::HttpSettings;
-use crate::simulator::network::SimulatedNetwork;
-use crate::simulator::{Endpoint, LoggedRequest, Simulation, SimulationOptions};
+use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock};
+use nordpass_simulator::network::SimulatedNetwork;
+use nordpass_simulator::{Endpoint, LoggedRequest, Simulation, SimulationOptions};
 
 const DAY: i64 = 86_400;
 /// 2026-01-10.
@@ -51,7 +51,7 @@ impl World {
     async fn process(&self, number: u64) -> Process {
         let network = self.simulation.network(Arc::new(self.clock.clone()), number);
         let network = network.latency(Duration::from_millis(5), Duration::from_millis(20));
-        let handles = Handles {
+        let env = Env {
             clock: Arc::new(self.clock.clone()),
             random: Arc::new(SeededRandom::new(number)),
             disk: Arc::new(MemoryDisk::new()),
@@ -72,7 +72,7 @@ impl World {
                 overlap: None,
             }),
         };
-        let store = BlobStore::open(handles, &settings, "data".as_ref()).await.expect("nothing is asked yet");
+        let store = BlobStore::open(env, &settings, "data".as_ref()).await.expect("nothing is asked yet");
         Process { store, network }
     }
 

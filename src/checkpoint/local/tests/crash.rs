@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::disk::{FAULTS, KEPT, Kept, TestDisk};
-use super::{DAY, NOW, all, handles, key, known, origin, store};
+use super::{DAY, NOW, all, env, key, known, origin, store};
 use crate::checkpoint::{Commit, LocalStore};
-use crate::handles::{Handles, MemoryDisk};
+use nordpass_env::{Env, MemoryDisk};
 
 /// The commits of a story that opens the source anew before each index in `REOPENED`.
 const COMMITS: usize = 7;
@@ -201,8 +201,8 @@ async fn a_power_cut_of_the_shared_disk_at_any_operation() {
             let what = format!("operation {number}, seed {seed}");
             let disk = MemoryDisk::new();
             let open = async || {
-                let handles = Handles { disk: Arc::new(disk.clone()), ..handles(&TestDisk::default()) };
-                let store = LocalStore::open(handles, Path::new("data")).await?;
+                let env = Env { disk: Arc::new(disk.clone()), ..env(&TestDisk::default()) };
+                let store = LocalStore::open(env, Path::new("data")).await?;
                 store.open(key()).await
             };
             let done = AtomicUsize::new(0);

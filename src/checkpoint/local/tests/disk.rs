@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::BoxFuture;
 
-use crate::handles::{Disk, DiskLock, FileEntry};
+use nordpass_env::{Disk, DiskLock, FileEntry};
 
 /// How an operation that changes something goes wrong. The caller sees an error each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

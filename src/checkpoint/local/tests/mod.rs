@@ -13,7 +13,7 @@ use self::disk::TestDisk;
 use super::LocalStore;
 use crate::checkpoint::{CheckpointError, KnownId, SourceKey, SourceState, Store};
 use crate::event::{EventId, Origin};
-use crate::handles::{Handles, SeededRandom, TestClock};
+use nordpass_env::{Env, SeededRandom, TestClock};
 
 const DAY: i64 = 86_400;
 
@@ -29,18 +29,18 @@ fn key() -> SourceKey {
     SourceKey { name: "nordpass".into(), endpoint: "https://api.example.com/activities/query".into() }
 }
 
-fn handles(disk: &TestDisk) -> Handles {
-    Handles {
+fn env(disk: &TestDisk) -> Env {
+    Env {
         clock: Arc::new(TestClock::starting_at(jiff::Timestamp::from_second(NOW).unwrap())),
         // Runs must differ from start to start.
         random: Arc::new(SeededRandom::new(disk.written())),
         disk: Arc::new(disk.clone()),
-        ..Handles::system()
+        ..crate::http::system_env()
     }
 }
 
 async fn store(disk: &TestDisk) -> Result<Arc<dyn Store>, CheckpointError> {
-    LocalStore::open(handles(disk), Path::new("data")).await
+    LocalStore::open(env(disk), Path::new("data")).await
 }
 
 async fn open(disk: &TestDisk) -> Result<Arc<dyn SourceState>, CheckpointError> {

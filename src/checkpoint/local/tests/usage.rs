@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::disk::{Kept, TestDisk};
-use super::{DAY, NOW, all, day_before, handles, key, known, open, origin, path, store};
+use super::{DAY, NOW, all, day_before, env, key, known, open, origin, path, store};
 use crate::checkpoint::{CheckpointError, Commit, LocalStore, SourceKey};
 
 fn ids(ids: Vec<crate::checkpoint::KnownId>) -> Commit {
@@ -161,10 +161,8 @@ async fn one_store_for_a_folder_and_one_user_for_a_source() {
 async fn the_machine_keeps_a_second_store_out() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("new").join("data");
-    let disk = || crate::handles::Handles {
-        disk: std::sync::Arc::new(crate::handles::SystemDisk),
-        ..handles(&TestDisk::default())
-    };
+    let disk =
+        || nordpass_env::Env { disk: std::sync::Arc::new(nordpass_env::SystemDisk), ..env(&TestDisk::default()) };
     let store = LocalStore::open(disk(), &data).await.unwrap();
     let text = LocalStore::open(disk(), &data).await.err().unwrap().to_string();
     assert!(text.ends_with("data is in use by another process"), "{text}");
@@ -177,10 +175,9 @@ async fn the_machine_keeps_a_second_store_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_goes_away_does_not_tear_its_commit() {
-    let disk = crate::handles::MemoryDisk::new();
-    let handles =
-        || crate::handles::Handles { disk: std::sync::Arc::new(disk.clone()), ..handles(&TestDisk::default()) };
-    let store = LocalStore::open(handles(), Path::new("data")).await.unwrap();
+    let disk = nordpass_env::MemoryDisk::new();
+    let env = || nordpass_env::Env { disk: std::sync::Arc::new(disk.clone()), ..env(&TestDisk::default()) };
+    let store = LocalStore::open(env(), Path::new("data")).await.unwrap();
     let source = store.open(key()).await.unwrap();
     for number in 0..20 {
         let mut commit = source.commit(ids(vec![known(NOW, number)]));
@@ -206,6 +203,6 @@ async fn a_caller_that_goes_away_does_not_tear_its_commit() {
         tokio::task::yield_now().await;
     }
     assert_eq!(disk.operations(), operations);
-    let store = LocalStore::open(handles(), Path::new("data")).await.unwrap();
+    let store = LocalStore::open(env(), Path::new("data")).await.unwrap();
     assert_eq!(all(&store.open(key()).await.unwrap()).await.unwrap().len(), 21);
 }

@@ -11,7 +11,7 @@ use super::super::lock::LEASE;
 use super::*;
 use crate::dead_letters::marks::MarksLog;
 use crate::dead_letters::{Fate, Mark, MarkState, Outcome, Resend, ResendError};
-use crate::handles::Clock;
+use nordpass_env::Clock;
 
 const LEASES: &str = "comp=lease";
 

@@ -11,8 +11,8 @@ use futures::FutureExt;
 
 use super::support::{Committed, Running, TestEvent, count, origin};
 use crate::event::Outcome;
-use crate::handles::{MemoryDisk, Random, SeededRandom};
 use crate::sinks::file::Settings;
+use nordpass_env::{MemoryDisk, Random, SeededRandom};
 
 const EVENTS: u64 = 24;
 /// A line that was in one of the files before the sink.

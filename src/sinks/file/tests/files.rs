@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::support::{Committed, Running, TestEvent, count, decode, origin};
 use crate::event::Outcome;
-use crate::handles::{MemoryDisk, SystemDisk};
 use crate::sinks::file::Settings;
+use nordpass_env::{MemoryDisk, SystemDisk};
 
 fn event(number: u64, day: i64, organization: &'static str) -> TestEvent {
     TestEvent { number, day, organization }
@@ -145,7 +145,7 @@ async fn many_files_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_file_that_was_moved_away_is_started_anew() {
-    use crate::handles::Disk;
+    use nordpass_env::Disk;
     let disk = MemoryDisk::new();
     let settings = Settings::for_path("{organization}.ndjson");
     let store = Arc::new(Committed::default());

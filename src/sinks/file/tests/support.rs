@@ -10,11 +10,11 @@ use futures::future::BoxFuture;
 
 use crate::checkpoint::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::{Chunk, EventFields, EventId, Origin, Pressure, Receipt, Record, Room, Span, Text};
-use crate::handles::{Disk, Handles, SeededRandom, TestClock};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
+use nordpass_env::{Disk, Env, SeededRandom, TestClock};
 
 /// Commits what the test says.
 #[derive(Default)]
@@ -74,7 +74,7 @@ pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, tele
     let clock = TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap());
     Context {
         name: "archive".into(),
-        handles: Handles {
+        env: Env {
             clock: Arc::new(clock),
             random: Arc::new(SeededRandom::new(1)),
             disk,

@@ -8,8 +8,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> dead_letters::Outcome {
     let folder = tempfile::tempdir().expect("a folder");
-    let shelf = dead_letters::Shelf::new(handles(azure).disk, folder.path());
-    let resender = resender(&settings(), "sentinel", &shelf, &handles(azure)).await.expect("good settings");
+    let shelf = dead_letters::Shelf::new(env(azure).disk, folder.path());
+    let resender = resender(&settings(), "sentinel", &shelf, &env(azure)).await.expect("good settings");
     let outcome = resender.resend(stream, record, &resender.request_id(), MINUTE).await;
     assert!(std::fs::read_dir(folder.path()).expect("a folder").next().is_none(), "it writes no letters");
     outcome

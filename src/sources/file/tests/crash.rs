@@ -8,32 +8,32 @@ use std::path::Path;
 
 use futures::FutureExt;
 
-use super::support::{context, handles, pack, settings};
+use super::support::{context, env, pack, settings};
 use crate::checkpoint::LocalStore;
-use crate::handles::{MemoryDisk, Random, SeededRandom};
 use crate::sources::file::{FileSource, Settings};
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{Input, Output, Shutdown, Source as _};
+use nordpass_env::{MemoryDisk, Random, SeededRandom};
 
 const EVENTS: usize = 40;
 
 /// Runs source and sink to their end; `false` when the machine went down before.
 async fn live(disk: &MemoryDisk, settings: Settings, seed: u64) -> bool {
     let run = async {
-        let handles = handles(disk, seed);
+        let env = env(disk, seed);
         let telemetry = Telemetry::new();
-        let store = LocalStore::open(handles.clone(), Path::new("data")).await.expect("a usable state");
+        let store = LocalStore::open(env.clone(), Path::new("data")).await.expect("a usable state");
         let sink = telemetry.component(ComponentKind::Sink, "archive");
         let sink = crate::sinks::file::build(
             crate::sinks::file::Settings::for_path("archive/{date}.ndjson.gz"),
-            context(handles.clone(), sink, store.clone(), Shutdown::never()),
+            context(env.clone(), sink, store.clone(), Shutdown::never()),
         )
         .await
         .expect("the sink opens");
         let (entrance, input) = Input::new();
         let source = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![entrance], source.clone());
-        let source = Box::new(FileSource { settings }).run(context(handles, source, store, Shutdown::never()), output);
+        let source = Box::new(FileSource { settings }).run(context(env, source, store, Shutdown::never()), output);
         let (sink, source) = futures::join!(sink.run(input), source);
         sink.expect("the sink ends");
         source.expect("the source ends");

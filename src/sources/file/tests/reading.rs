@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use super::support::{Running, events, pack, recording, settings};
 use crate::checkpoint::MemoryStore;
 use crate::config::{Environment, Section};
-use crate::handles::MemoryDisk;
 use crate::sources::file::Settings;
+use nordpass_env::MemoryDisk;
 
 #[tokio::test(start_paused = true)]
 async fn all_formats_in_the_order_of_their_names() {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use crate::checkpoint::Store;
 use crate::event::EventId;
-use crate::handles::{Handles, MemoryDisk, SeededRandom, TestClock};
 use crate::http::SystemNetwork;
 use crate::sources::file::{FileSource, Settings};
 use crate::telemetry::{ComponentKind, Telemetry};
 use crate::topology::{ComponentError, Context, Input, Output, Shutdown, ShutdownSignal, Source as _};
+use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
 pub fn settings(patterns: &[&str]) -> Settings {
     Settings { patterns: patterns.iter().map(|&pattern| pattern.to_owned()).collect(), rate: 0, repeat: false }
 }
 
-pub fn handles(disk: &MemoryDisk, seed: u64) -> Handles {
-    Handles {
+pub fn env(disk: &MemoryDisk, seed: u64) -> Env {
+    Env {
         clock: Arc::new(TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap())),
         random: Arc::new(SeededRandom::new(seed)),
         disk: Arc::new(disk.clone()),
@@ -83,7 +83,7 @@ impl Running {
         let (entrance, input) = Input::new();
         let component = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![entrance], component.clone());
-        let context = context(handles(disk, 1), component, store, shutdown);
+        let context = context(env(disk, 1), component, store, shutdown);
         let task = tokio::spawn(Box::new(FileSource { settings }).run(context, output));
         Self { input, task, signal, telemetry }
     }
@@ -113,11 +113,6 @@ impl Running {
     }
 }
 
-pub fn context(
-    handles: Handles,
-    telemetry: crate::telemetry::Component,
-    store: Arc<dyn Store>,
-    shutdown: Shutdown,
-) -> Context {
-    Context { name: telemetry.name().into(), handles, telemetry, data_dir: "data".into(), store, shutdown, once: false }
+pub fn context(env: Env, telemetry: crate::telemetry::Component, store: Arc<dyn Store>, shutdown: Shutdown) -> Context {
+    Context { name: telemetry.name().into(), env, telemetry, data_dir: "data".into(), store, shutdown, once: false }
 }

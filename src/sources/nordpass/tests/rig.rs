@@ -18,10 +18,10 @@ use super::super::{Settings, build};
 use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 use crate::config::Secret;
 use crate::event::{EventId, Origin};
-use crate::handles::{Clock, Handles, Random, SeededRandom, SystemDisk, TestClock};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::telemetry::{Component, ComponentKind, Telemetry};
 use crate::topology::{ComponentError, Context, Input, Output, ShutdownSignal};
+use nordpass_env::{Clock, Env, Random, SeededRandom, SystemDisk, TestClock};
 
 /// 2026-11-16T00:00:00Z, when the tests begin.
 pub const NOW: i64 = 1_794_787_200;
@@ -338,7 +338,7 @@ impl Rig {
     pub fn context(&self, shutdown: crate::topology::Shutdown, once: bool) -> Context {
         Context {
             name: "nordpass".into(),
-            handles: Handles {
+            env: Env {
                 clock: Arc::new(self.clock.clone()),
                 random: Arc::new(SeededRandom::new(1)),
                 disk: Arc::new(SystemDisk),

@@ -1,0 +1,142 @@
+//! Containers and blobs.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+
+use super::lease::Lease;
+use super::{NO_BLOB, NO_CONTAINER, Refusal};
+use crate::reply::{Reply, header_text, http_date};
+
+/// The kinds of blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Written whole.
+    Block,
+    /// Appended to.
+    Append,
+}
+
+/// A blob.
+#[derive(Debug)]
+pub struct Stored {
+    pub kind: Kind,
+    pub bytes: Vec<u8>,
+    /// How often it was appended to.
+    pub blocks: u64,
+    pub lease: Lease,
+    version: u64,
+    modified: i64,
+}
+
+impl Stored {
+    fn etag(&self) -> String {
+        format!("\"0x{:016X}\"", self.version)
+    }
+
+    /// Whether it is the version that the request demands.
+    pub fn demand_version(&self, request: &Request<Bytes>) -> Result<(), Refusal> {
+        let demanded = header_text(request, "if-match");
+        let met = demanded.is_empty() || demanded == "*" || demanded == self.etag();
+        if met { Ok(()) } else { Err((StatusCode::PRECONDITION_FAILED, "ConditionNotMet")) }
+    }
+
+    /// The answer with what it says about the blob.
+    pub fn described(&self, reply: Reply, now: Timestamp) -> Reply {
+        let reply = reply
+            .with_header("etag", &self.etag())
+            .with_header("last-modified", &http_date(self.modified))
+            .with_header("x-ms-lease-state", self.lease.state(now));
+        match self.kind {
+            Kind::Append => reply.with_header("x-ms-blob-committed-block-count", &self.blocks.to_string()),
+            Kind::Block => reply,
+        }
+    }
+}
+
+/// All containers.
+#[derive(Debug, Default)]
+pub struct Account {
+    containers: BTreeMap<String, BTreeMap<String, Stored>>,
+    /// The last deleted container of each name, as soft delete keeps it.
+    deleted: BTreeMap<String, BTreeMap<String, Stored>>,
+    versions: u64,
+}
+
+impl Account {
+    /// Makes a container. False: it was there.
+    pub fn create(&mut self, container: &str) -> bool {
+        let there = self.containers.contains_key(container);
+        self.containers.entry(container.to_owned()).or_default();
+        !there
+    }
+
+    /// Deletes a container with all its blobs.
+    pub fn delete(&mut self, container: &str) {
+        if let Some(mut blobs) = self.containers.remove(container) {
+            for stored in blobs.values_mut() {
+                stored.lease = Lease::Available;
+            }
+            self.deleted.insert(container.to_owned(), blobs);
+        }
+    }
+
+    /// Restores a deleted container. False: there is none, or another has its name.
+    pub fn restore(&mut self, container: &str) -> bool {
+        if self.containers.contains_key(container) {
+            return false;
+        }
+        let Some(blobs) = self.deleted.remove(container) else { return false };
+        self.containers.insert(container.to_owned(), blobs);
+        true
+    }
+
+    /// The names of a container's blobs, sorted.
+    pub fn names(&self, container: &str) -> Result<Vec<String>, Refusal> {
+        Ok(self.containers.get(container).ok_or(NO_CONTAINER)?.keys().cloned().collect())
+    }
+
+    /// A blob.
+    pub fn get(&self, container: &str, blob: &str) -> Result<&Stored, Refusal> {
+        self.containers.get(container).ok_or(NO_CONTAINER)?.get(blob).ok_or(NO_BLOB)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, container: &str, blob: &str) -> Result<&mut Stored, Refusal> {
+        self.containers.get_mut(container).ok_or(NO_CONTAINER)?.get_mut(blob).ok_or(NO_BLOB)
+    }
+
+    /// Writes a blob whole. Its lease stays.
+    pub fn write(
+        &mut self,
+        container: &str,
+        blob: &str,
+        kind: Kind,
+        bytes: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<&Stored, Refusal> {
+        self.versions += 1;
+        let blobs = self.containers.get_mut(container).ok_or(NO_CONTAINER)?;
+        let lease = blobs.remove(blob).map(|stored| stored.lease).unwrap_or_default();
+        let stored = Stored { kind, bytes, blocks: 0, lease, version: self.versions, modified: now.as_second() };
+        Ok(blobs.entry(blob.to_owned()).or_insert(stored))
+    }
+
+    /// Appends to a blob.
+    pub fn append(&mut self, container: &str, blob: &str, bytes: &[u8], now: Timestamp) -> Result<&Stored, Refusal> {
+        self.versions += 1;
+        let version = self.versions;
+        let stored = self.get_mut(container, blob)?;
+        stored.bytes.extend_from_slice(bytes);
+        stored.blocks += 1;
+        (stored.version, stored.modified) = (version, now.as_second());
+        Ok(stored)
+    }
+
+    /// Removes a blob.
+    pub fn remove(&mut self, container: &str, blob: &str) -> Result<(), Refusal> {
+        self.containers.get_mut(container).ok_or(NO_CONTAINER)?.remove(blob).map(drop).ok_or(NO_BLOB)
+    }
+}

@@ -1,0 +1,239 @@
+//! The simulators on loopback sockets, plain or with TLS, for real clients.
+//!
+//! HTTP/1.1 with kept connections, like the real endpoints behind their gateways. A reset is a real one: the socket is
+//! closed with its linger time at zero, so that the client's kernel sees RST and not an orderly end.
+
+mod tls;
+mod wire;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use futures::stream;
+use http::header::{CONTENT_LENGTH, DATE, HOST};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+pub use tls::Authority;
+use wire::Wire;
+
+use super::gate::Gate;
+use super::reply::{Ending, Reply, http_date};
+use nordpass_env::Clock;
+
+/// The longest request body that is read; every simulated endpoint refuses far shorter ones.
+const MAX_BODY: usize = 64 << 20;
+
+/// Bodies that travel in chunks are cut into pieces of this size.
+const CHUNK: usize = 4096;
+
+/// How a server listens.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// The port; 0 for a free one.
+    pub port: u16,
+    /// TLS with a certificate of this authority.
+    pub tls: Option<Authority>,
+    /// Bodies travel in chunks, without a length.
+    pub chunked: bool,
+}
+
+/// A running server; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    tls: bool,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Begins to listen on loopback.
+    pub async fn start(gate: Gate, clock: Arc<dyn Clock>, options: ServerOptions) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let tls = options.tls.as_ref().map(|authority| TlsAcceptor::from(authority.server_config()));
+        let shared = Arc::new(Shared {
+            gate,
+            clock,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            chunked: options.chunked,
+        });
+        let encrypted = tls.is_some();
+        Ok(Self { address, tls: encrypted, task: tokio::spawn(accept(listener, tls, shared)) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL without a path. With TLS the host is `localhost`: some clients refuse addresses in certificates.
+    pub fn url(&self) -> String {
+        if self.tls { format!("https://localhost:{}", self.address.port()) } else { format!("http://{}", self.address) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Shared {
+    gate: Gate,
+    clock: Arc<dyn Clock>,
+    scheme: &'static str,
+    chunked: bool,
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, tls.clone(), shared.clone()));
+                }
+                // Out of file descriptors, or the peer has gone: the next one may work.
+                Err(error) => {
+                    tracing::warn!("simulator can't accept a connection: {error}");
+                    tokio::task::yield_now().await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    // An answer is one small write: waiting for more would only slow the client down.
+    let _ = stream.set_nodelay(true);
+    let reset = Arc::new(AtomicBool::new(false));
+    let wire = Wire::new(stream, reset.clone());
+    match tls {
+        None => serve(wire, reset, shared).await,
+        Some(acceptor) => match acceptor.accept(wire).await {
+            Ok(stream) => serve(stream, reset, shared).await,
+            Err(error) => tracing::debug!("simulator: TLS handshake failed: {error}"),
+        },
+    }
+}
+
+async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + 'static, reset: Arc<AtomicBool>, shared: Arc<Shared>) {
+    let service = service_fn(move |request| {
+        let (reset, shared) = (reset.clone(), shared.clone());
+        async move { answer(request, &reset, &shared).await }
+    });
+    // An error here is a client that went away or a fault of ours.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(io), service).await;
+}
+
+type Body = UnsyncBoxBody<Bytes, io::Error>;
+
+async fn answer(request: Request<Incoming>, reset: &AtomicBool, shared: &Shared) -> io::Result<Response<Body>> {
+    let (mut parts, body) = request.into_parts();
+    parts.uri = absolute(&parts.uri, parts.headers.get(HOST), shared.scheme);
+    let body = match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let reply = Reply::new(StatusCode::PAYLOAD_TOO_LARGE, "", Bytes::new());
+            return Ok(reply.response.map(|body| Full::new(body).map_err(never).boxed_unsync()));
+        }
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    let now = shared.clock.now();
+    let Reply { mut response, delay, ending } = shared.gate.handle(&Request::from_parts(parts, body), now);
+    // The server below would put the machine's time there: what is said is what the simulator believes.
+    if let Ok(date) = HeaderValue::try_from(http_date(now.as_second())) {
+        response.headers_mut().entry(DATE).or_insert(date);
+    }
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    match ending {
+        Ending::Reset => {
+            reset.store(true, Ordering::Release);
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+        Ending::Cut(bytes) => Ok(cut(response, bytes)),
+        Ending::Whole if shared.chunked && !response.body().is_empty() => Ok(in_chunks(response)),
+        Ending::Whole => Ok(response.map(|body| Full::new(body).map_err(never).boxed_unsync())),
+    }
+}
+
+/// The request's URI as the client meant it: simulators name their own address in answers.
+fn absolute(uri: &Uri, host: Option<&HeaderValue>, scheme: &str) -> Uri {
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let built = Uri::builder().scheme(scheme).authority(host).path_and_query(path).build();
+    built.unwrap_or_else(|_| uri.clone())
+}
+
+fn in_chunks(response: Response<Bytes>) -> Response<Body> {
+    response.map(|body| {
+        let pieces = (0..body.len()).step_by(CHUNK).map(|at| body.slice(at..(at + CHUNK).min(body.len())));
+        let frames: Vec<_> = pieces.map(|piece| Ok(Frame::data(piece))).collect();
+        StreamBody::new(stream::iter(frames)).boxed_unsync()
+    })
+}
+
+/// Promises the whole body, sends a part of it, and ends the connection.
+fn cut(response: Response<Bytes>, bytes: usize) -> Response<Body> {
+    let length = response.body().len();
+    let mut response = response.map(|body| {
+        let part = body.slice(..bytes.min(body.len()));
+        let frames = stream::unfold(Some(part), |part| async move {
+            match part {
+                Some(part) if !part.is_empty() => Some((Ok(Frame::data(part)), Some(Bytes::new()))),
+                Some(_) => {
+                    // Lets the connection write out what it has before it learns of the end.
+                    tokio::task::yield_now().await;
+                    Some((Err(io::ErrorKind::ConnectionAborted.into()), None))
+                }
+                None => None,
+            }
+        });
+        StreamBody::new(frames).boxed_unsync()
+    });
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+fn never(error: Infallible) -> io::Error {
+    match error {}
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub struct Background(JoinHandle<()>);
+
+impl Background {
+    /// Runs a future beside everything else.
+    pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(future))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Generated events: for demos, load tests and trying out a pipeline without a NordPass account.
+//!
+//! The events come from the simulators' generator. Nothing is kept between runs: a restart begins anew, with the same
+//! events for the same seed but the time at which they are made.
+
+#[cfg(feature = "simulator")]
+mod run;
+
+use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::topology::Source;
+
+/// The `generate` type.
+pub static TYPE: ComponentType = ComponentType {
+    name: "generate",
+    doc: "Made-up events of a made-up organization: every pair of the catalogue, office hours aside. For demos and \
+          load tests; it keeps no state.",
+    fields: FIELDS,
+    outputs: &[""],
+};
+
+static FIELDS: &[Field] = &[
+    Field {
+        name: "rate",
+        kind: Kind::Integer { min: 0, max: 10_000_000 },
+        presence: Presence::Default("10"),
+        doc: "Events per second; 0 for as fast as the pipeline takes them.",
+    },
+    Field {
+        name: "count",
+        kind: Kind::Integer { min: 1, max: i64::MAX },
+        presence: Presence::Optional,
+        doc: "Ends after so many events; never when absent.",
+    },
+    Field {
+        name: "seed",
+        kind: Kind::Integer { min: 0, max: i64::MAX },
+        presence: Presence::Default("1"),
+        doc: "Decides people and events: the same seed gives the same ones.",
+    },
+];
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "simulator"), expect(dead_code, reason = "nothing reads what was refused"))]
+pub struct Settings {
+    rate: u64,
+    count: Option<u64>,
+    seed: u64,
+}
+
+impl Settings {
+    /// Reads the component's table.
+    pub fn read(section: &mut Section) -> Self {
+        if cfg!(not(feature = "simulator")) {
+            let hint = "use a release archive, or build with the default features: cargo build --release";
+            section.error("type", "this build has no simulators, and `generate` takes its events from one", hint);
+        }
+        let whole = |number: i64| u64::try_from(number).unwrap_or_default();
+        Self {
+            rate: whole(section.integer("rate")),
+            count: section.optional_integer("count").map(whole),
+            seed: whole(section.integer("seed")),
+        }
+    }
+}
+
+/// Makes the source.
+pub fn build(settings: Settings) -> Box<dyn Source> {
+    #[cfg(feature = "simulator")]
+    return Box::new(run::Generate { settings });
+    #[cfg(not(feature = "simulator"))]
+    unreachable!("{settings:?} was refused when it was read")
+}
