@@ -1,17 +1,19 @@
 //! NordPass activity logs into Microsoft Sentinel: a streaming pipeline with a delivery guarantee.
 //!
-//! Data flows one way: [`config`] → [`topology`] → [`sources`] → [`transforms`] → [`sinks`]. Nothing reaches back
-//! except the acknowledgement ([`event`]), on which a source's [`checkpoint`] moves. `docs/ARCHITECTURE.md` is the map.
+//! A layer uses only those below it, from [`cli`] at the top to [`telemetry`] and [`http`] at the bottom. Data flows one
+//! way: [`sources`] → [`transforms`] → [`sinks`]. Only the acknowledgement ([`event`]) flows back, and a source's
+//! [`state`] moves on it. `docs/ARCHITECTURE.md` is the map.
 
 pub mod azure;
-pub mod checkpoint;
 pub mod cli;
-pub mod config;
+pub mod component;
 pub mod dead_letters;
 pub mod event;
 pub mod http;
+pub mod pipeline;
+pub mod settings;
 pub mod sinks;
 pub mod sources;
+pub mod state;
 pub mod telemetry;
-pub mod topology;
 pub mod transforms;

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nordpass_env::{Clock, Env, SystemDisk};
-use nordpass_sentinel::checkpoint::{Commit, KnownId, LocalStore, SourceKey, SourceState};
+use nordpass_sentinel::component::{Commit, KnownId, SourceKey, SourceState};
 use nordpass_sentinel::event::EventId;
+use nordpass_sentinel::state::LocalStore;
 
 const IDS: i64 = 10_000_000;
 const IDS_PER_COMMIT: i64 = 5_000;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use bench_reference::workload::Workload;
 use nordpass_env::SystemClock;
+use nordpass_sentinel::component::Transform;
 use nordpass_sentinel::event::{Chunk, Origin};
 use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows};
 use nordpass_sentinel::sources::recording::{Parser, Position};
 use nordpass_sentinel::telemetry::Component;
-use nordpass_sentinel::topology::Transform;
 use nordpass_sentinel::transforms::asim;
 
 /// Bytes of a block of lines: about what the `file` source reads at once.

@@ -24,8 +24,8 @@ use super::refusal::Asked;
 use super::settings::{Application, AssignedIdentity, CredentialKind};
 use super::transport::{Exchange, Seen};
 use super::{CredentialSettings, TokenError, cli};
-use crate::config::Secret;
 use crate::http::{HttpClient, HttpSettings};
+use crate::settings::Secret;
 use nordpass_env::{Disk, Env};
 
 /// A token as fetched, and how long it lives; `None` where nobody knows.

@@ -1,6 +1,6 @@
 //! The fields of a `credential` table.
 
-use crate::config::{Field, Kind, Presence};
+use crate::settings::{Field, Kind, Presence};
 
 /// The kinds.
 const KINDS: &[&str] =

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
-use crate::config::{Secret, Section};
+use crate::settings::{Secret, Section};
 
 /// A checked credential.
 #[derive(Clone, Debug)]
@@ -274,7 +274,7 @@ fn secret(section: &mut Section, kind: &str, name: &str) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Severity};
+    use crate::settings::{Environment, Severity};
 
     fn said(text: &str, environment: Environment, severity: Severity) -> Vec<String> {
         let mut section = Section::parse(text, FIELDS, environment);

@@ -14,8 +14,8 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::*;
-use crate::config::Secret;
 use crate::http::{HttpClient, HttpError, Network};
+use crate::settings::Secret;
 use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::{Simulation, SimulationOptions, entra};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::{FAILED, LogArgs, LogFormat, USAGE};
-use crate::config::{Config, Diagnostic, Environment, Severity, load, read_files};
+use crate::pipeline::{Config, load, read_files};
+use crate::settings::{Diagnostic, Environment, Severity};
 
 /// Standard error, as people or programs read it.
 #[derive(Clone, Copy, Debug)]

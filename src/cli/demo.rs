@@ -16,10 +16,11 @@ use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
 use super::usage::peak_rss_bytes;
 use super::{FAILED, LogArgs};
-use crate::checkpoint::LocalStore;
-use crate::config::{Config, Environment, load};
+use crate::component::ShutdownSignal;
+use crate::pipeline::RunOptions;
+use crate::pipeline::{Config, Stores, load};
+use crate::settings::Environment;
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{self, RunOptions, ShutdownSignal};
 use nordpass_env::Env;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::judge::received_in_files;
@@ -95,7 +96,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
         .map_err(|error| format!("the simulators can't listen: {error}"))?;
     console.note(&format!("NordPass is simulated at {}, Azure at {}", servers.nordpass.url(), servers.ingestion.url()));
     let config = pipeline(&simulation, &servers, folder)?;
-    let store = LocalStore::open(env.clone(), &config.data_dir).await.map_err(|error| error.to_string())?;
+    let store = Stores::local(&config.data_dir, &env).await.map_err(|error| error.to_string())?;
     let telemetry = Telemetry::new();
     let began = Instant::now();
     let mut live = (!args.once).then(|| {
@@ -106,7 +107,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let data_dir = config.data_dir.clone();
     let (signal, shutdown) = ShutdownSignal::new();
     let options = RunOptions { once: args.once, drain: DRAIN };
-    let run = topology::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
+    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
     let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
     // The first signal also ends the live events, or the drain would never catch up with them.
     let signals = signals.inspect(move |()| drop(live.take()));

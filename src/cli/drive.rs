@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 
+use crate::component::ShutdownSignal;
+use crate::pipeline::RunReport;
 use crate::telemetry::{ComponentState, Telemetry, progress};
-use crate::topology::{RunReport, ShutdownSignal};
 
 /// How long a shutdown may drain before what isn't acknowledged is left for the next run.
 pub(super) const DRAIN: Duration = Duration::from_secs(15);

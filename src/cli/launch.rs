@@ -3,17 +3,18 @@
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::console::Console;
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
 use super::{FAILED, USAGE};
-use crate::checkpoint::{self, CheckpointError, CheckpointSettings, Store};
-use crate::config::{Config, format_duration};
+use crate::component::CheckpointError;
+use crate::component::ShutdownSignal;
+use crate::pipeline::{Config, RunOptions, RunReport, Stores};
+use crate::settings::format_duration;
+use crate::state::CheckpointSettings;
 use crate::telemetry::{ComponentKind, Telemetry, api};
-use crate::topology::{self, RunOptions, RunReport, ShutdownSignal};
 use nordpass_env::Env;
 
 /// Why nothing could be started.
@@ -38,12 +39,8 @@ impl Refusal {
 }
 
 /// Opens the state, and keeps other processes out of `data_dir`.
-pub(super) async fn open_state(
-    env: &Env,
-    settings: &CheckpointSettings,
-    data_dir: &Path,
-) -> Result<Arc<dyn Store>, Refusal> {
-    match checkpoint::open(settings, data_dir, env).await {
+pub(super) async fn open_state(env: &Env, settings: &CheckpointSettings, data_dir: &Path) -> Result<Stores, Refusal> {
+    match Stores::open(settings, data_dir, env).await {
         Ok(store) => Ok(store),
         Err(error) => {
             let hint = match &error {
@@ -89,7 +86,7 @@ pub(super) async fn launch(
     once: bool,
     timeout: Option<Duration>,
     env: Env,
-    store: Arc<dyn Store>,
+    store: Stores,
     telemetry: &Telemetry,
 ) -> Result<Ending, Refusal> {
     // What somebody who opens the log later asks first: which program, on which state.
@@ -112,7 +109,7 @@ pub(super) async fn launch(
     let signals = signals()?.stream();
     let (shutdown_signal, shutdown) = ShutdownSignal::new();
     let options = RunOptions { once, drain: DRAIN };
-    let run = topology::run(config, options, env, store, telemetry.clone(), shutdown);
+    let run = crate::pipeline::run(config, options, env, store, telemetry.clone(), shutdown);
     let driving = drive(run, &shutdown_signal, signals, timeout, telemetry);
     let ending = with_progress(telemetry, driving).await;
     if let Some(server) = server {

@@ -8,7 +8,8 @@ use super::LogArgs;
 use super::console::Console;
 use super::drive::Ending;
 use super::launch::{Refusal, finish, launch, open_state};
-use crate::config::{Config, Environment, parse_duration};
+use crate::pipeline::Config;
+use crate::settings::{Environment, parse_duration};
 use crate::telemetry::Telemetry;
 
 /// What `run` takes.

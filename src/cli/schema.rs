@@ -6,6 +6,6 @@ use super::console::{Console, write_data};
 
 /// Writes the schema to standard output.
 pub(super) fn run(console: Console) -> ExitCode {
-    let text = crate::config::json_schema();
+    let text = crate::pipeline::json_schema();
     console.finish(write_data(&text).map_err(|error| format!("can't write to standard output: {error}")))
 }

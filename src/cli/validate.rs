@@ -7,8 +7,9 @@ use futures::future::join_all;
 
 use super::FAILED;
 use super::console::Console;
-use crate::checkpoint;
-use crate::config::{Config, Environment};
+use crate::pipeline::Config;
+use crate::settings::Environment;
+use crate::state;
 use crate::telemetry::ComponentKind;
 
 /// What `validate` takes.
@@ -57,7 +58,7 @@ async fn connect(config: &Config, console: Console) -> bool {
         .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(&env).await) });
     let sinks =
         config.sinks.iter().map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&env).await) });
-    let checkpoint = checkpoint::probe(&config.checkpoint, &env);
+    let checkpoint = state::probe(&config.checkpoint, &env);
     let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
     let mut good = true;

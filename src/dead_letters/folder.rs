@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
 use super::log::{self, Log, Place};
-use crate::checkpoint::Hold;
+use crate::component::Hold;
 use nordpass_env::{Disk, DiskLock};
 
 /// The place of files of lines.

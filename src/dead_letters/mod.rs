@@ -25,50 +25,24 @@ mod resend;
 use std::collections::HashSet;
 use std::io;
 
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
 pub use self::blobs::storage_trouble;
 pub use self::marks::{Mark, MarkState};
-pub use self::read::{Letter, Shelf};
-pub use self::resend::{Fate, Outcome, Resend, ResendError, Resending};
+pub use self::read::{DeadLetterFolder, Letter};
+pub use self::resend::{Fate, ResendError, Resending};
 
 use self::blobs::BLOCK;
 use self::folder::Writer;
 use crate::azure::blob::BlobError;
+use crate::component::{DeadLetter, DeadLetterStore, DeadLetterWriter};
 use crate::event::EventId;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
-
-/// One record that its destination refused, or that isn't a record at all.
-#[derive(Clone)]
-pub struct DeadLetter {
-    /// The event's id, or the hash of what isn't an event.
-    pub id: EventId,
-    /// Where it was meant to go: the DCR stream for the `sentinel` sink.
-    pub stream: Option<String>,
-    /// Why, in a sentence.
-    pub reason: String,
-    /// The destination's HTTP status.
-    pub status: Option<u16>,
-    /// The destination's error code.
-    pub code: Option<String>,
-    /// The destination's request id.
-    pub request_id: Option<String>,
-    /// When, in Unix seconds (UTC).
-    pub time: i64,
-    /// The record's text, whole.
-    pub record: String,
-}
-
-/// Never the record: it holds people's data.
-impl std::fmt::Debug for DeadLetter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeadLetter").field("id", &self.id).field("reason", &self.reason).finish_non_exhaustive()
-    }
-}
 
 /// A letter as a line. The record stands as JSON where it is JSON, so that a reader sees it as it is.
 #[derive(Serialize)]
@@ -128,7 +102,7 @@ fn note(known: &mut HashSet<u128>, line: &[u8]) {
 
 impl DeadLetters {
     /// Opens a component's dead letters. Nothing is made before the first letter, and blobs aren't even asked for.
-    pub async fn open(shelf: &Shelf, component: &str) -> io::Result<Self> {
+    pub async fn open(shelf: &DeadLetterFolder, component: &str) -> io::Result<Self> {
         let mut known = HashSet::new();
         let log = shelf.folder.writer(&file_stem(component), |line| note(&mut known, line)).await?;
         Ok(Self { inner: Mutex::new(Inner { known, uncounted: HashSet::new(), log }) })
@@ -191,8 +165,7 @@ fn next_block(letters: &[DeadLetter], known: &HashSet<u128>) -> io::Result<(Vec<
 const PART: &str = "dead letters";
 
 impl DeadLetters {
-    /// Writes letters however long the disk or the storage account refuses, and says meanwhile what it waits for. Answers how many were new.
-    pub async fn keep(&self, letters: &[DeadLetter], env: &Env, telemetry: &Component) -> usize {
+    async fn keep(&self, letters: &[DeadLetter], env: &Env, telemetry: &Component) -> usize {
         let mut backoff = Backoff::new(env.random.clone());
         loop {
             match self.write(letters).await {
@@ -214,6 +187,21 @@ impl DeadLetters {
                 }
             }
         }
+    }
+}
+
+impl DeadLetterStore for DeadLetterFolder {
+    fn open<'a>(&'a self, component: &'a str) -> BoxFuture<'a, io::Result<Box<dyn DeadLetterWriter>>> {
+        Box::pin(async move {
+            let letters = DeadLetters::open(self, component).await?;
+            Ok(Box::new(letters) as Box<dyn DeadLetterWriter>)
+        })
+    }
+}
+
+impl DeadLetterWriter for DeadLetters {
+    fn write<'a>(&'a self, letters: &'a [DeadLetter], env: &'a Env, telemetry: &'a Component) -> BoxFuture<'a, usize> {
+        Box::pin(self.keep(letters, env, telemetry))
     }
 }
 
@@ -272,7 +260,7 @@ mod tests {
     }
 
     async fn open(dir: &Path) -> DeadLetters {
-        DeadLetters::open(&Shelf::new(Arc::new(SystemDisk), dir), "my sink").await.expect("opens")
+        DeadLetters::open(&DeadLetterFolder::new(Arc::new(SystemDisk), dir), "my sink").await.expect("opens")
     }
 
     #[tokio::test]
@@ -316,7 +304,7 @@ mod tests {
         for seed in 0..40 {
             let disk = MemoryDisk::new();
             disk.put("data/lock", "");
-            let shelf = Shelf::new(Arc::new(disk.clone()), Path::new("data"));
+            let shelf = DeadLetterFolder::new(Arc::new(disk.clone()), Path::new("data"));
             let open = || DeadLetters::open(&shelf, "sentinel");
             let letters = [letter(1, "A", "{}")];
             let killed = open().await.expect("opens");

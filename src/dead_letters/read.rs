@@ -18,7 +18,7 @@ use nordpass_env::{Disk, Env};
 
 /// The dead letters of a `data_dir`, or of a container.
 #[derive(Clone)]
-pub struct Shelf {
+pub struct DeadLetterFolder {
     pub(super) folder: Folder,
 }
 
@@ -71,7 +71,7 @@ struct Body<'a> {
     record: &'a RawValue,
 }
 
-impl Shelf {
+impl DeadLetterFolder {
     /// The dead letters below `data_dir`.
     pub fn new(disk: Arc<dyn Disk>, data_dir: &Path) -> Self {
         Self { folder: Folder::Disk { disk, dir: data_dir.join("dead-letters") } }

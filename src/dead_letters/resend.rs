@@ -6,53 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
-use super::read::{Letter, Shelf};
-use crate::checkpoint::Hold;
+use super::read::{DeadLetterFolder, Letter};
+use crate::component::Hold;
+use crate::component::{Resend, ResendOutcome};
 use nordpass_env::Clock;
-
-/// A destination that can take single records again. A sink's own settings, credential and limits count.
-pub trait Resend: Send + Sync {
-    /// A new id for a request.
-    fn request_id(&self) -> String;
-    /// Sends a record, under this id. What says nothing about the record is waited for, for at most `patience`.
-    fn resend<'a>(
-        &'a self,
-        stream: &'a str,
-        record: &'a str,
-        request_id: &'a str,
-        patience: Duration,
-    ) -> BoxFuture<'a, Outcome>;
-}
-
-/// What sending one record came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is the destination's now.
-    Accepted,
-    /// Refused again.
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// The destination's error code.
-        code: Option<String>,
-    },
-    /// The destination couldn't be reached, or asked to wait for too long.
-    Unavailable {
-        /// What was waited for.
-        reason: String,
-        /// A request stayed without an answer: the record may have arrived.
-        unsure: bool,
-    },
-    /// There is no way to send it.
-    Impossible {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// What became of a letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +66,7 @@ pub enum ResendError {
 
 /// Sends the letters of one shelf again. Only one process at a time can.
 pub struct Resending {
-    shelf: Shelf,
+    shelf: DeadLetterFolder,
     patience: Duration,
     force: bool,
     lock: Lock,
@@ -115,7 +74,7 @@ pub struct Resending {
 
 impl Resending {
     /// Takes the lock. `force`: also send what was accepted before.
-    pub async fn begin(shelf: Shelf, patience: Duration, force: bool) -> Result<Self, ResendError> {
+    pub async fn begin(shelf: DeadLetterFolder, patience: Duration, force: bool) -> Result<Self, ResendError> {
         let lock = shelf.folder.lock("resend.lock").await.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ResendError::Busy,
             _ => ResendError::Disk(error),
@@ -194,17 +153,17 @@ impl Resending {
         // Given up in the middle, "resending" stays the last word: it may have arrived.
         let outcome = while_held(&self.lock.hold(), sending).await.ok_or(ResendError::Lost)?;
         let (fate, state) = match outcome {
-            Outcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
-            Outcome::Refused { status, code } => {
+            ResendOutcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
+            ResendOutcome::Refused { status, code } => {
                 (Fate::Refused { status, code: code.clone() }, mark(MarkState::Refused, Some(status), code))
             }
             // "Resending" stays the last word: it may have arrived.
-            Outcome::Unavailable { reason, unsure: true } => return Ok(Fate::Unsent { reason }),
+            ResendOutcome::Unavailable { reason, unsure: true } => return Ok(Fate::Unsent { reason }),
             // It wasn't sent this time; but if it may have arrived an earlier time, that stays so.
-            Outcome::Unavailable { reason, .. } if maybe_twice => return Ok(Fate::Unsent { reason }),
-            Outcome::Unavailable { reason, .. } => (Fate::Unsent { reason }, mark(MarkState::Unsent, None, None)),
-            Outcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
-            Outcome::Impossible { reason } => (Fate::Impossible { reason }, mark(MarkState::Unsent, None, None)),
+            ResendOutcome::Unavailable { reason, .. } if maybe_twice => return Ok(Fate::Unsent { reason }),
+            ResendOutcome::Unavailable { reason, .. } => (Fate::Unsent { reason }, mark(MarkState::Unsent, None, None)),
+            ResendOutcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
+            ResendOutcome::Impossible { reason } => (Fate::Impossible { reason }, mark(MarkState::Unsent, None, None)),
         };
         if log.append(state).await? { Ok(fate) } else { Err(ResendError::Lost) }
     }

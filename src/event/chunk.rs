@@ -8,7 +8,7 @@ use super::{Acknowledgement, Event, EventFields, EventId, Receipt, Share, Span, 
 /// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// The source's state key ([`crate::checkpoint::SourceKey::id`]), or the source's name where it keeps no state.
+    /// The source's state key ([`crate::component::SourceKey::id`]), or the source's name where it keeps no state.
     pub source: Arc<str>,
     /// Drawn at random when the source's state is opened.
     pub run: u64,

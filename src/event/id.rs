@@ -12,7 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
-use super::canonical;
+use super::json::canonical;
 use super::{EventFields, Field, MetadataEntries, Shape, Text};
 
 /// 128 bits that name an event; shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.

@@ -5,23 +5,20 @@
 //! acknowledge. Nothing on this path builds a tree of the JSON or copies a string it doesn't change.
 
 mod acknowledgement;
-pub mod buffers;
-mod canonical;
 mod chunk;
-mod entries;
 mod id;
-mod parse;
+pub mod json;
 mod pressure;
 mod room;
-mod scan;
-mod text;
+mod view;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
 pub use chunk::{Chunk, Origin, Record, Takeover};
-pub use entries::{MetadataEntries, Noted};
 pub use id::{EventId, IdSet, Identifier};
-pub use parse::{Event, EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape};
+pub use json::{
+    Entry, EventFields, Field, MetadataEntries, NotAnObject, Noted, Scan, Shape, Span, Text, buffers, event_time,
+    parse_event, parse_event_and, unescape,
+};
 pub use pressure::{Pressure, Waiting};
 pub use room::{Room, Share};
-pub use scan::{Entry, Scan};
-pub use text::{Span, Text};
+pub use view::Event;

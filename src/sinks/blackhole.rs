@@ -2,9 +2,10 @@
 
 use futures::future::BoxFuture;
 
-use crate::config::{ComponentType, Field, Section};
+use crate::component::ComponentType;
+use crate::component::{ComponentError, Context, Input, Sink};
+use crate::settings::{Field, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Context, Input, Sink};
 
 /// The `blackhole` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -58,10 +59,10 @@ impl Sink for Blackhole {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::Output;
     use crate::event::Outcome;
     use crate::sinks::testing::{chunk, render};
     use crate::telemetry::{ComponentKind, Telemetry};
-    use crate::topology::Output;
 
     #[tokio::test]
     async fn acknowledges_and_counts() {

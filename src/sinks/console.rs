@@ -11,10 +11,11 @@ use futures::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::ndjson;
-use crate::config::{ComponentType, Field, Section};
+use crate::component::ComponentType;
+use crate::component::{ComponentError, Context, Input, Shutdown, Sink};
 use crate::event::Acknowledgement;
+use crate::settings::{Field, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Context, Input, Shutdown, Sink};
 
 /// The `console` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -114,9 +115,9 @@ impl Console {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::{Output, ShutdownSignal};
     use crate::event::Outcome;
     use crate::sinks::testing::chunk;
-    use crate::topology::{Output, ShutdownSignal};
     use tokio::io::AsyncReadExt;
 
     #[tokio::test]

@@ -8,9 +8,10 @@ pub mod sentinel;
 #[cfg(test)]
 mod testing;
 
-use crate::config::{ComponentType, Section};
-use crate::dead_letters::{Resend, Shelf};
-use crate::topology::{ComponentError, Context, Sink};
+use crate::component::ComponentType;
+use crate::component::Resend;
+use crate::component::{ComponentError, Context, Sink};
+use crate::settings::Section;
 use nordpass_env::Env;
 
 /// All types of sink.
@@ -69,9 +70,9 @@ impl Settings {
     }
 
     /// What sends single records to this sink's destination again (`dead-letters resend`). The error is a sentence.
-    pub async fn resender(&self, name: &str, shelf: &Shelf, env: &Env) -> Result<Box<dyn Resend>, String> {
+    pub async fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
         match self {
-            Self::Sentinel(settings) => sentinel::resender(settings, name, shelf, env).await,
+            Self::Sentinel(settings) => sentinel::resender(settings, name, env).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => {
                 Err(format!("the sink `{name}` isn't of the type `sentinel`: only that one sends again"))
             }

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use super::budget::Claim;
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::component::{Closed, ComponentError, Context, Output, Shutdown};
+use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{Chunk, EventFields, Origin, Record};
 use crate::telemetry::Component;
-use crate::topology::{Closed, ComponentError, Context, Output, Shutdown};
 use nordpass_env::Env;
 
 /// Parts of a second that a rate is kept in.
@@ -33,7 +33,7 @@ pub struct Portion {
 pub struct Delivery<M> {
     output: Output,
     in_flight: InFlight<M>,
-    letters: DeadLetters,
+    letters: Box<dyn DeadLetterWriter>,
     env: Env,
     telemetry: Component,
     source: Arc<str>,
@@ -51,7 +51,7 @@ impl<M> Delivery<M> {
         (source, run): (Arc<str>, u64),
         rate: u64,
     ) -> Result<Self, ComponentError> {
-        let letters = DeadLetters::open(&context.shelf(), &context.name).await;
+        let letters = context.dead_letters.open(&context.name).await;
         let letters = letters.map_err(|error| {
             ComponentError::new(format!("the dead letters of {} can't be opened: {error}", context.name))
         })?;
@@ -103,7 +103,7 @@ impl<M> Delivery<M> {
         if letters.is_empty() {
             return;
         }
-        self.letters.keep(letters, &self.env, &self.telemetry).await;
+        self.letters.write(letters, &self.env, &self.telemetry).await;
     }
 }
 

@@ -4,8 +4,8 @@ use futures::FutureExt;
 use tokio::sync::mpsc;
 
 use super::budget::{Budget, Claim};
+use crate::component::Closed;
 use crate::event::{Outcome, Receipt, Share};
-use crate::topology::Closed;
 
 /// Bytes of text that may be under way.
 const BYTES: usize = 8 << 20;

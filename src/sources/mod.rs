@@ -16,9 +16,10 @@ use std::future::ready;
 
 use futures::future::BoxFuture;
 
-use crate::config::{ComponentType, Section};
+use crate::component::ComponentType;
+use crate::component::{ComponentError, Context, Output, Source};
+use crate::settings::Section;
 use crate::telemetry::Telemetry;
-use crate::topology::{ComponentError, Context, Output, Source};
 use nordpass_env::Env;
 
 /// All types of source.

@@ -3,10 +3,10 @@
 
 use futures::future::BoxFuture;
 
-use crate::checkpoint::CheckpointError;
+use crate::component::CheckpointError;
+use crate::component::Shutdown;
 use crate::http::Backoff;
 use crate::telemetry::{Component, metrics};
-use crate::topology::Shutdown;
 use nordpass_env::Env;
 
 /// Why there was no waiting.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use crate::dead_letters::DeadLetter;
+use crate::component::DeadLetter;
 use crate::event::{
     EventFields, EventId, Field, IdSet, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
     parse_event_and, unescape,

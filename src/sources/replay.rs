@@ -13,7 +13,7 @@ use super::file::paths;
 use super::file::reader::Reader;
 use super::in_flight::{InFlight, Receipts, Resolved, in_flight};
 use super::recording::{Parsed, Parser, Position};
-use crate::topology::{ComponentError, Context, Output, Source};
+use crate::component::{ComponentError, Context, Output, Source};
 
 /// What is replayed, and how.
 #[derive(Clone, Debug)]

@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{InFlight, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::config::{ComponentType, Field, Section};
-use crate::topology::{ComponentError, Context, Output, Source};
+use crate::component::ComponentType;
+use crate::component::{ComponentError, Context, Output, Source};
+use crate::settings::{Field, Section};
 
 /// The `stdin` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -161,9 +162,9 @@ fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::MemoryStore;
+    use crate::component::{Input, ShutdownSignal};
+    use crate::state::MemoryStore;
     use crate::telemetry::{ComponentKind, Telemetry};
-    use crate::topology::{Input, ShutdownSignal};
     use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
     /// Gives its parts one by one, each when the test says so; then ends.
@@ -194,6 +195,10 @@ mod tests {
             telemetry: telemetry.clone(),
             data_dir: "data".into(),
             store: Arc::new(MemoryStore::new()),
+            dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(
+                Arc::new(MemoryDisk::new()),
+                "data".as_ref(),
+            )),
             shutdown,
             once: false,
         };

@@ -11,10 +11,11 @@ use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
 use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
-use crate::config::{ComponentType, Field, Section};
+use crate::component::ComponentType;
+use crate::component::Transform;
 use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
+use crate::settings::{Field, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::Transform;
 
 /// The `event_log` type.
 pub static TYPE: ComponentType = ComponentType {

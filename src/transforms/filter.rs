@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use super::asim::fields_of_rows;
-use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::component::ComponentType;
+use crate::component::Transform;
 use crate::event::{Chunk, Event};
+use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::Transform;
 use nordpass_env::catalogue::entries;
 
 /// The `filter` type.

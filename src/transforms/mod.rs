@@ -4,9 +4,10 @@ pub mod asim;
 pub mod event_log;
 pub mod filter;
 
-use crate::config::{ComponentType, Section};
+use crate::component::ComponentType;
+use crate::component::Transform;
+use crate::settings::Section;
 use crate::telemetry::Component;
-use crate::topology::Transform;
 
 /// All types of transform.
 pub static TYPES: &[&ComponentType] = &[&asim::TYPE, &event_log::TYPE, &filter::TYPE];

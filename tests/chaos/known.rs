@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
+use nordpass_sentinel::component::SourceKey;
+use nordpass_sentinel::state::LocalStore;
 
 use crate::support::{World, now};
 

@@ -1,10 +1,10 @@
 //! The process: what `run` does with a pipeline file, on handles of the test's.
 
 use nordpass_env::Env;
-use nordpass_sentinel::checkpoint;
-use nordpass_sentinel::config::{self, Environment};
+use nordpass_sentinel::component::{ComponentError, Shutdown};
+use nordpass_sentinel::pipeline::{self, Failure, RunOptions, RunReport, Stores};
+use nordpass_sentinel::settings::Environment;
 use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
-use nordpass_sentinel::topology::{self, ComponentError, Failure, RunOptions, RunReport, Shutdown};
 
 /// Runs a pipeline file's text to its end.
 pub async fn process(
@@ -15,11 +15,11 @@ pub async fn process(
     shutdown: Shutdown,
 ) -> RunReport {
     let files = [("world.toml".into(), text)];
-    let (config, _) = match config::load(&files, &Environment::of::<&str, &str>([])) {
+    let (config, _) = match pipeline::load(&files, &Environment::of::<&str, &str>([])) {
         Ok(loaded) => loaded,
         Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
     };
-    let store = match checkpoint::open(&config.checkpoint, &config.data_dir, &env).await {
+    let store = match Stores::open(&config.checkpoint, &config.data_dir, &env).await {
         Ok(store) => store,
         Err(error) => {
             let error = ComponentError::new(error.to_string());
@@ -27,5 +27,5 @@ pub async fn process(
             return RunReport { failures: vec![failure], ..RunReport::default() };
         }
     };
-    topology::run(config, options, env, store, telemetry, shutdown).await
+    pipeline::run(config, options, env, store, telemetry, shutdown).await
 }

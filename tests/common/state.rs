@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nordpass_env::{Env, MemoryDisk};
-use nordpass_sentinel::checkpoint::{LocalStore, SourceKey};
+use nordpass_sentinel::component::SourceKey;
+use nordpass_sentinel::state::LocalStore;
 use serde_json::Value;
 
 /// What the state says.

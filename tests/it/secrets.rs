@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use nordpass_env::{Clock, SystemClock};
-use nordpass_sentinel::config::{self, Environment};
+use nordpass_sentinel::pipeline;
+use nordpass_sentinel::settings::Environment;
 use nordpass_simulator::entra::{ApplicationCertificate, Issuer};
 use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, SimulationOptions, entra, nordpass};
@@ -185,7 +186,7 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
     tokio::task::spawn_blocking(move || child.wait().expect("it ends")).await.expect("no panic");
 
     let environment = Environment::of(variables.iter().map(|(name, value)| (*name, value.clone())));
-    let loaded = config::load(&[("leak.toml".into(), text)], &environment);
+    let loaded = pipeline::load(&[("leak.toml".into(), text)], &environment);
     said.push(("Debug".into(), format!("{loaded:?}")));
     for file in world.files("state").into_iter().chain(world.files(".")) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

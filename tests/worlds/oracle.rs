@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 use nordpass_env::{Env, MemoryDisk};
-use nordpass_sentinel::checkpoint::SourceKey;
+use nordpass_sentinel::component::SourceKey;
 use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::nordpass::Total;
 use nordpass_simulator::{Endpoint, Probes};

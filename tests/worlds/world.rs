@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
+use nordpass_sentinel::component::ShutdownSignal;
+use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::Telemetry;
-use nordpass_sentinel::topology::{RunOptions, RunReport, ShutdownSignal};
 use nordpass_simulator::entra::{self, Entra, Tokens};
 use nordpass_simulator::faults::{self, Faults};
 use nordpass_simulator::ingestion::{self, Ingestion};

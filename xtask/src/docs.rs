@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nordpass_env::catalogue;
 use nordpass_sentinel::sources::health;
-use nordpass_sentinel::{cli, config, telemetry};
+use nordpass_sentinel::{cli, pipeline, telemetry};
 
 use crate::deploy::generate;
 use crate::{connectors, workbook};
@@ -16,7 +16,7 @@ type Page = (&'static str, fn() -> Result<String, String>);
 
 const PAGES: &[Page] = &[
     ("docs/reference/events.md", || Ok(catalogue::reference_page())),
-    ("docs/reference/configuration.md", || Ok(config::reference_page())),
+    ("docs/reference/configuration.md", || Ok(pipeline::reference_page())),
     ("docs/reference/cli.md", || Ok(cli::reference_page())),
     ("docs/reference/metrics.md", || Ok(telemetry::reference_page())),
     ("docs/reference/health.md", || Ok(health::reference_page())),
@@ -31,7 +31,7 @@ const PAGES: &[Page] = &[
 ];
 
 fn schema() -> String {
-    let mut text = config::json_schema();
+    let mut text = pipeline::json_schema();
     if !text.ends_with('\n') {
         text.push('\n');
     }

@@ -11,9 +11,9 @@ mod stages;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use nordpass_sentinel::component::Transform;
 use nordpass_sentinel::event::Chunk;
 use nordpass_sentinel::sources::recording::Parser;
-use nordpass_sentinel::topology::Transform;
 
 const EVENTS: u64 = 1_000;
 /// So that what is only made at the first use counts little.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::azure::CredentialKind;
-use crate::config::Secret;
+use crate::settings::Secret;
 use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
 use nordpass_simulator::{Endpoint, Simulation, SimulationOptions};

@@ -16,9 +16,10 @@ use self::report::Report;
 use self::view::{View, lines, page, table};
 use super::console::{Console, write_data};
 use super::{FAILED, LogArgs, USAGE};
-use crate::checkpoint;
-use crate::config::{Config, Environment, parse_duration};
-use crate::dead_letters::{Fate, Letter, MarkState, ResendError, Resending, Shelf, storage_trouble};
+use crate::dead_letters::{DeadLetterFolder, Fate, Letter, MarkState, ResendError, Resending, storage_trouble};
+use crate::pipeline;
+use crate::pipeline::Config;
+use crate::settings::{Environment, parse_duration};
 use nordpass_env::Env;
 
 /// What `dead-letters` takes.
@@ -123,13 +124,13 @@ pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) 
 }
 
 /// The configuration and its letters.
-async fn open(files: &[PathBuf], env: &Env, console: Console) -> Result<(Config, Shelf, Vec<Letter>), Stop> {
+async fn open(files: &[PathBuf], env: &Env, console: Console) -> Result<(Config, DeadLetterFolder, Vec<Letter>), Stop> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the letters are and how to send them";
         return Err(Stop::Usage("no pipeline file".into(), hint.into()));
     }
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
-    let shelf = checkpoint::shelf(&config.checkpoint, &config.data_dir, env)
+    let shelf = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
     let letters = shelf.letters().await?;
     Ok((config, shelf, letters))
@@ -196,9 +197,9 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
     let resending = Resending::begin(shelf.clone(), args.timeout, args.force).await.map_err(|error| failed(&error))?;
     let mut report = Report::new(args.json, args.all);
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
-        let sink = config.sinks.iter().find(|sink| Shelf::is_of(&group[0], &sink.name));
+        let sink = config.sinks.iter().find(|sink| DeadLetterFolder::is_of(&group[0], &sink.name));
         let destination = match sink {
-            Some(sink) => sink.settings.resender(&sink.name, &shelf, &env).await,
+            Some(sink) => sink.settings.resender(&sink.name, &env).await,
             None => Err(format!("these files have no sink `{}`", group[0].component)),
         };
         match destination {

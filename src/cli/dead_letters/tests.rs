@@ -11,7 +11,7 @@ async fn letters(keys: &[(&str, &str)]) -> Vec<Letter> {
     };
     std::fs::write(dir.path().join("dead-letters/s.ndjson"), keys.iter().map(line).collect::<String>())
         .expect("writes");
-    Shelf::new(crate::http::system_env().disk, dir.path()).letters().await.expect("reads")
+    DeadLetterFolder::new(crate::http::system_env().disk, dir.path()).letters().await.expect("reads")
 }
 
 fn reason(result: Result<Vec<&Letter>, Stop>) -> String {

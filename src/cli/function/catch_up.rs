@@ -14,10 +14,12 @@ use super::outcome::{Ended, Stop, sentence, states};
 use super::settings::Settings;
 use crate::cli::drive::DRAIN;
 use crate::cli::launch::open_state;
-use crate::config::{Config, Environment, Severity, load, read_files};
+use crate::component::{Shutdown, ShutdownSignal};
+use crate::pipeline::RunOptions;
+use crate::pipeline::{Config, load, read_files};
+use crate::settings::{Environment, Severity};
 use crate::sources;
 use crate::telemetry::{ComponentState, Telemetry};
-use crate::topology::{self, RunOptions, Shutdown, ShutdownSignal};
 use nordpass_env::Env;
 
 /// When a component has waited so long and nothing has moved meanwhile, going on is only a cost: the next call tries
@@ -69,7 +71,7 @@ impl CatchUp {
         let (signal, shutdown) = ShutdownSignal::new();
         let options = RunOptions { once: true, drain: DRAIN.min(self.settings.limit / 3) };
         let deadline = began + self.settings.limit.saturating_sub(options.drain + LAST_MOMENTS);
-        let run = topology::run(config, options, self.env.clone(), store, telemetry.clone(), shutdown);
+        let run = crate::pipeline::run(config, options, self.env.clone(), store, telemetry.clone(), shutdown);
         let mut run = std::pin::pin!(run);
         let stop = tokio::select! {
             biased;

@@ -27,8 +27,8 @@ use tokio::net::TcpListener;
 use super::console::Console;
 use super::launch::signals;
 use super::{FAILED, LogArgs, USAGE};
-use crate::config::Environment;
-use crate::topology::ShutdownSignal;
+use crate::component::ShutdownSignal;
+use crate::settings::Environment;
 
 use catch_up::CatchUp;
 use settings::Settings;

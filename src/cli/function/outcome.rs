@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::call::Outcome;
-use crate::config::{Diagnostic, format_duration};
+use crate::pipeline::RunReport;
+use crate::settings::{Diagnostic, format_duration};
 use crate::telemetry::{Component, ComponentKind, ComponentState, Telemetry};
-use crate::topology::RunReport;
 
 /// Why a run was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

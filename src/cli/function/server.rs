@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::call::{self, Call, Outcome};
 use super::catch_up::CatchUp;
-use crate::topology::Shutdown;
+use crate::component::Shutdown;
 
 /// A timer's body has a few hundred bytes.
 const LONGEST_BODY: usize = 1 << 20;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Environment, format_duration, parse_duration};
+use crate::settings::{Environment, format_duration, parse_duration};
 
 /// Well under the five minutes after which the Consumption plan ends an invocation by default, its drain included.
 const LIMIT: &str = "3m";

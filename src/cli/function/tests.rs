@@ -1,9 +1,9 @@
 use super::call::{Call, Outcome};
 use super::catch_up::CatchUp;
 use super::settings::Settings;
-use crate::config::Environment;
+use crate::component::Shutdown;
+use crate::settings::Environment;
 use crate::sources;
-use crate::topology::Shutdown;
 
 #[test]
 fn a_call_is_read_in_every_spelling_and_only_what_is_no_json_is_refused() {

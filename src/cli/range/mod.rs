@@ -15,7 +15,8 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::launch::Refusal;
-use crate::config::{Config, parse_duration};
+use crate::pipeline::Config;
+use crate::settings::parse_duration;
 use crate::sources;
 use crate::sources::nordpass::{Mission, Settings};
 

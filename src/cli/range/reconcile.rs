@@ -13,11 +13,12 @@ use super::super::launch::{Refusal, finish, launch, open_state, out_of_time, sig
 use super::super::{FAILED, LogArgs};
 use super::report::{self, Found, delivered};
 use super::{Asked, RangeArgs, assign};
-use crate::checkpoint::CheckpointSettings;
-use crate::config::{Config, Environment};
+use crate::component::{Context, ShutdownSignal};
+use crate::pipeline::Config;
+use crate::settings::Environment;
 use crate::sources::nordpass::{Comparison, Mission, Settings, compare};
+use crate::state::CheckpointSettings;
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{Context, ShutdownSignal};
 use nordpass_env::Env;
 
 /// What `reconcile` takes.
@@ -113,7 +114,8 @@ async fn compare_all(
             env: env.clone(),
             telemetry: telemetry.component(ComponentKind::Source, name),
             data_dir: data_dir.to_owned(),
-            store: store.clone(),
+            store: store.state.clone(),
+            dead_letters: store.dead_letters.clone(),
             shutdown: shutdown.clone(),
             once: true,
         };
@@ -143,6 +145,6 @@ async fn compare_all(
     })
     .await;
     // What is held of a shared checkpoint is needed again soon.
-    store.close().await;
+    store.state.close().await;
     comparisons
 }

@@ -2,7 +2,8 @@ use clap::Parser;
 use jiff::Timestamp;
 
 use super::*;
-use crate::config::{Environment, load};
+use crate::pipeline::load;
+use crate::settings::Environment;
 
 #[derive(Parser)]
 struct Line {
@@ -74,7 +75,7 @@ fn config() -> Config {
 
 /// What each source of the file is to do, and whether it is there at all.
 fn missions(config: &Config) -> Vec<Option<bool>> {
-    let mission = |source: &crate::config::SourceConfig| match &source.settings {
+    let mission = |source: &crate::pipeline::SourceConfig| match &source.settings {
         sources::Settings::Nordpass(settings) => Some(matches!(settings.mission, Mission::Fetch(_))),
         _ => None,
     };

@@ -11,9 +11,10 @@ use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending};
 use super::launch::{Refusal, finish, launch, open_state};
 use super::{FAILED, LogArgs};
-use crate::checkpoint::CheckpointSettings;
-use crate::config::{Config, Environment, parse_duration};
+use crate::pipeline::Config;
+use crate::settings::{Environment, parse_duration};
 use crate::sources::{self, makes_rows, replay};
+use crate::state::CheckpointSettings;
 use crate::telemetry::Telemetry;
 
 use self::report::Report;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Blobs, failure};
 use crate::azure::blob::{BlobError, Container, lease_id};
-use crate::checkpoint::{Hold, Holder, Standing, Taken};
+use crate::component::{Hold, Holder, Standing, Taken};
 use nordpass_env::Clock;
 
 /// How long it lasts: Azure's shortest, so that one that died isn't waited for.

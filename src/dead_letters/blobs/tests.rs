@@ -11,10 +11,10 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::azure::{CredentialKind, CredentialSettings};
-use crate::config::Secret;
-use crate::dead_letters::{DeadLetter, DeadLetters, Letter, Resending, Shelf};
+use crate::dead_letters::{DeadLetter, DeadLetterFolder, DeadLetters, Letter, Resending};
 use crate::event::EventId;
 use crate::http::HttpSettings;
+use crate::settings::Secret;
 use crate::telemetry::{Component, ComponentState};
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::faults::{Effect, Fault, When};
@@ -35,12 +35,12 @@ impl World {
     }
 
     /// What a process with this seed uses.
-    fn process(&self, seed: u64) -> (Env, Shelf) {
+    fn process(&self, seed: u64) -> (Env, DeadLetterFolder) {
         self.shelf(seed, Arc::new(self.1.clone()))
     }
 
     /// The same, on a machine with a clock of its own.
-    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, Shelf) {
+    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, DeadLetterFolder) {
         let network = self.0.network(Arc::new(self.1.clone()), seed);
         let env = Env {
             clock,
@@ -51,7 +51,7 @@ impl World {
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
         let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
         let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &env);
-        let shelf = Shelf::in_blobs(container.expect("settings"), "set/", &env);
+        let shelf = DeadLetterFolder::in_blobs(container.expect("settings"), "set/", &env);
         (env, shelf)
     }
 
@@ -106,7 +106,7 @@ fn letter(id: u128, record: &str) -> DeadLetter {
     }
 }
 
-async fn open(shelf: &Shelf) -> DeadLetters {
+async fn open(shelf: &DeadLetterFolder) -> DeadLetters {
     DeadLetters::open(shelf, "s").await.expect("nothing is asked")
 }
 

@@ -3,6 +3,8 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use futures::future::BoxFuture;
+
 use super::*;
 use crate::dead_letters::{DeadLetter, DeadLetters};
 use crate::event::EventId;
@@ -13,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A destination that answers by a script, and notes what it was sent.
 struct Destination {
-    answer: Box<dyn Fn(&str) -> Outcome + Send + Sync>,
+    answer: Box<dyn Fn(&str) -> ResendOutcome + Send + Sync>,
     sent: Mutex<Vec<String>>,
 }
 
-fn destination(answer: impl Fn(&str) -> Outcome + Send + Sync + 'static) -> Destination {
+fn destination(answer: impl Fn(&str) -> ResendOutcome + Send + Sync + 'static) -> Destination {
     Destination { answer: Box::new(answer), sent: Mutex::default() }
 }
 
@@ -26,7 +28,7 @@ impl Resend for Destination {
         "request".into()
     }
 
-    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, Outcome> {
+    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
         self.sent.lock().unwrap().push(record.to_owned());
         Box::pin(async { (self.answer)(record) })
     }
@@ -52,8 +54,8 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     disk
 }
 
-fn shelf(disk: &MemoryDisk) -> Shelf {
-    Shelf::new(Arc::new(disk.clone()), Path::new(DIR))
+fn shelf(disk: &MemoryDisk) -> DeadLetterFolder {
+    DeadLetterFolder::new(Arc::new(disk.clone()), Path::new(DIR))
 }
 
 async fn resend(disk: &MemoryDisk, destination: &Destination, force: bool) -> Vec<Fate> {
@@ -73,7 +75,7 @@ async fn states(disk: &MemoryDisk) -> Vec<Option<MarkState>> {
 #[tokio::test]
 async fn what_was_accepted_is_not_sent_again_unless_forced() {
     let disk = disk(&[r#"{"a":1}"#, "{\n\"b\":2}"]).await;
-    let azure = destination(|_| Outcome::Accepted);
+    let azure = destination(|_| ResendOutcome::Accepted);
     assert_eq!(resend(&disk, &azure, false).await, vec![Fate::Accepted { maybe_twice: false }; 2]);
     assert_eq!(*azure.sent.lock().unwrap(), [r#"{"a":1}"#, "{\n\"b\":2}"], "whole, line ends or not");
     assert!(matches!(resend(&disk, &azure, false).await[..], [Fate::Before(_), Fate::Before(_)]));
@@ -85,8 +87,8 @@ async fn what_was_accepted_is_not_sent_again_unless_forced() {
 #[tokio::test]
 async fn a_refusal_is_marked_and_the_next_letter_goes_on() {
     let disk = disk(&[r#"{"bad":1}"#, r#"{"good":1}"#]).await;
-    let refused = || Outcome::Refused { status: 400, code: Some("InvalidRecord".into()) };
-    let azure = destination(move |record| if record.contains("bad") { refused() } else { Outcome::Accepted });
+    let refused = || ResendOutcome::Refused { status: 400, code: Some("InvalidRecord".into()) };
+    let azure = destination(move |record| if record.contains("bad") { refused() } else { ResendOutcome::Accepted });
     let fates = resend(&disk, &azure, false).await;
     assert_eq!(fates[0], Fate::Refused { status: 400, code: Some("InvalidRecord".into()) });
     assert_eq!(fates[1], Fate::Accepted { maybe_twice: false });
@@ -96,8 +98,8 @@ async fn a_refusal_is_marked_and_the_next_letter_goes_on() {
 #[tokio::test]
 async fn a_forced_second_time_that_is_refused_takes_the_first_acceptance_not_back() {
     let disk = disk(&[r#"{"a":1}"#]).await;
-    resend(&disk, &destination(|_| Outcome::Accepted), false).await;
-    let refusal = destination(|_| Outcome::Refused { status: 400, code: None });
+    resend(&disk, &destination(|_| ResendOutcome::Accepted), false).await;
+    let refusal = destination(|_| ResendOutcome::Refused { status: 400, code: None });
     assert_eq!(resend(&disk, &refusal, true).await, [Fate::Refused { status: 400, code: None }]);
     assert_eq!(states(&disk).await, [Some(MarkState::Resent)]);
 }
@@ -105,31 +107,32 @@ async fn a_forced_second_time_that_is_refused_takes_the_first_acceptance_not_bac
 #[tokio::test]
 async fn a_destination_that_is_away_is_tried_once() {
     let disk = disk(&[r#"{"a":1}"#, r#"{"b":1}"#, r#"{"c":1}"#]).await;
-    let away = destination(|_| Outcome::Unavailable { reason: "503".into(), unsure: false });
+    let away = destination(|_| ResendOutcome::Unavailable { reason: "503".into(), unsure: false });
     let fates = resend(&disk, &away, false).await;
     assert!(fates.iter().all(|fate| matches!(fate, Fate::Unsent { reason } if reason.contains("503"))), "{fates:?}");
     assert_eq!(away.sent.lock().unwrap().len(), 1);
     assert_eq!(states(&disk).await, [Some(MarkState::Unsent), None, None]);
-    let back = destination(|_| Outcome::Accepted);
+    let back = destination(|_| ResendOutcome::Accepted);
     assert_eq!(resend(&disk, &back, false).await, vec![Fate::Accepted { maybe_twice: false }; 3]);
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_remembered() {
     let disk = disk(&[r#"{"a":1}"#]).await;
-    resend(&disk, &destination(|_| Outcome::Unavailable { reason: "time-out".into(), unsure: true }), false).await;
+    resend(&disk, &destination(|_| ResendOutcome::Unavailable { reason: "time-out".into(), unsure: true }), false)
+        .await;
     assert_eq!(states(&disk).await, [Some(MarkState::Resending)]);
     // A second one that surely didn't arrive doesn't make the first one sure.
-    resend(&disk, &destination(|_| Outcome::Unavailable { reason: "503".into(), unsure: false }), false).await;
+    resend(&disk, &destination(|_| ResendOutcome::Unavailable { reason: "503".into(), unsure: false }), false).await;
     assert_eq!(states(&disk).await, [Some(MarkState::Resending)]);
-    let back = destination(|_| Outcome::Accepted);
+    let back = destination(|_| ResendOutcome::Accepted);
     assert_eq!(resend(&disk, &back, false).await, [Fate::Accepted { maybe_twice: true }]);
 }
 
 #[tokio::test]
 async fn what_is_no_object_is_never_sent() {
     let disk = disk(&["[1]", "not JSON", "\"a text\"", "null"]).await;
-    let azure = destination(|_| Outcome::Accepted);
+    let azure = destination(|_| ResendOutcome::Accepted);
     let fates = resend(&disk, &azure, false).await;
     assert!(fates.iter().all(|fate| matches!(fate, Fate::Impossible { .. })), "{fates:?}");
     assert!(azure.sent.lock().unwrap().is_empty());
@@ -152,7 +155,7 @@ async fn a_crash_anywhere_is_told_and_doubles_only_what_it_must() {
     for cut in 0.. {
         let disk = disk(&[r#"{"a":1}"#, r#"{"b":1}"#]).await;
         disk.go_down_at(cut);
-        let azure = Arc::new(destination(|_| Outcome::Accepted));
+        let azure = Arc::new(destination(|_| ResendOutcome::Accepted));
         let finished = {
             let work = resend(&disk, &azure, false);
             tokio::select! {

@@ -26,10 +26,11 @@ use self::encode::Format;
 use self::group::{Collector, Group};
 use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
-use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::component::ComponentType;
+use crate::component::{ComponentError, Context, Input, Sink};
 use crate::http::Backoff;
+use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Context, Input, Sink};
 use nordpass_env::Env;
 
 /// The `file` type.

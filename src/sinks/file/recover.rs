@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 use super::log::{self, Contents, Entry, Log, Tracked};
 use super::template::folder;
-use crate::checkpoint::Store;
+use crate::component::ComponentError;
+use crate::component::Store;
 use crate::event::Origin;
-use crate::topology::ComponentError;
 use nordpass_env::Disk;
 
 /// One flush never writes as much, so a longer tail isn't a torn write.

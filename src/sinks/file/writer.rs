@@ -15,7 +15,7 @@ use futures::future::try_join_all;
 use super::group::{Group, Unit};
 use super::log::{Entry, Log};
 use super::template::{folder, number_of, numbered};
-use crate::checkpoint::Store;
+use crate::component::Store;
 use crate::event::Origin;
 use nordpass_env::Disk;
 

@@ -24,7 +24,7 @@ use super::probe::TOKEN_REFUSED;
 use super::proof::{Doubt, Finding};
 use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::http::{Backoff, HttpClient, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
 use nordpass_env::Env;
@@ -53,7 +53,8 @@ pub struct Courier {
     /// Gives tokens.
     pub tokens: Arc<dyn TokenProvider>,
     /// Where refused records go.
-    pub dead_letters: DeadLetters,
+    /// None where single records are sent again.
+    pub dead_letters: Option<Box<dyn DeadLetterWriter>>,
     /// Clock and randomness.
     pub env: Env,
     /// Metrics and state in words.
@@ -263,6 +264,8 @@ impl Courier {
 
     /// Writes a single row to the dead letters, however long that takes, and acknowledges it.
     async fn bury(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
+        // Nothing is acknowledged where nothing can be written.
+        let Some(dead_letters) = &self.dead_letters else { return };
         let record = rows.record(0);
         let letter = DeadLetter {
             id: record.id,
@@ -274,7 +277,7 @@ impl Courier {
             time: self.env.clock.now_seconds(),
             record: rows.text(0).to_owned(),
         };
-        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
+        if dead_letters.write(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
             tracing::warn!(
                 component = self.telemetry.name(),
                 id = %letter.id,

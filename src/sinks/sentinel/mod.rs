@@ -43,11 +43,11 @@ pub use settings::{Settings, TYPE};
 use deliver::{Courier, Suspect};
 
 use crate::azure;
-use crate::dead_letters::{DeadLetters, Shelf};
+use crate::component::DeadLetterWriter;
+use crate::component::{ComponentError, Context, Input, Sink};
 use crate::event::Chunk;
 use crate::http::Backoff;
 use crate::telemetry::{Component, TokenState, metrics};
-use crate::topology::{ComponentError, Context, Input, Sink};
 use nordpass_env::Env;
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
@@ -55,22 +55,27 @@ const MOST_SUSPECTS: usize = 256;
 
 /// Opens the sink.
 pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
+    let dead_letters = context
+        .dead_letters
+        .open(&context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
-    let courier = courier(settings, dead_letters, &context.env, context.telemetry.clone())
+    let courier = courier(settings, Some(dead_letters), &context.env, context.telemetry.clone())
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
     Ok(Box::new(Sentinel { courier: Arc::new(courier) }))
 }
 
 /// For `validate --connect`: gets a token and posts an empty array to each stream.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    let nowhere = Shelf::new(env.disk.clone(), &std::env::temp_dir().join("nordpass-sentinel-probe"));
-    let dead_letters = DeadLetters::open(&nowhere, "probe").await.map_err(|error| error.to_string())?;
-    courier(settings.clone(), dead_letters, env, Component::detached())?.probe().await
+    courier(settings.clone(), None, env, Component::detached())?.probe().await
 }
 
-fn courier(settings: Settings, dead_letters: DeadLetters, env: &Env, telemetry: Component) -> Result<Courier, String> {
+fn courier(
+    settings: Settings,
+    dead_letters: Option<Box<dyn DeadLetterWriter>>,
+    env: &Env,
+    telemetry: Component,
+) -> Result<Courier, String> {
     let http = env.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);
     let scope = settings.credential.monitor_scope(&settings.endpoint);

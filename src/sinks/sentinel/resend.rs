@@ -10,17 +10,14 @@ use super::batch::encode;
 use super::cut;
 use super::deliver::{Courier, Sent};
 use super::settings::Settings;
-use crate::dead_letters::{DeadLetters, Outcome, Resend, Shelf};
+use crate::component::{Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
 
 /// Sends with a sink's settings. The error is a sentence about them.
-pub async fn resender(settings: &Settings, name: &str, shelf: &Shelf, env: &Env) -> Result<Box<dyn Resend>, String> {
-    // Never written to from here: the file is the pipeline's.
-    let dead_letters = DeadLetters::open(shelf, name).await;
-    let dead_letters = dead_letters.map_err(|error| error.to_string())?;
+pub async fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
-    Ok(Box::new(Resender { courier: super::courier(settings.clone(), dead_letters, env, telemetry)? }))
+    Ok(Box::new(Resender { courier: super::courier(settings.clone(), None, env, telemetry)? }))
 }
 
 struct Resender {
@@ -38,23 +35,23 @@ impl Resend for Resender {
         record: &'a str,
         request_id: &'a str,
         patience: Duration,
-    ) -> BoxFuture<'a, Outcome> {
+    ) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
             let settings = &self.courier.settings;
             let Some(stream) = settings.streams.iter().position(|known| known == stream) else {
                 let reason = format!("the sink has no stream `{stream}` any more: no input of it goes there");
-                return Outcome::Impossible { reason };
+                return ResendOutcome::Impossible { reason };
             };
             // What was written by a version that cut differently still has to fit.
             let cut = cut::cut(record).map(|(text, _)| text);
             let encoded = encode([cut.as_deref().unwrap_or(record)], settings.gzip_level);
             let until = Instant::now() + patience;
             match self.courier.send(stream, &encoded, request_id, Some(until)).await {
-                Sent::Accepted { .. } => Outcome::Accepted,
+                Sent::Accepted { .. } => ResendOutcome::Accepted,
                 Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
-                    Outcome::Refused { status, code }
+                    ResendOutcome::Refused { status, code }
                 }
-                Sent::GaveUp { reason, unsure } => Outcome::Unavailable { reason, unsure },
+                Sent::GaveUp { reason, unsure } => ResendOutcome::Unavailable { reason, unsure },
             }
         })
     }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::azure::{self, Cloud, CredentialSettings};
-use crate::config::{ComponentType, Field, Kind, Presence, Section, http_fields, read_http};
+use crate::component::ComponentType;
 use crate::http::HttpSettings;
+use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
 
 /// The `sentinel` type.
 pub static TYPE: ComponentType = ComponentType {

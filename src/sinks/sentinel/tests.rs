@@ -14,12 +14,12 @@ use tokio::time::Instant;
 
 use super::{Settings, build};
 use crate::azure::CredentialKind;
-use crate::checkpoint::MemoryStore;
-use crate::config::Secret;
+use crate::component::{ComponentError, Context, Entrance, Input, Output, Shutdown};
 use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Pressure, Receipt, Record, Room, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
+use crate::settings::Secret;
+use crate::state::MemoryStore;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
-use crate::topology::{ComponentError, Context, Entrance, Input, Output, Shutdown};
 use nordpass_env::{Env, SeededRandom, SystemDisk, TestClock};
 
 mod resend;
@@ -140,6 +140,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         telemetry: telemetry.component(ComponentKind::Sink, "sentinel"),
         data_dir: folder.path().to_owned(),
         store: Arc::new(MemoryStore::default()),
+        dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(env(&azure).disk, folder.path())),
         shutdown: Shutdown::never(),
         once: false,
     };

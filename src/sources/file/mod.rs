@@ -22,11 +22,12 @@ use self::state::{Mark, State};
 use super::delivery::{Delivery, Portion, unless_shutdown};
 use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::checkpoint::{Hold, SourceState};
-use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::component::ComponentType;
+use crate::component::{Closed, ComponentError, Context, Output, Source};
+use crate::component::{Hold, SourceState};
 use crate::http::Backoff;
+use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::metrics;
-use crate::topology::{Closed, ComponentError, Context, Output, Source};
 
 /// The `file` type.
 pub static TYPE: ComponentType = ComponentType {

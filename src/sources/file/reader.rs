@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decode::Decoder;
+use crate::component::ComponentError;
 use crate::event::buffers;
-use crate::topology::ComponentError;
 use nordpass_env::Disk;
 
 /// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.

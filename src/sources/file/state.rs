@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
+use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
+use crate::component::{ComponentError, Context};
 use crate::event::EventId;
 use crate::sources::patience::{Impatience, patiently};
 use crate::sources::recording::Position;
-use crate::topology::{ComponentError, Context};
 
 const VERSION: u32 = 1;
 

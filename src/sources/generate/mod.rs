@@ -6,8 +6,9 @@
 #[cfg(feature = "simulator")]
 mod run;
 
-use crate::config::{ComponentType, Field, Kind, Presence, Section};
-use crate::topology::Source;
+use crate::component::ComponentType;
+use crate::component::Source;
+use crate::settings::{Field, Kind, Presence, Section};
 
 /// The `generate` type.
 pub static TYPE: ComponentType = ComponentType {

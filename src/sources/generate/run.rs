@@ -9,11 +9,11 @@ use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::Settings;
+use crate::component::{ComponentError, Context, Output, Source};
 use crate::event::{
     Chunk, EventId, Identifier, MetadataEntries, Origin, Outcome, Receipt, Record, Span, Text, parse_event_and,
 };
 use crate::telemetry::metrics;
-use crate::topology::{ComponentError, Context, Output, Source};
 use nordpass_simulator::generator::{Generator, Options};
 
 /// A chunk is closed at this size.

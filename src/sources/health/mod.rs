@@ -19,10 +19,11 @@ use tokio::time::MissedTickBehavior;
 pub use self::reference::reference_page;
 
 use self::row::Reporter;
-use crate::config::{ComponentType, Field, Kind, Presence, Section};
+use crate::component::ComponentType;
+use crate::component::{Closed, ComponentError, Context, Output, Source};
 use crate::event::{EventId, Receipt};
+use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
-use crate::topology::{Closed, ComponentError, Context, Output, Source};
 use nordpass_env::Env;
 
 /// The `health` type.

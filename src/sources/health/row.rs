@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::component::Context;
 use crate::event::{Acknowledgement, Chunk, EventId, Origin, Receipt, Record, Span, Text};
 use crate::telemetry::{Component, ComponentKind, Telemetry, TokenState};
-use crate::topology::Context;
 use nordpass_env::Env;
 
 /// A row of `NordPassConnectorHealth_CL`. Only our own words and numbers: no event, no token, no address.

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
-use crate::checkpoint::MemoryStore;
+use crate::component::{Input, Shutdown, ShutdownSignal};
 use crate::event::Chunk;
 use crate::http::SystemNetwork;
+use crate::state::MemoryStore;
 use crate::telemetry::{Component, TokenState};
-use crate::topology::{Input, Shutdown, ShutdownSignal};
 use nordpass_env::catalogue::{ColumnType, HEALTH_TABLE, columns};
 use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 
@@ -40,12 +40,14 @@ fn rig(readers: usize, once: bool) -> Rig {
         disk: Arc::new(MemoryDisk::new()),
         network: Arc::new(SystemNetwork::default()),
     };
+    let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "/data".as_ref()));
     let context = Context {
         name: "health".into(),
         env,
         telemetry: component.clone(),
         data_dir: "/data".into(),
         store: Arc::new(MemoryStore::default()),
+        dead_letters,
         shutdown,
         once,
     };

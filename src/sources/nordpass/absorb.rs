@@ -16,8 +16,8 @@ use crate::sources::patience::{Impatience, patiently};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-use crate::checkpoint::{KnownId, SourceState};
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::component::{DeadLetter, DeadLetterWriter};
+use crate::component::{KnownId, SourceState};
 use crate::event::{
     EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
 };
@@ -33,7 +33,7 @@ pub struct Absorber {
     /// The ids in the checkpoint.
     pub store: Arc<dyn SourceState>,
     /// For elements that aren't events.
-    pub dead_letters: DeadLetters,
+    pub dead_letters: Box<dyn DeadLetterWriter>,
     /// Clock and randomness.
     pub env: Env,
     /// What the source's decisions go by.
@@ -170,7 +170,7 @@ impl Absorber {
             time: self.env.clock.now_seconds(),
             record: raw.to_owned(),
         };
-        if self.dead_letters.keep(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
+        if self.dead_letters.write(std::slice::from_ref(&letter), &self.env, &self.telemetry).await > 0 {
             self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", 1);
             tracing::warn!(component = self.telemetry.name(), %id, "not a JSON object: kept as a dead letter");
         }

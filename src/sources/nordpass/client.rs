@@ -18,10 +18,10 @@ use super::page::Page;
 use super::settings::Settings;
 use super::time::{Heard, Time, WORTH_A_WORD};
 use super::turns::Turns;
-use crate::checkpoint::Hold;
+use crate::component::Hold;
+use crate::component::Shutdown;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
-use crate::topology::Shutdown;
 use nordpass_env::Env;
 
 /// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.

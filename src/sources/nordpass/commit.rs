@@ -18,11 +18,11 @@ use super::intervals::Intervals;
 use super::registry::Registry;
 use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
-use crate::checkpoint::{Commit, KnownId, SourceState};
+use crate::component::{Commit, KnownId, SourceState};
+use crate::component::{ComponentError, Shutdown};
 use crate::event::{EventId, Outcome, Receipt, Share};
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Shutdown};
 use nordpass_env::Env;
 
 /// What the reading code tells the committer.

@@ -9,10 +9,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::client::Refusal;
 use super::commit::Step;
 use super::state::Change;
-use crate::checkpoint::KnownId;
+use crate::component::KnownId;
+use crate::component::{Output, Shutdown};
 use crate::event::{Chunk, EventFields, EventId, Origin, Record, Takeover, Text};
 use crate::sources::budget::{Budget, Claim};
-use crate::topology::{Output, Shutdown};
 
 /// New events of one page.
 #[derive(Debug, Default)]

@@ -20,7 +20,7 @@ use super::client::Priority;
 use super::reader::Reader;
 use super::slice::Trouble;
 use super::state::State;
-use crate::topology::{Shutdown, ShutdownSignal};
+use crate::component::{Shutdown, ShutdownSignal};
 
 /// A backlog longer than this is the history's.
 const LIVE_AT_MOST: i64 = 15 * 60;

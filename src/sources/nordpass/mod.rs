@@ -71,11 +71,10 @@ use registry::Registry;
 use slice::Trouble;
 use state::{API_DAYS, Change, DAY, State};
 
-use crate::checkpoint::{Hold, Predecessor, SourceKey, SourceState};
-use crate::dead_letters::DeadLetters;
+use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
+use crate::component::{Hold, Predecessor, SourceKey, SourceState};
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
-use crate::topology::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
 use nordpass_env::Env;
 
 /// Makes the source.
@@ -168,7 +167,9 @@ async fn session(
     let (env, telemetry) = (context.env.clone(), context.telemetry.clone());
     let client =
         Client::new(settings.clone(), env, telemetry, lanes_end.clone(), store.hold()).map_err(ComponentError::new)?;
-    let dead_letters = DeadLetters::open(&context.shelf(), &context.name)
+    let dead_letters = context
+        .dead_letters
+        .open(&context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
 

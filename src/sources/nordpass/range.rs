@@ -14,9 +14,9 @@ use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, Trouble};
 use super::state::DAY;
 use super::{Settings, build};
+use crate::component::{ComponentError, Context, Input, Output};
 use crate::event::EventId;
 use crate::http::Backoff;
-use crate::topology::{ComponentError, Context, Input, Output};
 
 /// How often seconds that can't be read are tried before the command gives up on them.
 const TRIES: u32 = 5;

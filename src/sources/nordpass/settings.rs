@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::range::Mission;
-use crate::config::{ComponentType, Field, Kind, Presence, Secret, Section, http_fields, read_http};
+use crate::component::ComponentType;
 use crate::http::HttpSettings;
+use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
 
 /// The `nordpass` type.
 pub static TYPE: ComponentType = ComponentType {

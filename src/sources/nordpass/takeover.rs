@@ -8,7 +8,7 @@
 
 use jiff::Timestamp;
 
-use crate::checkpoint::{Cursor, Found, Predecessor};
+use crate::component::{Cursor, Found, Predecessor};
 use crate::event::Takeover;
 
 /// Before 2020 there was no official connector, nor an API to read.

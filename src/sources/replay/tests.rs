@@ -1,11 +1,11 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::checkpoint::LocalStore;
+use crate::component::{Input, ShutdownSignal};
 use crate::event::EventId;
 use crate::http::SystemNetwork;
+use crate::state::LocalStore;
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{Input, ShutdownSignal};
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
 use super::*;
@@ -47,8 +47,17 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
     let (_signal, shutdown) = ShutdownSignal::new();
     let (entrance, mut input) = Input::new();
     let output = Output::new(vec![entrance], telemetry.clone());
-    let context =
-        Context { name: "recording".into(), env, telemetry, data_dir: "data".into(), store, shutdown, once: false };
+    let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
+    let context = Context {
+        name: "recording".into(),
+        env,
+        telemetry,
+        data_dir: "data".into(),
+        store,
+        dead_letters,
+        shutdown,
+        once: false,
+    };
     let reader = tokio::spawn(async move {
         let mut ids = Vec::new();
         while let Some((_, chunk)) = input.receive().await {

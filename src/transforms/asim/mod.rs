@@ -19,10 +19,11 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{ComponentType, Field, Section};
+use crate::component::ComponentType;
+use crate::component::Transform;
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
+use crate::settings::{Field, Section};
 use crate::telemetry::{Component, metrics};
-use crate::topology::Transform;
 use nordpass_env::catalogue::{Schema, entries};
 
 /// The `asim` type.

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use http::StatusCode;
 use nordpass_env::Clock;
-use nordpass_sentinel::checkpoint::{CheckpointError, LocalStore};
+use nordpass_sentinel::component::CheckpointError;
+use nordpass_sentinel::state::LocalStore;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::{Endpoint, Reply, Simulation, SimulationOptions};

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use nordpass_sentinel::config::{self, Environment};
+use nordpass_sentinel::pipeline;
+use nordpass_sentinel::settings::Environment;
 use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, SimulationOptions, entra};
 use serde_json::json;
@@ -132,7 +133,7 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
     rig.disk.put(&state, "damaged");
     said.push(format!("{:?}", rig.once().await));
     let files = [("pipeline.toml".into(), rig.text.clone())];
-    said.push(format!("{:?}", config::load(&files, &Environment::of::<&str, &str>([])).expect("a good file").0));
+    said.push(format!("{:?}", pipeline::load(&files, &Environment::of::<&str, &str>([])).expect("a good file").0));
     said.push(format!("{:?}", rig.env()));
 
     let (said, logged) = (said.join("\n"), log.text());

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::super::lock::LEASE;
 use super::*;
+use crate::component::{Resend, ResendOutcome};
 use crate::dead_letters::marks::MarksLog;
-use crate::dead_letters::{Fate, Mark, MarkState, Outcome, Resend, ResendError};
+use crate::dead_letters::{Fate, Mark, MarkState, ResendError};
 use nordpass_env::Clock;
 
 const LEASES: &str = "comp=lease";
@@ -32,11 +33,11 @@ impl Resend for Destination {
         format!("request {}", self.sent.lock().unwrap().len())
     }
 
-    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, Outcome> {
+    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
             self.sent.lock().unwrap().push(record.to_owned());
             (self.meanwhile)().await;
-            Outcome::Accepted
+            ResendOutcome::Accepted
         })
     }
 }
@@ -58,7 +59,7 @@ async fn two_letters(world: &World) {
     assert_eq!(open(&world.process(9).1).await.write(&letters).await.expect("writes"), 2);
 }
 
-async fn begin(shelf: Shelf) -> Result<Resending, ResendError> {
+async fn begin(shelf: DeadLetterFolder) -> Result<Resending, ResendError> {
     Resending::begin(shelf, Duration::ZERO, false).await
 }
 
@@ -228,7 +229,7 @@ async fn behind_another_process_only_an_acceptance_is_marked() {
         let world = World::new();
         two_letters(&world).await;
         let (ours, other) = (world.process(1).1, world.process(2).1);
-        let open = async |shelf: &Shelf| MarksLog::open(&shelf.folder, "s").await.expect("readable");
+        let open = async |shelf: &DeadLetterFolder| MarksLog::open(&shelf.folder, "s").await.expect("readable");
         let (mut ours, mut other) = (open(&ours).await, open(&other).await);
         assert!(other.append(mark(1, MarkState::Resending, "other")).await.expect("writes"));
         assert!(!ours.append(mark(1, state, "ours")).await.expect("no trouble"), "{state:?}");

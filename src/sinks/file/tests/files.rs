@@ -202,7 +202,7 @@ async fn waits_no_longer_than_the_timeout() {
 
 #[test]
 fn the_settings_are_checked() {
-    use crate::config::{Environment, Section};
+    use crate::settings::{Environment, Section};
     let read = |text: &str| {
         let mut section = Section::parse(text, super::super::FIELDS, Environment::default());
         let settings = Settings::read(&mut section);

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 
-use crate::checkpoint::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
 use crate::event::{Chunk, EventFields, EventId, Origin, Pressure, Receipt, Record, Room, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
 use nordpass_env::{Disk, Env, SeededRandom, TestClock};
 
 /// Commits what the test says.
@@ -77,12 +77,13 @@ pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, tele
         env: Env {
             clock: Arc::new(clock),
             random: Arc::new(SeededRandom::new(1)),
-            disk,
+            disk: disk.clone(),
             network: Arc::new(SystemNetwork::default()),
         },
         telemetry: telemetry.component(ComponentKind::Sink, "archive"),
         data_dir: data_dir.to_owned(),
         store,
+        dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(disk, data_dir)),
         shutdown: Shutdown::never(),
         once: false,
     }

@@ -2,22 +2,18 @@
 
 use super::super::resender;
 use super::*;
-use crate::dead_letters;
+use crate::component::ResendOutcome;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> dead_letters::Outcome {
-    let folder = tempfile::tempdir().expect("a folder");
-    let shelf = dead_letters::Shelf::new(env(azure).disk, folder.path());
-    let resender = resender(&settings(), "sentinel", &shelf, &env(azure)).await.expect("good settings");
-    let outcome = resender.resend(stream, record, &resender.request_id(), MINUTE).await;
-    assert!(std::fs::read_dir(folder.path()).expect("a folder").next().is_none(), "it writes no letters");
-    outcome
+async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> ResendOutcome {
+    let resender = resender(&settings(), "sentinel", &env(azure)).await.expect("good settings");
+    resender.resend(stream, record, &resender.request_id(), MINUTE).await
 }
 
-fn unavailable(outcome: dead_letters::Outcome) -> (String, bool) {
+fn unavailable(outcome: ResendOutcome) -> (String, bool) {
     match outcome {
-        dead_letters::Outcome::Unavailable { reason, unsure } => (reason, unsure),
+        ResendOutcome::Unavailable { reason, unsure } => (reason, unsure),
         other => panic!("{other:?}"),
     }
 }
@@ -27,7 +23,7 @@ async fn throttling_a_used_up_token_and_an_outage_are_waited_out() {
     let answers = [429, 401, 503, 500, 204];
     let azure = azure(move |number, _| answers[number]);
     azure.headers.lock().unwrap().insert("Retry-After", "7".into());
-    assert_eq!(resend(&azure, "Custom-B", r#"{"id":1}"#).await, dead_letters::Outcome::Accepted);
+    assert_eq!(resend(&azure, "Custom-B", r#"{"id":1}"#).await, ResendOutcome::Accepted);
     assert_eq!(*azure.accepted.lock().unwrap(), [json!({"id": 1})]);
     let requests = azure.requests.lock().unwrap();
     assert!(requests[1].0.duration_since(requests[0].0) >= Duration::from_secs(7));
@@ -54,9 +50,9 @@ async fn but_only_as_long_as_asked_for() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_at_once_and_an_unknown_stream_without_a_request() {
     let azure = azure(|_, _| 413);
-    let refused = dead_letters::Outcome::Refused { status: 413, code: Some("ContentLengthLimitExceeded".into()) };
+    let refused = ResendOutcome::Refused { status: 413, code: Some("ContentLengthLimitExceeded".into()) };
     assert_eq!(resend(&azure, "Custom-A", "{}").await, refused);
     let outcome = resend(&azure, "Custom-Gone", "{}").await;
-    assert!(matches!(outcome, dead_letters::Outcome::Impossible { reason } if reason.contains("Custom-Gone")));
+    assert!(matches!(outcome, ResendOutcome::Impossible { reason } if reason.contains("Custom-Gone")));
     assert_eq!(azure.requests.lock().unwrap().len(), 1);
 }

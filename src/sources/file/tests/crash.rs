@@ -9,10 +9,10 @@ use std::path::Path;
 use futures::FutureExt;
 
 use super::support::{context, env, pack, settings};
-use crate::checkpoint::LocalStore;
+use crate::component::{Input, Output, Shutdown, Source as _};
 use crate::sources::file::{FileSource, Settings};
+use crate::state::LocalStore;
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{Input, Output, Shutdown, Source as _};
 use nordpass_env::{MemoryDisk, Random, SeededRandom};
 
 const EVENTS: usize = 40;

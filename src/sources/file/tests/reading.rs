@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::support::{Running, events, pack, recording, settings};
-use crate::checkpoint::MemoryStore;
-use crate::config::{Environment, Section};
+use crate::settings::{Environment, Section};
 use crate::sources::file::Settings;
+use crate::state::MemoryStore;
 use nordpass_env::MemoryDisk;
 
 #[tokio::test(start_paused = true)]

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::checkpoint::Store;
+use crate::component::Store;
+use crate::component::{ComponentError, Context, Input, Output, Shutdown, ShutdownSignal, Source as _};
 use crate::event::EventId;
 use crate::http::SystemNetwork;
 use crate::sources::file::{FileSource, Settings};
 use crate::telemetry::{ComponentKind, Telemetry};
-use crate::topology::{ComponentError, Context, Input, Output, Shutdown, ShutdownSignal, Source as _};
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
 pub fn settings(patterns: &[&str]) -> Settings {
@@ -114,5 +114,7 @@ impl Running {
 }
 
 pub fn context(env: Env, telemetry: crate::telemetry::Component, store: Arc<dyn Store>, shutdown: Shutdown) -> Context {
-    Context { name: telemetry.name().into(), env, telemetry, data_dir: "data".into(), store, shutdown, once: false }
+    let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
+    let name = telemetry.name().into();
+    Context { name, env, telemetry, data_dir: "data".into(), store, dead_letters, shutdown, once: false }
 }

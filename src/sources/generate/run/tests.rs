@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::*;
-use crate::checkpoint::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{Input, Shutdown, ShutdownSignal};
 use crate::telemetry::Component;
-use crate::topology::{Input, Shutdown, ShutdownSignal};
 use nordpass_env::{Env, SeededRandom, TestClock};
 
 /// This source keeps no state, so it never opens one.
@@ -29,12 +29,14 @@ fn context(shutdown: Shutdown) -> Context {
         random: Arc::new(SeededRandom::new(1)),
         ..crate::http::system_env()
     };
+    let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
     Context {
         name: "made-up".into(),
         env,
         telemetry: Component::detached(),
         data_dir: PathBuf::new(),
         store: Arc::new(NoStore),
+        dead_letters,
         shutdown,
         once: false,
     }

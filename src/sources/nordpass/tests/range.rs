@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::super::state::State;
 use super::super::{Comparison, Mission, compare};
 use super::rig::{NOW, Rig};
+use crate::component::ShutdownSignal;
 use crate::event::Takeover;
-use crate::topology::ShutdownSignal;
 
 const DAY: i64 = 86_400;
 const RANGE: Range<i64> = NOW - 40 * DAY..NOW - 20 * DAY;

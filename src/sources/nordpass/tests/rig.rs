@@ -15,12 +15,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Settings, build};
-use crate::checkpoint::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
-use crate::config::Secret;
+use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+use crate::component::{ComponentError, Context, Input, Output, ShutdownSignal};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
+use crate::settings::Secret;
 use crate::telemetry::{Component, ComponentKind, Telemetry};
-use crate::topology::{ComponentError, Context, Input, Output, ShutdownSignal};
 use nordpass_env::{Clock, Env, Random, SeededRandom, SystemDisk, TestClock};
 
 /// 2026-11-16T00:00:00Z, when the tests begin.
@@ -335,7 +335,7 @@ impl Rig {
         })
     }
 
-    pub fn context(&self, shutdown: crate::topology::Shutdown, once: bool) -> Context {
+    pub fn context(&self, shutdown: crate::component::Shutdown, once: bool) -> Context {
         Context {
             name: "nordpass".into(),
             env: Env {
@@ -347,6 +347,10 @@ impl Rig {
             telemetry: self.component(),
             data_dir: self.folder.path().to_owned(),
             store: Arc::new(TestStores(self.store.clone())),
+            dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(
+                Arc::new(SystemDisk),
+                self.folder.path(),
+            )),
             shutdown,
             once,
         }

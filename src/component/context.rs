@@ -1,0 +1,91 @@
+//! What a source, a transform and a sink are.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+use super::channel::{Input, Output};
+use super::shutdown::Shutdown;
+use super::{DeadLetterStore, Store};
+use crate::event::Chunk;
+use crate::telemetry::Component;
+use nordpass_env::Env;
+
+/// Why a component stopped, for a person: a sentence and, where there is one, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ComponentError {
+    /// What happened and where.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Nothing failed: whoever read what it writes has gone, so the whole set ends in order.
+    pub reader_gone: bool,
+}
+
+impl ComponentError {
+    /// An error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, reader_gone: false }
+    }
+
+    /// The end of a sink whose reader has gone.
+    pub fn reader_gone() -> Self {
+        Self { reader_gone: true, ..Self::new("the reader has closed the pipe") }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// What every component gets.
+#[derive(Clone)]
+pub struct Context {
+    /// Its name in the pipeline file.
+    pub name: Arc<str>,
+    /// Clock, randomness, disk, network.
+    pub env: Env,
+    /// Its metrics and its state in words.
+    pub telemetry: Component,
+    /// The folder of what is this process's own.
+    pub data_dir: PathBuf,
+    /// The sources' states.
+    pub store: Arc<dyn Store>,
+    /// Where its dead letters go.
+    pub dead_letters: Arc<dyn DeadLetterStore>,
+    /// Told when the program is to end.
+    pub shutdown: Shutdown,
+    /// `run --once`: a source ends by itself when it has covered everything up to its start.
+    pub once: bool,
+}
+
+/// Reads events and sends them as chunks.
+///
+/// A source ends when it is told to shut down, or (`once`) when it has read everything. It then drops its output,
+/// waits for the receipts of what it sent, commits, and returns. It returns an error only for what waiting can't cure.
+pub trait Source: Send {
+    /// Runs to the end.
+    fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>>;
+}
+
+/// Turns chunks into chunks. Pure computation: it never waits and never fails.
+pub trait Transform: Send {
+    /// Handles one chunk. Each output chunk is pushed with the index of its output in the transform's list of
+    /// outputs. Whatever isn't passed on must be acknowledged here: the chunk's own acknowledgement is `delivered`
+    /// once all outputs made of it carry their clones.
+    fn transform(&mut self, chunk: Chunk, out: &mut Vec<(usize, Chunk)>);
+}
+
+/// Writes records somewhere and acknowledges them.
+///
+/// A sink ends when its input does: then it delivers what it holds, and returns. It returns an error only for what
+/// waiting can't cure.
+pub trait Sink: Send {
+    /// Runs to the end of the input.
+    fn run(self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>>;
+}

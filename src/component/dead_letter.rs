@@ -1,0 +1,92 @@
+//! What a component sees of the dead letters: where they go, and how they are sent again.
+
+use std::io;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use nordpass_env::Env;
+
+use crate::event::EventId;
+use crate::telemetry::Component;
+
+/// One record that its destination refused, or that isn't a record at all.
+#[derive(Clone)]
+pub struct DeadLetter {
+    /// The event's id, or the hash of what isn't an event.
+    pub id: EventId,
+    /// Where it was meant to go: the DCR stream for the `sentinel` sink.
+    pub stream: Option<String>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The destination's HTTP status.
+    pub status: Option<u16>,
+    /// The destination's error code.
+    pub code: Option<String>,
+    /// The destination's request id.
+    pub request_id: Option<String>,
+    /// When, in Unix seconds (UTC).
+    pub time: i64,
+    /// The record's text, whole.
+    pub record: String,
+}
+
+/// Never the record: it holds people's data.
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeadLetter").field("id", &self.id).field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+/// Where a pipeline set's dead letters are kept.
+pub trait DeadLetterStore: Send + Sync {
+    /// Opens the dead letters of one component. Creates nothing before the first one.
+    fn open<'a>(&'a self, component: &'a str) -> BoxFuture<'a, io::Result<Box<dyn DeadLetterWriter>>>;
+}
+
+/// Writes the dead letters of one component.
+pub trait DeadLetterWriter: Send + Sync {
+    /// Writes dead letters and makes them durable, however long the disk or the storage account refuses; reports what it
+    /// waits for meanwhile. A letter with the id and stream of an earlier one isn't written again. Returns how many were
+    /// new.
+    fn write<'a>(&'a self, letters: &'a [DeadLetter], env: &'a Env, telemetry: &'a Component) -> BoxFuture<'a, usize>;
+}
+
+/// A destination that can take single records again. A sink's own settings, credential and limits count.
+pub trait Resend: Send + Sync {
+    /// A new id for a request.
+    fn request_id(&self) -> String;
+    /// Sends a record, under this id. What says nothing about the record is waited for, for at most `patience`.
+    fn resend<'a>(
+        &'a self,
+        stream: &'a str,
+        record: &'a str,
+        request_id: &'a str,
+        patience: Duration,
+    ) -> BoxFuture<'a, ResendOutcome>;
+}
+
+/// What sending one record came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResendOutcome {
+    /// It is the destination's now.
+    Accepted,
+    /// Refused again.
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The destination's error code.
+        code: Option<String>,
+    },
+    /// The destination couldn't be reached, or asked to wait for too long.
+    Unavailable {
+        /// What was waited for.
+        reason: String,
+        /// A request stayed without an answer: the record may have arrived.
+        unsure: bool,
+    },
+    /// There is no way to send it.
+    Impossible {
+        /// Why.
+        reason: String,
+    },
+}

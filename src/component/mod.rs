@@ -1,0 +1,19 @@
+//! The contract: what a source, a transform and a sink are, what they get, and how they are connected.
+
+mod channel;
+mod context;
+mod dead_letter;
+mod lease;
+mod shutdown;
+mod state;
+mod takeover;
+mod types;
+
+pub use channel::{Closed, Entrance, Input, Output, Presence};
+pub use context::{ComponentError, Context, Sink, Source, Transform};
+pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
+pub use lease::{Hold, Holder, Standing, Taken};
+pub use shutdown::{Shutdown, ShutdownSignal};
+pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
+pub use types::ComponentType;

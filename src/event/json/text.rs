@@ -1,0 +1,106 @@
+//! Shared text and places in it.
+//!
+//! A page or a block of a file is checked for UTF-8 once, kept once, and everything after that points into it:
+//! records, fields and rows are spans, so that passing an event on copies no bytes.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use super::entries::Noted;
+use super::{Field, buffers};
+
+/// The text that a chunk's records point into. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct Text(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    text: String,
+    /// See [`super::MetadataEntries`].
+    noted: OnceLock<Vec<(Field, Field)>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        buffers::give(std::mem::take(&mut self.text).into_bytes());
+    }
+}
+
+impl Text {
+    /// Takes the bytes of an answer or a file block. Bytes that aren't UTF-8 are replaced by U+FFFD rather than
+    /// refused: one bad byte must not cost the other events of its page. The second value says whether that happened.
+    pub fn from_bytes(bytes: Vec<u8>) -> (Self, bool) {
+        match String::from_utf8(bytes) {
+            Ok(text) => (Self::from(text), false),
+            Err(error) => (Self::from(String::from_utf8_lossy(error.as_bytes()).into_owned()), true),
+        }
+    }
+
+    /// The text at a span; empty when the span isn't of this text.
+    pub fn at(&self, span: Span) -> &str {
+        self.0.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Keeps the notes of a parse. Those of the first one stay: there are fields that point at them.
+    pub(in crate::event) fn note(&self, entries: Vec<(Field, Field)>) {
+        let _ = self.0.noted.set(entries);
+    }
+
+    pub(in crate::event) fn noted(&self, which: Noted) -> Option<&[(Field, Field)]> {
+        which.of(self.0.noted.get()?)
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(Arc::new(Shared { text, noted: OnceLock::new() }))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0.text
+    }
+}
+
+/// Never the text itself: it holds people's data, and `Debug` ends up in logs.
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.text.len())
+    }
+}
+
+/// A range of bytes of a [`Text`]. A text is never longer than 4 GiB: answers and blocks are bounded far below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span from byte offsets.
+    pub fn new(start: usize, end: usize) -> Self {
+        Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
+    }
+
+    /// Where `part`, a slice of `whole`, lies in it. The callers slice `part` out of `whole` themselves.
+    pub fn of(whole: &str, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        debug_assert!(start + part.len() <= whole.len(), "a span of another text");
+        Self::new(start, start + part.len())
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
+
+    /// Whether it covers nothing.
+    pub fn is_empty(self) -> bool {
+        self.end <= self.start
+    }
+}

@@ -1,0 +1,352 @@
+//! A set of files as components with checked fields, before anybody looks at how they are wired.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::registry::{KINDS, Registry, table_name};
+use crate::component::ComponentType;
+use crate::settings::document::{Entry, Table, Value};
+use crate::settings::nearest::{all_of, all_values, any_value, nearest};
+use crate::settings::report::{Report, Spot};
+use crate::settings::section::Section;
+use crate::settings::value::{Check, Checked, quote, shown_key};
+use crate::settings::{Field, Kind, Presence};
+use crate::state::{self, CheckpointSettings};
+use crate::telemetry::ComponentKind;
+
+/// Longer names make file names and metrics unreadable.
+const LONGEST_NAME: usize = 64;
+
+/// What stands beside the components.
+pub(super) static TOP_FIELDS: &[Field] = &[
+    Field {
+        name: "data_dir",
+        kind: Kind::Text,
+        presence: Presence::Default("./data"),
+        doc: "Folder for checkpoints and dead letters, unless `checkpoint` says otherwise, and for the logs of `file` sinks. One \
+              process at a time: a lock guards it.",
+    },
+    Field {
+        name: "checkpoint",
+        kind: Kind::Table(state::FIELDS),
+        presence: Presence::Optional,
+        doc: "Where the sources' states and dead letters are kept. In `data_dir` when absent.",
+    },
+    Field {
+        name: "api",
+        kind: Kind::Table(API_FIELDS),
+        presence: Presence::Optional,
+        doc: "`/health`, `/ready`, `/metrics` and the status page. Off when absent.",
+    },
+];
+
+static API_FIELDS: &[Field] = &[Field {
+    name: "listen",
+    kind: Kind::Text,
+    presence: Presence::Required,
+    doc: "Address and port to serve on, such as `127.0.0.1:8686`.",
+}];
+
+/// `type`, which every component has. (`inputs` is read by hand, for the place of each element.)
+pub(super) static TYPE_FIELD: Field =
+    Field { name: "type", kind: Kind::Text, presence: Presence::Required, doc: "The type of component." };
+
+/// `inputs` of transforms and sinks.
+pub(super) static INPUTS_FIELD: Field = Field {
+    name: "inputs",
+    kind: Kind::List,
+    presence: Presence::Required,
+    doc: "The components that it reads, by name; an output of a transform that has several as `name.output`.",
+};
+
+/// `required` of sinks.
+pub(super) static REQUIRED_FIELD: Field = Field {
+    name: "required",
+    kind: Kind::Flag,
+    presence: Presence::Default("true"),
+    doc: "Whether the state waits for this sink. An optional sink never holds the others up, and misses events while it is full.",
+};
+
+static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];
+
+/// The common keys of a kind of component.
+pub(super) fn common_fields(kind: ComponentKind) -> &'static [&'static Field] {
+    match kind {
+        ComponentKind::Source => &COMMON_FIELDS[..1],
+        ComponentKind::Transform => &COMMON_FIELDS[..2],
+        ComponentKind::Sink => &COMMON_FIELDS,
+    }
+}
+
+/// A set of files, read.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub data_dir: Option<PathBuf>,
+    pub api_listen: Option<SocketAddr>,
+    /// The checkpoint's settings, and its table for errors about them.
+    pub checkpoint: Option<(CheckpointSettings, Section)>,
+    pub components: Vec<Component>,
+}
+
+/// A component, read.
+#[derive(Debug)]
+pub(super) struct Component {
+    pub kind: ComponentKind,
+    pub name: String,
+    pub spot: Spot,
+    /// Its type and its fields; `None` after an error about the type.
+    pub typed: Option<(&'static ComponentType, Section)>,
+    /// `None` where a component that needs inputs has no such key, or a wrong one.
+    pub inputs: Option<Vec<Input>>,
+    pub required: bool,
+}
+
+/// One element of `inputs`.
+#[derive(Clone, Debug)]
+pub(super) struct Input {
+    pub text: String,
+    pub spot: Spot,
+}
+
+impl Component {
+    pub fn path(&self) -> String {
+        format!("{}.{}", table_name(self.kind), shown_key(&self.name))
+    }
+
+    pub fn outputs(&self) -> &'static [&'static str] {
+        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.outputs)
+    }
+}
+
+impl Draft {
+    /// Adds one file's tables.
+    pub fn add(&mut self, report: &Report, registry: &Registry, document: usize, table: Table) {
+        let mut top = Table::new();
+        for entry in table {
+            let spot = Spot { document, span: entry.key_span.clone() };
+            if let Some(kind) = KINDS.into_iter().find(|kind| table_name(*kind) == entry.key) {
+                self.add_components(report, registry, kind, &spot, entry);
+            } else if TOP_FIELDS.iter().any(|field| field.name == entry.key) {
+                top.push(entry);
+            } else {
+                let names = || KINDS.into_iter().map(table_name).chain(TOP_FIELDS.iter().map(|field| field.name));
+                let hint = match nearest(&entry.key, names()) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => format!("a pipeline file holds {}", all_of(names())),
+                };
+                let key = shown_key(&entry.key);
+                report.error(&spot, &key, format!("unknown key `{key}`"), hint);
+            }
+        }
+        self.add_top(report, document, &top);
+    }
+
+    fn add_top(&mut self, report: &Report, document: usize, top: &Table) {
+        let start = Spot { document, span: 0..0 };
+        let mut section = Section::new(report.clone(), start, String::new(), TOP_FIELDS, top);
+        if section.has("data_dir") {
+            let data_dir = PathBuf::from(section.text("data_dir"));
+            if self.data_dir.replace(data_dir).is_some() {
+                section.error(
+                    "data_dir",
+                    "`data_dir` stands in two files",
+                    "keep one of them: it holds for the whole set",
+                );
+            }
+        }
+        if section.has("checkpoint") {
+            let mut table = section.table("checkpoint");
+            if self.checkpoint.is_some() {
+                let hint = "keep one of them: it holds for the whole set";
+                table.error("kind", "`[checkpoint]` stands in two files", hint);
+            } else {
+                let settings = CheckpointSettings::read(&mut table);
+                self.checkpoint = Some((settings, table));
+            }
+        }
+        if section.has("api") {
+            let mut api = section.table("api");
+            let listen = api.text("listen");
+            match listen.trim().parse() {
+                Ok(address) if self.api_listen.is_none() => self.api_listen = Some(address),
+                Ok(_) => {
+                    api.error("listen", "`[api]` stands in two files", "keep one of them: it serves the whole set");
+                }
+                Err(_) => api.error(
+                    "listen",
+                    "`listen` must be an address and a port",
+                    "write \"127.0.0.1:8686\" for this machine only, or \"0.0.0.0:8686\" for all that can reach it",
+                ),
+            }
+        }
+    }
+
+    fn add_components(&mut self, report: &Report, registry: &Registry, kind: ComponentKind, spot: &Spot, entry: Entry) {
+        let tables = match entry.node.value {
+            Value::Table(tables) => tables,
+            other => {
+                let name = &entry.key;
+                let message = format!("`{name}` must be a table, not {}", other.kind());
+                return report.error(spot, name, message, format!("write [{name}.NAME]"));
+            }
+        };
+        for entry in tables {
+            let spot = Spot { document: spot.document, span: entry.key_span.clone() };
+            if let Some(component) = self.component(report, registry, kind, spot, entry) {
+                self.components.push(component);
+            }
+        }
+    }
+
+    fn component(
+        &self,
+        report: &Report,
+        registry: &Registry,
+        kind: ComponentKind,
+        spot: Spot,
+        entry: Entry,
+    ) -> Option<Component> {
+        let (name, word) = (entry.key, kind.as_str());
+        let path = format!("{}.{}", table_name(kind), shown_key(&name));
+        let table = match entry.node.value {
+            Value::Table(table) => table,
+            other => {
+                let message = format!("a {word} must be a table, not {}", other.kind());
+                report.error(&spot, &path, message, format!("write [{path}] and the {word}'s keys below it"));
+                return None;
+            }
+        };
+        check_name(report, &spot, &path, &name);
+        let taken = self.components.iter().find(|other| other.name == name);
+        if let Some(other) = taken {
+            let message = format!("the name `{name}` is taken by {}", other.path());
+            let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.spot));
+            report.error(&spot, &path, message, hint);
+        }
+        let mut component = Component { kind, name, spot, typed: None, inputs: None, required: true };
+        component.read(report, registry, &path, table);
+        taken.is_none().then_some(component)
+    }
+}
+
+impl Component {
+    fn read(&mut self, report: &Report, registry: &Registry, path: &str, table: Table) {
+        let word = self.kind.as_str();
+        let at = |entry: &Entry| Spot { document: self.spot.document, span: entry.key_span.clone() };
+        let mut own = Table::with_capacity(table.len());
+        let mut type_entry = None;
+        for entry in table {
+            match (entry.key.as_str(), self.kind) {
+                ("type", _) => type_entry = Some(entry),
+                ("inputs", ComponentKind::Source) => report.error(
+                    &at(&entry),
+                    &format!("{path}.inputs"),
+                    "a source has no `inputs`: events come from outside",
+                    "take the line out; transforms and sinks name this source in their `inputs`",
+                ),
+                ("inputs", _) => self.inputs = Some(read_inputs(report, self.spot.document, path, &entry)),
+                ("required", ComponentKind::Sink) => {
+                    let spot = Spot { document: self.spot.document, span: entry.node.span.clone() };
+                    let path = format!("{path}.required");
+                    let check = Check { report, field: &REQUIRED_FIELD, spot, path: &path };
+                    self.required = !matches!(check.value(&entry), Checked::Flag(false));
+                }
+                ("required", _) => report.error(
+                    &at(&entry),
+                    &format!("{path}.required"),
+                    format!("a {word} has no `required`"),
+                    "take the line out; sinks can be `required = false`",
+                ),
+                _ => own.push(entry),
+            }
+        }
+        let types = registry.of(self.kind);
+        let names = || types.iter().map(|component_type| component_type.name);
+        let type_path = format!("{path}.type");
+        let Some(entry) = type_entry else {
+            let hint = match own.iter().find(|entry| nearest(&entry.key, ["type"]).is_some()) {
+                Some(entry) => format!("did you mean `type` with `{}`?", shown_key(&entry.key)),
+                None => format!("add type = {}", any_value(names())),
+            };
+            return report.error(&self.spot, &type_path, format!("`{}` has no `type`", self.name), hint);
+        };
+        let spot = Spot { document: self.spot.document, span: entry.node.span.clone() };
+        let Value::Text(type_name) = &entry.node.value else {
+            let message = format!("`type` must be a string, not {}", entry.node.value.kind());
+            return report.error(&spot, &type_path, message, format!("write type = {}", any_value(names())));
+        };
+        let Some(component_type) = types.iter().find(|component_type| component_type.name == type_name) else {
+            let known = format!("the types of {word} are {}", all_values(names()));
+            let hint = match nearest(type_name, names()) {
+                Some(name) => format!("did you mean \"{name}\"? {known}"),
+                None => known,
+            };
+            return report.error(&spot, &type_path, format!("there is no {word} of type {}", quote(type_name)), hint);
+        };
+        let common = common_fields(self.kind);
+        let section = Section::of_component(
+            report.clone(),
+            self.spot.clone(),
+            path.to_owned(),
+            component_type.fields,
+            common,
+            &own,
+        );
+        self.typed = Some((component_type, section));
+    }
+}
+
+/// A place for the middle of a sentence.
+fn place(report: &Report, spot: &Spot) -> String {
+    report.documents().get(spot.document).map_or_else(String::new, |document| {
+        format!("{}:{}", document.path().display(), document.position(spot.span.start).0)
+    })
+}
+
+fn check_name(report: &Report, spot: &Spot, path: &str, name: &str) {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || !name.chars().all(good) || name.starts_with('-') {
+        report.error(
+            spot,
+            path,
+            format!("a component can't be called {}", quote(name)),
+            "names are made of letters, digits, `_` and `-`, and don't begin with `-`",
+        );
+    } else if name.len() > LONGEST_NAME {
+        let message = format!("a name of {} characters is too long", name.len());
+        report.error(spot, path, message, format!("use at most {LONGEST_NAME} characters"));
+    }
+}
+
+fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> Vec<Input> {
+    let path = format!("{path}.inputs");
+    let at = |span: &std::ops::Range<usize>| Spot { document, span: span.clone() };
+    let nodes = match &entry.node.value {
+        Value::List(nodes) => nodes.as_slice(),
+        other => {
+            let message = format!("`inputs` must be a list, not {}", other.kind());
+            report.error(&at(&entry.node.span), &path, message, "write inputs = [\"NAME\"]");
+            // Wrong, but there: nobody has to be told that inputs are missing.
+            return Vec::new();
+        }
+    };
+    if nodes.is_empty() {
+        let hint = "name at least one source or transform, such as inputs = [\"nordpass\"]";
+        report.error(&at(&entry.node.span), &path, "`inputs` is empty", hint);
+    }
+    let mut inputs: Vec<Input> = Vec::with_capacity(nodes.len());
+    for (number, node) in nodes.iter().enumerate() {
+        let (spot, path) = (at(&node.span), format!("{path}.{number}"));
+        match &node.value {
+            Value::Text(text) if inputs.iter().any(|input| input.text == *text) => {
+                report.error(&spot, &path, format!("{} stands twice in `inputs`", quote(text)), "take one of them out");
+            }
+            Value::Text(text) => inputs.push(Input { text: text.clone(), spot }),
+            other => {
+                let message = format!("an input must be a string, not {}", other.kind());
+                report.error(&spot, &path, message, "write the name of a source or transform in quotes");
+            }
+        }
+    }
+    inputs
+}

@@ -1,0 +1,202 @@
+//! From files to a checked configuration: parse, read by fields, check the wiring, read the settings.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::draft::{Component, Draft};
+use super::graph::{self, Graph};
+use super::registry::Registry;
+use super::{Config, SinkConfig, SourceConfig, TransformConfig};
+use crate::settings::Environment;
+use crate::settings::document::Document;
+use crate::settings::report::{Report, Spot};
+use crate::settings::{Diagnostic, Severity};
+use crate::sources::nordpass;
+use crate::telemetry::ComponentKind;
+use crate::{sinks, sources, transforms};
+
+/// Where the state lives when no file says so.
+const DATA_DIR: &str = "./data";
+
+/// Reads files as one pipeline set. Answers the configuration and the warnings, or everything that is wrong, warnings
+/// included, in the order of the files.
+pub fn load(
+    files: &[(PathBuf, String)],
+    environment: &Environment,
+) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let documents = files.iter().map(|(path, text)| Document::new(path.clone(), text.clone())).collect();
+    let report = Report::new(documents, environment.clone());
+    let (mut draft, graph) = check(&report, &Registry::built_in());
+    let settings = read_settings(&mut draft, &report);
+    check_takeover(&mut draft);
+    let found = report.found();
+    match graph {
+        Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
+        _ => Err(found),
+    }
+}
+
+/// Reads the files' texts. What can't be read is an error like any other.
+pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Vec<Diagnostic>> {
+    let read = |path: &Path| match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| ("it isn't UTF-8 text".to_owned(), "save it as UTF-8")),
+        Err(error) => {
+            Err((error.to_string(), "check the path; `pipelines/` in the repository holds files to start from"))
+        }
+    };
+    let mut files = Vec::with_capacity(paths.len());
+    let mut errors = Vec::new();
+    for path in paths {
+        match read(path) {
+            Ok(text) => files.push((path.clone(), text)),
+            Err((reason, hint)) => errors
+                .push(Diagnostic::error(format!("can't read the pipeline file {}: {reason}", path.display()), hint)),
+        }
+    }
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+pub(super) fn has_errors(found: &[Diagnostic]) -> bool {
+    found.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Everything that needs no component's own code. The wiring is `None` when a file can't be parsed: whatever is
+/// missing may stand in it.
+pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Graph>) {
+    let mut draft = Draft::default();
+    let mut whole = true;
+    for (index, document) in report.documents().iter().enumerate() {
+        match document.parse() {
+            Ok(table) => draft.add(report, registry, index, table),
+            Err(errors) => {
+                whole = false;
+                for error in errors {
+                    let words = error.message.trim_end_matches(", expected literal string");
+                    let message = format!("this isn't TOML: {words}");
+                    report.error(&Spot { document: index, span: error.span }, "", message, syntax_hint(&error.message));
+                }
+            }
+        }
+    }
+    let graph = whole.then(|| graph::check(&draft, report, registry));
+    (draft, graph)
+}
+
+/// What people usually get wrong.
+fn syntax_hint(message: &str) -> &'static str {
+    if message.contains("duplicate key") {
+        "keep one of the two"
+    } else if message.contains("string values must be quoted") || message.contains("invalid") {
+        "put texts and durations in quotes: \"…\""
+    } else {
+        "see https://toml.io/en/v1.0.0 for how TOML is written"
+    }
+}
+
+/// The settings of all components that have a type.
+enum Settings {
+    Source(sources::Settings),
+    Transform(transforms::Settings),
+    Sink(sinks::Settings),
+}
+
+fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
+    let mut claims: HashMap<String, String> = HashMap::new();
+    let components = draft.components.iter_mut();
+    components.map(|component| read_component(component, &mut claims, report)).collect()
+}
+
+/// The official connector's cursor belongs to one organization: exactly one source can go on from it.
+fn check_takeover(draft: &mut Draft) {
+    let Some((settings, table)) = &mut draft.checkpoint else { return };
+    let Some(takeover) = settings.takeover() else { return };
+    let sources: Vec<&str> = draft
+        .components
+        .iter()
+        .filter(|component| component.typed.as_ref().is_some_and(|(found, _)| found.name == nordpass::TYPE.name))
+        .map(|component| component.name.as_str())
+        .collect();
+    let mut table = table.table("takeover");
+    match &takeover.source {
+        Some(source) if !sources.contains(&source.as_str()) => {
+            let hint = format!(
+                "the sources of this type are {}",
+                if sources.is_empty() { "none".into() } else { sources.join(", ") }
+            );
+            table.error("source", format!("no source of type `nordpass` is called `{source}`"), hint);
+        }
+        None if sources.len() != 1 => {
+            let message = format!("with {} sources of type `nordpass`, `takeover` needs `source`", sources.len());
+            table.error("source", message, "name the one that reads what the official connector read");
+        }
+        _ => {}
+    }
+}
+
+fn read_component(
+    component: &mut Component,
+    claims: &mut HashMap<String, String>,
+    report: &Report,
+) -> Option<Settings> {
+    let path = component.path();
+    let (component_type, section) = component.typed.as_mut()?;
+    let (settings, claim) = match component.kind {
+        ComponentKind::Source => {
+            let settings = sources::Settings::read(component_type.name, section)?;
+            let claim = settings.claims();
+            (Settings::Source(settings), claim)
+        }
+        ComponentKind::Transform => {
+            (Settings::Transform(transforms::Settings::read(component_type.name, section)?), None)
+        }
+        ComponentKind::Sink => {
+            let inputs: Vec<String> = component.inputs.iter().flatten().map(|input| input.text.clone()).collect();
+            section.keys_are_inputs("streams", &inputs);
+            let settings = sinks::Settings::read(component_type.name, section, &inputs)?;
+            let claim = settings.claims();
+            (Settings::Sink(settings), claim)
+        }
+    };
+    // A set with errors may hold placeholders, and two of those are no clash.
+    if let Some(claim) = claim.filter(|claim| !claim.is_empty())
+        && let Some(other) = claims.insert(claim.clone(), path.clone())
+    {
+        let message = format!("`{}` and `{other}` both use {claim}", component.name);
+        let hint = "give each its own, or let one component do the work of both";
+        if section.declares("path") {
+            section.error("path", message, hint);
+        } else {
+            report.error(&component.spot, &path, message, hint);
+        }
+    }
+    Some(settings)
+}
+
+fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config {
+    let mut config = Config {
+        data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+        checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
+        api_listen: draft.api_listen,
+        sources: Vec::new(),
+        transforms: Vec::new(),
+        sinks: Vec::new(),
+    };
+    let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
+    for (index, ((component, inputs), settings)) in
+        draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate()
+    {
+        let outputs = component.outputs().len();
+        let Component { name, required, .. } = component;
+        match settings {
+            Some(Settings::Source(settings)) => config.sources.push(SourceConfig { name, settings }),
+            Some(Settings::Transform(settings)) => {
+                transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
+            }
+            Some(Settings::Sink(settings)) => config.sinks.push(SinkConfig { name, inputs, required, settings }),
+            // Without a type there is an error, and then no configuration is made.
+            None => {}
+        }
+    }
+    config.transforms = graph.transforms.iter().filter_map(|index| transforms.remove(index)).collect();
+    config
+}

@@ -1,0 +1,21 @@
+//! A pipeline file becomes a checked graph, and that becomes running tasks.
+
+mod draft;
+mod graph;
+mod load;
+mod page;
+mod registry;
+mod resolved;
+mod run;
+mod schema;
+mod stores;
+
+pub use load::{load, read_files};
+pub use page::reference_page;
+pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
+pub use run::{Failure, RunOptions, RunReport, run};
+pub use schema::json_schema;
+pub use stores::{Stores, dead_letters};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! `docs/reference/configuration.md`, from the same tables of fields that the loader checks by.
+
+use std::fmt::Write;
+
+use super::draft::{TOP_FIELDS, common_fields};
+use super::registry::{KINDS, Registry, table_name};
+use crate::component::ComponentType;
+use crate::settings::{Field, Kind, Presence};
+use crate::telemetry::ComponentKind;
+
+const INTRODUCTION: &str = "<!-- Generated from src/ by `cargo xtask docs`. Don't edit. -->
+
+# The pipeline file
+
+A pipeline file is TOML. Each component is a named table: `[sources.NAME]`, `[transforms.NAME]`, `[sinks.NAME]`. Names
+are made of letters, digits, `_` and `-`, and are unique over all files of one command line, which make one set. `inputs`
+wire the components; a transform with several outputs is addressed `NAME.OUTPUT`. Every output needs a reader: wire what
+you don't want to a `blackhole`.
+
+Strings can hold `${VAR}`, `${VAR:-default}` and `${file:PATH}`; `$${` stands for a plain `${`. They are filled in after
+the file is parsed, so that a value never changes the structure; paths and defaults can hold references themselves. A
+string made of references can also stand for a number or a flag. A secret in a file is read again when it is refused.
+
+Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`, and can be put together: `1h30m`.
+
+`nordpass-sentinel schema` writes the JSON Schema of this page.
+";
+
+/// The reference page of all fields.
+pub fn reference_page() -> String {
+    page(&Registry::built_in())
+}
+
+pub(super) fn page(registry: &Registry) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str("\n## The set\n");
+    fields(&mut page, TOP_FIELDS.iter());
+    for kind in KINDS {
+        let title = match kind {
+            ComponentKind::Source => "Sources",
+            ComponentKind::Transform => "Transforms",
+            ComponentKind::Sink => "Sinks",
+        };
+        let _ = write!(page, "\n## {title}\n\nEvery table `[{}.NAME]` has:\n", table_name(kind));
+        fields(&mut page, common_fields(kind).iter().copied());
+        for component_type in registry.of(kind) {
+            component(&mut page, kind, component_type);
+        }
+    }
+    page
+}
+
+fn component(page: &mut String, kind: ComponentKind, component_type: &ComponentType) {
+    let _ = write!(page, "\n### `{}` {}\n\n{}\n", component_type.name, kind.as_str(), component_type.doc);
+    if component_type.outputs.len() > 1 {
+        let outputs: Vec<String> = component_type.outputs.iter().map(|output| format!("`NAME.{output}`")).collect();
+        let _ = write!(page, "\nOutputs: {}.\n", outputs.join(", "));
+    }
+    fields(page, component_type.fields.iter());
+}
+
+fn fields<'a>(page: &mut String, fields: impl Iterator<Item = &'a Field>) {
+    let mut rows = Vec::new();
+    for field in fields {
+        push_rows(&mut rows, "", field);
+    }
+    if !rows.is_empty() {
+        let _ = write!(page, "\n| key | value | default | meaning |\n|---|---|---|---|\n{}", rows.concat());
+    }
+}
+
+fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
+    let key = format!("{prefix}{}", field.name);
+    let default = match field.presence {
+        Presence::Required => "required".to_owned(),
+        Presence::Optional => "–".to_owned(),
+        Presence::Default(default) => format!("`{default}`"),
+    };
+    let doc = field.doc.replace('|', "\\|").replace('\n', " ");
+    rows.push(format!("| `{key}` | {} | {default} | {doc} |\n", value(&field.kind).replace('|', "\\|")));
+    if let Kind::Table(fields) = &field.kind {
+        for field in *fields {
+            push_rows(rows, &format!("{key}."), field);
+        }
+    }
+}
+
+fn value(kind: &Kind) -> String {
+    match kind {
+        Kind::Text => "string".into(),
+        Kind::Secret => "secret".into(),
+        Kind::Choice(choices) => format!("`\"{}\"`", choices.join("\"`, `\"")),
+        Kind::Duration { min, max } => format!("duration, {min} to {max}"),
+        Kind::Integer { min, max } if *max == i64::MAX => format!("whole number from {min}"),
+        Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
+        Kind::Flag => "`true` or `false`".into(),
+        Kind::List => "list of strings".into(),
+        Kind::Map => "table of strings".into(),
+        Kind::Table(_) => "table".into(),
+    }
+}

@@ -1,0 +1,69 @@
+//! A checked pipeline set: what the topology builds from.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::state::CheckpointSettings;
+use crate::{sinks, sources, transforms};
+
+/// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
+/// a reader, no two sinks claim one path.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Checkpoints and dead letters.
+    pub data_dir: PathBuf,
+    /// Where the sources' states are kept.
+    pub checkpoint: CheckpointSettings,
+    /// Where `/health`, `/ready`, `/metrics` and the status page are served; off when absent.
+    pub api_listen: Option<SocketAddr>,
+    /// The sources, in the order of the files.
+    pub sources: Vec<SourceConfig>,
+    /// The transforms, in an order in which each comes after its inputs.
+    pub transforms: Vec<TransformConfig>,
+    /// The sinks, in the order of the files.
+    pub sinks: Vec<SinkConfig>,
+}
+
+/// A source.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub settings: sources::Settings,
+}
+
+/// A transform.
+#[derive(Clone, Debug)]
+pub struct TransformConfig {
+    /// Its name.
+    pub name: String,
+    /// What it reads.
+    pub inputs: Vec<InputRef>,
+    /// How many outputs it has.
+    pub outputs: usize,
+    /// Its settings.
+    pub settings: transforms::Settings,
+}
+
+/// A sink.
+#[derive(Clone, Debug)]
+pub struct SinkConfig {
+    /// Its name.
+    pub name: String,
+    /// What it reads, in the order of the file: a sink tells its inputs apart by this order.
+    pub inputs: Vec<InputRef>,
+    /// Whether the state waits for it.
+    pub required: bool,
+    /// Its settings.
+    pub settings: sinks::Settings,
+}
+
+/// One output of a source or transform.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InputRef {
+    /// The component's name.
+    pub component: String,
+    /// Which of its outputs; 0 for a source.
+    pub output: usize,
+}

@@ -1,0 +1,77 @@
+//! A registry for the loader's own tests: like the built-in one, but it stays when a component gets a field more.
+
+use crate::component::ComponentType;
+use crate::pipeline::registry::Registry;
+use crate::settings::{Field, Kind, Presence, http_fields};
+
+pub(super) fn registry() -> Registry {
+    Registry {
+        sources: SOURCES,
+        transforms: TRANSFORMS,
+        sinks: SINKS,
+        makes_rows: |name| matches!(name, "asim" | "event_log"),
+    }
+}
+
+const fn field(name: &'static str, kind: Kind, presence: Presence) -> Field {
+    Field { name, kind, presence, doc: "What it is for." }
+}
+
+const fn component(name: &'static str, fields: &'static [Field], outputs: &'static [&'static str]) -> ComponentType {
+    ComponentType { name, doc: "What it does.", fields, outputs }
+}
+
+static SOURCES: &[&ComponentType] = &[
+    &component(
+        "nordpass",
+        &[
+            field("endpoint", Kind::Text, Presence::Required),
+            field("token", Kind::Secret, Presence::Required),
+            field("poll_interval", Kind::Duration { min: "1s", max: "1d" }, Presence::Default("60s")),
+            field("page_size", Kind::Integer { min: 1, max: 1000 }, Presence::Default("100")),
+            field("initial_lookback", Kind::Duration { min: "0s", max: "90d" }, Presence::Default("7d")),
+            http_fields::TLS,
+            http_fields::PROXY,
+            http_fields::REQUEST_TIMEOUT,
+        ],
+        &[""],
+    ),
+    &component("file", &[field("paths", Kind::List, Presence::Required)], &[""]),
+    &component("stdin", &[], &[""]),
+];
+
+static TRANSFORMS: &[&ComponentType] = &[
+    &component("asim", &[], &["audit_event", "authentication", "user_management"]),
+    &component("event_log", &[], &[""]),
+    &component("filter", &[field("include", Kind::List, Presence::Optional)], &[""]),
+];
+
+static BATCH: &[Field] = &[
+    field("max_bytes", Kind::Integer { min: 1_000, max: 1_048_576 }, Presence::Default("1000000")),
+    field("timeout", Kind::Duration { min: "10ms", max: "5m" }, Presence::Default("5s")),
+];
+
+static CREDENTIAL: &[Field] = &[
+    field("kind", Kind::Choice(&["client_secret", "managed_identity", "token"]), Presence::Required),
+    field("tenant_id", Kind::Text, Presence::Optional),
+    field("client_id", Kind::Text, Presence::Optional),
+    field("client_secret", Kind::Secret, Presence::Optional),
+    field("token", Kind::Secret, Presence::Optional),
+];
+
+static SINKS: &[&ComponentType] = &[
+    &component(
+        "sentinel",
+        &[
+            field("endpoint", Kind::Text, Presence::Required),
+            field("dcr_immutable_id", Kind::Text, Presence::Required),
+            field("streams", Kind::Map, Presence::Required),
+            field("credential", Kind::Table(CREDENTIAL), Presence::Required),
+            field("batch", Kind::Table(BATCH), Presence::Optional),
+        ],
+        &[],
+    ),
+    &component("file", &[field("path", Kind::Text, Presence::Required)], &[]),
+    &component("console", &[], &[]),
+    &component("blackhole", &[], &[]),
+];

@@ -1,0 +1,58 @@
+//! What a field of the pipeline file is.
+
+/// One field of a TOML table.
+#[derive(Debug)]
+pub struct Field {
+    /// Its key.
+    pub name: &'static str,
+    /// The type of its value.
+    pub kind: Kind,
+    /// Whether it must be there, and what holds if it isn't.
+    pub presence: Presence,
+    /// One or two sentences for the reference page: what it is for, its unit.
+    pub doc: &'static str,
+}
+
+/// The type of a field's value.
+#[derive(Debug)]
+pub enum Kind {
+    /// A string; `${VAR}` and `${file:…}` are resolved in it.
+    Text,
+    /// A string that is a secret: never shown; a warning when written into the file.
+    Secret,
+    /// A string that is one of these.
+    Choice(&'static [&'static str]),
+    /// A string like `"60s"`, `"10m"`, `"7d"`, `"500ms"`, within bounds given the same way.
+    Duration {
+        /// Shortest.
+        min: &'static str,
+        /// Longest.
+        max: &'static str,
+    },
+    /// A whole number within bounds.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// A list of strings.
+    List,
+    /// A table whose keys the user chooses, with strings as values.
+    Map,
+    /// A table with these fields.
+    Table(&'static [Field]),
+}
+
+/// Whether a field must be there.
+#[derive(Debug)]
+pub enum Presence {
+    /// An error when missing.
+    Required,
+    /// May be missing; then it is off.
+    Optional,
+    /// May be missing; then this value holds, written as in TOML but without quotes.
+    Default(&'static str),
+}

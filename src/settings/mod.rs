@@ -1,0 +1,31 @@
+//! How a table of TOML becomes checked settings: fields, sections, secrets, diagnostics.
+//!
+//! Each component describes its fields once, in a static table of [`Field`]s beside its settings. From these tables
+//! come the checks (unknown key, nearest right one, bounds), the defaults, the JSON Schema and
+//! `docs/reference/configuration.md`. A [`Section`] reads one TOML table by them and collects all errors.
+
+mod diagnostic;
+pub(crate) mod document;
+pub(crate) mod duration;
+mod environment;
+mod field;
+pub mod http_fields;
+mod interpolate;
+mod mask;
+pub(crate) mod nearest;
+pub(crate) mod report;
+mod secret;
+pub(crate) mod section;
+mod url;
+pub(crate) mod value;
+
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use environment::Environment;
+pub use field::{Field, Kind, Presence};
+pub use http_fields::read_http;
+pub use secret::{Secret, SecretError};
+pub use section::Section;
+
+#[cfg(test)]
+mod tests;

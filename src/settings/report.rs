@@ -1,0 +1,124 @@
+//! Collects what is wrong while a set of files is read.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Place, Severity};
+use super::document::Document;
+use super::interpolate::{Problem, Template};
+use super::{Environment, Secret};
+
+/// The files being read and what has been found in them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Report {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    documents: Vec<Document>,
+    environment: Environment,
+    found: RefCell<Vec<(Order, Diagnostic)>>,
+}
+
+/// Where a diagnostic stands in the output: by file, then by place.
+type Order = (usize, usize);
+
+/// A place in one of the files.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub document: usize,
+    pub span: Range<usize>,
+}
+
+impl Report {
+    pub fn new(documents: Vec<Document>, environment: Environment) -> Self {
+        Self { shared: Rc::new(Shared { documents, environment, found: RefCell::default() }) }
+    }
+
+    pub fn documents(&self) -> &[Document] {
+        &self.shared.documents
+    }
+
+    pub fn environment(&self) -> &Environment {
+        &self.shared.environment
+    }
+
+    pub fn error(&self, spot: &Spot, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Error, spot, path, message.into(), hint.into());
+    }
+
+    pub fn warning(&self, spot: &Spot, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Warning, spot, path, message.into(), hint.into());
+    }
+
+    /// Something about the whole set.
+    pub fn overall(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.shared.found.borrow_mut().push(((usize::MAX, 0), Diagnostic::error(message, hint)));
+    }
+
+    fn add(&self, severity: Severity, spot: &Spot, path: &str, message: String, hint: String) {
+        let place = self.shared.documents.get(spot.document).map(|document| {
+            let (line, column) = document.position(spot.span.start);
+            Place {
+                file: document.path().to_owned(),
+                line,
+                column,
+                width: document.width(&spot.span),
+                text: document.shown_line(line),
+            }
+        });
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        let diagnostic = Diagnostic { severity, place, path: path.to_owned(), message, hint };
+        self.shared.found.borrow_mut().push(((spot.document, spot.span.start), diagnostic));
+    }
+
+    /// What was found so far, in the order of the files.
+    pub fn found(&self) -> Vec<Diagnostic> {
+        let mut found = self.shared.found.borrow().clone();
+        found.sort_by_key(|(order, _)| *order);
+        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+    }
+
+    /// A string value with its references filled in, and whether it had any.
+    pub fn fill_in(&self, spot: &Spot, path: &str, raw: &str) -> Option<(String, bool)> {
+        let filled = Template::parse(raw)
+            .and_then(|template| Ok((template.text(self.environment())?, template.has_references())));
+        self.unless_problem(spot, path, filled)
+    }
+
+    /// A secret with its variables filled in; `None` after an error.
+    pub fn fill_in_secret(&self, spot: &Spot, path: &str, raw: &str) -> Option<Secret> {
+        let mut open = Vec::new();
+        let filled = Template::parse(raw).and_then(|template| template.secret(self.environment(), &mut open));
+        let (secret, referred) = self.unless_problem(spot, path, filled)?;
+        if !referred && !raw.is_empty() {
+            let name = path.rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
+            self.warning(
+                spot,
+                path,
+                "a secret is written into the pipeline file",
+                format!("keep it outside: \"${{{name}}}\" or \"${{file:/run/secrets/{}}}\"", name.to_ascii_lowercase()),
+            );
+        }
+        for file in open {
+            self.warning(
+                spot,
+                path,
+                format!("others than the owner have access to the secret file {}", file.display()),
+                format!("take it away: chmod 600 {}", file.display()),
+            );
+        }
+        Some(secret)
+    }
+
+    fn unless_problem<T>(&self, spot: &Spot, path: &str, result: Result<T, Problem>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.error(spot, path, problem.message, problem.hint);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Reads one TOML table by its fields.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostic;
+use super::document::{Document, Table, Value};
+use super::duration::parse_duration;
+use super::nearest::{all_of, nearest};
+use super::report::{Report, Spot};
+use super::url::{check_proxy, check_url};
+use super::value::{Check, Checked, shown_key};
+use super::{Environment, Field, Kind, Presence, Secret};
+
+/// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
+/// variables, checks the bounds and answers the value or the default. A wrong value is recorded as an error, with
+/// file, line, column and path, and answered by a placeholder, so that one reading finds all errors.
+///
+/// The whole table is checked when the section is made; the getters then only fetch. So a key that a component
+/// doesn't ask for is checked too.
+#[derive(Clone)]
+pub struct Section {
+    report: Report,
+    /// The table's header: where errors about missing fields point.
+    spot: Spot,
+    path: String,
+    fields: &'static [Field],
+    /// Keys that the component's kind adds and that are read elsewhere: for hints only.
+    common: &'static [&'static Field],
+    slots: BTreeMap<&'static str, Slot>,
+    /// For a table that is missing although it is required: that error says it all.
+    quiet: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    value: Checked,
+    key: Range<usize>,
+    /// The value's place, where that is on the key's line; else the key's.
+    span: Range<usize>,
+    /// Whether the key is in the file at all.
+    written: bool,
+    /// The keys of a map.
+    entries: Vec<(String, Range<usize>)>,
+}
+
+impl Section {
+    /// Reads a table of its own, for tests of a component's settings. Variables come from `environment`.
+    pub fn parse(text: &str, fields: &'static [Field], environment: Environment) -> Self {
+        let document = Document::new("pipeline.toml".into(), text.to_owned());
+        let parsed = document.parse();
+        let report = Report::new(vec![document], environment);
+        let table = parsed.unwrap_or_else(|errors| {
+            for error in errors {
+                report.error(&Spot { document: 0, span: error.span }, "", error.message, "");
+            }
+            Table::new()
+        });
+        Self::new(report, Spot { document: 0, span: 0..0 }, String::new(), fields, &table)
+    }
+
+    /// What has been recorded so far, in this and all other sections of the set.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.report.found()
+    }
+
+    pub(crate) fn new(report: Report, spot: Spot, path: String, fields: &'static [Field], table: &Table) -> Self {
+        Self::of_component(report, spot, path, fields, &[], table)
+    }
+
+    pub(crate) fn of_component(
+        report: Report,
+        spot: Spot,
+        path: String,
+        fields: &'static [Field],
+        common: &'static [&'static Field],
+        table: &Table,
+    ) -> Self {
+        let mut section = Self { report, spot, path, fields, common, slots: BTreeMap::new(), quiet: false };
+        // What mistyped keys were meant to be: those fields aren't missing, and are told once.
+        let mut meant = Vec::new();
+        for entry in table {
+            match fields.iter().find(|field| field.name == entry.key) {
+                Some(field) => section.take(field, entry),
+                None => meant.extend(section.unknown(&entry.key, &entry.key_span)),
+            }
+        }
+        for field in fields.iter().filter(|field| matches!(field.presence, Presence::Required)) {
+            if meant.contains(&field.name) {
+                section.placeholder(field);
+            } else if !section.slots.contains_key(field.name) {
+                section.missing(field);
+            }
+        }
+        section
+    }
+
+    fn empty(&self, path: String, fields: &'static [Field], quiet: bool) -> Self {
+        Self {
+            report: self.report.clone(),
+            spot: self.spot.clone(),
+            path,
+            fields,
+            common: &[],
+            slots: BTreeMap::new(),
+            quiet,
+        }
+    }
+
+    fn take(&mut self, field: &'static Field, entry: &super::document::Entry) {
+        let path = self.path_of(field.name);
+        let span = match &entry.node.value {
+            Value::Table(_) => entry.key_span.clone(),
+            _ => entry.node.span.clone(),
+        };
+        let spot = Spot { document: self.spot.document, span: span.clone() };
+        let value = Check { report: &self.report, field, spot, path: &path }.value(entry);
+        let entries = match (&field.kind, &entry.node.value) {
+            (Kind::Map, Value::Table(table)) => {
+                table.iter().map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.slots.insert(field.name, Slot { value, key: entry.key_span.clone(), span, written: true, entries });
+    }
+
+    /// Records an unknown key, and answers the field that it was probably meant to be.
+    fn unknown(&self, key: &str, span: &Range<usize>) -> Option<&'static str> {
+        let names = || self.common.iter().copied().chain(self.fields).map(|field| field.name);
+        let near = nearest(key, names());
+        let hint = match near {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if names().next().is_none() => "this table has no keys of its own: take it out".into(),
+            None => format!("the keys here are {}", all_of(names())),
+        };
+        let spot = Spot { document: self.spot.document, span: span.clone() };
+        self.report.error(&spot, &self.path_of(key), format!("unknown key `{}`", shown_key(key)), hint);
+        near
+    }
+
+    fn missing(&mut self, field: &'static Field) {
+        let path = self.path_of(field.name);
+        if !self.quiet {
+            let hint = match &field.kind {
+                Kind::Table(fields) => {
+                    let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
+                    let lines: Vec<String> = required.map(example).collect();
+                    format!("add [{path}] with {}", if lines.is_empty() { "its keys".into() } else { lines.join(", ") })
+                }
+                Kind::Map => format!("add [{path}]"),
+                _ => format!("add {}", example(field)),
+            };
+            self.report.error(&self.spot, &path, format!("`{}` is missing", field.name), hint);
+        }
+        self.placeholder(field);
+    }
+
+    /// Stands in for a field whose absence is an error that has been told.
+    fn placeholder(&mut self, field: &'static Field) {
+        let value = match &field.kind {
+            Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
+            _ => Checked::Wrong,
+        };
+        let here = self.spot.span.clone();
+        self.slots
+            .insert(field.name, Slot { value, key: here.clone(), span: here, written: false, entries: Vec::new() });
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        let key = shown_key(key);
+        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+    }
+
+    fn field(&self, name: &str) -> Option<&'static Field> {
+        let field = self.fields.iter().find(|field| field.name == name);
+        debug_assert!(field.is_some(), "`{name}` isn't among the fields of `{}`", self.path);
+        field
+    }
+
+    /// The checked value. A missing one without a default is an error here at the latest.
+    fn get(&mut self, name: &str) -> Option<Checked> {
+        let field = self.field(name)?;
+        match self.slots.get(name).map(|slot| &slot.value) {
+            Some(Checked::Wrong) => None,
+            Some(Checked::Nothing) | None => match field.presence {
+                Presence::Default(default) => Some(default_value(field, default)),
+                Presence::Required | Presence::Optional => {
+                    self.missing(field);
+                    None
+                }
+            },
+            Some(value) => Some(value.clone()),
+        }
+    }
+
+    /// The same, where nothing is fine.
+    fn get_optional(&mut self, name: &str) -> Option<Checked> {
+        let field = self.field(name)?;
+        if self.has(name) || matches!(field.presence, Presence::Default(_)) { self.get(name) } else { None }
+    }
+
+    /// A required string, or one with a default. After an error: the first choice, or an empty string.
+    pub fn text(&mut self, name: &str) -> String {
+        match self.get(name) {
+            Some(Checked::Text(text)) => text,
+            _ => match self.field(name).map(|field| &field.kind) {
+                Some(Kind::Choice(choices)) => choices.first().copied().unwrap_or_default().into(),
+                _ => String::new(),
+            },
+        }
+    }
+
+    /// An optional string. An empty one, as `"${PROXY:-}"` may give it, counts as none.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        match self.get_optional(name) {
+            Some(Checked::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A required secret.
+    pub fn secret(&mut self, name: &str) -> Secret {
+        match self.get(name) {
+            Some(Checked::Secret(secret)) => secret,
+            _ => Secret::literal(""),
+        }
+    }
+
+    /// An optional secret.
+    pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
+        match self.get_optional(name) {
+            Some(Checked::Secret(secret)) => Some(secret),
+            _ => None,
+        }
+    }
+
+    /// A duration (it has a default or is required).
+    pub fn duration(&mut self, name: &str) -> Duration {
+        match self.get(name) {
+            Some(Checked::Duration(duration)) => duration,
+            _ => match self.field(name).map(|field| &field.kind) {
+                Some(Kind::Duration { min, .. }) => parse_duration(min).unwrap_or_default(),
+                _ => Duration::ZERO,
+            },
+        }
+    }
+
+    /// An optional duration.
+    pub fn optional_duration(&mut self, name: &str) -> Option<Duration> {
+        match self.get_optional(name) {
+            Some(Checked::Duration(duration)) => Some(duration),
+            _ => None,
+        }
+    }
+
+    /// An integer.
+    pub fn integer(&mut self, name: &str) -> i64 {
+        match self.get(name) {
+            Some(Checked::Integer(number)) => number,
+            _ => match self.field(name).map(|field| &field.kind) {
+                Some(Kind::Integer { min, .. }) => *min,
+                _ => 0,
+            },
+        }
+    }
+
+    /// An optional integer.
+    pub fn optional_integer(&mut self, name: &str) -> Option<i64> {
+        match self.get_optional(name) {
+            Some(Checked::Integer(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A flag.
+    pub fn flag(&mut self, name: &str) -> bool {
+        matches!(self.get(name), Some(Checked::Flag(true)))
+    }
+
+    /// A list of strings; empty when it is optional and not there.
+    pub fn list(&mut self, name: &str) -> Vec<String> {
+        match self.get_optional(name) {
+            Some(Checked::List(texts)) => texts,
+            _ => Vec::new(),
+        }
+    }
+
+    /// A map of strings, in the order of the file.
+    pub fn map(&mut self, name: &str) -> Vec<(String, String)> {
+        match self.get_optional(name) {
+            Some(Checked::Map(entries)) => entries,
+            _ => Vec::new(),
+        }
+    }
+
+    /// A sub-table; a missing one reads as empty, so that its defaults hold.
+    #[must_use]
+    pub fn table(&mut self, name: &str) -> Section {
+        if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
+            return section.clone();
+        }
+        let fields: &'static [Field] = match self.field(name).map(|field| &field.kind) {
+            Some(Kind::Table(fields)) => fields,
+            _ => &[],
+        };
+        // A value that isn't a table has its error already.
+        self.empty(self.path_of(name), fields, self.slots.contains_key(name))
+    }
+
+    /// A required URL (or one with a default): https, or http to a loopback host.
+    pub fn url(&mut self, name: &str) -> String {
+        let text = self.text(name);
+        if text.is_empty() { text } else { self.checked_url(name, &text) }
+    }
+
+    /// An optional URL: https, or http to a loopback host.
+    pub fn optional_url(&mut self, name: &str) -> Option<String> {
+        let text = self.optional_text(name)?;
+        Some(self.checked_url(name, &text))
+    }
+
+    fn checked_url(&mut self, name: &str, text: &str) -> String {
+        let text = text.trim();
+        if let Err((message, hint)) = check_url(name, text) {
+            self.error(name, message, hint);
+        }
+        text.to_owned()
+    }
+
+    pub(crate) fn optional_proxy(&mut self, name: &str) -> Option<String> {
+        if !self.declares(name) {
+            return None;
+        }
+        let text = self.optional_text(name)?.trim().to_owned();
+        if let Err((message, hint)) = check_proxy(name, &text) {
+            self.error(name, message, hint);
+        }
+        Some(text)
+    }
+
+    /// Whether the key is in the file, with something in it.
+    pub fn has(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.written && !matches!(slot.value, Checked::Nothing))
+    }
+
+    /// Whether the key's value is wrong, which is an error that has been told. What depends on it can't be judged.
+    pub fn is_wrong(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.written && matches!(slot.value, Checked::Wrong))
+    }
+
+    /// A variable of the environment, for the few that a platform sets for everybody. Everything else stands in the
+    /// file as `${VAR}`. An empty one counts as none.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.report.environment().variable(name).filter(|value| !value.trim().is_empty())
+    }
+
+    /// Whether the component's fields list this key.
+    pub fn declares(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+
+    /// Records an error at a field (or, if the file doesn't have it, at the table). `map.key` means one entry of a
+    /// map. A field that has an error already gets no second one.
+    pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let (spot, path, field) = self.locate(name);
+        let entry = name != field;
+        if self.quiet || matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) {
+            return;
+        }
+        self.report.error(&spot, &path, message, hint);
+        if let Some(slot) = self.slots.get_mut(field)
+            && !entry
+            && !matches!(slot.value, Checked::Table(_))
+        {
+            slot.value = Checked::Wrong;
+        }
+    }
+
+    /// Records a warning at a field.
+    pub fn warning(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
+        let (spot, path, _) = self.locate(name);
+        self.report.warning(&spot, &path, message, hint);
+    }
+
+    /// The place and the path of a field or of a map's entry, and the field's own name.
+    fn locate<'n>(&self, name: &'n str) -> (Spot, String, &'n str) {
+        let at = |span: &Range<usize>| Spot { document: self.spot.document, span: span.clone() };
+        if let Some((map, key)) = name.split_once('.') {
+            let path = format!("{}.{}", self.path_of(map), shown_key(key));
+            let slot = self.slots.get(map);
+            let entry = slot.and_then(|slot| slot.entries.iter().find(|(name, _)| name == key));
+            let span = entry.map(|(_, span)| span).or(slot.map(|slot| &slot.key));
+            return (span.map_or_else(|| self.spot.clone(), at), path, map);
+        }
+        let path = if name.is_empty() { self.path.clone() } else { self.path_of(name) };
+        (self.slots.get(name).map_or_else(|| self.spot.clone(), |slot| at(&slot.span)), path, name)
+    }
+
+    /// Checks that the keys of a map are exactly these inputs: nothing may be left without a place to go to.
+    pub fn keys_are_inputs(&mut self, map: &str, inputs: &[String]) {
+        if !self.declares(map) || !matches!(self.slots.get(map), Some(Slot { value: Checked::Map(_), .. })) {
+            return;
+        }
+        let keys: Vec<String> = self.map(map).into_iter().map(|(key, _)| key).collect();
+        let strangers: Vec<&String> = keys.iter().filter(|key| !inputs.contains(key)).collect();
+        for key in &strangers {
+            let hint = match nearest(key, inputs.iter().map(String::as_str)) {
+                Some(input) => format!("did you mean \"{input}\"?"),
+                None => format!("add \"{key}\" to `inputs`, or take this line out"),
+            };
+            self.error(&format!("{map}.{key}"), format!("`{key}` isn't among this sink's inputs"), hint);
+        }
+        let left: Vec<&str> = inputs.iter().filter(|input| !keys.contains(input)).map(String::as_str).collect();
+        if !left.is_empty() {
+            let path = self.path_of(map);
+            let lines: Vec<String> = left.iter().map(|input| format!("\"{input}\" = \"Custom-…\"")).collect();
+            let message = format!("`{map}` doesn't say where {} goes", all_of(left));
+            self.error(map, message, format!("add to [{path}]: {}", lines.join(", ")));
+        }
+        if !strangers.is_empty()
+            && let Some(slot) = self.slots.get_mut(map)
+        {
+            // The component's own checks of this map have nothing to add.
+            slot.value = Checked::Wrong;
+        }
+    }
+}
+
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Section").field("path", &self.path).field("keys", &self.slots.keys()).finish_non_exhaustive()
+    }
+}
+
+/// A field as one would write it, for hints.
+fn example(field: &Field) -> String {
+    let name = field.name;
+    match &field.kind {
+        Kind::Secret => format!("{name} = \"${{{}}}\"", name.to_ascii_uppercase()),
+        Kind::Choice(choices) => format!("{name} = \"{}\"", choices.join("\" | \"")),
+        Kind::Duration { min, .. } => format!("{name} = \"{min}\""),
+        Kind::Integer { min, .. } => format!("{name} = {min}"),
+        Kind::Flag => format!("{name} = true"),
+        Kind::List => format!("{name} = [\"…\"]"),
+        Kind::Map | Kind::Table(_) => format!("[{name}]"),
+        Kind::Text => format!("{name} = \"…\""),
+    }
+}
+
+/// A default, which the registry's test has proven to be right.
+fn default_value(field: &Field, default: &str) -> Checked {
+    match &field.kind {
+        Kind::Text | Kind::Choice(_) => Checked::Text(default.into()),
+        Kind::Secret => Checked::Secret(Secret::literal(default)),
+        Kind::Duration { .. } => parse_duration(default).map_or(Checked::Wrong, Checked::Duration),
+        Kind::Integer { .. } => default.parse().map_or(Checked::Wrong, Checked::Integer),
+        Kind::Flag => Checked::Flag(default == "true"),
+        Kind::List => Checked::List(default_list(default)),
+        Kind::Map => Checked::Map(Vec::new()),
+        Kind::Table(_) => Checked::Wrong,
+    }
+}
+
+/// A list's default, written as in TOML: `["a", "b"]`.
+pub(crate) fn default_list(default: &str) -> Vec<String> {
+    let document = Document::new("default".into(), format!("list = {default}"));
+    let first = document.parse().ok().and_then(|table| table.into_iter().next());
+    let Some(Value::List(nodes)) = first.map(|entry| entry.node.value) else { return Vec::new() };
+    nodes
+        .into_iter()
+        .filter_map(|node| match node.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,307 @@
+//! Checks one value against its [`Kind`].
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::document::{Entry, Node, Value};
+use super::duration::{format_duration, parse_duration};
+use super::nearest::{any_value, nearest};
+use super::report::{Report, Spot};
+use super::section::Section;
+use super::{Field, Kind, Presence, Secret};
+
+/// A value that has been checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Checked {
+    Text(String),
+    Secret(Secret),
+    Duration(Duration),
+    Integer(i64),
+    Flag(bool),
+    List(Vec<String>),
+    Map(Vec<(String, String)>),
+    Table(Section),
+    /// An optional value that is there but empty, such as `"${PROXY:-}"`: the same as none.
+    Nothing,
+    /// Wrong; the error is recorded.
+    Wrong,
+}
+
+/// A field's value being checked.
+pub(crate) struct Check<'a> {
+    pub report: &'a Report,
+    pub field: &'static Field,
+    pub spot: Spot,
+    pub path: &'a str,
+}
+
+impl Check<'_> {
+    pub fn value(&self, entry: &Entry) -> Checked {
+        let node = &entry.node;
+        match &self.field.kind {
+            Kind::Text => self.text(node),
+            Kind::Secret => self.secret(node),
+            Kind::Choice(choices) => self.choice(node, choices),
+            Kind::Duration { min, max } => self.duration(node, min, max),
+            Kind::Integer { min, max } => self.integer(node, *min, *max),
+            Kind::Flag => self.flag(node),
+            Kind::List => self.list(node),
+            Kind::Map => self.map(node),
+            Kind::Table(fields) => match &node.value {
+                Value::Table(table) => {
+                    let spot = Spot { span: entry.key_span.clone(), ..self.spot };
+                    Checked::Table(Section::new(self.report.clone(), spot, self.path.to_owned(), fields, table))
+                }
+                other => self.wrong_type("a table", other, &format!("write [{}]", self.path)),
+            },
+        }
+    }
+
+    fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> Checked {
+        self.report.error(&self.spot, self.path, message, hint);
+        Checked::Wrong
+    }
+
+    fn wrong_type(&self, expected: &str, found: &Value, hint: &str) -> Checked {
+        self.error(format!("`{}` must be {expected}, not {}", self.field.name, found.kind()), hint)
+    }
+
+    fn at(&self, span: &Range<usize>) -> Spot {
+        Spot { document: self.spot.document, span: span.clone() }
+    }
+
+    fn empty(&self) -> Checked {
+        match self.field.presence {
+            Presence::Optional => Checked::Nothing,
+            Presence::Required => self.error(format!("`{}` is empty", self.field.name), "give it a value"),
+            Presence::Default(default) => self.error(
+                format!("`{}` is empty", self.field.name),
+                format!("give it a value, or leave the line out for the default, {default}"),
+            ),
+        }
+    }
+
+    fn string<'n>(&self, node: &'n Node) -> Result<&'n str, Checked> {
+        match &node.value {
+            Value::Text(text) => Ok(text),
+            other => Err(self.wrong_type("a string", other, "put it in quotes: \"…\"")),
+        }
+    }
+
+    /// The value of a string that must not be empty.
+    fn filled(&self, node: &Node) -> Result<String, Checked> {
+        let raw = self.string(node)?;
+        match self.report.fill_in(&self.spot, self.path, raw) {
+            Some((text, _)) if text.trim().is_empty() => Err(self.empty()),
+            Some((text, _)) => Ok(text),
+            None => Err(Checked::Wrong),
+        }
+    }
+
+    fn text(&self, node: &Node) -> Checked {
+        self.filled(node).map_or_else(|wrong| wrong, Checked::Text)
+    }
+
+    fn secret(&self, node: &Node) -> Checked {
+        let raw = match &node.value {
+            Value::Text(text) => text,
+            other => return self.wrong_type("a string", other, "put it in quotes, best as \"${VARIABLE}\""),
+        };
+        let Some(secret) = self.report.fill_in_secret(&self.spot, self.path, raw) else { return Checked::Wrong };
+        if secret.files().next().is_none() {
+            match self.report.fill_in(&self.spot, self.path, raw) {
+                Some((text, _)) if text.trim().is_empty() => return self.empty(),
+                Some((text, _)) if text.trim() != text || text.contains(['\n', '\r']) => {
+                    return self.error(
+                        format!("`{}` begins or ends with white space, or has several lines", self.field.name),
+                        "copy the secret again, without line ends",
+                    );
+                }
+                Some((text, _)) if is_quoted(&text) => {
+                    let message =
+                        format!("`{}` begins and ends with a quotation mark, which is sent along", self.field.name);
+                    let hint = "set the variable without the marks; `docker --env-file`, for one, keeps them";
+                    self.report.warning(&self.spot, self.path, message, hint);
+                }
+                Some(_) => {}
+                None => return Checked::Wrong,
+            }
+        }
+        Checked::Secret(secret)
+    }
+
+    fn choice(&self, node: &Node, choices: &'static [&'static str]) -> Checked {
+        let text = match self.filled(node) {
+            Ok(text) => text,
+            Err(wrong) => return wrong,
+        };
+        if choices.contains(&text.as_str()) {
+            return Checked::Text(text);
+        }
+        let hint = match nearest(&text, choices.iter().copied()) {
+            Some(choice) => format!("did you mean \"{choice}\"?"),
+            None => format!("write {}", any_value(choices.iter().copied())),
+        };
+        self.error(format!("`{}` can't be {}", self.field.name, as_written(node)), hint)
+    }
+
+    fn duration(&self, node: &Node, min: &str, max: &str) -> Checked {
+        if let Value::Integer(_) = &node.value {
+            return self.wrong_type("a duration", &node.value, "add a unit and quotes: \"60s\", \"10m\", \"7d\"");
+        }
+        let text = match self.filled(node) {
+            Ok(text) => text,
+            Err(wrong) => return wrong,
+        };
+        let bounds = format!("write a duration from {min} to {max}, such as \"{}\"", self.example(min));
+        let duration = match parse_duration(&text) {
+            Ok(duration) => duration,
+            Err(reason) => {
+                let message = format!("`{}` can't be {}: {reason}", self.field.name, as_written(node));
+                return self.error(message, bounds);
+            }
+        };
+        let bound = |text| parse_duration(text).unwrap_or_default();
+        if duration < bound(min) || duration > bound(max) {
+            let (word, limit) = if duration < bound(min) { ("at least", min) } else { ("at most", max) };
+            let message = format!("`{}` must be {word} {limit}, not {}", self.field.name, format_duration(duration));
+            return self.error(message, bounds);
+        }
+        Checked::Duration(duration)
+    }
+
+    fn example(&self, otherwise: &str) -> String {
+        match self.field.presence {
+            Presence::Default(default) => default.to_owned(),
+            _ => otherwise.to_owned(),
+        }
+    }
+
+    fn integer(&self, node: &Node, min: i64, max: i64) -> Checked {
+        let hint = format!("write a whole number from {min} to {max}");
+        let number = match &node.value {
+            Value::Integer(number) => *number,
+            Value::Text(raw) => match self.report.fill_in(&self.spot, self.path, raw) {
+                Some((text, true)) => match text.trim().parse() {
+                    Ok(number) => Some(number),
+                    Err(_) => return self.error(format!("{} gives no whole number", as_written(node)), hint),
+                },
+                Some((_, false)) => return self.wrong_type("a whole number", &node.value, "leave the quotes out"),
+                None => return Checked::Wrong,
+            },
+            other => return self.wrong_type("a whole number", other, &hint),
+        };
+        match number {
+            Some(number) if (min..=max).contains(&number) => Checked::Integer(number),
+            Some(number) => {
+                let (word, limit) = if number < min { ("at least", min) } else { ("at most", max) };
+                self.error(format!("`{}` must be {word} {limit}, not {number}", self.field.name), hint)
+            }
+            None => self.error(format!("`{}` is beyond all bounds", self.field.name), hint),
+        }
+    }
+
+    fn flag(&self, node: &Node) -> Checked {
+        let hint = "write true or false, without quotes";
+        match &node.value {
+            Value::Flag(flag) => Checked::Flag(*flag),
+            Value::Text(raw) => match self.report.fill_in(&self.spot, self.path, raw) {
+                Some((text, true)) => match text.trim() {
+                    "true" => Checked::Flag(true),
+                    "false" => Checked::Flag(false),
+                    _ => self.error(format!("{} gives neither `true` nor `false`", as_written(node)), hint),
+                },
+                Some((_, false)) => self.wrong_type("`true` or `false`", &node.value, hint),
+                None => Checked::Wrong,
+            },
+            other => self.wrong_type("`true` or `false`", other, hint),
+        }
+    }
+
+    fn list(&self, node: &Node) -> Checked {
+        let nodes = match &node.value {
+            Value::List(nodes) => nodes,
+            Value::Text(_) => return self.wrong_type("a list", &node.value, "put it in brackets: [\"…\"]"),
+            other => return self.wrong_type("a list of strings", other, "write [\"…\", \"…\"]"),
+        };
+        if nodes.is_empty() && matches!(self.field.presence, Presence::Required) {
+            return self.empty();
+        }
+        let mut texts = Vec::with_capacity(nodes.len());
+        for (number, node) in nodes.iter().enumerate() {
+            let path = format!("{}.{number}", self.path);
+            match self.element(node, &path, "each element of the list") {
+                Some(text) => texts.push(text),
+                None => return Checked::Wrong,
+            }
+        }
+        Checked::List(texts)
+    }
+
+    fn map(&self, node: &Node) -> Checked {
+        let Value::Table(table) = &node.value else {
+            return self.wrong_type("a table", &node.value, &format!("write [{}]", self.path));
+        };
+        let mut wrong = false;
+        let mut entries = Vec::with_capacity(table.len());
+        for Entry { key, key_span, node } in table {
+            let path = format!("{}.{}", self.path, shown_key(key));
+            if let Value::Table(inner) = &node.value {
+                let whole = inner.first().map_or_else(|| key.clone(), |first| format!("{key}.{}", first.key));
+                let message = format!("`{key}` must be a string, not a table");
+                let hint = format!("a dot makes a table; put a key with dots in quotes: \"{whole}\" = \"…\"");
+                self.report.error(&self.at(key_span), &path, message, hint);
+                wrong = true;
+                continue;
+            }
+            match self.element(node, &path, &format!("`{key}`")) {
+                Some(text) => entries.push((key.clone(), text)),
+                None => wrong = true,
+            }
+        }
+        if wrong { Checked::Wrong } else { Checked::Map(entries) }
+    }
+
+    /// A string inside a list or a map.
+    fn element(&self, node: &Node, path: &str, what: &str) -> Option<String> {
+        let spot = self.at(&node.span);
+        let Value::Text(raw) = &node.value else {
+            let message = format!("{what} must be a string, not {}", node.value.kind());
+            self.report.error(&spot, path, message, "put it in quotes: \"…\"");
+            return None;
+        };
+        let (text, _) = self.report.fill_in(&spot, path, raw)?;
+        if text.trim().is_empty() {
+            self.report.error(&spot, path, "the value is empty", "give it a value, or leave it out");
+            return None;
+        }
+        Some(text)
+    }
+}
+
+/// A string as it stands in the file: with its references, never with what they give.
+pub(crate) fn as_written(node: &Node) -> String {
+    match &node.value {
+        Value::Text(raw) => quote(raw),
+        other => other.kind().into(),
+    }
+}
+
+/// A text in quotes, cut when long, with nothing in it that a terminal would obey.
+pub(crate) fn quote(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let cut: String = text.chars().take(LONGEST).collect();
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    format!("\"{}{dots}\"", cut.escape_debug().to_string().replace("\\'", "'"))
+}
+
+/// A key in a path: in quotes where it has dots.
+pub(crate) fn shown_key(key: &str) -> String {
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+    if plain { key.to_owned() } else { quote(key) }
+}
+
+/// Whether a value brought the quotes of the file along that it comes from.
+fn is_quoted(text: &str) -> bool {
+    text.len() > 1 && ['"', '\''].iter().any(|mark| text.starts_with(*mark) && text.ends_with(*mark))
+}

@@ -1,0 +1,242 @@
+//! The checkpoint in Azure Blob Storage, shared by several processes ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)).
+//!
+//! ```text
+//! <container>/<prefix>/sources/<key id>/state   the state, whole; whoever reads the source has a lease on it
+//!                                       ids/    the known ids: <yyyy-mm-dd>.<run>.<number>.ids and other.….ids
+//!                      dead-letters/            what was refused ([`crate::dead_letters`])
+//! ```
+//!
+//! A commit appends the new ids to append blobs, each at the position where the committed bytes end, and then replaces
+//! `state`: that is the commit point. It is replaced only if it still is the version that this process wrote or read, and
+//! under this process's lease. So a process that has lost its lease can't write, however late its request arrives.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`source`] | one source's open state: queries and commits |
+//! | [`opening`] | taking a source: its lease, its state, a new run |
+//! | [`keeper`] | renewing the lease, and giving the source up before the lease can have ended |
+//! | [`parts`] | the blobs of ids |
+//! | [`place`] | names, and what a failure means |
+
+mod keeper;
+mod opening;
+mod parts;
+mod place;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::future::{BoxFuture, join_all};
+
+use self::place::{Place, Times};
+use self::source::Source;
+use super::format::shared::Shared;
+use super::open::OpenSource;
+use super::tasks::Tasks;
+use super::{BlobSettings, TakeoverSettings};
+use crate::azure::blob::{BlobError, Container};
+use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{Found, Predecessor, parse_cursor};
+use crate::event::Origin;
+use crate::http::{Backoff, HttpSettings};
+use nordpass_env::{DiskLock, Env};
+
+/// The states in a container.
+pub struct BlobStore {
+    shared: Arc<Base>,
+    tasks: Arc<Tasks>,
+    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+}
+
+/// What all sources of the store share.
+struct Base {
+    env: Env,
+    container: Container,
+    prefix: String,
+    times: Times,
+    /// Where the official connector's cursor is.
+    predecessor: Option<(Container, TakeoverSettings)>,
+    /// The logs of file sinks are there, one process's own.
+    _lock: Box<dyn DiskLock>,
+}
+
+/// What the store knows of one source.
+#[derive(Default)]
+struct Slot {
+    /// Gone when its last user is.
+    open: Weak<Source>,
+    /// The place and the lease of the last one that was open: a source that has ended still has them.
+    lease: Option<(Place, String)>,
+    /// What earlier attempts to take it have shown.
+    attempts: opening::Attempts,
+    /// Read for [`Store::is_committed`].
+    read: Option<Read>,
+}
+
+/// A state as it was read; `None`: there is none.
+struct Read(Option<Box<Shared>>);
+
+impl BlobStore {
+    /// Takes the `data_dir`'s lock. Asks Azure nothing yet.
+    pub async fn open(
+        env: Env,
+        settings: &BlobSettings,
+        container: Container,
+        data_dir: &Path,
+    ) -> Result<Arc<dyn Store>, CheckpointError> {
+        let lock = super::local::lock(env.disk.as_ref(), data_dir).await?;
+        let shared = Arc::new(Base::new(env, settings, container, lock));
+        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Mutex::default() }))
+    }
+
+    fn slot(&self, key_id: &str) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(key_id.to_owned()).or_default().clone()
+    }
+}
+
+impl Base {
+    fn new(env: Env, settings: &BlobSettings, container: Container, lock: Box<dyn DiskLock>) -> Self {
+        let predecessor = settings.takeover.clone().map(|takeover| {
+            let endpoint = takeover.endpoint.as_ref().unwrap_or(&settings.endpoint);
+            (container.sibling(endpoint, &takeover.container), takeover)
+        });
+        let times = Times::of(settings.lease);
+        Self { env, container, prefix: settings.prefix.clone(), times, predecessor, _lock: lock }
+    }
+
+    fn place(&self, key_id: &str) -> Place {
+        Place::new(self.container.name(), &self.prefix, key_id)
+    }
+
+    /// The state as it stands; `None`: there is none.
+    async fn load(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
+        let place = self.place(key_id);
+        match self.container.get(&place.state).await {
+            Ok(blob) => place.decode(&blob.bytes, key_id).map(Some),
+            Err(BlobError::NoBlob | BlobError::NoContainer) => Ok(None),
+            Err(error) => Err(place::storage(&error)),
+        }
+    }
+
+    /// The same, however long the storage can't be used: what sinks do with their files depends on it.
+    async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
+        let mut backoff = Backoff::new(self.env.random.clone());
+        let mut told = String::new();
+        loop {
+            match self.load(key_id).await {
+                Err(error) if error.cure().is_some() => {
+                    let reason = error.to_string();
+                    if reason != told {
+                        tracing::warn!("waiting: the checkpoint can't be read: {reason}");
+                        told = reason;
+                    }
+                    tokio::time::sleep(error.wait().unwrap_or_else(|| backoff.next_wait())).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Store for BlobStore {
+    fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        Box::pin(async move {
+            let slot = self.slot(&key.id());
+            let (base, path) = (self.shared.clone(), self.shared.place(&key.id()).path());
+            let work = async move {
+                let mut slot = slot.lock_owned().await;
+                if slot.open.strong_count() > 0 {
+                    let reason = "this process itself hasn't let go of this source yet".to_owned();
+                    return Err(CheckpointError::Storage { reason, wait: None });
+                }
+                let source = opening::open(base, key, &mut slot.attempts).await?;
+                slot.open = Arc::downgrade(&source);
+                slot.lease = Some((source.place.clone(), source.lease.clone()));
+                slot.read = None;
+                Ok(source)
+            };
+            let source = self.tasks.finish(&path, work).await?;
+            Ok(Arc::new(OpenSource { source, tasks: self.tasks.clone() }) as Arc<dyn SourceState>)
+        })
+    }
+
+    fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
+        let origin = origin.clone();
+        Box::pin(async move {
+            // Not a key's id: the name of a source without a state. It must not reach an address, either.
+            if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+                return Ok(true);
+            }
+            let slot = self.slot(&origin.source);
+            let mut slot = slot.lock().await;
+            if let Some(source) = slot.open.upgrade() {
+                return Ok(source.is_committed(origin.run, origin.sequence).await);
+            }
+            if slot.read.is_none() {
+                slot.read = Some(Read(self.shared.load_patiently(&origin.source).await?.map(Box::new)));
+            }
+            let state = slot.read.as_ref().and_then(|Read(state)| state.as_deref());
+            let chunks = state.and_then(|state| state.chunks_of(origin.run));
+            Ok(chunks.is_none_or(|chunks| chunks.contains(origin.sequence)))
+        })
+    }
+
+    fn predecessor<'a>(&'a self, source: &'a str) -> BoxFuture<'a, Result<Option<Predecessor>, CheckpointError>> {
+        Box::pin(async move {
+            let Some((container, settings)) = &self.shared.predecessor else { return Ok(None) };
+            if settings.source.as_ref().is_some_and(|chosen| chosen != source) {
+                return Ok(None);
+            }
+            let found = match container.get(&settings.blob).await {
+                Ok(blob) => parse_cursor(&blob.bytes, blob.modified),
+                Err(BlobError::NoBlob | BlobError::NoContainer) => Found::Nothing,
+                Err(error) => return Err(place::storage(&error)),
+            };
+            let place = format!("{}/{}", settings.container, settings.blob);
+            Ok(Some(Predecessor { place, found, overlap: settings.overlap }))
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let slots: Vec<_> = self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        Box::pin(async move {
+            let release = slots.into_iter().map(async |slot| {
+                let mut slot = slot.lock().await;
+                if let Some(source) = slot.open.upgrade() {
+                    source.end();
+                }
+                let Some((place, lease)) = slot.lease.take() else { return };
+                if let Err(error) = self.shared.container.release(&place.state, &lease).await {
+                    tracing::debug!("a lease stays until it ends: {error}");
+                }
+            });
+            join_all(release).await;
+        })
+    }
+}
+
+/// The container that these settings name. Sends no request. The error is a sentence about the settings.
+pub fn container(settings: &BlobSettings, env: &Env) -> Result<Container, String> {
+    let times = Times::of(settings.lease);
+    // A request that takes longer than the lease lasts is of no use to its holder.
+    let request_timeout = settings.http.request_timeout.min(times.duration / 4);
+    let http = HttpSettings { request_timeout, ..settings.http.clone() };
+    Container::new(&settings.endpoint, &settings.container, settings.credential.clone(), &http, env)
+}
+
+/// For `validate --connect`: whether the container can be asked.
+pub(super) async fn probe(settings: &BlobSettings, env: &Env) -> Result<String, String> {
+    let container = container(settings, env)?;
+    match container.list(&format!("{}sources/", settings.prefix), 1).await {
+        Ok(_) => Ok(format!("the container {} can be read", container.name())),
+        Err(BlobError::NoContainer) => {
+            Ok(format!("the container {} isn't there yet and will be made", container.name()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,130 @@
+//! Taking a source: its lease, its state, and a new run in it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::super::format::frame::frame;
+use super::super::format::shared::Shared;
+use super::Base;
+use super::keeper;
+use super::place::{Place, storage};
+use super::source::Source;
+use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
+use crate::component::{CheckpointError, SourceKey, Taken};
+
+/// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
+const LOOKS: usize = 3;
+
+/// What is known from one attempt to take a source to the next.
+#[derive(Default)]
+pub(super) struct Attempts {
+    /// The id of a lease whose answer never came: it may be ours, and only asking again with the same id tells.
+    asked: Option<String>,
+    /// The source was seen with a broken lease: whoever had that may believe in it until its time is over.
+    not_before: Option<Instant>,
+    /// The state was there. Should it be gone, that is no first run.
+    seen: bool,
+}
+
+/// Takes the source.
+pub(super) async fn open(
+    base: Arc<Base>,
+    key: SourceKey,
+    attempts: &mut Attempts,
+) -> Result<Arc<Source>, CheckpointError> {
+    let key_id = key.id();
+    let place = base.place(&key_id);
+    let lease = match base.container.lease(&place.state).await {
+        Ok(lease) => lease,
+        Err(BlobError::NoBlob | BlobError::NoContainer) if !attempts.seen => {
+            make(&base, &place, &key).await?;
+            Lease::Free
+        }
+        Err(error) => return Err(storage(&error)),
+    };
+    attempts.seen = true;
+    if lease == Lease::Broken {
+        attempts.not_before = Some(Instant::now() + base.times.duration);
+    }
+    let held = || CheckpointError::Held { within: base.times.within, again: base.times.look };
+    if lease == Lease::Held && attempts.asked.is_none() {
+        return Err(held());
+    }
+    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.env.random.as_ref()));
+    let taken = Taken::now(base.env.clock.as_ref());
+    match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
+        Ok(()) => {}
+        Err(BlobError::Conflict { .. }) => return Err(held()),
+        Err(error) => {
+            attempts.asked = Some(id);
+            return Err(storage(&error));
+        }
+    }
+    let begun = begin(&base, &place, &key_id, &id).await;
+    let (state, etag) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            // Nobody has to wait for a lease that isn't used. If it stays all the same, it is asked for again. One that was
+            // taken after a broken one stays: to others it would look free, and they wouldn't wait.
+            let wait = attempts.not_before.is_some_and(|begins| begins > Instant::now());
+            if wait || base.container.release(&place.state, &id).await.is_err() {
+                attempts.asked = Some(id);
+            }
+            return Err(error);
+        }
+    };
+    // What the one before commits is void already.
+    let from = attempts.not_before.take().map_or(taken.at, |begins| begins.max(taken.at));
+    let source = Source::new(base, place, id, state, etag);
+    keeper::keep(&source, taken, from);
+    Ok(source)
+}
+
+/// The state before the first run, and the container if it isn't there yet. Somebody else may be making them, too.
+async fn make(base: &Base, place: &Place, key: &SourceKey) -> Result<(), CheckpointError> {
+    let bytes = Bytes::from(frame(&Shared::new(key.clone()).encode()));
+    let mut made = base.container.put(&place.state, bytes.clone(), Demand::New).await;
+    if made == Err(BlobError::NoContainer) {
+        base.container.create_first().await.map_err(|error| storage(&error))?;
+        made = base.container.put(&place.state, bytes, Demand::New).await;
+    }
+    match made {
+        Ok(_) | Err(BlobError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(storage(&error)),
+    }
+}
+
+/// Registers a new run: from then on a chunk of it that isn't committed is known as such, and whoever had the source
+/// before can't commit any more.
+async fn begin(base: &Base, place: &Place, key_id: &str, lease: &str) -> Result<(Shared, String), CheckpointError> {
+    let mut written: Option<(Bytes, Shared)> = None;
+    for _ in 0..LOOKS {
+        let blob = match base.container.get(&place.state).await {
+            Ok(blob) => blob,
+            Err(error) => return Err(storage(&error)),
+        };
+        // An answer that didn't come: what stands there tells.
+        if let Some((_, state)) = written.take_if(|(bytes, _)| *bytes == blob.bytes) {
+            return Ok((state, blob.etag));
+        }
+        let state = place.decode(&blob.bytes, key_id)?;
+        let run = loop {
+            let run = base.env.random.next_u64();
+            if run != 0 && state.chunks_of(run).is_none() {
+                break run;
+            }
+        };
+        let next = state.next_run(run);
+        let bytes = Bytes::from(frame(&next.encode()));
+        let demand = Demand::Same { etag: &blob.etag, lease };
+        match base.container.put(&place.state, bytes.clone(), demand).await {
+            Ok(etag) => return Ok((next, etag)),
+            Err(BlobError::Conflict { .. } | BlobError::Unclear { .. }) => written = Some((bytes, next)),
+            Err(error) => return Err(storage(&error)),
+        }
+    }
+    let reason = "whether a new run has been registered in the state couldn't be found out".to_owned();
+    Err(CheckpointError::Storage { reason, wait: None })
+}

@@ -1,0 +1,122 @@
+//! The blobs of ids: append-only, and only as long as the state says.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::super::format::ids::{Bucket, Stored};
+use super::super::format::shared::{Part, Shared};
+use super::place::{Place, storage};
+use crate::azure::blob::{BlobError, Container};
+use crate::component::CheckpointError;
+
+/// The most bytes of one request: Azure takes 4 MiB in every version of its API.
+const BLOCK: usize = 4 << 20;
+
+/// How much is read ahead: a day of a busy organization is a few such requests.
+const READ_BYTES: usize = 1 << 20;
+
+/// Whether bytes stand where they should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Appended {
+    Yes,
+    /// Something else stands there, or the blob takes no more.
+    No,
+}
+
+/// Appends a commit's ids of one bucket, and notes in `next` where they are.
+pub(super) async fn append(
+    container: &Container,
+    place: &Place,
+    next: &mut Shared,
+    bucket: Bucket,
+    data: &Bytes,
+) -> Result<(), CheckpointError> {
+    let run = next.run;
+    let parts = next.parts_mut(bucket);
+    if let Some(last) = parts.last_mut() {
+        let blob = format!("{}{}", place.ids, last.name(bucket));
+        if append_at(container, place, &blob, last.len, data).await? == Appended::Yes {
+            last.len += data.len() as u64;
+            return Ok(());
+        }
+    }
+    let mut number = parts.iter().filter(|part| part.run == run).map(|part| part.number + 1).max().unwrap_or(0);
+    loop {
+        let mut part = Part { run, number, len: 0 };
+        let blob = format!("{}{}", place.ids, part.name(bucket));
+        container.create_append(&blob).await.map_err(|error| storage(&error))?;
+        if append_at(container, place, &blob, 0, data).await? == Appended::Yes {
+            part.len = data.len() as u64;
+            parts.push(part);
+            return Ok(());
+        }
+        // Of another commit of this run, which didn't happen.
+        number += 1;
+    }
+}
+
+/// Appends at exactly this position.
+async fn append_at(
+    container: &Container,
+    place: &Place,
+    blob: &str,
+    mut at: u64,
+    data: &Bytes,
+) -> Result<Appended, CheckpointError> {
+    for start in (0..data.len()).step_by(BLOCK) {
+        let block = data.slice(start..data.len().min(start + BLOCK));
+        match container.append(blob, at, block.clone()).await {
+            Ok(()) => {}
+            // The answer to the same request may have been lost: then the bytes are there, whoever wrote them.
+            Err(BlobError::Conflict { code, .. }) if code == "AppendPositionConditionNotMet" => {
+                let there = container.read(blob, at, block.len()).await.map_err(|error| storage(&error))?;
+                if there != block {
+                    return Ok(Appended::No);
+                }
+            }
+            // 50,000 blocks; or somebody has put back a copy that can't be appended to.
+            Err(BlobError::Conflict { code, .. }) if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" => {
+                return Ok(Appended::No);
+            }
+            Err(BlobError::NoBlob) => return Err(missing(container, place, blob).await),
+            Err(error) => return Err(storage(&error)),
+        }
+        at += block.len() as u64;
+    }
+    Ok(Appended::Yes)
+}
+
+/// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
+async fn missing(container: &Container, place: &Place, blob: &str) -> CheckpointError {
+    match container.lease(&place.state).await {
+        Ok(_) => place.unusable(blob, "the blob is missing, though others of the state are there"),
+        Err(error) => storage(&error),
+    }
+}
+
+/// A part, to be read.
+pub(super) struct StoredPart<'a> {
+    pub container: &'a Container,
+    pub place: &'a Place,
+    pub blob: String,
+}
+
+impl Stored for StoredPart<'_> {
+    fn read_at(&self, at: u64, len: usize) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>> {
+        Box::pin(async move {
+            match self.container.read(&self.blob, at, len).await {
+                Ok(bytes) => Ok(bytes.into()),
+                Err(BlobError::NoBlob) => Err(missing(self.container, self.place, &self.blob).await),
+                Err(error) => Err(storage(&error)),
+            }
+        })
+    }
+
+    fn ahead(&self) -> usize {
+        READ_BYTES
+    }
+
+    fn damaged(&self, at: u64) -> CheckpointError {
+        self.place.unusable(&self.blob, format!("the known ids are damaged or cut off at byte {at}"))
+    }
+}

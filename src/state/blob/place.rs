@@ -1,0 +1,110 @@
+//! Where a source's blobs are, how long a lease lasts, and what a failure of the storage means.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::format::frame;
+use super::super::format::shared::Shared;
+use super::super::format::snapshot::{Misfit, VERSION};
+use crate::azure::blob::BlobError;
+use crate::component::{CheckpointError, SourceKey};
+
+/// The times that a lease goes by, all from the one setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Within this time after its holder is gone, a source is taken over.
+    pub within: Duration,
+    /// The lease's duration: shorter, so that whoever waits has the rest to notice its end.
+    pub duration: Duration,
+    /// When it is renewed.
+    pub renew: Duration,
+    /// The holder stops this long before the lease can have ended: clocks run differently, and a request is under way.
+    pub margin: Duration,
+    /// How often whoever waits looks.
+    pub look: Duration,
+}
+
+impl Times {
+    /// Azure's leases last whole seconds from 15 to 60.
+    pub fn of(within: Duration) -> Self {
+        let seconds = (within.as_secs() * 3 / 4).clamp(15, 60);
+        let duration = Duration::from_secs(seconds);
+        Self { within, duration, renew: duration / 3, margin: duration / 6, look: within / 12 }
+    }
+}
+
+/// One source's blobs.
+#[derive(Clone, Debug)]
+pub struct Place {
+    container: String,
+    /// The blob of the state.
+    pub state: String,
+    /// What the names of the blobs of ids begin with.
+    pub ids: String,
+}
+
+impl Place {
+    /// The blobs of a key.
+    pub fn new(container: &str, prefix: &str, key_id: &str) -> Self {
+        let folder = format!("{prefix}sources/{key_id}");
+        Self { container: container.to_owned(), state: format!("{folder}/state"), ids: format!("{folder}/ids/") }
+    }
+
+    /// The state's place, for messages.
+    pub fn path(&self) -> PathBuf {
+        format!("{}/{}", self.container, self.state).into()
+    }
+
+    /// The error for a state that can't be used, with what to do.
+    pub fn unusable(&self, blob: &str, what: impl std::fmt::Display) -> CheckpointError {
+        let folder = self.state.trim_end_matches("/state");
+        let reason = format!(
+            "{what}. Nothing was changed.\nhint: restore the blobs below {folder} (soft delete and versions keep them), or \
+             delete them all to begin as at a first run: what lies within `initial_lookback` is then delivered again, with \
+             the same ids"
+        );
+        CheckpointError::Unusable { path: format!("{}/{blob}", self.container).into(), reason }
+    }
+
+    /// The state in a blob's bytes.
+    pub fn decode(&self, bytes: &[u8], key_id: &str) -> Result<Shared, CheckpointError> {
+        // It is written at once: unlike in a file, there are no torn writes.
+        let payload = match frame::last(bytes) {
+            Ok(Some(payload)) if payload.len() + frame::HEADER == bytes.len() => payload,
+            _ => return Err(self.unusable(&self.state, "the blob is damaged or isn't a state of this program")),
+        };
+        Shared::decode(payload, key_id).map_err(|misfit| match misfit {
+            Misfit::Malformed => self.unusable(&self.state, "the blob is whole, but doesn't say what a state says"),
+            Misfit::Newer(version) => CheckpointError::Unusable {
+                path: self.path(),
+                reason: format!(
+                    "a newer version of nordpass-sentinel wrote this (format {version}; this one reads up to {VERSION}). \
+                     Nothing was changed.\nhint: run the newer version in all processes"
+                ),
+            },
+            Misfit::Foreign(Some(SourceKey { name, endpoint })) => {
+                let what = format!("this is the state of the source `{name}` at {endpoint}, in the place of {key_id}");
+                self.unusable(&self.state, what)
+            }
+            Misfit::Foreign(None) => self.unusable(&self.state, "this is the state of another source"),
+        })
+    }
+}
+
+/// A failure of the storage, to be waited for. So is a state that was there and isn't any more: begun anew here, it would
+/// be taken for a first run.
+pub fn storage(error: &BlobError) -> CheckpointError {
+    CheckpointError::Storage { reason: reason(error), wait: error.wait() }
+}
+
+/// What is wrong with the state's blob, and what to do.
+pub fn reason(error: &BlobError) -> String {
+    match error {
+        BlobError::NoBlob => {
+            "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it \
+                              for some days); or restart the program to begin as at a first run"
+                .to_owned()
+        }
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,266 @@
+//! One source's open state in Azure Blob Storage: queries, commits, and what an answer that didn't come meant.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+
+use super::super::format::frame::frame;
+use super::super::format::ids::{self, Bucket, Stored};
+use super::super::format::known::{self, Piece};
+use super::super::format::recent::Recent;
+use super::super::format::shared::Shared;
+use super::super::open::{Facts, Kept};
+use super::Base;
+use super::parts::{self, StoredPart};
+use super::place::{Place, storage};
+use crate::azure::blob::{BlobError, Demand};
+use crate::component::{CheckpointError, Commit, Hold, Holder, KnownId, Standing};
+
+/// How often a commit looks what became of it before it is given up, to be tried again later.
+const LOOKS: usize = 3;
+
+/// How many forgotten blobs are removed after one commit.
+const MOST_REMOVED: u32 = 100;
+
+/// A source's state, open.
+pub(super) struct Source {
+    pub base: Arc<Base>,
+    pub place: Place,
+    /// The lease's id.
+    pub lease: String,
+    pub holder: Holder,
+    pub hold: Hold,
+    facts: Facts,
+    keeper: Mutex<Option<AbortHandle>>,
+    /// Commits and queries, one after the other.
+    committed: tokio::sync::Mutex<Committed>,
+}
+
+/// What is durable.
+struct Committed {
+    state: Shared,
+    /// The state's bytes, and the blob's version with them.
+    bytes: Bytes,
+    etag: String,
+    recent: Recent,
+    /// A commit that may have counted: its answer never came, and what stands there couldn't be read either.
+    doubt: Option<Next>,
+}
+
+/// A state to come.
+struct Next {
+    state: Shared,
+    bytes: Bytes,
+    ids: Vec<KnownId>,
+}
+
+/// What stands in the state's blob.
+enum Stands {
+    /// What this process committed last.
+    AsLeft,
+    /// The commit whose answer didn't come.
+    Doubted,
+    /// Another process's.
+    Foreign,
+}
+
+impl Source {
+    pub(super) fn new(base: Arc<Base>, place: Place, lease: String, state: Shared, etag: String) -> Arc<Self> {
+        let recent =
+            if state.days.is_empty() && state.other.is_empty() { Recent::of_first_run() } else { Recent::unread() };
+        let (holder, hold) = Holder::new(base.env.clock.clone());
+        let bytes = Bytes::from(frame(&state.encode()));
+        Arc::new(Self {
+            base,
+            place,
+            lease,
+            holder,
+            hold,
+            facts: Facts::new(state.key.id(), state.run, state.document.clone()),
+            keeper: Mutex::default(),
+            committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
+        })
+    }
+
+    /// Who keeps the lease; ended with this.
+    pub(super) fn kept_by(&self, keeper: AbortHandle) {
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+    }
+
+    fn end_keeper(&self) {
+        if let Some(keeper) = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            keeper.abort();
+        }
+    }
+
+    /// Before the lease is given back: nothing is read or committed any more.
+    pub(super) fn end(&self) {
+        self.end_keeper();
+        self.holder.set(Standing::Lost);
+    }
+
+    /// Whether a chunk is committed; one of a run that isn't known counts as such.
+    pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
+        let committed = self.committed.lock().await;
+        committed.state.chunks_of(run).is_none_or(|chunks| chunks.contains(sequence))
+    }
+
+    /// Whether the state is as this process left it.
+    pub(super) async fn is_as_left(&self) -> Result<bool, CheckpointError> {
+        let mut committed = self.committed.lock().await;
+        self.settle_doubt(&mut committed).await.map(|stands| !matches!(stands, Stands::Foreign))
+    }
+
+    /// Looks what stands there, and takes note of it.
+    async fn settle_doubt(&self, committed: &mut Committed) -> Result<Stands, CheckpointError> {
+        let blob = match self.base.container.get(&self.place.state).await {
+            Ok(blob) => blob,
+            Err(error) => return Err(storage(&error)),
+        };
+        if blob.bytes == committed.bytes {
+            // The doubted commit may still be under way; its demand for the old version then fails, or ours does.
+            committed.etag = blob.etag;
+            return Ok(Stands::AsLeft);
+        }
+        match committed.doubt.take_if(|doubt| doubt.bytes == blob.bytes) {
+            Some(next) => {
+                self.count(committed, next, blob.etag);
+                Ok(Stands::Doubted)
+            }
+            None => Ok(Stands::Foreign),
+        }
+    }
+
+    /// A commit counts.
+    fn count(&self, committed: &mut Committed, next: Next, etag: String) {
+        let Next { state, bytes, ids } = next;
+        self.facts.set_document(state.document.as_ref());
+        committed.recent.add(&ids);
+        (committed.state, committed.bytes, committed.etag) = (state, bytes, etag);
+        committed.doubt = None;
+    }
+
+    fn lost(&self) -> CheckpointError {
+        self.holder.set(Standing::Lost);
+        CheckpointError::Lost
+    }
+
+    fn check_hold(&self) -> Result<(), CheckpointError> {
+        if self.hold.is_held() {
+            return Ok(());
+        }
+        let wait = Some(self.base.times.look);
+        Err(CheckpointError::Storage { reason: self.hold.reason(), wait })
+    }
+
+    /// The state after this commit, its ids stored. `None`: it is so already.
+    async fn next(&self, state: &Shared, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
+        let mut next = state.clone();
+        let batches = known::step(commit, &mut next.chunks, &mut next.document, &mut next.days);
+        if next == *state && batches.is_empty() {
+            return Ok(None);
+        }
+        next.serial += 1;
+        for (bucket, ids) in batches {
+            let data = Bytes::from(ids::encode(bucket, &ids));
+            parts::append(&self.base.container, &self.place, &mut next, bucket, &data).await?;
+        }
+        let bytes = Bytes::from(frame(&next.encode()));
+        Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
+    }
+
+    /// Removes the blobs of days before this time: no process needs them, whichever has the source. What stays behind is
+    /// tried again a day later.
+    async fn remove_forgotten(&self, time: i64) {
+        let Some(day) = Bucket::day(time) else { return };
+        let first_kept = format!("{}{}", self.place.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
+        let names = self.base.container.list(&self.place.ids, MOST_REMOVED).await.unwrap_or_default();
+        // The other ids' names begin with a letter, and so come after all days.
+        for name in names.iter().filter(|name| **name < first_kept) {
+            if let Err(error) = self.base.container.delete(name).await {
+                tracing::debug!("a blob of forgotten ids stays for now: {error}");
+            }
+        }
+    }
+}
+
+impl Kept for Source {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn path(&self) -> PathBuf {
+        self.place.path()
+    }
+
+    async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
+        let now = self.base.env.clock.now_seconds();
+        let mut committed = self.committed.lock().await;
+        let Committed { state, recent, .. } = &mut *committed;
+        let buckets = state.days.keys().map(|&day| Bucket::Day(day)).chain([Bucket::Other]);
+        let pieces: Vec<Piece<'_>> = buckets
+            .flat_map(|bucket| state.parts(bucket).iter().map(move |part| (bucket, part)))
+            .map(|(bucket, part)| {
+                let blob = format!("{}{}", self.place.ids, part.name(bucket));
+                let stored = StoredPart { container: &self.base.container, place: &self.place, blob };
+                (bucket, Box::new(stored) as Box<dyn Stored>, part.len)
+            })
+            .collect();
+        known::read(recent, range, now, pieces).await
+    }
+
+    async fn apply(&self, commit: Commit) -> Result<(), CheckpointError> {
+        let mut committed = self.committed.lock().await;
+        self.check_hold()?;
+        if committed.doubt.is_some()
+            && let Stands::Foreign = self.settle_doubt(&mut committed).await?
+        {
+            return Err(self.lost());
+        }
+        for _ in 0..LOOKS {
+            let Some(next) = self.next(&committed.state, &commit).await? else { return Ok(()) };
+            let forgotten = next.state.days.len() < committed.state.days.len() && commit.forget_before.is_some();
+            self.check_hold()?;
+            let demand = Demand::Same { etag: &committed.etag, lease: &self.lease };
+            let error = match self.base.container.put(&self.place.state, next.bytes.clone(), demand).await {
+                Ok(etag) => {
+                    self.count(&mut committed, next, etag);
+                    if forgotten {
+                        self.remove_forgotten(commit.forget_before.unwrap_or(0)).await;
+                    }
+                    return Ok(());
+                }
+                Err(error @ BlobError::Refused { .. }) => return Err(storage(&error)),
+                Err(error) => error,
+            };
+            // It may have counted, or an earlier attempt may have; or this isn't ours any more. What stands there tells.
+            let bytes = next.bytes.clone();
+            committed.doubt = Some(next);
+            match self.settle_doubt(&mut committed).await? {
+                Stands::Doubted if committed.bytes == bytes => return Ok(()),
+                Stands::Foreign => return Err(self.lost()),
+                Stands::AsLeft | Stands::Doubted => {
+                    // Without a lease it can't be written; the keeper sees to that.
+                    if matches!(&error, BlobError::Conflict { code, .. } if code.starts_with("Lease")) {
+                        return Err(storage(&error));
+                    }
+                }
+            }
+        }
+        let reason = "a commit's answer doesn't come".to_owned();
+        Err(CheckpointError::Storage { reason, wait: None })
+    }
+
+    fn hold(&self) -> Hold {
+        self.hold.clone()
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.end_keeper();
+    }
+}

@@ -1,0 +1,163 @@
+//! Reads a source's state and tells a first run, a usable state and a damaged one apart. Changes nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::frame;
+use super::ids::Bucket;
+use super::intervals::Intervals;
+use super::snapshot::{KEPT_RUNS, Misfit, Run, Snapshot, VERSION, decode_runs, key_hash};
+use super::{disk_error, unusable};
+use crate::component::{CheckpointError, SourceKey};
+use nordpass_env::Disk;
+
+/// No file of ours is near this size; a larger one isn't read.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// A usable state.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// As of the last commit.
+    pub snapshot: Snapshot,
+    /// The runs before the snapshot's, latest first.
+    pub earlier: Vec<Run>,
+}
+
+impl Loaded {
+    /// The committed chunks of a run, if it is known.
+    pub fn run(&self, number: u64) -> Option<&Intervals> {
+        if self.snapshot.run == number {
+            return Some(&self.snapshot.chunks);
+        }
+        self.earlier.iter().find(|run| run.number == number).map(|run| &run.chunks)
+    }
+
+    /// What the next run remembers of the runs before it.
+    pub fn into_runs(self) -> Vec<Run> {
+        let latest = Run { number: self.snapshot.run, chunks: self.snapshot.chunks };
+        // A crash while the next run began can leave the latest run in both places.
+        let earlier = self.earlier.into_iter().filter(|run| run.number != latest.number);
+        let mut runs = vec![latest.clone()];
+        runs.extend(earlier);
+        runs.truncate(KEPT_RUNS);
+        runs
+    }
+}
+
+pub fn state_path(dir: &Path) -> PathBuf {
+    dir.join("state.log")
+}
+
+pub fn runs_path(dir: &Path) -> PathBuf {
+    dir.join("runs")
+}
+
+pub fn ids_dir(dir: &Path) -> PathBuf {
+    dir.join("ids")
+}
+
+/// The state in a source's folder. `None`: a first run. The files are written in an order that leaves only three
+/// kinds of state behind a crash: no `runs`; `runs` that lists none; and `runs` with a `state.log` whose first frame is
+/// whole. Everything else is damage.
+pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Loaded>, CheckpointError> {
+    let (state_path, runs_path) = (state_path(dir), runs_path(dir));
+    let runs_file = read(disk, &runs_path).await?;
+    let state_file = read(disk, &state_path).await?;
+    let has_ids =
+        disk.list(&ids_dir(dir)).await.map_err(disk_error(dir))?.iter().any(|file| Bucket::is_file_name(&file.name));
+
+    let runs = match &runs_file {
+        Some(bytes) => Some(whole_frame(bytes, &runs_path)?),
+        None => None,
+    };
+    let runs = match runs {
+        Some(payload) => Some(decode_runs(payload).map_err(|misfit| explain(&runs_path, misfit, key_id))?),
+        None => None,
+    };
+    if let Some((owner, _)) = &runs
+        && owner.id() != key_id
+    {
+        return Err(explain(&runs_path, Misfit::Foreign(Some(owner.clone())), key_id));
+    }
+
+    let Some((owner, earlier)) = runs else {
+        return match state_file {
+            None if !has_ids => Ok(None),
+            Some(bytes) if bytes.is_empty() && !has_ids => Ok(None),
+            _ => Err(unusable(&runs_path, "this file is missing, though others of the state are there")),
+        };
+    };
+    let Some(state) = state_file else {
+        if earlier.is_empty() && !has_ids {
+            return Ok(None);
+        }
+        return Err(unusable(&state_path, "this file is missing, though others of the state are there"));
+    };
+    let payload = whole_frame(&state, &state_path)?;
+    let snapshot =
+        Snapshot::decode(payload, key_hash(&owner)).map_err(|misfit| explain(&state_path, misfit, key_id))?;
+    check_ids(disk, dir, &snapshot).await?;
+    Ok(Some(Loaded { snapshot, earlier }))
+}
+
+async fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
+    match disk.len(path).await.map_err(disk_error(path))? {
+        None => Ok(None),
+        Some(len) if len > MOST_BYTES => {
+            Err(unusable(path, format!("{len} bytes is far more than this file can have")))
+        }
+        Some(_) => Ok(Some(disk.read(path).await.map_err(disk_error(path))?)),
+    }
+}
+
+/// The payload that counts. Both files are born whole (by rename), so that one without a whole frame is damaged.
+fn whole_frame<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], CheckpointError> {
+    match frame::last(bytes) {
+        Ok(Some(payload)) => Ok(payload),
+        Ok(None) if bytes.is_empty() => {
+            Err(unusable(path, "the file is empty, and no crash of this program leaves it so"))
+        }
+        Ok(None) => Err(unusable(path, "the file is damaged or isn't a state of this program")),
+        Err(damage) => Err(unusable(
+            path,
+            format!(
+                "the file is damaged at byte {}, and good data follows, so that it isn't a torn last write",
+                damage.at
+            ),
+        )),
+    }
+}
+
+/// A file of ids that is shorter than the state says has lost ids.
+async fn check_ids(disk: &dyn Disk, dir: &Path, snapshot: &Snapshot) -> Result<(), CheckpointError> {
+    let dir = ids_dir(dir);
+    let files = disk.list(&dir).await.map_err(disk_error(&dir))?;
+    let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
+    for (bucket, committed) in days.chain([(Bucket::Other, snapshot.other)]) {
+        let name = bucket.file_name();
+        let len = files.iter().find(|file| file.name == name).map_or(0, |file| file.len);
+        if len < committed {
+            return Err(unusable(&dir.join(name), format!("the file has {len} bytes, but {committed} were committed")));
+        }
+    }
+    Ok(())
+}
+
+fn explain(path: &Path, misfit: Misfit, key_id: &str) -> CheckpointError {
+    match misfit {
+        Misfit::Malformed => unusable(path, "the file is whole, but doesn't say what a state says"),
+        Misfit::Newer(version) => CheckpointError::Unusable {
+            path: path.to_owned(),
+            reason: format!(
+                "a newer version of nordpass-sentinel wrote this (format {version}; this one reads up to {VERSION}). \
+                 Nothing was changed.\nhint: run the newer version"
+            ),
+        },
+        Misfit::Foreign(Some(SourceKey { name, endpoint })) => unusable(
+            path,
+            format!(
+                "this is the state of the source `{name}` at {endpoint}, in the folder of another source ({key_id})"
+            ),
+        ),
+        Misfit::Foreign(None) => unusable(path, format!("this is the state of another source, in the folder {key_id}")),
+    }
+}

@@ -1,0 +1,160 @@
+//! The checkpoint in files below `data_dir`.
+//!
+//! ```text
+//! data_dir/lock                       held by the one process that may use the folder
+//! data_dir/sources/<key id>/runs      whose folder this is, and the chunks of the last 16 runs
+//!                           state.log the state, one frame for each commit; the last whole frame counts
+//!                           ids/      the known ids: <yyyy-mm-dd>.ids and other.ids
+//! ```
+//!
+//! A commit appends the new ids to their files and syncs them, then appends one frame to `state.log` and syncs it:
+//! that is the commit point. The frame says the whole small state, and how long each file of ids is; longer files
+//! hold ids of a commit that didn't happen. `state.log` is written anew (as another file, renamed over the old one)
+//! when a source is opened, when it grows over 256 KiB, and after a write that failed. So a torn tail is never built
+//! upon, and after a failed sync nothing relies on a page cache that may show what the device doesn't have.
+
+mod load;
+mod source;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::future::BoxFuture;
+
+use self::load::Loaded;
+use self::source::LocalSource;
+use super::format::{frame, ids, intervals, known, recent, snapshot};
+use super::open::OpenSource;
+use super::tasks::Tasks;
+use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::event::Origin;
+use nordpass_env::{Disk, DiskLock, Env};
+
+/// The states of a `data_dir` on this machine's disk. See the module's text.
+pub struct LocalStore {
+    folder: Arc<Folder>,
+    tasks: Arc<Tasks>,
+}
+
+/// The locked `data_dir`. Whatever may still write below it holds it.
+struct Folder {
+    env: Env,
+    dir: PathBuf,
+    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+    _lock: Box<dyn DiskLock>,
+}
+
+/// What the store knows of one source.
+#[derive(Default)]
+enum Slot {
+    /// Nobody asked for it yet.
+    #[default]
+    Unread,
+    /// Read from disk for [`Store::is_committed`]; `None`: there is no state.
+    Read(Option<Loaded>),
+    /// Opened; gone when its last user is.
+    Open(Weak<LocalSource>),
+}
+
+impl LocalStore {
+    /// Makes the folder and takes its lock.
+    pub async fn open(env: Env, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
+        let lock = lock(env.disk.as_ref(), data_dir).await?;
+        let dir = data_dir.to_owned();
+        let folder = Folder { env, dir, slots: Mutex::default(), _lock: lock };
+        Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
+    }
+
+    fn slot(&self, key_id: &str) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.folder.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(key_id.to_owned()).or_default().clone()
+    }
+}
+
+impl Folder {
+    fn source(&self, key_id: &str) -> PathBuf {
+        self.dir.join("sources").join(key_id)
+    }
+}
+
+impl Store for LocalStore {
+    fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        Box::pin(async move {
+            let slot = self.slot(&key.id());
+            let folder = self.folder.clone();
+            let work = async move {
+                let mut slot = slot.lock_owned().await;
+                if let Slot::Open(source) = &*slot
+                    && source.strong_count() > 0
+                {
+                    let path = folder.source(&key.id());
+                    return Err(CheckpointError::Disk {
+                        path,
+                        source: io::Error::new(io::ErrorKind::AlreadyExists, "this source's state is open already"),
+                    });
+                }
+                let source = Arc::new(LocalSource::open(folder, key).await?);
+                *slot = Slot::Open(Arc::downgrade(&source));
+                Ok(source)
+            };
+            let source = self.tasks.finish(&self.folder.dir, work).await?;
+            Ok(Arc::new(OpenSource { source, tasks: self.tasks.clone() }) as Arc<dyn SourceState>)
+        })
+    }
+
+    fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
+        let origin = origin.clone();
+        Box::pin(async move {
+            // Not a key's id: the name of a source without a state. It must not reach a path, either.
+            if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+                return Ok(true);
+            }
+            let slot = self.slot(&origin.source);
+            let mut slot = slot.lock().await;
+            if let Slot::Open(source) = &*slot
+                && let Some(source) = source.upgrade()
+            {
+                return Ok(source.is_committed(origin.run, origin.sequence).await);
+            }
+            if !matches!(&*slot, Slot::Read(_)) {
+                let dir = self.folder.source(&origin.source);
+                *slot = Slot::Read(load::load(self.folder.env.disk.as_ref(), &dir, &origin.source).await?);
+            }
+            let Slot::Read(loaded) = &*slot else { return Ok(true) };
+            let run = loaded.as_ref().and_then(|loaded| loaded.run(origin.run));
+            Ok(run.is_none_or(|chunks| chunks.contains(origin.sequence)))
+        })
+    }
+}
+
+/// Makes the folder and takes its lock: one process at a time may use it.
+pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
+    disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
+    let lock = data_dir.join("lock");
+    disk.lock(&lock).await.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => CheckpointError::Locked { dir: data_dir.to_owned() },
+        _ => disk_error(&lock)(error),
+    })
+}
+
+/// The error for a state that can't be used, with what to do.
+fn unusable(path: &Path, what: impl std::fmt::Display) -> CheckpointError {
+    let folder = path.ancestors().find(|dir| dir.parent().is_some_and(|parent| parent.ends_with("sources")));
+    let folder = folder.unwrap_or(path).display();
+    let reason = format!(
+        "{what}. Nothing was changed.\nhint: restore {folder} from a backup, or move it away to begin as at a first \
+         run: what lies within `initial_lookback` is then delivered again, with the same ids"
+    );
+    CheckpointError::Unusable { path: path.to_owned(), reason }
+}
+
+fn disk_error(path: &Path) -> impl FnOnce(io::Error) -> CheckpointError + use<> {
+    let path = path.to_owned();
+    move |source| CheckpointError::Disk { path, source }
+}

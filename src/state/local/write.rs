@@ -1,0 +1,168 @@
+//! The writing half of a source's folder: what has to be synced, cut or written anew, and in which order.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::frame::frame;
+use super::ids::Bucket;
+use super::load::{ids_dir, runs_path, state_path};
+use super::snapshot::{Run, Snapshot, encode_runs, key_hash};
+use super::{disk_error, unusable};
+use crate::component::{CheckpointError, SourceKey};
+use nordpass_env::Disk;
+
+/// `state.log` is written anew when it would grow over this.
+const LOG_BYTES: u64 = 256 << 10;
+
+/// The files of one source, and what is uncertain about them.
+pub struct Files {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    key: [u8; 8],
+    log_len: u64,
+    /// False from the start of a write to `state.log` until it has succeeded: after a failure the file may end with
+    /// a frame that is whole for a reader, but not durable.
+    log_good: bool,
+    /// The files of ids that are as long as committed. Any other may have a tail of a commit that failed.
+    exact: BTreeSet<Bucket>,
+    touched: Vec<Bucket>,
+    has_new_name: bool,
+    /// Files whose ids are forgotten, but that couldn't be removed yet.
+    leftover: BTreeSet<u32>,
+}
+
+impl Files {
+    /// Makes the folder and writes the state of a run that begins.
+    pub async fn begin(
+        disk: Arc<dyn Disk>,
+        data_dir: &Path,
+        dir: &Path,
+        key: &SourceKey,
+        earlier: &[Run],
+        snapshot: &Snapshot,
+    ) -> Result<Self, CheckpointError> {
+        let ids = ids_dir(dir);
+        disk.create_dir_all(&ids).await.map_err(disk_error(&ids))?;
+        // The folder of `data_dir` may be one that we can't read; whoever made it early enough loses nothing.
+        let above = data_dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let _ = disk.sync_dir(above).await;
+        for made_in in [Some(data_dir), dir.parent()].into_iter().flatten() {
+            disk.sync_dir(made_in).await.map_err(disk_error(made_in))?;
+        }
+        let runs = runs_path(dir);
+        disk.replace(&runs, &frame(&encode_runs(key, earlier))).await.map_err(disk_error(&runs))?;
+        let mut files = Self {
+            disk,
+            dir: dir.to_owned(),
+            key: key_hash(key),
+            log_len: 0,
+            log_good: false,
+            exact: BTreeSet::new(),
+            touched: Vec::new(),
+            has_new_name: false,
+            leftover: BTreeSet::new(),
+        };
+        files.rewrite_log(snapshot).await?;
+        files.remove_strays(snapshot).await;
+        Ok(files)
+    }
+
+    /// To be called first: after a failed write, it makes the committed state certain again before anything that the
+    /// failed one may refer to is cut.
+    pub async fn begin_commit(&mut self, committed: &Snapshot) -> Result<(), CheckpointError> {
+        self.touched.clear();
+        self.has_new_name = false;
+        if self.log_good { Ok(()) } else { self.rewrite_log(committed).await }
+    }
+
+    /// Appends ids behind the committed length, durably.
+    pub async fn append_ids(&mut self, bucket: Bucket, committed: u64, data: &[u8]) -> Result<(), CheckpointError> {
+        let path = ids_dir(&self.dir).join(bucket.file_name());
+        if !self.exact.remove(&bucket) {
+            let len = self.disk.len(&path).await.map_err(disk_error(&path))?.unwrap_or(0);
+            if len < committed {
+                return Err(unusable(&path, format!("the file has {len} bytes, but {committed} were committed")));
+            }
+            if len > committed {
+                self.disk.truncate(&path, committed).await.map_err(disk_error(&path))?;
+            }
+        }
+        self.touched.push(bucket);
+        self.has_new_name |= committed == 0;
+        self.disk.append_synced(&path, data).await.map_err(disk_error(&path))
+    }
+
+    /// The commit point: makes `next` the state.
+    pub async fn finish_commit(&mut self, next: &Snapshot) -> Result<(), CheckpointError> {
+        if self.has_new_name {
+            let ids = ids_dir(&self.dir);
+            self.disk.sync_dir(&ids).await.map_err(disk_error(&ids))?;
+        }
+        let frame = frame(&next.encode(self.key));
+        if self.log_len + frame.len() as u64 > LOG_BYTES {
+            self.replace_log(&frame).await?;
+        } else {
+            let path = state_path(&self.dir);
+            self.log_good = false;
+            self.disk.append_synced(&path, &frame).await.map_err(disk_error(&path))?;
+            self.log_good = true;
+            self.log_len += frame.len() as u64;
+        }
+        self.exact.extend(self.touched.drain(..));
+        Ok(())
+    }
+
+    /// Removes files whose ids are forgotten. One that stays behind is tried again later: nobody reads it.
+    pub async fn remove_days(&mut self, days: Vec<u32>, committed: &Snapshot) {
+        self.leftover.extend(days);
+        for day in std::mem::take(&mut self.leftover) {
+            if committed.days.contains_key(&day) {
+                continue;
+            }
+            self.exact.remove(&Bucket::Day(day));
+            if !self.remove(&Bucket::Day(day).file_name()).await {
+                self.leftover.insert(day);
+            }
+        }
+    }
+
+    /// Removes files of ids that the state doesn't list: forgotten, or of a commit that didn't happen.
+    async fn remove_strays(&mut self, committed: &Snapshot) {
+        let mut listed: BTreeSet<String> = committed.days.keys().map(|&day| Bucket::Day(day).file_name()).collect();
+        if committed.other > 0 {
+            listed.insert(Bucket::Other.file_name());
+        }
+        let files = self.disk.list(&ids_dir(&self.dir)).await.unwrap_or_default();
+        for file in files.into_iter().filter(|file| Bucket::is_file_name(&file.name) && !listed.contains(&file.name)) {
+            self.remove(&file.name).await;
+        }
+    }
+
+    async fn remove(&self, name: &str) -> bool {
+        let path = ids_dir(&self.dir).join(name);
+        match self.disk.remove(&path).await {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "a file of forgotten ids stays for now");
+                false
+            }
+        }
+    }
+
+    async fn rewrite_log(&mut self, snapshot: &Snapshot) -> Result<(), CheckpointError> {
+        let frame = frame(&snapshot.encode(self.key));
+        self.replace_log(&frame).await
+    }
+
+    async fn replace_log(&mut self, frame: &[u8]) -> Result<(), CheckpointError> {
+        let path = state_path(&self.dir);
+        self.log_good = false;
+        self.disk.replace(&path, frame).await.map_err(disk_error(&path))?;
+        self.log_good = true;
+        self.log_len = frame.len() as u64;
+        Ok(())
+    }
+}

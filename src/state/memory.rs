@@ -1,0 +1,141 @@
+//! The checkpoint in memory: for tests, and for runs whose state nobody needs afterwards.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+
+use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+use crate::event::Origin;
+
+/// The longest document, as on disk.
+const DOCUMENT_BYTES: usize = 3_500;
+
+/// States in memory. Clones share them, so that a test keeps one across the "restarts" of a pipeline.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<HashMap<String, Source>>>);
+
+#[derive(Default)]
+struct Source {
+    document: Option<Vec<u8>>,
+    known: BTreeMap<(i64, u128), KnownId>,
+    /// Committed chunks by run.
+    runs: HashMap<u64, Vec<u64>>,
+}
+
+struct MemorySource {
+    store: MemoryStore,
+    key_id: Arc<str>,
+    run: u64,
+}
+
+impl MemoryStore {
+    /// Without any state.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashMap<String, Source>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        Box::pin(async move {
+            let key_id: Arc<str> = key.id().into();
+            let mut sources = self.sources();
+            let source = sources.entry(key_id.to_string()).or_default();
+            let run = source.runs.len() as u64 + 1;
+            source.runs.insert(run, Vec::new());
+            Ok(Arc::new(MemorySource { store: self.clone(), key_id, run }) as Arc<dyn SourceState>)
+        })
+    }
+
+    fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
+        let sources = self.sources();
+        let run = sources.get(&*origin.source).and_then(|source| source.runs.get(&origin.run));
+        let committed = run.is_none_or(|chunks| chunks.contains(&origin.sequence));
+        drop(sources);
+        Box::pin(async move { Ok(committed) })
+    }
+}
+
+impl SourceState for MemorySource {
+    fn document(&self) -> Option<Vec<u8>> {
+        self.store.sources().get(&*self.key_id)?.document.clone()
+    }
+
+    fn run(&self) -> u64 {
+        self.run
+    }
+
+    fn key_id(&self) -> Arc<str> {
+        self.key_id.clone()
+    }
+
+    fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {
+        let sources = self.store.sources();
+        let source = sources.get(&*self.key_id).filter(|_| !range.is_empty());
+        let in_range = |source: &Source| {
+            source.known.range((range.start, 0)..(range.end, 0)).map(|(_, &known)| known).collect::<Vec<_>>()
+        };
+        let known = source.map(in_range).unwrap_or_default();
+        Box::pin(async move { Ok(known) })
+    }
+
+    fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
+        Box::pin(async move {
+            if let Some(document) = &commit.document
+                && document.len() > DOCUMENT_BYTES
+            {
+                let text = format!("a document of {} bytes; a state takes at most {DOCUMENT_BYTES}", document.len());
+                let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, text);
+                return Err(CheckpointError::Disk { path: PathBuf::from(&*self.key_id), source });
+            }
+            let mut sources = self.store.sources();
+            let source = sources.entry(self.key_id.to_string()).or_default();
+            if let Some(time) = commit.forget_before {
+                source.known.retain(|&(filed, _), _| filed >= time || filed == 0);
+            }
+            source.known.extend(commit.ids.iter().map(|&known| ((known.time, known.id.0), known)));
+            source.runs.entry(self.run).or_default().extend(&commit.chunks);
+            if commit.document.is_some() {
+                source.document = commit.document;
+            }
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventId;
+
+    #[tokio::test]
+    async fn keeps_states_across_restarts() {
+        let store = MemoryStore::new();
+        let key = SourceKey { name: "nordpass".into(), endpoint: "https://example.com".into() };
+        let first = store.open(key.clone()).await.unwrap();
+        assert_eq!(first.document(), None);
+        let ids = [0, 5, 10].map(|time| KnownId { time, id: EventId(7) }).to_vec();
+        let commit = Commit { ids, chunks: vec![0, 2], document: Some(b"d".to_vec()), forget_before: None };
+        first.commit(commit).await.unwrap();
+
+        let second = store.clone().open(key).await.unwrap();
+        assert_eq!(second.document().as_deref(), Some(&b"d"[..]));
+        assert_ne!(first.run(), second.run());
+        assert_eq!(second.known(5..10).await.unwrap().len(), 1);
+        let committed = async |run, sequence| {
+            let origin = Origin { source: first.key_id(), run, sequence };
+            store.is_committed(&origin).await.unwrap()
+        };
+        assert!(committed(first.run(), 2).await && !committed(first.run(), 1).await);
+        assert!(!committed(second.run(), 0).await && committed(99, 0).await);
+        second.commit(Commit { forget_before: Some(10), ..Commit::default() }).await.unwrap();
+        assert_eq!(second.known(0..11).await.unwrap().len(), 2, "time 0 is never forgotten");
+    }
+}

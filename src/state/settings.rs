@@ -1,0 +1,267 @@
+//! The `checkpoint` table in the pipeline file.
+
+use std::time::Duration;
+
+use crate::azure::{self, CredentialKind, CredentialSettings};
+use crate::http::HttpSettings;
+use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
+
+/// The fields of the `checkpoint` table.
+pub static FIELDS: &[Field] = &[
+    Field {
+        name: "kind",
+        kind: Kind::Choice(&["local", "azure_blob"]),
+        presence: Presence::Default("local"),
+        doc: "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for several \
+              processes, of which one reads each source and the others wait to take over. Dead letters are kept beside the states. \
+              The files of `file` sinks stay on each process's own disk, in both kinds.",
+    },
+    Field {
+        name: "endpoint",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "The storage account's blob endpoint, such as `https://ACCOUNT.blob.core.windows.net`, of any cloud. For `azure_blob`.",
+    },
+    Field {
+        name: "container",
+        kind: Kind::Text,
+        presence: Presence::Default("nordpass-sentinel"),
+        doc: "The container; a first run makes it if it isn't there.",
+    },
+    Field {
+        name: "prefix",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "What the blobs' names begin with, such as `production`, for several pipeline sets in one container.",
+    },
+    Field {
+        name: "lease",
+        kind: Kind::Duration { min: "20s", max: "60s" },
+        presence: Presence::Default("60s"),
+        doc: "Within this time after a process is gone another one takes its sources over. The same for all processes.",
+    },
+    Field {
+        name: "credential",
+        kind: Kind::Table(azure::FIELDS),
+        presence: Presence::Optional,
+        doc: "Who asks: needs the role Storage Blob Data Contributor on the account or the container. For `azure_blob`.",
+    },
+    Field {
+        name: "takeover",
+        kind: Kind::Table(TAKEOVER),
+        presence: Presence::Optional,
+        doc: "Where the official connector keeps its cursor, in the same storage account: a `nordpass` source that has no state \
+              yet begins there. For `azure_blob`.",
+    },
+    http_fields::REQUEST_TIMEOUT,
+    http_fields::PROXY,
+    http_fields::TLS,
+];
+
+static TAKEOVER: &[Field] = &[
+    Field {
+        name: "container",
+        kind: Kind::Text,
+        presence: Presence::Default("nordpass-function-container"),
+        doc: "The official connector's container.",
+    },
+    Field {
+        name: "blob",
+        kind: Kind::Text,
+        presence: Presence::Default("nordpass-activities-cursor"),
+        doc: "The blob that is its cursor. It is only read.",
+    },
+    Field {
+        name: "endpoint",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "The blob endpoint of the account that it is in, where that isn't the checkpoint's; asked with the same credential.",
+    },
+    Field {
+        name: "source",
+        kind: Kind::Text,
+        presence: Presence::Optional,
+        doc: "The `nordpass` source that goes on where the official connector stopped. Needed where there are several.",
+    },
+    Field {
+        name: "overlap",
+        kind: Kind::Duration { min: "0s", max: "30d" },
+        presence: Presence::Optional,
+        doc: "How much before the cursor is read again; the source's own `overlap` without it. The official connector loses \
+              events that NordPass shows late. What is read again is marked in its rows, as it has probably arrived before.",
+    },
+];
+
+/// Where states are kept.
+#[derive(Clone, Debug, Default)]
+pub enum CheckpointSettings {
+    /// In `data_dir`.
+    #[default]
+    Local,
+    /// In Azure Blob Storage.
+    AzureBlob(Box<BlobSettings>),
+}
+
+/// Where in Azure Blob Storage.
+#[derive(Clone, Debug)]
+pub struct BlobSettings {
+    /// The account's blob endpoint, without a slash at its end.
+    pub endpoint: String,
+    /// The container.
+    pub container: String,
+    /// What names begin with: empty, or with a slash at its end.
+    pub prefix: String,
+    /// How long after a process is gone another takes over at the latest.
+    pub lease: Duration,
+    /// Who asks.
+    pub credential: CredentialSettings,
+    /// TLS, proxy, time-out.
+    pub http: HttpSettings,
+    /// The official connector's cursor.
+    pub takeover: Option<TakeoverSettings>,
+}
+
+/// Where the official connector's cursor is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeoverSettings {
+    /// The account's blob endpoint, where it isn't the checkpoint's.
+    pub endpoint: Option<String>,
+    /// The container.
+    pub container: String,
+    /// The blob.
+    pub blob: String,
+    /// The source that takes over; the only one without it.
+    pub source: Option<String>,
+    /// How much before the cursor is read again.
+    pub overlap: Option<Duration>,
+}
+
+impl CheckpointSettings {
+    /// Reads the table.
+    pub fn read(section: &mut Section) -> Self {
+        if section.text("kind") != "azure_blob" {
+            for name in ["endpoint", "credential", "takeover", "container", "prefix", "lease"] {
+                if section.has(name) {
+                    let message = format!("`{name}` means nothing with the kind `local`");
+                    section.error(name, message, "write kind = \"azure_blob\", or take the line out");
+                }
+            }
+            return Self::Local;
+        }
+        for name in ["endpoint", "credential"] {
+            if !section.has(name) {
+                let hint = match name {
+                    "endpoint" => "write endpoint = \"https://ACCOUNT.blob.core.windows.net\"",
+                    _ => "add [checkpoint.credential] with kind = \"managed_identity\"",
+                };
+                section.error(name, format!("`azure_blob` needs `{name}`"), hint);
+            }
+        }
+        let endpoint = section.optional_url("endpoint").unwrap_or_default().trim_end_matches('/').to_owned();
+        let container = container(section);
+        let prefix = section.optional_text("prefix").unwrap_or_default();
+        let prefix = prefix.trim_matches('/');
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
+        if prefix.len() > 200 || !prefix.bytes().all(good) || prefix.split('/').any(|part| part == "." || part == "..")
+        {
+            let hint = "use letters, digits, `-`, `_`, `.` and `/` between its parts, at most 200";
+            section.error("prefix", "`prefix` can't begin a blob's name", hint);
+        }
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+        let credential = if section.has("credential") {
+            CredentialSettings::read(&mut section.table("credential"))
+        } else {
+            CredentialSettings::from(CredentialKind::ManagedIdentity(None))
+        };
+        let takeover = section.has("takeover").then(|| takeover(&mut section.table("takeover")));
+        Self::AzureBlob(Box::new(BlobSettings {
+            endpoint,
+            container,
+            prefix,
+            lease: section.duration("lease"),
+            credential,
+            http: read_http(section, Duration::from_secs(30)),
+            takeover,
+        }))
+    }
+
+    /// The settings of the takeover, where there are any.
+    pub fn takeover(&self) -> Option<&TakeoverSettings> {
+        match self {
+            Self::Local => None,
+            Self::AzureBlob(settings) => settings.takeover.as_ref(),
+        }
+    }
+}
+
+fn takeover(section: &mut Section) -> TakeoverSettings {
+    let container = container(section);
+    let blob = section.text("blob");
+    if !blob.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')) {
+        section.error(
+            "blob",
+            "`blob` isn't a name that the official connector uses",
+            "it is nordpass-activities-cursor",
+        );
+    }
+    let endpoint = section.optional_url("endpoint").map(|url| url.trim_end_matches('/').to_owned());
+    let (source, overlap) = (section.optional_text("source"), section.optional_duration("overlap"));
+    TakeoverSettings { endpoint, container, blob, source, overlap }
+}
+
+/// A container's name by Azure's rules: what Azure would refuse only at run time.
+fn container(section: &mut Section) -> String {
+    let name = section.text("container");
+    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let edges = name.starts_with('-') || name.ends_with('-') || name.contains("--");
+    if !(3..=63).contains(&name.len()) || !name.bytes().all(good) || edges {
+        let hint = "Azure wants 3 to 63 lower-case letters, digits and single `-` between them";
+        section.error("container", format!("`{name}` isn't the name of a container"), hint);
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Environment, Severity};
+
+    fn read(text: &str) -> (CheckpointSettings, Vec<String>) {
+        let mut section = Section::parse(text, FIELDS, Environment::of::<&str, &str>([]));
+        let settings = CheckpointSettings::read(&mut section);
+        let errors = section.diagnostics().into_iter().filter(|found| found.severity == Severity::Error);
+        (settings, errors.map(|found| found.message).collect())
+    }
+
+    const BLOB: &str = "kind = \"azure_blob\"\nendpoint = \"https://a.blob.core.windows.net/\"\n";
+    const CREDENTIAL: &str = "[credential]\nkind = \"managed_identity\"\n";
+
+    #[test]
+    fn defaults() {
+        assert!(matches!(read(""), (CheckpointSettings::Local, errors) if errors.is_empty()));
+        let (settings, errors) = read(&format!("{BLOB}prefix = \"/a/b/\"\n{CREDENTIAL}[takeover]\n"));
+        assert_eq!(errors, [""; 0]);
+        let CheckpointSettings::AzureBlob(settings) = settings else { panic!("{settings:?}") };
+        assert_eq!((&*settings.endpoint, &*settings.prefix), ("https://a.blob.core.windows.net", "a/b/"));
+        assert_eq!((&*settings.container, settings.lease.as_secs()), ("nordpass-sentinel", 60));
+        let takeover = settings.takeover.expect("one");
+        let place = (&*takeover.container, &*takeover.blob, takeover.source, takeover.overlap);
+        assert_eq!(place, ("nordpass-function-container", "nordpass-activities-cursor", None, None));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_told() {
+        assert_eq!(read("kind = \"azure_blob\"").1.len(), 2);
+        assert_eq!(read("endpoint = \"https://a.example\"").1, ["`endpoint` means nothing with the kind `local`"]);
+        for (line, word) in [
+            ("container = \"Upper\"", "container"),
+            ("container = \"a--b\"", "container"),
+            ("prefix = \"a b\"", "prefix"),
+            ("prefix = \"../a\"", "prefix"),
+            ("lease = \"10s\"", "lease"),
+        ] {
+            let errors = read(&format!("{BLOB}{line}\n{CREDENTIAL}")).1;
+            assert!(errors.len() == 1 && errors[0].contains(word), "{line}: {errors:?}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Writes that go on when their caller stops waiting.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::component::CheckpointError;
+
+/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits; the disk or the
+/// storage is then still writing, and a second write to the same place must not meet the first. So each write is a task of its own,
+/// and the next one waits for it. Only when the store and all its states are dropped, the tasks are, too: then the
+/// program has ended, as in a crash, and nothing of it may go on writing.
+#[derive(Default)]
+pub struct Tasks(Mutex<JoinSet<()>>);
+
+impl Tasks {
+    /// Runs the work to its end, whether or not the caller waits for it.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        path: &Path,
+        work: impl Future<Output = Result<T, CheckpointError>> + Send + 'static,
+    ) -> Result<T, CheckpointError> {
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(async move {
+                let _ = sender.send(work.await);
+            });
+        }
+        let cut_off =
+            || CheckpointError::Disk { path: path.to_owned(), source: io::Error::other("the write was cut off") };
+        receiver.await.unwrap_or_else(|_| Err(cut_off()))
+    }
+}
