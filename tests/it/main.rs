@@ -10,6 +10,7 @@ mod deploy;
 mod endless;
 mod function;
 mod health;
+mod installed;
 mod pipelines;
 mod proxy;
 mod ranges;
