@@ -24,3 +24,8 @@ pub fn chromium() -> Result<&'static str, String> {
     system("chromium", &["chromium", "fonts-open-sans"])?;
     Ok("chromium")
 }
+
+/// Installs Vega-Lite and Vega, which draw the preview's charts. Returns their `node_modules`.
+pub fn vega() -> Result<PathBuf, String> {
+    node("preview", "tools/solution/src/preview/package.json", "Vega-Lite")
+}

@@ -1,220 +1,142 @@
-//! Charts as SVG.
+//! Charts as Vega-Lite specifications, which Vega draws in the page.
 
-use std::f64::consts::TAU;
-use std::fmt::Write as _;
+use serde_json::{Value, json};
 
-use super::data::{Tile, amount, escape, shown};
-use super::series::{self, Chart};
+use super::data::{Tile, shown};
 
 /// Colours that can be told apart, on white and on black.
 pub const COLOURS: [&str; 12] = [
     "#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#c77aa8", "#9c6b45",
     "#8fb82f", "#5fbdf2",
 ];
-/// The least height of a drawing without its legend, and that of a line of the legend.
-const LEAST: u32 = 214;
-const LEGEND_LINE: u32 = 21;
-const LEGEND_GAP: u32 = 8;
-/// About the width of a letter of the legend, and what stands around a name.
-const LETTER: f64 = 7.0;
-const AROUND_NAME: f64 = 40.0;
-/// Room for the axes.
-const LEFT: f64 = 52.0;
-const BELOW: f64 = 26.0;
+/// The height of a plot without its legend, of a line of the legend, and the width of a letter in it, in pixels.
+const PLOT: usize = 240;
+const LEGEND_LINE: usize = 19;
+const LETTER: usize = 7;
 
-/// The least height of a time chart with its legend.
-pub fn needed(tile: &Tile, width: f64) -> u32 {
-    LEAST + LEGEND_GAP + LEGEND_LINE * legend_lines(&entries(tile, &series::read(tile)), width)
+/// A chart: its specification, and the least height in pixels that it needs.
+pub struct Chart {
+    /// For Vega-Lite.
+    pub spec: Value,
+    /// In pixels.
+    pub height: usize,
 }
 
-/// Names and numbers for the legend. Counts add up; anything else is as it was at the end.
-fn entries(tile: &Tile, chart: &Chart) -> Vec<(String, f64)> {
-    let adds_up = tile.adds_up();
-    let last = |values: &[f64]| values.last().copied().unwrap_or_default();
-    let number = |series: &series::Series| if adds_up { series.total } else { last(&series.values) };
-    chart.series.iter().map(|series| (series.name.clone(), number(series))).collect()
-}
-
-/// How many lines a legend takes, by the length of its names.
-fn legend_lines(entries: &[(String, f64)], width: f64) -> u32 {
-    let (mut lines, mut used) = (1, 0.0);
-    for (name, number) in entries {
-        let letters = name.chars().count() + amount(*number).chars().count();
-        let needed = letters as f64 * LETTER + AROUND_NAME;
-        if used + needed > width && used > 0.0 {
-            lines += 1;
-            used = 0.0;
-        }
-        used += needed;
-    }
-    lines
-}
-
-/// A time chart, as lines or as stacked bars, that takes the room it has.
-pub fn over_time(tile: &Tile, width: f64, room: f64, stacked: bool) -> String {
-    let chart = series::read(tile);
-    if chart.times.is_empty() {
-        return nothing();
-    }
-    let entries = entries(tile, &chart);
-    let below = LEGEND_GAP + LEGEND_LINE * legend_lines(&entries, width);
-    let height = (room - f64::from(below)).max(f64::from(LEAST));
-    let largest = if stacked {
-        let sum = |step: usize| chart.series.iter().map(|series| series.values[step]).sum::<f64>();
-        (0..chart.times.len()).map(sum).fold(0.0, f64::max)
-    } else {
-        chart.series.iter().flat_map(|series| series.values.iter().copied()).fold(0.0, f64::max)
-    };
-    let whole = chart.series.iter().all(|series| series.values.iter().all(|value| value.fract() == 0.0));
-    let (mark, marks) = series::axis(largest, whole);
-    let top = mark * f64::from(marks);
-    let (inner, high) = (width - LEFT - 12.0, height - BELOW - 10.0);
-    let y = |value: f64| 10.0 + high * (1.0 - value / top);
-    let mut svg = format!(r#"<svg width="{width:.0}" height="{height:.0}" role="img">"#);
-    for step in 0..=marks {
-        let value = mark * f64::from(step);
-        let _ = write!(
-            svg,
-            r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{2:.1}" y2="{2:.1}"/><text class="axis" x="{3:.1}" y="{4:.1}" text-anchor="end">{1}</text>"#,
-            LEFT + inner,
-            amount(value),
-            y(value),
-            LEFT - 7.0,
-            y(value) + 4.0
-        );
-    }
-    let count = chart.times.len() as f64;
-    let slot = inner / count;
-    let x = |step: usize| LEFT + slot * (step as f64 + 0.5);
-    labels(&mut svg, &chart, height, x);
-    if stacked {
-        bars(&mut svg, &chart, slot, x, y);
-    } else {
-        lines(&mut svg, &chart, x, y);
-    }
-    svg.push_str("</svg>");
-    svg + &legend(entries.into_iter(), "legend")
-}
-
-/// At most eight times below the axis.
-fn labels(svg: &mut String, chart: &Chart, height: f64, x: impl Fn(usize) -> f64) {
-    let every = chart.times.len().div_ceil(8);
+/// Draws columns of time, series and number, as lines or as stacked bars. Returns `None` if there is nothing to draw.
+pub fn over_time(tile: &Tile, width: usize, stacked: bool) -> Option<Chart> {
+    let times: Vec<_> = tile.rows.iter().filter_map(|row| row.first()?.as_str()).collect();
+    let (first, last) = (times.iter().min()?, times.iter().max()?);
     // The day alone says nothing where everything is of one day.
-    let one_day =
-        chart.times.first().and_then(|time| time.get(..10)) == chart.times.last().and_then(|time| time.get(..10));
-    for (step, time) in chart.times.iter().enumerate().step_by(every) {
-        let text = if one_day { time.get(11..19) } else { time.get(5..16) }.unwrap_or(time).replace('T', " ");
-        let _ = write!(
-            svg,
-            r#"<text class="axis" x="{:.1}" y="{:.1}" text-anchor="middle">{}</text>"#,
-            x(step),
-            height - 8.0,
-            escape(&text)
-        );
+    let format = if first.get(..10) == last.get(..10) { "%H:%M:%S" } else { "%m-%d %H:%M" };
+    let (mark, x) = if stacked {
+        let label = format!("utcFormat(toDate(datum.value), '{format}')");
+        let axis = json!({"labelExpr": label, "labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 12});
+        (json!({"type": "bar"}), json!({"type": "ordinal", "axis": axis}))
+    } else {
+        // A state, such as a lag, is what it was until the next row; counts without a row are nothing.
+        let interpolate = if tile.adds_up() { "linear" } else { "step-after" };
+        let mark = json!({"type": "line", "interpolate": interpolate, "point": first == last});
+        (mark, json!({"type": "temporal", "scale": {"type": "utc"}, "axis": {"format": format, "tickCount": 8}}))
+    };
+    let columns = width / (LETTER * (longest(tile, 1) + 12));
+    let legend = json!({"orient": "bottom", "columns": columns.max(1)});
+    let mut spec = spec(tile, [Some(0), Some(1), Some(2)], &legend);
+    if !stacked && tile.adds_up() {
+        let zero = json!({"impute": "value", "key": "time", "groupby": ["label", "order"], "value": 0});
+        spec["transform"].as_array_mut()?.push(zero);
     }
+    spec["mark"] = mark;
+    spec["height"] = json!("container");
+    spec["encoding"]["x"] = x;
+    spec["encoding"]["x"]["field"] = json!("time");
+    let step = if whole(tile, 2) { 1.0 } else { 0.0 };
+    spec["encoding"]["y"] =
+        json!({"field": "value", "type": "quantitative", "axis": {"tickMinStep": step, "tickCount": 5}});
+    if stacked {
+        spec["encoding"]["order"] = json!({"field": "order"});
+    }
+    let lines = distinct(tile, 1).min(COLOURS.len()).div_ceil(columns.max(1));
+    Some(Chart { spec, height: PLOT + LEGEND_LINE * lines })
 }
 
-fn bars(svg: &mut String, chart: &Chart, slot: f64, x: impl Fn(usize) -> f64, y: impl Fn(f64) -> f64) {
-    let width = (slot * 0.78).min(34.0);
-    for step in 0..chart.times.len() {
-        let mut below = 0.0;
-        for (place, series) in chart.series.iter().enumerate() {
-            let value = series.values[step];
-            if value > 0.0 {
-                let _ = write!(
-                    svg,
-                    r#"<rect x="{:.1}" y="{:.1}" width="{width:.1}" height="{:.1}" fill="{}"/>"#,
-                    x(step) - width / 2.0,
-                    y(below + value),
-                    (y(below) - y(below + value)).max(0.5),
-                    COLOURS[place % COLOURS.len()]
-                );
-            }
-            below += value;
-        }
+/// Draws columns of name and number as a ring. Returns `None` if there is nothing to draw.
+pub fn pie(tile: &Tile) -> Option<Chart> {
+    let total: f64 = tile.rows.iter().filter_map(|row| row.get(1)?.as_f64()).sum();
+    if total <= 0.0 {
+        return None;
     }
+    let mut spec = spec(tile, [None, Some(0), Some(1)], &json!({"orient": "right"}));
+    let encoding = std::mem::take(&mut spec["encoding"]);
+    spec["height"] = json!(PLOT);
+    spec["layer"] = json!([
+        {
+            "mark": {"type": "arc", "innerRadius": 63, "outerRadius": 98, "padAngle": 0.01},
+            "encoding": {"theta": {"field": "value", "type": "quantitative", "stack": true}, "color": encoding["color"], "order": {"field": "order"}},
+        },
+        {
+            "mark": {"type": "text", "fontSize": 19, "fontWeight": 600, "fill": "var(--text)"},
+            "encoding": {"text": {"field": "value", "aggregate": "sum", "format": ",.3~f"}},
+        },
+    ]);
+    Some(Chart { spec, height: PLOT })
 }
 
-fn lines(svg: &mut String, chart: &Chart, x: impl Fn(usize) -> f64, y: impl Fn(f64) -> f64) {
-    for (place, series) in chart.series.iter().enumerate().rev() {
-        let points: Vec<_> =
-            series.values.iter().enumerate().map(|(step, value)| format!("{:.1},{:.1}", x(step), y(*value))).collect();
-        let colour = COLOURS[place % COLOURS.len()];
-        let _ =
-            write!(svg, r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#, points.join(" "));
-        // A line of one point can't be seen.
-        if points.len() == 1 {
-            let _ = write!(svg, r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, x(0), y(series.values[0]));
-        }
-    }
-}
-
-/// A ring of names and numbers.
-pub fn pie(tile: &Tile) -> String {
-    let entries: Vec<(String, f64)> = tile
+/// What all charts share: the rows, the largest series first, those without a colour of their own as one, and a legend that says each
+/// one's number. Counts add up; anything else is as it was at the end.
+fn spec(tile: &Tile, columns: [Option<usize>; 3], legend: &Value) -> Value {
+    let cell = |row: &[Value], column: Option<usize>| column.and_then(|at| row.get(at)).cloned().unwrap_or_default();
+    let [time, series, value] = columns;
+    let values: Vec<_> = tile
         .rows
         .iter()
-        .map(|row| {
-            (
-                row.first().map(shown).unwrap_or_default(),
-                row.get(1).and_then(serde_json::Value::as_f64).unwrap_or_default(),
-            )
-        })
+        .map(|row| json!({"time": cell(row, time), "series": shown(&cell(row, series)), "value": cell(row, value)}))
         .collect();
-    let entries = with_others(entries);
-    let total: f64 = entries.iter().map(|(_, number)| number).sum();
-    if total <= 0.0 {
-        return nothing();
-    }
-    let (centre, radius) = (118.0, 80.0);
-    let mut svg = String::from(r#"<div class="pie"><svg width="236" height="236" role="img">"#);
-    let round = TAU * radius;
-    let mut before = 0.0;
-    for (place, (_, number)) in entries.iter().enumerate() {
-        let share = number / total;
-        let _ = write!(
-            svg,
-            r#"<circle cx="{centre}" cy="{centre}" r="{radius}" fill="none" stroke="{}" stroke-width="34" stroke-dasharray="{:.2} {:.2}" stroke-dashoffset="{:.2}" transform="rotate(-90 {centre} {centre})"/>"#,
-            COLOURS[place % COLOURS.len()],
-            (share * round - 1.0).max(0.3),
-            round,
-            -before * round
-        );
-        before += share;
-    }
-    let _ = write!(
-        svg,
-        r#"<text class="total" x="{centre}" y="{:.0}" text-anchor="middle">{}</text></svg>"#,
-        centre + 6.0,
-        amount(total)
+    let kept = COLOURS.len() - 1;
+    let name = format!(
+        "datum.count > {} && datum.rank > {kept} ? (datum.count - {kept}) + ' others' : datum.series",
+        COLOURS.len()
     );
-    svg + &legend(entries.into_iter(), "legend tall") + "</div>"
+    let number = if time.is_none() || tile.adds_up() { "datum.total" } else { "datum.last.value" };
+    json!({
+        "width": "container",
+        "autosize": {"type": "fit", "contains": "padding"},
+        "data": {"values": values},
+        "transform": [
+            {"joinaggregate": [{"op": "sum", "field": "value", "as": "sum"}], "groupby": ["series"]},
+            {"window": [{"op": "dense_rank", "as": "rank"}], "sort": [{"field": "sum", "order": "descending"}, {"field": "series"}]},
+            {"joinaggregate": [{"op": "distinct", "field": "series", "as": "count"}]},
+            {"calculate": name, "as": "name"},
+            {"calculate": format!("min(datum.rank, {})", COLOURS.len()), "as": "order"},
+            {"aggregate": [{"op": "sum", "field": "value", "as": "value"}], "groupby": ["time", "name", "order"]},
+            {"joinaggregate": [{"op": "sum", "field": "value", "as": "total"}, {"op": "argmax", "field": "time", "as": "last"}], "groupby": ["name"]},
+            {"calculate": format!("datum.name + '  ' + format({number}, ',.3~f')"), "as": "label"},
+        ],
+        "encoding": {
+            "color": {
+                "field": "label",
+                "type": "nominal",
+                "sort": {"field": "order", "op": "min"},
+                "scale": {"range": COLOURS},
+                "legend": legend,
+            },
+        },
+    })
 }
 
-/// As many names as there are colours; the rest is one.
-fn with_others(mut entries: Vec<(String, f64)>) -> Vec<(String, f64)> {
-    if entries.len() > COLOURS.len() {
-        let rest = entries.split_off(COLOURS.len() - 1);
-        entries.push((format!("{} others", rest.len()), rest.iter().map(|(_, number)| number).sum()));
-    }
-    entries
+fn distinct(tile: &Tile, column: usize) -> usize {
+    let names: std::collections::BTreeSet<_> = tile.rows.iter().filter_map(|row| row.get(column)).map(shown).collect();
+    names.len()
 }
 
-fn legend(entries: impl Iterator<Item = (String, f64)>, class: &str) -> String {
-    let mut html = format!(r#"<div class="{class}">"#);
-    for (place, (name, total)) in entries.enumerate() {
-        let _ = write!(
-            html,
-            r#"<span><i style="background:{}"></i>{} <b>{}</b></span>"#,
-            COLOURS[place % COLOURS.len()],
-            escape(&name),
-            amount(total)
-        );
-    }
-    html + "</div>"
+fn longest(tile: &Tile, column: usize) -> usize {
+    tile.rows
+        .iter()
+        .filter_map(|row| row.get(column))
+        .map(|value| shown(value).chars().count())
+        .max()
+        .unwrap_or_default()
 }
 
-/// What stands where there is nothing to draw.
-pub fn nothing() -> String {
-    r#"<p class="nothing">Nothing in this time.</p>"#.to_owned()
+fn whole(tile: &Tile, column: usize) -> bool {
+    tile.rows.iter().filter_map(|row| row.get(column)?.as_f64()).all(|number| number.fract() == 0.0)
 }

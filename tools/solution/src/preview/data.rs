@@ -25,7 +25,7 @@ pub struct Tab {
 pub struct Tile {
     pub tab: String,
     pub title: String,
-    pub width: u32,
+    pub width: usize,
     /// The workbook item's content: visualization and settings.
     pub content: Value,
     pub columns: Vec<String>,
@@ -75,20 +75,10 @@ pub fn amount(number: f64) -> String {
     } else {
         1
     };
-    let text = format!("{number:.decimals$}");
-    let (whole, rest) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
-    let mut grouped = String::new();
-    for (place, digit) in whole.chars().enumerate() {
-        let left = whole.len() - place;
-        if place > 0 && left % 3 == 0 && digit.is_ascii_digit() && !grouped.ends_with('-') {
-            grouped.push(' ');
-        }
-        grouped.push(digit);
-    }
-    match rest {
-        Some(rest) => format!("{grouped}.{rest}"),
-        None => grouped,
-    }
+    let text = format!("{:.decimals$}", number.abs());
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let groups: Vec<_> = whole.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    format!("{}{}{rest}", if number < 0.0 { "-" } else { "" }, groups.join(" "))
 }
 
 /// A time as the workbook shows it, from RFC 3339.

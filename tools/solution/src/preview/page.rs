@@ -2,109 +2,61 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+
+use super::chart::{self, Chart};
 use super::data::{Preview, Tab, Tile, escape, time};
-use super::{Theme, WIDTH, chart, table};
+use super::{SCRIPTS, WIDTH, table};
 
 const STYLE: &str = include_str!("style.css");
-/// Heights in pixels: what stands above the tiles, a tile with a pie, one with numbers, what a table has around its rows,
-/// one of these, what a chart has around it, and the gap below a tile.
-const HEAD: u32 = 182;
-const PIE: u32 = 322;
-const NUMBERS: u32 = 122;
-const AROUND: u32 = 98;
-const LINE: u32 = 28;
-const FRAME: u32 = 56;
-const GAP: u32 = 12;
+/// Draws the charts, then says how high the page is.
+const DRAW: &str = "const options = {renderer: 'svg', actions: false, config,
+    formatLocale: {decimal: '.', thousands: ' ', grouping: [3], currency: ['', '']}};
+Promise.all(specs.map((spec, at) => vegaEmbed(`#chart${at}`, spec, options)))
+    .then(() => document.body.dataset.height = document.body.offsetHeight);";
 
-/// All tabs, one below the other.
-pub fn whole(preview: &Preview) -> String {
-    let mut body = String::new();
-    for tab in &preview.tabs {
-        let _ = write!(body, r#"<section id="{}">{}</section>"#, escape(&tab.id), content(preview, tab).0);
+/// Draws tabs, one below the other.
+pub fn page<'a>(preview: &Preview, tabs: impl IntoIterator<Item = &'a Tab>, theme: &str) -> String {
+    let (mut body, mut specs) = (String::new(), Vec::new());
+    for tab in tabs {
+        head(&mut body, preview, tab);
+        body.push_str("<main>");
+        for tile in preview.tiles.iter().filter(|tile| tile.tab == tab.id) {
+            let content = content(tile, &mut specs);
+            let (width, title) = (tile.width, escape(&tile.title));
+            let _ = write!(body, r#"<article style="width:calc({width}% - 12px)"><h3>{title}</h3>{content}</article>"#);
+        }
+        body.push_str("</main>");
     }
-    document(&body, Theme::White)
-}
-
-/// One tab, and the page's height.
-pub fn tab(preview: &Preview, id: &str, theme: Theme) -> (String, u32) {
-    let found = preview.tabs.iter().find(|tab| tab.id == id);
-    let (body, height) = found.map(|tab| content(preview, tab)).unwrap_or_default();
-    (document(&body, theme), height)
-}
-
-fn document(body: &str, theme: Theme) -> String {
+    let scripts = SCRIPTS.map(|name| format!(r#"<script src="{name}.min.js"></script>"#)).concat();
+    // A text of an event can't end the script.
+    let specs = Value::from(specs).to_string().replace('<', "\\u003c");
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>NordPass workbook</title><style>{STYLE}</style>\
-         <body class=\"{}\">{body}</body></html>\n",
-        theme.class()
+         <body class=\"{theme}\">{body}{scripts}<script>const config = {};\nconst specs = {specs};\n{DRAW}</script></body></html>\n",
+        config(),
     )
 }
 
-fn content(preview: &Preview, tab: &Tab) -> (String, u32) {
-    let mut html = head(preview, tab);
-    let mut height = HEAD;
-    html.push_str("<main>");
-    let tiles: Vec<_> = preview.tiles.iter().filter(|tile| tile.tab == tab.id).collect();
-    for row in rows(&tiles) {
-        let high = row.iter().map(|tile| needed(tile)).max().unwrap_or_default();
-        height += high + GAP;
-        for tile in row {
-            let _ = write!(
-                html,
-                r#"<article style="width:calc({}% - 12px);height:{high}px"><h3>{}</h3>{}</article>"#,
-                tile.width,
-                escape(&tile.title),
-                drawn(tile, f64::from(high - FRAME))
-            );
-        }
-    }
-    html.push_str("</main>");
-    (html, height + GAP)
+/// What charts look like; the colours are those of the page.
+fn config() -> Value {
+    let axis = json!({"title": null, "labelColor": "var(--quiet)", "gridColor": "var(--line)", "labelFontSize": 11, "ticks": false, "domain": false, "labelPadding": 7});
+    json!({
+        "background": "transparent",
+        "font": "Open Sans, Segoe UI, DejaVu Sans, sans-serif",
+        "view": {"stroke": null},
+        "axis": axis,
+        "axisX": {"grid": false},
+        "legend": {"title": null, "labelColor": "var(--quiet)", "labelFontSize": 12, "labelLimit": 320, "rowPadding": 4},
+    })
 }
 
-/// Tiles that stand side by side.
-fn rows<'a>(tiles: &[&'a Tile]) -> Vec<Vec<&'a Tile>> {
-    let (mut rows, mut used): (Vec<Vec<&Tile>>, u32) = (Vec::new(), 100);
-    for &tile in tiles {
-        if used + tile.width > 100 {
-            rows.push(Vec::new());
-            used = 0;
-        }
-        used += tile.width;
-        if let Some(row) = rows.last_mut() {
-            row.push(tile);
-        }
-    }
-    rows
-}
-
-/// The height that a tile needs.
-fn needed(tile: &Tile) -> u32 {
-    match tile.visualization() {
-        "tiles" => NUMBERS,
-        "table" => AROUND + LINE * u32::try_from(tile.rows.len().clamp(1, table::ROWS)).unwrap_or(1),
-        "piechart" => PIE,
-        _ => FRAME + chart::needed(tile, inner(tile)),
-    }
-}
-
-/// The width inside a tile.
-fn inner(tile: &Tile) -> f64 {
-    f64::from((WIDTH - 48) * tile.width / 100) - 46.0
-}
-
-/// The title, the pickers and the bar of tabs.
-fn head(preview: &Preview, tab: &Tab) -> String {
+/// Draws the title, the pickers and the bar of tabs.
+fn head(html: &mut String, preview: &Preview, tab: &Tab) {
     let range = format!("{} – {}", time(&preview.from), time(&preview.to));
-    let mut html = String::from(r#"<header><h1>NordPass</h1><div class="pickers">"#);
-    let pickers = [
-        ("Time range", range.as_str()),
-        ("Tables", "ASIM tables"),
-        ("Organization", "All"),
-        ("User", "All"),
-        ("Platform", "All"),
-    ];
-    for (name, value) in pickers {
+    let _ = write!(html, r#"<header id="{}"><h1>NordPass</h1><div class="pickers">"#, escape(&tab.id));
+    let all = ["Organization", "User", "Platform"].map(|name| (name, "All"));
+    for (name, value) in [("Time range", range.as_str()), ("Tables", "ASIM tables")].into_iter().chain(all) {
         let _ = write!(html, "<span>{name}: <b>{}</b></span>", escape(value));
     }
     html.push_str("</div><nav>");
@@ -113,15 +65,22 @@ fn head(preview: &Preview, tab: &Tab) -> String {
         let _ = write!(html, "<a{class}>{}</a>", escape(&other.label));
     }
     let _ = write!(html, "</nav><p>{}</p></header>", escape(&tab.about).replace(['*', '`'], ""));
-    html
 }
 
-fn drawn(tile: &Tile, room: f64) -> String {
-    match tile.visualization() {
-        "timechart" => chart::over_time(tile, inner(tile), room, false),
-        "barchart" => chart::over_time(tile, inner(tile), room, true),
+/// Draws a tile. A chart becomes an empty element, and its specification is added to `specs`.
+fn content(tile: &Tile, specs: &mut Vec<Value>) -> String {
+    let width = (WIDTH - 48) * tile.width / 100 - 46;
+    let chart = match tile.visualization() {
+        "timechart" => chart::over_time(tile, width, false),
+        "barchart" => chart::over_time(tile, width, true),
         "piechart" => chart::pie(tile),
-        "tiles" => table::numbers(tile),
-        _ => table::table(tile, inner(tile)),
-    }
+        "tiles" => return table::numbers(tile),
+        _ if tile.rows.is_empty() => None,
+        _ => return table::table(tile),
+    };
+    let Some(Chart { spec, height }) = chart else {
+        return r#"<p class="nothing">Nothing in this time.</p>"#.to_owned();
+    };
+    specs.push(spec);
+    format!(r#"<div class="chart" id="chart{}" style="min-height:{height}px"></div>"#, specs.len() - 1)
 }
