@@ -24,13 +24,13 @@ pub fn write() -> Result<(), String> {
 
 fn python(mode: &str) -> Result<(), String> {
     let (python, node) = (tools::kql_python()?, tools::kql_parser()?);
-    let (root, work) = (root(), rows::folder());
+    let (root, work) = (root(), root().join("target/solution"));
     let script = |name: &str| {
         let mut command = Command::new(&python);
         command.arg(root.join("solution/tests").join(name)).arg("--work").arg(&work);
         command
     };
-    rows::begin(&work)?;
+    tools_common::empty(&work)?;
     run(&mut script("month.py"))?;
     rows::write(&work)?;
     run(script("main.py").arg("--node").arg(node).arg(mode))

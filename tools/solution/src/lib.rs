@@ -8,6 +8,7 @@ mod deploy;
 mod package;
 mod preview;
 mod rows;
+mod tables;
 mod tools;
 mod workbook;
 

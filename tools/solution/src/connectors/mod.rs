@@ -8,9 +8,10 @@ mod push;
 #[cfg(test)]
 mod tests;
 
-use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::tables::streams;
 
 /// The id of the page, which rules name in `requiredDataConnectors`.
 pub const ID: &str = "NordPassSentinel";
@@ -136,7 +137,7 @@ fn ours(table: &str) -> String {
 
 /// What both pages have.
 fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
-    let names: Vec<_> = Schema::ALL.map(Schema::table).into_iter().chain([EVENT_LOG_TABLE, HEALTH_TABLE]).collect();
+    let names: Vec<_> = streams().iter().map(|stream| stream.table).collect();
     let graphs: Vec<_> = names
         .iter()
         .map(|name| json!({"metricName": format!("Rows in {name}"), "legend": name, "baseQuery": ours(name)}))

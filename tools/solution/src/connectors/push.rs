@@ -1,9 +1,10 @@
 //! What the Push page makes: the data collection rule, the custom tables, and the connection.
 
-use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
+use nordpass_env::catalogue::Schema;
 use serde_json::{Map, Value, json};
 
 use super::{Instruction, PUSH_ID, text};
+use crate::tables::{CUSTOM, schema, streams};
 
 /// The rule's name; the portal puts what is between braces.
 const RULE_NAME: &str = "nordpass-sentinel-push";
@@ -31,37 +32,20 @@ pub fn instructions(instruction: Instruction) -> Value {
     }
 }
 
-/// Streams: the input's name, the output's, and the table.
-fn streams() -> Vec<(String, String, &'static str)> {
-    let asim =
-        Schema::ALL.map(|schema| (schema.stream().to_owned(), format!("Microsoft-{}", schema.table()), schema.table()));
-    let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
-        let name = format!("Custom-{table}");
-        (name.clone(), name, table)
-    });
-    asim.into_iter().chain(custom).collect()
-}
-
 /// The rule, with every input stream declared.
 pub fn rule() -> Result<String, String> {
     let streams = streams();
-    let declarations: Map<_, _> = streams
-        .iter()
-        .map(|(name, _, table)| {
-            // A stream has no 32-bit whole number apart; the catalogue's types are its types otherwise.
-            let columns: Vec<_> =
-                columns(table).iter().map(|(name, kind)| json!({"name": name, "type": kind.name()})).collect();
-            (name.clone(), json!({"columns": columns}))
-        })
-        .collect();
+    // A stream has no 32-bit whole number apart; the catalogue's types are its types otherwise.
+    let declarations: Map<_, _> =
+        streams.iter().map(|stream| (stream.name.clone(), json!({"columns": schema(stream.table)}))).collect();
     let flows: Vec<_> = streams
         .iter()
-        .map(|(name, output, _)| {
+        .map(|stream| {
             json!({
-                "streams": [name],
+                "streams": [stream.name],
                 "destinations": ["workspace"],
                 "transformKql": "source",
-                "outputStream": output,
+                "outputStream": stream.output,
             })
         })
         .collect();
@@ -83,14 +67,12 @@ pub fn rule() -> Result<String, String> {
 
 /// The custom tables; the ASIM tables are there with Microsoft Sentinel.
 pub fn tables() -> Result<String, String> {
-    let tables = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
-        let columns: Vec<_> =
-            columns(table).iter().map(|(name, kind)| json!({"name": name, "type": kind.name()})).collect();
+    let tables = CUSTOM.map(|(_, table)| {
         json!({
             "name": table,
             "apiVersion": "2025-07-01",
             "type": "Microsoft.OperationalInsights/workspaces/tables",
-            "properties": {"schema": {"name": table, "columns": columns}},
+            "properties": {"schema": {"name": table, "columns": schema(table)}},
         })
     });
     text(&json!(tables))

@@ -3,30 +3,12 @@
 //! The template is written by hand but for its stream declarations, its data flows and the columns of its custom tables.
 //! They are put into the text as it stands, so that everything else stays as somebody wrote it.
 
-use nordpass_env::catalogue::{self, Column, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
+use nordpass_env::catalogue::{self, Column, ColumnType};
+
+use crate::tables::{CUSTOM, streams};
 
 /// The template in the repository.
 pub const TEMPLATE: &str = "deploy/azure/mainTemplate.json";
-
-/// A stream of the rule: its name, the stream that goes on to the table, and the table.
-struct Stream {
-    name: String,
-    output: String,
-    table: &'static str,
-}
-
-fn streams() -> Vec<Stream> {
-    let asim = Schema::ALL.map(|schema| Stream {
-        name: schema.stream().to_owned(),
-        output: format!("Microsoft-{}", schema.table()),
-        table: schema.table(),
-    });
-    let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| {
-        let name = format!("Custom-{table}");
-        Stream { output: name.clone(), name, table }
-    });
-    asim.into_iter().chain(custom).collect()
-}
 
 /// The template with the columns of today.
 pub fn template() -> Result<String, String> {
@@ -37,7 +19,7 @@ pub fn template() -> Result<String, String> {
 fn generated(text: &str) -> Option<String> {
     let streams = streams();
     let declarations = streams.iter().map(|stream| {
-        let columns = columns(stream.table, stream_type);
+        let columns = columns(stream.table, ColumnType::name);
         format!("\"{}\": {}", stream.name, object("columns", &columns))
     });
     let flows = streams.iter().map(|stream| {
@@ -49,7 +31,7 @@ fn generated(text: &str) -> Option<String> {
     });
     let text = put(text, "\"streamDeclarations\": {", &declarations.collect::<Vec<_>>())?;
     let mut text = put(&text, "\"dataFlows\": [", &flows.collect::<Vec<_>>())?;
-    for table in [EVENT_LOG_TABLE, HEALTH_TABLE] {
+    for (_, table) in CUSTOM {
         let place = format!("\"name\": \"{table}\",\n");
         let from = text.find(&place)?;
         let after = put(text.get(from..)?, "\"columns\": [", &columns(table, table_type))?;
@@ -57,11 +39,6 @@ fn generated(text: &str) -> Option<String> {
         text.push_str(&after);
     }
     Some(text)
-}
-
-/// A stream declaration's word for a type.
-fn stream_type(kind: ColumnType) -> &'static str {
-    kind.name()
 }
 
 /// A table's word for a type: Log Analytics writes this one in camel case.

@@ -3,13 +3,14 @@
 
 mod checkers;
 pub mod expression;
+pub mod expressions;
 mod findings;
 mod form;
 pub mod generate;
 mod pipelines;
 mod plain;
 mod rules;
-mod template;
+pub mod template;
 
 use tools_common::{read_json, root};
 

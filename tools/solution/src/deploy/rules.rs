@@ -10,38 +10,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::expression::Expression;
+use super::expressions;
 use super::template::{Id, Resource, Scope, read, scopes, strings};
-
-/// The functions that the template may use. None of them reads a key.
-const FUNCTIONS: &[&str] = &[
-    "and",
-    "concat",
-    "contains",
-    "createArray",
-    "createObject",
-    "empty",
-    "environment",
-    "equals",
-    "extensionResourceId",
-    "first",
-    "guid",
-    "if",
-    "json",
-    "last",
-    "not",
-    "null",
-    "parameters",
-    "reference",
-    "resourceGroup",
-    "resourceId",
-    "split",
-    "subscription",
-    "subscriptionResourceId",
-    "toLower",
-    "true",
-    "uniqueString",
-    "variables",
-];
 
 /// What the template may make. The workspace, its Sentinel onboarding and its data connector pages aren't in it.
 const TYPES: &[&str] = &[
@@ -76,7 +46,7 @@ pub fn check(template: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     let scopes = scopes(template, "template", &mut errors);
     for scope in &scopes {
-        expressions(scope, &mut errors);
+        errors.extend(expressions::check(scope.json, host).into_iter().map(|words| format!("{}{words}", scope.place)));
         nested_parameters(scope, &mut errors);
         for (number, resource) in scope.resources.iter().enumerate() {
             let place = format!("{}/{}[{number}]", scope.place, resource.kind);
@@ -95,53 +65,10 @@ pub fn check(template: &Value) -> Vec<String> {
     errors
 }
 
-/// Every expression can be read, names what is there, and what is there is named.
-fn expressions(scope: &Scope<'_>, errors: &mut Vec<String>) {
-    let mut used: BTreeSet<(String, String)> = BTreeSet::new();
-    strings(scope.json, "", &mut |path, text| {
-        let expression = match Expression::read(text) {
-            Ok(Some(expression)) => expression,
-            Ok(None) => {
-                // Sovereign clouds have other names; the schema's own address is no host that anybody talks to.
-                let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
-                if fixed && !path.ends_with("$schema") {
-                    errors.push(format!("{}{path}: `{text}` is a host of one cloud: use environment()", scope.place));
-                }
-                return;
-            }
-            Err(error) => return errors.push(format!("{}{path}: {error}", scope.place)),
-        };
-        for part in expression.parts() {
-            match part {
-                Expression::Text(text) if text.contains(".windows.net") || text.contains(".azure.net") => {
-                    errors.push(format!("{}{path}: `{text}` is a host of one cloud: use environment()", scope.place));
-                }
-                Expression::Call(name, _) if name.starts_with("list") => {
-                    errors.push(format!("{}{path}: `{name}` reads a key", scope.place));
-                }
-                Expression::Call(name, _) if !FUNCTIONS.contains(&name.as_str()) => {
-                    errors.push(format!("{}{path}: no function is called `{name}`", scope.place));
-                }
-                Expression::Call(name, _) if ["parameters", "variables"].contains(&name.as_str()) => {
-                    match part.name_in(name) {
-                        Some(target) => _ = used.insert((name.clone(), target.to_owned())),
-                        None => errors.push(format!("{}{path}: `{part}` names nothing", scope.place)),
-                    }
-                }
-                _ => {}
-            }
-        }
-    });
-    for section in ["parameters", "variables"] {
-        let defined: BTreeSet<&str> =
-            scope.json[section].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let named: BTreeSet<&str> = used.iter().filter(|(kind, _)| *kind == section).map(|(_, name)| &**name).collect();
-        errors.extend(
-            named.difference(&defined).map(|name| format!("{}: {section}('{name}') isn't defined", scope.place)),
-        );
-        errors
-            .extend(defined.difference(&named).map(|name| format!("{}: {section}('{name}') isn't used", scope.place)));
-    }
+/// Refuses hosts of one cloud: sovereign clouds have other names. The schema's own address is no host that anybody talks to.
+fn host(path: &str, text: &str) -> Option<String> {
+    let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
+    (fixed && !path.ends_with("$schema")).then(|| format!("`{text}` is a host of one cloud: use environment()"))
 }
 
 /// A nested template gets just the parameters that it has.

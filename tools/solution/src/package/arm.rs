@@ -4,25 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::deploy::expression::Expression;
+use crate::deploy::expressions;
 
-/// The functions of template expressions that this package may use. Names don't depend on case.
-const FUNCTIONS: [&str; 14] = [
-    "concat",
-    "extensionresourceid",
-    "first",
-    "if",
-    "last",
-    "parameters",
-    "replace",
-    "resourcegroup",
-    "resourceid",
-    "split",
-    "take",
-    "tolower",
-    "uniquestring",
-    "variables",
-];
 /// Each type of resource with the version of its API, as published packages have them.
 const VERSIONS: [(&str, &str); 9] = [
     ("Microsoft.Insights/workbooks", "2021-08-01"),
@@ -39,7 +22,7 @@ const VERSIONS: [(&str, &str); 9] = [
 /// Expressions that say nothing, names that don't exist or that nobody uses, resources that are there twice or of an unknown
 /// kind, pieces that the solution doesn't name or names otherwise.
 pub fn check_template(template: &Value) -> Vec<String> {
-    let mut wrong = expressions(template);
+    let mut wrong = expressions::check(template, |_, _| None);
     let resources = template["resources"].as_array().cloned().unwrap_or_default();
     let mut names = BTreeSet::new();
     for resource in &resources {
@@ -56,50 +39,6 @@ pub fn check_template(template: &Value) -> Vec<String> {
     let parts: Vec<_> = id.split('.').collect();
     if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) || id != id.to_lowercase() {
         wrong.push(format!("the solution's id is `{id}`, not publisher.offer"));
-    }
-    wrong
-}
-
-/// What the template's texts say as expressions.
-fn expressions(template: &Value) -> Vec<String> {
-    let (mut wrong, mut texts) = (Vec::new(), Vec::new());
-    strings(template, &mut texts);
-    let mut used = BTreeSet::new();
-    for text in texts.iter().filter(|text| text.starts_with('[')) {
-        let begin: String = text.chars().take(60).collect();
-        if !text.ends_with(']') {
-            wrong.push(format!("a text begins as an expression and isn't one: {begin}"));
-            continue;
-        }
-        match Expression::read(text) {
-            Err(error) => wrong.push(format!("{begin}: {error}")),
-            Ok(None) => {}
-            Ok(Some(expression)) => {
-                for part in expression.parts() {
-                    if let Expression::Call(name, _) = part
-                        && !FUNCTIONS.contains(&name.to_lowercase().as_str())
-                    {
-                        wrong.push(format!("{begin}: the function {name}"));
-                    }
-                    for kind in ["parameters", "variables"] {
-                        if let Some(name) = part.name_in(kind) {
-                            used.insert((kind, name.to_owned()));
-                        }
-                    }
-                }
-            }
-        }
-    }
-    for kind in ["parameters", "variables"] {
-        let there: BTreeSet<_> = template[kind].as_object().into_iter().flat_map(|list| list.keys().cloned()).collect();
-        let called: BTreeSet<_> = used.iter().filter(|(of, _)| *of == kind).map(|(_, name)| name.clone()).collect();
-        wrong.extend(called.difference(&there).map(|name| format!("{kind}('{name}') is used and isn't there")));
-        wrong.extend(there.difference(&called).map(|name| format!("{kind}('{name}') is there and nobody uses it")));
-        for (name, value) in template[kind].as_object().into_iter().flatten() {
-            if value.is_null() {
-                wrong.push(format!("{kind}('{name}') is null"));
-            }
-        }
     }
     wrong
 }
@@ -160,16 +99,6 @@ fn pieces(resources: &[Value], wrong: &mut Vec<String>) {
             }
             _ => wrong.push(format!("{kind} {id} is in the template or among the solution's pieces, and not in both")),
         }
-    }
-}
-
-/// All texts below a value.
-fn strings<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => found.push(text),
-        Value::Array(list) => list.iter().for_each(|value| strings(value, found)),
-        Value::Object(object) => object.values().for_each(|value| strings(value, found)),
-        _ => {}
     }
 }
 
