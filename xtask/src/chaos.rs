@@ -1,10 +1,10 @@
 //! `cargo xtask chaos`: the real program, killed, starved and cut off (`tests/chaos`), for long and optimized.
 
-use crate::{process, steps};
+use tools_common::process;
 
 /// Hands its arguments to the test, whose short form is a part of all tests.
 pub fn run(arguments: &[&str]) -> Result<(), String> {
-    let mut cargo = steps::cargo();
+    let mut cargo = process::cargo();
     cargo.args(["test", "--locked", "--release", "--test", "chaos", "--", "--long"]);
     process::run(cargo.args(arguments))
 }

@@ -2,17 +2,12 @@
 //! columns.
 
 use std::fs;
-use std::path::Path;
 
 use nordpass_env::catalogue;
 use nordpass_sentinel::sources::health;
 use nordpass_sentinel::{cli, pipeline, telemetry};
-
-use crate::deploy::generate;
-use crate::{connectors, workbook};
-
-/// Each page: its path, and what makes it.
-type Page = (&'static str, fn() -> Result<String, String>);
+use tools_common::root;
+use tools_solution::{GENERATED, Page};
 
 const PAGES: &[Page] = &[
     ("docs/reference/events.md", || Ok(catalogue::reference_page())),
@@ -21,13 +16,6 @@ const PAGES: &[Page] = &[
     ("docs/reference/metrics.md", || Ok(telemetry::reference_page())),
     ("docs/reference/health.md", || Ok(health::reference_page())),
     ("docs/reference/pipeline.schema.json", || Ok(schema())),
-    (generate::TEMPLATE, generate::template),
-    (workbook::PATH, workbook::text),
-    (connectors::GENERIC, connectors::generic),
-    (connectors::DEFINITION, connectors::definition),
-    (connectors::CONNECTOR, connectors::connector),
-    (connectors::RULE, connectors::rule),
-    (connectors::TABLES, connectors::tables),
 ];
 
 fn schema() -> String {
@@ -40,15 +28,13 @@ fn schema() -> String {
 
 /// Writes all pages.
 pub fn write() -> Result<(), String> {
-    for (path, page) in PAGES {
-        let file = crate::root().join(path);
+    for (path, page) in PAGES.iter().chain(GENERATED) {
+        let file = root().join(path);
         let text = page()?;
         if fs::read_to_string(&file).is_ok_and(|found| found == text) {
             continue;
         }
-        fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))
-            .and_then(|()| fs::write(&file, text))
-            .map_err(|error| format!("can't write {path}: {error}"))?;
+        tools_common::write(&file, text)?;
         println!("wrote {path}");
     }
     Ok(())
@@ -57,8 +43,8 @@ pub fn write() -> Result<(), String> {
 /// Compares all pages, and looks for links to files that aren't there and for marks that a merge left.
 pub fn check() -> Result<(), String> {
     let mut stale = Vec::new();
-    for (path, page) in PAGES {
-        let found = fs::read_to_string(crate::root().join(path)).unwrap_or_default();
+    for (path, page) in PAGES.iter().chain(GENERATED) {
+        let found = fs::read_to_string(root().join(path)).unwrap_or_default();
         let text = page()?;
         if found != text {
             let line = found.lines().zip(text.lines()).take_while(|(found, now)| found == now).count() + 1;
@@ -68,14 +54,14 @@ pub fn check() -> Result<(), String> {
     if !stale.is_empty() {
         return Err(format!("{}\nhint: run `cargo xtask docs`", stale.join("\n")));
     }
-    println!("{} generated files are current", PAGES.len());
+    println!("{} generated files are current", PAGES.len() + GENERATED.len());
     prose()
 }
 
 /// All Markdown files of the repository: their relative links, and marks of a merge, which nothing else would notice there.
 fn prose() -> Result<(), String> {
     let (mut wrong, mut number) = (Vec::new(), 0);
-    let mut folders = vec![crate::root()];
+    let mut folders = vec![root()];
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(|error| format!("can't read {}: {error}", folder.display()))?;
         for entry in entries.flatten() {
@@ -87,7 +73,7 @@ fn prose() -> Result<(), String> {
                 }
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 let text = fs::read_to_string(&path).unwrap_or_default();
-                let shown = path.strip_prefix(crate::root()).unwrap_or(&path).display();
+                let shown = path.strip_prefix(root()).unwrap_or(&path).display();
                 for target in targets(&text) {
                     number += 1;
                     if !folder.join(target.replace("%20", " ")).exists() {

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process::executables;
-use crate::{steps, tools};
+use tools_common::process::{cargo, executables};
+
+use crate::tools;
 
 /// The stages, as the program names them.
 const STAGES: [&str; 4] = ["parse", "map", "gzip_1", "gzip_6"];
@@ -69,7 +70,7 @@ pub fn accept() -> Result<(), String> {
 }
 
 fn path() -> PathBuf {
-    crate::root().join(BASELINE)
+    tools_common::root().join(BASELINE)
 }
 
 /// Instructions for each event, by stage.
@@ -77,7 +78,7 @@ type Counts = BTreeMap<String, f64>;
 
 fn count() -> Result<Counts, String> {
     tools::valgrind()?;
-    let mut build = steps::cargo();
+    let mut build = cargo();
     build.args(["build", "--locked", "--profile", "instructions", "--package", "bench-instructions"]);
     let built = executables(&mut build)?;
     let program = built.get("bench-instructions").ok_or("cargo built no `bench-instructions`")?;

@@ -17,20 +17,13 @@
 mod bench;
 mod chaos;
 mod clients;
-mod connectors;
-mod deploy;
 mod docs;
 mod instructions;
 mod package;
-mod preview;
-mod process;
 mod simulate;
-mod solution;
 mod steps;
 mod tools;
-mod workbook;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|solution|workbook|instructions …] \
@@ -49,12 +42,12 @@ fn main() -> ExitCode {
         ["bench", arguments @ ..] => bench::run(arguments),
         ["instructions"] => instructions::check(),
         ["instructions", "--accept"] => instructions::accept(),
-        ["solution"] => solution::write(),
+        ["solution"] => tools_solution::write_solution(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["package"] => package::run(),
         ["package", "solution"] => package::solution(),
-        ["preview"] => preview::run(),
+        ["preview"] => tools_solution::preview(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -67,9 +60,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The repository's folder.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }

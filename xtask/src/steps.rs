@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::{clients, deploy, docs, instructions, process, solution, tools, workbook};
+use tools_common::process::{self, cargo};
+
+use crate::{clients, docs, instructions, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -15,12 +17,12 @@ const STEPS: &[Step] = &[
         process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     }),
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
-    ("deploy", deploy::check),
+    ("deploy", tools_solution::check_deploy),
     ("deny", deny),
     ("clients", clients::check),
     ("azurite", azurite),
-    ("solution", solution::check),
-    ("workbook", workbook::check::run),
+    ("solution", tools_solution::check_solution),
+    ("workbook", tools_solution::check_workbook),
     ("instructions", instructions::step),
 ];
 
@@ -51,11 +53,6 @@ pub fn run(names: &[&str]) -> Result<(), String> {
     let total: Duration = times.iter().map(|(_, time)| *time).sum();
     println!("{:>12}  {:>6.1} s", "total", total.as_secs_f64());
     Ok(())
-}
-
-/// The cargo that runs this.
-pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// The shared checkpoint on Azurite: the same tests are ignored where nobody says where it is.

@@ -5,11 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::process::{ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
+use tools_common::process::Running;
 
 use super::Bench;
 use super::measure;
 use super::report::{Goal, Section};
-use crate::process::Running;
 
 /// What each question to NordPass takes, in seconds.
 const ROUND_TRIP: f64 = 0.2;

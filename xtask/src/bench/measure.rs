@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::process::Running;
+use tools_common::process::Running;
 
 /// Clock ticks a second in `/proc`: Linux's constant for all programs.
 const TICKS: f64 = 100.0;

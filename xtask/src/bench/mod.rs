@@ -46,7 +46,7 @@ const SECTIONS: &[(&str, Measure)] = &[
 /// Measures all sections.
 pub fn run(arguments: &[&str]) -> Result<(), String> {
     let options = Options::read(arguments)?;
-    let folder = crate::root().join("target/bench");
+    let folder = tools_common::root().join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
     let mut report = Report::new(&options);
     let bench = Bench { programs: programs::build()?, options, folder };
@@ -69,7 +69,7 @@ impl Bench {
             // Complete, or not there.
             let part = path.with_extension("part");
             let mut command = std::process::Command::new(&self.programs.workload);
-            crate::process::run(command.args(["--events", &events.to_string(), "--out"]).arg(&part))?;
+            tools_common::process::run(command.args(["--events", &events.to_string(), "--out"]).arg(&part))?;
             fs::rename(&part, &path).map_err(|error| format!("can't rename {}: {error}", part.display()))?;
         }
         Ok(path)
@@ -86,7 +86,7 @@ impl Bench {
 
     /// A pipeline file of the reference.
     fn pipeline(name: &str) -> PathBuf {
-        crate::root().join(Path::new("benches/reference")).join(name)
+        tools_common::root().join(Path::new("benches/reference")).join(name)
     }
 }
 

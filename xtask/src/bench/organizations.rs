@@ -12,11 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tools_common::process::Running;
 
 use super::Bench;
 use super::measure;
 use super::report::Section;
-use crate::process::Running;
 
 /// What a NordPass without events answers.
 const NOTHING: &str = r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1}}"#;

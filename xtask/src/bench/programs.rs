@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::process::executables;
-use crate::steps::cargo;
+use tools_common::process::cargo;
+use tools_common::process::executables;
 
 /// Where they are.
 pub struct Programs {

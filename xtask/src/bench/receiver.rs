@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-
-use crate::process::Running;
+use tools_common::process::Running;
 
 /// A receiver that listens.
 pub struct Receiver {

@@ -140,7 +140,7 @@ fn machine() -> String {
 
 fn commit() -> String {
     let mut git = Command::new("git");
-    let output = git.args(["describe", "--always", "--dirty"]).current_dir(crate::root()).output();
+    let output = git.args(["describe", "--always", "--dirty"]).current_dir(tools_common::root()).output();
     output.map_or_else(|_| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

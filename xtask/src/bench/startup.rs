@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
+use tools_common::process::Running;
 
 use super::measure::seconds;
 use super::report::Section;
 use super::{Bench, median};
-use crate::process::Running;
 
 /// The program doesn't ask at all if it hasn't by then.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,15 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::process;
-use crate::steps::cargo;
+use tools_common::process::{cargo, executables};
 
 /// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Builds it. The same source, toolchain and C compiler make the same bytes in any folder.
 pub fn build() -> Result<Vec<u8>, String> {
-    let root = crate::root();
+    let root = tools_common::root();
     // What would tell the folders of this machine: the sources', and the registry's copies.
     let folders = [(root.clone(), "/source"), (cargo_home()?, "/cargo")];
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
@@ -23,7 +22,7 @@ pub fn build() -> Result<Vec<u8>, String> {
     command.args(["build", "--release", "--locked", "--bin", "nordpass-sentinel", "--target", TARGET]);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
     command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
-    let programs = process::executables(&mut command)?;
+    let programs = executables(&mut command)?;
     let path = programs.get("nordpass-sentinel").ok_or("the build made no program")?;
     let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     check(&bytes)?;

@@ -6,16 +6,16 @@
 //! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
 //! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
 
-mod archive;
 mod binary;
-pub mod solution;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use archive::{Entries, Entry};
 use sha2::{Digest as _, Sha256};
+use tools_common::archive::{self, Entries, Entry, collect};
+use tools_common::root;
+use tools_solution::write_package;
 
 /// The folders that the archives are made of.
 const FUNCTION: &str = "deploy/functions";
@@ -24,13 +24,13 @@ const CONTAINER: &str = "deploy/container";
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
     let binary = binary::build()?;
-    let mut files = artefacts(&crate::root(), &binary)?;
-    let folder = crate::root().join("target/package");
+    let mut files = artefacts(&root(), &binary)?;
+    let folder = root().join("target/package");
     let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).map_err(refused)?;
-    files.push(("solution.zip", solution::write(&folder.join("solution"))?));
+    files.push(("solution.zip", write_package(&folder.join("solution"))?));
     for (name, bytes) in &files {
         fs::write(folder.join(name), bytes).map_err(refused)?;
         println!("{:>10} bytes  target/package/{name}", bytes.len());
@@ -42,9 +42,9 @@ pub fn run() -> Result<(), String> {
 
 /// The Sentinel solution alone, which needs no build of the program.
 pub fn solution() -> Result<(), String> {
-    let folder = crate::root().join("target/package");
+    let folder = root().join("target/package");
     let _ = fs::remove_dir_all(folder.join("solution"));
-    let zip = solution::write(&folder.join("solution"))?;
+    let zip = write_package(&folder.join("solution"))?;
     fs::write(folder.join("solution.zip"), &zip).map_err(|error| format!("can't write the zip: {error}"))?;
     print!("{}", sums(&[("solution.zip", zip)]));
     Ok(())
@@ -93,21 +93,6 @@ fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     entries.insert("data".to_owned(), Entry::Folder);
     entries.insert("nordpass-sentinel".to_owned(), Entry::Program(binary.to_vec()));
     Ok(entries)
-}
-
-/// All files below a folder.
-fn collect(folder: &Path, below: &str, entries: &mut Entries) -> Result<(), String> {
-    let refused = |error: std::io::Error| format!("can't read {}: {error}", folder.display());
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let path = format!("{below}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            collect(&entry.path(), &format!("{path}/"), entries)?;
-        } else {
-            entries.insert(path, Entry::File(fs::read(entry.path()).map_err(refused)?));
-        }
-    }
-    Ok(())
 }
 
 /// In the format of `sha256sum`, so that `sha256sum --check SHA256SUMS` works.

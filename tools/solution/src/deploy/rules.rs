@@ -1,0 +1,173 @@
+//! What has to hold for the Azure template, as far as it can be told without Azure and without anybody's schema.
+//!
+//! Each rule stands for something that went wrong in another connector's template, or would fail only in somebody's
+//! subscription.
+
+pub mod access;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::expression::Expression;
+use super::expressions;
+use super::template::{Id, Resource, Scope, read, scopes, strings};
+
+/// What the template may make. The workspace, its Sentinel onboarding and its data connector pages aren't in it.
+const TYPES: &[&str] = &[
+    "Microsoft.App/containerApps",
+    "Microsoft.App/managedEnvironments",
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Insights/components",
+    "Microsoft.Insights/dataCollectionRules",
+    "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.KeyVault/vaults/secrets",
+    "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "Microsoft.OperationalInsights/workspaces/tables",
+    "Microsoft.Resources/deployments",
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.Storage/storageAccounts/blobServices",
+    "Microsoft.Storage/storageAccounts/blobServices/containers",
+    "Microsoft.Web/serverfarms",
+    "Microsoft.Web/sites",
+    "Microsoft.Web/sites/basicPublishingCredentialsPolicies",
+    "Microsoft.Web/sites/extensions",
+];
+
+/// What exists before: it is named, and never made.
+const EXISTING: &[&str] = &["microsoft.operationalinsights/workspaces", "microsoft.containerregistry/registries"];
+
+/// The official connector's container, which exists before as well.
+const OFFICIAL_CONTAINER: &str = "'nordpass-function-container'";
+
+/// Everything that is wrong with a template, in sentences.
+pub fn check(template: &Value) -> Vec<String> {
+    let mut errors = Vec::new();
+    let scopes = scopes(template, "template", &mut errors);
+    for scope in &scopes {
+        errors.extend(expressions::check(scope.json, host).into_iter().map(|words| format!("{}{words}", scope.place)));
+        nested_parameters(scope, &mut errors);
+        for (number, resource) in scope.resources.iter().enumerate() {
+            let place = format!("{}/{}[{number}]", scope.place, resource.kind);
+            let wrong: Vec<String> = [
+                shape(scope, resource),
+                dependencies(scope, resource),
+                access::roles(scope, resource),
+                access::storage(resource),
+                access::settings(scope, resource),
+            ]
+            .concat();
+            errors.extend(wrong.into_iter().map(|words| format!("{place}: {words}")));
+        }
+    }
+    access::secrets(&scopes, &mut errors);
+    errors
+}
+
+/// Refuses hosts of one cloud: sovereign clouds have other names. The schema's own address is no host that anybody talks to.
+fn host(path: &str, text: &str) -> Option<String> {
+    let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
+    (fixed && !path.ends_with("$schema")).then(|| format!("`{text}` is a host of one cloud: use environment()"))
+}
+
+/// A nested template gets just the parameters that it has.
+fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
+    for resource in scope.resources.iter().filter(|resource| resource.kind == "Microsoft.Resources/deployments") {
+        let names = |json: &Value| -> BTreeSet<String> {
+            json["parameters"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+        };
+        let (given, has) = (names(&resource.json["properties"]), names(&resource.json["properties"]["template"]));
+        for name in given.symmetric_difference(&has) {
+            errors
+                .push(format!("{}: the nested template's parameter `{name}` isn't given or isn't there", scope.place));
+        }
+    }
+}
+
+/// Type, version, name.
+fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !TYPES.contains(&resource.kind) {
+        wrong.push(format!("`{}` isn't among the types that the template makes", resource.kind));
+    }
+    let version = resource.json["apiVersion"].as_str().unwrap_or_default();
+    if !is_version(version) {
+        wrong.push(format!("`{version}` is no fixed API version"));
+    }
+    // Whatever stands alone has a name of this deployment's own; what is inside something else is told apart by that.
+    let own = |id: &Id| id.names.iter().any(|name| name.contains("uniqueString(") || name.contains("parameters("));
+    if !own(&resource.id) && !resource.id.of.as_deref().is_some_and(own) {
+        wrong.push("its name is the same in each deployment".to_owned());
+    }
+    let parent = (resource.id.names.len() > 1).then(|| parent(&resource.id));
+    if let Some(parent) = parent.filter(|parent| !EXISTING.contains(&&*parent.kind))
+        && !depends(scope, resource).contains(&parent)
+    {
+        wrong.push(format!("it doesn't depend on its parent {}", parent.kind));
+    }
+    wrong
+}
+
+fn is_version(text: &str) -> bool {
+    let date = text.strip_suffix("-preview").unwrap_or(text);
+    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<_> = date.split('-').collect();
+    matches!(parts.as_slice(), [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+}
+
+fn parent(id: &Id) -> Id {
+    let kind = id.kind.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
+    let names = id.names.get(..id.names.len().saturating_sub(1)).unwrap_or_default().to_vec();
+    Id { kind, names, of: None }
+}
+
+/// The ids that a resource waits for.
+fn depends(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<Id> {
+    let texts = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    texts.filter_map(|text| scope.id(&read(text).ok()?)).collect()
+}
+
+/// What it waits for, refers to and is scoped to is in the template, or exists before.
+fn dependencies(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let texts: Vec<_> = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let found = depends(scope, resource);
+    if texts.len() != found.len() {
+        wrong.push("an entry of `dependsOn` is no resource id".to_owned());
+    }
+    for id in found.iter().filter(|id| scope.resource(id).is_none()) {
+        wrong.push(format!("it depends on {} {}, which isn't in the template", id.kind, id.names.join("/")));
+    }
+    let mut references = Vec::new();
+    strings(resource.json, "", &mut |_, text| {
+        let Ok(Some(expression)) = Expression::read(text) else { return };
+        let calls = expression.parts().into_iter().filter_map(|part| match part {
+            Expression::Call(name, arguments) if name == "reference" => Some(arguments.clone()),
+            _ => None,
+        });
+        references.extend(calls);
+    });
+    for arguments in references {
+        match arguments.first().and_then(|of| scope.id(of)) {
+            Some(id) if scope.resource(&id).is_some() || EXISTING.contains(&&*id.kind) => {}
+            _ => wrong.push("it refers to something that isn't in the template".to_owned()),
+        }
+        if !matches!(arguments.get(1), Some(Expression::Text(version)) if is_version(version)) {
+            wrong.push("`reference` needs a fixed API version".to_owned());
+        }
+    }
+    if let Some(of) = resource.id.of.as_deref() {
+        let official = of.names.last().is_some_and(|name| name == OFFICIAL_CONTAINER);
+        if !EXISTING.contains(&&*of.kind) && !official && scope.resource(of).is_none() {
+            wrong.push(format!("it is on {} {}, which isn't in the template", of.kind, of.names.join("/")));
+        }
+        if scope.resource(of).is_some() && !found.contains(of) {
+            wrong.push(format!("it doesn't depend on {}, which it is on", of.kind));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests;

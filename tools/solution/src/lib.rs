@@ -1,0 +1,33 @@
+//! Builds and checks what runs in Azure: the workbook, the connector pages, the solution package, the deployment
+//! template, and pictures of the workbook. `cargo xtask` has the commands.
+#![expect(clippy::print_stdout, reason = "these commands are for people at a terminal")]
+
+mod check;
+mod connectors;
+mod deploy;
+mod package;
+mod preview;
+mod rows;
+mod tables;
+mod tools;
+mod workbook;
+
+pub use check::{check as check_solution, write as write_solution};
+pub use deploy::check as check_deploy;
+pub use package::write as write_package;
+pub use preview::run as preview;
+pub use workbook::check::run as check_workbook;
+
+/// A generated file: its path in the repository, and what makes its text.
+pub type Page = (&'static str, fn() -> Result<String, String>);
+
+/// The files that this crate generates.
+pub const GENERATED: &[Page] = &[
+    (deploy::generate::TEMPLATE, deploy::generate::template),
+    (workbook::PATH, workbook::text),
+    (connectors::GENERIC, connectors::generic),
+    (connectors::DEFINITION, connectors::definition),
+    (connectors::CONNECTOR, connectors::connector),
+    (connectors::RULE, connectors::rule),
+    (connectors::TABLES, connectors::tables),
+];

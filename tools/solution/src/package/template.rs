@@ -1,0 +1,215 @@
+//! `Package/mainTemplate.json`.
+
+use serde_json::{Value, json};
+use tools_common::read_json;
+
+use super::content::{Content, Item};
+use super::resources::{self, BELOW, Piece};
+use super::{AUTHOR, DESCRIPTION, NAME, OFFER, PUBLISHED, PUBLISHER, SUPPORT, VERSION, logo, support};
+
+/// The workbook's content id.
+pub const WORKBOOK: &str = super::WORKBOOK_KEY;
+
+/// The whole template.
+pub fn main(content: &Content) -> Result<Value, String> {
+    let (page, workbook) = (read_json(crate::connectors::GENERIC)?, read_json(crate::workbook::PATH)?);
+    let pieces = pieces(content, &page, &workbook.to_string());
+    let mut resources: Vec<Value> = pieces.iter().map(Piece::template).collect();
+    // As the packager has it, these are also made at once: without them the rest has nothing to show or to call.
+    for piece in pieces.iter().filter(|piece| ["DataConnector", "Parser"].contains(&piece.kind)) {
+        resources.push(piece.resource.clone());
+        let mut metadata = piece.metadata();
+        metadata["dependsOn"] = json!([format!("[{}]", piece.parent)]);
+        resources.push(metadata);
+    }
+    resources.extend(content.watchlists.iter().map(resources::watchlist));
+    resources.push(package(content, &pieces));
+    Ok(json!({
+        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "metadata": {"author": AUTHOR, "comments": format!("Solution template for {NAME}")},
+        "parameters": parameters(),
+        "variables": {
+            "_solutionName": NAME,
+            "_solutionVersion": VERSION,
+            "solutionId": format!("{PUBLISHER}.{OFFER}"),
+            "_solutionId": "[variables('solutionId')]",
+            "workspaceResourceId": "[resourceId('microsoft.OperationalInsights/Workspaces', parameters('workspace'))]",
+            "_solutioncontentProductId": "[concat(take(variables('_solutionId'),50),'-','sl','-', uniqueString(concat(variables('_solutionId'),'-','Solution','-',variables('_solutionId'),'-', variables('_solutionVersion'))))]",
+        },
+        "resources": resources,
+        "outputs": {},
+    }))
+}
+
+fn parameters() -> Value {
+    json!({
+        "location": {
+            "type": "string",
+            "minLength": 1,
+            "defaultValue": "[resourceGroup().location]",
+            "metadata": {"description": "Not used; arm-ttk wants it. What counts is workspace-location."},
+        },
+        "workspace-location": {
+            "type": "string",
+            "defaultValue": "",
+            "metadata": {"description": "[concat('Region to deploy solution resources -- separate from location selection',parameters('location'))]"},
+        },
+        "workspace": {
+            "type": "string",
+            "defaultValue": "",
+            "metadata": {"description": "Workspace name for Log Analytics where Microsoft Sentinel is setup"},
+        },
+        "workbook1-name": {
+            "type": "string",
+            "defaultValue": NAME,
+            "minLength": 1,
+            "metadata": {"description": "Name for the workbook"},
+        },
+    })
+}
+
+/// Parameters for the template's checkers.
+pub fn test_parameters() -> Value {
+    json!({
+        "location": {"type": "string", "minLength": 1, "defaultValue": "[resourceGroup().location]"},
+        "workspace-location": {"type": "string", "defaultValue": ""},
+        "workspace": {"type": "string", "defaultValue": ""},
+        "workbook1-name": {"type": "string", "defaultValue": NAME, "minLength": 1},
+    })
+}
+
+fn pieces<'a>(content: &'a Content, page: &'a Value, workbook: &str) -> Vec<Piece<'a>> {
+    let mut pieces = vec![connector(page), workbook_piece(workbook)];
+    pieces.extend(content.parsers.iter().map(parser));
+    pieces.extend(content.rules.iter().map(rule));
+    pieces.extend(content.hunting.iter().enumerate().map(|(place, item)| hunting(item, place + 1)));
+    pieces
+}
+
+fn connector(page: &Value) -> Piece<'_> {
+    let id = crate::connectors::ID.to_owned();
+    Piece {
+        kind: "DataConnector",
+        short: "dc",
+        parent: format!(
+            "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
+        ),
+        id,
+        version: "1.0.0",
+        title: page["title"].as_str().unwrap_or(NAME),
+        resource: resources::connector(page),
+        dependencies: None,
+    }
+}
+
+fn workbook_piece<'a>(serialized: &str) -> Piece<'a> {
+    let metadata = super::workbooks_metadata();
+    let list = |kind: &str, key: &str| -> Vec<Value> {
+        let ids = metadata[0][key].as_array().cloned().unwrap_or_default();
+        ids.into_iter().map(|id| json!({"kind": kind, "contentId": id})).collect()
+    };
+    let criteria =
+        [list("DataType", "dataTypesDependencies"), list("DataConnector", "dataConnectorsDependencies")].concat();
+    Piece {
+        kind: "Workbook",
+        short: "wb",
+        id: WORKBOOK.to_owned(),
+        version: "1.0.0",
+        title: "NordPass Activity Logs workbook",
+        parent: format!("resourceId('Microsoft.Insights/workbooks', '{WORKBOOK}')"),
+        resource: resources::workbook(serialized),
+        dependencies: Some(json!({"operator": "AND", "criteria": criteria})),
+    }
+}
+
+fn parser(item: &Item) -> Piece<'_> {
+    Piece {
+        kind: "Parser",
+        short: "pr",
+        // Of this form in every package.
+        id: format!("{}-Parser", item.text("FunctionAlias")),
+        version: item.data["Function"]["Version"].as_str().unwrap_or("1.0.0"),
+        title: item.data["Function"]["Title"].as_str().unwrap_or_default(),
+        parent: format!(
+            "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
+            item.text("FunctionName")
+        ),
+        resource: resources::parser(item),
+        dependencies: None,
+    }
+}
+
+fn rule(item: &Item) -> Piece<'_> {
+    Piece {
+        kind: "AnalyticsRule",
+        short: "ar",
+        id: item.text("id").to_owned(),
+        version: item.text("version"),
+        title: item.text("name"),
+        parent: format!("resourceId('Microsoft.SecurityInsights/AlertRuleTemplates', '{}')", item.text("id")),
+        resource: resources::rule(item),
+        dependencies: None,
+    }
+}
+
+fn hunting(item: &Item, number: usize) -> Piece<'_> {
+    Piece {
+        kind: "HuntingQuery",
+        short: "hq",
+        id: item.text("id").to_owned(),
+        version: item.text("version"),
+        title: item.text("name"),
+        parent: format!("resourceId('Microsoft.OperationalInsights/savedSearches', '{}')", item.text("id")),
+        resource: resources::hunting(item, number),
+        dependencies: None,
+    }
+}
+
+/// The solution itself, which names all its pieces.
+fn package(content: &Content, pieces: &[Piece<'_>]) -> Value {
+    let mut criteria: Vec<_> = pieces.iter().map(Piece::criterion).collect();
+    criteria.extend(
+        content.watchlists.iter().map(|list| json!({"kind": "Watchlist", "contentId": list.alias, "version": VERSION})),
+    );
+    json!({
+        "type": "Microsoft.OperationalInsights/workspaces/providers/contentPackages",
+        "apiVersion": "2023-04-01-preview",
+        "location": "[parameters('workspace-location')]",
+        "name": format!("[{BELOW}, variables('_solutionId'))]"),
+        "properties": {
+            "version": VERSION,
+            "kind": "Solution",
+            "contentSchemaVersion": "3.0.0",
+            "displayName": NAME,
+            "publisherDisplayName": "Community",
+            "descriptionHtml": format!("<p>{DESCRIPTION}</p>\n<p>{}</p>\n<p>Help: <a href=\"{SUPPORT}\">{SUPPORT}</a></p>\n", counts(content)),
+            "contentKind": "Solution",
+            "contentProductId": "[variables('_solutioncontentProductId')]",
+            "id": "[variables('_solutioncontentProductId')]",
+            "icon": logo(),
+            "contentId": "[variables('_solutionId')]",
+            "parentId": "[variables('_solutionId')]",
+            "source": {"kind": "Solution", "name": NAME, "sourceId": "[variables('_solutionId')]"},
+            "author": {"name": AUTHOR},
+            "support": support(),
+            "dependencies": {"operator": "AND", "criteria": criteria},
+            "firstPublishDate": PUBLISHED,
+            "lastPublishDate": PUBLISHED,
+            "providers": [AUTHOR],
+            "categories": super::metadata()["categories"],
+        },
+    })
+}
+
+/// What is in it, in a line.
+pub fn counts(content: &Content) -> String {
+    format!(
+        "<strong>Data Connectors:</strong> 1, <strong>Parsers:</strong> {}, <strong>Workbooks:</strong> 1, \
+         <strong>Analytic Rules:</strong> {}, <strong>Hunting Queries:</strong> {}, <strong>Watchlists:</strong> {}",
+        content.parsers.len(),
+        content.rules.len(),
+        content.hunting.len(),
+        content.watchlists.len()
+    )
+}

@@ -1,0 +1,32 @@
+//! The workbook and the connector pages on rows that the real program wrote.
+
+use std::process::{Command, Stdio};
+
+use tools_common::process::Running;
+use tools_common::root;
+
+use super::demo::{self, Demo};
+use crate::tools;
+
+/// How many processes share the combinations of picker values: as many as the machine has to have.
+const PARTS: usize = 2;
+
+/// Binds and runs every query for every combination of picker values.
+pub fn run() -> Result<(), String> {
+    let work = root().join("target/workbook");
+    let (python, node) = (tools::kql_python()?, tools::kql_parser()?);
+    demo::write(&work, &Demo { events: 2000, rounds: 4 })?;
+    let part = |number: usize| {
+        let mut command = Command::new(&python);
+        command.arg(root().join("solution/tests/demo.py")).arg("--work").arg(&work);
+        command.arg("--node").arg(&node);
+        command.args(["--part", &number.to_string(), "--parts", &PARTS.to_string(), "check"]).stdin(Stdio::null());
+        command.spawn().map(Running).map_err(|error| format!("can't run Python: {error}"))
+    };
+    let mut parts = (0..PARTS).map(part).collect::<Result<Vec<_>, _>>()?;
+    let mut failed = false;
+    for part in &mut parts {
+        failed |= !part.0.wait().map_err(|error| format!("the check doesn't end: {error}"))?.success();
+    }
+    if failed { Err("the workbook or a connector page is wrong: see above".to_owned()) } else { Ok(()) }
+}
