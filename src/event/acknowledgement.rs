@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::{Pressure, Share};
+use super::{MemoryReservation, Pressure};
 
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ struct Shared {
 struct Part {
     chunk: Arc<Shared>,
     /// What the text of this part takes of its source's room. The clones of one part have one text.
-    share: Option<Arc<Share>>,
+    reservation: Option<Arc<MemoryReservation>>,
 }
 
 /// One clone of a chunk's acknowledgement. See the module's text.
@@ -50,18 +50,18 @@ impl Acknowledgement {
     }
 
     /// The same for a text that has a share of its source's room, until it is delivered or dropped.
-    pub fn holding(share: Share) -> (Self, Receipt) {
-        Self::of(Some(Arc::new(share)))
+    pub fn holding(reservation: MemoryReservation) -> (Self, Receipt) {
+        Self::of(Some(Arc::new(reservation)))
     }
 
-    fn of(share: Option<Arc<Share>>) -> (Self, Receipt) {
+    fn of(reservation: Option<Arc<MemoryReservation>>) -> (Self, Receipt) {
         let (sender, receiver) = oneshot::channel();
         let shared = Shared {
             pending: AtomicUsize::new(1),
             abandoned: AtomicBool::new(false),
             receipt: Mutex::new(Some(sender)),
         };
-        (Self(Some(Part { chunk: Arc::new(shared), share })), Receipt(receiver))
+        (Self(Some(Part { chunk: Arc::new(shared), reservation })), Receipt(receiver))
     }
 
     /// One that nobody waits for: what goes to optional sinks only.
@@ -74,14 +74,14 @@ impl Acknowledgement {
     pub fn derive(&self, bytes: usize) -> Self {
         let mut part = self.clone();
         if let Some(part) = &mut part.0 {
-            part.share = part.share.as_ref().map(|share| Arc::new(share.derive(bytes)));
+            part.reservation = part.reservation.as_ref().map(|reservation| Arc::new(reservation.derive(bytes)));
         }
         part
     }
 
     /// Its source's back-pressure; `None` where nobody waits for it.
     pub fn pressure(&self) -> Option<&Pressure> {
-        Some(self.0.as_ref()?.share.as_ref()?.pressure())
+        Some(self.0.as_ref()?.reservation.as_ref()?.pressure())
     }
 
     /// This part is safe where it belongs.
@@ -90,8 +90,8 @@ impl Acknowledgement {
     }
 
     fn finish(&mut self, delivered: bool) {
-        let Some(Part { chunk: shared, share }) = self.0.take() else { return };
-        drop(share);
+        let Some(Part { chunk: shared, reservation }) = self.0.take() else { return };
+        drop(reservation);
         if !delivered {
             shared.abandoned.store(true, Ordering::Release);
         }
@@ -141,7 +141,7 @@ impl Future for Receipt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Room;
+    use crate::event::MemoryPool;
 
     #[tokio::test]
     async fn delivered_only_when_every_clone_is() {
@@ -162,11 +162,11 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_holds_the_room_of_its_own_text() {
-        let room = Room::new(100, Pressure::default());
-        let (page, _receipt) = Acknowledgement::holding(room.take(25).await);
+        let pool = MemoryPool::new(100, Pressure::default());
+        let (page, _receipt) = Acknowledgement::holding(pool.take(25).await);
         let rows = page.derive(25);
         let (clone, others) = (rows.clone(), [page.derive(25), page.derive(25)]);
-        let mut next = Box::pin(room.take(1));
+        let mut next = Box::pin(pool.take(1));
         assert!(futures::poll!(&mut next).is_pending(), "the rows' texts count, too");
         assert!(rows.pressure().is_some_and(Pressure::is_on), "each part says that somebody waits");
         rows.delivered();
@@ -175,8 +175,8 @@ mod tests {
         drop(next.await);
         page.delivered();
         others.into_iter().for_each(Acknowledgement::delivered);
-        let all: Vec<_> = [room.take(25).await, room.take(25).await, room.take(25).await].into();
-        assert!(futures::poll!(Box::pin(room.take(25))).is_ready(), "nothing is left behind");
+        let all: Vec<_> = [pool.take(25).await, pool.take(25).await, pool.take(25).await].into();
+        assert!(futures::poll!(Box::pin(pool.take(25))).is_ready(), "nothing is left behind");
         drop(all);
     }
 

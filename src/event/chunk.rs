@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Acknowledgement, Event, EventFields, EventId, Receipt, Share, Span, Text};
+use super::{Acknowledgement, Event, EventFields, EventId, MemoryReservation, Receipt, Span, Text};
 
 /// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
 /// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
@@ -74,10 +74,10 @@ impl Chunk {
         records: Vec<Record>,
         events: Vec<EventFields>,
         origin: Origin,
-        share: Option<Share>,
+        reservation: Option<MemoryReservation>,
     ) -> (Self, Receipt) {
         debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
-        let (acknowledgement, receipt) = share.map_or_else(Acknowledgement::new, Acknowledgement::holding);
+        let (acknowledgement, receipt) = reservation.map_or_else(Acknowledgement::new, Acknowledgement::holding);
         let chunk = Self {
             text,
             records: records.into(),

@@ -8,8 +8,8 @@ mod acknowledgement;
 mod chunk;
 mod id;
 pub mod json;
+mod memory_pool;
 mod pressure;
-mod room;
 mod view;
 
 pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
@@ -19,6 +19,6 @@ pub use json::{
     Entry, EventFields, Field, MetadataEntries, NotAnObject, Noted, Scan, Shape, Span, Text, buffers, event_time,
     parse_event, parse_event_and, unescape,
 };
+pub use memory_pool::{MemoryPool, MemoryReservation};
 pub use pressure::{Pressure, Waiting};
-pub use room::{Room, Share};
 pub use view::Event;

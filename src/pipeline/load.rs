@@ -101,9 +101,9 @@ enum Settings {
 }
 
 fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
-    let mut claims: HashMap<String, String> = HashMap::new();
+    let mut exclusive_resource: HashMap<String, String> = HashMap::new();
     let components = draft.components.iter_mut();
-    components.map(|component| read_component(component, &mut claims, report)).collect()
+    components.map(|component| read_component(component, &mut exclusive_resource, report)).collect()
 }
 
 /// The official connector's cursor belongs to one organization: exactly one source can go on from it.
@@ -135,16 +135,16 @@ fn check_takeover(draft: &mut Draft) {
 
 fn read_component(
     component: &mut Component,
-    claims: &mut HashMap<String, String>,
+    exclusive_resource: &mut HashMap<String, String>,
     report: &Report,
 ) -> Option<Settings> {
     let path = component.path();
     let (component_type, section) = component.typed.as_mut()?;
-    let (settings, claim) = match component.kind {
+    let (settings, resource) = match component.kind {
         ComponentKind::Source => {
             let settings = sources::Settings::read(component_type.name, section)?;
-            let claim = settings.claims();
-            (Settings::Source(settings), claim)
+            let resource = settings.exclusive_resource();
+            (Settings::Source(settings), resource)
         }
         ComponentKind::Transform => {
             (Settings::Transform(transforms::Settings::read(component_type.name, section)?), None)
@@ -153,15 +153,15 @@ fn read_component(
             let inputs: Vec<String> = component.inputs.iter().flatten().map(|input| input.text.clone()).collect();
             section.keys_are_inputs("streams", &inputs);
             let settings = sinks::Settings::read(component_type.name, section, &inputs)?;
-            let claim = settings.claims();
-            (Settings::Sink(settings), claim)
+            let resource = settings.exclusive_resource();
+            (Settings::Sink(settings), resource)
         }
     };
     // A set with errors may hold placeholders, and two of those are no clash.
-    if let Some(claim) = claim.filter(|claim| !claim.is_empty())
-        && let Some(other) = claims.insert(claim.clone(), path.clone())
+    if let Some(resource) = resource.filter(|resource| !resource.is_empty())
+        && let Some(other) = exclusive_resource.insert(resource.clone(), path.clone())
     {
-        let message = format!("`{}` and `{other}` both use {claim}", component.name);
+        let message = format!("`{}` and `{other}` both use {resource}", component.name);
         let hint = "give each its own, or let one component do the work of both";
         if section.declares("path") {
             section.error("path", message, hint);

@@ -53,9 +53,9 @@ impl Settings {
     }
 
     /// What no other sink may use too: the files that it writes.
-    pub fn claims(&self) -> Option<String> {
+    pub fn exclusive_resource(&self) -> Option<String> {
         match self {
-            Self::File(settings) => Some(settings.claims()),
+            Self::File(settings) => Some(settings.exclusive_resource()),
             Self::Sentinel(_) | Self::Console(_) | Self::Blackhole(_) => None,
         }
     }

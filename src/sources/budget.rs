@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Pressure, Room, Share};
+use crate::event::{MemoryPool, MemoryReservation, Pressure};
 
 /// So many times the bytes of texts may be unacknowledged. An event's id and time take about a quarter of its text.
 const UNACKNOWLEDGED: usize = 4;
@@ -14,17 +14,17 @@ const UNACKNOWLEDGED: usize = 4;
 /// The budget of one source.
 #[derive(Debug)]
 pub struct Budget {
-    texts: Arc<Room>,
-    unacknowledged: Arc<Room>,
+    texts: Arc<MemoryPool>,
+    unacknowledged: Arc<MemoryPool>,
 }
 
 /// What a page or block takes of it.
 #[derive(Debug)]
-pub struct Claim {
+pub struct Reservation {
     /// Goes with the chunk's acknowledgement.
-    pub text: Share,
+    pub text: MemoryReservation,
     /// Goes with the chunk's receipt.
-    pub unacknowledged: Share,
+    pub unacknowledged: MemoryReservation,
 }
 
 impl Budget {
@@ -32,8 +32,8 @@ impl Budget {
     pub fn new(most: usize) -> Self {
         let pressure = Pressure::default();
         Self {
-            texts: Room::new(most, pressure.clone()),
-            unacknowledged: Room::new(most.saturating_mul(UNACKNOWLEDGED), pressure),
+            texts: MemoryPool::new(most, pressure.clone()),
+            unacknowledged: MemoryPool::new(most.saturating_mul(UNACKNOWLEDGED), pressure),
         }
     }
 
@@ -43,8 +43,8 @@ impl Budget {
     }
 
     /// Waits until there is any room, and takes it.
-    pub async fn take(&self, bytes: usize) -> Claim {
+    pub async fn take(&self, bytes: usize) -> Reservation {
         let unacknowledged = self.unacknowledged.take(bytes).await;
-        Claim { text: self.texts.take(bytes).await, unacknowledged }
+        Reservation { text: self.texts.take(bytes).await, unacknowledged }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::budget::Claim;
+use super::budget::Reservation;
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
 use crate::component::{Closed, ComponentError, Context, Output, Shutdown};
@@ -83,8 +83,8 @@ impl<M> Delivery<M> {
             let bytes = records.iter().map(|record| record.body.len()).sum();
             let mark = mark(Portion { position, sequence: Some(self.sequence), events: records.len() as u64 });
             let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
-            let Claim { text: share, unacknowledged } = self.in_flight.claim(bytes).await;
-            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin, Some(share));
+            let Reservation { text: reservation, unacknowledged } = self.in_flight.reserve(bytes).await;
+            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
             self.in_flight.push(Some((receipt, unacknowledged)), mark).await?;
             self.sequence += 1;
             self.output.send(chunk).await?;

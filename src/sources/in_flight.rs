@@ -3,9 +3,9 @@
 use futures::FutureExt;
 use tokio::sync::mpsc;
 
-use super::budget::{Budget, Claim};
+use super::budget::{Budget, Reservation};
 use crate::component::Closed;
-use crate::event::{Outcome, Receipt, Share};
+use crate::event::{MemoryReservation, Outcome, Receipt};
 
 /// Bytes of text that may be under way.
 const BYTES: usize = 8 << 20;
@@ -28,7 +28,7 @@ pub struct Receipts<M> {
 struct Entry<M> {
     receipt: Option<Receipt>,
     mark: M,
-    _share: Option<Share>,
+    _reservation: Option<MemoryReservation>,
 }
 
 /// What the oldest chunks have come to.
@@ -50,15 +50,15 @@ pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
 
 impl<M> InFlight<M> {
     /// Waits for room for a chunk of so many bytes.
-    pub async fn claim(&self, bytes: usize) -> Claim {
+    pub async fn reserve(&self, bytes: usize) -> Reservation {
         self.budget.take(bytes).await
     }
 
     /// Puts a receipt in, with what its chunk claimed, before the chunk is sent. `None` is what was never sent: it is
     /// resolved when everything before it is. `Closed`: the committing end has given up.
-    pub async fn push(&self, receipt: Option<(Receipt, Share)>, mark: M) -> Result<(), Closed> {
-        let (receipt, share) = receipt.unzip();
-        let entry = Entry { receipt, mark, _share: share };
+    pub async fn push(&self, receipt: Option<(Receipt, MemoryReservation)>, mark: M) -> Result<(), Closed> {
+        let (receipt, reservation) = receipt.unzip();
+        let entry = Entry { receipt, mark, _reservation: reservation };
         match self.entries.try_send(entry) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
@@ -114,8 +114,8 @@ mod tests {
         for number in 0..4 {
             let (acknowledgement, receipt) = Acknowledgement::new();
             acknowledgements.push(Some(acknowledgement));
-            let share = in_flight.claim(10).await.unacknowledged;
-            in_flight.push(Some((receipt, share)), number).await.unwrap();
+            let reservation = in_flight.reserve(10).await.unacknowledged;
+            in_flight.push(Some((receipt, reservation)), number).await.unwrap();
         }
         in_flight.push(None, 4).await.unwrap();
         drop(in_flight);
@@ -136,8 +136,8 @@ mod tests {
             let (in_flight, mut receipts) = in_flight();
             for number in 0..3 {
                 let (acknowledgement, receipt) = Acknowledgement::new();
-                let share = in_flight.claim(10).await.unacknowledged;
-                in_flight.push(Some((receipt, share)), number).await.unwrap();
+                let reservation = in_flight.reserve(10).await.unacknowledged;
+                in_flight.push(Some((receipt, reservation)), number).await.unwrap();
                 if number != 1 {
                     acknowledgement.delivered();
                 } else if first {
@@ -156,13 +156,13 @@ mod tests {
         let (in_flight, mut receipts) = in_flight();
         let (acknowledgement, receipt) = Acknowledgement::new();
         // The texts are gone at once, as if all of them were delivered but for a row.
-        let share = in_flight.claim(BYTES).await.unacknowledged;
-        in_flight.push(Some((receipt, share)), 0).await.unwrap();
+        let reservation = in_flight.reserve(BYTES).await.unacknowledged;
+        in_flight.push(Some((receipt, reservation)), 0).await.unwrap();
         let mut others = Vec::new();
         for _ in 0..3 {
-            others.push(in_flight.claim(BYTES).await.unacknowledged);
+            others.push(in_flight.reserve(BYTES).await.unacknowledged);
         }
-        let mut next = Box::pin(in_flight.claim(1));
+        let mut next = Box::pin(in_flight.reserve(1));
         assert!(futures::poll!(&mut next).is_pending());
         acknowledgement.delivered();
         assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
@@ -176,9 +176,9 @@ mod tests {
         let (in_flight, _receipts) = in_flight::<()>();
         let mut claims = Vec::new();
         for _ in 0..4 {
-            claims.push(in_flight.claim(BYTES).await);
+            claims.push(in_flight.reserve(BYTES).await);
         }
-        let mut next = Box::pin(in_flight.claim(1));
+        let mut next = Box::pin(in_flight.reserve(1));
         assert!(futures::poll!(&mut next).is_pending());
         drop(claims.pop().map(|claim| claim.text));
         next.await;

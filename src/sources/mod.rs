@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// What no other source may use too.
-    pub fn claims(&self) -> Option<String> {
+    pub fn exclusive_resource(&self) -> Option<String> {
         match self {
             Self::Stdin(_) => Some("standard input".into()),
             Self::Nordpass(_)

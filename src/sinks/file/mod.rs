@@ -130,9 +130,9 @@ impl Settings {
         Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
     }
 
-    /// The path template in one spelling: two sinks with equal claims would write to the same files.
-    pub fn claims(&self) -> String {
-        self.template.claims()
+    /// The path template in one spelling: two sinks with equal exclusive_resource would write to the same files.
+    pub fn exclusive_resource(&self) -> String {
+        self.template.exclusive_resource()
     }
 
     #[cfg(test)]

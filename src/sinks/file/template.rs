@@ -136,7 +136,7 @@ impl Template {
 
     /// The template as one spelling of itself, absolute, without `.` and `..`: equal for two templates that mean the
     /// same files.
-    pub fn claims(&self) -> String {
+    pub fn exclusive_resource(&self) -> String {
         let absolute = std::path::absolute(&self.text).unwrap_or_else(|_| PathBuf::from(&self.text));
         let mut clean = PathBuf::new();
         for part in absolute.components() {
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(template("/archive/a").root(), Path::new("/archive"));
         assert_eq!(template("/a").root(), Path::new("/"));
         assert_eq!(template("{date}").root(), Path::new("."));
-        assert_eq!(template("./a//b/../{date}").claims(), template("a/{date}").claims());
-        assert_ne!(template("a/{date}").claims(), template("b/{date}").claims());
+        assert_eq!(template("./a//b/../{date}").exclusive_resource(), template("a/{date}").exclusive_resource());
+        assert_ne!(template("a/{date}").exclusive_resource(), template("b/{date}").exclusive_resource());
     }
 }

@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use super::{Settings, build};
 use crate::azure::CredentialKind;
 use crate::component::{ComponentError, Context, Entrance, Input, Output, Shutdown};
-use crate::event::{Acknowledgement, Chunk, EventId, Origin, Outcome, Pressure, Receipt, Record, Room, Span, Text};
+use crate::event::{
+    Acknowledgement, Chunk, EventId, MemoryPool, Origin, Outcome, Pressure, Receipt, Record, Span, Text,
+};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
 use crate::state::MemoryStore;
@@ -95,7 +97,7 @@ struct Rig {
     folder: tempfile::TempDir,
     sequence: u64,
     /// The source's.
-    room: Arc<Room>,
+    room: Arc<MemoryPool>,
 }
 
 fn azure(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Arc<Azure> {
@@ -154,7 +156,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         task,
         folder,
         sequence: 0,
-        room: Room::new(1000, Pressure::default()),
+        room: MemoryPool::new(1000, Pressure::default()),
     }
 }
 

@@ -20,7 +20,7 @@ use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use crate::component::{Commit, KnownId, SourceState};
 use crate::component::{ComponentError, Shutdown};
-use crate::event::{EventId, Outcome, Receipt, Share};
+use crate::event::{EventId, MemoryReservation, Outcome, Receipt};
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
@@ -39,7 +39,7 @@ pub enum Step {
         /// Resolves when it has arrived.
         receipt: Receipt,
         /// Its share of what may be unacknowledged.
-        unacknowledged: Share,
+        unacknowledged: MemoryReservation,
     },
     /// No more chunks of the group follow.
     Close {
@@ -164,7 +164,7 @@ struct Arrived {
     sequence: u64,
     ids: Vec<KnownId>,
     outcome: Outcome,
-    _share: Share,
+    _reservation: MemoryReservation,
 }
 
 impl Committer {
@@ -195,7 +195,7 @@ impl Committer {
                     Some(Step::Chunk { group, sequence, ids, receipt, unacknowledged }) => {
                         groups.sent(group);
                         waiting.push(async move {
-                            Arrived { group, sequence, ids, outcome: receipt.await, _share: unacknowledged }
+                            Arrived { group, sequence, ids, outcome: receipt.await, _reservation: unacknowledged }
                         });
                     }
                     Some(Step::Close { group, changes: then, awaited }) => {

@@ -12,7 +12,7 @@ use super::state::Change;
 use crate::component::KnownId;
 use crate::component::{Output, Shutdown};
 use crate::event::{Chunk, EventFields, EventId, Origin, Record, Takeover, Text};
-use crate::sources::budget::{Budget, Claim};
+use crate::sources::budget::{Budget, Reservation};
 
 /// New events of one page.
 #[derive(Debug, Default)]
@@ -89,14 +89,15 @@ impl Emitter {
             return Ok(());
         }
         // The whole page stays in memory while any record of it is.
-        let Claim { text: share, unacknowledged } = tokio::select! {
+        let Reservation { text: reservation, unacknowledged } = tokio::select! {
             biased;
             claim = self.budget.take(text.len()) => claim,
             () = self.shutdown.begun() => return Err(Refusal::Ending),
         };
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let (mut chunk, receipt) = Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(share));
+        let (mut chunk, receipt) =
+            Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
         self.tell(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });

@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_millis(2);
 
 /// The turns of one source.
 pub struct Turns {
-    share: Duration,
+    reservation: Duration,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -56,7 +56,7 @@ impl Turns {
             tickets: 0,
         };
         Self {
-            share: Duration::from_secs(1) / requests_per_second.max(1),
+            reservation: Duration::from_secs(1) / requests_per_second.max(1),
             inner: Mutex::new(inner),
             changed: Notify::new(),
         }
@@ -82,8 +82,8 @@ impl Turns {
                 let now = Instant::now();
                 if is_first && due <= now {
                     // Timers fire up to a millisecond late, which is made up for; idle time isn't.
-                    let late = now.saturating_duration_since(due).min(LATE.min(self.share));
-                    inner.next = now + self.share - late;
+                    let late = now.saturating_duration_since(due).min(LATE.min(self.reservation));
+                    inner.next = now + self.reservation - late;
                     inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
                     return;
                 }

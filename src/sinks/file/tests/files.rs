@@ -212,7 +212,7 @@ fn the_settings_are_checked() {
     let (settings, found) = read("path = \"a/{date}.ndjson.zst\"");
     assert!(found.is_empty(), "{found:?}");
     assert_eq!((settings.level, settings.max_bytes, settings.timeout), (3, 4_000_000, Duration::from_secs(1)));
-    assert_eq!(settings.claims(), Settings::for_path("./a//{date}.ndjson.zst").claims());
+    assert_eq!(settings.exclusive_resource(), Settings::for_path("./a//{date}.ndjson.zst").exclusive_resource());
     let (settings, found) = read(
         "path = \"x.gz\"\nmax_file_bytes = 10\ncompression_level = 9\nbatch.max_bytes = 5\nbatch.timeout = \"0s\"",
     );

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
-use crate::event::{Chunk, EventFields, EventId, Origin, Pressure, Receipt, Record, Room, Span, Text};
+use crate::event::{Chunk, EventFields, EventId, MemoryPool, Origin, Pressure, Receipt, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -49,7 +49,7 @@ pub struct TestEvent {
     pub organization: &'static str,
 }
 
-pub async fn chunk(origin: Origin, events: &[TestEvent], room: &Arc<Room>) -> (Chunk, Receipt) {
+pub async fn chunk(origin: Origin, events: &[TestEvent], room: &Arc<MemoryPool>) -> (Chunk, Receipt) {
     let mut text = String::new();
     let mut records = Vec::new();
     for event in events {
@@ -94,7 +94,7 @@ pub struct Running {
     output: Output,
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
     /// The source's.
-    pub room: Arc<Room>,
+    pub room: Arc<MemoryPool>,
     pub telemetry: Telemetry,
 }
 
@@ -116,7 +116,7 @@ impl Running {
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], telemetry.component(ComponentKind::Source, "test"));
         let task = tokio::spawn(Box::new(sink).run(input));
-        Ok(Self { output, task, room: Room::new(1000, Pressure::default()), telemetry })
+        Ok(Self { output, task, room: MemoryPool::new(1000, Pressure::default()), telemetry })
     }
 
     pub async fn send(&self, origin: Origin, events: &[TestEvent]) -> Receipt {

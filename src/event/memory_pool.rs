@@ -13,7 +13,7 @@ use super::Pressure;
 
 /// The room of one source.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryPool {
     most: usize,
     used: Mutex<usize>,
     freed: Notify,
@@ -22,19 +22,19 @@ pub struct Room {
 
 /// What something takes of it, until it is dropped.
 #[derive(Debug)]
-pub struct Share {
-    room: Arc<Room>,
+pub struct MemoryReservation {
+    pool: Arc<MemoryPool>,
     bytes: usize,
 }
 
-impl Room {
-    /// Room for so many bytes. Who waits for it puts `pressure` on.
+impl MemoryPool {
+    /// MemoryPool for so many bytes. Who waits for it puts `pressure` on.
     pub fn new(most: usize, pressure: Pressure) -> Arc<Self> {
         Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), pressure })
     }
 
     /// Waits while there is none, and takes `bytes` of it, or a quarter of all where that is less.
-    pub async fn take(self: &Arc<Self>, bytes: usize) -> Share {
+    pub async fn take(self: &Arc<Self>, bytes: usize) -> MemoryReservation {
         let bytes = bytes.min(self.most / 4);
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
@@ -44,7 +44,7 @@ impl Room {
                 let mut used = self.lock();
                 if *used < self.most {
                     *used += bytes;
-                    return Share { room: self.clone(), bytes };
+                    return MemoryReservation { pool: self.clone(), bytes };
                 }
             }
             let _waiting = self.pressure.wait();
@@ -58,10 +58,10 @@ impl Room {
     }
 
     /// Takes `bytes` without waiting, for what is made of something that has its share already.
-    fn add(self: &Arc<Self>, bytes: usize) -> Share {
+    fn add(self: &Arc<Self>, bytes: usize) -> MemoryReservation {
         let bytes = bytes.min(self.most / 4);
         *self.lock() += bytes;
-        Share { room: self.clone(), bytes }
+        MemoryReservation { pool: self.clone(), bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, usize> {
@@ -69,23 +69,23 @@ impl Room {
     }
 }
 
-impl Share {
+impl MemoryReservation {
     /// A share of the same room for what was made of this one's text.
     #[must_use]
     pub fn derive(&self, bytes: usize) -> Self {
-        self.room.add(bytes)
+        self.pool.add(bytes)
     }
 
     /// Whether somebody waits for the room.
     pub fn pressure(&self) -> &Pressure {
-        &self.room.pressure
+        &self.pool.pressure
     }
 }
 
-impl Drop for Share {
+impl Drop for MemoryReservation {
     fn drop(&mut self) {
-        *self.room.lock() -= self.bytes;
-        self.room.freed.notify_waiters();
+        *self.pool.lock() -= self.bytes;
+        self.pool.freed.notify_waiters();
     }
 }
 
@@ -95,37 +95,37 @@ mod tests {
 
     #[tokio::test]
     async fn full_is_full_until_something_is_dropped() {
-        let room = Room::new(100, Pressure::default());
+        let pool = MemoryPool::new(100, Pressure::default());
         let mut kept = Vec::new();
         for _ in 0..5 {
-            kept.push(room.take(24).await);
+            kept.push(pool.take(24).await);
         }
-        let mut next = Box::pin(room.take(1));
+        let mut next = Box::pin(pool.take(1));
         assert!(futures::poll!(&mut next).is_pending());
         kept.pop();
         next.await;
         kept.clear();
-        assert_eq!(*room.lock(), 0);
+        assert_eq!(*pool.lock(), 0);
     }
 
     #[tokio::test]
     async fn what_is_made_of_something_counts_and_never_waits() {
-        let room = Room::new(100, Pressure::default());
-        let page = room.take(20).await;
+        let pool = MemoryPool::new(100, Pressure::default());
+        let page = pool.take(20).await;
         let rows: Vec<_> = (0..5).map(|_| page.derive(24)).collect();
-        let mut next = Box::pin(room.take(1));
+        let mut next = Box::pin(pool.take(1));
         assert!(futures::poll!(&mut next).is_pending() && page.pressure().is_on());
         drop((page, rows));
         next.await;
-        assert_eq!(*room.lock(), 0);
+        assert_eq!(*pool.lock(), 0);
     }
 
     /// Simulated world 1533: a page as large as all the room waited for a share that only later pages could free.
     #[tokio::test]
     async fn something_as_large_as_all_of_it_neither_waits_for_a_share_that_is_kept_nor_keeps_all_of_it() {
-        let room = Room::new(100, Pressure::default());
-        let _kept = room.take(1).await;
-        let _large = room.take(1_000).await;
-        room.take(1_000).await;
+        let pool = MemoryPool::new(100, Pressure::default());
+        let _kept = pool.take(1).await;
+        let _large = pool.take(1_000).await;
+        pool.take(1_000).await;
     }
 }
