@@ -78,7 +78,7 @@ pub fn batch(rows: Vec<(usize, Chunk)>) -> Vec<Rows> {
             }
             open[output].push(&chunk, number, None);
         }
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
     }
     batches.extend(open.into_iter().map(|batch| batch.rows).filter(|rows| !rows.is_empty()));
     batches

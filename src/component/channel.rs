@@ -57,7 +57,7 @@ impl Input {
 
     fn received(&self, next: Option<&(usize, Chunk)>) {
         let Some((_, chunk)) = next else { return };
-        if let Some(pressure) = chunk.acknowledgement.pressure() {
+        if let Some(pressure) = chunk.ack.pressure() {
             pressure.tell(&self.pressed);
         }
     }
@@ -179,7 +179,7 @@ impl Output {
         }
         // Only optional readers: nobody has to wait for them.
         if let Some(chunk) = rest {
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
         if let Some(telemetry) = &self.telemetry {
             telemetry.0.add(&metrics::SENT, records);
@@ -191,10 +191,10 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{EventId, Receipt, Record, Span};
-    use crate::event::{Origin, Outcome, Text, parse_event};
+    use crate::event::{AckOutcome, Origin, Text, parse_event};
+    use crate::event::{AckReceiver, EventId, Record, Span};
 
-    fn chunk() -> (Chunk, Receipt) {
+    fn chunk() -> (Chunk, AckReceiver) {
         let text = Text::from("{}".to_owned());
         let fields = parse_event(&text, &text).expect("an object");
         let record = Record { id: EventId(1), time: 0, organization: "".into(), body: Span::new(0, 2) };
@@ -206,14 +206,14 @@ mod tests {
     async fn every_required_reader_has_to_acknowledge() {
         let ((first, mut first_in), (second, mut second_in)) = (Input::new(), Input::new());
         let output = Output::new(vec![first, second.input(3)], Component::detached());
-        let (chunk, mut receipt) = chunk();
+        let (chunk, mut ack_receiver) = chunk();
         output.send(chunk).await.expect("open");
-        first_in.receive().await.expect("a chunk").1.acknowledgement.delivered();
-        assert!(futures::poll!(&mut receipt).is_pending());
+        first_in.receive().await.expect("a chunk").1.ack.done();
+        assert!(futures::poll!(&mut ack_receiver).is_pending());
         let (index, chunk) = second_in.receive().await.expect("a chunk");
         assert_eq!(index, 3);
-        chunk.acknowledgement.delivered();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        chunk.ack.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 
     #[tokio::test]
@@ -221,10 +221,10 @@ mod tests {
         let ((required, mut required_in), (optional, optional_in)) = (Input::new(), Input::with_capacity(1));
         let output = Output::new(vec![optional.optional(), required], Component::detached());
         for _ in 0..3 {
-            let (chunk, receipt) = chunk();
+            let (chunk, ack_receiver) = chunk();
             output.send(chunk).await.expect("open");
-            required_in.receive().await.expect("a chunk").1.acknowledgement.delivered();
-            assert_eq!(receipt.await, Outcome::Delivered);
+            required_in.receive().await.expect("a chunk").1.ack.done();
+            assert_eq!(ack_receiver.await, AckOutcome::Delivered);
         }
         assert_eq!(optional_in.waiting(), 1);
     }
@@ -233,8 +233,8 @@ mod tests {
     async fn a_closed_reader_abandons_the_chunk() {
         let (entrance, input) = Input::new();
         drop(input);
-        let (chunk, receipt) = chunk();
+        let (chunk, ack_receiver) = chunk();
         assert_eq!(Output::new(vec![entrance], Component::detached()).send(chunk).await, Err(Closed));
-        assert_eq!(receipt.await, Outcome::Abandoned);
+        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Acknowledgement, Event, EventFields, EventId, MemoryReservation, Receipt, Span, Text};
+use super::{Ack, AckReceiver, Event, EventFields, EventId, MemoryReservation, Span, Text};
 
 /// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
 /// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
@@ -62,8 +62,8 @@ pub struct Chunk {
     pub origin: Origin,
     /// Which of its events another connector may have delivered before; rows of such events are marked.
     pub takeover: Option<Takeover>,
-    /// Call [`Acknowledgement::delivered`] when this chunk's records are safe.
-    pub acknowledgement: Acknowledgement,
+    /// Call [`Ack::done`] when this chunk's records are safe.
+    pub ack: Ack,
 }
 
 impl Chunk {
@@ -75,26 +75,19 @@ impl Chunk {
         events: Vec<EventFields>,
         origin: Origin,
         reservation: Option<MemoryReservation>,
-    ) -> (Self, Receipt) {
+    ) -> (Self, AckReceiver) {
         debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
-        let (acknowledgement, receipt) = reservation.map_or_else(Acknowledgement::new, Acknowledgement::holding);
-        let chunk = Self {
-            text,
-            records: records.into(),
-            events: Some(events.into()),
-            origin,
-            takeover: None,
-            acknowledgement,
-        };
-        (chunk, receipt)
+        let (ack, ack_receiver) = reservation.map_or_else(Ack::new, Ack::holding);
+        let chunk = Self { text, records: records.into(), events: Some(events.into()), origin, takeover: None, ack };
+        (chunk, ack_receiver)
     }
 
     /// A chunk of rows made of this one. It carries a clone of the acknowledgement: the transform still has to call
     /// `delivered` on the original once all its outputs are made.
     pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
-        let acknowledgement = self.acknowledgement.derive(text.len());
+        let ack = self.ack.derive(text.len());
         let (origin, takeover) = (self.origin.clone(), self.takeover);
-        Self { text: text.into(), records: records.into(), events: None, origin, takeover, acknowledgement }
+        Self { text: text.into(), records: records.into(), events: None, origin, takeover, ack }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.
@@ -112,7 +105,7 @@ impl Chunk {
             events: self.events.clone(),
             origin: self.origin.clone(),
             takeover: self.takeover,
-            acknowledgement: Acknowledgement::detached(),
+            ack: Ack::detached(),
         }
     }
 

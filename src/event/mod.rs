@@ -1,10 +1,10 @@
 //! The event, its id, and its acknowledgement.
 //!
 //! A source turns what it read into a [`Chunk`]: one shared [`Text`], one [`Record`] for each event, the parsed
-//! [`EventFields`], and one [`Acknowledgement`]. Transforms make chunks of rows of it; sinks write the records and
+//! [`EventFields`], and one [`Ack`]. Transforms make chunks of rows of it; sinks write the records and
 //! acknowledge. Nothing on this path builds a tree of the JSON or copies a string it doesn't change.
 
-mod acknowledgement;
+mod ack;
 mod chunk;
 mod id;
 pub mod json;
@@ -12,7 +12,7 @@ mod memory_pool;
 mod pressure;
 mod view;
 
-pub use acknowledgement::{Acknowledgement, Outcome, Receipt};
+pub use ack::{Ack, AckOutcome, AckReceiver};
 pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use id::{EventId, IdSet, Identifier};
 pub use json::{

@@ -49,7 +49,7 @@ impl Sink for Blackhole {
                 self.telemetry.add(&metrics::BYTES_JSON, chunk.bytes() as u64);
                 self.telemetry.add(&metrics::SENT, records);
                 self.telemetry.working();
-                chunk.acknowledgement.delivered();
+                chunk.ack.done();
             }
             Ok(())
         })
@@ -60,7 +60,7 @@ impl Sink for Blackhole {
 mod tests {
     use super::*;
     use crate::component::Output;
-    use crate::event::Outcome;
+    use crate::event::AckOutcome;
     use crate::sinks::testing::{chunk, render};
     use crate::telemetry::{ComponentKind, Telemetry};
 
@@ -71,9 +71,9 @@ mod tests {
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
         let task = tokio::spawn(sink.run(input));
-        let (chunk, receipt) = chunk(&[r#"{"a":1}"#, r#"{"b":22}"#]);
+        let (chunk, ack_receiver) = chunk(&[r#"{"a":1}"#, r#"{"b":22}"#]);
         output.send(chunk).await.unwrap();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
         drop(output);
         task.await.unwrap().unwrap();
         assert_eq!(render(&telemetry, "sentinel_sent_records_total"), ["2"]);

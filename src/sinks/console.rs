@@ -13,7 +13,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use super::ndjson;
 use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Shutdown, Sink};
-use crate::event::Acknowledgement;
+use crate::event::Ack;
 use crate::settings::{Field, Section};
 use crate::telemetry::{Component, metrics};
 
@@ -63,7 +63,7 @@ impl Sink for Console {
     fn run(mut self: Box<Self>, mut input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             let mut lines = Vec::new();
-            let mut acknowledgements: Vec<Acknowledgement> = Vec::new();
+            let mut acks: Vec<Ack> = Vec::new();
             while let Some((_, chunk)) = input.receive().await {
                 let mut next = Some(chunk);
                 let mut records = 0;
@@ -72,7 +72,7 @@ impl Sink for Console {
                         ndjson::push_line(&mut lines, chunk.body(record));
                     }
                     records += chunk.records.len() as u64;
-                    acknowledgements.push(chunk.acknowledgement);
+                    acks.push(chunk.ack);
                     next = if lines.len() < WRITE_BYTES { input.try_receive().map(|(_, chunk)| chunk) } else { None };
                 }
                 self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
@@ -84,7 +84,7 @@ impl Sink for Console {
                         let shutdown = self.shutdown;
                         tokio::spawn(async move {
                             shutdown.begun().await;
-                            drop((acknowledgements, input));
+                            drop((acks, input));
                         });
                         return Err(ComponentError::reader_gone());
                     }
@@ -98,7 +98,7 @@ impl Sink for Console {
                 self.telemetry.add(&metrics::BYTES_WIRE, lines.len() as u64);
                 self.telemetry.add(&metrics::SENT, records);
                 lines.clear();
-                acknowledgements.drain(..).for_each(Acknowledgement::delivered);
+                acks.drain(..).for_each(Ack::done);
             }
             Ok(())
         })
@@ -116,7 +116,7 @@ impl Console {
 mod tests {
     use super::*;
     use crate::component::{Output, ShutdownSignal};
-    use crate::event::Outcome;
+    use crate::event::AckOutcome;
     use crate::sinks::testing::chunk;
     use tokio::io::AsyncReadExt;
 
@@ -125,13 +125,13 @@ mod tests {
         let (write, mut read) = tokio::io::duplex(1 << 16);
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
-        let (first, receipt) = chunk(&[r#"{"a":1}"#, "{\n\"b\":2}"]);
+        let (first, ack_receiver) = chunk(&[r#"{"a":1}"#, "{\n\"b\":2}"]);
         output.send(first).await.unwrap();
         let (second, later) = chunk(&[r#"{"c":3}"#]);
         output.send(second).await.unwrap();
         drop(output);
         to(Box::pin(write), Component::detached(), Shutdown::never()).run(input).await.unwrap();
-        assert_eq!((receipt.await, later.await), (Outcome::Delivered, Outcome::Delivered));
+        assert_eq!((ack_receiver.await, later.await), (AckOutcome::Delivered, AckOutcome::Delivered));
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "{\"a\":1}\n{ \"b\":2}\n{\"c\":3}\n");
@@ -143,15 +143,15 @@ mod tests {
         let (entrance, input) = Input::new();
         let output = Output::new(vec![entrance], Component::detached());
         let task = tokio::spawn(to(Box::pin(write), Component::detached(), Shutdown::never()).run(input));
-        let (chunk, mut receipt) = chunk(&[r#"{"a":123456}"#]);
+        let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
         read.read_exact(&mut part).await.unwrap();
         tokio::task::yield_now().await;
-        assert!(futures::poll!(&mut receipt).is_pending(), "not all of it is written");
+        assert!(futures::poll!(&mut ack_receiver).is_pending(), "not all of it is written");
         let mut rest = [0; 9];
         read.read_exact(&mut rest).await.unwrap();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
         drop(output);
         task.await.unwrap().unwrap();
     }
@@ -164,13 +164,13 @@ mod tests {
         let output = Output::new(vec![entrance], Component::detached());
         let (signal, shutdown) = ShutdownSignal::new();
         let task = tokio::spawn(to(Box::pin(write), Component::detached(), shutdown).run(input));
-        let (first, mut receipt) = chunk(&[r#"{"a":1}"#]);
+        let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
         assert!(task.await.unwrap().unwrap_err().reader_gone);
         tokio::task::yield_now().await;
-        assert!(futures::poll!(&mut receipt).is_pending(), "a source would take that for a loss");
+        assert!(futures::poll!(&mut ack_receiver).is_pending(), "a source would take that for a loss");
         signal.begin();
-        assert_eq!(receipt.await, Outcome::Abandoned);
+        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
         let (second, _receipt) = chunk(&[r#"{"a":2}"#]);
         assert!(output.send(second).await.is_err(), "the source hears of it");
     }

@@ -1,10 +1,10 @@
 //! What the tests of several sinks need.
 
-use crate::event::{Chunk, EventFields, EventId, Origin, Receipt, Record, Span, Text};
+use crate::event::{AckReceiver, Chunk, EventFields, EventId, Origin, Record, Span, Text};
 use crate::telemetry::Telemetry;
 
 /// A chunk of records with these texts.
-pub fn chunk(bodies: &[&str]) -> (Chunk, Receipt) {
+pub fn chunk(bodies: &[&str]) -> (Chunk, AckReceiver) {
     let text = bodies.concat();
     let mut end = 0;
     let records = bodies

@@ -84,8 +84,8 @@ impl<M> Delivery<M> {
             let mark = mark(Portion { position, sequence: Some(self.sequence), events: records.len() as u64 });
             let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
             let Reservation { text: reservation, unacknowledged } = self.in_flight.reserve(bytes).await;
-            let (chunk, receipt) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
-            self.in_flight.push(Some((receipt, unacknowledged)), mark).await?;
+            let (chunk, ack_receiver) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
+            self.in_flight.push(Some((ack_receiver, unacknowledged)), mark).await?;
             self.sequence += 1;
             self.output.send(chunk).await?;
         }

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::budget::{Budget, Reservation};
 use crate::component::Closed;
-use crate::event::{MemoryReservation, Outcome, Receipt};
+use crate::event::{AckOutcome, AckReceiver, MemoryReservation};
 
 /// Bytes of text that may be under way.
 const BYTES: usize = 8 << 20;
@@ -26,7 +26,7 @@ pub struct Receipts<M> {
 }
 
 struct Entry<M> {
-    receipt: Option<Receipt>,
+    ack_receiver: Option<AckReceiver>,
     mark: M,
     _reservation: Option<MemoryReservation>,
 }
@@ -56,9 +56,9 @@ impl<M> InFlight<M> {
 
     /// Puts a receipt in, with what its chunk claimed, before the chunk is sent. `None` is what was never sent: it is
     /// resolved when everything before it is. `Closed`: the committing end has given up.
-    pub async fn push(&self, receipt: Option<(Receipt, MemoryReservation)>, mark: M) -> Result<(), Closed> {
-        let (receipt, reservation) = receipt.unzip();
-        let entry = Entry { receipt, mark, _reservation: reservation };
+    pub async fn push(&self, ack_receiver: Option<(AckReceiver, MemoryReservation)>, mark: M) -> Result<(), Closed> {
+        let (ack_receiver, reservation) = ack_receiver.unzip();
+        let entry = Entry { ack_receiver, mark, _reservation: reservation };
         match self.entries.try_send(entry) {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
@@ -77,18 +77,18 @@ impl<M> Receipts<M> {
             self.held = self.entries.recv().await;
         }
         let Some(entry) = &mut self.held else { return Resolved::End };
-        if let Some(receipt) = &mut entry.receipt
-            && receipt.await == Outcome::Abandoned
+        if let Some(ack_receiver) = &mut entry.ack_receiver
+            && ack_receiver.await == AckOutcome::Abandoned
         {
             return Resolved::Abandoned;
         }
         let mut marks: Vec<M> = self.held.take().map(|entry| entry.mark).into_iter().collect();
         while let Ok(mut entry) = self.entries.try_recv() {
-            match entry.receipt.as_mut().map(FutureExt::now_or_never) {
-                None | Some(Some(Outcome::Delivered)) => marks.push(entry.mark),
-                Some(Some(Outcome::Abandoned)) => {
+            match entry.ack_receiver.as_mut().map(FutureExt::now_or_never) {
+                None | Some(Some(AckOutcome::Delivered)) => marks.push(entry.mark),
+                Some(Some(AckOutcome::Abandoned)) => {
                     // A resolved receipt can't be asked again; one that nobody will resolve says the same.
-                    entry.receipt = Some(crate::event::Acknowledgement::new().1);
+                    entry.ack_receiver = Some(crate::event::Ack::new().1);
                     self.held = Some(entry);
                     break;
                 }
@@ -105,69 +105,69 @@ impl<M> Receipts<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Acknowledgement;
+    use crate::event::Ack;
 
     #[tokio::test]
     async fn resolved_in_order() {
-        let (in_flight, mut receipts) = in_flight();
-        let mut acknowledgements = Vec::new();
+        let (in_flight, mut ack_receivers) = in_flight();
+        let mut acks = Vec::new();
         for number in 0..4 {
-            let (acknowledgement, receipt) = Acknowledgement::new();
-            acknowledgements.push(Some(acknowledgement));
+            let (ack, ack_receiver) = Ack::new();
+            acks.push(Some(ack));
             let reservation = in_flight.reserve(10).await.unacknowledged;
-            in_flight.push(Some((receipt, reservation)), number).await.unwrap();
+            in_flight.push(Some((ack_receiver, reservation)), number).await.unwrap();
         }
         in_flight.push(None, 4).await.unwrap();
         drop(in_flight);
-        let mut take = |number: usize| acknowledgements[number].take().unwrap();
-        take(1).delivered();
-        assert!(futures::poll!(Box::pin(receipts.next())).is_pending());
-        take(0).delivered();
-        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0, 1]));
-        take(2).delivered();
-        take(3).delivered();
-        assert_eq!(receipts.next().await, Resolved::Delivered(vec![2, 3, 4]));
-        assert_eq!(receipts.next().await, Resolved::End);
+        let mut take = |number: usize| acks[number].take().unwrap();
+        take(1).done();
+        assert!(futures::poll!(Box::pin(ack_receivers.next())).is_pending());
+        take(0).done();
+        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0, 1]));
+        take(2).done();
+        take(3).done();
+        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![2, 3, 4]));
+        assert_eq!(ack_receivers.next().await, Resolved::End);
     }
 
     #[tokio::test]
     async fn nothing_after_an_abandoned_one() {
         for first in [true, false] {
-            let (in_flight, mut receipts) = in_flight();
+            let (in_flight, mut ack_receivers) = in_flight();
             for number in 0..3 {
-                let (acknowledgement, receipt) = Acknowledgement::new();
+                let (ack, ack_receiver) = Ack::new();
                 let reservation = in_flight.reserve(10).await.unacknowledged;
-                in_flight.push(Some((receipt, reservation)), number).await.unwrap();
+                in_flight.push(Some((ack_receiver, reservation)), number).await.unwrap();
                 if number != 1 {
-                    acknowledgement.delivered();
+                    ack.done();
                 } else if first {
-                    drop(acknowledgement);
+                    drop(ack);
                 }
             }
-            assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+            assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0]));
             if first {
-                assert_eq!(receipts.next().await, Resolved::Abandoned);
+                assert_eq!(ack_receivers.next().await, Resolved::Abandoned);
             }
         }
     }
 
     #[tokio::test]
     async fn bounded_in_bytes_of_what_is_unacknowledged() {
-        let (in_flight, mut receipts) = in_flight();
-        let (acknowledgement, receipt) = Acknowledgement::new();
+        let (in_flight, mut ack_receivers) = in_flight();
+        let (ack, ack_receiver) = Ack::new();
         // The texts are gone at once, as if all of them were delivered but for a row.
         let reservation = in_flight.reserve(BYTES).await.unacknowledged;
-        in_flight.push(Some((receipt, reservation)), 0).await.unwrap();
+        in_flight.push(Some((ack_receiver, reservation)), 0).await.unwrap();
         let mut others = Vec::new();
         for _ in 0..3 {
             others.push(in_flight.reserve(BYTES).await.unacknowledged);
         }
         let mut next = Box::pin(in_flight.reserve(1));
         assert!(futures::poll!(&mut next).is_pending());
-        acknowledgement.delivered();
-        assert_eq!(receipts.next().await, Resolved::Delivered(vec![0]));
+        ack.done();
+        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0]));
         next.await;
-        drop(receipts);
+        drop(ack_receivers);
         assert!(in_flight.push(None, 2).await.is_err());
     }
 

@@ -142,17 +142,17 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             .hint("a recording holds raw events or whole API pages, one a line, plain or as .gz or .zst"));
     }
     let began = Instant::now();
-    let (in_flight, receipts) = in_flight();
+    let (in_flight, ack_receivers) = in_flight();
     let tally = settings.tally.clone();
     let reading = read_all(settings, files, context.clone(), output, in_flight);
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading));
-    let (read, ()) = join(read, take_receipts(receipts, tally, began)).await;
+    let (read, ()) = join(read, take_receipts(ack_receivers, tally, began)).await;
     read
 }
 
-async fn take_receipts(mut receipts: Receipts<Mark>, tally: Tally, began: Instant) {
+async fn take_receipts(mut ack_receivers: Receipts<Mark>, tally: Tally, began: Instant) {
     // Whoever drops a chunk is ending, with an error of its own if it has one.
-    while let Resolved::Delivered(marks) = receipts.next().await {
+    while let Resolved::Delivered(marks) = ack_receivers.next().await {
         tally.acknowledged(&marks, began);
     }
 }

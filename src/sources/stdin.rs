@@ -69,9 +69,9 @@ async fn run(input: Box<dyn Read + Send>, context: Context, output: Output) -> R
         component = &*context.name,
         "standard input can't be read again: what is under way when the program is killed is lost"
     );
-    let (in_flight, mut receipts) = in_flight();
+    let (in_flight, mut ack_receivers) = in_flight();
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(read_all(input, context, output, in_flight)));
-    let deliver = async move { while let Resolved::Delivered(_) = receipts.next().await {} };
+    let deliver = async move { while let Resolved::Delivered(_) = ack_receivers.next().await {} };
     let (read, ()) = join(read, deliver).await;
     read
 }
@@ -221,11 +221,11 @@ mod tests {
         let (_, last) = input.receive().await.unwrap();
         assert_eq!(last.body(&last.records[0]), r#"{"d":4}"#);
         assert!(input.receive().await.is_none());
-        first.acknowledgement.delivered();
-        last.acknowledgement.delivered();
+        first.ack.done();
+        last.ack.done();
         tokio::task::yield_now().await;
         assert!(!task.is_finished(), "one chunk isn't delivered yet");
-        second.acknowledgement.delivered();
+        second.ack.done();
         task.await.unwrap().unwrap();
     }
 
@@ -245,7 +245,7 @@ mod tests {
         let (task, mut input, _signal) = start(Box::new(std::io::Cursor::new(line.clone().into_bytes())));
         let (_, chunk) = input.receive().await.unwrap();
         assert!(chunk.body(&chunk.records[0]) == line);
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
         task.await.unwrap().unwrap();
     }
 
@@ -259,7 +259,7 @@ mod tests {
         }
         let (task, mut input, _signal) = start(Box::new(b"{\"a\":1}\n".chain(Failing)));
         let (_, chunk) = input.receive().await.unwrap();
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
         assert!(task.await.unwrap().unwrap_err().message.contains("can't be read"));
     }
 }

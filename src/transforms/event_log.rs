@@ -73,7 +73,7 @@ impl Transform for EventLog {
             self.size = text.len();
             out.push((0, chunk.rows(text, records)));
         }
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
     }
 }
 

@@ -176,7 +176,7 @@ impl Transform for Filter {
         }
         self.telemetry.add_labelled(&metrics::DISCARDED, "filtered", dropped);
         if kept.is_empty() {
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
             return;
         }
         let records = kept.iter().map(|&place| chunk.records[place].clone()).collect();
@@ -189,7 +189,7 @@ impl Transform for Filter {
 mod tests {
     use super::super::asim::generator::{chunk, typical};
     use super::*;
-    use crate::event::Outcome;
+    use crate::event::AckOutcome;
 
     fn settings(include: Option<&[&str]>, exclude: &[&str]) -> Settings {
         let parse = |list: &[&str]| list.iter().map(|text| Pattern::parse(text).expect(text)).collect();
@@ -241,7 +241,7 @@ mod tests {
         let events: Vec<String> = entries().iter().enumerate().map(|(number, entry)| typical(entry, number)).collect();
         let whole = chunk(&events);
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
-        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
+        let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
         build(settings(Some(&["lock.*"]), &[]), Component::detached()).transform(whole, &mut out);
         let (index, kept) = out.pop().expect("some");
@@ -250,18 +250,18 @@ mod tests {
             assert_eq!(event.text_of(&event.fields.kind), "lock");
             assert!(events.iter().any(|raw| raw == event.body()));
         }
-        kept.acknowledgement.delivered();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        kept.ack.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 
     #[tokio::test]
     async fn a_chunk_of_which_nothing_is_kept_is_dealt_with() {
         let whole = chunk(&[typical(&entries()[0], 0)]);
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
-        let (whole, receipt) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
+        let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
         build(settings(None, &["*.*"]), Component::detached()).transform(whole, &mut out);
         assert!(out.is_empty());
-        assert_eq!(receipt.await, Outcome::Delivered);
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 }

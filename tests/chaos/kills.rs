@@ -37,7 +37,7 @@ pub struct Chaos {
 
 /// What it came to.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
+pub struct AckOutcome {
     pub kills: usize,
     pub lives: usize,
     pub events: u64,
@@ -45,7 +45,7 @@ pub struct Outcome {
     pub copies: Copies,
 }
 
-impl Outcome {
+impl AckOutcome {
     pub fn add(&mut self, other: &Self) {
         self.kills += other.kills;
         self.lives += other.lives;
@@ -55,7 +55,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for AckOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { kills, lives, events, rows, copies } = self;
         write!(f, "{kills} kills, {lives} lives, {events} events, {rows} rows, lost 0, {copies}")
@@ -70,7 +70,7 @@ struct Kill {
 }
 
 /// Runs it, and judges it.
-pub async fn run(chaos: Chaos) -> Result<Outcome, String> {
+pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
     let mut dice = Dice::new(chaos.seed);
     let options = SimulationOptions {
         events: history(chaos.seed, chaos.events),
@@ -161,7 +161,7 @@ async fn verdict(
     lives: &Lives,
     known: &Known,
     kills: &[Kill],
-) -> Result<Outcome, String> {
+) -> Result<AckOutcome, String> {
     // Not only what the simulator knows to have shown: by now everything must be there.
     let everything = world.simulation.nordpass().world();
     let expectation = Expectation { world: &everything, shown: &everything, due: &everything };
@@ -201,7 +201,7 @@ async fn verdict(
             copies.per_kill.get(&(number + 1)).copied().unwrap_or(0)
         );
     }
-    Ok(Outcome {
+    Ok(AckOutcome {
         kills: chaos.kills,
         lives: lives.count(),
         events: everything.total(),

@@ -10,7 +10,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Instant;
 
 use crate::disks::Place;
-use crate::kills::{self, Chaos, Outcome};
+use crate::kills::{self, AckOutcome, Chaos};
 use crate::{disks, memory, mounts, ports};
 
 /// What was asked for.
@@ -104,7 +104,7 @@ async fn timed(name: &str, scenario: Scenario) -> bool {
 
 async fn all_kills(plan: &Plan) -> bool {
     let began = Instant::now();
-    let (mut sum, mut good) = (Outcome::default(), true);
+    let (mut sum, mut good) = (AckOutcome::default(), true);
     for number in 0..plan.runs {
         let chaos = Chaos {
             seed: plan.seed.wrapping_add(number as u64),

@@ -38,7 +38,7 @@ use std::sync::{Mutex, PoisonError};
 use nordpass_env::{Random, SystemRandom};
 
 use plan::Plan;
-use report::{Outcome, Sum};
+use report::{AckOutcome, Sum};
 use world::World;
 
 /// In a plain test run.
@@ -142,19 +142,19 @@ fn run(from: u64, count: u64) -> Sum {
 }
 
 /// Runs one world in a runtime of its own, at paused time.
-fn one(seed: u64) -> Outcome {
+fn one(seed: u64) -> AckOutcome {
     let world = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
             let mut world = World::new(Plan::of(seed));
             let violations = world.run().await;
             world.log_requests();
-            Outcome::of(&world, violations)
+            AckOutcome::of(&world, violations)
         })
     };
     catch_unwind(AssertUnwindSafe(world)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        Outcome { violations: vec![format!("panicked: {}", text.unwrap_or_default())], ..Outcome::default() }
+        AckOutcome { violations: vec![format!("panicked: {}", text.unwrap_or_default())], ..AckOutcome::default() }
     })
 }

@@ -11,7 +11,7 @@ use crate::world::World;
 
 /// One world's run.
 #[derive(Default)]
-pub struct Outcome {
+pub struct AckOutcome {
     pub violations: Vec<String>,
     /// A hash of everything that could be seen from outside: each request with its time and body, and the disk.
     pub trace: [u8; 32],
@@ -50,7 +50,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
     kinds.into_iter().filter_map(|(name, is)| is.then_some(name)).collect()
 }
 
-impl Outcome {
+impl AckOutcome {
     pub fn of(world: &World, violations: Vec<String>) -> Self {
         let mut troubles = BTreeMap::new();
         for ((name, _), times) in world.plan.faults.iter().zip(&world.lives.faults) {
@@ -146,7 +146,7 @@ impl Sum {
         self.failed.push((seed, violation));
     }
 
-    pub fn add(&mut self, outcome: &Outcome) {
+    pub fn add(&mut self, outcome: &AckOutcome) {
         self.worlds += 1;
         self.events += outcome.events;
         self.rows += outcome.rows;

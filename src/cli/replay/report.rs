@@ -170,7 +170,7 @@ impl Report {
         ];
         let latency: Vec<String> =
             self.latency.iter().map(|(name, milliseconds)| format!("{name} {milliseconds:.1} ms")).collect();
-        lines.push(format!("from reading to acknowledgement: {}", latency.join(", ")));
+        lines.push(format!("from reading to ack: {}", latency.join(", ")));
         lines.push(format!(
             "{} requests, {} attempts failed, {} dead letters; {:.1} bytes of JSON in each byte sent",
             self.requests,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::encode::{Format, encode};
 use super::template::{Key, Template};
-use crate::event::{Acknowledgement, Chunk, Origin, Pressure};
+use crate::event::{Ack, Chunk, Origin, Pressure};
 
 /// One append: the records of one chunk that go to one series of files, encoded.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub struct Group {
     /// In the order in which they came.
     pub units: Vec<Unit>,
     /// Of the chunks.
-    pub acknowledgements: Vec<Acknowledgement>,
+    pub acks: Vec<Ack>,
     /// Records in it.
     pub records: u64,
     /// Bytes of their lines before compression.
@@ -35,7 +35,7 @@ pub struct Group {
 impl Group {
     /// Whether a source waits for it.
     pub fn is_waited_for(&self) -> bool {
-        self.acknowledgements.iter().any(|acknowledgement| acknowledgement.pressure().is_some_and(Pressure::is_on))
+        self.acks.iter().any(|ack| ack.pressure().is_some_and(Pressure::is_on))
     }
 }
 
@@ -79,7 +79,7 @@ impl Collector {
             group.units.push(Unit { path: self.path(key), origin: chunk.origin.clone(), bytes });
         }
         group.records += chunk.records.len() as u64;
-        group.acknowledgements.push(chunk.acknowledgement);
+        group.acks.push(chunk.ack);
         Ok(())
     }
 

@@ -199,7 +199,7 @@ impl FileSink {
         let mut group = Group::default();
         let mut due = Instant::now();
         loop {
-            let received = if group.acknowledgements.is_empty() {
+            let received = if group.acks.is_empty() {
                 input.receive().await
             } else if input.waiting() == 0 && group.is_waited_for() {
                 self.flush(std::mem::take(&mut group)).await;
@@ -218,7 +218,7 @@ impl FileSink {
             };
             self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
             let Some((_, chunk)) = received else { break };
-            if group.acknowledgements.is_empty() {
+            if group.acks.is_empty() {
                 due = Instant::now() + self.settings.timeout;
             }
             self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
@@ -230,7 +230,7 @@ impl FileSink {
                 self.flush(std::mem::take(&mut group)).await;
             }
         }
-        if !group.acknowledgements.is_empty() {
+        if !group.acks.is_empty() {
             self.flush(group).await;
         }
         Ok(())
@@ -254,8 +254,8 @@ impl FileSink {
         self.telemetry.add(&metrics::BYTES_JSON, group.json_bytes as u64);
         self.telemetry.add(&metrics::BYTES_WIRE, wire as u64);
         self.telemetry.add(&metrics::SENT, group.records);
-        for acknowledgement in group.acknowledgements {
-            acknowledgement.delivered();
+        for ack in group.acks {
+            ack.done();
         }
     }
 

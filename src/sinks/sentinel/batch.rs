@@ -110,13 +110,13 @@ impl Rows {
 
     /// Whether a source waits for these rows.
     pub fn are_waited_for(&self) -> bool {
-        self.chunks.iter().any(|chunk| chunk.acknowledgement.pressure().is_some_and(Pressure::is_on))
+        self.chunks.iter().any(|chunk| chunk.ack.pressure().is_some_and(Pressure::is_on))
     }
 
     /// All rows are where they belong.
     pub fn delivered(self) {
         for chunk in self.chunks {
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
     }
 
@@ -269,11 +269,11 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Acknowledgement, EventId, Origin, Outcome, Receipt, Span, Text};
+    use crate::event::{Ack, AckOutcome, AckReceiver, EventId, Origin, Span, Text};
     use std::io::Read;
 
     /// A chunk whose rows stand in its text with this between them.
-    fn chunk_with(between: &str, rows: &[&str]) -> (Chunk, Receipt) {
+    fn chunk_with(between: &str, rows: &[&str]) -> (Chunk, AckReceiver) {
         let mut text = String::new();
         let mut records = Vec::new();
         for (number, row) in rows.iter().enumerate() {
@@ -283,20 +283,14 @@ mod tests {
             let body = Span::new(start, text.len());
             records.push(Record { id: EventId(number as u128), time: 0, organization: "".into(), body });
         }
-        let (acknowledgement, receipt) = Acknowledgement::new();
+        let (ack, ack_receiver) = Ack::new();
         let origin = Origin { source: "s".into(), run: 1, sequence: 1 };
-        let chunk = Chunk {
-            text: Text::from(text),
-            records: records.into(),
-            events: None,
-            origin,
-            takeover: None,
-            acknowledgement,
-        };
-        (chunk, receipt)
+        let chunk =
+            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
+        (chunk, ack_receiver)
     }
 
-    fn chunk(rows: &[&str]) -> (Chunk, Receipt) {
+    fn chunk(rows: &[&str]) -> (Chunk, AckReceiver) {
         chunk_with("", rows)
     }
 
@@ -373,17 +367,17 @@ mod tests {
 
     #[tokio::test]
     async fn halves_keep_every_row_and_its_acknowledgement() {
-        let (chunk, mut receipt) = chunk(&["1", "2", "3"]);
+        let (chunk, mut ack_receiver) = chunk(&["1", "2", "3"]);
         let mut rows = Rows::default();
         for record in 0..3 {
             rows.push(&chunk, record, (record == 1).then(|| "two".to_owned()));
         }
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
         let (left, right) = rows.split();
         assert_eq!((left.text(0), right.text(0), right.text(1)), ("1", "two", "3"));
         left.delivered();
-        assert!(futures::poll!(&mut receipt).is_pending());
+        assert!(futures::poll!(&mut ack_receiver).is_pending());
         right.delivered();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 }

@@ -217,7 +217,7 @@ impl Loop {
             self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut);
         }
         // The batches hold their own shares now.
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
     }
 
     fn close(&mut self, stream: usize) {

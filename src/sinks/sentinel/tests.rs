@@ -15,9 +15,7 @@ use tokio::time::Instant;
 use super::{Settings, build};
 use crate::azure::CredentialKind;
 use crate::component::{ComponentError, Context, Entrance, Input, Output, Shutdown};
-use crate::event::{
-    Acknowledgement, Chunk, EventId, MemoryPool, Origin, Outcome, Pressure, Receipt, Record, Span, Text,
-};
+use crate::event::{Ack, AckOutcome, AckReceiver, Chunk, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
 use crate::state::MemoryStore;
@@ -162,7 +160,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
 
 impl Rig {
     /// Sends rows as one chunk to an input.
-    async fn send(&mut self, input: usize, rows: &[Value]) -> Receipt {
+    async fn send(&mut self, input: usize, rows: &[Value]) -> AckReceiver {
         let mut text = String::new();
         let mut records = Vec::new();
         for row in rows {
@@ -173,21 +171,15 @@ impl Rig {
             let time = row["time"].as_i64().unwrap_or_default();
             records.push(Record { id, time, organization: "".into(), body });
         }
-        let (acknowledgement, receipt) = Acknowledgement::holding(self.room.take(1).await);
+        let (ack, ack_receiver) = Ack::holding(self.room.take(1).await);
         self.sequence += 1;
         let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
-        let chunk = Chunk {
-            text: Text::from(text),
-            records: records.into(),
-            events: None,
-            origin,
-            takeover: None,
-            acknowledgement,
-        };
+        let chunk =
+            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
         let component = self.telemetry.component(ComponentKind::Source, "s");
         let entrance = self.entrance.as_ref().expect("open").input(input);
         Output::new(vec![entrance], component).send(chunk).await.expect("open");
-        receipt
+        ack_receiver
     }
 
     /// Ends the input and waits for the sink's end.
@@ -253,11 +245,11 @@ async fn a_batch_that_a_source_waits_for_is_sent_at_once() {
     assert_eq!(rig.requests(), 0, "both are still collected");
     let room = rig.room.clone();
     let waiting = room.pressure().wait();
-    assert_eq!((rare.await, frequent.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!((rare.await, frequent.await), (AckOutcome::Delivered, AckOutcome::Delivered));
     drop(waiting);
     let late = rig.send(0, &[json!({"id": 3})]).await;
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    assert_eq!(late.await, Outcome::Delivered);
+    assert_eq!(late.await, AckOutcome::Delivered);
     assert!(began.elapsed() >= Duration::from_secs(6), "nobody waits any more: {:?}", began.elapsed());
     rig.end().await;
 }
@@ -265,14 +257,14 @@ async fn a_batch_that_a_source_waits_for_is_sent_at_once() {
 #[tokio::test(start_paused = true)]
 async fn rows_are_batched_by_stream_and_acknowledged_after_204() {
     let mut rig = rig(|_, _| 204).await;
-    let mut receipt = rig.send(0, &rows(0..100)).await;
+    let mut ack_receiver = rig.send(0, &rows(0..100)).await;
     let other = rig.send(1, &rows(100..150)).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(rig.requests(), 0, "the batch is still open");
-    assert!(futures::poll!(&mut receipt).is_pending());
+    assert!(futures::poll!(&mut ack_receiver).is_pending());
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(rig.requests(), 2);
-    assert_eq!((receipt.await, other.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!((ack_receiver.await, other.await), (AckOutcome::Delivered, AckOutcome::Delivered));
     rig.end().await;
     assert_eq!(rig.accepted(), (0..150).collect::<Vec<_>>());
 }
@@ -280,17 +272,17 @@ async fn rows_are_batched_by_stream_and_acknowledged_after_204() {
 #[tokio::test(start_paused = true)]
 async fn batches_never_exceed_the_limit_and_hold_every_row_once() {
     let mut rig = rig(|_, _| 204).await;
-    let mut receipts = Vec::new();
+    let mut ack_receivers = Vec::new();
     for chunk in 0..40u64 {
         let rows: Vec<Value> = (0..50)
             .map(|n| json!({"id": chunk * 50 + n, "text": "y".repeat(((chunk * 977 + n * 131) % 4000) as usize)}))
             .collect();
-        receipts.push(rig.send(0, &rows).await);
+        ack_receivers.push(rig.send(0, &rows).await);
     }
     rig.end().await;
     assert_eq!(rig.accepted(), (0..2000).collect::<Vec<_>>());
-    for receipt in receipts {
-        assert_eq!(receipt.await, Outcome::Delivered);
+    for ack_receiver in ack_receivers {
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
     assert!(rig.requests() <= 6, "{} requests for 4 MB", rig.requests());
 }
@@ -300,24 +292,24 @@ async fn a_413_on_a_multi_row_batch_halves_until_accepted_and_an_oversize_row_be
     let mut rig = rig(|_, rows| if rows.len() > 10 || holds(rows, 33) { 413 } else { 204 }).await;
     let mut sent = rows(0..100);
     sent[33] = large(33);
-    let receipt = rig.send(0, &sent).await;
+    let ack_receiver = rig.send(0, &sent).await;
     rig.end().await;
     assert_eq!(rig.accepted(), (0..100).filter(|id| *id != 33).collect::<Vec<_>>());
     assert_eq!(rig.dead().len(), 1);
     assert_eq!(rig.dead()[0]["status"], 413);
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_400_is_bisected_to_the_record_which_is_dead_lettered() {
     let mut rig = rig(|_, rows| if holds(rows, 7) || holds(rows, 64) { 400 } else { 204 }).await;
-    let receipt = rig.send(0, &rows(0..100)).await;
+    let ack_receiver = rig.send(0, &rows(0..100)).await;
     rig.end().await;
     assert_eq!(rig.accepted(), (0..100).filter(|id| ![7, 64].contains(id)).collect::<Vec<_>>());
     let mut dead: Vec<_> = rig.dead().iter().map(|letter| letter["id"].as_str().expect("an id").to_owned()).collect();
     dead.sort();
     assert_eq!(dead, [EventId(7).to_string(), EventId(64).to_string()]);
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,17 +317,17 @@ async fn a_destination_that_refuses_everything_with_400_is_waited_for_and_nothin
     let open = Arc::new(Mutex::new(false));
     let gate = open.clone();
     let mut rig = rig(move |_, _| if *gate.lock().unwrap() { 204 } else { 400 }).await;
-    let mut receipt = rig.send(0, &rows(0..1000)).await;
+    let mut ack_receiver = rig.send(0, &rows(0..1000)).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert!(rig.dead().is_empty() && rig.accepted().is_empty());
-    assert!(futures::poll!(&mut receipt).is_pending());
+    assert!(futures::poll!(&mut ack_receiver).is_pending());
     assert!(rig.requests() < 2500, "it doesn't hammer: {}", rig.requests());
     assert!(rig.reason().contains("every record"), "{}", rig.reason());
     *open.lock().unwrap() = true;
     rig.end().await;
     assert_eq!(rig.accepted(), (0..1000).collect::<Vec<_>>());
     assert!(rig.dead().is_empty());
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
 }
 
 #[tokio::test(start_paused = true)]
@@ -346,7 +338,7 @@ async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up
     assert!(rig.dead().is_empty(), "no proof yet");
     let good = rig.send(0, &rows(1..50)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(good.await, Outcome::Delivered, "the later batch isn't held up");
+    assert_eq!(good.await, AckOutcome::Delivered, "the later batch isn't held up");
     assert_eq!(rig.dead().len(), 1);
     assert!(futures::poll!(&mut bad).is_ready());
     rig.end().await;
@@ -357,8 +349,8 @@ async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up
 async fn a_record_that_became_a_dead_letter_is_waited_for_no_more() {
     let mut rig = rig(|_, rows| if holds(rows, 3) { 400 } else { 204 }).await;
     for round in 0..8 {
-        let receipt = rig.send(0, &rows(0..5 + round)).await;
-        assert_eq!(receipt.await, Outcome::Delivered);
+        let ack_receiver = rig.send(0, &rows(0..5 + round)).await;
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(rig.reason(), "Working", "round {round}");
     }
@@ -375,9 +367,9 @@ async fn an_outage_before_a_record_that_is_too_large_is_over_with_it() {
         _ => 413,
     })
     .await;
-    assert_eq!(rig.send(0, &rows(0..1)).await.await, Outcome::Delivered);
-    let receipt = rig.send(0, &[large(1)]).await;
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(rig.send(0, &rows(0..1)).await.await, AckOutcome::Delivered);
+    let ack_receiver = rig.send(0, &[large(1)]).await;
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((rig.dead().len(), rig.reason().as_str()), (1, "Working"));
     rig.end().await;
@@ -389,11 +381,11 @@ async fn an_azure_that_finds_the_smallest_record_too_large_is_waited_for() {
     let open = Arc::new(AtomicBool::new(false));
     let gate = open.clone();
     let mut rig = rig(move |_, _| if gate.load(Ordering::Relaxed) { 204 } else { 413 }).await;
-    let receipt = rig.send(0, &rows(0..20)).await;
+    let ack_receiver = rig.send(0, &rows(0..20)).await;
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(rig.dead().len(), 0);
     open.store(true, Ordering::Relaxed);
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     rig.end().await;
     assert_eq!((rig.accepted().len(), rig.dead().len()), (20, 0));
 }
@@ -415,11 +407,11 @@ async fn an_outage_of_400_that_comes_again_proves_nothing() {
     let caught = rig.send(0, &rows(0..1)).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let moment = rig.send(0, &rows(1..2)).await;
-    assert_eq!(moment.await, Outcome::Delivered);
+    assert_eq!(moment.await, AckOutcome::Delivered);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(rig.dead().is_empty(), "refused, another accepted, refused again, and so was everything");
     outage.store(false, Ordering::Relaxed);
-    assert_eq!(caught.await, Outcome::Delivered);
+    assert_eq!(caught.await, AckOutcome::Delivered);
     assert_eq!((rig.accepted().len(), rig.dead().len()), (2, 0));
     rig.end().await;
 }
@@ -437,11 +429,11 @@ async fn rows_that_are_all_refused_while_an_empty_array_is_accepted_are_waited_f
         _ => 400,
     })
     .await;
-    let receipt = rig.send(0, &rows(0..100)).await;
+    let ack_receiver = rig.send(0, &rows(0..100)).await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
     assert_eq!(rig.dead().len(), 0);
     edited.store(false, Ordering::Relaxed);
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     assert_eq!((rig.accepted().len(), rig.dead().len()), (100, 0));
     rig.end().await;
 }
@@ -453,11 +445,11 @@ async fn where_an_empty_array_is_refused_the_next_accepted_request_is_the_proof(
     for (number, dead) in [(1, 0), (2, 1)] {
         tokio::time::sleep(Duration::from_secs(60)).await;
         let good = rig.send(0, &rows(number..number + 1)).await;
-        assert_eq!(good.await, Outcome::Delivered);
+        assert_eq!(good.await, AckOutcome::Delivered);
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(rig.dead().len(), dead, "after {number}");
     }
-    assert_eq!(bad.await, Outcome::Delivered);
+    assert_eq!(bad.await, AckOutcome::Delivered);
     rig.end().await;
 }
 
@@ -470,7 +462,7 @@ async fn a_429_pauses_the_whole_sink_for_its_retry_after() {
     let second = rig.send(1, &rows(10..20)).await;
     tokio::time::sleep(Duration::from_secs(50)).await;
     assert_eq!(rig.requests(), 1, "nothing is sent meanwhile, to no stream");
-    assert_eq!((first.await, second.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!((first.await, second.await), (AckOutcome::Delivered, AckOutcome::Delivered));
     rig.end().await;
     let requests = rig.azure.requests.lock().unwrap();
     assert!(requests[1].0.duration_since(requests[0].0) >= Duration::from_secs(70));
@@ -484,8 +476,8 @@ async fn every_other_failure_is_waited_out_and_never_dead_lettered() {
         if number < failures.len() - 1 { failures[number] } else { 204 }
     })
     .await;
-    let receipt = rig.send(0, &rows(0..10)).await;
-    assert_eq!(receipt.await, Outcome::Delivered);
+    let ack_receiver = rig.send(0, &rows(0..10)).await;
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     assert_eq!((rig.accepted().len(), rig.dead().len(), rig.requests()), (10, 0, 12));
     rig.end().await;
 }
@@ -493,10 +485,10 @@ async fn every_other_failure_is_waited_out_and_never_dead_lettered() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_role_is_waited_for_in_words() {
     let mut rig = rig(|number, _| if number < 20 { 403 } else { 204 }).await;
-    let receipt = rig.send(0, &rows(0..10)).await;
+    let ack_receiver = rig.send(0, &rows(0..10)).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(rig.reason().contains("Monitoring Metrics Publisher"), "{}", rig.reason());
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     rig.end().await;
 }
 
@@ -520,9 +512,9 @@ async fn a_sink_that_is_down_takes_no_more_than_its_bound() {
 async fn a_row_of_20_mb_is_cut_and_delivered() {
     let mut rig = rig(|_, _| 204).await;
     let row = json!({"id": 1, "AdditionalFields": {"note": "z".repeat(20_000_000), "platform": "iOS"}});
-    let receipt = rig.send(0, &[row]).await;
+    let ack_receiver = rig.send(0, &[row]).await;
     rig.end().await;
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     let accepted = rig.azure.accepted.lock().unwrap();
     assert_eq!(accepted[0]["AdditionalFields"]["platform"], "iOS");
 }
@@ -535,10 +527,10 @@ async fn rows_for_an_auxiliary_table_are_split_by_time() {
     })
     .await;
     let rows: Vec<Value> = (0..200).map(|id| json!({"id": id, "time": (id * 7919) % 20_000})).collect();
-    let receipt = rig.send(0, &rows).await;
+    let ack_receiver = rig.send(0, &rows).await;
     rig.end().await;
     assert_eq!(rig.accepted(), (0..200).collect::<Vec<_>>());
-    assert_eq!((receipt.await, rig.dead().len()), (Outcome::Delivered, 0));
+    assert_eq!((ack_receiver.await, rig.dead().len()), (AckOutcome::Delivered, 0));
     assert!(rig.requests() < 20, "by time, not by bisecting: {}", rig.requests());
 }
 
@@ -562,7 +554,7 @@ async fn a_stream_that_works_does_not_hide_one_that_waits() {
     let _waits = rig.send(0, &rows(0..1)).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     let works = rig.send(1, &rows(1..50)).await;
-    assert_eq!(works.await, Outcome::Delivered);
+    assert_eq!(works.await, AckOutcome::Delivered);
     assert!(rig.reason().contains("404"), "{}", rig.reason());
     rig.task.abort();
 }

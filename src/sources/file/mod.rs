@@ -117,7 +117,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     };
     let committer = state.as_ref().map(State::committer);
     let hold = committer.as_ref().map_or_else(Hold::always, |state| state.hold());
-    let (in_flight, receipts) = in_flight();
+    let (in_flight, ack_receivers) = in_flight();
     let origin = match &state {
         Some(state) => (state.key_id(), state.run()),
         None => (context.name.clone(), context.env.random.next_u64()),
@@ -136,7 +136,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             let error = ComponentError::new("another process has taken this source over, and reads its files");
             Err(error.hint("files are read by one process; this one goes on with them after a restart"))
         }
-        (read, committed) = join(read, commit_all(receipts, committer, context)) => committed.and(read),
+        (read, committed) = join(read, commit_all(ack_receivers, committer, context)) => committed.and(read),
     }
 }
 
@@ -239,12 +239,12 @@ impl Reading {
 
 /// Commits what is delivered, in order, until everything is resolved or something was dropped on the way.
 async fn commit_all(
-    mut receipts: Receipts<Mark>,
+    mut ack_receivers: Receipts<Mark>,
     state: Option<Arc<dyn SourceState>>,
     context: Context,
 ) -> Result<(), ComponentError> {
     loop {
-        let marks = match receipts.next().await {
+        let marks = match ack_receivers.next().await {
             Resolved::Delivered(marks) => marks,
             // Whoever dropped it is ending, with an error of its own if it has one. It is read again next time.
             Resolved::Abandoned | Resolved::End => return Ok(()),

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Settings;
 use crate::component::{ComponentError, Context, Output, Source};
 use crate::event::{
-    Chunk, EventId, Identifier, MetadataEntries, Origin, Outcome, Receipt, Record, Span, Text, parse_event_and,
+    AckOutcome, AckReceiver, Chunk, EventId, Identifier, MetadataEntries, Origin, Record, Span, Text, parse_event_and,
 };
 use crate::telemetry::metrics;
 use nordpass_simulator::generator::{Generator, Options};
@@ -36,34 +36,34 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let mut maker = Maker::new(&settings, &context);
     let mut pace = Pace::new(settings.rate);
     let mut left = settings.count.unwrap_or(u64::MAX);
-    let mut receipts = FuturesUnordered::new();
+    let mut ack_receivers = FuturesUnordered::new();
     let mut abandoned = 0_u64;
     context.telemetry.working();
     while left > 0 && !context.shutdown.has_begun() {
         let due = tokio::select! {
             biased;
             // First: without a rate the pace is always due, and receipts must not pile up behind it.
-            Some(outcome) = receipts.next(), if !receipts.is_empty() => {
-                abandoned += u64::from(outcome == Outcome::Abandoned);
+            Some(outcome) = ack_receivers.next(), if !ack_receivers.is_empty() => {
+                abandoned += u64::from(outcome == AckOutcome::Abandoned);
                 continue;
             }
             () = context.shutdown.begun() => break,
             due = pace.due() => due.min(left),
         };
-        let (chunk, receipt, made) = maker.chunk(due, context.env.clock.now_seconds());
+        let (chunk, ack_receiver, made) = maker.chunk(due, context.env.clock.now_seconds());
         context.telemetry.add(&metrics::RECEIVED, made);
         context.telemetry.progress().page(made);
         left -= made;
         pace.made(made);
-        receipts.push(receipt);
+        ack_receivers.push(ack_receiver);
         // Nobody to send to any more: the pipeline is ending.
         if output.send(chunk).await.is_err() {
             break;
         }
     }
     drop(output);
-    while let Some(outcome) = receipts.next().await {
-        abandoned += u64::from(outcome == Outcome::Abandoned);
+    while let Some(outcome) = ack_receivers.next().await {
+        abandoned += u64::from(outcome == AckOutcome::Abandoned);
     }
     if abandoned > 0 {
         tracing::warn!(source = context.name.as_ref(), chunks = abandoned, "generated events were not delivered");
@@ -98,7 +98,7 @@ impl Maker {
     }
 
     /// A chunk of at most `limit` events, its receipt, and how many they are.
-    fn chunk(&mut self, limit: u64, now: i64) -> (Chunk, Receipt, u64) {
+    fn chunk(&mut self, limit: u64, now: i64) -> (Chunk, AckReceiver, u64) {
         let mut text = String::with_capacity(CHUNK_BYTES + 4096);
         let mut spans = Vec::new();
         while (spans.len() as u64) < limit && text.len() < CHUNK_BYTES {
@@ -129,8 +129,8 @@ impl Maker {
         let made = records.len() as u64;
         let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
         self.sequence += 1;
-        let (chunk, receipt) = Chunk::of_events(text, records, events, origin, None);
-        (chunk, receipt, made)
+        let (chunk, ack_receiver) = Chunk::of_events(text, records, events, origin, None);
+        (chunk, ack_receiver, made)
     }
 }
 

@@ -21,7 +21,7 @@ pub use self::reference::reference_page;
 use self::row::Reporter;
 use crate::component::ComponentType;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::event::{EventId, Receipt};
+use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use nordpass_env::Env;
@@ -109,18 +109,18 @@ impl Source for Health {
 async fn forever(output: Output, reporter: &Reporter, context: &Context, interval: Duration) -> Result<(), Closed> {
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut under_way: Option<Receipt> = None;
+    let mut under_way: Option<AckReceiver> = None;
     while !context.shutdown.has_begun() {
         let round = async {
             tick.tick().await;
             // The rows are made when there is room for them: they tell of now, not of when the reader got stuck.
             output.room().await?;
-            let (chunk, receipt) = reporter.round();
+            let (chunk, ack_receiver) = reporter.round();
             context.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
-            let receipt = under_way.insert(receipt);
+            let ack_receiver = under_way.insert(ack_receiver);
             output.send(chunk).await?;
             // Delivered or dropped: either way the next one may go.
-            receipt.await;
+            ack_receiver.await;
             under_way = None;
             Ok(())
         };
@@ -131,7 +131,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
         }
     }
     // Last words, where they hold nobody up.
-    let free = under_way.is_none_or(|mut receipt| (&mut receipt).now_or_never().is_some());
+    let free = under_way.is_none_or(|mut ack_receiver| (&mut ack_receiver).now_or_never().is_some());
     if free && matches!(output.room().now_or_never(), Some(Ok(()))) {
         let _ = output.send(reporter.round().0).now_or_never();
     }

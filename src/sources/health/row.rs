@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::component::Context;
-use crate::event::{Acknowledgement, Chunk, EventId, Origin, Receipt, Record, Span, Text};
+use crate::event::{Ack, AckReceiver, Chunk, EventId, Origin, Record, Span, Text};
 use crate::telemetry::{Component, ComponentKind, Telemetry, TokenState};
 use nordpass_env::Env;
 
@@ -87,7 +87,7 @@ impl Reporter {
     }
 
     /// The rows as of now, and the receipt of their delivery.
-    pub fn round(&self) -> (Chunk, Receipt) {
+    pub fn round(&self) -> (Chunk, AckReceiver) {
         let now = self.env.clock.now();
         let (mut text, mut records) = (String::new(), Vec::new());
         for component in self.everybody.components() {
@@ -105,18 +105,12 @@ impl Reporter {
                 body: Span::new(begin, text.len()),
             });
         }
-        let (acknowledgement, receipt) = Acknowledgement::new();
+        let (ack, ack_receiver) = Ack::new();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let chunk = Chunk {
-            text: Text::from(text),
-            records: records.into(),
-            events: None,
-            origin,
-            takeover: None,
-            acknowledgement,
-        };
-        (chunk, receipt)
+        let chunk =
+            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
+        (chunk, ack_receiver)
     }
 
     fn row(&self, component: &Component, now: Timestamp) -> String {

@@ -73,7 +73,7 @@ impl Rig {
     async fn next(&mut self, reader: usize) -> HashMap<String, Value> {
         let (_, chunk) = self.inputs[reader].receive().await.expect("a round");
         let rows = rows(&chunk);
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
         rows
     }
 }
@@ -158,7 +158,7 @@ async fn a_blocked_reader_blocks_no_other_and_then_gets_the_latest() {
     assert!(rig.inputs[0].try_receive().is_none(), "one round under way, not more");
     rig.sink().waiting("no connection", Timestamp::UNIX_EPOCH);
     tokio::time::sleep(Duration::from_secs(90)).await;
-    held.acknowledgement.delivered();
+    held.ack.done();
     let began = tokio::time::Instant::now();
     let latest = rig.next(0).await;
     assert!(began.elapsed().is_zero(), "what was missed is made good at once");

@@ -20,7 +20,7 @@ use super::state::{API_DAYS, Change, DAY, State};
 use super::time::Time;
 use crate::component::{Commit, KnownId, SourceState};
 use crate::component::{ComponentError, Shutdown};
-use crate::event::{EventId, MemoryReservation, Outcome, Receipt};
+use crate::event::{AckOutcome, AckReceiver, EventId, MemoryReservation};
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
@@ -37,7 +37,7 @@ pub enum Step {
         /// What its records are filed under.
         ids: Vec<KnownId>,
         /// Resolves when it has arrived.
-        receipt: Receipt,
+        ack_receiver: AckReceiver,
         /// Its share of what may be unacknowledged.
         unacknowledged: MemoryReservation,
     },
@@ -163,7 +163,7 @@ struct Arrived {
     group: u64,
     sequence: u64,
     ids: Vec<KnownId>,
-    outcome: Outcome,
+    outcome: AckOutcome,
     _reservation: MemoryReservation,
 }
 
@@ -192,10 +192,10 @@ impl Committer {
             loop {
                 self.heard.fetch_add(u64::from(step.is_some()), Ordering::Relaxed);
                 match step.take() {
-                    Some(Step::Chunk { group, sequence, ids, receipt, unacknowledged }) => {
+                    Some(Step::Chunk { group, sequence, ids, ack_receiver, unacknowledged }) => {
                         groups.sent(group);
                         waiting.push(async move {
-                            Arrived { group, sequence, ids, outcome: receipt.await, _reservation: unacknowledged }
+                            Arrived { group, sequence, ids, outcome: ack_receiver.await, _reservation: unacknowledged }
                         });
                     }
                     Some(Step::Close { group, changes: then, awaited }) => {
@@ -257,11 +257,11 @@ impl Committer {
         changes: &mut Vec<Change>,
     ) -> Result<(), ComponentError> {
         let Arrived { group, sequence, ids, outcome, .. } = arrived;
-        changes.extend(groups.settled(group, &ids, outcome == Outcome::Delivered));
-        if outcome == Outcome::Delivered && self.keeps == Keeps::Nothing {
+        changes.extend(groups.settled(group, &ids, outcome == AckOutcome::Delivered));
+        if outcome == AckOutcome::Delivered && self.keeps == Keeps::Nothing {
             return Ok(());
         }
-        if outcome == Outcome::Delivered {
+        if outcome == AckOutcome::Delivered {
             commit.ids.extend(ids);
             commit.chunks.push(sequence);
         } else {

@@ -96,11 +96,11 @@ impl Emitter {
         };
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let (mut chunk, receipt) =
+        let (mut chunk, ack_receiver) =
             Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        self.tell(Step::Chunk { group, sequence, ids: fresh.ids, receipt, unacknowledged });
+        self.tell(Step::Chunk { group, sequence, ids: fresh.ids, ack_receiver, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)

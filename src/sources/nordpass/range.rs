@@ -169,7 +169,7 @@ pub async fn compare(
                 missing.push(Missing { id: event.record.id, time: event.record.time, kind });
             }
             drop(missing);
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
     };
     let (result, ()) = tokio::join!(build(settings).run(context, output), collect);

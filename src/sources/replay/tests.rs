@@ -63,7 +63,7 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
         while let Some((_, chunk)) = input.receive().await {
             ids.extend(chunk.records.iter().map(|record| record.id));
             tokio::time::sleep(each).await;
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
         ids
     });

@@ -112,7 +112,7 @@ impl Transform for Asim {
                 out.push((index, chunk.rows(rows.text, rows.records)));
             }
         }
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
     }
 }
 

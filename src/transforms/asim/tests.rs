@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::conformance::Tester;
 use super::generator::{Generator, READ_AT, chunk, noted_chunk, typical};
 use super::*;
-use crate::event::Outcome;
+use crate::event::AckOutcome;
 use nordpass_env::catalogue::{columns, find};
 
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
@@ -366,7 +366,7 @@ async fn one_event_one_row_and_the_chunk_is_acknowledged_by_its_rows() {
     let chunk = chunk(&events);
     let text = chunk.text.clone();
     let (records, fields) = (chunk.records.to_vec(), chunk.events.as_deref().expect("events").to_vec());
-    let (chunk, receipt) = Chunk::of_events(text, records, fields, chunk.origin.clone(), None);
+    let (chunk, ack_receiver) = Chunk::of_events(text, records, fields, chunk.origin.clone(), None);
     let ids: Vec<_> = chunk.records.iter().map(|record| record.id).collect();
     let mut out = Vec::new();
     build(Settings {}, Component::detached()).transform(chunk, &mut out);
@@ -379,9 +379,9 @@ async fn one_event_one_row_and_the_chunk_is_acknowledged_by_its_rows() {
     }
     assert!(ids.iter().all(|id| seen[id] == 1) && seen.len() == ids.len());
     for (_, rows) in out {
-        rows.acknowledgement.delivered();
+        rows.ack.done();
     }
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
 }
 
 #[test]
@@ -427,7 +427,7 @@ fn generated_events_conform_and_lose_nothing() {
         let chunk = chunk(&events);
         let mut out = Vec::new();
         asim.transform(chunk.clone(), &mut out);
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
         let mut made: HashMap<_, Vec<(Schema, Map<String, Value>)>> = HashMap::new();
         for (index, rows) in &out {
             for record in &*rows.records {

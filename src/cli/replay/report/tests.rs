@@ -47,7 +47,7 @@ fn for_people() {
     insta::assert_snapshot!(report().people(), @r"
     2000 events in 0.50 s: 4000 a second
     5.00 CPU seconds for a million; at most 40 MiB of memory
-    from reading to acknowledgement: p50 1.0 ms, p90 1.0 ms, p99 100.4 ms, p99.9 100.4 ms, max 100.4 ms
+    from reading to ack: p50 1.0 ms, p90 1.0 ms, p99 100.4 ms, p99.9 100.4 ms, max 100.4 ms
     5 requests, 1 attempts failed, 3 dead letters; 8.0 bytes of JSON in each byte sent
       archive                                        2000 rows         800000 bytes of JSON    400 a row
       sentinel: Custom-NordPassAuditEvent            1500 rows        1500000 bytes of JSON   1000 a row

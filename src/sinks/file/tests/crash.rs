@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::support::{Committed, Running, TestEvent, count, origin};
-use crate::event::Outcome;
+use crate::event::AckOutcome;
 use crate::sinks::file::Settings;
 use nordpass_env::{MemoryDisk, Random, SeededRandom};
 
@@ -109,24 +109,24 @@ impl World {
         let missing: Vec<TestEvent> =
             (0..EVENTS).filter(|number| !self.committed.contains(number)).map(event).collect();
         let size = 1 + (self.random.next_u64() % 5) as usize;
-        let mut receipts = Vec::new();
+        let mut ack_receivers = Vec::new();
         let down = self.disk.clone();
         let sending = async {
             for (sequence, events) in missing.chunks(size).enumerate() {
-                receipts.push((sink.send(origin(run, sequence as u64), events).await, sequence as u64, events));
+                ack_receivers.push((sink.send(origin(run, sequence as u64), events).await, sequence as u64, events));
             }
         };
         tokio::select! {
             () = sending => {}
             () = down.went_down() => {}
         }
-        for (receipt, sequence, events) in receipts {
+        for (ack_receiver, sequence, events) in ack_receivers {
             let outcome = tokio::select! {
                 biased;
-                outcome = receipt => outcome,
+                outcome = ack_receiver => outcome,
                 () = down.went_down() => break,
             };
-            assert_eq!(outcome, Outcome::Delivered);
+            assert_eq!(outcome, AckOutcome::Delivered);
             // Another sink may not have this chunk yet.
             if all_commit || !self.random.next_u64().is_multiple_of(3) {
                 self.store.commit(&origin(run, sequence));
@@ -197,15 +197,18 @@ async fn a_full_disk_is_waited_for() {
     sink.send(origin(1, 0), &[event(6)]).await.await;
     let used: usize = disk.paths().into_iter().map(|path| disk.content(path).unwrap().len()).sum();
     disk.set_capacity(Some(used as u64 + 60));
-    let mut receipt = sink.send(origin(1, 1), &[event(0), event(3)]).await;
+    let mut ack_receiver = sink.send(origin(1, 1), &[event(0), event(3)]).await;
     let later = sink.send(origin(1, 2), &[event(1)]).await;
-    assert!(tokio::time::timeout(Duration::from_secs(600), &mut receipt).await.is_err(), "nothing is acknowledged");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(600), &mut ack_receiver).await.is_err(),
+        "nothing is acknowledged"
+    );
     let health = format!("{:?}", sink.telemetry.health());
     assert!(health.contains("Waiting") && health.contains("free some space"), "{health}");
     let metrics = sink.telemetry.render();
     assert!(metrics.contains(r#"kind="disk full""#), "{metrics}");
     disk.set_capacity(None);
-    assert_eq!((receipt.await, later.await), (Outcome::Delivered, Outcome::Delivered));
+    assert_eq!((ack_receiver.await, later.await), (AckOutcome::Delivered, AckOutcome::Delivered));
     assert!(format!("{:?}", sink.telemetry.health()).contains("Working"));
     sink.finish().await;
     let files = disk.paths().into_iter().filter(|path| path.starts_with("archive"));

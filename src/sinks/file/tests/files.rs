@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::{Committed, Running, TestEvent, count, decode, origin};
-use crate::event::Outcome;
+use crate::event::AckOutcome;
 use crate::sinks::file::Settings;
 use nordpass_env::{MemoryDisk, SystemDisk};
 
@@ -27,7 +27,7 @@ async fn on_disk(template: &str, lives: &[&[&[TestEvent]]], adapt: impl Fn(&mut 
                 .unwrap();
         for (sequence, events) in chunks.iter().enumerate() {
             let origin = origin(run as u64, sequence as u64);
-            assert_eq!(sink.send(origin.clone(), events).await.await, Outcome::Delivered);
+            assert_eq!(sink.send(origin.clone(), events).await.await, AckOutcome::Delivered);
             store.commit(&origin);
         }
         sink.finish().await;
@@ -60,14 +60,14 @@ async fn a_group_that_a_source_waits_for_is_written_at_once() {
     let store = Arc::new(Committed::default());
     let sink = Running::start(Arc::new(MemoryDisk::new()), store, settings).await.unwrap();
     let began = tokio::time::Instant::now();
-    let receipt = sink.send(origin(1, 1), &[event(1, 20_000, "o")]).await;
+    let ack_receiver = sink.send(origin(1, 1), &[event(1, 20_000, "o")]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let waiting = sink.room.pressure().wait();
-    assert_eq!(receipt.await, Outcome::Delivered);
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     drop(waiting);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    let receipt = sink.send(origin(1, 2), &[event(2, 20_000, "o")]).await;
-    assert_eq!(receipt.await, Outcome::Delivered);
+    let ack_receiver = sink.send(origin(1, 2), &[event(2, 20_000, "o")]).await;
+    assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     assert!(began.elapsed() >= Duration::from_secs(6), "nobody waits any more: {:?}", began.elapsed());
     sink.finish().await;
 }
@@ -134,7 +134,7 @@ async fn many_files_at_once() {
     for sequence in 0..4 {
         let events: Vec<TestEvent> =
             (0..700).map(|day| event(sequence * 700 + u64::try_from(day).unwrap(), day, "acme")).collect();
-        assert_eq!(sink.send(origin(1, sequence), &events).await.await, Outcome::Delivered);
+        assert_eq!(sink.send(origin(1, sequence), &events).await.await, AckOutcome::Delivered);
     }
     sink.finish().await;
     let paths: Vec<_> = disk.paths().into_iter().filter(|path| !path.starts_with("data")).collect();

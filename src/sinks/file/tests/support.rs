@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
-use crate::event::{Chunk, EventFields, EventId, MemoryPool, Origin, Pressure, Receipt, Record, Span, Text};
+use crate::event::{AckReceiver, Chunk, EventFields, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -49,7 +49,7 @@ pub struct TestEvent {
     pub organization: &'static str,
 }
 
-pub async fn chunk(origin: Origin, events: &[TestEvent], room: &Arc<MemoryPool>) -> (Chunk, Receipt) {
+pub async fn chunk(origin: Origin, events: &[TestEvent], room: &Arc<MemoryPool>) -> (Chunk, AckReceiver) {
     let mut text = String::new();
     let mut records = Vec::new();
     for event in events {
@@ -119,10 +119,10 @@ impl Running {
         Ok(Self { output, task, room: MemoryPool::new(1000, Pressure::default()), telemetry })
     }
 
-    pub async fn send(&self, origin: Origin, events: &[TestEvent]) -> Receipt {
-        let (chunk, receipt) = chunk(origin, events, &self.room).await;
+    pub async fn send(&self, origin: Origin, events: &[TestEvent]) -> AckReceiver {
+        let (chunk, ack_receiver) = chunk(origin, events, &self.room).await;
         self.output.send(chunk).await.expect("the sink reads");
-        receipt
+        ack_receiver
     }
 
     /// Ends the input and waits for the sink.

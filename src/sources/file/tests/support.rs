@@ -94,7 +94,7 @@ impl Running {
         for _ in 0..chunks {
             let Some((_, chunk)) = self.input.receive().await else { break };
             records.extend(chunk.records.iter().map(|record| (record.id, chunk.body(record).to_owned())));
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
         records
     }

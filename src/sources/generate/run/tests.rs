@@ -51,7 +51,7 @@ fn start(settings: Settings, shutdown: Shutdown) -> (Input, tokio::task::JoinHan
 async fn all(input: &mut Input) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     while let Some((_, chunk)) = input.receive().await {
-        chunk.acknowledgement.clone().delivered();
+        chunk.ack.clone().done();
         chunks.push(chunk);
     }
     chunks
@@ -59,7 +59,7 @@ async fn all(input: &mut Input) -> Vec<Chunk> {
 
 fn deliver(chunks: Vec<Chunk>) {
     for chunk in chunks {
-        chunk.acknowledgement.delivered();
+        chunk.ack.done();
     }
 }
 
@@ -67,7 +67,7 @@ fn deliver(chunks: Vec<Chunk>) {
 async fn makes_exactly_its_count() {
     let (mut input, task) = start(Settings { rate: 0, count: Some(3000), seed: 1 }, Shutdown::never());
     let chunks = all(&mut input).await;
-    assert!(!task.is_finished(), "it waits for its receipts");
+    assert!(!task.is_finished(), "it waits for its ack_receivers");
     assert_eq!(chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>(), 3000);
     assert!(chunks.len() > 2 && chunks.iter().all(|chunk| chunk.bytes() < CHUNK_BYTES + 16_384));
     let sequences: Vec<_> = chunks.iter().map(|chunk| chunk.origin.sequence).collect();
@@ -110,7 +110,7 @@ async fn a_slow_pipeline_gets_no_burst() {
     while began.elapsed() < Duration::from_secs(10) {
         if let Ok(Some((_, chunk))) = tokio::time::timeout(Duration::from_secs(1), input.receive()).await {
             waiting += chunk.records.len();
-            chunk.acknowledgement.delivered();
+            chunk.ack.done();
         }
     }
     assert!((1000..1500).contains(&waiting), "ten seconds' worth and what was in the channel: {waiting}");
@@ -121,7 +121,7 @@ async fn ends_at_shutdown() {
     let (signal, shutdown) = ShutdownSignal::new();
     let (mut input, task) = start(Settings { rate: 10, count: None, seed: 1 }, shutdown);
     let (_, chunk) = input.receive().await.expect("a chunk");
-    chunk.acknowledgement.delivered();
+    chunk.ack.done();
     signal.begin();
     deliver(all(&mut input).await);
     assert_eq!(task.await.expect("no panic"), Ok(()));

@@ -378,7 +378,7 @@ impl Rig {
                         marks.lock().unwrap().insert(name.clone(), mark);
                         arrived.lock().unwrap().push((record.id, name));
                     }
-                    chunk.acknowledgement.delivered();
+                    chunk.ack.done();
                 }
                 number += 1;
             }

@@ -1,11 +1,11 @@
 //! The acknowledgement of a chunk: the only thing that flows against the stream. With it goes the word that the source
 //! waits for acknowledgements ([`Pressure`]).
 //!
-//! A source makes one [`Acknowledgement`] for each chunk and keeps its [`Receipt`]. Every copy of the chunk (one per
+//! A source makes one [`Ack`] for each chunk and keeps its [`AckReceiver`]. Every copy of the chunk (one per
 //! branch of a fan-out, one per open batch that holds rows of it) carries a clone. Whoever is done with its part calls
-//! [`Acknowledgement::delivered`]. When the last clone is gone, the receipt resolves: [`Outcome::Delivered`] only if
+//! [`Ack::done`]. When the last clone is gone, the receipt resolves: [`AckOutcome::Delivered`] only if
 //! *every* clone was delivered. Dropping one, as a panic, a cancelled task or a shutdown does, is never mistaken for
-//! a delivery: the outcome is then [`Outcome::Abandoned`], nothing is committed, and the events are read again.
+//! a delivery: the outcome is then [`AckOutcome::Abandoned`], nothing is committed, and the events are read again.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use super::{MemoryReservation, Pressure};
 
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AckOutcome {
     /// Every required sink has it, or a dead letter that is on disk.
     Delivered,
     /// Some part was dropped on the way: read it again.
@@ -30,7 +30,7 @@ pub enum Outcome {
 struct Shared {
     pending: AtomicUsize,
     abandoned: AtomicBool,
-    receipt: Mutex<Option<oneshot::Sender<Outcome>>>,
+    ack_receiver: Mutex<Option<oneshot::Sender<AckOutcome>>>,
 }
 
 #[derive(Clone)]
@@ -41,27 +41,27 @@ struct Part {
 }
 
 /// One clone of a chunk's acknowledgement. See the module's text.
-pub struct Acknowledgement(Option<Part>);
+pub struct Ack(Option<Part>);
 
-impl Acknowledgement {
+impl Ack {
     /// A new acknowledgement and the receipt that tells its outcome.
-    pub fn new() -> (Self, Receipt) {
+    pub fn new() -> (Self, AckReceiver) {
         Self::of(None)
     }
 
     /// The same for a text that has a share of its source's room, until it is delivered or dropped.
-    pub fn holding(reservation: MemoryReservation) -> (Self, Receipt) {
+    pub fn holding(reservation: MemoryReservation) -> (Self, AckReceiver) {
         Self::of(Some(Arc::new(reservation)))
     }
 
-    fn of(reservation: Option<Arc<MemoryReservation>>) -> (Self, Receipt) {
+    fn of(reservation: Option<Arc<MemoryReservation>>) -> (Self, AckReceiver) {
         let (sender, receiver) = oneshot::channel();
         let shared = Shared {
             pending: AtomicUsize::new(1),
             abandoned: AtomicBool::new(false),
-            receipt: Mutex::new(Some(sender)),
+            ack_receiver: Mutex::new(Some(sender)),
         };
-        (Self(Some(Part { chunk: Arc::new(shared), reservation })), Receipt(receiver))
+        (Self(Some(Part { chunk: Arc::new(shared), reservation })), AckReceiver(receiver))
     }
 
     /// One that nobody waits for: what goes to optional sinks only.
@@ -85,7 +85,7 @@ impl Acknowledgement {
     }
 
     /// This part is safe where it belongs.
-    pub fn delivered(mut self) {
+    pub fn done(mut self) {
         self.finish(true);
     }
 
@@ -97,8 +97,8 @@ impl Acknowledgement {
         }
         if shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
             let outcome =
-                if shared.abandoned.load(Ordering::Acquire) { Outcome::Abandoned } else { Outcome::Delivered };
-            let sender = shared.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if shared.abandoned.load(Ordering::Acquire) { AckOutcome::Abandoned } else { AckOutcome::Delivered };
+            let sender = shared.ack_receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(sender) = sender {
                 let _ = sender.send(outcome);
             }
@@ -106,7 +106,7 @@ impl Acknowledgement {
     }
 }
 
-impl Clone for Acknowledgement {
+impl Clone for Ack {
     fn clone(&self) -> Self {
         if let Some(part) = &self.0 {
             part.chunk.pending.fetch_add(1, Ordering::Relaxed);
@@ -115,26 +115,26 @@ impl Clone for Acknowledgement {
     }
 }
 
-impl Drop for Acknowledgement {
+impl Drop for Ack {
     fn drop(&mut self) {
         self.finish(false);
     }
 }
 
-impl std::fmt::Debug for Acknowledgement {
+impl std::fmt::Debug for Ack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "Acknowledgement(waited for)" } else { "Acknowledgement(detached)" })
+        f.write_str(if self.0.is_some() { "Ack(waited for)" } else { "Ack(detached)" })
     }
 }
 
 /// Resolves once every clone of the acknowledgement is delivered or dropped.
 #[derive(Debug)]
-pub struct Receipt(oneshot::Receiver<Outcome>);
+pub struct AckReceiver(oneshot::Receiver<AckOutcome>);
 
-impl Future for Receipt {
-    type Output = Outcome;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(Outcome::Abandoned))
+impl Future for AckReceiver {
+    type Output = AckOutcome;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<AckOutcome> {
+        Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(AckOutcome::Abandoned))
     }
 }
 
@@ -145,36 +145,36 @@ mod tests {
 
     #[tokio::test]
     async fn delivered_only_when_every_clone_is() {
-        let (ack, receipt) = Acknowledgement::new();
+        let (ack, ack_receiver) = Ack::new();
         let other = ack.clone();
-        ack.delivered();
-        other.delivered();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        ack.done();
+        other.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 
     #[tokio::test]
     async fn a_dropped_clone_abandons_the_chunk() {
-        let (ack, receipt) = Acknowledgement::new();
+        let (ack, ack_receiver) = Ack::new();
         drop(ack.clone());
-        ack.delivered();
-        assert_eq!(receipt.await, Outcome::Abandoned);
+        ack.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     }
 
     #[tokio::test]
     async fn each_part_holds_the_room_of_its_own_text() {
         let pool = MemoryPool::new(100, Pressure::default());
-        let (page, _receipt) = Acknowledgement::holding(pool.take(25).await);
+        let (page, _receipt) = Ack::holding(pool.take(25).await);
         let rows = page.derive(25);
         let (clone, others) = (rows.clone(), [page.derive(25), page.derive(25)]);
         let mut next = Box::pin(pool.take(1));
         assert!(futures::poll!(&mut next).is_pending(), "the rows' texts count, too");
         assert!(rows.pressure().is_some_and(Pressure::is_on), "each part says that somebody waits");
-        rows.delivered();
+        rows.done();
         assert!(futures::poll!(&mut next).is_pending(), "a clone has the same text");
-        clone.delivered();
+        clone.done();
         drop(next.await);
-        page.delivered();
-        others.into_iter().for_each(Acknowledgement::delivered);
+        page.done();
+        others.into_iter().for_each(Ack::done);
         let all: Vec<_> = [pool.take(25).await, pool.take(25).await, pool.take(25).await].into();
         assert!(futures::poll!(Box::pin(pool.take(25))).is_ready(), "nothing is left behind");
         drop(all);
@@ -182,11 +182,11 @@ mod tests {
 
     #[tokio::test]
     async fn waits_for_the_last_clone() {
-        let (ack, mut receipt) = Acknowledgement::new();
+        let (ack, mut ack_receiver) = Ack::new();
         let last = ack.clone();
-        ack.delivered();
-        assert!(futures::poll!(&mut receipt).is_pending());
-        last.delivered();
-        assert_eq!(receipt.await, Outcome::Delivered);
+        ack.done();
+        assert!(futures::poll!(&mut ack_receiver).is_pending());
+        last.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 }
