@@ -15,12 +15,12 @@ pub const CHANNEL_CHUNKS: usize = 8;
 pub struct Input {
     receiver: mpsc::Receiver<(usize, Chunk)>,
     /// Told when a source that something came from waits for room.
-    pressed: Arc<Notify>,
+    flush_requested: Arc<Notify>,
 }
 
 /// The way into a component, for one of its inputs.
 #[derive(Clone, Debug)]
-pub struct Entrance {
+pub struct InputSender {
     sender: mpsc::Sender<(usize, Chunk)>,
     /// Which of the component's `inputs` this is.
     index: usize,
@@ -29,15 +29,15 @@ pub struct Entrance {
 
 impl Input {
     /// A component's input, and the entrance for its input number 0.
-    pub fn new() -> (Entrance, Self) {
+    pub fn new() -> (InputSender, Self) {
         Self::with_capacity(CHANNEL_CHUNKS)
     }
 
     /// The same with room for `chunks`.
-    pub fn with_capacity(chunks: usize) -> (Entrance, Self) {
+    pub fn with_capacity(chunks: usize) -> (InputSender, Self) {
         let (sender, receiver) = mpsc::channel(chunks);
-        let entrance = Entrance { sender, index: 0, required: true };
-        (entrance, Self { receiver, pressed: Arc::new(Notify::new()) })
+        let sender = InputSender { sender, index: 0, required: true };
+        (sender, Self { receiver, flush_requested: Arc::new(Notify::new()) })
     }
 
     /// The next chunk and the index of the input (in the component's `inputs` list) that it came from. `None`: all
@@ -58,15 +58,15 @@ impl Input {
     fn received(&self, next: Option<&(usize, Chunk)>) {
         let Some((_, chunk)) = next else { return };
         if let Some(pressure) = chunk.ack.pressure() {
-            pressure.tell(&self.pressed);
+            pressure.tell(&self.flush_requested);
         }
     }
 
     /// Resolves when a source that a chunk came from has begun to wait for room. Look at the acknowledgements: it may
     /// have gone on since.
-    pub fn pressed(&self) -> impl Future<Output = ()> + Send + use<> {
-        let pressed = self.pressed.clone();
-        async move { pressed.notified().await }
+    pub fn flush_requested(&self) -> impl Future<Output = ()> + Send + use<> {
+        let flush_requested = self.flush_requested.clone();
+        async move { flush_requested.notified().await }
     }
 
     /// How many chunks wait.
@@ -77,19 +77,19 @@ impl Input {
 
 /// Whether anybody can still send to a component.
 #[derive(Clone, Debug)]
-pub struct Presence(mpsc::WeakSender<(usize, Chunk)>);
+pub struct WeakInput(mpsc::WeakSender<(usize, Chunk)>);
 
-impl Presence {
+impl WeakInput {
     /// True while an upstream component holds the entrance.
     pub fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }
 }
 
-impl Entrance {
+impl InputSender {
     /// Watches whether the entrance is still held, without holding it.
-    pub fn presence(&self) -> Presence {
-        Presence(self.sender.downgrade())
+    pub fn weak_input(&self) -> WeakInput {
+        WeakInput(self.sender.downgrade())
     }
 
     /// Whether the state waits for what goes in here.
@@ -114,7 +114,7 @@ impl Entrance {
 /// The sending end of a source, or of one output of a transform: fans out to every reader.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    entrances: Vec<Entrance>,
+    senders: Vec<InputSender>,
     telemetry: Option<Arc<ComponentHandle>>,
 }
 
@@ -133,23 +133,20 @@ pub struct Closed;
 
 impl Output {
     /// An output with these readers.
-    pub fn new(entrances: Vec<Entrance>, telemetry: Component) -> Self {
-        Self { entrances, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
+    pub fn new(senders: Vec<InputSender>, telemetry: Component) -> Self {
+        Self { senders, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
     }
 
     /// An output for each reader, for a source that lets none of them wait for another.
     pub fn split(self) -> Vec<Self> {
         let telemetry = self.telemetry;
-        self.entrances
-            .into_iter()
-            .map(|entrance| Self { entrances: vec![entrance], telemetry: telemetry.clone() })
-            .collect()
+        self.senders.into_iter().map(|sender| Self { senders: vec![sender], telemetry: telemetry.clone() }).collect()
     }
 
     /// Waits until every required reader has room for a chunk. Others may take it before `send` does.
     pub async fn room(&self) -> Result<(), Closed> {
-        for entrance in self.entrances.iter().filter(|entrance| entrance.required) {
-            drop(entrance.sender.reserve().await.map_err(|_| Closed)?);
+        for sender in self.senders.iter().filter(|sender| sender.required) {
+            drop(sender.sender.reserve().await.map_err(|_| Closed)?);
         }
         Ok(())
     }
@@ -158,24 +155,24 @@ impl Output {
     /// reader that is full misses the chunk, which is counted. On `Closed` the chunk is abandoned.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
         let records = chunk.records.len() as u64;
-        for entrance in self.entrances.iter().filter(|entrance| !entrance.required) {
+        for sender in self.senders.iter().filter(|sender| !sender.required) {
             let copy = chunk.detached();
-            let is_full = entrance.sender.try_send((entrance.index, copy)).is_err();
+            let is_full = sender.sender.try_send((sender.index, copy)).is_err();
             if is_full && let Some(telemetry) = &self.telemetry {
                 telemetry.0.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
-        let last = self.entrances.iter().rposition(|entrance| entrance.required);
+        let last = self.senders.iter().rposition(|sender| sender.required);
         let mut rest = Some(chunk);
         // By index: an iterator held over an await would make the future not `Send`.
         for at in 0..last.map_or(0, |last| last + 1) {
-            let entrance = &self.entrances[at];
-            if !entrance.required {
+            let sender = &self.senders[at];
+            if !sender.required {
                 continue;
             }
             let copy = if Some(at) == last { rest.take() } else { rest.clone() };
             let Some(copy) = copy else { break };
-            entrance.sender.send((entrance.index, copy)).await.map_err(|_| Closed)?;
+            sender.sender.send((sender.index, copy)).await.map_err(|_| Closed)?;
         }
         // Only optional readers: nobody has to wait for them.
         if let Some(chunk) = rest {
@@ -231,10 +228,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_reader_abandons_the_chunk() {
-        let (entrance, input) = Input::new();
+        let (sender, input) = Input::new();
         drop(input);
         let (chunk, ack_receiver) = chunk();
-        assert_eq!(Output::new(vec![entrance], Component::detached()).send(chunk).await, Err(Closed));
+        assert_eq!(Output::new(vec![sender], Component::detached()).send(chunk).await, Err(Closed));
         assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     }
 }

@@ -9,7 +9,7 @@ mod state;
 mod takeover;
 mod types;
 
-pub use channel::{Closed, Entrance, Input, Output, Presence};
+pub use channel::{Closed, Input, InputSender, Output, WeakInput};
 pub use context::{ComponentError, Context, Sink, Source, Transform};
 pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
 pub use lease::{Hold, Holder, Standing, Taken};

@@ -12,7 +12,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Stores;
 use crate::component::{
-    ComponentError, Context, Entrance, Input, Output, Presence, Shutdown, ShutdownSignal, Transform,
+    ComponentError, Context, Input, InputSender, Output, Shutdown, ShutdownSignal, Transform, WeakInput,
 };
 use crate::pipeline::{Config, InputRef};
 use crate::sources;
@@ -121,7 +121,7 @@ impl Base {
 struct Member {
     telemetry: Component,
     /// Tells whether anything upstream still lives.
-    upstream: Option<Presence>,
+    upstream: Option<WeakInput>,
 }
 
 #[derive(Default)]
@@ -134,27 +134,27 @@ struct Running {
 }
 
 /// Who reads each output, by the output's place in the graph.
-type Readers = HashMap<InputRef, Vec<Entrance>>;
+type Readers = HashMap<InputRef, Vec<InputSender>>;
 
 async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut Running) -> Result<(), Failure> {
     let mut readers = Readers::new();
     let mut sinks = Vec::new();
     for sink in config.sinks {
-        let (entrance, input) = Input::new();
-        let presence = entrance.presence();
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
         component.set_type(sink.settings.type_name());
-        connect(&mut readers, &sink.inputs, entrance, sink.required);
+        connect(&mut readers, &sink.inputs, sender, sink.required);
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
             .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name, error })
             .inspect_err(|failure| component.stopped(Some(failure.error.to_string())))?;
         // Open is all that a sink can be before the first event: a quiet organization's pipeline is ready.
         component.working();
-        sinks.push((component, opened, input, presence));
+        sinks.push((component, opened, input, weak_input));
     }
-    for (component, sink, input, presence) in sinks {
-        running.spawn(component, Some(presence), sink.run(input));
+    for (component, sink, input, weak_input) in sinks {
+        running.spawn(component, Some(weak_input), sink.run(input));
     }
     // From the last to the first: the readers of a transform's outputs are known before the transform is.
     for transform in config.transforms.into_iter().rev() {
@@ -162,17 +162,17 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let mut required = false;
         let outputs = (0..transform.outputs)
             .map(|output| {
-                let entrances =
+                let senders =
                     readers.remove(&InputRef { component: transform.name.clone(), output }).unwrap_or_default();
-                required |= entrances.iter().any(Entrance::is_required);
-                Output::new(entrances, component.clone())
+                required |= senders.iter().any(InputSender::is_required);
+                Output::new(senders, component.clone())
             })
             .collect();
-        let (entrance, input) = Input::new();
-        let presence = entrance.presence();
-        connect(&mut readers, &transform.inputs, entrance, required);
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
+        connect(&mut readers, &transform.inputs, sender, required);
         let built = transform.settings.build(component.clone());
-        running.spawn(component.clone(), Some(presence), run_transform(built, input, outputs, component));
+        running.spawn(component.clone(), Some(weak_input), run_transform(built, input, outputs, component));
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
@@ -180,8 +180,8 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
-        let entrances = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
-        let output = Output::new(entrances, component.clone());
+        let senders = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
+        let output = Output::new(senders, component.clone());
         let context = base.context(component.clone());
         let observes = sources::makes_rows(source.settings.type_name());
         let (reading, shutdown) = (source.settings.build(telemetry).run(context, output), base.shutdown.clone());
@@ -201,10 +201,10 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
 }
 
 /// Notes a component's entrance with everything that it reads.
-fn connect(readers: &mut Readers, inputs: &[InputRef], entrance: Entrance, required: bool) {
-    let entrance = if required { entrance } else { entrance.optional() };
+fn connect(readers: &mut Readers, inputs: &[InputRef], sender: InputSender, required: bool) {
+    let sender = if required { sender } else { sender.optional() };
     for (index, input) in inputs.iter().enumerate() {
-        readers.entry(input.clone()).or_default().push(entrance.input(index));
+        readers.entry(input.clone()).or_default().push(sender.input(index));
     }
 }
 
@@ -234,7 +234,7 @@ impl Running {
     fn spawn(
         &mut self,
         telemetry: Component,
-        upstream: Option<Presence>,
+        upstream: Option<WeakInput>,
         task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
     ) -> Id {
         let id = self.tasks.spawn(task).id();
@@ -412,14 +412,14 @@ mod tests {
     async fn a_sink_whose_reader_is_gone_drains_everything_without_a_failure() {
         let (mut running, telemetry) = running();
         let (signal, inner) = ShutdownSignal::new();
-        let (entrance, input) = Input::new();
-        let presence = entrance.presence();
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
         running.spawn(telemetry.component(ComponentKind::Source, "source"), None, async move {
             inner.begun().await;
-            drop(entrance);
+            drop(sender);
             Ok(())
         });
-        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(presence), async move {
+        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(weak_input), async move {
             drop(input);
             Ok(())
         });
@@ -433,11 +433,11 @@ mod tests {
     async fn a_reader_that_goes_when_everything_is_read_is_no_failure() {
         let (mut running, telemetry) = running();
         let (signal, inner) = ShutdownSignal::new();
-        let (entrance, input) = Input::new();
-        let presence = entrance.presence();
-        drop(entrance);
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
+        drop(sender);
         running.spawn(telemetry.component(ComponentKind::Source, "source"), None, until(inner));
-        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(presence), async move {
+        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(weak_input), async move {
             drop(input);
             Err(ComponentError::reader_gone())
         });

@@ -68,8 +68,8 @@ mod tests {
     async fn acknowledges_and_counts() {
         let telemetry = Telemetry::new();
         let sink = Box::new(Blackhole { telemetry: telemetry.component(ComponentKind::Sink, "nowhere") });
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], Component::detached());
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], Component::detached());
         let task = tokio::spawn(sink.run(input));
         let (chunk, ack_receiver) = chunk(&[r#"{"a":1}"#, r#"{"b":22}"#]);
         output.send(chunk).await.unwrap();

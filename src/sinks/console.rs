@@ -123,8 +123,8 @@ mod tests {
     #[tokio::test]
     async fn lines_then_acknowledgement() {
         let (write, mut read) = tokio::io::duplex(1 << 16);
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], Component::detached());
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], Component::detached());
         let (first, ack_receiver) = chunk(&[r#"{"a":1}"#, "{\n\"b\":2}"]);
         output.send(first).await.unwrap();
         let (second, later) = chunk(&[r#"{"c":3}"#]);
@@ -140,8 +140,8 @@ mod tests {
     #[tokio::test]
     async fn waits_while_the_reader_does() {
         let (write, mut read) = tokio::io::duplex(4);
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], Component::detached());
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], Component::detached());
         let task = tokio::spawn(to(Box::pin(write), Component::detached(), Shutdown::never()).run(input));
         let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
@@ -160,8 +160,8 @@ mod tests {
     async fn a_closed_pipe_ends_it_without_an_error() {
         let (write, read) = tokio::io::duplex(1 << 16);
         drop(read);
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], Component::detached());
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], Component::detached());
         let (signal, shutdown) = ShutdownSignal::new();
         let task = tokio::spawn(to(Box::pin(write), Component::detached(), shutdown).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);

@@ -183,7 +183,7 @@ mod tests {
     fn start(input: Box<dyn Read + Send>) -> (Task, Input, ShutdownSignal) {
         let (signal, shutdown) = ShutdownSignal::new();
         let telemetry = Telemetry::new().component(ComponentKind::Source, "pipe");
-        let (entrance, receiving) = Input::new();
+        let (sender, receiving) = Input::new();
         let context = Context {
             name: "pipe".into(),
             env: Env {
@@ -202,7 +202,7 @@ mod tests {
             shutdown,
             once: false,
         };
-        (tokio::spawn(from(input).run(context, Output::new(vec![entrance], telemetry))), receiving, signal)
+        (tokio::spawn(from(input).run(context, Output::new(vec![sender], telemetry))), receiving, signal)
     }
 
     #[tokio::test]

@@ -205,7 +205,7 @@ impl FileSink {
                 self.flush(std::mem::take(&mut group)).await;
                 continue;
             } else {
-                let pressed = input.pressed();
+                let flush_requested = input.flush_requested();
                 tokio::select! {
                     biased;
                     () = tokio::time::sleep_until(due) => {
@@ -213,7 +213,7 @@ impl FileSink {
                         continue;
                     }
                     received = input.receive() => received,
-                    () = pressed => continue,
+                    () = flush_requested => continue,
                 }
             };
             self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);

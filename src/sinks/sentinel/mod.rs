@@ -176,12 +176,12 @@ impl Loop {
                 }
             }
             let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
-            let pressed = input.pressed();
+            let flush_requested = input.flush_requested();
             tokio::select! {
                 biased;
                 Some(suspects) = self.flying.next(), if !self.flying.is_empty() => self.landed(suspects),
                 () = sleep_until(age), if age.is_some() => self.close_aged(),
-                () = pressed, if stalled => {}
+                () = flush_requested, if stalled => {}
                 () = sleep_until(retry_at), if retry_at.is_some() => {
                     retry_at = None;
                     self.retry_suspects(true);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Settings, build};
 use crate::azure::CredentialKind;
-use crate::component::{ComponentError, Context, Entrance, Input, Output, Shutdown};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown};
 use crate::event::{Ack, AckOutcome, AckReceiver, Chunk, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
@@ -90,7 +90,7 @@ impl Network for Net {
 struct Rig {
     azure: Arc<Azure>,
     telemetry: Telemetry,
-    entrance: Option<Entrance>,
+    sender: Option<InputSender>,
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
     folder: tempfile::TempDir,
     sequence: u64,
@@ -144,13 +144,13 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         shutdown: Shutdown::never(),
         once: false,
     };
-    let (entrance, input) = Input::new();
+    let (sender, input) = Input::new();
     let sink = build(settings(), context).await.expect("opens");
     let task = tokio::spawn(sink.run(input));
     Rig {
         azure,
         telemetry,
-        entrance: Some(entrance),
+        sender: Some(sender),
         task,
         folder,
         sequence: 0,
@@ -177,14 +177,14 @@ impl Rig {
         let chunk =
             Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
         let component = self.telemetry.component(ComponentKind::Source, "s");
-        let entrance = self.entrance.as_ref().expect("open").input(input);
-        Output::new(vec![entrance], component).send(chunk).await.expect("open");
+        let sender = self.sender.as_ref().expect("open").input(input);
+        Output::new(vec![sender], component).send(chunk).await.expect("open");
         ack_receiver
     }
 
     /// Ends the input and waits for the sink's end.
     async fn end(&mut self) {
-        self.entrance = None;
+        self.sender = None;
         (&mut self.task).await.expect("no panic").expect("ends well");
     }
 

@@ -157,8 +157,8 @@ pub async fn compare(
 ) -> Result<Comparison, ComponentError> {
     let counts = Arc::<Counts>::default();
     settings.mission = Mission::Compare(range, counts.clone());
-    let (entrance, mut input) = Input::new();
-    let output = Output::new(vec![entrance], context.telemetry.clone());
+    let (sender, mut input) = Input::new();
+    let output = Output::new(vec![sender], context.telemetry.clone());
     let shutdown = context.shutdown.clone();
     let missing = Mutex::new(Vec::new());
     let collect = async {

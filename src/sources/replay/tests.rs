@@ -45,8 +45,8 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
     let store = LocalStore::open(env.clone(), "data".as_ref()).await.expect("a state");
     let telemetry = Telemetry::new().component(ComponentKind::Source, "recording");
     let (_signal, shutdown) = ShutdownSignal::new();
-    let (entrance, mut input) = Input::new();
-    let output = Output::new(vec![entrance], telemetry.clone());
+    let (sender, mut input) = Input::new();
+    let output = Output::new(vec![sender], telemetry.clone());
     let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
     let context = Context {
         name: "recording".into(),

@@ -113,8 +113,8 @@ impl Running {
         let telemetry = Telemetry::new();
         let mut sink = open(settings, context(disk, store, data_dir, &telemetry)).await?;
         adapt(&mut sink);
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], telemetry.component(ComponentKind::Source, "test"));
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], telemetry.component(ComponentKind::Source, "test"));
         let task = tokio::spawn(Box::new(sink).run(input));
         Ok(Self { output, task, room: MemoryPool::new(1000, Pressure::default()), telemetry })
     }

@@ -30,9 +30,9 @@ async fn live(disk: &MemoryDisk, settings: Settings, seed: u64) -> bool {
         )
         .await
         .expect("the sink opens");
-        let (entrance, input) = Input::new();
+        let (sender, input) = Input::new();
         let source = telemetry.component(ComponentKind::Source, "recorded");
-        let output = Output::new(vec![entrance], source.clone());
+        let output = Output::new(vec![sender], source.clone());
         let source = Box::new(FileSource { settings }).run(context(env, source, store, Shutdown::never()), output);
         let (sink, source) = futures::join!(sink.run(input), source);
         sink.expect("the sink ends");

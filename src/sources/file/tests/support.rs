@@ -80,9 +80,9 @@ impl Running {
     pub fn start(settings: Settings, disk: &MemoryDisk, store: Arc<dyn Store>) -> Self {
         let telemetry = Telemetry::new();
         let (signal, shutdown) = ShutdownSignal::new();
-        let (entrance, input) = Input::new();
+        let (sender, input) = Input::new();
         let component = telemetry.component(ComponentKind::Source, "recorded");
-        let output = Output::new(vec![entrance], component.clone());
+        let output = Output::new(vec![sender], component.clone());
         let context = context(env(disk, 1), component, store, shutdown);
         let task = tokio::spawn(Box::new(FileSource { settings }).run(context, output));
         Self { input, task, signal, telemetry }

@@ -43,8 +43,8 @@ fn context(shutdown: Shutdown) -> Context {
 }
 
 fn start(settings: Settings, shutdown: Shutdown) -> (Input, tokio::task::JoinHandle<Result<(), ComponentError>>) {
-    let (entrance, input) = Input::new();
-    let output = Output::new(vec![entrance], Component::detached());
+    let (sender, input) = Input::new();
+    let output = Output::new(vec![sender], Component::detached());
     (input, tokio::spawn(crate::sources::generate::build(settings).run(context(shutdown), output)))
 }
 

@@ -325,8 +325,8 @@ impl Rig {
     pub fn start_stalled(&self) -> tokio::task::JoinHandle<Result<(), ComponentError>> {
         let (signal, shutdown) = ShutdownSignal::new();
         let telemetry = self.component();
-        let (entrance, input) = Input::new();
-        let output = Output::new(vec![entrance], telemetry);
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], telemetry);
         let run = build(self.settings.clone()).run(self.context(shutdown, false), output);
         tokio::spawn(async move {
             let result = run.await;
@@ -361,8 +361,8 @@ impl Rig {
         let (signal, shutdown) = ShutdownSignal::new();
         let telemetry = self.component();
         let context = self.context(shutdown, once);
-        let (entrance, mut input) = Input::new();
-        let output = Output::new(vec![entrance], telemetry);
+        let (sender, mut input) = Input::new();
+        let output = Output::new(vec![sender], telemetry);
         let (arrived, marks) = (self.arrived.clone(), self.marks.clone());
         let sink = tokio::spawn(async move {
             let mut number = 0;
