@@ -45,7 +45,7 @@ const SURELY_FITS: usize = 64 << 10;
 const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
 
 /// What all deliveries of a sink share.
-pub struct Courier {
+pub struct IngestionClient {
     /// The settings.
     pub settings: Settings,
     /// Sends requests.
@@ -108,7 +108,7 @@ struct Work {
     doubt: Option<Doubt>,
 }
 
-impl Courier {
+impl IngestionClient {
     /// Delivers rows of one stream. Answers the rows that are under suspicion.
     pub async fn deliver(&self, stream: usize, rows: Rows, doubt: Option<Doubt>) -> Vec<Suspect> {
         let mut work = vec![Work { rows, encoded: None, doubt }];

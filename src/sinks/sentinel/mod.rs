@@ -40,7 +40,7 @@ pub use batch::{Encoded, OpenBatch, Rows};
 pub use resend::resender;
 pub use settings::{Settings, TYPE};
 
-use deliver::{Courier, Suspect};
+use deliver::{IngestionClient, Suspect};
 
 use crate::azure;
 use crate::component::DeadLetterWriter;
@@ -60,22 +60,22 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
         .open(&context.name)
         .await
         .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
-    let courier = courier(settings, Some(dead_letters), &context.env, context.telemetry.clone())
+    let client = client(settings, Some(dead_letters), &context.env, context.telemetry.clone())
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
-    Ok(Box::new(Sentinel { courier: Arc::new(courier) }))
+    Ok(Box::new(Sentinel { client: Arc::new(client) }))
 }
 
 /// For `validate --connect`: gets a token and posts an empty array to each stream.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    courier(settings.clone(), None, env, Component::detached())?.probe().await
+    client(settings.clone(), None, env, Component::detached())?.probe().await
 }
 
-fn courier(
+fn client(
     settings: Settings,
     dead_letters: Option<Box<dyn DeadLetterWriter>>,
     env: &Env,
     telemetry: Component,
-) -> Result<Courier, String> {
+) -> Result<IngestionClient, String> {
     let http = env.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);
     let scope = settings.credential.monitor_scope(&settings.endpoint);
@@ -84,7 +84,7 @@ fn courier(
     let trusted = settings.streams.iter().map(|_| AtomicU32::new(0)).collect();
     let time_limited = settings.streams.iter().map(|_| AtomicBool::new(false)).collect();
     let paused_until = Mutex::new(Instant::now());
-    Ok(Courier {
+    Ok(IngestionClient {
         settings,
         http,
         tokens,
@@ -103,20 +103,20 @@ fn courier(
 }
 
 struct Sentinel {
-    courier: Arc<Courier>,
+    client: Arc<IngestionClient>,
 }
 
 impl Sink for Sentinel {
     fn run(self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
-            let streams = self.courier.settings.streams.len();
+            let streams = self.client.settings.streams.len();
             let state = Loop {
                 open: (0..streams).map(|_| None).collect(),
                 ready: VecDeque::new(),
-                flying: FuturesUnordered::new(),
+                in_flight: FuturesUnordered::new(),
                 suspects: Vec::new(),
                 again: VecDeque::new(),
-                courier: self.courier,
+                client: self.client,
             };
             state.run(input).await;
             Ok(())
@@ -126,13 +126,13 @@ impl Sink for Sentinel {
 
 /// The sink at work.
 struct Loop {
-    courier: Arc<Courier>,
+    client: Arc<IngestionClient>,
     /// The open batch of each stream.
     open: Vec<Option<OpenBatch>>,
     /// Closed batches that wait for their turn.
     ready: VecDeque<(usize, Rows)>,
     /// Deliveries under way.
-    flying: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Vec<Suspect>>>,
     /// Rows that were refused without a proof.
     suspects: Vec<Suspect>,
     /// Those of them whose turn to be tried again it is.
@@ -141,8 +141,8 @@ struct Loop {
 
 impl Loop {
     async fn run(mut self, mut input: Input) {
-        let telemetry = self.courier.telemetry.clone();
-        let mut backoff = Backoff::new(self.courier.env.random.clone());
+        let telemetry = self.client.telemetry.clone();
+        let mut backoff = Backoff::new(self.client.env.random.clone());
         let mut retry_at: Option<Instant> = None;
         let mut ended = false;
         loop {
@@ -150,7 +150,7 @@ impl Loop {
             let idle = self.open.iter().all(Option::is_none)
                 && self.ready.is_empty()
                 && self.again.is_empty()
-                && self.flying.is_empty();
+                && self.in_flight.is_empty();
             if ended && idle && self.suspects.is_empty() {
                 return;
             }
@@ -166,20 +166,20 @@ impl Loop {
             // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             // Nothing is under way or about to come, and somebody waits for what is still being collected.
-            let stalled = self.flying.is_empty() && !full && input.waiting() == 0;
+            let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.waited_for().is_some() {
-                // What has just landed makes room, too: whoever waited may have gone on.
+                // What has just on_done makes room, too: whoever waited may have gone on.
                 tokio::task::yield_now().await;
                 if let Some(stream) = self.waited_for().filter(|_| input.waiting() == 0) {
                     self.close(stream);
                     continue;
                 }
             }
-            let age = self.oldest().map(|opened| opened + self.courier.settings.timeout);
+            let age = self.oldest().map(|opened| opened + self.client.settings.timeout);
             let flush_requested = input.flush_requested();
             tokio::select! {
                 biased;
-                Some(suspects) = self.flying.next(), if !self.flying.is_empty() => self.landed(suspects),
+                Some(suspects) = self.in_flight.next(), if !self.in_flight.is_empty() => self.on_done(suspects),
                 () = sleep_until(age), if age.is_some() => self.close_aged(),
                 () = flush_requested, if stalled => {}
                 () = sleep_until(retry_at), if retry_at.is_some() => {
@@ -202,12 +202,12 @@ impl Loop {
 
     /// Adds a chunk's rows to its stream's batch.
     fn take(&mut self, stream: usize, chunk: Chunk) {
-        let max_bytes = self.courier.settings.max_bytes;
-        self.courier.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        let max_bytes = self.client.settings.max_bytes;
+        self.client.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
         for (number, record) in chunk.records.iter().enumerate() {
             let text = chunk.body(record);
             let cut = cut::cut(text).map(|(text, fields)| {
-                self.courier.telemetry.add(&metrics::TRUNCATED, fields);
+                self.client.telemetry.add(&metrics::TRUNCATED, fields);
                 text
             });
             let length = cut.as_deref().unwrap_or(text).len();
@@ -240,7 +240,7 @@ impl Loop {
     fn close_aged(&mut self) {
         let now = Instant::now();
         for stream in 0..self.open.len() {
-            let timeout = self.courier.settings.timeout;
+            let timeout = self.client.settings.timeout;
             if self.open[stream].as_ref().is_some_and(|batch| batch.opened + timeout <= now) {
                 self.close(stream);
             }
@@ -249,20 +249,20 @@ impl Loop {
 
     /// Starts as many deliveries as may go side by side.
     fn launch(&mut self) {
-        while self.flying.len() < self.courier.settings.concurrency {
-            let courier = self.courier.clone();
+        while self.in_flight.len() < self.client.settings.concurrency {
+            let client = self.client.clone();
             if let Some(Suspect { rows, stream, doubt, .. }) = self.again.pop_front() {
-                self.flying.push(Box::pin(async move { courier.deliver(stream, rows, Some(doubt)).await }));
+                self.in_flight.push(Box::pin(async move { client.deliver(stream, rows, Some(doubt)).await }));
                 continue;
             }
             let Some((stream, rows)) = self.ready.pop_front() else { return };
-            self.flying.push(Box::pin(async move { courier.deliver(stream, rows, None).await }));
+            self.in_flight.push(Box::pin(async move { client.deliver(stream, rows, None).await }));
         }
     }
 
-    fn landed(&mut self, suspects: Vec<Suspect>) {
+    fn on_done(&mut self, suspects: Vec<Suspect>) {
         for suspect in &suspects {
-            let stream = &self.courier.settings.streams[suspect.stream];
+            let stream = &self.client.settings.streams[suspect.stream];
             let reason = format!(
                 "Azure refuses a record for stream {stream} with {}; it is kept and tried again, until Azure takes it or \
                  takes others of the stream while refusing this one. If it takes none: {}",
@@ -270,7 +270,7 @@ impl Loop {
                 suspect.refusal.advice(),
             );
             // Its turn comes with the next acceptance, or with the others'.
-            self.courier.trouble(suspect.stream, reason, None);
+            self.client.trouble(suspect.stream, reason, None);
         }
         self.suspects.extend(suspects);
         self.retry_suspects(false);
@@ -279,7 +279,7 @@ impl Loop {
     /// Sends suspects again: those whose stream has accepted something since, which settles them; or the oldest, to see
     /// whether Azure has changed its mind.
     fn retry_suspects(&mut self, oldest: bool) {
-        let accepted: Vec<u64> = self.courier.accepted.iter().map(|count| count.load(Ordering::Acquire)).collect();
+        let accepted: Vec<u64> = self.client.accepted.iter().map(|count| count.load(Ordering::Acquire)).collect();
         let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.suspects)
             .into_iter()
             .partition(|suspect| accepted[suspect.stream] > suspect.doubt.mark);

@@ -8,11 +8,11 @@ use std::sync::atomic::Ordering;
 
 use super::answer::Verdict;
 use super::batch::Rows;
-use super::deliver::Courier;
+use super::deliver::IngestionClient;
 use crate::azure::AccessToken;
 use crate::http::clock_is_wrong;
 
-impl Courier {
+impl IngestionClient {
     /// Tries every stream. The error has a line for each thing that is wrong.
     pub async fn probe(&self) -> Result<String, String> {
         let token = self.tokens.token().await.map_err(|error| error.reason)?;

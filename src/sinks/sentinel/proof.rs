@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::answer::{Refusal, Verdict};
 use super::batch::{Encoded, Rows};
-use super::deliver::Courier;
+use super::deliver::IngestionClient;
 
 /// So many records of a stream are buried between two accepted ones because an empty array was accepted.
 const MOST_ON_TRUST: u32 = 3;
@@ -50,7 +50,7 @@ impl Doubt {
     }
 }
 
-impl Courier {
+impl IngestionClient {
     /// What a refusal of a single record proves, after what is known. `accepted` is the highest accepted number of the
     /// stream as it was before the record was sent this time.
     pub async fn weigh(

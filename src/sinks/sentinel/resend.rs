@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::answer::Refusal;
 use super::batch::encode;
 use super::cut;
-use super::deliver::{Courier, Sent};
+use super::deliver::{IngestionClient, Sent};
 use super::settings::Settings;
 use crate::component::{Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -17,16 +17,16 @@ use nordpass_env::Env;
 /// Sends with a sink's settings. The error is a sentence about them.
 pub async fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
-    Ok(Box::new(Resender { courier: super::courier(settings.clone(), None, env, telemetry)? }))
+    Ok(Box::new(Resender { client: super::client(settings.clone(), None, env, telemetry)? }))
 }
 
 struct Resender {
-    courier: Courier,
+    client: IngestionClient,
 }
 
 impl Resend for Resender {
     fn request_id(&self) -> String {
-        self.courier.request_id()
+        self.client.request_id()
     }
 
     fn resend<'a>(
@@ -37,7 +37,7 @@ impl Resend for Resender {
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
-            let settings = &self.courier.settings;
+            let settings = &self.client.settings;
             let Some(stream) = settings.streams.iter().position(|known| known == stream) else {
                 let reason = format!("the sink has no stream `{stream}` any more: no input of it goes there");
                 return ResendOutcome::Impossible { reason };
@@ -46,7 +46,7 @@ impl Resend for Resender {
             let cut = cut::cut(record).map(|(text, _)| text);
             let encoded = encode([cut.as_deref().unwrap_or(record)], settings.gzip_level);
             let until = Instant::now() + patience;
-            match self.courier.send(stream, &encoded, request_id, Some(until)).await {
+            match self.client.send(stream, &encoded, request_id, Some(until)).await {
                 Sent::Accepted { .. } => ResendOutcome::Accepted,
                 Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
                     ResendOutcome::Refused { status, code }
