@@ -74,7 +74,7 @@ pub enum Meant {
 }
 
 /// The answer, if it is one of Azure's and a success.
-pub fn judge(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Response<Bytes>, BlobError> {
+pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Response<Bytes>, BlobError> {
     let status = answer.status();
     let headers = answer.headers();
     let code = text(headers, "x-ms-error-code").to_owned();

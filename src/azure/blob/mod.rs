@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use secrecy::ExposeSecret;
 
 pub use answer::BlobError;
-use answer::{Meant, judge};
+use answer::{Meant, classify};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings};
@@ -271,7 +271,7 @@ impl Container {
             answer
         };
         let meant = if method == Method::HEAD { Meant::Nothing } else { Meant::Content };
-        let judged = judge(answer, meant, self.clock.now());
+        let judged = classify(answer, meant, self.clock.now());
         if matches!(judged, Ok(_) | Err(BlobError::Conflict { .. })) {
             self.seen.store(true, Ordering::Relaxed);
         }

@@ -7,7 +7,7 @@ use crate::http::HttpError;
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ResponseClass {
     /// All rows are Azure's now.
     Accepted,
     /// Something in this body is unacceptable: find out which record.
@@ -79,30 +79,30 @@ pub struct Target<'a> {
 }
 
 /// Reads an answer. Azure's own message is never repeated: it may quote a record. Two words of it are looked for.
-pub fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], target: Target<'_>) -> Verdict {
+pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], target: Target<'_>) -> ResponseClass {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let detail = serde_json::from_slice::<ErrorBody>(body).map(|body| body.error).unwrap_or_default();
     let code = detail.code.or_else(|| text("x-ms-error-code")).filter(|code| is_word(code));
     let refusal = Refusal { status: status.as_u16(), code: code.clone(), request_id: text("x-ms-request-id") };
     let code = code.map(|code| format!(", {code}")).unwrap_or_default();
-    let wait = |kind, reason: String| Verdict::Wait { kind, reason, throttled: false };
+    let wait = |kind, reason: String| ResponseClass::Wait { kind, reason, throttled: false };
     match status {
-        StatusCode::NO_CONTENT => Verdict::Accepted,
+        StatusCode::NO_CONTENT => ResponseClass::Accepted,
         // Gateways in front of Azure may say 200 or 202; a page of HTML is a proxy's, not Azure's.
-        StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => Verdict::Accepted,
-        StatusCode::BAD_REQUEST => Verdict::Refused(refusal),
-        StatusCode::PAYLOAD_TOO_LARGE => Verdict::TooLarge(refusal),
-        StatusCode::UNAUTHORIZED => Verdict::TokenRefused,
+        StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => ResponseClass::Accepted,
+        StatusCode::BAD_REQUEST => ResponseClass::Refused(refusal),
+        StatusCode::PAYLOAD_TOO_LARGE => ResponseClass::TooLarge(refusal),
+        StatusCode::UNAUTHORIZED => ResponseClass::TokenRefused,
         StatusCode::FORBIDDEN => {
             wait("forbidden", forbidden(&code, target.rule, detail.message.as_deref().unwrap_or_default()))
         }
         StatusCode::NOT_FOUND => wait("not found", not_found(&code, target)),
-        StatusCode::TOO_MANY_REQUESTS => Verdict::Wait {
+        StatusCode::TOO_MANY_REQUESTS => ResponseClass::Wait {
             kind: "throttled",
             reason: format!("Azure asks for fewer requests to rule {} (429)", target.rule),
             throttled: true,
         },
-        StatusCode::SERVICE_UNAVAILABLE => Verdict::Wait {
+        StatusCode::SERVICE_UNAVAILABLE => ResponseClass::Wait {
             kind: "unavailable",
             reason: "Azure is unavailable (503)".to_owned(),
             throttled: headers.contains_key(header::RETRY_AFTER),
@@ -159,23 +159,23 @@ fn is_word(text: &str) -> bool {
 }
 
 /// A request without an answer.
-pub fn no_answer(error: &HttpError) -> Verdict {
+pub fn no_answer(error: &HttpError) -> ResponseClass {
     let kind = match error {
         HttpError::Connect { .. } => "no connection",
         HttpError::Tls { .. } => "tls",
         HttpError::Timeout { .. } => "timeout",
         HttpError::Body { .. } | HttpError::TooLarge { .. } => "broken answer",
     };
-    Verdict::Wait { kind, reason: error.to_string(), throttled: false }
+    ResponseClass::Wait { kind, reason: error.to_string(), throttled: false }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn verdict(status: u16, body: &str) -> Verdict {
+    fn class(status: u16, body: &str) -> ResponseClass {
         let status = StatusCode::from_u16(status).expect("a status");
-        judge(status, &HeaderMap::new(), body.as_bytes(), TARGET)
+        classify(status, &HeaderMap::new(), body.as_bytes(), TARGET)
     }
 
     const TARGET: Target<'_> = Target { stream: "Custom-A", rule: "dcr-1", takes_others: false };
@@ -183,39 +183,39 @@ mod tests {
     /// A proxy's 413 was told as Azure's 400.
     #[test]
     fn a_refusal_is_told_as_it_came() {
-        let Verdict::TooLarge(refusal) = verdict(413, "") else { panic!("too large") };
+        let ResponseClass::TooLarge(refusal) = class(413, "") else { panic!("too large") };
         assert_eq!(refusal.answer(), "413");
         assert!(refusal.advice().contains("a proxy in between"));
         let body = r#"{"error":{"code":"InvalidPayload","message":"m"}}"#;
-        let Verdict::Refused(refusal) = verdict(400, body) else { panic!("refused") };
+        let ResponseClass::Refused(refusal) = class(400, body) else { panic!("refused") };
         assert_eq!(refusal.answer(), "400 (InvalidPayload)");
         assert!(refusal.advice().contains("stream declaration"));
     }
 
     #[test]
     fn only_204_and_empty_successes_accept() {
-        assert_eq!(verdict(204, ""), Verdict::Accepted);
-        assert_eq!(verdict(202, ""), Verdict::Accepted);
+        assert_eq!(class(204, ""), ResponseClass::Accepted);
+        assert_eq!(class(202, ""), ResponseClass::Accepted);
         for (status, body) in [(200, "<html>login</html>"), (302, ""), (206, ""), (500, ""), (418, "")] {
-            assert!(matches!(verdict(status, body), Verdict::Wait { .. }), "{status}");
+            assert!(matches!(class(status, body), ResponseClass::Wait { .. }), "{status}");
         }
     }
 
     #[test]
     fn only_400_and_413_are_about_the_rows() {
         let body = r#"{"error":{"code":"InvalidRecord","message":"row of someone@example.com"}}"#;
-        let Verdict::Refused(refusal) = verdict(400, body) else { panic!("refused") };
+        let ResponseClass::Refused(refusal) = class(400, body) else { panic!("refused") };
         assert_eq!((refusal.status, refusal.code.as_deref()), (400, Some("InvalidRecord")));
-        assert!(matches!(verdict(413, body), Verdict::TooLarge(_)));
+        assert!(matches!(class(413, body), ResponseClass::TooLarge(_)));
         for status in [403, 404, 408, 429, 500, 502, 503, 504] {
-            let Verdict::Wait { reason, .. } = verdict(status, body) else { panic!("{status} waits") };
+            let ResponseClass::Wait { reason, .. } = class(status, body) else { panic!("{status} waits") };
             assert!(!reason.contains("example.com"), "no payload in a reason: {reason}");
         }
     }
 
     #[test]
     fn a_missing_role_says_which_and_where() {
-        let Verdict::Wait { reason, .. } = verdict(403, "") else { panic!("waits") };
+        let ResponseClass::Wait { reason, .. } = class(403, "") else { panic!("waits") };
         assert!(reason.contains("Monitoring Metrics Publisher") && reason.contains("dcr-1"), "{reason}");
     }
 
@@ -230,7 +230,7 @@ mod tests {
             let body = format!(
                 r#"{{"error":{{"code":"OperationFailed","message":"someone@example.com AccessGranted: False, IsRbacPresent: {rbac}, IsDcrDceBindingValid: {binding}, DcrArmId: x"}}}}"#
             );
-            let Verdict::Wait { reason, .. } = verdict(403, &body) else { panic!("waits") };
+            let ResponseClass::Wait { reason, .. } = class(403, &body) else { panic!("waits") };
             assert_eq!(reason.contains("Monitoring Metrics Publisher"), role, "{reason}");
             assert_eq!(reason.contains("logsIngestion"), endpoint, "{reason}");
             assert!(!reason.contains("example.com"), "{reason}");
@@ -240,9 +240,9 @@ mod tests {
     #[test]
     fn what_is_not_found_is_narrowed_by_what_was() {
         let others = Target { takes_others: true, ..TARGET };
-        let told = |target| match judge(StatusCode::NOT_FOUND, &HeaderMap::new(), b"", target) {
-            Verdict::Wait { reason, .. } => reason,
-            verdict => panic!("{verdict:?}"),
+        let told = |target| match classify(StatusCode::NOT_FOUND, &HeaderMap::new(), b"", target) {
+            ResponseClass::Wait { reason, .. } => reason,
+            class => panic!("{class:?}"),
         };
         assert!(told(TARGET).contains("another region") && told(TARGET).contains("dcr_immutable_id"));
         assert!(told(others).contains("streamDeclarations") && !told(others).contains("region"));
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_code_that_is_no_word_is_not_repeated() {
-        let Verdict::Refused(refusal) = verdict(400, r#"{"error":{"code":"<b>someone@example.com</b>"}}"#) else {
+        let ResponseClass::Refused(refusal) = class(400, r#"{"error":{"code":"<b>someone@example.com</b>"}}"#) else {
             panic!("refused")
         };
         assert_eq!(refusal.code, None);

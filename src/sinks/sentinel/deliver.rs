@@ -18,7 +18,7 @@ use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::answer::{Refusal, Target, Verdict, judge, no_answer};
+use super::answer::{Refusal, ResponseClass, Target, classify, no_answer};
 use super::batch::{Encoded, MAX_WIRE_BYTES, Rows};
 use super::probe::TOKEN_REFUSED;
 use super::proof::{Doubt, Finding};
@@ -41,7 +41,7 @@ const TOO_LONG: &str = "ContentLengthLimitExceeded";
 /// Bytes after gzip that no proxy's limit is below.
 const SURELY_FITS: usize = 64 << 10;
 
-/// The kinds of failure ([`Verdict::Wait`]) after which the rows may still have arrived.
+/// The kinds of failure ([`ResponseClass::Wait`]) after which the rows may still have arrived.
 const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
 
 /// What all deliveries of a sink share.
@@ -305,23 +305,23 @@ impl IngestionClient {
                     ("token", error.reason, backoff.next_wait())
                 }
                 Ok(token) => match self.attempt(stream, encoded, &token, request_id).await {
-                    (Verdict::Accepted, _) => return Sent::Accepted { number },
-                    (Verdict::Refused(refusal), _) => {
+                    (ResponseClass::Accepted, _) => return Sent::Accepted { number },
+                    (ResponseClass::Refused(refusal), _) => {
                         self.telemetry.add_labelled(&metrics::ERRORS, "refused", 1);
                         return Sent::Refused(refusal);
                     }
-                    (Verdict::TooLarge(refusal), _) => {
+                    (ResponseClass::TooLarge(refusal), _) => {
                         self.telemetry.add_labelled(&metrics::ERRORS, "too large", 1);
                         return Sent::TooLarge(refusal);
                     }
-                    (Verdict::TokenRefused, _) => {
+                    (ResponseClass::TokenRefused, _) => {
                         self.tokens.invalidate(&token);
                         // The first new token is tried at once; if that is refused too, it isn't the token's age.
                         let wait = if fresh_token { backoff.next_wait() } else { Duration::ZERO };
                         fresh_token = true;
                         ("token refused", TOKEN_REFUSED.to_owned(), wait)
                     }
-                    (Verdict::Wait { kind, reason, throttled }, asked) => {
+                    (ResponseClass::Wait { kind, reason, throttled }, asked) => {
                         let wait = asked.unwrap_or_else(|| backoff.next_wait());
                         if throttled {
                             let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -355,7 +355,7 @@ impl IngestionClient {
         encoded: &Encoded,
         token: &AccessToken,
         request_id: &str,
-    ) -> (Verdict, Option<Duration>) {
+    ) -> (ResponseClass, Option<Duration>) {
         let name = &self.settings.streams[stream];
         let target = Target {
             stream: name,
@@ -364,7 +364,7 @@ impl IngestionClient {
         };
         let Ok(request) = self.request(name, encoded.body.clone(), token, request_id) else {
             let reason = "the token or a name has characters that can't stand in a request".to_owned();
-            return (Verdict::Wait { kind: "token", reason, throttled: false }, None);
+            return (ResponseClass::Wait { kind: "token", reason, throttled: false }, None);
         };
         let began = Instant::now();
         let answer = self.http.send(request).await;
@@ -387,7 +387,7 @@ impl IngestionClient {
                 if let Some(date) = date(answer.headers()) {
                     self.ahead.store(self.env.clock.now_seconds() - date, Ordering::Relaxed);
                 }
-                (judge(answer.status(), answer.headers(), answer.body(), target), asked)
+                (classify(answer.status(), answer.headers(), answer.body(), target), asked)
             }
             Err(error) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::answer::Verdict;
+use super::answer::ResponseClass;
 use super::batch::Rows;
 use super::deliver::IngestionClient;
 use crate::azure::AccessToken;
@@ -53,10 +53,10 @@ impl IngestionClient {
     async fn try_stream(&self, stream: usize, token: &AccessToken) -> Result<(), (&'static str, String)> {
         let empty = Rows::default().encode(0);
         match self.attempt(stream, &empty, token, &self.request_id()).await.0 {
-            Verdict::Accepted => Ok(()),
-            Verdict::Wait { kind, reason, .. } => Err((kind, reason)),
-            Verdict::TokenRefused => Err(("token", TOKEN_REFUSED.to_owned())),
-            Verdict::Refused(refusal) | Verdict::TooLarge(refusal) => {
+            ResponseClass::Accepted => Ok(()),
+            ResponseClass::Wait { kind, reason, .. } => Err((kind, reason)),
+            ResponseClass::TokenRefused => Err(("token", TOKEN_REFUSED.to_owned())),
+            ResponseClass::Refused(refusal) | ResponseClass::TooLarge(refusal) => {
                 let name = &self.settings.streams[stream];
                 let code = refusal.code.map(|code| format!(" ({code})")).unwrap_or_default();
                 let reason = format!("Azure refuses an empty request for stream {name} with {}{code}", refusal.status);

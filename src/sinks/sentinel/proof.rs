@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use super::answer::{Refusal, Verdict};
+use super::answer::{Refusal, ResponseClass};
 use super::batch::{Encoded, Rows};
 use super::deliver::IngestionClient;
 
@@ -90,6 +90,6 @@ impl IngestionClient {
         }
         let Ok(token) = self.tokens.token().await else { return false };
         let empty = Rows::default().encode(self.settings.gzip_level);
-        matches!(self.attempt(stream, &empty, &token, &self.request_id()).await.0, Verdict::Accepted)
+        matches!(self.attempt(stream, &empty, &token, &self.request_id()).await.0, ResponseClass::Accepted)
     }
 }

@@ -381,7 +381,7 @@ impl Client {
         let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
         tracing::debug!(component = self.telemetry.name(), from, to, page, per_page, %status, "asked for a page");
         match answer {
-            Ok(answer) => self.judge(answer),
+            Ok(answer) => self.classify(answer),
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
             Err(error @ HttpError::Timeout { .. }) => Attempt::TimedOut(error.to_string()),
             Err(error @ HttpError::Body { .. }) => Attempt::Unreadable(error.to_string()),
@@ -409,7 +409,7 @@ impl Client {
         }
     }
 
-    fn judge(&self, answer: http::Response<Bytes>) -> Attempt {
+    fn classify(&self, answer: http::Response<Bytes>) -> Attempt {
         let now = self.env.clock.now();
         let server_time = date(answer.headers());
         if let Some(server) = server_time {

@@ -102,7 +102,7 @@ impl Tester {
         for (name, value) in &view {
             // What the tester doesn't know is only information there; our rows have nothing of the kind.
             match self.rules[schema.index()].get(name.as_str()) {
-                Some(rule) => judge(rule, value, &mut findings),
+                Some(rule) => check(rule, value, &mut findings),
                 None => findings.push(format!("{name}: no field of {}", schema.name())),
             }
         }
@@ -110,7 +110,7 @@ impl Tester {
     }
 }
 
-fn judge(rule: &Rule, value: &Value, findings: &mut Vec<String>) {
+fn check(rule: &Rule, value: &Value, findings: &mut Vec<String>) {
     let right_type = match rule.kind {
         "string" => value.is_string(),
         "int" => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
