@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use super::answer::{Refusal, ResponseClass, Target, classify, no_answer};
 use super::batch::{Encoded, MAX_WIRE_BYTES, Rows};
+use super::evidence::{Attribution, RefusalEvidence};
 use super::probe::TOKEN_REFUSED;
-use super::proof::{Doubt, Finding};
 use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
 use crate::component::{DeadLetter, DeadLetterWriter};
@@ -95,7 +95,7 @@ pub struct Suspect {
     /// Which stream.
     pub stream: usize,
     /// What is known about it.
-    pub doubt: Doubt,
+    pub evidence: RefusalEvidence,
     /// The latest refusal.
     pub refusal: Refusal,
 }
@@ -105,20 +105,20 @@ struct Work {
     rows: Rows,
     encoded: Option<Encoded>,
     /// Of a single row that was refused: what is known.
-    doubt: Option<Doubt>,
+    evidence: Option<RefusalEvidence>,
 }
 
 impl IngestionClient {
     /// Delivers rows of one stream. Answers the rows that are under suspicion.
-    pub async fn deliver(&self, stream: usize, rows: Rows, doubt: Option<Doubt>) -> Vec<Suspect> {
-        let mut work = vec![Work { rows, encoded: None, doubt }];
+    pub async fn deliver(&self, stream: usize, rows: Rows, evidence: Option<RefusalEvidence>) -> Vec<Suspect> {
+        let mut work = vec![Work { rows, encoded: None, evidence }];
         let mut suspects = Vec::new();
         let mut refused_in_a_row = 0;
         let mut backoff = Backoff::new(self.env.random.clone());
-        while let Some(Work { rows, encoded, doubt }) = work.pop() {
+        while let Some(Work { rows, encoded, evidence }) = work.pop() {
             if self.time_limited[stream].load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
                 let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
-                work.extend(parts.map(|rows| Work { rows, encoded: None, doubt }));
+                work.extend(parts.map(|rows| Work { rows, encoded: None, evidence }));
                 continue;
             }
             let (rows, encoded) = match encoded {
@@ -143,12 +143,12 @@ impl IngestionClient {
                 }
                 Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, &mut work),
                 // Only who brings a deadline gives up.
-                Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), doubt }),
+                Sent::GaveUp { .. } => work.push(Work { rows, encoded: Some(encoded), evidence }),
                 Sent::Refused(refusal)
                     if refusal.code.as_deref() == Some(TIME_RANGE) && rows.span() > TIME_RANGE_SECONDS =>
                 {
                     self.time_limited[stream].store(true, Ordering::Relaxed);
-                    work.push(Work { rows, encoded: None, doubt });
+                    work.push(Work { rows, encoded: None, evidence });
                 }
                 // Any other 413 for one record may be a proxy's: it needs the same proof as any refusal.
                 Sent::Refused(refusal) | Sent::TooLarge(refusal) => {
@@ -162,21 +162,21 @@ impl IngestionClient {
                         self.all_refused(stream, &refusal, wait);
                         tokio::time::sleep(wait).await;
                         refused_in_a_row = 0;
-                        work.push(Work { rows, encoded: Some(encoded), doubt: None });
+                        work.push(Work { rows, encoded: Some(encoded), evidence: None });
                         continue;
                     }
                     // What its batch was refused for needn't have been this record.
-                    let doubt = doubt.unwrap_or_else(|| Doubt::new(self.sent.load(Ordering::Acquire)));
-                    match self.weigh(stream, doubt, accepted, &refusal, &encoded).await {
-                        Finding::Proven => {
+                    let evidence = evidence.unwrap_or_else(|| RefusalEvidence::new(self.sent.load(Ordering::Acquire)));
+                    match self.attribute(stream, evidence, accepted, &refusal, &encoded).await {
+                        Attribution::Proven => {
                             self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
                         }
-                        Finding::SendAgain(doubt) => {
-                            work.push(Work { rows, encoded: Some(encoded), doubt: Some(doubt) });
+                        Attribution::SendAgain(evidence) => {
+                            work.push(Work { rows, encoded: Some(encoded), evidence: Some(evidence) });
                         }
-                        Finding::Open(doubt) => {
+                        Attribution::Open(evidence) => {
                             refused_in_a_row += 1;
-                            suspects.push(Suspect { rows, stream, doubt, refusal });
+                            suspects.push(Suspect { rows, stream, evidence, refusal });
                         }
                     }
                 }
@@ -193,7 +193,7 @@ impl IngestionClient {
         if self.env.random.next_u64() & 1 == 1 {
             halves.reverse();
         }
-        work.extend(halves.map(|rows| Work { rows, encoded: None, doubt: None }));
+        work.extend(halves.map(|rows| Work { rows, encoded: None, evidence: None }));
     }
 
     /// Whether Azure's word that a record alone is too long can be true: it fits into no request, or shorter ones are accepted.

@@ -19,9 +19,9 @@ mod answer;
 mod batch;
 mod cut;
 mod deliver;
+mod evidence;
 mod gzip;
 mod probe;
-mod proof;
 mod resend;
 mod settings;
 #[cfg(test)]
@@ -251,8 +251,8 @@ impl Loop {
     fn launch(&mut self) {
         while self.in_flight.len() < self.client.settings.concurrency {
             let client = self.client.clone();
-            if let Some(Suspect { rows, stream, doubt, .. }) = self.again.pop_front() {
-                self.in_flight.push(Box::pin(async move { client.deliver(stream, rows, Some(doubt)).await }));
+            if let Some(Suspect { rows, stream, evidence, .. }) = self.again.pop_front() {
+                self.in_flight.push(Box::pin(async move { client.deliver(stream, rows, Some(evidence)).await }));
                 continue;
             }
             let Some((stream, rows)) = self.ready.pop_front() else { return };
@@ -282,7 +282,7 @@ impl Loop {
         let accepted: Vec<u64> = self.client.accepted.iter().map(|count| count.load(Ordering::Acquire)).collect();
         let (mut due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.suspects)
             .into_iter()
-            .partition(|suspect| accepted[suspect.stream] > suspect.doubt.mark);
+            .partition(|suspect| accepted[suspect.stream] > suspect.evidence.mark);
         self.suspects = rest;
         if due.is_empty() && oldest && !self.suspects.is_empty() {
             due.push(self.suspects.remove(0));

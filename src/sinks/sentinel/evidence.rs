@@ -24,7 +24,7 @@ const MOST_ON_TRUST: u32 = 3;
 
 /// What is known about a record that was refused alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Doubt {
+pub struct RefusalEvidence {
     /// Which requests had gone out when it was refused: only what is accepted of later ones counts.
     pub mark: u64,
     /// It was refused, another one was accepted, and it was refused again.
@@ -34,16 +34,16 @@ pub struct Doubt {
 }
 
 /// What the next refusal says.
-pub enum Finding {
+pub enum Attribution {
     /// It is the record.
     Proven,
     /// It is to be sent once more, now.
-    SendAgain(Doubt),
+    SendAgain(RefusalEvidence),
     /// Nobody knows yet.
-    Open(Doubt),
+    Open(RefusalEvidence),
 }
 
-impl Doubt {
+impl RefusalEvidence {
     /// At the first refusal.
     pub fn new(sent: u64) -> Self {
         Self { mark: sent, changed: false, controlled: false }
@@ -53,34 +53,34 @@ impl Doubt {
 impl IngestionClient {
     /// What a refusal of a single record proves, after what is known. `accepted` is the highest accepted number of the
     /// stream as it was before the record was sent this time.
-    pub async fn weigh(
+    pub async fn attribute(
         &self,
         stream: usize,
-        doubt: Doubt,
+        evidence: RefusalEvidence,
         accepted: u64,
         refusal: &Refusal,
         encoded: &Encoded,
-    ) -> Finding {
-        if accepted <= doubt.mark && !doubt.controlled {
-            return Finding::Open(doubt);
+    ) -> Attribution {
+        if accepted <= evidence.mark && !evidence.controlled {
+            return Attribution::Open(evidence);
         }
         // The next acceptance has to be newer than this refusal.
         let mark = self.sent.load(Ordering::Acquire);
         if self.is_surely_not_too_long(refusal, encoded) {
-            return Finding::Open(Doubt::new(mark));
+            return Attribution::Open(RefusalEvidence::new(mark));
         }
-        if doubt.changed && doubt.controlled {
+        if evidence.changed && evidence.controlled {
             let trusted = self.trusted[stream].fetch_add(1, Ordering::AcqRel);
-            let open = Doubt { mark, changed: true, controlled: false };
-            return if trusted < MOST_ON_TRUST { Finding::Proven } else { Finding::Open(open) };
+            let open = RefusalEvidence { mark, changed: true, controlled: false };
+            return if trusted < MOST_ON_TRUST { Attribution::Proven } else { Attribution::Open(open) };
         }
-        if doubt.changed {
-            return Finding::Proven;
+        if evidence.changed {
+            return Attribution::Proven;
         }
         let trusted = self.trusted[stream].load(Ordering::Acquire);
         let controlled = trusted < MOST_ON_TRUST && self.accepts_nothing(stream).await;
-        let doubt = Doubt { mark, changed: true, controlled };
-        if controlled { Finding::SendAgain(doubt) } else { Finding::Open(doubt) }
+        let evidence = RefusalEvidence { mark, changed: true, controlled };
+        if controlled { Attribution::SendAgain(evidence) } else { Attribution::Open(evidence) }
     }
 
     /// Whether the stream accepts an empty array now.
