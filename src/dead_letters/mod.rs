@@ -32,7 +32,7 @@ use tokio::sync::Mutex;
 
 pub use self::blobs::storage_trouble;
 pub use self::marks::{Mark, MarkState};
-pub use self::read::{DeadLetterFolder, Letter};
+pub use self::read::{DeadLetterFolder, StoredDeadLetter};
 pub use self::resend::{Fate, ResendError, Resending};
 
 use self::blobs::BLOCK;
@@ -102,9 +102,9 @@ fn note(known: &mut HashSet<u128>, line: &[u8]) {
 
 impl DeadLetters {
     /// Opens a component's dead letters. Nothing is made before the first letter, and blobs aren't even asked for.
-    pub async fn open(shelf: &DeadLetterFolder, component: &str) -> io::Result<Self> {
+    pub async fn open(folder: &DeadLetterFolder, component: &str) -> io::Result<Self> {
         let mut known = HashSet::new();
-        let log = shelf.folder.writer(&file_stem(component), |line| note(&mut known, line)).await?;
+        let log = folder.folder.writer(&file_stem(component), |line| note(&mut known, line)).await?;
         Ok(Self { inner: Mutex::new(Inner { known, uncounted: HashSet::new(), log }) })
     }
 
@@ -304,8 +304,8 @@ mod tests {
         for seed in 0..40 {
             let disk = MemoryDisk::new();
             disk.put("data/lock", "");
-            let shelf = DeadLetterFolder::new(Arc::new(disk.clone()), Path::new("data"));
-            let open = || DeadLetters::open(&shelf, "sentinel");
+            let folder = DeadLetterFolder::new(Arc::new(disk.clone()), Path::new("data"));
+            let open = || DeadLetters::open(&folder, "sentinel");
             let letters = [letter(1, "A", "{}")];
             let killed = open().await.expect("opens");
             // The folder of dead letters is made, then the letter is appended.

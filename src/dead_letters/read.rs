@@ -24,7 +24,7 @@ pub struct DeadLetterFolder {
 
 /// One letter without its record, which may be large and holds people's data.
 #[derive(Clone, Debug)]
-pub struct Letter {
+pub struct StoredDeadLetter {
     /// The component that wrote it, as its file is named.
     pub component: String,
     /// The event's id, 32 hexadecimal digits.
@@ -84,12 +84,12 @@ impl DeadLetterFolder {
     }
 
     /// Whether a file of letters is this component's.
-    pub fn is_of(letter: &Letter, component: &str) -> bool {
+    pub fn is_of(letter: &StoredDeadLetter, component: &str) -> bool {
         letter.component == file_stem(component)
     }
 
     /// All letters, by component, each component's in the order of writing. One that was written twice is there once.
-    pub async fn letters(&self) -> io::Result<Vec<Letter>> {
+    pub async fn letters(&self) -> io::Result<Vec<StoredDeadLetter>> {
         let names = self.folder.names().await?;
         let mut files: Vec<(&str, u32, &String)> =
             names.iter().filter_map(|name| part_of(name).map(|(stem, number)| (stem, number, name))).collect();
@@ -106,7 +106,7 @@ impl DeadLetterFolder {
                     if !seen.insert((head.id.clone(), head.stream.clone())) {
                         return;
                     }
-                    letters.push(Letter {
+                    letters.push(StoredDeadLetter {
                         component: component.to_owned(),
                         mark: marks.of(&head.id, head.stream.as_deref()).cloned(),
                         id: head.id,
@@ -127,7 +127,7 @@ impl DeadLetterFolder {
     }
 
     /// A letter's record as JSON: as it is where it is JSON, as a string where it isn't.
-    pub async fn record(&self, letter: &Letter) -> io::Result<String> {
+    pub async fn record(&self, letter: &StoredDeadLetter) -> io::Result<String> {
         let line = self.folder.read_at(&letter.file, letter.place).await?;
         let body: Body<'_> = serde_json::from_slice(&line)?;
         Ok(body.record.get().to_owned())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
-use super::read::{DeadLetterFolder, Letter};
+use super::read::{DeadLetterFolder, StoredDeadLetter};
 use crate::component::Hold;
 use crate::component::{Resend, ResendOutcome};
 use nordpass_env::Clock;
@@ -44,7 +44,7 @@ pub enum Fate {
 
 impl Fate {
     /// Of a letter whose component has no destination, which `reason` explains.
-    pub fn without_destination(letter: &Letter, reason: &str) -> Self {
+    pub fn without_destination(letter: &StoredDeadLetter, reason: &str) -> Self {
         let reason = if letter.stream.is_none() { NOT_A_RECORD } else { reason };
         Self::Impossible { reason: reason.to_owned() }
     }
@@ -66,7 +66,7 @@ pub enum ResendError {
 
 /// Sends the letters of one shelf again. Only one process at a time can.
 pub struct Resending {
-    shelf: DeadLetterFolder,
+    folder: DeadLetterFolder,
     patience: Duration,
     force: bool,
     lock: Lock,
@@ -74,12 +74,12 @@ pub struct Resending {
 
 impl Resending {
     /// Takes the lock. `force`: also send what was accepted before.
-    pub async fn begin(shelf: DeadLetterFolder, patience: Duration, force: bool) -> Result<Self, ResendError> {
-        let lock = shelf.folder.lock("resend.lock").await.map_err(|error| match error.kind() {
+    pub async fn begin(folder: DeadLetterFolder, patience: Duration, force: bool) -> Result<Self, ResendError> {
+        let lock = folder.folder.lock("resend.lock").await.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ResendError::Busy,
             _ => ResendError::Disk(error),
         })?;
-        Ok(Self { shelf, patience, force, lock })
+        Ok(Self { folder, patience, force, lock })
     }
 
     /// Gives the lock back at once; dropped, a lease still has to end.
@@ -91,14 +91,14 @@ impl Resending {
     /// isn't available isn't tried for the rest.
     pub async fn send(
         &self,
-        letters: &[Letter],
+        letters: &[StoredDeadLetter],
         destination: &dyn Resend,
         clock: &dyn Clock,
-        mut tell: impl FnMut(&Letter, Fate),
+        mut tell: impl FnMut(&StoredDeadLetter, Fate),
     ) -> Result<(), ResendError> {
         let Some(first) = letters.first() else { return Ok(()) };
         // Read again, now that the lock is held: another process may have sent some meanwhile.
-        let mut log = MarksLog::open(&self.shelf.folder, &first.component).await?;
+        let mut log = MarksLog::open(&self.folder.folder, &first.component).await?;
         let mut unavailable: Option<String> = None;
         for letter in letters {
             let known = log.marks.of(&letter.id, letter.stream.as_deref()).cloned();
@@ -124,7 +124,7 @@ impl Resending {
 
     async fn one(
         &self,
-        letter: &Letter,
+        letter: &StoredDeadLetter,
         destination: &dyn Resend,
         clock: &dyn Clock,
         log: &mut MarksLog,
@@ -133,7 +133,7 @@ impl Resending {
         let Some(stream) = letter.stream.as_deref() else {
             return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
         };
-        let Some(record) = object(self.shelf.record(letter).await?) else {
+        let Some(record) = object(self.folder.record(letter).await?) else {
             return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
         };
         let request_id = destination.request_id();

@@ -16,7 +16,9 @@ use self::report::Report;
 use self::view::{View, lines, page, table};
 use super::console::{Console, write_data};
 use super::{FAILED, LogArgs, USAGE};
-use crate::dead_letters::{DeadLetterFolder, Fate, Letter, MarkState, ResendError, Resending, storage_trouble};
+use crate::dead_letters::{
+    DeadLetterFolder, Fate, MarkState, ResendError, Resending, StoredDeadLetter, storage_trouble,
+};
 use crate::pipeline;
 use crate::pipeline::Config;
 use crate::settings::{Environment, parse_duration};
@@ -124,22 +126,26 @@ pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) 
 }
 
 /// The configuration and its letters.
-async fn open(files: &[PathBuf], env: &Env, console: Console) -> Result<(Config, DeadLetterFolder, Vec<Letter>), Stop> {
+async fn open(
+    files: &[PathBuf],
+    env: &Env,
+    console: Console,
+) -> Result<(Config, DeadLetterFolder, Vec<StoredDeadLetter>), Stop> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the letters are and how to send them";
         return Err(Stop::Usage("no pipeline file".into(), hint.into()));
     }
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
-    let shelf = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
+    let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
-    let letters = shelf.letters().await?;
-    Ok((config, shelf, letters))
+    let letters = folder.letters().await?;
+    Ok((config, folder, letters))
 }
 
 async fn list(args: ListArgs, console: Console) -> Result<ExitCode, Stop> {
     let (_, _, letters) = open(&args.files, &crate::http::system_env(), console).await?;
     let total = letters.len();
-    let shown: Vec<Letter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
+    let shown: Vec<StoredDeadLetter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
     let text = match (args.json, shown.is_empty()) {
         (true, _) => lines(shown.iter().map(|letter| View::of(letter, None)))?,
         (false, true) => "no dead letters\n".to_owned(),
@@ -157,9 +163,9 @@ async fn show(args: ShowArgs, console: Console) -> Result<ExitCode, Stop> {
     let [id] = &ids[..] else {
         return Err(Stop::Usage(format!("{} ids instead of one", ids.len()), LIST_HINT.into()));
     };
-    let (_, shelf, letters) = open(&files, &crate::http::system_env(), console).await?;
+    let (_, folder, letters) = open(&files, &crate::http::system_env(), console).await?;
     for letter in select(&letters, id)? {
-        let record = shelf.record(letter).await?;
+        let record = folder.record(letter).await?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(io::Error::from)?;
         let text = if args.json { lines([View::of(letter, Some(raw))])? } else { page(letter, &record) };
         write_data(&text)?;
@@ -174,16 +180,16 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         return Err(Stop::Usage(message.into(), "name letters by their ids, or send all with `--all`".into()));
     }
     let env = crate::http::system_env();
-    let (config, shelf, letters) = open(&files, &env, console).await?;
-    let mut chosen: Vec<Letter> = Vec::new();
+    let (config, folder, letters) = open(&files, &env, console).await?;
+    let mut chosen: Vec<StoredDeadLetter> = Vec::new();
     for id in &ids {
-        let new: Vec<&Letter> = select(&letters, id)?;
-        let is_new = |letter: &&Letter| {
+        let new: Vec<&StoredDeadLetter> = select(&letters, id)?;
+        let is_new = |letter: &&StoredDeadLetter| {
             !chosen.iter().any(|known| {
                 (&known.id, &known.stream, &known.component) == (&letter.id, &letter.stream, &letter.component)
             })
         };
-        let new: Vec<Letter> = new.into_iter().filter(is_new).cloned().collect();
+        let new: Vec<StoredDeadLetter> = new.into_iter().filter(is_new).cloned().collect();
         chosen.extend(new);
     }
     if args.all {
@@ -194,7 +200,7 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         return Ok(ExitCode::SUCCESS);
     }
     chosen.sort_by(|a, b| a.component.cmp(&b.component));
-    let resending = Resending::begin(shelf.clone(), args.timeout, args.force).await.map_err(|error| failed(&error))?;
+    let resending = Resending::begin(folder.clone(), args.timeout, args.force).await.map_err(|error| failed(&error))?;
     let mut report = Report::new(args.json, args.all);
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
         let sink = config.sinks.iter().find(|sink| DeadLetterFolder::is_of(&group[0], &sink.name));
@@ -204,7 +210,7 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         };
         match destination {
             Ok(destination) => {
-                let tell = |letter: &Letter, fate| report.tell(letter, &fate);
+                let tell = |letter: &StoredDeadLetter, fate| report.tell(letter, &fate);
                 resending
                     .send(group, destination.as_ref(), env.clock.as_ref(), tell)
                     .await
@@ -246,11 +252,11 @@ fn split(arguments: &[String]) -> (Vec<PathBuf>, Vec<String>) {
 const LIST_HINT: &str = "`dead-letters list` shows the ids; behind the files, name one by at least 6 of its characters";
 
 /// The letters of the one id that begins so. An event that was refused for two streams has two.
-fn select<'a>(letters: &'a [Letter], id: &str) -> Result<Vec<&'a Letter>, Stop> {
+fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> Result<Vec<&'a StoredDeadLetter>, Stop> {
     if id.len() < 6 {
         return Err(Stop::Usage(format!("the id `{id}` is too short"), LIST_HINT.into()));
     }
-    let found: Vec<&Letter> = letters.iter().filter(|letter| letter.id.starts_with(id)).collect();
+    let found: Vec<&StoredDeadLetter> = letters.iter().filter(|letter| letter.id.starts_with(id)).collect();
     match found.first() {
         None => Err(Stop::Usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT.into())),
         Some(first) if found.iter().any(|letter| letter.id != first.id) => {
@@ -260,6 +266,6 @@ fn select<'a>(letters: &'a [Letter], id: &str) -> Result<Vec<&'a Letter>, Stop> 
     }
 }
 
-fn is_resent(letter: &Letter) -> bool {
+fn is_resent(letter: &StoredDeadLetter) -> bool {
     letter.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Resent)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::console::write_data;
 use super::view::{lines, plain, short};
-use crate::dead_letters::{Fate, Letter};
+use crate::dead_letters::{Fate, StoredDeadLetter};
 
 /// Tells what became of each letter, as soon as it is known.
 pub(super) struct Report {
@@ -45,7 +45,7 @@ impl Report {
     }
 
     /// Tells of a letter.
-    pub fn tell(&mut self, letter: &Letter, fate: &Fate) {
+    pub fn tell(&mut self, letter: &StoredDeadLetter, fate: &Fate) {
         let stream = letter.stream.as_deref();
         let mut view = FateView {
             component: &letter.component,

@@ -1,7 +1,7 @@
 use super::*;
 
 /// Letters as they are read from a file with these ids and streams.
-async fn letters(keys: &[(&str, &str)]) -> Vec<Letter> {
+async fn letters(keys: &[(&str, &str)]) -> Vec<StoredDeadLetter> {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(dir.path().join("dead-letters")).expect("a folder");
     let line = |(id, stream): &(&str, &str)| {
@@ -14,7 +14,7 @@ async fn letters(keys: &[(&str, &str)]) -> Vec<Letter> {
     DeadLetterFolder::new(crate::http::system_env().disk, dir.path()).letters().await.expect("reads")
 }
 
-fn reason(result: Result<Vec<&Letter>, Stop>) -> String {
+fn reason(result: Result<Vec<&StoredDeadLetter>, Stop>) -> String {
     match result {
         Err(Stop::Usage(message, hint)) => format!("{message}; {hint}"),
         _ => panic!("it was found"),

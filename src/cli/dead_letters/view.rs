@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::dead_letters::{Letter, Mark, MarkState};
+use crate::dead_letters::{Mark, MarkState, StoredDeadLetter};
 
 /// A letter as JSON, with the names of the file.
 #[derive(Serialize)]
@@ -42,7 +42,7 @@ struct MarkView<'a> {
 }
 
 impl<'a> View<'a> {
-    pub fn of(letter: &'a Letter, record: Option<&'a RawValue>) -> Self {
+    pub fn of(letter: &'a StoredDeadLetter, record: Option<&'a RawValue>) -> Self {
         let resend = letter.mark.as_ref().map(|mark| MarkView {
             state: mark.state,
             time: mark.time,
@@ -76,7 +76,7 @@ pub(super) fn lines(values: impl IntoIterator<Item = impl Serialize>) -> io::Res
 }
 
 /// A table for people, without records.
-pub(super) fn table(letters: &[Letter]) -> String {
+pub(super) fn table(letters: &[StoredDeadLetter]) -> String {
     let mut rows = vec![
         ["ID", "COMPONENT", "STREAM", "STATUS", "CODE", "REQUEST ID", "TIME (UTC)", "RESEND", "REASON"]
             .map(str::to_owned),
@@ -108,7 +108,7 @@ pub(super) fn table(letters: &[Letter]) -> String {
 }
 
 /// One letter for people, whole.
-pub(super) fn page(letter: &Letter, record: &str) -> String {
+pub(super) fn page(letter: &StoredDeadLetter, record: &str) -> String {
     let status = letter.status.map(|status| status.to_string());
     let mark = letter.mark.as_ref().map(mark_words);
     let when = time(letter.time);

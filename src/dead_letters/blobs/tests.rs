@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::azure::{CredentialKind, CredentialSettings};
-use crate::dead_letters::{DeadLetter, DeadLetterFolder, DeadLetters, Letter, Resending};
+use crate::dead_letters::{DeadLetter, DeadLetterFolder, DeadLetters, Resending, StoredDeadLetter};
 use crate::event::EventId;
 use crate::http::HttpSettings;
 use crate::settings::Secret;
@@ -36,11 +36,11 @@ impl World {
 
     /// What a process with this seed uses.
     fn process(&self, seed: u64) -> (Env, DeadLetterFolder) {
-        self.shelf(seed, Arc::new(self.1.clone()))
+        self.folder(seed, Arc::new(self.1.clone()))
     }
 
     /// The same, on a machine with a clock of its own.
-    fn shelf(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, DeadLetterFolder) {
+    fn folder(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, DeadLetterFolder) {
         let network = self.0.network(Arc::new(self.1.clone()), seed);
         let env = Env {
             clock,
@@ -51,15 +51,15 @@ impl World {
         let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal("ready")));
         let http = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
         let container = Container::new(Simulation::BLOB_URL, CONTAINER, credential, &http, &env);
-        let shelf = DeadLetterFolder::in_blobs(container.expect("settings"), "set/", &env);
-        (env, shelf)
+        let folder = DeadLetterFolder::in_blobs(container.expect("settings"), "set/", &env);
+        (env, folder)
     }
 
-    async fn letters(&self) -> Vec<Letter> {
-        let shelf = self.process(99).1;
+    async fn letters(&self) -> Vec<StoredDeadLetter> {
+        let folder = self.process(99).1;
         loop {
             // The fault of a test may be met here only.
-            match shelf.letters().await {
+            match folder.letters().await {
                 Ok(letters) => return letters,
                 Err(error) => assert!(storage_trouble(&error).is_some(), "{error}"),
             }
@@ -106,8 +106,8 @@ fn letter(id: u128, record: &str) -> DeadLetter {
     }
 }
 
-async fn open(shelf: &DeadLetterFolder) -> DeadLetters {
-    DeadLetters::open(shelf, "s").await.expect("nothing is asked")
+async fn open(folder: &DeadLetterFolder) -> DeadLetters {
+    DeadLetters::open(folder, "s").await.expect("nothing is asked")
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,8 +142,8 @@ async fn each_request_may_fail_in_each_way() {
         for nth in 1..=14 {
             let world = World::new();
             world.fault("/", &[nth], 1, effect.clone());
-            let ((env, shelf), (others, other)) = (world.process(1), world.process(2));
-            let (a, b) = (open(&shelf).await, open(&other).await);
+            let ((env, folder), (others, other)) = (world.process(1), world.process(2));
+            let (a, b) = (open(&folder).await, open(&other).await);
             let (telemetry, told) = (Component::detached(), Component::detached());
             for id in 0..3 {
                 a.keep(&[letter(id, "{}")], &env, &telemetry).await;
@@ -167,8 +167,8 @@ async fn many_writers_at_once_with_lost_answers() {
     world.0.faults().add(Fault::new(when, Effect::ResetAfter));
     let mut tasks = Vec::new();
     for number in 0..4 {
-        let (env, shelf) = world.process(number);
-        let letters = Arc::new(open(&shelf).await);
+        let (env, folder) = world.process(number);
+        let letters = Arc::new(open(&folder).await);
         for start in [0, 5] {
             let (letters, env) = (letters.clone(), env.clone());
             tasks.push(tokio::spawn(async move {
@@ -187,8 +187,8 @@ async fn many_writers_at_once_with_lost_answers() {
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let world = World::new();
-    let (env, shelf) = world.process(1);
-    let letters = open(&shelf).await;
+    let (env, folder) = world.process(1);
+    let letters = open(&folder).await;
     world.0.blobs().set_forbidden(true);
     let telemetry = Component::detached();
     let letter = [letter(1, "{}")];
@@ -233,8 +233,8 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     for restored in [true, false] {
         let world = World::new();
         let blobs = world.0.blobs();
-        let (env, shelf) = world.process(1);
-        let letters = open(&shelf).await;
+        let (env, folder) = world.process(1);
+        let letters = open(&folder).await;
         assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
         blobs.delete_container(CONTAINER);
         let telemetry = Component::detached();
@@ -247,7 +247,7 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
         let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
         assert!(reason.contains("container isn't there any more") && reason.contains("make it again"), "{reason}");
         assert!(!blobs.has_container(CONTAINER));
-        let lost = Resending::begin(shelf.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");
+        let lost = Resending::begin(folder.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");
         assert!(lost.to_string().contains("container isn't there any more"), "{lost}");
         assert!(!blobs.has_container(CONTAINER));
         if restored {
@@ -265,17 +265,17 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
 async fn a_large_record_is_whole_or_not_there() {
     let world = World::new();
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(9 << 20));
-    let (env, shelf) = world.process(1);
+    let (env, folder) = world.process(1);
     world.fault("appendblock", &[3], 1, Effect::ResetAfter);
     let both = [letter(1, "{}"), letter(2, &large)];
-    assert_eq!(open(&shelf).await.keep(&both, &env, &Component::detached()).await, 2);
+    assert_eq!(open(&folder).await.keep(&both, &env, &Component::detached()).await, 2);
     let letters = world.letters().await;
     assert_eq!(letters.len(), 2);
-    assert_eq!(shelf.record(&letters[1]).await.expect("readable"), large);
+    assert_eq!(folder.record(&letters[1]).await.expect("readable"), large);
     assert_eq!(world.lines(), 2);
     // The process dies between the pieces.
     world.fault("appendblock", &[2], 1, status(503));
-    open(&shelf).await.write(&[letter(3, &large)]).await.expect_err("the second piece");
+    open(&folder).await.write(&[letter(3, &large)]).await.expect_err("the second piece");
     let next = open(&world.process(2).1).await;
     assert_eq!(next.write(&[letter(4, "{}")]).await.expect("writes"), 1);
     assert_eq!(next.write(&[letter(3, &large)]).await.expect("writes"), 1);

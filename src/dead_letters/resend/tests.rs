@@ -39,7 +39,7 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     let disk = MemoryDisk::new();
     // The folder itself has been there for long.
     disk.put("/data/lock", "");
-    let letters = DeadLetters::open(&shelf(&disk), "s").await.expect("opens");
+    let letters = DeadLetters::open(&folder(&disk), "s").await.expect("opens");
     let letter = |(number, record): (usize, &&str)| DeadLetter {
         id: EventId(number as u128),
         stream: Some("Custom-A".into()),
@@ -54,13 +54,13 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     disk
 }
 
-fn shelf(disk: &MemoryDisk) -> DeadLetterFolder {
+fn folder(disk: &MemoryDisk) -> DeadLetterFolder {
     DeadLetterFolder::new(Arc::new(disk.clone()), Path::new(DIR))
 }
 
 async fn resend(disk: &MemoryDisk, destination: &Destination, force: bool) -> Vec<Fate> {
-    let letters = shelf(disk).letters().await.expect("reads");
-    let resending = Resending::begin(shelf(disk), PATIENCE, force).await.expect("nobody else is at work");
+    let letters = folder(disk).letters().await.expect("reads");
+    let resending = Resending::begin(folder(disk), PATIENCE, force).await.expect("nobody else is at work");
     let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);
     let mut fates = Vec::new();
     resending.send(&letters, destination, &clock, |_, fate| fates.push(fate)).await.expect("the disk works");
@@ -68,7 +68,7 @@ async fn resend(disk: &MemoryDisk, destination: &Destination, force: bool) -> Ve
 }
 
 async fn states(disk: &MemoryDisk) -> Vec<Option<MarkState>> {
-    let letters = shelf(disk).letters().await.expect("reads");
+    let letters = folder(disk).letters().await.expect("reads");
     letters.into_iter().map(|letter| letter.mark.map(|mark| mark.state)).collect()
 }
 
@@ -142,10 +142,10 @@ async fn what_is_no_object_is_never_sent() {
 #[tokio::test]
 async fn two_at_once_are_one_too_many() {
     let disk = disk(&["{}"]).await;
-    let first = Resending::begin(shelf(&disk), PATIENCE, false).await.expect("begins");
-    assert!(matches!(Resending::begin(shelf(&disk), PATIENCE, false).await, Err(ResendError::Busy)));
+    let first = Resending::begin(folder(&disk), PATIENCE, false).await.expect("begins");
+    assert!(matches!(Resending::begin(folder(&disk), PATIENCE, false).await, Err(ResendError::Busy)));
     drop(first);
-    assert!(Resending::begin(shelf(&disk), PATIENCE, false).await.is_ok());
+    assert!(Resending::begin(folder(&disk), PATIENCE, false).await.is_ok());
 }
 
 /// A power cut at each disk operation: what the next `resend` knows is never more than what happened, and a record is

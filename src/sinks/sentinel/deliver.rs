@@ -139,7 +139,7 @@ impl IngestionClient {
                     self.arrived(stream, rows, &encoded);
                 }
                 Sent::TooLarge(refusal) if rows.len() == 1 && self.may_be_too_long(&refusal, &encoded) => {
-                    self.bury(stream, rows, &refusal, "the record alone is larger than a request may be").await;
+                    self.dead_letter(stream, rows, &refusal, "the record alone is larger than a request may be").await;
                 }
                 Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, &mut work),
                 // Only who brings a deadline gives up.
@@ -169,7 +169,8 @@ impl IngestionClient {
                     let evidence = evidence.unwrap_or_else(|| RefusalEvidence::new(self.sent.load(Ordering::Acquire)));
                     match self.attribute(stream, evidence, accepted, &refusal, &encoded).await {
                         Attribution::Proven => {
-                            self.bury(stream, rows, &refusal, "Azure refuses this record and accepts others").await;
+                            self.dead_letter(stream, rows, &refusal, "Azure refuses this record and accepts others")
+                                .await;
                         }
                         Attribution::SendAgain(evidence) => {
                             work.push(Work { rows, encoded: Some(encoded), evidence: Some(evidence) });
@@ -263,7 +264,7 @@ impl IngestionClient {
     }
 
     /// Writes a single row to the dead letters, however long that takes, and acknowledges it.
-    async fn bury(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
+    async fn dead_letter(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
         // Nothing is acknowledged where nothing can be written.
         let Some(dead_letters) = &self.dead_letters else { return };
         let record = rows.record(0);

@@ -153,13 +153,13 @@ impl Absorber {
         metadata.keep(&page.text);
         for (id, (number, body)) in no_events {
             window.note_outside(id, number);
-            self.bury(id, page.text.at(body)).await;
+            self.dead_letter(id, page.text.at(body)).await;
         }
         (candidates, copies)
     }
 
     /// Something in `data` that isn't a JSON object can't become a row. It is kept, once, as a dead letter.
-    async fn bury(&self, id: EventId, raw: &str) {
+    async fn dead_letter(&self, id: EventId, raw: &str) {
         let letter = DeadLetter {
             id,
             stream: None,

@@ -59,8 +59,8 @@ async fn two_letters(world: &World) {
     assert_eq!(open(&world.process(9).1).await.write(&letters).await.expect("writes"), 2);
 }
 
-async fn begin(shelf: DeadLetterFolder) -> Result<Resending, ResendError> {
-    Resending::begin(shelf, Duration::ZERO, false).await
+async fn begin(folder: DeadLetterFolder) -> Result<Resending, ResendError> {
+    Resending::begin(folder, Duration::ZERO, false).await
 }
 
 /// Sends both letters; `then` happens between them.
@@ -72,7 +72,7 @@ async fn send(
 ) -> (Vec<Fate>, Result<(), ResendError>) {
     let letters = world.letters().await;
     let mut fates = Vec::new();
-    let tell = |_: &Letter, fate| {
+    let tell = |_: &StoredDeadLetter, fate| {
         fates.push(fate);
         then();
     };
@@ -135,7 +135,7 @@ async fn a_machine_that_slept_for_longer_than_the_lease_sends_nothing_more() {
     let world = World::new();
     two_letters(&world).await;
     let clock = Arc::new(Jumping(world.1.clone(), AtomicU64::new(0)));
-    let resending = begin(world.shelf(1, clock.clone()).1).await.expect("begins");
+    let resending = begin(world.folder(1, clock.clone()).1).await.expect("begins");
     let azure = destination(nothing);
     let sleep = || clock.1.store(60, Ordering::Relaxed);
     let (_, result) = send(&world, &resending, &azure, sleep).await;
@@ -149,7 +149,7 @@ async fn a_machine_that_sleeps_while_it_sends_tries_no_second_time() {
     let world = World::new();
     two_letters(&world).await;
     let clock = Arc::new(Jumping(world.1.clone(), AtomicU64::new(0)));
-    let resending = begin(world.shelf(1, clock.clone()).1).await.expect("begins");
+    let resending = begin(world.folder(1, clock.clone()).1).await.expect("begins");
     let tries = Arc::new(AtomicU64::new(0));
     let tried = tries.clone();
     let azure = destination(move || {
@@ -229,7 +229,7 @@ async fn behind_another_process_only_an_acceptance_is_marked() {
         let world = World::new();
         two_letters(&world).await;
         let (ours, other) = (world.process(1).1, world.process(2).1);
-        let open = async |shelf: &DeadLetterFolder| MarksLog::open(&shelf.folder, "s").await.expect("readable");
+        let open = async |folder: &DeadLetterFolder| MarksLog::open(&folder.folder, "s").await.expect("readable");
         let (mut ours, mut other) = (open(&ours).await, open(&other).await);
         assert!(other.append(mark(1, MarkState::Resending, "other")).await.expect("writes"));
         assert!(!ours.append(mark(1, state, "ours")).await.expect("no trouble"), "{state:?}");
@@ -247,8 +247,8 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
         for trouble in 0..4 {
             let world = World::new();
             two_letters(&world).await;
-            let shelf = world.process(1).1;
-            let mut log = MarksLog::open(&shelf.folder, "s").await.expect("readable");
+            let folder = world.process(1).1;
+            let mut log = MarksLog::open(&folder.folder, "s").await.expect("readable");
             for number in 0..3 {
                 assert!(log.append(mark(1, MarkState::Refused, &number.to_string())).await.expect("writes"));
             }
@@ -260,7 +260,7 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
                 _ => {
                     world.0.blobs().fill(CONTAINER, MARKS);
                     assert!(log.append(mark(2, MarkState::Refused, "3")).await.expect("writes"));
-                    log = MarksLog::open(&shelf.folder, "s").await.expect("readable");
+                    log = MarksLog::open(&folder.folder, "s").await.expect("readable");
                     world.0.blobs().remove(CONTAINER, MORE);
                 }
             }
