@@ -12,7 +12,7 @@ mod types;
 pub use channel::{Closed, Input, InputSender, Output, WeakInput};
 pub use context::{ComponentError, Context, Sink, Source, Transform};
 pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
-pub use lease::{Hold, Holder, Standing, Taken};
+pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use shutdown::{Shutdown, ShutdownSignal};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use super::{Hold, Predecessor};
+use super::{LeaseGuard, Predecessor};
 use crate::event::{EventId, Origin};
 
 /// What a state belongs to. Never the token: a token is renewed, the state stays.
@@ -131,8 +131,8 @@ pub trait SourceState: Send + Sync {
     /// can be committed again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>>;
     /// Whether the source may be read by this process.
-    fn hold(&self) -> Hold {
-        Hold::always()
+    fn lease_guard(&self) -> LeaseGuard {
+        LeaseGuard::always()
     }
 }
 

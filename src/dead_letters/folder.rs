@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
 use super::log::{self, Log, Place};
-use crate::component::Hold;
+use crate::component::LeaseGuard;
 use nordpass_env::{Disk, DiskLock};
 
 /// The place of files of lines.
@@ -105,10 +105,10 @@ pub(super) enum Lock {
 
 impl Lock {
     /// Whether nobody else can have it. The operating system keeps a file's lock as long as the process lives.
-    pub fn hold(&self) -> Hold {
+    pub fn lease_guard(&self) -> LeaseGuard {
         match self {
-            Self::Disk(_) => Hold::always(),
-            Self::Blobs(lock) => lock.hold(),
+            Self::Disk(_) => LeaseGuard::always(),
+            Self::Blobs(lock) => lock.lease_guard(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
 use super::read::{DeadLetterFolder, StoredDeadLetter};
-use crate::component::Hold;
+use crate::component::LeaseGuard;
 use crate::component::{Resend, ResendOutcome};
 use nordpass_env::Clock;
 
@@ -151,7 +151,7 @@ impl Resending {
         }
         let sending = destination.resend(stream, &record, &request_id, self.patience);
         // Given up in the middle, "resending" stays the last word: it may have arrived.
-        let outcome = while_held(&self.lock.hold(), sending).await.ok_or(ResendError::Lost)?;
+        let outcome = while_held(&self.lock.lease_guard(), sending).await.ok_or(ResendError::Lost)?;
         let (fate, state) = match outcome {
             ResendOutcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
             ResendOutcome::Refused { status, code } => {
@@ -171,10 +171,10 @@ impl Resending {
 
 /// Does the work as long as the lock is held; `None`: it isn't any more. That is asked before each step of the work, not
 /// only when a timer says so: the process may have been stopped, or the machine have slept, in between.
-async fn while_held<T>(hold: &Hold, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut ended) = (pin!(work), pin!(hold.ended()));
+async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut ended) = (pin!(work), pin!(lease_guard.ended()));
     poll_fn(|context| {
-        if !hold.is_held() || ended.as_mut().poll(context).is_ready() {
+        if !lease_guard.is_held() || ended.as_mut().poll(context).is_ready() {
             return Poll::Ready(None);
         }
         work.as_mut().poll(context).map(Some)

@@ -1,7 +1,7 @@
 //! The checkpoint: what a source has delivered, so that a restart goes on from there.
 //!
 //! A [`Store`] is opened once for a `data_dir` and holds its lock. It keeps the states there ([`LocalStore`]), or in Azure
-//! Blob Storage, where several processes share them ([`BlobStore`]): then each source is held by a lease ([`Hold`]). Each source opens its own [`SourceState`] in it,
+//! Blob Storage, where several processes share them ([`BlobStore`]): then each source is held by a lease ([`LeaseGuard`]). Each source opens its own [`SourceState`] in it,
 //! keyed by [`SourceKey`]: one organization's broken state never touches another's. A commit is atomic and durable,
 //! and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the history.
 

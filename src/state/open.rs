@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 
 use super::format::known::DOCUMENT_BYTES;
 use super::tasks::Tasks;
-use crate::component::{CheckpointError, Commit, Hold, KnownId, SourceState};
+use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
 
 /// What can be asked for while a commit runs.
 pub struct Facts {
@@ -40,7 +40,7 @@ pub trait Kept: Send + Sync + 'static {
     /// [`SourceState::commit`], with ids sorted by time and a document that isn't too long.
     fn apply(&self, commit: Commit) -> impl Future<Output = Result<(), CheckpointError>> + Send;
     /// [`SourceState::hold`]
-    fn hold(&self) -> Hold;
+    fn lease_guard(&self) -> LeaseGuard;
 }
 
 /// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.
@@ -76,8 +76,8 @@ impl<K: Kept> SourceState for OpenSource<K> {
         })
     }
 
-    fn hold(&self) -> Hold {
-        self.source.hold()
+    fn lease_guard(&self) -> LeaseGuard {
+        self.source.lease_guard()
     }
 }
 

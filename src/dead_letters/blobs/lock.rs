@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{Blobs, failure};
 use crate::azure::blob::{BlobError, Container, lease_id};
-use crate::component::{Hold, Holder, Standing, Taken};
+use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 use nordpass_env::Clock;
 
 /// How long it lasts: Azure's shortest, so that one that died isn't waited for.
@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A lease that is renewed as long as this lives.
 pub(in crate::dead_letters) struct BlobLock {
     lease: Arc<Lease>,
-    hold: Hold,
+    lease_guard: LeaseGuard,
     renewing: JoinHandle<()>,
 }
 
@@ -55,33 +55,33 @@ impl Blobs {
             Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => return Err(failure(error)),
         };
-        let (holder, hold) = Holder::new(self.env.clock.clone());
-        holder.set(taken.standing(taken.at, LASTS));
+        let (holder, lease_guard) = LeaseKeeper::new(self.env.clock.clone());
+        holder.set(taken.state(taken.at, LASTS));
         let renewing = tokio::spawn(keep(lease.clone(), holder, taken.at + RENEW));
-        Ok(BlobLock { lease, hold, renewing })
+        Ok(BlobLock { lease, lease_guard, renewing })
     }
 }
 
 impl Lease {
-    async fn take(&self) -> Result<Taken, BlobError> {
-        let asked = Taken::now(self.clock.as_ref());
+    async fn take(&self) -> Result<LeaseRequested, BlobError> {
+        let asked = LeaseRequested::now(self.clock.as_ref());
         self.container.acquire(&self.path, &self.id, LEASE.as_secs()).await.map(|()| asked)
     }
 }
 
 /// Renews it. It ends by itself, by the clocks, however long this process is stopped or the answers stay away.
-async fn keep(lease: Arc<Lease>, holder: Holder, mut next: Instant) {
+async fn keep(lease: Arc<Lease>, holder: LeaseKeeper, mut next: Instant) {
     loop {
         tokio::time::sleep_until(next).await;
-        let asked = Taken::now(lease.clock.as_ref());
+        let asked = LeaseRequested::now(lease.clock.as_ref());
         match tokio::time::timeout(RENEW, lease.container.renew(&lease.path, &lease.id)).await {
             Ok(Ok(())) => {
-                holder.set(asked.standing(asked.at, LASTS));
+                holder.set(asked.state(asked.at, LASTS));
                 next = asked.at + RENEW;
             }
             // Broken, or another process has it or had it.
             Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => {
-                holder.set(Standing::Lost);
+                holder.set(LeaseState::Lost);
                 return;
             }
             // It lasts for the time that it was given.
@@ -92,8 +92,8 @@ async fn keep(lease: Arc<Lease>, holder: Holder, mut next: Instant) {
 
 impl BlobLock {
     /// Whether it is held.
-    pub fn hold(&self) -> Hold {
-        self.hold.clone()
+    pub fn lease_guard(&self) -> LeaseGuard {
+        self.lease_guard.clone()
     }
 
     /// Gives it back. What isn't given back ends by itself.

@@ -24,7 +24,7 @@ use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
 use crate::component::ComponentType;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{Hold, SourceState};
+use crate::component::{LeaseGuard, SourceState};
 use crate::http::Backoff;
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::metrics;
@@ -116,7 +116,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         }
     };
     let committer = state.as_ref().map(State::committer);
-    let hold = committer.as_ref().map_or_else(Hold::always, |state| state.hold());
+    let lease_guard = committer.as_ref().map_or_else(LeaseGuard::always, |state| state.lease_guard());
     let (in_flight, ack_receivers) = in_flight();
     let origin = match &state {
         Some(state) => (state.key_id(), state.run()),
@@ -132,7 +132,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(files, settings.repeat)));
     tokio::select! {
         biased;
-        () = hold.lost() => {
+        () = lease_guard.lost() => {
             let error = ComponentError::new("another process has taken this source over, and reads its files");
             Err(error.hint("files are read by one process; this one goes on with them after a restart"))
         }

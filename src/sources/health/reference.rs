@@ -21,7 +21,7 @@ const EPILOGUE: &str = "
 What doesn't apply to a component is left out of its row. No row holds an event, an address or a secret. Counts begin at 0
 with each start; `RunId` tells which start.
 
-The rows hold nothing up: to each reader at most one round is under way, and a sink that was stuck gets the latest state and
+The rows lease_guard nothing up: to each reader at most one round is under way, and a sink that was stuck gets the latest state and
 not what it missed. So during an outage of Azure no rows come, and silence is an alarm of its own:
 
 ```kusto

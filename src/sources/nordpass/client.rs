@@ -18,7 +18,7 @@ use super::page::Page;
 use super::settings::Settings;
 use super::time::{Heard, Time, WORTH_A_WORD};
 use super::turns::Turns;
-use crate::component::Hold;
+use crate::component::LeaseGuard;
 use crate::component::Shutdown;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
 use crate::telemetry::{Component, TokenState, metrics};
@@ -77,7 +77,7 @@ pub struct Client {
     telemetry: Component,
     shutdown: Shutdown,
     /// Whether this process may ask at all.
-    hold: Hold,
+    lease_guard: LeaseGuard,
     turns: Turns,
     /// For all questions but live polls: so many may be under way side by side.
     places: Semaphore,
@@ -119,7 +119,7 @@ impl Client {
         env: Env,
         telemetry: Component,
         shutdown: Shutdown,
-        hold: Hold,
+        lease_guard: LeaseGuard,
     ) -> Result<Self, String> {
         let http = env.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
@@ -132,7 +132,7 @@ impl Client {
             env,
             telemetry,
             shutdown,
-            hold,
+            lease_guard,
             time,
             answered: Mutex::new(None),
         })
@@ -330,11 +330,11 @@ impl Client {
     /// One request, unless the program ends meanwhile, or the source can't be held for certain: another process may then
     /// ask, and two must not.
     async fn unless_ending(&self, query: &Query) -> Result<Attempt, Refusal> {
-        if !self.hold.is_held() {
-            self.telemetry.held_up(LEASE, &self.hold.reason(), LEASE_LOOK, self.env.clock.now());
+        if !self.lease_guard.is_held() {
+            self.telemetry.held_up(LEASE, &self.lease_guard.reason(), LEASE_LOOK, self.env.clock.now());
             tokio::select! {
                 biased;
-                () = self.hold.held() => {}
+                () = self.lease_guard.held() => {}
                 () = self.shutdown.begun() => return Err(Refusal::Ending),
             }
             self.telemetry.released(LEASE);
@@ -343,7 +343,7 @@ impl Client {
             biased;
             attempt = self.attempt(query) => Ok(attempt),
             () = self.shutdown.begun() => Err(Refusal::Ending),
-            () = self.hold.ended() => Ok(Attempt::Wait { kind: LEASE, reason: self.hold.reason(), at_least: None }),
+            () = self.lease_guard.ended() => Ok(Attempt::Wait { kind: LEASE, reason: self.lease_guard.reason(), at_least: None }),
         }
     }
 

@@ -72,7 +72,7 @@ use slice::Trouble;
 use state::{API_DAYS, Change, DAY, State};
 
 use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
-use crate::component::{Hold, Predecessor, SourceKey, SourceState};
+use crate::component::{LeaseGuard, Predecessor, SourceKey, SourceState};
 use crate::sources::patience::{Impatience, patiently};
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
@@ -84,8 +84,8 @@ pub fn build(settings: Settings) -> Box<dyn Source> {
 
 /// For `validate --connect`: asks for one event and says what came.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    let (shutdown, hold) = (Shutdown::never(), Hold::always());
-    let client = Client::new(settings.clone(), env.clone(), Component::detached(), shutdown, hold)?;
+    let (shutdown, lease_guard) = (Shutdown::never(), LeaseGuard::always());
+    let client = Client::new(settings.clone(), env.clone(), Component::detached(), shutdown, lease_guard)?;
     client.probe().await
 }
 
@@ -111,17 +111,17 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             Err(Impatience::Ending) => return Ok(()),
             Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
         };
-        let hold = store.hold();
-        if hold.can_end() {
+        let lease_guard = store.lease_guard();
+        if lease_guard.can_end() {
             context.telemetry.set(&metrics::LEASE_HELD, 1.0);
             tracing::info!(component = context.telemetry.name(), "this process has the source");
         }
         let result = tokio::select! {
             biased;
-            () = hold.lost() => Ok(()),
+            () = lease_guard.lost() => Ok(()),
             result = session(settings.clone(), &context, &mut output, store) => result,
         };
-        if !hold.is_lost() {
+        if !lease_guard.is_lost() {
             return result;
         }
         // What was under way is dropped, and read again by whoever has the source now.
@@ -165,8 +165,8 @@ async fn session(
     // The lanes have a signal of their own: with `once` they also end when everything is read.
     let (signal, lanes_end) = ShutdownSignal::new();
     let (env, telemetry) = (context.env.clone(), context.telemetry.clone());
-    let client =
-        Client::new(settings.clone(), env, telemetry, lanes_end.clone(), store.hold()).map_err(ComponentError::new)?;
+    let client = Client::new(settings.clone(), env, telemetry, lanes_end.clone(), store.lease_guard())
+        .map_err(ComponentError::new)?;
     let dead_letters = context
         .dead_letters
         .open(&context.name)

@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use super::place::reason;
 use super::source::Source;
 use crate::azure::blob::BlobError;
-use crate::component::{Standing, Taken};
+use crate::component::{LeaseRequested, LeaseState};
 use crate::http::Backoff;
 
 /// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
-pub(super) fn keep(source: &Arc<Source>, taken: Taken, from: Instant) {
-    source.holder.set(standing(source, taken, from));
+pub(super) fn keep(source: &Arc<Source>, taken: LeaseRequested, from: Instant) {
+    source.holder.set(state(source, taken, from));
     let keeper = Keeper { from, weak: Arc::downgrade(source), backoff: Backoff::new(source.base.env.random.clone()) };
     source.kept_by(tokio::spawn(keeper.run(taken.at + source.base.times.renew)).abort_handle());
 }
@@ -26,7 +26,7 @@ struct Keeper {
 
 /// What an attempt came to.
 enum Outcome {
-    Kept(Taken),
+    Kept(LeaseRequested),
     /// Perhaps not any more, and why.
     Trouble(String),
     /// There is none any more, or there may be none: another may have had one in between.
@@ -47,24 +47,24 @@ impl Keeper {
                 Outcome::Kept(taken) => {
                     ended = false;
                     self.backoff.reset();
-                    source.holder.set(standing(&source, taken, self.from));
+                    source.holder.set(state(&source, taken, self.from));
                     next = taken.at + times.renew;
                 }
                 Outcome::Trouble(reason) => {
                     // It lasts for the time that it was given; only when that is over the source is let go.
-                    if !source.hold.is_held() && Instant::now() >= self.from {
-                        source.holder.set(Standing::Unsure(reason));
+                    if !source.lease_guard.is_held() && Instant::now() >= self.from {
+                        source.holder.set(LeaseState::Unsure(reason));
                     }
                     next = Instant::now() + wait;
                 }
                 Outcome::Ended(reason) => {
-                    source.holder.set(Standing::Unsure(reason));
+                    source.holder.set(LeaseState::Unsure(reason));
                     // At once: perhaps nobody else has noticed.
                     next = Instant::now() + if ended { wait } else { std::time::Duration::ZERO };
                     ended = true;
                 }
                 Outcome::Lost => {
-                    source.holder.set(Standing::Lost);
+                    source.holder.set(LeaseState::Lost);
                     return;
                 }
             }
@@ -72,13 +72,13 @@ impl Keeper {
     }
 }
 
-fn standing(source: &Source, taken: Taken, from: Instant) -> Standing {
+fn state(source: &Source, taken: LeaseRequested, from: Instant) -> LeaseState {
     let times = source.base.times;
-    taken.standing(from, times.duration.saturating_sub(times.margin))
+    taken.state(from, times.duration.saturating_sub(times.margin))
 }
 
-fn now(source: &Source) -> Taken {
-    Taken::now(source.base.env.clock.as_ref())
+fn now(source: &Source) -> LeaseRequested {
+    LeaseRequested::now(source.base.env.clock.as_ref())
 }
 
 async fn renew(source: &Source) -> Outcome {

@@ -12,7 +12,7 @@ use super::keeper;
 use super::place::{Place, storage};
 use super::source::Source;
 use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
-use crate::component::{CheckpointError, SourceKey, Taken};
+use crate::component::{CheckpointError, LeaseRequested, SourceKey};
 
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
 const LOOKS: usize = 3;
@@ -53,7 +53,7 @@ pub(super) async fn open(
         return Err(held());
     }
     let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.env.random.as_ref()));
-    let taken = Taken::now(base.env.clock.as_ref());
+    let taken = LeaseRequested::now(base.env.clock.as_ref());
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),

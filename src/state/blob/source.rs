@@ -17,7 +17,7 @@ use super::Base;
 use super::parts::{self, StoredPart};
 use super::place::{Place, storage};
 use crate::azure::blob::{BlobError, Demand};
-use crate::component::{CheckpointError, Commit, Hold, Holder, KnownId, Standing};
+use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 
 /// How often a commit looks what became of it before it is given up, to be tried again later.
 const LOOKS: usize = 3;
@@ -31,8 +31,8 @@ pub(super) struct Source {
     pub place: Place,
     /// The lease's id.
     pub lease: String,
-    pub holder: Holder,
-    pub hold: Hold,
+    pub holder: LeaseKeeper,
+    pub lease_guard: LeaseGuard,
     facts: Facts,
     keeper: Mutex<Option<AbortHandle>>,
     /// Commits and queries, one after the other.
@@ -71,14 +71,14 @@ impl Source {
     pub(super) fn new(base: Arc<Base>, place: Place, lease: String, state: Shared, etag: String) -> Arc<Self> {
         let recent =
             if state.days.is_empty() && state.other.is_empty() { Recent::of_first_run() } else { Recent::unread() };
-        let (holder, hold) = Holder::new(base.env.clock.clone());
+        let (holder, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
         let bytes = Bytes::from(frame(&state.encode()));
         Arc::new(Self {
             base,
             place,
             lease,
             holder,
-            hold,
+            lease_guard,
             facts: Facts::new(state.key.id(), state.run, state.document.clone()),
             keeper: Mutex::default(),
             committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
@@ -99,7 +99,7 @@ impl Source {
     /// Before the lease is given back: nothing is read or committed any more.
     pub(super) fn end(&self) {
         self.end_keeper();
-        self.holder.set(Standing::Lost);
+        self.holder.set(LeaseState::Lost);
     }
 
     /// Whether a chunk is committed; one of a run that isn't known counts as such.
@@ -144,16 +144,16 @@ impl Source {
     }
 
     fn lost(&self) -> CheckpointError {
-        self.holder.set(Standing::Lost);
+        self.holder.set(LeaseState::Lost);
         CheckpointError::Lost
     }
 
     fn check_hold(&self) -> Result<(), CheckpointError> {
-        if self.hold.is_held() {
+        if self.lease_guard.is_held() {
             return Ok(());
         }
         let wait = Some(self.base.times.look);
-        Err(CheckpointError::Storage { reason: self.hold.reason(), wait })
+        Err(CheckpointError::Storage { reason: self.lease_guard.reason(), wait })
     }
 
     /// The state after this commit, its ids stored. `None`: it is so already.
@@ -254,8 +254,8 @@ impl Kept for Source {
         Err(CheckpointError::Storage { reason, wait: None })
     }
 
-    fn hold(&self) -> Hold {
-        self.hold.clone()
+    fn lease_guard(&self) -> LeaseGuard {
+        self.lease_guard.clone()
     }
 }
 

@@ -13,7 +13,7 @@ use super::recent::Recent;
 use super::snapshot::{Run, Snapshot};
 use super::write::Files;
 use super::{Folder, disk_error, unusable};
-use crate::component::{CheckpointError, Commit, Hold, KnownId, SourceKey};
+use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
 use crate::state::open::{Facts, Kept};
 use nordpass_env::Disk;
 
@@ -80,8 +80,8 @@ impl Kept for LocalSource {
         self.dir.clone()
     }
 
-    fn hold(&self) -> Hold {
-        Hold::always()
+    fn lease_guard(&self) -> LeaseGuard {
+        LeaseGuard::always()
     }
 
     async fn apply(&self, commit: Commit) -> Result<(), CheckpointError> {

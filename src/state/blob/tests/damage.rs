@@ -84,14 +84,14 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
     pass(120).await;
     assert!(
-        !source.hold().is_held() && source.hold().reason().contains("has been deleted"),
+        !source.lease_guard().is_held() && source.lease_guard().reason().contains("has been deleted"),
         "{}",
-        source.hold().reason()
+        source.lease_guard().reason()
     );
     assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), None, "nothing is made up");
     // Restored, it goes on.
     world.simulation.blobs().put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
-    tokio::time::timeout(Duration::from_secs(30), source.hold().held()).await.expect("it has it back");
+    tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
     patiently(|| source.commit(commit(1))).await.expect("commits");
     assert_eq!(all(&source).await, expected(2));
     assert!(world.now() > NOW);
@@ -134,8 +134,8 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
         let Err(error) = process.store.open(other).await else { panic!("the container is made again") };
         assert!(error.cure().is_some() && error.to_string().contains(words), "{error}");
         pass(120).await;
-        assert!(!source.hold().is_held() && !source.hold().is_lost());
-        assert!(source.hold().reason().contains(words), "{}", source.hold().reason());
+        assert!(!source.lease_guard().is_held() && !source.lease_guard().is_lost());
+        assert!(source.lease_guard().reason().contains(words), "{}", source.lease_guard().reason());
         assert!(!blobs.has_container(CONTAINER), "nothing is made up");
         if restored {
             assert!(blobs.restore_container(CONTAINER));
@@ -143,7 +143,11 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
             // Without the state it waits for that.
             blobs.create_container(CONTAINER);
             pass(120).await;
-            assert!(source.hold().reason().contains("state's blob has been deleted"), "{}", source.hold().reason());
+            assert!(
+                source.lease_guard().reason().contains("state's blob has been deleted"),
+                "{}",
+                source.lease_guard().reason()
+            );
             assert!(source.commit(commit(1)).await.expect_err("no state").cure().is_some());
             assert_eq!(blobs.names(CONTAINER), Vec::<String>::new(), "nothing is made up");
             blobs.delete_container(CONTAINER);
@@ -152,7 +156,7 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
             assert_eq!((next.document(), all(&next).await), (None, Vec::new()));
             continue;
         }
-        tokio::time::timeout(Duration::from_secs(30), source.hold().held()).await.expect("it has it back");
+        tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
         patiently(|| source.commit(commit(1))).await.expect("commits");
         assert_eq!(all(&source).await, expected(2));
     }
@@ -221,6 +225,6 @@ async fn a_state_that_another_wrote_is_never_overwritten() {
     let foreign = frame(&Shared::new(key()).next_run(5).encode());
     world.simulation.blobs().put(CONTAINER, &World::state_blob(), &foreign, world.clock.now());
     assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Lost)));
-    assert!(source.hold().is_lost());
+    assert!(source.lease_guard().is_lost());
     assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), Some(foreign));
 }

@@ -19,13 +19,13 @@ async fn a_second_process_waits_and_takes_over_in_time_after_a_crash() {
     // However long: it is renewed.
     let opening = tokio::spawn(async move { (second.open().await, second) });
     pass(3_600).await;
-    assert!(!opening.is_finished() && source.hold().is_held());
+    assert!(!opening.is_finished() && source.lease_guard().is_held());
     let crashed = Instant::now();
     drop((source, first));
     let (source, _second) = opening.await.expect("opens");
     assert!(crashed.elapsed() <= Duration::from_secs(60), "{:?}", crashed.elapsed());
     assert!(crashed.elapsed() > Duration::from_secs(20), "not before the lease ends: {:?}", crashed.elapsed());
-    assert!(source.hold().is_held());
+    assert!(source.lease_guard().is_held());
     assert_eq!(all(&source).await, expected(1));
 }
 
@@ -46,7 +46,7 @@ async fn a_lease_that_is_given_back_is_taken_at_once() {
     let (first, second) = (world.process(1).await, world.process(2).await);
     let source = first.open().await;
     first.store.close().await;
-    assert!(source.hold().is_lost());
+    assert!(source.lease_guard().is_lost());
     assert!(source.commit(commit(0)).await.is_err(), "nothing is written any more");
     assert!(second.store.open(key()).await.is_ok());
 }
@@ -60,9 +60,9 @@ async fn a_holder_that_is_cut_off_stops_before_another_can_begin() {
         let source = first.open().await;
         pass(cut_after).await;
         first.network.cut(HOST);
-        let hold = source.hold();
+        let lease_guard = source.lease_guard();
         let ended = tokio::spawn(async move {
-            hold.ended().await;
+            lease_guard.ended().await;
             Instant::now()
         });
         let taken = tokio::spawn(async move { (second.open().await, Instant::now(), second) });
@@ -72,10 +72,10 @@ async fn a_holder_that_is_cut_off_stops_before_another_can_begin() {
         assert!(source.commit(commit(1)).await.is_err());
         other.commit(commit(0)).await.expect("commits");
         first.network.restore(HOST);
-        tokio::time::timeout(Duration::from_secs(20), source.hold().lost()).await.expect("it finds out");
+        tokio::time::timeout(Duration::from_secs(20), source.lease_guard().lost()).await.expect("it finds out");
         assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Storage { .. } | CheckpointError::Lost)));
         assert_eq!(all(&other).await, expected(1));
-        assert!(other.hold().is_held());
+        assert!(other.lease_guard().is_held());
     }
 }
 
@@ -86,13 +86,13 @@ async fn a_holder_that_was_cut_off_goes_on_if_nobody_took_over() {
     let source = first.open().await;
     source.commit(commit(0)).await.expect("commits");
     first.network.cut(HOST);
-    source.hold().ended().await;
+    source.lease_guard().ended().await;
     assert!(source.commit(commit(1)).await.is_err());
     pass(600).await;
-    assert!(!source.hold().is_held() && !source.hold().is_lost());
-    assert!(source.hold().reason().contains("can't be renewed"), "{}", source.hold().reason());
+    assert!(!source.lease_guard().is_held() && !source.lease_guard().is_lost());
+    assert!(source.lease_guard().reason().contains("can't be renewed"), "{}", source.lease_guard().reason());
     first.network.restore(HOST);
-    tokio::time::timeout(Duration::from_secs(20), source.hold().held()).await.expect("it has it back");
+    tokio::time::timeout(Duration::from_secs(20), source.lease_guard().held()).await.expect("it has it back");
     source.commit(commit(1)).await.expect("commits");
     assert_eq!(all(&source).await, expected(2));
 }
@@ -107,9 +107,9 @@ async fn after_a_broken_lease_the_next_holder_waits_until_the_last_one_must_have
     source.commit(commit(0)).await.expect("commits");
     world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
     let other = second.store.open(key()).await.expect("nobody has it");
-    assert!(!other.hold().is_held() && source.hold().is_held(), "both would ask otherwise");
+    assert!(!other.lease_guard().is_held() && source.lease_guard().is_held(), "both would ask otherwise");
     assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Lost)));
-    let (ended, begun) = (source.hold(), other.hold());
+    let (ended, begun) = (source.lease_guard(), other.lease_guard());
     let ended = tokio::spawn(async move {
         ended.ended().await;
         Instant::now()
@@ -136,7 +136,7 @@ async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
             let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], ..When::default() };
             world.simulation.faults().add(Fault::new(when, effect.clone()));
             let other = patiently(|| second.store.open(key())).await.expect("nobody has it");
-            let (ended, begun) = (source.hold(), other.hold());
+            let (ended, begun) = (source.lease_guard(), other.lease_guard());
             let ended = tokio::spawn(async move { ended.ended().await });
             begun.held().await;
             assert!(ended.is_finished(), "{effect:?} at request {nth}: both would ask");
@@ -158,7 +158,7 @@ async fn a_lease_that_was_taken_after_a_broken_one_is_not_given_back_early() {
     world.simulation.faults().add(Fault::new(when, Effect::ResetBefore));
     assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Storage { .. })));
     assert!(matches!(third.store.open(key()).await, Err(CheckpointError::Held { .. })));
-    assert!(source.hold().is_held(), "it may still believe so");
+    assert!(source.lease_guard().is_held(), "it may still believe so");
 }
 
 /// The same, without a commit that would tell: the former notices at its next renewal.
@@ -179,16 +179,17 @@ async fn two_never_hold_at_once_whatever_breaks() {
             }
             _ => {}
         }
-        if held.1.as_ref().is_none_or(|source| source.hold().is_lost()) {
+        if held.1.as_ref().is_none_or(|source| source.lease_guard().is_lost()) {
             held.1 = None;
             held.1 = second.store.open(key()).await.ok();
         }
-        if held.0.hold().is_lost()
+        if held.0.lease_guard().is_lost()
             && let Ok(source) = first.store.open(key()).await
         {
             held.0 = source;
         }
-        let (a, b) = (held.0.hold().is_held(), held.1.as_ref().is_some_and(|source| source.hold().is_held()));
+        let (a, b) =
+            (held.0.lease_guard().is_held(), held.1.as_ref().is_some_and(|source| source.lease_guard().is_held()));
         assert!(!(a && b), "both at second {second_number}");
         moments = (moments.0 + u32::from(a), moments.1 + u32::from(b));
     }
@@ -203,7 +204,7 @@ async fn a_broken_lease_that_nobody_took_is_taken_back() {
     let source = first.open().await;
     world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
     pass(30).await;
-    assert!(source.hold().is_held());
+    assert!(source.lease_guard().is_held());
     source.commit(commit(0)).await.expect("commits");
     assert_eq!(all(&source).await, expected(1));
 }
@@ -223,18 +224,18 @@ async fn a_lease_that_is_being_broken_is_not_lost() {
         assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })), "it still is somebody's");
         // The first renewal notices.
         pass(16).await;
-        assert!(!source.hold().is_lost(), "{period:?}");
+        assert!(!source.lease_guard().is_lost(), "{period:?}");
         if period.as_secs() > 16 {
             assert!(
-                source.hold().reason().contains("LeaseIsBreakingAndCannotBeAcquired"),
+                source.lease_guard().reason().contains("LeaseIsBreakingAndCannotBeAcquired"),
                 "{}",
-                source.hold().reason()
+                source.lease_guard().reason()
             );
             assert!(source.commit(commit(1)).await.expect_err("not held").cure().is_some());
             assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })));
         }
         pass(34).await;
-        assert!(source.hold().is_held(), "{period:?}: {}", source.hold().reason());
+        assert!(source.lease_guard().is_held(), "{period:?}: {}", source.lease_guard().reason());
         source.commit(commit(1)).await.expect("commits");
         assert_eq!(all(&source).await, expected(2));
     }
