@@ -12,14 +12,14 @@ use super::tasks::Tasks;
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
 
 /// What can be asked for while a commit runs.
-pub struct Facts {
+pub struct OpenInfo {
     pub key_id: Arc<str>,
     pub run: u64,
     /// A copy of the committed document.
     document: Mutex<Option<Vec<u8>>>,
 }
 
-impl Facts {
+impl OpenInfo {
     pub fn new(key_id: String, run: u64, document: Option<Vec<u8>>) -> Self {
         Self { key_id: key_id.into(), run, document: Mutex::new(document) }
     }
@@ -31,8 +31,8 @@ impl Facts {
 }
 
 /// A source's state where it is kept.
-pub trait Kept: Send + Sync + 'static {
-    fn facts(&self) -> &Facts;
+pub trait StateBackend: Send + Sync + 'static {
+    fn info(&self) -> &OpenInfo;
     /// Its place, for messages.
     fn path(&self) -> PathBuf;
     /// [`SourceState::known`]
@@ -49,17 +49,17 @@ pub struct OpenSource<K> {
     pub tasks: Arc<Tasks>,
 }
 
-impl<K: Kept> SourceState for OpenSource<K> {
+impl<K: StateBackend> SourceState for OpenSource<K> {
     fn document(&self) -> Option<Vec<u8>> {
-        self.source.facts().document.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.source.info().document.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn run(&self) -> u64 {
-        self.source.facts().run
+        self.source.info().run
     }
 
     fn key_id(&self) -> Arc<str> {
-        self.source.facts().key_id.clone()
+        self.source.info().key_id.clone()
     }
 
     fn known(&self, range: Range<i64>) -> BoxFuture<'_, Result<Vec<KnownId>, CheckpointError>> {

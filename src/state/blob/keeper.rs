@@ -26,7 +26,7 @@ struct Keeper {
 
 /// What an attempt came to.
 enum Outcome {
-    Kept(LeaseRequested),
+    StateBackend(LeaseRequested),
     /// Perhaps not any more, and why.
     Trouble(String),
     /// There is none any more, or there may be none: another may have had one in between.
@@ -44,7 +44,7 @@ impl Keeper {
             let outcome = if ended { again(&source).await } else { renew(&source).await };
             let wait = self.backoff.next_wait().min(times.duration / 10);
             match outcome {
-                Outcome::Kept(taken) => {
+                Outcome::StateBackend(taken) => {
                     ended = false;
                     self.backoff.reset();
                     source.holder.set(state(&source, taken, self.from));
@@ -84,7 +84,7 @@ fn now(source: &Source) -> LeaseRequested {
 async fn renew(source: &Source) -> Outcome {
     let asked = now(source);
     match source.base.container.renew(&source.place.state, &source.lease).await {
-        Ok(()) => Outcome::Kept(asked),
+        Ok(()) => Outcome::StateBackend(asked),
         Err(BlobError::Conflict { code, .. }) if code == "LeaseIdMismatchWithLeaseOperation" => Outcome::Lost,
         // Broken, or over: it may still be ours to take.
         Err(BlobError::Conflict { code, .. }) => Outcome::Ended(format!("it has ended ({code})")),
@@ -106,7 +106,7 @@ async fn again(source: &Source) -> Outcome {
         Err(error) => return Outcome::Ended(reason(&error)),
     }
     match source.is_as_left().await {
-        Ok(true) => Outcome::Kept(asked),
+        Ok(true) => Outcome::StateBackend(asked),
         Ok(false) => Outcome::Lost,
         Err(error) => Outcome::Ended(error.to_string()),
     }

@@ -12,7 +12,7 @@ use super::super::format::ids::{self, Bucket, Stored};
 use super::super::format::known::{self, Piece};
 use super::super::format::recent::Recent;
 use super::super::format::shared::Shared;
-use super::super::open::{Facts, Kept};
+use super::super::open::{OpenInfo, StateBackend};
 use super::Base;
 use super::parts::{self, StoredPart};
 use super::place::{Place, storage};
@@ -33,7 +33,7 @@ pub(super) struct Source {
     pub lease: String,
     pub holder: LeaseKeeper,
     pub lease_guard: LeaseGuard,
-    facts: Facts,
+    info: OpenInfo,
     keeper: Mutex<Option<AbortHandle>>,
     /// Commits and queries, one after the other.
     committed: tokio::sync::Mutex<Committed>,
@@ -79,7 +79,7 @@ impl Source {
             lease,
             holder,
             lease_guard,
-            facts: Facts::new(state.key.id(), state.run, state.document.clone()),
+            info: OpenInfo::new(state.key.id(), state.run, state.document.clone()),
             keeper: Mutex::default(),
             committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
         })
@@ -137,7 +137,7 @@ impl Source {
     /// A commit counts.
     fn count(&self, committed: &mut Committed, next: Next, etag: String) {
         let Next { state, bytes, ids } = next;
-        self.facts.set_document(state.document.as_ref());
+        self.info.set_document(state.document.as_ref());
         committed.recent.add(&ids);
         (committed.state, committed.bytes, committed.etag) = (state, bytes, etag);
         committed.doubt = None;
@@ -187,9 +187,9 @@ impl Source {
     }
 }
 
-impl Kept for Source {
-    fn facts(&self) -> &Facts {
-        &self.facts
+impl StateBackend for Source {
+    fn info(&self) -> &OpenInfo {
+        &self.info
     }
 
     fn path(&self) -> PathBuf {

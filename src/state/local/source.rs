@@ -14,7 +14,7 @@ use super::snapshot::{Run, Snapshot};
 use super::write::Files;
 use super::{Folder, disk_error, unusable};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
-use crate::state::open::{Facts, Kept};
+use crate::state::open::{OpenInfo, StateBackend};
 use nordpass_env::Disk;
 
 /// How much of a file of ids is read ahead.
@@ -23,7 +23,7 @@ const READ_BYTES: usize = 16 << 10;
 /// A source's state on disk.
 pub(super) struct LocalSource {
     folder: Arc<Folder>,
-    facts: Facts,
+    info: OpenInfo,
     dir: PathBuf,
     earlier: Vec<Run>,
     /// Commits and queries, one after the other.
@@ -57,23 +57,23 @@ impl LocalSource {
         snapshot.run = run;
         snapshot.chunks = super::intervals::Intervals::default();
         let files = Files::begin(disk, &folder.dir, &dir, &key, &earlier, &snapshot).await?;
-        let facts = Facts::new(key_id, run, snapshot.document.clone());
+        let info = OpenInfo::new(key_id, run, snapshot.document.clone());
         let committed = tokio::sync::Mutex::new(Committed { snapshot, files, recent });
-        Ok(Self { folder, facts, dir, earlier, committed })
+        Ok(Self { folder, info, dir, earlier, committed })
     }
 
     /// Whether a chunk is committed; one of a run that isn't known counts as such.
     pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        if run == self.facts.run {
+        if run == self.info.run {
             return self.committed.lock().await.snapshot.chunks.contains(sequence);
         }
         self.earlier.iter().find(|earlier| earlier.number == run).is_none_or(|run| run.chunks.contains(sequence))
     }
 }
 
-impl Kept for LocalSource {
-    fn facts(&self) -> &Facts {
-        &self.facts
+impl StateBackend for LocalSource {
+    fn info(&self) -> &OpenInfo {
+        &self.info
     }
 
     fn path(&self) -> PathBuf {
@@ -108,7 +108,7 @@ impl Kept for LocalSource {
         // From here on the commit counts; nothing below may fail.
         let forgotten: Vec<_> = snapshot.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
         *snapshot = next;
-        self.facts.set_document(snapshot.document.as_ref());
+        self.info.set_document(snapshot.document.as_ref());
         recent.add(&commit.ids);
         files.remove_days(forgotten, snapshot).await;
         Ok(())
