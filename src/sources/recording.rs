@@ -184,7 +184,7 @@ struct Block<'p> {
     parsed: Parsed,
     from: Position,
     /// Each event, in its order.
-    seen: Vec<Sighting>,
+    seen: Vec<Observation>,
     /// Where the current line begins in the whole text, and where it ends.
     line: u64,
     next_line: u64,
@@ -192,7 +192,7 @@ struct Block<'p> {
 }
 
 /// An event that has to be counted.
-struct Sighting {
+struct Observation {
     id: EventId,
     /// Where its line begins.
     line: u64,
@@ -205,7 +205,7 @@ impl Block<'_> {
     /// they would add up, where here the processor has several of them under way.
     fn number(&mut self) {
         let mut records = self.parsed.records.iter_mut();
-        for &Sighting { id, line, wanted } in &self.seen {
+        for &Observation { id, line, wanted } in &self.seen {
             let number = self.parser.occurrences.count(id, line);
             if let Some(record) = wanted.then(|| records.next()).flatten() {
                 record.id = id.occurrence(number);
@@ -246,7 +246,7 @@ impl Block<'_> {
     ) {
         let id = self.parser.identifier.identify(text, &fields, metadata);
         let wanted = Position { offset: self.line, events: number } >= self.from;
-        self.seen.push(Sighting { id, line: self.line, wanted });
+        self.seen.push(Observation { id, line: self.line, wanted });
         if !wanted {
             return;
         }

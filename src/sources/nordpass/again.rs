@@ -48,14 +48,14 @@ impl Lanes {
         while from < to {
             let part = from.max(to - DAY)..to;
             to = part.start;
-            let group = self.reader.absorber.emitter.group();
+            let group = self.reader.ingester.emitter.group();
             let span = self.span(part, Priority::History, group, FIRST_SLICE).await?;
             let whole = span.inner.is_whole();
             let mut changes = span.inner.changes;
             if whole {
                 changes.push(if from < to { Change::WeekLeft(from, to) } else { Change::SweptWeek(now) });
             }
-            self.reader.absorber.emitter.close(group, changes, span.inner.awaited);
+            self.reader.ingester.emitter.close(group, changes, span.inner.awaited);
             self.doubts(&span.inner.unproven);
             if !whole {
                 break;
@@ -81,14 +81,14 @@ impl Lanes {
     async fn sweep(&self, from: i64, then: Vec<Change>) -> Result<(), Trouble> {
         let origin = self.state.borrow().origin;
         let Some(to) = self.backlog.lock().live else { return Ok(()) };
-        let group = self.reader.absorber.emitter.group();
+        let group = self.reader.ingester.emitter.group();
         let span = self.span(from.max(origin)..to, Priority::History, group, FIRST_SLICE).await?;
         let whole = span.inner.is_whole();
         let mut changes = span.inner.changes;
         if whole {
             changes.extend(then);
         }
-        self.reader.absorber.emitter.close(group, changes, span.inner.awaited);
+        self.reader.ingester.emitter.close(group, changes, span.inner.awaited);
         self.doubts(&span.inner.unproven);
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Lanes {
         if now - audited < DAY {
             return Ok(audited);
         }
-        let emitter = &self.reader.absorber.emitter;
+        let emitter = &self.reader.ingester.emitter;
         let origin = self.state.borrow().origin;
         let today = now.div_euclid(DAY);
         let first = (today - API_DAYS + 1).max(origin.div_euclid(DAY));
@@ -155,7 +155,7 @@ impl Lanes {
     /// have said that there was less, or nothing at all, and nobody else would ever ask again.
     async fn accounts_for(&self, range: &Range<i64>, total: u64) -> Result<bool, Trouble> {
         // The question is a second wider, and nobody knows whether its bounds count.
-        let around = self.reader.absorber.known(range.start - 1..range.end + 1).await?;
+        let around = self.reader.ingester.known(range.start - 1..range.end + 1).await?;
         let inside = around.iter().filter(|known| range.contains(&known.time)).count() as u64;
         Ok((inside..=around.len() as u64).contains(&total))
     }

@@ -16,7 +16,7 @@ use crate::sources::budget::{Budget, Reservation};
 
 /// New events of one page.
 #[derive(Debug, Default)]
-pub struct Fresh {
+pub struct NewEvents {
     /// The records.
     pub records: Vec<Record>,
     /// Their fields.
@@ -84,8 +84,8 @@ impl Emitter {
     }
 
     /// Sends fresh events of a text; waits while the pipeline is full.
-    pub async fn send(&self, group: u64, text: &Text, fresh: Fresh) -> Result<(), Refusal> {
-        if fresh.records.is_empty() {
+    pub async fn send(&self, group: u64, text: &Text, new_events: NewEvents) -> Result<(), Refusal> {
+        if new_events.records.is_empty() {
             return Ok(());
         }
         // The whole page stays in memory while any record of it is.
@@ -97,10 +97,10 @@ impl Emitter {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
         let (mut chunk, ack_receiver) =
-            Chunk::of_events(text.clone(), fresh.records, fresh.fields, origin, Some(reservation));
+            Chunk::of_events(text.clone(), new_events.records, new_events.fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        self.tell(Step::Chunk { group, sequence, ids: fresh.ids, ack_receiver, unacknowledged });
+        self.tell(Step::Chunk { group, sequence, ids: new_events.ids, ack_receiver, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)

@@ -43,17 +43,17 @@ impl Lanes {
     /// Reads the backlog; with `once`, until there is none.
     pub(super) async fn history(&self) -> Result<(), Trouble> {
         let mut length = FIRST_SLICE;
-        let mut outage = Backoff::new(self.reader.absorber.env.random.clone());
+        let mut outage = Backoff::new(self.reader.ingester.env.random.clone());
         loop {
             let Some(Piece { range, wait, doubtful }) = self.next_piece(length).await? else { return Ok(()) };
-            let group = self.reader.absorber.emitter.group();
+            let group = self.reader.ingester.emitter.group();
             let (mut changes, mut awaited) = (Vec::new(), BTreeSet::new());
             let began = Instant::now();
             match self.reader.read(range.clone(), Priority::History, group, true).await {
                 Ok(Read::Done { until, proven, events, awaited: others, .. }) => {
                     if !doubtful {
                         length = next_length(range.end - range.start, events, self.reader.events_per_slice());
-                        self.reader.absorber.telemetry.progress().history_at.store(until, Ordering::Relaxed);
+                        self.reader.ingester.telemetry.progress().history_at.store(until, Ordering::Relaxed);
                     }
                     if !proven {
                         self.doubt(range.start..until, doubtful.then_some(wait));
@@ -82,7 +82,7 @@ impl Lanes {
                 }
                 Err(trouble) => return Err(trouble),
             }
-            self.reader.absorber.emitter.close(group, changes, awaited);
+            self.reader.ingester.emitter.close(group, changes, awaited);
         }
     }
 
@@ -114,11 +114,11 @@ impl Lanes {
 
     /// Says that answers can't be read, and where that is known, how long until the next try.
     pub(super) fn unreadable(&self, reason: &str, wait: Option<Duration>) {
-        let absorber = &self.reader.absorber;
-        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), absorber.env.clock.now());
+        let ingester = &self.reader.ingester;
+        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), ingester.env.clock.now());
         match wait {
-            Some(wait) => absorber.telemetry.trying_again(&reason, wait, now),
-            None => absorber.telemetry.waiting(&reason, now),
+            Some(wait) => ingester.telemetry.trying_again(&reason, wait, now),
+            None => ingester.telemetry.waiting(&reason, now),
         }
     }
 
@@ -186,22 +186,22 @@ impl Lanes {
         let oldest = oldest(now);
         let gone = range.start..range.end.min(oldest);
         if !gone.is_empty() {
-            let absorber = &self.reader.absorber;
+            let ingester = &self.reader.ingester;
             let (whole, is_new) = gaps.add(gone.clone());
             let hours = |seconds: i64| seconds / 3600;
             let length = whole.end - whole.start;
             if is_new || hours(length) > hours(length - (gone.end - gone.start)) {
                 tracing::error!(
-                    component = absorber.telemetry.name(),
+                    component = ingester.telemetry.name(),
                     from = %moment(whole.start),
                     to = %moment(whole.end),
                     "gap: the API shows 90 days only, and this time is older; its events can't be read any more"
                 );
             }
-            absorber.telemetry.add(&metrics::GAPS, u64::from(is_new));
-            absorber.telemetry.gap(whole);
-            let group = absorber.emitter.group();
-            absorber.emitter.close(group, vec![Change::Gap(gone)], BTreeSet::new());
+            ingester.telemetry.add(&metrics::GAPS, u64::from(is_new));
+            ingester.telemetry.gap(whole);
+            let group = ingester.emitter.group();
+            ingester.emitter.close(group, vec![Change::Gap(gone)], BTreeSet::new());
         }
         let left = range.start.max(oldest)..range.end;
         (!left.is_empty()).then_some(left)

@@ -84,7 +84,7 @@ impl Lanes {
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
         // Sources that start together would poll together for ever: each comes to its own time with its second poll.
-        let mut early = self.reader.absorber.env.random.fraction();
+        let mut early = self.reader.ingester.env.random.fraction();
         let goal = self.reader.client.safe_now();
         loop {
             let began = Instant::now();
@@ -105,10 +105,10 @@ impl Lanes {
                 let mut read = from;
                 let mut unreadable = Vec::new();
                 for part in self.backlog.readable(from..to).iter() {
-                    let group = self.reader.absorber.emitter.group();
+                    let group = self.reader.ingester.emitter.group();
                     let length = part.end - part.start;
                     let span = self.span(part.clone(), Priority::Live, group, length).await?;
-                    self.reader.absorber.emitter.close(group, span.inner.changes, span.inner.awaited);
+                    self.reader.ingester.emitter.close(group, span.inner.changes, span.inner.awaited);
                     unreadable.extend(span.inner.unreadable);
                     if let Some(rest) = span.inner.outage {
                         self.backlog.add(rest);
@@ -120,7 +120,7 @@ impl Lanes {
                 }
                 for range in unreadable {
                     tracing::warn!(
-                        component = self.reader.absorber.telemetry.name(),
+                        component = self.reader.ingester.telemetry.name(),
                         from = range.start,
                         to = range.end,
                         "this time can't be read now; it is tried again beside the live polls"
@@ -154,7 +154,7 @@ impl Lanes {
                 () = tokio::time::sleep(time) => {}
                 () = self.shutdown.begun() => return Err(Trouble::Ending),
             }
-            if !self.reader.absorber.emitter.is_unheard() {
+            if !self.reader.ingester.emitter.is_unheard() {
                 return Ok(());
             }
             time = Duration::from_secs(1);

@@ -13,7 +13,7 @@
 //! | [`range`] | one given time, once: `backfill` and `reconcile` |
 //! | [`reader`] | reads one slice of time and proves that nothing of it is missing |
 //! | [`seen`] | what the answers have shown, and the sum that is the proof |
-//! | [`absorb`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
+//! | [`ingest`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
 //! | [`registry`] | the ids in flight, so that readings side by side don't send an event twice |
 //! | [`client`], [`page`] | one question to the API, asked until it is answered |
 //! | [`turns`] | the rate limit, and who asks next |
@@ -22,13 +22,13 @@
 //! | [`emitter`], [`commit`] | chunks out, acknowledgements back, and the state moved by them |
 //! | [`state`], [`intervals`] | what is kept in the checkpoint |
 
-mod absorb;
 mod again;
 mod backlog;
 mod client;
 mod commit;
 mod emitter;
 mod history;
+mod ingest;
 mod intervals;
 mod lanes;
 mod page;
@@ -59,11 +59,11 @@ use tokio::sync::{mpsc, watch};
 pub use range::{Comparison, Missing, Mission, compare};
 pub use settings::{Settings, TYPE};
 
-use absorb::Absorber;
 use backlog::{Backlog, Gaps};
 use client::Client;
 use commit::Committer;
 use emitter::Emitter;
+use ingest::PageIngester;
 use lanes::Lanes;
 
 use reader::Reader;
@@ -195,7 +195,7 @@ async fn session(
         // Also for commands that read a range: their rows are marked like all others.
         emitter.set_takeover(takeover);
     }
-    let absorber = Absorber {
+    let ingester = PageIngester {
         emitter,
         registry,
         store: store.clone(),
@@ -209,7 +209,7 @@ async fn session(
         discovered,
     };
     let reader =
-        Arc::new(Reader { settings, client, absorber, page_cap: AtomicU32::new(0), distrust: AtomicU32::new(0) });
+        Arc::new(Reader { settings, client, ingester, page_cap: AtomicU32::new(0), distrust: AtomicU32::new(0) });
     let lanes = Lanes {
         reader,
         state: state_receiver,
@@ -304,7 +304,7 @@ async fn pass_on(shutdown: &Shutdown, signal: &ShutdownSignal) {
 fn begin(lanes: &Lanes, beginning: &Beginning) -> Result<i64, Trouble> {
     let Beginning { state, first_run, predecessor } = beginning;
     let settings = &lanes.reader.settings;
-    let absorber = &lanes.reader.absorber;
+    let ingester = &lanes.reader.ingester;
     let seconds = |duration: std::time::Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let now = lanes.reader.client.safe_now();
     let (history, start) = if *first_run {
@@ -317,16 +317,16 @@ fn begin(lanes: &Lanes, beginning: &Beginning) -> Result<i64, Trouble> {
                 let overlap = seconds(predecessor.overlap.unwrap_or(settings.overlap));
                 let times = takeover::Times { now, oldest, lookback, overlap };
                 let decided = takeover::decide(predecessor, times).map_err(Trouble::Checkpoint)?;
-                decided.tell(absorber.telemetry.name());
+                decided.tell(ingester.telemetry.name());
                 (decided.origin, Some(decided.takeover))
             }
         };
         if let Some(takeover) = takeover {
-            absorber.emitter.set_takeover(takeover);
+            ingester.emitter.set_takeover(takeover);
         }
         let begin = Change::Begin { origin, now, takeover };
-        absorber.emitter.close(absorber.emitter.group(), vec![begin], BTreeSet::new());
-        tracing::info!(component = absorber.telemetry.name(), from = origin, "first connection: reading the history");
+        ingester.emitter.close(ingester.emitter.group(), vec![begin], BTreeSet::new());
+        tracing::info!(component = ingester.telemetry.name(), from = origin, "first connection: reading the history");
         let history = origin..(now - seconds(settings.overlap)).max(origin);
         lanes.backlog.add(history.clone());
         (history, now)
@@ -345,10 +345,10 @@ fn begin(lanes: &Lanes, beginning: &Beginning) -> Result<i64, Trouble> {
     };
     let gaps = Gaps::of(&state.gaps);
     if let Some(latest) = gaps.latest() {
-        absorber.telemetry.gap(latest);
+        ingester.telemetry.gap(latest);
     }
     lanes.backlog.lock().gaps = gaps;
-    let progress = absorber.telemetry.progress();
+    let progress = ingester.telemetry.progress();
     progress.history_from.store(history.start, Ordering::Relaxed);
     progress.history_at.store(history.start, Ordering::Relaxed);
     progress.history_to.store(history.end, Ordering::Relaxed);
@@ -363,16 +363,16 @@ async fn watch_organizations(lanes: &Lanes, known: HashSet<String>, mut discover
         if !seen.insert(hash.clone()) {
             continue;
         }
-        let absorber = &lanes.reader.absorber;
+        let ingester = &lanes.reader.ingester;
         let now = lanes.reader.client.safe_now();
         let lookback = i64::try_from(lanes.reader.settings.initial_lookback.as_secs()).unwrap_or(API_DAYS * DAY);
         // At a first connection the whole look-back is being read anyway.
         let again = if known.is_empty() { now..now } else { now - lookback.min(API_DAYS * DAY - 120)..now };
         let change = Change::Organization(hash, again.clone());
-        absorber.emitter.close(absorber.emitter.group(), vec![change], BTreeSet::new());
+        ingester.emitter.close(ingester.emitter.group(), vec![change], BTreeSet::new());
         if !again.is_empty() {
             tracing::warn!(
-                component = absorber.telemetry.name(),
+                component = ingester.telemetry.name(),
                 "events of an organization that was never seen: reading the initial look-back again for it"
             );
             lanes.backlog.add(again);

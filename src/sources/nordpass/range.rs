@@ -87,21 +87,21 @@ pub struct Comparison {
 impl Lanes {
     /// Reads a time day by day, however often parts of it have to be asked for.
     pub(super) async fn range(&self, range: Range<i64>, mission: &Mission) -> Result<(), Trouble> {
-        let absorber = &self.reader.absorber;
-        let progress = absorber.telemetry.progress();
+        let ingester = &self.reader.ingester;
+        let progress = ingester.telemetry.progress();
         progress.history_from.store(range.start, Ordering::Relaxed);
         progress.history_to.store(range.end, Ordering::Relaxed);
         let mut rest = days(&range);
-        let mut backoff = Backoff::new(absorber.env.random.clone());
+        let mut backoff = Backoff::new(ingester.env.random.clone());
         let mut tries = 0;
         let mut unreadable = Vec::new();
         while let Some(piece) = rest.pop_front() {
-            let group = absorber.emitter.group();
+            let group = ingester.emitter.group();
             let span = self.span(piece.clone(), Priority::History, group, FIRST_SLICE).await?;
-            absorber.emitter.close(group, Vec::new(), span.inner.awaited);
+            ingester.emitter.close(group, Vec::new(), span.inner.awaited);
             progress.history_at.store(span.end, Ordering::Relaxed);
             if let Mission::Compare(_, counts) = mission {
-                let known = absorber.known(piece.start..span.end).await?.len() as u64;
+                let known = ingester.known(piece.start..span.end).await?.len() as u64;
                 counts.known.fetch_add(known, Ordering::Relaxed);
                 counts.acknowledged.fetch_add(span.inner.acknowledged, Ordering::Relaxed);
                 counts.unproven.fetch_or(!span.inner.unproven.is_empty(), Ordering::Relaxed);

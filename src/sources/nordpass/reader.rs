@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::future::{BoxFuture, try_join_all};
 
-use super::absorb::Absorber;
 use super::client::{Client, Priority, Query, Refusal};
+use super::ingest::PageIngester;
 use super::page::Page;
 use super::seen::{Seen, Window};
 use super::settings::Settings;
@@ -42,7 +42,7 @@ pub struct Reader {
     /// The API.
     pub client: Client,
     /// Where pages go.
-    pub absorber: Absorber,
+    pub ingester: PageIngester,
     /// The largest page size that the server was seen to honour less than asked; 0 while unknown.
     pub page_cap: AtomicU32,
     /// Slices in a row whose `total` contradicted what was seen.
@@ -118,8 +118,8 @@ impl Reader {
             let seconds = i64::try_from(seconds).unwrap_or(1).clamp(1, (range.end - range.start + 1) / 2);
             return Ok(Read::TooMany { until: range.start + seconds, total });
         }
-        let reading = self.absorber.registry.begin();
-        let known = self.absorber.known(range.clone()).await?;
+        let reading = self.ingester.registry.begin();
+        let known = self.ingester.known(range.clone()).await?;
         let pages = total.div_ceil(page_size(&first, per_page));
         let mut slice = Slice {
             range,
@@ -141,7 +141,7 @@ impl Reader {
             self.distrust.store(0, Ordering::Relaxed);
         } else {
             self.distrust.fetch_add(u32::from(slice.contradicted), Ordering::Relaxed);
-            self.absorber.telemetry.add(&metrics::UNPROVEN_SLICES, 1);
+            self.ingester.telemetry.add(&metrics::UNPROVEN_SLICES, 1);
         }
         let events = slice.seen.count(&window);
         let acknowledged = slice.acknowledged();
@@ -197,12 +197,12 @@ impl Reader {
         let mut questions = SideBySide::new((2..=last).map(ask), self.settings.concurrency);
         pass.pages += last - 1;
         slice.budget = slice.budget.saturating_sub(last);
-        let absorbed = self.absorber.absorb(slice, window, &first).await?;
+        let absorbed = self.ingester.ingest(slice, window, &first).await?;
         pass.add(absorbed.seconds, Some(total));
         let mut full = last == 1 && absorbed.elements >= size;
         while let Some(page) = questions.next().await {
             let (number, page) = page?;
-            let absorbed = questions.meanwhile(self.absorber.absorb(slice, window, &page)).await?;
+            let absorbed = questions.meanwhile(self.ingester.ingest(slice, window, &page)).await?;
             pass.add(absorbed.seconds, page.total.or(pass.total));
             full |= number == last && absorbed.elements >= size;
         }
@@ -211,7 +211,7 @@ impl Reader {
         while full && last < MOST_PAGES {
             last += 1;
             let (_, page) = ask(last).await?;
-            let absorbed = self.absorber.absorb(slice, window, &page).await?;
+            let absorbed = self.ingester.ingest(slice, window, &page).await?;
             pass.add(absorbed.seconds, page.total.or(pass.total));
             pass.pages += u64::from(absorbed.elements > 0);
             full = absorbed.elements >= size;
@@ -230,9 +230,9 @@ impl Reader {
     ) -> Result<Pass, Trouble> {
         let mut page = first;
         for number in 2..MOST_PAGES {
-            let before = slice.seen.sightings.len();
-            let absorbed = self.absorber.absorb(slice, window, &page).await?;
-            if absorbed.elements == 0 || slice.seen.sightings.len() == before {
+            let before = slice.seen.observations.len();
+            let absorbed = self.ingester.ingest(slice, window, &page).await?;
+            if absorbed.elements == 0 || slice.seen.observations.len() == before {
                 break;
             }
             let question = query(window.asked(), number, per_page, users);
@@ -405,7 +405,7 @@ impl Reader {
         if slice.seen.count(window) != total {
             return Ok(false);
         }
-        self.absorber.send_twins(slice, window).await?;
+        self.ingester.send_twins(slice, window).await?;
         Ok(true)
     }
 }

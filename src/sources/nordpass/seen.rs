@@ -11,7 +11,7 @@ use crate::event::{EventFields, EventId, Record, Text};
 
 /// An event that was seen, identical ones together.
 #[derive(Debug)]
-pub struct Sighting {
+pub struct Observation {
     /// The second that the event says; `None` where it says none.
     pub time: Option<i64>,
     /// The most copies in one answer.
@@ -27,7 +27,7 @@ pub struct Sighting {
 #[derive(Debug, Default)]
 pub struct Seen {
     /// By the id of occurrence 0.
-    pub sightings: BTreeMap<EventId, Sighting>,
+    pub observations: BTreeMap<EventId, Observation>,
 }
 
 /// One question's window of time, as it was asked for.
@@ -66,10 +66,10 @@ impl Window {
 
     /// How many of an event there are at least, as far as answers to this very question show it; 0 for what belongs to the
     /// window's neighbours.
-    pub fn copies(&self, id: EventId, sighting: &Sighting) -> u32 {
-        if self.surely_holds(sighting.time) {
-            sighting.most
-        } else if self.may_hold(sighting.time) {
+    pub fn copies(&self, id: EventId, observation: &Observation) -> u32 {
+        if self.surely_holds(observation.time) {
+            observation.most
+        } else if self.may_hold(observation.time) {
             0
         } else {
             self.outside.get(&id).copied().unwrap_or(0)
@@ -86,17 +86,17 @@ impl Window {
 impl Seen {
     /// How many events are known to be in the window.
     pub fn count(&self, window: &Window) -> u64 {
-        let inside = self.sightings.values().filter(|sighting| window.surely_holds(sighting.time));
-        inside.map(|sighting| u64::from(sighting.most)).sum::<u64>()
+        let inside = self.observations.values().filter(|observation| window.surely_holds(observation.time));
+        inside.map(|observation| u64::from(observation.most)).sum::<u64>()
             + window.outside.values().map(|most| u64::from(*most)).sum::<u64>()
     }
 
     /// The users seen surely inside the window, with how many events each has at least.
     pub fn users(&self, window: &Window) -> Vec<(String, u32)> {
         let mut users: HashMap<&str, u32> = HashMap::new();
-        for sighting in self.sightings.values().filter(|sighting| window.may_hold(sighting.time)) {
-            if let Some(user) = &sighting.user {
-                *users.entry(user).or_default() += sighting.most;
+        for observation in self.observations.values().filter(|observation| window.may_hold(observation.time)) {
+            if let Some(user) = &observation.user {
+                *users.entry(user).or_default() += observation.most;
             }
         }
         let mut users: Vec<(String, u32)> = users.into_iter().map(|(user, most)| (user.to_owned(), most)).collect();
@@ -109,15 +109,15 @@ impl Seen {
 mod tests {
     use super::*;
 
-    fn sighting(time: i64, most: u32) -> Sighting {
-        Sighting { time: Some(time), most, user: None, twins: Vec::new() }
+    fn observation(time: i64, most: u32) -> Observation {
+        Observation { time: Some(time), most, user: None, twins: Vec::new() }
     }
 
     #[test]
     fn the_bounds_count_as_the_answers_showed_them() {
         let mut seen = Seen::default();
-        seen.sightings.insert(EventId(1), sighting(10, 2));
-        seen.sightings.insert(EventId(2), sighting(9, 1));
+        seen.observations.insert(EventId(1), observation(10, 2));
+        seen.observations.insert(EventId(2), observation(9, 1));
         let mut window = Window::around(10, 11);
         assert_eq!(seen.count(&window), 2, "the bounds weren't shown: an exclusive API");
         window.note_outside(EventId(2), 1);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::client::Priority;
 use super::registry::Reading;
-use super::seen::{Seen, Sighting};
+use super::seen::{Observation, Seen};
 use super::state::DAY;
 use crate::event::EventId;
 
@@ -39,9 +39,9 @@ pub struct Slice {
 impl Slice {
     /// How many of the events that were seen in the range the checkpoint knew already.
     pub fn acknowledged(&self) -> u64 {
-        let inside = |sighting: &Sighting| sighting.time.is_some_and(|time| self.range.contains(&time));
-        let seen = self.seen.sightings.iter().filter(|(_, sighting)| inside(sighting));
-        let copies = seen.flat_map(|(id, sighting)| (0..sighting.most).map(|number| id.occurrence(number)));
+        let inside = |observation: &Observation| observation.time.is_some_and(|time| self.range.contains(&time));
+        let seen = self.seen.observations.iter().filter(|(_, observation)| inside(observation));
+        let copies = seen.flat_map(|(id, observation)| (0..observation.most).map(|number| id.occurrence(number)));
         copies.filter(|id| self.known.contains(id)).count() as u64
     }
 }

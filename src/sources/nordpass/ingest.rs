@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::Refusal;
-use super::emitter::{Emitter, Fresh};
+use super::emitter::{Emitter, NewEvents};
 use super::page::Page;
 use super::registry::{Claim, Registry};
-use super::seen::{Sighting, Window};
+use super::seen::{Observation, Window};
 use super::slice::{Slice, Trouble};
 use super::state::{API_DAYS, Change, DAY, SWEPT_DAYS, State};
 use super::time::Time;
@@ -25,7 +25,7 @@ use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
 
 /// Turns pages into chunks.
-pub struct Absorber {
+pub struct PageIngester {
     /// Where new events go.
     pub emitter: Emitter,
     /// The ids in flight.
@@ -68,9 +68,9 @@ pub struct Absorbed {
     pub elements: u64,
 }
 
-impl Absorber {
+impl PageIngester {
     /// Takes one page in: an answer to the window's question, or to one narrowed to some users.
-    pub async fn absorb(&self, slice: &mut Slice, window: &mut Window, page: &Page) -> Result<Absorbed, Trouble> {
+    pub async fn ingest(&self, slice: &mut Slice, window: &mut Window, page: &Page) -> Result<Absorbed, Trouble> {
         let mut absorbed = Absorbed { elements: page.elements.len() as u64, ..Absorbed::default() };
         self.telemetry.add(&metrics::PAGES, 1);
         self.telemetry.progress().page(absorbed.elements);
@@ -78,19 +78,19 @@ impl Absorber {
             self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not UTF-8", 1);
         }
         let (candidates, copies) = self.decode(page, window).await;
-        let mut fresh = Fresh::default();
+        let mut new_events = NewEvents::default();
         for candidate in candidates {
             absorbed.seconds.extend(candidate.time);
             self.note(slice, window, page, &candidate, copies.get(&candidate.id).copied().unwrap_or(1));
             if self.is_new(slice, window, candidate.id, candidate.time).await? {
                 self.uncover(slice, candidate.time);
-                self.take(slice, page, candidate, &mut fresh);
+                self.take(slice, page, candidate, &mut new_events);
             }
         }
         self.telemetry.add(&metrics::RECEIVED, absorbed.elements);
-        let known = absorbed.elements.saturating_sub(fresh.records.len() as u64);
+        let known = absorbed.elements.saturating_sub(new_events.records.len() as u64);
         self.telemetry.add_labelled(&metrics::DISCARDED, "known or outside the slice", known);
-        self.emitter.send(slice.group, &page.text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+        self.emitter.send(slice.group, &page.text, new_events).await.map_err(|_: Refusal| Trouble::Ending)?;
         Ok(absorbed)
     }
 
@@ -108,24 +108,24 @@ impl Absorber {
 
     /// Sends the further copies of identical events, whose number is now proven.
     pub async fn send_twins(&self, slice: &mut Slice, window: &Window) -> Result<(), Trouble> {
-        let several = slice.seen.sightings.iter().filter_map(|(id, sighting)| {
-            let copies = window.copies(*id, sighting);
-            (copies > 1).then(|| (*id, copies, sighting.time, sighting.twins.clone()))
+        let several = slice.seen.observations.iter().filter_map(|(id, observation)| {
+            let copies = window.copies(*id, observation);
+            (copies > 1).then(|| (*id, copies, observation.time, observation.twins.clone()))
         });
         for (id, copies, time, twins) in several.collect::<Vec<_>>() {
             let Some((text, ..)) = twins.first() else { continue };
-            let mut fresh = Fresh::default();
+            let mut new_events = NewEvents::default();
             for (number, at) in (1..copies).zip(1..) {
                 let Some((_, record, fields)) = twins.get(at).or(twins.last()) else { continue };
                 let id = id.occurrence(number);
                 if !self.is_new(slice, window, id, time).await? {
                     continue;
                 }
-                fresh.ids.push(KnownId { time: self.filed_under(slice, time), id });
-                fresh.records.push(Record { id, ..record.clone() });
-                fresh.fields.push(fields.clone());
+                new_events.ids.push(KnownId { time: self.filed_under(slice, time), id });
+                new_events.records.push(Record { id, ..record.clone() });
+                new_events.fields.push(fields.clone());
             }
-            self.emitter.send(slice.group, text, fresh).await.map_err(|_: Refusal| Trouble::Ending)?;
+            self.emitter.send(slice.group, text, new_events).await.map_err(|_: Refusal| Trouble::Ending)?;
         }
         Ok(())
     }
@@ -180,16 +180,16 @@ impl Absorber {
         if !window.surely_holds(candidate.time) {
             window.note_outside(candidate.id, copies);
         }
-        let sighting = slice.seen.sightings.entry(candidate.id).or_insert_with(|| {
+        let observation = slice.seen.observations.entry(candidate.id).or_insert_with(|| {
             let uuid = &candidate.fields.user_uuid;
             let user = (uuid.shape == Shape::Plain && !uuid.is_blank()).then(|| page.text.at(uuid.span).to_owned());
-            Sighting { time: candidate.time, most: 0, user, twins: Vec::new() }
+            Observation { time: candidate.time, most: 0, user, twins: Vec::new() }
         });
-        sighting.most = sighting.most.max(copies);
+        observation.most = observation.most.max(copies);
         let is_of = |text: &Text| std::ptr::eq(text.as_ptr(), page.text.as_ptr());
-        if copies > 1 && sighting.twins.first().is_none_or(|(text, ..)| is_of(text)) {
+        if copies > 1 && observation.twins.first().is_none_or(|(text, ..)| is_of(text)) {
             let record = self.record(page, candidate);
-            sighting.twins.push((page.text.clone(), record, candidate.fields.clone()));
+            observation.twins.push((page.text.clone(), record, candidate.fields.clone()));
         }
     }
 
@@ -250,12 +250,12 @@ impl Absorber {
         time.filter(|time| slice.range.contains(time) || remembered.contains(time)).unwrap_or(0)
     }
 
-    fn take(&self, slice: &Slice, page: &Page, candidate: Candidate, fresh: &mut Fresh) {
+    fn take(&self, slice: &Slice, page: &Page, candidate: Candidate, new_events: &mut NewEvents) {
         let record = self.record(page, &candidate);
         self.remark(page, &candidate);
-        fresh.ids.push(KnownId { time: self.filed_under(slice, candidate.time), id: candidate.id });
-        fresh.records.push(record);
-        fresh.fields.push(candidate.fields);
+        new_events.ids.push(KnownId { time: self.filed_under(slice, candidate.time), id: candidate.id });
+        new_events.records.push(record);
+        new_events.fields.push(candidate.fields);
     }
 
     fn record(&self, page: &Page, candidate: &Candidate) -> Record {
