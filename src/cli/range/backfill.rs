@@ -10,7 +10,7 @@ use super::report::{self, Backfilled};
 use super::{Asked, RangeArgs, assign};
 use crate::pipeline::Config;
 use crate::settings::Environment;
-use crate::sources::nordpass::Mission;
+use crate::sources::nordpass::ReadMode;
 use crate::telemetry::Telemetry;
 use nordpass_env::Env;
 
@@ -49,7 +49,7 @@ async fn start(
     env: Env,
     console: Console,
 ) -> Result<ExitCode, Refusal> {
-    let missions: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(range.clone()))).collect();
+    let missions: Vec<_> = chosen.into_iter().map(|(name, _)| (name, ReadMode::Fetch(range.clone()))).collect();
     assign(&mut config, &missions);
     let store = open_state(&env, &config.checkpoint, &config.data_dir).await?;
     let telemetry = Telemetry::new();

@@ -18,7 +18,7 @@ use super::launch::Refusal;
 use crate::pipeline::Config;
 use crate::settings::parse_duration;
 use crate::sources;
-use crate::sources::nordpass::{Mission, Settings};
+use crate::sources::nordpass::{ReadMode, Settings};
 
 /// How far back the API answers (design 4.1; nordpass.md 1: "90 days").
 const API_SECONDS: i64 = 90 * 86_400;
@@ -131,11 +131,11 @@ impl RangeArgs {
 }
 
 /// Gives each of these sources its mission.
-fn assign(config: &mut Config, missions: &[(String, Mission)]) {
+fn assign(config: &mut Config, missions: &[(String, ReadMode)]) {
     for source in &mut config.sources {
-        let mission = missions.iter().find(|(name, _)| *name == source.name);
-        match (&mut source.settings, mission) {
-            (sources::Settings::Nordpass(settings), Some((_, mission))) => settings.mission = mission.clone(),
+        let mode = missions.iter().find(|(name, _)| *name == source.name);
+        match (&mut source.settings, mode) {
+            (sources::Settings::Nordpass(settings), Some((_, mode))) => settings.mode = mode.clone(),
             (settings, _) => *settings = sources::Settings::Omitted(settings.type_name()),
         }
     }

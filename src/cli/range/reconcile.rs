@@ -16,7 +16,7 @@ use super::{Asked, RangeArgs, assign};
 use crate::component::{Context, ShutdownSignal};
 use crate::pipeline::Config;
 use crate::settings::Environment;
-use crate::sources::nordpass::{Comparison, Mission, Settings, compare};
+use crate::sources::nordpass::{Comparison, ReadMode, Settings, compare};
 use crate::state::CheckpointSettings;
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
@@ -67,7 +67,7 @@ async fn reconcile(
     let missions: Vec<_> = chosen
         .iter()
         .zip(&before)
-        .filter_map(|((name, _), comparison)| Some((name.clone(), Mission::Fetch(around(comparison)?))))
+        .filter_map(|((name, _), comparison)| Some((name.clone(), ReadMode::Fetch(around(comparison)?))))
         .collect();
     if !args.dry_run && !missions.is_empty() {
         let telemetry = Telemetry::new();

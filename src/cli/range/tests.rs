@@ -75,11 +75,11 @@ fn config() -> Config {
 
 /// What each source of the file is to do, and whether it is there at all.
 fn missions(config: &Config) -> Vec<Option<bool>> {
-    let mission = |source: &crate::pipeline::SourceConfig| match &source.settings {
-        sources::Settings::Nordpass(settings) => Some(matches!(settings.mission, Mission::Fetch(_))),
+    let mode = |source: &crate::pipeline::SourceConfig| match &source.settings {
+        sources::Settings::Nordpass(settings) => Some(matches!(settings.mode, ReadMode::Fetch(_))),
         _ => None,
     };
-    config.sources.iter().map(mission).collect()
+    config.sources.iter().map(mode).collect()
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn only_the_chosen_sources_take_part() {
         let mut config = config();
         let chosen =
             line.expect("parses").range.select(&mut config).map_err(|refusal| refusal.message + &refusal.hint)?;
-        let chosen: Vec<_> = chosen.into_iter().map(|(name, _)| (name, Mission::Fetch(0..1))).collect();
+        let chosen: Vec<_> = chosen.into_iter().map(|(name, _)| (name, ReadMode::Fetch(0..1))).collect();
         assign(&mut config, &chosen);
         assert_eq!(config.api_listen, None);
         Ok::<_, String>(missions(&config))

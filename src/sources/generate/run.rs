@@ -134,7 +134,7 @@ impl Maker {
     }
 }
 
-/// Keeps the rate. A pipeline that was slow for a while doesn't get a burst afterwards.
+/// CommitPolicy the rate. A pipeline that was slow for a while doesn't get a burst afterwards.
 struct Pace {
     rate: u64,
     began: Instant,

@@ -1,6 +1,6 @@
 //! Waits for acknowledgements and moves the state.
 //!
-//! The reading code sends [`Step`]s: each chunk with its receipt, and for each group of chunks (a slice, a sweep, an
+//! The reading code sends [`CommitMessage`]s: each chunk with its receipt, and for each group of chunks (a slice, a sweep, an
 //! audited day) the [`Change`]s that hold once the whole group is delivered. Ids are committed as soon as their chunk is
 //! acknowledged; a change only after its group. So the state never runs ahead of an acknowledgement, and a crash in
 //! the middle of a slice doesn't double what had arrived.
@@ -27,7 +27,7 @@ use nordpass_env::Env;
 
 /// What the reading code tells the committer.
 #[derive(Debug)]
-pub enum Step {
+pub enum CommitMessage {
     /// A chunk was sent.
     Chunk {
         /// The group it belongs to.
@@ -143,14 +143,14 @@ pub struct Committer {
     /// To tell a loss from an ending.
     pub shutdown: Shutdown,
     /// What of it is kept.
-    pub keeps: Keeps,
+    pub policy: CommitPolicy,
     /// How many steps it has taken up.
     pub heard: Arc<AtomicU64>,
 }
 
 /// What a run leaves in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keeps {
+pub enum CommitPolicy {
     /// Ids and covered times.
     All,
     /// The ids of what was delivered; the live cursor stays where it is.
@@ -169,7 +169,7 @@ struct Arrived {
 
 impl Committer {
     /// Runs until the reading code has ended and everything that it sent is settled.
-    pub async fn run(self, mut steps: UnboundedReceiver<Step>) -> Result<(), ComponentError> {
+    pub async fn run(self, mut steps: UnboundedReceiver<CommitMessage>) -> Result<(), ComponentError> {
         let mut waiting = FuturesUnordered::new();
         let mut groups = Groups::default();
         let mut open = true;
@@ -192,13 +192,13 @@ impl Committer {
             loop {
                 self.heard.fetch_add(u64::from(step.is_some()), Ordering::Relaxed);
                 match step.take() {
-                    Some(Step::Chunk { group, sequence, ids, ack_receiver, unacknowledged }) => {
+                    Some(CommitMessage::Chunk { group, sequence, ids, ack_receiver, unacknowledged }) => {
                         groups.sent(group);
                         waiting.push(async move {
                             Arrived { group, sequence, ids, outcome: ack_receiver.await, _reservation: unacknowledged }
                         });
                     }
-                    Some(Step::Close { group, changes: then, awaited }) => {
+                    Some(CommitMessage::Close { group, changes: then, awaited }) => {
                         // Also what is delivered, but in the commit that is being put together.
                         let settled = |id: &EventId| {
                             !self.registry.is_in_flight(*id) || commit.ids.iter().any(|known| known.id == *id)
@@ -232,7 +232,7 @@ impl Committer {
                 state.apply(change);
             }
             let now = self.time.now();
-            if now.div_euclid(DAY) != forgot_day && self.keeps == Keeps::All {
+            if now.div_euclid(DAY) != forgot_day && self.policy == CommitPolicy::All {
                 forgot_day = now.div_euclid(DAY);
                 state.forget(now);
                 commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
@@ -258,7 +258,7 @@ impl Committer {
     ) -> Result<(), ComponentError> {
         let Arrived { group, sequence, ids, outcome, .. } = arrived;
         changes.extend(groups.settled(group, &ids, outcome == AckOutcome::Delivered));
-        if outcome == AckOutcome::Delivered && self.keeps == Keeps::Nothing {
+        if outcome == AckOutcome::Delivered && self.policy == CommitPolicy::Nothing {
             return Ok(());
         }
         if outcome == AckOutcome::Delivered {

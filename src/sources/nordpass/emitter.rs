@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::client::Refusal;
-use super::commit::Step;
+use super::commit::CommitMessage;
 use super::state::Change;
 use crate::component::KnownId;
 use crate::component::{Output, Shutdown};
@@ -31,7 +31,7 @@ const MOST_UNHEARD: u64 = 1_024;
 /// The source's way out.
 pub struct Emitter {
     output: Output,
-    steps: UnboundedSender<Step>,
+    steps: UnboundedSender<CommitMessage>,
     told: AtomicU64,
     heard: Arc<AtomicU64>,
     budget: Budget,
@@ -47,7 +47,7 @@ impl Emitter {
     /// For one run of a source, with at most so many bytes of text under way.
     pub fn new(
         output: Output,
-        (steps, heard): (UnboundedSender<Step>, Arc<AtomicU64>),
+        (steps, heard): (UnboundedSender<CommitMessage>, Arc<AtomicU64>),
         most_bytes: usize,
         shutdown: Shutdown,
         source: Arc<str>,
@@ -100,7 +100,7 @@ impl Emitter {
             Chunk::of_events(text.clone(), new_events.records, new_events.fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
         // Told before it is sent: whatever happens to the chunk, its receipt is waited for.
-        self.tell(Step::Chunk { group, sequence, ids: new_events.ids, ack_receiver, unacknowledged });
+        self.tell(CommitMessage::Chunk { group, sequence, ids: new_events.ids, ack_receiver, unacknowledged });
         // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
         // readers take it while they drain; the drain's deadline ends it otherwise.
         self.output.send(chunk).await.map_err(|_| Refusal::Ending)
@@ -108,11 +108,11 @@ impl Emitter {
 
     /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.
     pub fn close(&self, group: u64, changes: Vec<Change>, awaited: BTreeSet<EventId>) {
-        self.tell(Step::Close { group, changes, awaited });
+        self.tell(CommitMessage::Close { group, changes, awaited });
     }
 
     /// Never waits: what is told in the middle of a page must be told.
-    fn tell(&self, step: Step) {
+    fn tell(&self, step: CommitMessage) {
         self.told.fetch_add(1, Ordering::Relaxed);
         let _ = self.steps.send(step);
     }

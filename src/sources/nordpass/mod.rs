@@ -56,7 +56,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{mpsc, watch};
 
-pub use range::{Comparison, Missing, Mission, compare};
+pub use range::{Comparison, Missing, ReadMode, compare};
 pub use settings::{Settings, TYPE};
 
 use backlog::{Backlog, Gaps};
@@ -186,7 +186,7 @@ async fn session(
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
         shutdown: context.shutdown.clone(),
-        keeps: settings.mission.keeps(),
+        policy: settings.mode.keeps(),
         heard: heard.clone(),
     };
     let most_bytes = settings.max_in_flight_bytes;
@@ -203,7 +203,7 @@ async fn session(
         env: context.env.clone(),
         time: client.time().clone(),
         telemetry: context.telemetry.clone(),
-        state: settings.mission.range().is_none().then(|| state_receiver.clone()),
+        state: settings.mode.range().is_none().then(|| state_receiver.clone()),
         logged: Mutex::default(),
         organizations: Mutex::new(HashMap::new()),
         discovered,
@@ -240,7 +240,7 @@ async fn predecessor(
     context: &Context,
     first_run: bool,
 ) -> Result<Option<Predecessor>, Impatience> {
-    if !first_run || settings.mission.range().is_some() {
+    if !first_run || settings.mode.range().is_some() {
         return Ok(None);
     }
     let what = "the official connector's cursor can't be read";
@@ -262,12 +262,12 @@ async fn read(
     discoveries: UnboundedReceiver<String>,
     shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
-    let mission = lanes.reader.settings.mission.clone();
+    let mode = lanes.reader.settings.mode.clone();
     let known: HashSet<String> = beginning.state.organizations.iter().cloned().collect();
     let reading = async {
         lanes.reader.client.learn_time().await.map_err(|_| Trouble::Ending)?;
-        if let Some(range) = mission.range() {
-            return lanes.range(range, &mission).await;
+        if let Some(range) = mode.range() {
+            return lanes.range(range, &mode).await;
         }
         if beginning.first_run {
             lanes.reader.client.agree_on_the_day().await.map_err(|_| Trouble::Ending)?;
@@ -282,7 +282,7 @@ async fn read(
     };
     let result = tokio::select! {
         biased;
-        () = watch_organizations(&lanes, known, discoveries), if mission.range().is_none() => Ok(()),
+        () = watch_organizations(&lanes, known, discoveries), if mode.range().is_none() => Ok(()),
         () = pass_on(&shutdown, &lanes.signal) => Ok(()),
         result = reading => result,
     };

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::client::Priority;
-use super::commit::Keeps;
+use super::commit::CommitPolicy;
 use super::lanes::Lanes;
 use super::slice::{FIRST_SLICE, Trouble};
 use super::state::DAY;
@@ -23,7 +23,7 @@ const TRIES: u32 = 5;
 
 /// What a source is to read.
 #[derive(Clone, Debug, Default)]
-pub enum Mission {
+pub enum ReadMode {
     /// Everything, for as long as the program runs.
     #[default]
     Follow,
@@ -41,7 +41,7 @@ pub struct Counts {
     unproven: AtomicBool,
 }
 
-impl Mission {
+impl ReadMode {
     /// The time, where one was given.
     pub(super) fn range(&self) -> Option<Range<i64>> {
         match self {
@@ -51,11 +51,11 @@ impl Mission {
     }
 
     /// What of it is kept.
-    pub(super) fn keeps(&self) -> Keeps {
+    pub(super) fn keeps(&self) -> CommitPolicy {
         match self {
-            Self::Follow => Keeps::All,
-            Self::Fetch(_) => Keeps::Ids,
-            Self::Compare(..) => Keeps::Nothing,
+            Self::Follow => CommitPolicy::All,
+            Self::Fetch(_) => CommitPolicy::Ids,
+            Self::Compare(..) => CommitPolicy::Nothing,
         }
     }
 }
@@ -86,7 +86,7 @@ pub struct Comparison {
 
 impl Lanes {
     /// Reads a time day by day, however often parts of it have to be asked for.
-    pub(super) async fn range(&self, range: Range<i64>, mission: &Mission) -> Result<(), Trouble> {
+    pub(super) async fn range(&self, range: Range<i64>, mode: &ReadMode) -> Result<(), Trouble> {
         let ingester = &self.reader.ingester;
         let progress = ingester.telemetry.progress();
         progress.history_from.store(range.start, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Lanes {
             let span = self.span(piece.clone(), Priority::History, group, FIRST_SLICE).await?;
             ingester.emitter.close(group, Vec::new(), span.inner.awaited);
             progress.history_at.store(span.end, Ordering::Relaxed);
-            if let Mission::Compare(_, counts) = mission {
+            if let ReadMode::Compare(_, counts) = mode {
                 let known = ingester.known(piece.start..span.end).await?.len() as u64;
                 counts.known.fetch_add(known, Ordering::Relaxed);
                 counts.acknowledged.fetch_add(span.inner.acknowledged, Ordering::Relaxed);
@@ -156,7 +156,7 @@ pub async fn compare(
     range: Range<i64>,
 ) -> Result<Comparison, ComponentError> {
     let counts = Arc::<Counts>::default();
-    settings.mission = Mission::Compare(range, counts.clone());
+    settings.mode = ReadMode::Compare(range, counts.clone());
     let (sender, mut input) = Input::new();
     let output = Output::new(vec![sender], context.telemetry.clone());
     let shutdown = context.shutdown.clone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::range::Mission;
+use super::range::ReadMode;
 use crate::component::ComponentType;
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
@@ -121,7 +121,7 @@ pub struct Settings {
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
     /// What to read. Not from the pipeline file: commands other than `run` set it.
-    pub mission: Mission,
+    pub mode: ReadMode,
     /// Whether a run with `once` also makes the sweeps and the audit that are due. Not from the pipeline file: `function`
     /// sets it, whose runs follow each other.
     pub again_with_once: bool,
@@ -143,7 +143,7 @@ impl Settings {
             requests_per_second: 10,
             max_in_flight_bytes: 8 << 20,
             http: HttpSettings::default(),
-            mission: Mission::Follow,
+            mode: ReadMode::Follow,
             again_with_once: false,
         }
     }
@@ -165,7 +165,7 @@ impl Settings {
             requests_per_second: positive(section.integer("requests_per_second")),
             max_in_flight_bytes: positive(section.integer("max_in_flight_bytes")) as usize,
             http: read_http(section, Duration::from_secs(30)),
-            mission: Mission::Follow,
+            mode: ReadMode::Follow,
             again_with_once: false,
         }
     }

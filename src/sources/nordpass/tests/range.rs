@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::super::state::State;
-use super::super::{Comparison, Mission, compare};
+use super::super::{Comparison, ReadMode, compare};
 use super::rig::{NOW, Rig};
 use crate::component::ShutdownSignal;
 use crate::event::Takeover;
@@ -15,9 +15,9 @@ const RANGE: Range<i64> = NOW - 40 * DAY..NOW - 20 * DAY;
 
 impl Rig {
     async fn fetch(&mut self, range: Range<i64>) {
-        self.settings.mission = Mission::Fetch(range);
+        self.settings.mode = ReadMode::Fetch(range);
         self.once().await;
-        self.settings.mission = Mission::Follow;
+        self.settings.mode = ReadMode::Follow;
     }
 
     async fn compare(&self, range: Range<i64>) -> Comparison {
