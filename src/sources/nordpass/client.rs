@@ -15,9 +15,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::page::Page;
+use super::rate_limiter::RateLimiter;
 use super::settings::Settings;
 use super::time::{Heard, Time, WORTH_A_WORD};
-use super::turns::Turns;
 use crate::component::LeaseGuard;
 use crate::component::Shutdown;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
@@ -78,7 +78,7 @@ pub struct Client {
     shutdown: Shutdown,
     /// Whether this process may ask at all.
     lease_guard: LeaseGuard,
-    turns: Turns,
+    limiter: RateLimiter,
     /// For all questions but live polls: so many may be under way side by side.
     places: Semaphore,
     time: Arc<Time>,
@@ -125,7 +125,7 @@ impl Client {
         telemetry.token(TokenState::Unknown);
         let time = Arc::new(Time::new(env.clock.clone()));
         Ok(Self {
-            turns: Turns::new(settings.requests_per_second),
+            limiter: RateLimiter::new(settings.requests_per_second),
             places: Semaphore::new(settings.concurrency.max(1)),
             settings,
             http,
@@ -258,7 +258,7 @@ impl Client {
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
                     let wait = at_least.unwrap_or_else(|| backoff.next_wait());
                     if at_least.is_some() {
-                        self.turns.pause(Instant::now() + wait);
+                        self.limiter.pause(Instant::now() + wait);
                     }
                     self.telemetry.trying_again(&reason, wait, self.env.clock.now());
                     unavailable += u32::from(kind == UNAVAILABLE);
@@ -317,7 +317,7 @@ impl Client {
         let turn = async {
             // It is never closed.
             let place = if priority == Priority::Live { None } else { self.places.acquire().await.ok() };
-            self.turns.take(priority).await;
+            self.limiter.take(priority).await;
             place
         };
         tokio::select! {

@@ -24,7 +24,7 @@ use crate::event::{
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
 
-/// Turns pages into chunks.
+/// RateLimiter pages into chunks.
 pub struct PageIngester {
     /// Where new events go.
     pub emitter: Emitter,

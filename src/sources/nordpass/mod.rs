@@ -34,6 +34,7 @@ mod lanes;
 mod page;
 
 mod range;
+mod rate_limiter;
 mod reader;
 mod registry;
 mod seen;
@@ -46,7 +47,6 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 mod time;
-mod turns;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -19,7 +19,7 @@ const LIVE_IN_A_ROW: u32 = 3;
 const LATE: Duration = Duration::from_millis(2);
 
 /// The turns of one source.
-pub struct Turns {
+pub struct RateLimiter {
     reservation: Duration,
     inner: Mutex<Inner>,
     changed: Notify,
@@ -39,11 +39,11 @@ struct Inner {
 
 /// A place in the queue; given up when dropped.
 struct Ticket<'a> {
-    turns: &'a Turns,
+    limiter: &'a RateLimiter,
     number: u64,
 }
 
-impl Turns {
+impl RateLimiter {
     /// So many requests a second.
     pub fn new(requests_per_second: u32) -> Self {
         let now = Instant::now();
@@ -110,7 +110,7 @@ impl Turns {
         };
         // A live poll may have become the first.
         self.changed.notify_waiters();
-        Ticket { turns: self, number }
+        Ticket { limiter: self, number }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -127,11 +127,11 @@ impl Inner {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut inner = self.turns.lock();
+        let mut inner = self.limiter.lock();
         inner.live.retain(|number| *number != self.number);
         inner.others.retain(|number| *number != self.number);
         drop(inner);
-        self.turns.changed.notify_waiters();
+        self.limiter.changed.notify_waiters();
     }
 }
 
@@ -142,15 +142,15 @@ mod tests {
     use super::*;
 
     /// Who had a turn, and after how many milliseconds, when all these come at once and come again.
-    async fn turns(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
-        let turns = Arc::new(Turns::new(requests_per_second));
+    async fn limiter(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
+        let limiter = Arc::new(RateLimiter::new(requests_per_second));
         let (start, had) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
         let mut tasks = tokio::task::JoinSet::new();
         for priority in askers.iter().copied() {
-            let (turns, had) = (turns.clone(), had.clone());
+            let (limiter, had) = (limiter.clone(), had.clone());
             tasks.spawn(async move {
                 loop {
-                    turns.take(priority).await;
+                    limiter.take(priority).await;
                     had.lock().expect("no panic").push((priority, start.elapsed().as_millis()));
                 }
             });
@@ -165,39 +165,39 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn requests_keep_their_distance_whoever_makes_them() {
         for askers in [&[Priority::Live; 5][..], &[Priority::History; 5], &[Priority::Live, Priority::History]] {
-            let had = turns(10, askers, 10).await;
+            let had = limiter(10, askers, 10).await;
             assert!(had.iter().zip(0..).all(|((_, at), number)| *at >= number * 100), "{had:?}");
-            assert!(had.last().expect("turns").1 <= 1_020, "none is wasted: {had:?}");
+            assert!(had.last().expect("limiter").1 <= 1_020, "none is wasted: {had:?}");
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn idle_time_is_not_saved_up() {
-        let turns = Turns::new(1);
-        turns.take(Priority::History).await;
+        let limiter = RateLimiter::new(1);
+        limiter.take(Priority::History).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        turns.take(Priority::History).await;
+        limiter.take(Priority::History).await;
         let first = Instant::now();
-        turns.take(Priority::History).await;
+        limiter.take(Priority::History).await;
         assert!(first.elapsed() >= Duration::from_millis(998), "{:?}", first.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn live_polls_go_first_and_starve_nobody() {
-        let had = turns(10, &[Priority::History, Priority::History, Priority::Live, Priority::Live], 40).await;
+        let had = limiter(10, &[Priority::History, Priority::History, Priority::Live, Priority::Live], 40).await;
         let others = had.iter().filter(|(priority, _)| *priority == Priority::History).count();
         assert!((9..=12).contains(&others), "a fourth of 40: {others}");
-        let alone = turns(10, &[Priority::History], 20).await;
+        let alone = limiter(10, &[Priority::History], 20).await;
         assert_eq!(alone.len(), 20, "all of it where nobody else asks");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_for_everybody_and_who_gives_up_holds_up_nobody() {
-        let turns = Turns::new(1);
-        turns.pause(Instant::now() + Duration::from_secs(20));
+        let limiter = RateLimiter::new(1);
+        limiter.pause(Instant::now() + Duration::from_secs(20));
         let start = Instant::now();
-        assert!(tokio::time::timeout(Duration::from_secs(5), turns.take(Priority::Live)).await.is_err());
-        turns.take(Priority::History).await;
+        assert!(tokio::time::timeout(Duration::from_secs(5), limiter.take(Priority::Live)).await.is_err());
+        limiter.take(Priority::History).await;
         assert_eq!(start.elapsed().as_secs(), 20);
     }
 }
