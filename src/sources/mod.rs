@@ -7,9 +7,9 @@ pub mod generate;
 pub mod health;
 mod in_flight;
 pub mod nordpass;
-mod patience;
 pub mod recording;
 pub mod replay;
+mod retry;
 pub mod stdin;
 
 use std::future::ready;

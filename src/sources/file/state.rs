@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState};
 use crate::component::{ComponentError, Context};
 use crate::event::EventId;
-use crate::sources::patience::{Impatience, patiently};
 use crate::sources::recording::Position;
+use crate::sources::retry::{RetryStop, retry_until_ready};
 
 const VERSION: u32 = 1;
 
@@ -81,16 +81,16 @@ impl State {
         let key = SourceKey { name: context.name.to_string(), endpoint: patterns.join("\n") };
         let Context { env, telemetry, shutdown, .. } = context;
         let open = || context.store.open(key.clone());
-        let source = match patiently("the checkpoint can't be opened", env, telemetry, shutdown, open).await {
+        let source = match retry_until_ready("the checkpoint can't be opened", env, telemetry, shutdown, open).await {
             Ok(source) => source,
-            Err(Impatience::Ending) => return Ok(None),
-            Err(Impatience::Unusable(error)) => return Err(unusable(&error)),
+            Err(RetryStop::Ending) => return Ok(None),
+            Err(RetryStop::Unusable(error)) => return Err(unusable(&error)),
         };
         let known = || source.known(0..1);
-        let known = match patiently("the checkpoint can't be read", env, telemetry, shutdown, known).await {
+        let known = match retry_until_ready("the checkpoint can't be read", env, telemetry, shutdown, known).await {
             Ok(known) => known,
-            Err(Impatience::Ending) => return Ok(None),
-            Err(Impatience::Unusable(error)) => return Err(unusable(&error)),
+            Err(RetryStop::Ending) => return Ok(None),
+            Err(RetryStop::Unusable(error)) => return Err(unusable(&error)),
         };
         let mut state = Self { source, lengths: HashMap::new(), finished: HashSet::new(), current: None };
         for KnownId { id, .. } in known {

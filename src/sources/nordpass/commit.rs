@@ -21,7 +21,7 @@ use super::time::Time;
 use crate::component::{Commit, KnownId, SourceState};
 use crate::component::{ComponentError, Shutdown};
 use crate::event::{AckOutcome, AckReceiver, EventId, MemoryReservation};
-use crate::sources::patience::{Impatience, patiently};
+use crate::sources::retry::{RetryStop, retry_until_ready};
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
 
@@ -279,9 +279,9 @@ impl Committer {
         // A shutdown doesn't cut it short: the drain has a deadline of its own.
         let (what, never) = ("the checkpoint can't be written", Shutdown::never());
         let attempt = || self.store.commit(commit.clone());
-        match patiently(what, &self.env, &self.telemetry, &never, attempt).await {
-            Ok(()) | Err(Impatience::Ending) => {}
-            Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+        match retry_until_ready(what, &self.env, &self.telemetry, &never, attempt).await {
+            Ok(()) | Err(RetryStop::Ending) => {}
+            Err(RetryStop::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
         }
         self.telemetry.add(&metrics::COMMITS, 1);
         self.registry.committed(commit.ids.into_iter().map(|known| known.id));

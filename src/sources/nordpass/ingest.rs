@@ -12,7 +12,7 @@ use super::seen::{Observation, Window};
 use super::slice::{Slice, Trouble};
 use super::state::{API_DAYS, Change, DAY, SWEPT_DAYS, State};
 use super::time::Time;
-use crate::sources::patience::{Impatience, patiently};
+use crate::sources::retry::{RetryStop, retry_until_ready};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -235,10 +235,10 @@ impl PageIngester {
     pub async fn known(&self, seconds: Range<i64>) -> Result<Vec<KnownId>, Trouble> {
         let attempt = || self.store.known(seconds.clone());
         let (what, shutdown) = ("the checkpoint can't be read", self.emitter.shutdown());
-        let known = patiently(what, &self.env, &self.telemetry, shutdown, attempt).await;
+        let known = retry_until_ready(what, &self.env, &self.telemetry, shutdown, attempt).await;
         known.map_err(|error| match error {
-            Impatience::Ending => Trouble::Ending,
-            Impatience::Unusable(error) => Trouble::Checkpoint(error.to_string()),
+            RetryStop::Ending => Trouble::Ending,
+            RetryStop::Unusable(error) => Trouble::Checkpoint(error.to_string()),
         })
     }
 

@@ -73,7 +73,7 @@ use state::{API_DAYS, Change, DAY, State};
 
 use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
 use crate::component::{LeaseGuard, Predecessor, SourceKey, SourceState};
-use crate::sources::patience::{Impatience, patiently};
+use crate::sources::retry::{RetryStop, retry_until_ready};
 use crate::telemetry::{Component, metrics};
 use nordpass_env::Env;
 
@@ -106,10 +106,10 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     loop {
         let open = || context.store.open(key.clone());
         let what = "the checkpoint can't be opened";
-        let store = match patiently(what, &context.env, &context.telemetry, &context.shutdown, open).await {
+        let store = match retry_until_ready(what, &context.env, &context.telemetry, &context.shutdown, open).await {
             Ok(store) => store,
-            Err(Impatience::Ending) => return Ok(()),
-            Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+            Err(RetryStop::Ending) => return Ok(()),
+            Err(RetryStop::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
         };
         let lease_guard = store.lease_guard();
         if lease_guard.can_end() {
@@ -159,8 +159,8 @@ async fn session(
     };
     let predecessor = match predecessor(&settings, context, first_run).await {
         Ok(predecessor) => predecessor,
-        Err(Impatience::Ending) => return Ok(()),
-        Err(Impatience::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
+        Err(RetryStop::Ending) => return Ok(()),
+        Err(RetryStop::Unusable(error)) => return Err(ComponentError::new(error.to_string())),
     };
     // The lanes have a signal of their own: with `once` they also end when everything is read.
     let (signal, lanes_end) = ShutdownSignal::new();
@@ -239,13 +239,13 @@ async fn predecessor(
     settings: &Settings,
     context: &Context,
     first_run: bool,
-) -> Result<Option<Predecessor>, Impatience> {
+) -> Result<Option<Predecessor>, RetryStop> {
     if !first_run || settings.mode.range().is_some() {
         return Ok(None);
     }
     let what = "the official connector's cursor can't be read";
     let ask = || context.store.predecessor(&context.name);
-    patiently(what, &context.env, &context.telemetry, &context.shutdown, ask).await
+    retry_until_ready(what, &context.env, &context.telemetry, &context.shutdown, ask).await
 }
 
 /// What the reading begins with.

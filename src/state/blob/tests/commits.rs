@@ -102,7 +102,7 @@ async fn each_request_may_fail_in_each_way() {
             let what = format!("{:?}, request {nth}", fault.effect);
             let mut source = process.open().await;
             for number in 0..3 {
-                let done = patiently(|| source.commit(commit(number))).await;
+                let done = retry_until_ready(|| source.commit(commit(number))).await;
                 assert!(done.is_ok(), "{what}: {done:?}");
             }
             assert_eq!(all(&source).await, expected(3), "{what}");

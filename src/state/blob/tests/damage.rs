@@ -92,7 +92,7 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     // Restored, it goes on.
     world.simulation.blobs().put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
     tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
-    patiently(|| source.commit(commit(1))).await.expect("commits");
+    retry_until_ready(|| source.commit(commit(1))).await.expect("commits");
     assert_eq!(all(&source).await, expected(2));
     assert!(world.now() > NOW);
 }
@@ -157,7 +157,7 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
             continue;
         }
         tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
-        patiently(|| source.commit(commit(1))).await.expect("commits");
+        retry_until_ready(|| source.commit(commit(1))).await.expect("commits");
         assert_eq!(all(&source).await, expected(2));
     }
 }
@@ -185,7 +185,7 @@ async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
     for (bytes, name) in kept {
         blobs.put(CONTAINER, &name, &bytes.expect("content"), world.clock.now());
     }
-    patiently(|| source.commit(commit(1))).await.expect("commits");
+    retry_until_ready(|| source.commit(commit(1))).await.expect("commits");
     assert_eq!(all(&source).await, expected(2));
 }
 

@@ -135,7 +135,7 @@ async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
             world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
             let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], ..When::default() };
             world.simulation.faults().add(Fault::new(when, effect.clone()));
-            let other = patiently(|| second.store.open(key())).await.expect("nobody has it");
+            let other = retry_until_ready(|| second.store.open(key())).await.expect("nobody has it");
             let (ended, begun) = (source.lease_guard(), other.lease_guard());
             let ended = tokio::spawn(async move { ended.ended().await });
             begun.held().await;

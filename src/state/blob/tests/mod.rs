@@ -92,12 +92,12 @@ impl World {
 impl Process {
     /// Opens the source as a source does: however long it has to wait.
     async fn open(&self) -> Arc<dyn SourceState> {
-        patiently(|| self.store.open(key())).await.expect("a usable state")
+        retry_until_ready(|| self.store.open(key())).await.expect("a usable state")
     }
 }
 
 /// Tries again as long as it can be cured.
-async fn patiently<T, F: Future<Output = Result<T, CheckpointError>>>(
+async fn retry_until_ready<T, F: Future<Output = Result<T, CheckpointError>>>(
     attempt: impl Fn() -> F,
 ) -> Result<T, CheckpointError> {
     loop {
@@ -128,7 +128,7 @@ fn commit(number: u64) -> Commit {
 
 /// All known ids, sorted.
 async fn all(source: &Arc<dyn SourceState>) -> Vec<(i64, u128)> {
-    let ids = patiently(|| source.known(i64::MIN..i64::MAX)).await.expect("readable");
+    let ids = retry_until_ready(|| source.known(i64::MIN..i64::MAX)).await.expect("readable");
     let mut ids: Vec<_> = ids.into_iter().map(|known| (known.time, known.id.0)).collect();
     ids.sort_unstable();
     ids

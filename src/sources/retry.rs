@@ -11,7 +11,7 @@ use nordpass_env::Env;
 
 /// Why there was no waiting.
 #[derive(Debug)]
-pub enum Impatience {
+pub enum RetryStop {
     /// The program is ending.
     Ending,
     /// Waiting can't cure this: a damaged state, for one.
@@ -19,13 +19,13 @@ pub enum Impatience {
 }
 
 /// Tries until it can be done. `what` says what can't be done meanwhile, as in "the checkpoint can't be read".
-pub async fn patiently<'a, T>(
+pub async fn retry_until_ready<'a, T>(
     what: &str,
     env: &Env,
     telemetry: &Component,
     shutdown: &Shutdown,
     attempt: impl Fn() -> BoxFuture<'a, Result<T, CheckpointError>>,
-) -> Result<T, Impatience> {
+) -> Result<T, RetryStop> {
     let mut backoff = Backoff::new(env.random.clone());
     loop {
         let error = match attempt().await {
@@ -35,7 +35,7 @@ pub async fn patiently<'a, T>(
             }
             Err(error) => error,
         };
-        let Some(cure) = error.cure() else { return Err(Impatience::Unusable(error)) };
+        let Some(cure) = error.cure() else { return Err(RetryStop::Unusable(error)) };
         // That another process has the source is no error: it does the work.
         let held = matches!(error, CheckpointError::Held { .. });
         let reason = if held { error.to_string() } else { format!("{what}: {error}{cure}") };
@@ -49,7 +49,7 @@ pub async fn patiently<'a, T>(
         telemetry.held_up(what, &reason, wait, env.clock.now());
         tokio::select! {
             biased;
-            () = shutdown.begun() => return Err(Impatience::Ending),
+            () = shutdown.begun() => return Err(RetryStop::Ending),
             () = tokio::time::sleep(wait) => {}
         }
     }
