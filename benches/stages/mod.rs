@@ -11,7 +11,7 @@ use nordpass_sentinel::component::Transform;
 use nordpass_sentinel::event::{Chunk, Origin};
 use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows};
 use nordpass_sentinel::sources::recording::{Parser, Position};
-use nordpass_sentinel::telemetry::Component;
+use nordpass_sentinel::telemetry::ComponentReporter;
 use nordpass_sentinel::transforms::asim;
 
 /// Bytes of a block of lines: about what the `file` source reads at once.
@@ -34,7 +34,7 @@ pub fn blocks(events: u64) -> Vec<Vec<u8>> {
 
 /// What parses blocks.
 pub fn parser() -> Parser {
-    Parser::new(Arc::new(SystemClock), Component::detached())
+    Parser::new(Arc::new(SystemClock), ComponentReporter::detached())
 }
 
 /// Parses one text of these blocks.
@@ -55,7 +55,7 @@ pub fn parse(parser: &mut Parser, blocks: Vec<Vec<u8>>) -> Vec<Chunk> {
 
 /// The `asim` transform.
 pub fn asim() -> Box<dyn Transform> {
-    asim::build(asim::Settings {}, Component::detached())
+    asim::build(asim::Settings {}, ComponentReporter::detached())
 }
 
 /// Maps chunks of events to chunks of rows, each with the number of its output.

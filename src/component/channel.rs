@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 
 use crate::event::Chunk;
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 
 /// How many chunks may wait in front of a component. Small: the source is the buffer.
 pub const CHANNEL_CHUNKS: usize = 8;
@@ -118,7 +118,7 @@ pub struct Output {
     telemetry: Option<Arc<ComponentHandle>>,
 }
 
-struct ComponentHandle(Component);
+struct ComponentHandle(ComponentReporter);
 
 impl std::fmt::Debug for ComponentHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -133,7 +133,7 @@ pub struct Closed;
 
 impl Output {
     /// An output with these readers.
-    pub fn new(senders: Vec<InputSender>, telemetry: Component) -> Self {
+    pub fn new(senders: Vec<InputSender>, telemetry: ComponentReporter) -> Self {
         Self { senders, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
     }
 
@@ -202,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn every_required_reader_has_to_acknowledge() {
         let ((first, mut first_in), (second, mut second_in)) = (Input::new(), Input::new());
-        let output = Output::new(vec![first, second.input(3)], Component::detached());
+        let output = Output::new(vec![first, second.input(3)], ComponentReporter::detached());
         let (chunk, mut ack_receiver) = chunk();
         output.send(chunk).await.expect("open");
         first_in.receive().await.expect("a chunk").1.ack.done();
@@ -216,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_optional_reader_holds_nobody_up_and_its_loss_is_not_waited_for() {
         let ((required, mut required_in), (optional, optional_in)) = (Input::new(), Input::with_capacity(1));
-        let output = Output::new(vec![optional.optional(), required], Component::detached());
+        let output = Output::new(vec![optional.optional(), required], ComponentReporter::detached());
         for _ in 0..3 {
             let (chunk, ack_receiver) = chunk();
             output.send(chunk).await.expect("open");
@@ -231,7 +231,7 @@ mod tests {
         let (sender, input) = Input::new();
         drop(input);
         let (chunk, ack_receiver) = chunk();
-        assert_eq!(Output::new(vec![sender], Component::detached()).send(chunk).await, Err(Closed));
+        assert_eq!(Output::new(vec![sender], ComponentReporter::detached()).send(chunk).await, Err(Closed));
         assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     }
 }

@@ -9,7 +9,7 @@ use super::channel::{Input, Output};
 use super::shutdown::Shutdown;
 use super::{DeadLetterStore, Store};
 use crate::event::Chunk;
-use crate::telemetry::Component;
+use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
 /// Why a component stopped, for a person: a sentence and, where there is one, what to do.
@@ -51,7 +51,7 @@ pub struct Context {
     /// Clock, randomness, disk, network.
     pub env: Env,
     /// Its metrics and its state in words.
-    pub telemetry: Component,
+    pub telemetry: ComponentReporter,
     /// The folder of what is this process's own.
     pub data_dir: PathBuf,
     /// The sources' states.

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use nordpass_env::Env;
 
 use crate::event::EventId;
-use crate::telemetry::Component;
+use crate::telemetry::ComponentReporter;
 
 /// One record that its destination refused, or that isn't a record at all.
 #[derive(Clone)]
@@ -48,7 +48,12 @@ pub trait DeadLetterWriter: Send + Sync {
     /// Writes dead letters and makes them durable, however long the disk or the storage account refuses; reports what it
     /// waits for meanwhile. A letter with the id and stream of an earlier one isn't written again. Returns how many were
     /// new.
-    fn write<'a>(&'a self, letters: &'a [DeadLetter], env: &'a Env, telemetry: &'a Component) -> BoxFuture<'a, usize>;
+    fn write<'a>(
+        &'a self,
+        letters: &'a [DeadLetter],
+        env: &'a Env,
+        telemetry: &'a ComponentReporter,
+    ) -> BoxFuture<'a, usize>;
 }
 
 /// A destination that can take single records again. A sink's own settings, credential and limits count.

@@ -41,7 +41,7 @@ use crate::azure::blob::BlobError;
 use crate::component::{DeadLetter, DeadLetterStore, DeadLetterWriter};
 use crate::event::EventId;
 use crate::http::Backoff;
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// A letter as a line. The record stands as JSON where it is JSON, so that a reader sees it as it is.
@@ -165,7 +165,7 @@ fn next_block(letters: &[DeadLetter], known: &HashSet<u128>) -> io::Result<(Vec<
 const PART: &str = "dead letters";
 
 impl DeadLetters {
-    async fn keep(&self, letters: &[DeadLetter], env: &Env, telemetry: &Component) -> usize {
+    async fn keep(&self, letters: &[DeadLetter], env: &Env, telemetry: &ComponentReporter) -> usize {
         let mut backoff = Backoff::new(env.random.clone());
         loop {
             match self.write(letters).await {
@@ -200,7 +200,12 @@ impl DeadLetterStore for DeadLetterFolder {
 }
 
 impl DeadLetterWriter for DeadLetters {
-    fn write<'a>(&'a self, letters: &'a [DeadLetter], env: &'a Env, telemetry: &'a Component) -> BoxFuture<'a, usize> {
+    fn write<'a>(
+        &'a self,
+        letters: &'a [DeadLetter],
+        env: &'a Env,
+        telemetry: &'a ComponentReporter,
+    ) -> BoxFuture<'a, usize> {
         Box::pin(self.keep(letters, env, telemetry))
     }
 }

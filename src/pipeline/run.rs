@@ -16,7 +16,7 @@ use crate::component::{
 };
 use crate::pipeline::{Config, InputRef};
 use crate::sources;
-use crate::telemetry::{Component, ComponentKind, Telemetry, metrics};
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, metrics};
 use nordpass_env::Env;
 
 /// How to run.
@@ -103,7 +103,7 @@ struct Base {
 }
 
 impl Base {
-    fn context(&self, telemetry: Component) -> Context {
+    fn context(&self, telemetry: ComponentReporter) -> Context {
         Context {
             name: telemetry.name().into(),
             env: self.env.clone(),
@@ -119,7 +119,7 @@ impl Base {
 
 /// What a task is.
 struct Member {
-    telemetry: Component,
+    telemetry: ComponentReporter,
     /// Tells whether anything upstream still lives.
     upstream: Option<WeakInput>,
 }
@@ -212,7 +212,7 @@ async fn run_transform(
     mut transform: Box<dyn Transform>,
     mut input: Input,
     outputs: Vec<Output>,
-    telemetry: Component,
+    telemetry: ComponentReporter,
 ) -> Result<(), ComponentError> {
     let mut out = Vec::new();
     telemetry.working();
@@ -233,7 +233,7 @@ async fn run_transform(
 impl Running {
     fn spawn(
         &mut self,
-        telemetry: Component,
+        telemetry: ComponentReporter,
         upstream: Option<WeakInput>,
         task: impl Future<Output = Result<(), ComponentError>> + Send + 'static,
     ) -> Id {

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::settings::{Field, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `blackhole` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -36,7 +36,7 @@ pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink
 }
 
 struct Blackhole {
-    telemetry: Component,
+    telemetry: ComponentReporter,
 }
 
 impl Sink for Blackhole {
@@ -69,7 +69,7 @@ mod tests {
         let telemetry = Telemetry::new();
         let sink = Box::new(Blackhole { telemetry: telemetry.component(ComponentKind::Sink, "nowhere") });
         let (sender, input) = Input::new();
-        let output = Output::new(vec![sender], Component::detached());
+        let output = Output::new(vec![sender], ComponentReporter::detached());
         let task = tokio::spawn(sink.run(input));
         let (chunk, ack_receiver) = chunk(&[r#"{"a":1}"#, r#"{"b":22}"#]);
         output.send(chunk).await.unwrap();

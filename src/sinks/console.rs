@@ -15,7 +15,7 @@ use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Shutdown, Sink};
 use crate::event::Ack;
 use crate::settings::{Field, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `console` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -49,13 +49,13 @@ pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink
 }
 
 /// The sink on another writer than standard output.
-pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: Component, shutdown: Shutdown) -> Box<dyn Sink> {
+pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: ComponentReporter, shutdown: Shutdown) -> Box<dyn Sink> {
     Box::new(Console { out, telemetry, shutdown })
 }
 
 struct Console {
     out: Pin<Box<dyn AsyncWrite + Send>>,
-    telemetry: Component,
+    telemetry: ComponentReporter,
     shutdown: Shutdown,
 }
 
@@ -124,13 +124,13 @@ mod tests {
     async fn lines_then_acknowledgement() {
         let (write, mut read) = tokio::io::duplex(1 << 16);
         let (sender, input) = Input::new();
-        let output = Output::new(vec![sender], Component::detached());
+        let output = Output::new(vec![sender], ComponentReporter::detached());
         let (first, ack_receiver) = chunk(&[r#"{"a":1}"#, "{\n\"b\":2}"]);
         output.send(first).await.unwrap();
         let (second, later) = chunk(&[r#"{"c":3}"#]);
         output.send(second).await.unwrap();
         drop(output);
-        to(Box::pin(write), Component::detached(), Shutdown::never()).run(input).await.unwrap();
+        to(Box::pin(write), ComponentReporter::detached(), Shutdown::never()).run(input).await.unwrap();
         assert_eq!((ack_receiver.await, later.await), (AckOutcome::Delivered, AckOutcome::Delivered));
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
@@ -141,8 +141,8 @@ mod tests {
     async fn waits_while_the_reader_does() {
         let (write, mut read) = tokio::io::duplex(4);
         let (sender, input) = Input::new();
-        let output = Output::new(vec![sender], Component::detached());
-        let task = tokio::spawn(to(Box::pin(write), Component::detached(), Shutdown::never()).run(input));
+        let output = Output::new(vec![sender], ComponentReporter::detached());
+        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), Shutdown::never()).run(input));
         let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
@@ -161,9 +161,9 @@ mod tests {
         let (write, read) = tokio::io::duplex(1 << 16);
         drop(read);
         let (sender, input) = Input::new();
-        let output = Output::new(vec![sender], Component::detached());
+        let output = Output::new(vec![sender], ComponentReporter::detached());
         let (signal, shutdown) = ShutdownSignal::new();
-        let task = tokio::spawn(to(Box::pin(write), Component::detached(), shutdown).run(input));
+        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), shutdown).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
         assert!(task.await.unwrap().unwrap_err().reader_gone);

@@ -12,7 +12,7 @@ use super::recording::{Parsed, Position};
 use crate::component::{Closed, ComponentError, Context, Output, Shutdown};
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{Chunk, EventFields, Origin, Record};
-use crate::telemetry::Component;
+use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
 /// Parts of a second that a rate is kept in.
@@ -35,7 +35,7 @@ pub struct Delivery<M> {
     in_flight: InFlight<M>,
     letters: Box<dyn DeadLetterWriter>,
     env: Env,
-    telemetry: Component,
+    telemetry: ComponentReporter,
     source: Arc<str>,
     run: u64,
     sequence: u64,

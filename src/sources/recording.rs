@@ -22,7 +22,7 @@ use crate::event::{
     EventFields, EventId, Field, IdSet, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time,
     parse_event_and, unescape,
 };
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Clock;
 
 /// Identical events are told apart within one to two windows of this many bytes.
@@ -65,12 +65,12 @@ pub struct Parser {
     /// The last one.
     organization: Option<Arc<str>>,
     clock: Arc<dyn Clock>,
-    telemetry: Component,
+    telemetry: ComponentReporter,
 }
 
 impl Parser {
     /// A parser at the beginning of a text.
-    pub fn new(clock: Arc<dyn Clock>, telemetry: Component) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, telemetry: ComponentReporter) -> Self {
         Self {
             identifier: Identifier::default(),
             occurrences: Occurrences::default(),
@@ -364,7 +364,7 @@ mod tests {
 
     fn parser() -> Parser {
         let clock = TestClock::starting_at("2025-01-30T16:39:46Z".parse().unwrap());
-        Parser::new(Arc::new(clock), Component::detached())
+        Parser::new(Arc::new(clock), ComponentReporter::detached())
     }
 
     fn parse(text: &str) -> Parsed {

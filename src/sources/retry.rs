@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use crate::component::CheckpointError;
 use crate::component::Shutdown;
 use crate::http::Backoff;
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// Why there was no waiting.
@@ -22,7 +22,7 @@ pub enum RetryStop {
 pub async fn retry_until_ready<'a, T>(
     what: &str,
     env: &Env,
-    telemetry: &Component,
+    telemetry: &ComponentReporter,
     shutdown: &Shutdown,
     attempt: impl Fn() -> BoxFuture<'a, Result<T, CheckpointError>>,
 ) -> Result<T, RetryStop> {

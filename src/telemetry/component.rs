@@ -31,7 +31,7 @@ static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::I
 pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
-    components: Arc<Mutex<BTreeMap<(ComponentKind, String), Component>>>,
+    components: Arc<Mutex<BTreeMap<(ComponentKind, String), ComponentReporter>>>,
     clock: SharedClock,
 }
 
@@ -182,11 +182,11 @@ impl Telemetry {
     }
 
     /// The component's telemetry; made at the first call.
-    pub fn component(&self, kind: ComponentKind, name: &str) -> Component {
+    pub fn component(&self, kind: ComponentKind, name: &str) -> ComponentReporter {
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components
             .entry((kind, name.to_owned()))
-            .or_insert_with(|| Component {
+            .or_insert_with(|| ComponentReporter {
                 recorder: self.recorder.clone(),
                 inner: Arc::new(Inner {
                     kind,
@@ -218,7 +218,7 @@ impl Telemetry {
     }
 
     /// All components, sources first.
-    pub fn components(&self) -> Vec<Component> {
+    pub fn components(&self) -> Vec<ComponentReporter> {
         self.components.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -260,12 +260,12 @@ struct States {
 
 /// One component's telemetry. Cheap to clone.
 #[derive(Clone)]
-pub struct Component {
+pub struct ComponentReporter {
     recorder: Arc<PrometheusRecorder>,
     inner: Arc<Inner>,
 }
 
-impl Component {
+impl ComponentReporter {
     /// One that reports to nobody, for tests.
     pub fn detached() -> Self {
         Telemetry::new().component(ComponentKind::Source, "detached")

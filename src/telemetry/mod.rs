@@ -11,7 +11,7 @@ mod status_page;
 #[cfg(test)]
 mod tests;
 
-pub use component::{Component, ComponentKind, ComponentState, Health, Progress, Telemetry};
+pub use component::{ComponentKind, ComponentReporter, ComponentState, Health, Progress, Telemetry};
 pub use metric::{METRICS, Metric, MetricKind, metrics};
 pub use numbers::{Lately, StreamTotals, TokenState, Totals};
 pub use reference::reference_page;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::api::ReadyReport;
-use super::{Component, ComponentState, Telemetry};
+use super::{ComponentReporter, ComponentState, Telemetry};
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">
@@ -42,7 +42,7 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
     page
 }
 
-fn row(page: &mut String, component: &Component, now: Timestamp) {
+fn row(page: &mut String, component: &ComponentReporter, now: Timestamp) {
     let state = component.state();
     let words = match &state {
         ComponentState::Waiting { reason, since, next_try } => {
@@ -72,7 +72,7 @@ fn row(page: &mut String, component: &Component, now: Timestamp) {
 }
 
 /// How far a source is.
-fn position(component: &Component, now: Timestamp) -> String {
+fn position(component: &ComponentReporter, now: Timestamp) -> String {
     let progress = component.progress();
     let (at, to) = (progress.history_at.load(Ordering::Relaxed), progress.history_to.load(Ordering::Relaxed));
     let date = |second: i64| Timestamp::from_second(second).map(|time| time.strftime("%Y-%m-%d %H:%M").to_string());

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::logs::LogFormat;
 use super::logs::tests::logged;
-use super::{Component, ComponentKind, ComponentState, METRICS, MetricKind, Telemetry, TokenState, Totals, metrics};
+use super::{
+    ComponentKind, ComponentReporter, ComponentState, METRICS, MetricKind, Telemetry, TokenState, Totals, metrics,
+};
 use nordpass_env::TestClock;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -163,7 +165,7 @@ fn a_reader_that_works_does_not_hide_a_committer_that_waits() {
 
 #[test]
 fn totals_count_what_the_metrics_count() {
-    let component = Component::detached();
+    let component = ComponentReporter::detached();
     component.add(&metrics::RECEIVED, 5);
     component.add(&metrics::SENT, 4);
     component.add_labelled(&metrics::ERRORS, "timeout", 2);

@@ -15,7 +15,7 @@ use crate::component::ComponentType;
 use crate::component::Transform;
 use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
 use crate::settings::{Field, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `event_log` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -40,14 +40,14 @@ impl Settings {
 }
 
 /// Makes the transform.
-pub fn build(_settings: Settings, telemetry: Component) -> Box<dyn Transform> {
+pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
     Box::new(EventLog { size: 0, telemetry })
 }
 
 struct EventLog {
     /// The bytes of the last chunk, to begin the next one with enough room.
     size: usize,
-    telemetry: Component,
+    telemetry: ComponentReporter,
 }
 
 impl Transform for EventLog {
@@ -192,7 +192,7 @@ mod tests {
 
     fn rows(events: &[String]) -> Vec<Map<String, Value>> {
         let mut out = Vec::new();
-        build(Settings {}, Component::detached()).transform(chunk(events), &mut out);
+        build(Settings {}, ComponentReporter::detached()).transform(chunk(events), &mut out);
         assert!(out.len() <= 1 && out.iter().all(|(index, _)| *index == 0));
         let parse = |body| serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
         out.iter().flat_map(|(_, rows)| rows.records.iter().map(|record| parse(rows.body(record)))).collect()
@@ -239,7 +239,7 @@ mod tests {
             r#"{{"type":"lock","action":"master_failed","timestamp":5,"user":{{"uuid":"u","email":"e"}},"metadata":{metadata},"initiator":"azure_ad"}}"#
         );
         let mut out = Vec::new();
-        build(Settings {}, Component::detached()).transform(chunk(&[event]), &mut out);
+        build(Settings {}, ComponentReporter::detached()).transform(chunk(&[event]), &mut out);
         let rows = &out[0].1;
         let body = rows.body(&rows.records[0]);
         assert!(body.contains(metadata) && body.contains(r#""initiator":"azure_ad""#), "{body}");
@@ -263,7 +263,7 @@ mod tests {
         let mut chunk = chunk(&[event(5), event(6), event(7)]);
         chunk.takeover = Some(Takeover { cursor: 5, until: 7 });
         let mut out = Vec::new();
-        build(Settings {}, Component::detached()).transform(chunk, &mut out);
+        build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
         let rows = &out[0].1;
         let metadata: Vec<Value> = rows
             .records

@@ -10,7 +10,7 @@ use crate::component::ComponentType;
 use crate::component::Transform;
 use crate::event::{Chunk, Event};
 use crate::settings::{Field, Kind, Presence, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
 
 /// The `filter` type.
@@ -147,13 +147,13 @@ fn glob(pattern: &str, text: &str) -> bool {
 }
 
 /// Makes the transform.
-pub fn build(settings: Settings, telemetry: Component) -> Box<dyn Transform> {
+pub fn build(settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
     Box::new(Filter { settings, telemetry })
 }
 
 struct Filter {
     settings: Settings,
-    telemetry: Component,
+    telemetry: ComponentReporter,
 }
 
 impl Transform for Filter {
@@ -243,7 +243,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(Some(&["lock.*"]), &[]), Component::detached()).transform(whole, &mut out);
+        build(settings(Some(&["lock.*"]), &[]), ComponentReporter::detached()).transform(whole, &mut out);
         let (index, kept) = out.pop().expect("some");
         assert_eq!((index, kept.records.len()), (0, 3));
         for event in kept.events() {
@@ -260,7 +260,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(None, &["*.*"]), Component::detached()).transform(whole, &mut out);
+        build(settings(None, &["*.*"]), ComponentReporter::detached()).transform(whole, &mut out);
         assert!(out.is_empty());
         assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }

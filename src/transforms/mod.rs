@@ -7,7 +7,7 @@ pub mod filter;
 use crate::component::ComponentType;
 use crate::component::Transform;
 use crate::settings::Section;
-use crate::telemetry::Component;
+use crate::telemetry::ComponentReporter;
 
 /// All types of transform.
 pub static TYPES: &[&ComponentType] = &[&asim::TYPE, &event_log::TYPE, &filter::TYPE];
@@ -40,7 +40,7 @@ impl Settings {
     }
 
     /// Makes the transform.
-    pub fn build(self, telemetry: Component) -> Box<dyn Transform> {
+    pub fn build(self, telemetry: ComponentReporter) -> Box<dyn Transform> {
         match self {
             Self::Asim(settings) => asim::build(settings, telemetry),
             Self::EventLog(settings) => event_log::build(settings, telemetry),

@@ -117,7 +117,7 @@ async fn stuck(telemetry: &Telemetry) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let components = telemetry.components();
-        let moved = |component: &crate::telemetry::Component| {
+        let moved = |component: &crate::telemetry::ComponentReporter| {
             let totals = component.totals();
             let pages = component.progress().pages.load(std::sync::atomic::Ordering::Relaxed);
             totals.received + totals.sent + totals.dead_letters + pages

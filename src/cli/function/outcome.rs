@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::call::Outcome;
 use crate::pipeline::RunReport;
 use crate::settings::{Diagnostic, format_duration};
-use crate::telemetry::{Component, ComponentKind, ComponentState, Telemetry};
+use crate::telemetry::{ComponentKind, ComponentReporter, ComponentState, Telemetry};
 
 /// Why a run was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Ended {
 }
 
 /// Whether it has read or delivered anything.
-fn has_worked(component: &Component) -> bool {
+fn has_worked(component: &ComponentReporter) -> bool {
     let totals = component.totals();
     match component.kind() {
         ComponentKind::Source => component.progress().pages.load(Ordering::Relaxed) > 0 || totals.sent > 0,
@@ -88,7 +88,7 @@ fn has_worked(component: &Component) -> bool {
 }
 
 /// Sources and sinks in numbers; a transform only passes on.
-fn numbers(component: &Component, now: Timestamp) -> Option<String> {
+fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
     let (totals, name) = (component.totals(), component.name());
     let letters = match totals.dead_letters {
         0 => String::new(),

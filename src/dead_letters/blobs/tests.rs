@@ -15,7 +15,7 @@ use crate::dead_letters::{DeadLetter, DeadLetterFolder, DeadLetters, Resending, 
 use crate::event::EventId;
 use crate::http::HttpSettings;
 use crate::settings::Secret;
-use crate::telemetry::{Component, ComponentState};
+use crate::telemetry::{ComponentReporter, ComponentState};
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, Simulation, SimulationOptions};
@@ -144,7 +144,7 @@ async fn each_request_may_fail_in_each_way() {
             world.fault("/", &[nth], 1, effect.clone());
             let ((env, folder), (others, other)) = (world.process(1), world.process(2));
             let (a, b) = (open(&folder).await, open(&other).await);
-            let (telemetry, told) = (Component::detached(), Component::detached());
+            let (telemetry, told) = (ComponentReporter::detached(), ComponentReporter::detached());
             for id in 0..3 {
                 a.keep(&[letter(id, "{}")], &env, &telemetry).await;
                 b.keep(&[letter(id + 1, "{}")], &others, &told).await;
@@ -173,7 +173,7 @@ async fn many_writers_at_once_with_lost_answers() {
             let (letters, env) = (letters.clone(), env.clone());
             tasks.push(tokio::spawn(async move {
                 for id in start..start + 15 {
-                    letters.keep(&[letter(id, "{}")], &env, &Component::detached()).await;
+                    letters.keep(&[letter(id, "{}")], &env, &ComponentReporter::detached()).await;
                 }
             }));
         }
@@ -190,7 +190,7 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let (env, folder) = world.process(1);
     let letters = open(&folder).await;
     world.0.blobs().set_forbidden(true);
-    let telemetry = Component::detached();
+    let telemetry = ComponentReporter::detached();
     let letter = [letter(1, "{}")];
     let mut keeping = std::pin::pin!(letters.keep(&letter, &env, &telemetry));
     assert!(tokio::time::timeout(Duration::from_secs(3_600), &mut keeping).await.is_err(), "not before it is durable");
@@ -237,7 +237,7 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
         let letters = open(&folder).await;
         assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
         blobs.delete_container(CONTAINER);
-        let telemetry = Component::detached();
+        let telemetry = ComponentReporter::detached();
         let second = [letter(2, "{}")];
         let mut keeping = std::pin::pin!(letters.keep(&second, &env, &telemetry));
         assert!(
@@ -268,7 +268,7 @@ async fn a_large_record_is_whole_or_not_there() {
     let (env, folder) = world.process(1);
     world.fault("appendblock", &[3], 1, Effect::ResetAfter);
     let both = [letter(1, "{}"), letter(2, &large)];
-    assert_eq!(open(&folder).await.keep(&both, &env, &Component::detached()).await, 2);
+    assert_eq!(open(&folder).await.keep(&both, &env, &ComponentReporter::detached()).await, 2);
     let letters = world.letters().await;
     assert_eq!(letters.len(), 2);
     assert_eq!(folder.record(&letters[1]).await.expect("readable"), large);

@@ -30,7 +30,7 @@ use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::http::Backoff;
 use crate::settings::{Field, Kind, Presence, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// The `file` type.
@@ -183,7 +183,7 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
 struct FileSink {
     settings: Settings,
     env: Env,
-    telemetry: Component,
+    telemetry: ComponentReporter,
     writer: Writer,
     collector: Collector,
 }

@@ -26,7 +26,7 @@ use super::settings::Settings;
 use crate::azure::{AccessToken, TokenProvider};
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::http::{Backoff, HttpClient, date, retry_after};
-use crate::telemetry::{Component, TokenState, metrics};
+use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
@@ -58,7 +58,7 @@ pub struct IngestionClient {
     /// Clock and randomness.
     pub env: Env,
     /// Metrics and state in words.
-    pub telemetry: Component,
+    pub telemetry: ComponentReporter,
     /// How many requests with rows have gone out: their numbers.
     pub sent: AtomicU64,
     /// The highest number among the requests that each stream has accepted: the proof. Numbers, because an answer may

@@ -47,7 +47,7 @@ use crate::component::DeadLetterWriter;
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::event::Chunk;
 use crate::http::Backoff;
-use crate::telemetry::{Component, TokenState, metrics};
+use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
@@ -67,14 +67,14 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
 
 /// For `validate --connect`: gets a token and posts an empty array to each stream.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    client(settings.clone(), None, env, Component::detached())?.probe().await
+    client(settings.clone(), None, env, ComponentReporter::detached())?.probe().await
 }
 
 fn client(
     settings: Settings,
     dead_letters: Option<Box<dyn DeadLetterWriter>>,
     env: &Env,
-    telemetry: Component,
+    telemetry: ComponentReporter,
 ) -> Result<IngestionClient, String> {
     let http = env.network.client(&settings.http)?;
     telemetry.token(TokenState::Unknown);

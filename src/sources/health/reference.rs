@@ -26,7 +26,7 @@ not what it missed. So during an outage of Azure no rows come, and silence is an
 
 ```kusto
 NordPassConnectorHealth_CL
-| summarize arg_max(TimeGenerated, *) by Instance, Component
+| summarize arg_max(TimeGenerated, *) by Instance, ComponentReporter
 | where TimeGenerated < ago(15m) or State in (\"waiting\", \"failed\") or LagSeconds > 3600
 ```
 ";
@@ -43,7 +43,7 @@ pub fn reference_page() -> String {
 fn meaning(column: &str) -> &'static str {
     match column {
         "TimeGenerated" => "When the row was made.",
-        "Component" => "The component's name in the pipeline file.",
+        "ComponentReporter" => "The component's name in the pipeline file.",
         "ComponentKind" => "`source` or `sink`.",
         "ComponentType" => "Its type in the pipeline file.",
         "State" => "`starting`, `working`, `waiting`, `failed` or `finished`, as in `/ready`.",
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn the_queries_name_real_columns() {
         let file = include_str!("../../../pipelines/with-health.toml");
-        for word in ["TimeGenerated", "Instance", "Component", "State", "LagSeconds"] {
+        for word in ["TimeGenerated", "Instance", "ComponentReporter", "State", "LagSeconds"] {
             assert!(columns(HEALTH_TABLE).iter().any(|(name, _)| *name == word), "{word}");
             assert!(file.contains(word) && EPILOGUE.contains(word), "{word}");
         }

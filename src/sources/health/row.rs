@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::component::Context;
 use crate::event::{Ack, AckReceiver, Chunk, EventId, Origin, Record, Span, Text};
-use crate::telemetry::{Component, ComponentKind, Telemetry, TokenState};
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, TokenState};
 use nordpass_env::Env;
 
 /// A row of `NordPassConnectorHealth_CL`. Only our own words and numbers: no event, no token, no address.
@@ -113,7 +113,7 @@ impl Reporter {
         (chunk, ack_receiver)
     }
 
-    fn row(&self, component: &Component, now: Timestamp) -> String {
+    fn row(&self, component: &ComponentReporter, now: Timestamp) -> String {
         let (state, totals, lately) = (component.state(), component.totals(), component.lately());
         let is_source = component.kind() == ComponentKind::Source;
         let cursor = component.cursor().filter(|_| is_source);

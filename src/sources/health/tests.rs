@@ -10,7 +10,7 @@ use crate::component::{Input, Shutdown, ShutdownSignal};
 use crate::event::Chunk;
 use crate::http::SystemNetwork;
 use crate::state::MemoryStore;
-use crate::telemetry::{Component, TokenState};
+use crate::telemetry::{ComponentReporter, TokenState};
 use nordpass_env::catalogue::{ColumnType, HEALTH_TABLE, columns};
 use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 
@@ -61,11 +61,11 @@ fn rig(readers: usize, once: bool) -> Rig {
 fn rows(chunk: &Chunk) -> HashMap<String, Value> {
     let parse = |record| serde_json::from_str::<Value>(chunk.body(record)).expect("JSON");
     let rows = chunk.records.iter().map(parse);
-    rows.map(|row| (row["Component"].as_str().expect("a name").to_owned(), row)).collect()
+    rows.map(|row| (row["ComponentReporter"].as_str().expect("a name").to_owned(), row)).collect()
 }
 
 impl Rig {
-    fn sink(&self) -> Component {
+    fn sink(&self) -> ComponentReporter {
         self.telemetry.component(ComponentKind::Sink, "sentinel")
     }
 

@@ -21,7 +21,7 @@ use super::time::{Heard, Time, WORTH_A_WORD};
 use crate::component::LeaseGuard;
 use crate::component::Shutdown;
 use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, retry_after};
-use crate::telemetry::{Component, TokenState, metrics};
+use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
 
 /// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.
@@ -74,7 +74,7 @@ pub struct Client {
     settings: Settings,
     http: Arc<dyn HttpClient>,
     env: Env,
-    telemetry: Component,
+    telemetry: ComponentReporter,
     shutdown: Shutdown,
     /// Whether this process may ask at all.
     lease_guard: LeaseGuard,
@@ -117,7 +117,7 @@ impl Client {
     pub fn new(
         settings: Settings,
         env: Env,
-        telemetry: Component,
+        telemetry: ComponentReporter,
         shutdown: Shutdown,
         lease_guard: LeaseGuard,
     ) -> Result<Self, String> {

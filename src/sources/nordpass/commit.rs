@@ -22,7 +22,7 @@ use crate::component::{Commit, KnownId, SourceState};
 use crate::component::{ComponentError, Shutdown};
 use crate::event::{AckOutcome, AckReceiver, EventId, MemoryReservation};
 use crate::sources::retry::{RetryStop, retry_until_ready};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// What the reading code tells the committer.
@@ -139,7 +139,7 @@ pub struct Committer {
     /// What the 90 days are counted from.
     pub time: Arc<Time>,
     /// For metrics and waiting.
-    pub telemetry: Component,
+    pub telemetry: ComponentReporter,
     /// To tell a loss from an ending.
     pub shutdown: Shutdown,
     /// What of it is kept.

@@ -21,7 +21,7 @@ use crate::component::{KnownId, SourceState};
 use crate::event::{
     EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
 };
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// RateLimiter pages into chunks.
@@ -39,7 +39,7 @@ pub struct PageIngester {
     /// What the source's decisions go by.
     pub time: Arc<Time>,
     /// For metrics, progress and waiting.
-    pub telemetry: Component,
+    pub telemetry: ComponentReporter,
     /// The state as committed; `None` where none is kept.
     pub state: Option<watch::Receiver<State>>,
     /// What was logged once.

@@ -74,7 +74,7 @@ use state::{API_DAYS, Change, DAY, State};
 use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
 use crate::component::{LeaseGuard, Predecessor, SourceKey, SourceState};
 use crate::sources::retry::{RetryStop, retry_until_ready};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// Makes the source.
@@ -85,7 +85,7 @@ pub fn build(settings: Settings) -> Box<dyn Source> {
 /// For `validate --connect`: asks for one event and says what came.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let (shutdown, lease_guard) = (Shutdown::never(), LeaseGuard::always());
-    let client = Client::new(settings.clone(), env.clone(), Component::detached(), shutdown, lease_guard)?;
+    let client = Client::new(settings.clone(), env.clone(), ComponentReporter::detached(), shutdown, lease_guard)?;
     client.probe().await
 }
 

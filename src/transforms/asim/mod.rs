@@ -23,7 +23,7 @@ use crate::component::ComponentType;
 use crate::component::Transform;
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
 use crate::settings::{Field, Section};
-use crate::telemetry::{Component, metrics};
+use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::{Schema, entries};
 
 /// The `asim` type.
@@ -51,7 +51,7 @@ impl Settings {
 }
 
 /// Makes the transform.
-pub fn build(_settings: Settings, telemetry: Component) -> Box<dyn Transform> {
+pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
     Box::new(Asim { parts: row::Parts::new(), sizes: [0; 3], telemetry })
 }
 
@@ -59,7 +59,7 @@ struct Asim {
     parts: row::Parts,
     /// The bytes of each output's last chunk, to begin the next one with enough room.
     sizes: [usize; 3],
-    telemetry: Component,
+    telemetry: ComponentReporter,
 }
 
 /// The rows of one output while they are made.

@@ -15,7 +15,7 @@ use nordpass_env::catalogue::{columns, find};
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
 pub fn rows(events: &[String]) -> Vec<(Schema, Map<String, Value>)> {
     let mut out = Vec::new();
-    let mut asim = build(Settings {}, Component::detached());
+    let mut asim = build(Settings {}, ComponentReporter::detached());
     asim.transform(chunk(events), &mut out);
     let mut rows = Vec::new();
     for (index, chunk) in out {
@@ -123,7 +123,7 @@ fn the_original_uid_is_the_record_id_in_hex() {
     let chunk = chunk(&[event("lock.master_failed", "{}")]);
     let id = chunk.records[0].id.to_string();
     let mut out = Vec::new();
-    build(Settings {}, Component::detached()).transform(chunk, &mut out);
+    build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
     let (index, rows) = out.pop().expect("one");
     assert_eq!(index, 1);
     assert_eq!(rows.records[0].id.to_string(), id);
@@ -353,7 +353,8 @@ fn spelling_is_copied_faithfully() {
     let metadata =
         r#"{"big":123456789012345678901234567890,"fraction":1.50,"huge":1e400,"text":"\u00e9 \"q\" \\ é 😀 \/"}"#;
     let mut out = Vec::new();
-    build(Settings {}, Component::detached()).transform(chunk(&[event("item_access.item_viewed", metadata)]), &mut out);
+    build(Settings {}, ComponentReporter::detached())
+        .transform(chunk(&[event("item_access.item_viewed", metadata)]), &mut out);
     let rows = &out[0].1;
     let body = rows.body(&rows.records[0]);
     assert!(body.contains(metadata.trim_matches(['{', '}'])), "{body}");
@@ -369,7 +370,7 @@ async fn one_event_one_row_and_the_chunk_is_acknowledged_by_its_rows() {
     let (chunk, ack_receiver) = Chunk::of_events(text, records, fields, chunk.origin.clone(), None);
     let ids: Vec<_> = chunk.records.iter().map(|record| record.id).collect();
     let mut out = Vec::new();
-    build(Settings {}, Component::detached()).transform(chunk, &mut out);
+    build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
     assert_eq!(out.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
     let mut seen: HashMap<_, usize> = HashMap::new();
     for (_, rows) in &out {
@@ -420,7 +421,7 @@ fn generated_events_conform_and_lose_nothing() {
     let tester = Tester::new();
     let generator = Generator::new(2025);
     let allowed: [HashMap<&str, _>; 3] = Schema::ALL.map(|schema| columns(schema.table()).iter().copied().collect());
-    let mut asim = build(Settings {}, Component::detached());
+    let mut asim = build(Settings {}, ComponentReporter::detached());
     let mut used: [std::collections::HashSet<String>; 3] = Default::default();
     for _ in 0..100 {
         let events: Vec<String> = (0..1_000).map(|_| generator.event()).collect();
@@ -468,7 +469,7 @@ fn what_the_parse_noted_makes_no_difference() {
     assert!(plain.events().all(|event| event.metadata_entries().is_none()));
     let rows = |chunk: Chunk| {
         let mut out = Vec::new();
-        build(Settings {}, Component::detached()).transform(chunk, &mut out);
+        build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
         let body = |(index, rows): &(usize, Chunk), record| (*index, rows.body(record).to_owned());
         out.iter().flat_map(|part| part.1.records.iter().map(|record| body(part, record))).collect::<Vec<_>>()
     };

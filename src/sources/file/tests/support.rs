@@ -113,7 +113,12 @@ impl Running {
     }
 }
 
-pub fn context(env: Env, telemetry: crate::telemetry::Component, store: Arc<dyn Store>, shutdown: Shutdown) -> Context {
+pub fn context(
+    env: Env,
+    telemetry: crate::telemetry::ComponentReporter,
+    store: Arc<dyn Store>,
+    shutdown: Shutdown,
+) -> Context {
     let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
     let name = telemetry.name().into();
     Context { name, env, telemetry, data_dir: "data".into(), store, dead_letters, shutdown, once: false }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{Input, Shutdown, ShutdownSignal};
-use crate::telemetry::Component;
+use crate::telemetry::ComponentReporter;
 use nordpass_env::{Env, SeededRandom, TestClock};
 
 /// This source keeps no state, so it never opens one.
@@ -33,7 +33,7 @@ fn context(shutdown: Shutdown) -> Context {
     Context {
         name: "made-up".into(),
         env,
-        telemetry: Component::detached(),
+        telemetry: ComponentReporter::detached(),
         data_dir: PathBuf::new(),
         store: Arc::new(NoStore),
         dead_letters,
@@ -44,7 +44,7 @@ fn context(shutdown: Shutdown) -> Context {
 
 fn start(settings: Settings, shutdown: Shutdown) -> (Input, tokio::task::JoinHandle<Result<(), ComponentError>>) {
     let (sender, input) = Input::new();
-    let output = Output::new(vec![sender], Component::detached());
+    let output = Output::new(vec![sender], ComponentReporter::detached());
     (input, tokio::spawn(crate::sources::generate::build(settings).run(context(shutdown), output)))
 }
 

@@ -20,7 +20,7 @@ use crate::component::{ComponentError, Context, Input, Output, ShutdownSignal};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
-use crate::telemetry::{Component, ComponentKind, Telemetry};
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
 use nordpass_env::{Clock, Env, Random, SeededRandom, SystemDisk, TestClock};
 
 /// 2026-11-16T00:00:00Z, when the tests begin.
@@ -392,7 +392,7 @@ impl Rig {
         self.folder.path().join("dead-letters")
     }
 
-    pub fn component(&self) -> Component {
+    pub fn component(&self) -> ComponentReporter {
         self.telemetry.component(ComponentKind::Source, "nordpass")
     }
 
