@@ -13,7 +13,7 @@ use std::io;
 use bytes::Bytes;
 
 pub(super) use self::lock::BlobLock;
-use super::log::{BLOCK as READ, Place};
+use super::log::{BLOCK as READ, LineRange};
 use crate::azure::blob::{BlobError, Container};
 use nordpass_env::Env;
 
@@ -77,7 +77,7 @@ impl Blobs {
         &self,
         name: &str,
         from: u64,
-        each: &mut (dyn FnMut(Place, &[u8]) + Send),
+        each: &mut (dyn FnMut(LineRange, &[u8]) + Send),
     ) -> io::Result<Option<Extent>> {
         let mut extent = Extent { whole: from, len: from };
         let mut rest = Vec::new();
@@ -87,7 +87,7 @@ impl Blobs {
             rest.extend_from_slice(&block);
             if let Some(end) = memchr::memrchr(b'\n', &rest) {
                 for line in rest[..end].split(|byte| *byte == b'\n') {
-                    each(Place { offset: extent.whole, len: line.len() }, line);
+                    each(LineRange { offset: extent.whole, len: line.len() }, line);
                     extent.whole += line.len() as u64 + 1;
                 }
                 rest.drain(..=end);
@@ -175,7 +175,7 @@ impl BlobLog {
         let mut another = false;
         let from = end.extent.whole.saturating_sub(1);
         let name = part_name(&self.stem, end.number);
-        let mut compare = |_: Place, line: &[u8]| {
+        let mut compare = |_: LineRange, line: &[u8]| {
             if std::mem::take(&mut before) {
                 another = !line.is_empty();
             } else if !another {

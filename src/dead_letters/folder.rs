@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
-use super::log::{self, Log, Place};
+use super::log::{self, LineRange, Log};
 use crate::component::LeaseGuard;
 use nordpass_env::{Disk, DiskLock};
 
@@ -30,7 +30,7 @@ impl Folder {
     }
 
     /// Shows every whole line of a file. One that isn't there has none.
-    pub async fn lines(&self, name: &str, mut each: impl FnMut(Place, &[u8]) + Send) -> io::Result<()> {
+    pub async fn lines(&self, name: &str, mut each: impl FnMut(LineRange, &[u8]) + Send) -> io::Result<()> {
         match self {
             Self::Disk { disk, dir } => log::lines(disk.as_ref(), &dir.join(name), each).await.map(drop),
             Self::Blobs(blobs) => blobs.lines(name, 0, &mut each).await.map(drop),
@@ -38,7 +38,7 @@ impl Folder {
     }
 
     /// A part of a file.
-    pub async fn read_at(&self, name: &str, Place { offset, len }: Place) -> io::Result<Vec<u8>> {
+    pub async fn read_at(&self, name: &str, LineRange { offset, len }: LineRange) -> io::Result<Vec<u8>> {
         match self {
             Self::Disk { disk, dir } => disk.read_at(&dir.join(name), offset, len).await,
             Self::Blobs(blobs) => Ok(blobs.read_at(name, offset, len).await?.unwrap_or_default()),

@@ -11,14 +11,18 @@ pub(super) const BLOCK: usize = 1 << 20;
 
 /// A line's place in its file, without its line end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LineRange {
     pub offset: u64,
     pub len: usize,
 }
 
 /// Shows every whole line of a file, and answers how many bytes they are. What is behind the last line end is a torn
 /// write, or one that goes on right now: it is left out. A file that isn't there has no lines.
-pub(super) async fn lines(disk: &dyn Disk, path: &Path, mut each: impl FnMut(Place, &[u8]) + Send) -> io::Result<u64> {
+pub(super) async fn lines(
+    disk: &dyn Disk,
+    path: &Path,
+    mut each: impl FnMut(LineRange, &[u8]) + Send,
+) -> io::Result<u64> {
     let size = disk.len(path).await?.unwrap_or(0);
     let (mut rest, mut at, mut whole) = (Vec::new(), 0, 0);
     while at < size {
@@ -30,7 +34,7 @@ pub(super) async fn lines(disk: &dyn Disk, path: &Path, mut each: impl FnMut(Pla
         rest.extend_from_slice(&block);
         let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
         for line in rest[..end].split(|byte| *byte == b'\n') {
-            each(Place { offset: whole, len: line.len() }, line);
+            each(LineRange { offset: whole, len: line.len() }, line);
             whole += line.len() as u64 + 1;
         }
         rest.drain(..=end);
@@ -52,7 +56,11 @@ pub(super) struct Log {
 
 impl Log {
     /// Reads what is there. Nothing is made on disk before the first line.
-    pub async fn open(disk: Arc<dyn Disk>, path: PathBuf, each: impl FnMut(Place, &[u8]) + Send) -> io::Result<Self> {
+    pub async fn open(
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        each: impl FnMut(LineRange, &[u8]) + Send,
+    ) -> io::Result<Self> {
         let len = lines(disk.as_ref(), &path, each).await?;
         Ok(Self { disk, path, len, placed: false, settled: len == 0 })
     }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::blobs::{Blobs, part_of};
 use super::file_stem;
 use super::folder::Folder;
-use super::log::Place;
+use super::log::LineRange;
 use super::marks::{Mark, Marks};
 use crate::azure::blob::Container;
 use nordpass_env::{Disk, Env};
@@ -44,7 +44,7 @@ pub struct StoredDeadLetter {
     /// What became of sending it again.
     pub mark: Option<Mark>,
     file: String,
-    place: Place,
+    place: LineRange,
 }
 
 /// A line of the file, without the record.

@@ -7,7 +7,7 @@ use super::registry::{KINDS, Registry, table_name};
 use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
 use crate::settings::nearest::{all_of, all_values, any_value, nearest};
-use crate::settings::report::{Report, Spot};
+use crate::settings::report::{Report, SourceSpan};
 use crate::settings::section::Section;
 use crate::settings::value::{Check, Checked, quote, shown_key};
 use crate::settings::{Field, Kind, Presence};
@@ -93,7 +93,7 @@ pub(super) struct Draft {
 pub(super) struct Component {
     pub kind: ComponentKind,
     pub name: String,
-    pub spot: Spot,
+    pub span: SourceSpan,
     /// Its type and its fields; `None` after an error about the type.
     pub typed: Option<(&'static ComponentType, Section)>,
     /// `None` where a component that needs inputs has no such key, or a wrong one.
@@ -105,7 +105,7 @@ pub(super) struct Component {
 #[derive(Clone, Debug)]
 pub(super) struct Input {
     pub text: String,
-    pub spot: Spot,
+    pub span: SourceSpan,
 }
 
 impl Component {
@@ -123,9 +123,9 @@ impl Draft {
     pub fn add(&mut self, report: &Report, registry: &Registry, document: usize, table: Table) {
         let mut top = Table::new();
         for entry in table {
-            let spot = Spot { document, span: entry.key_span.clone() };
+            let span = SourceSpan { document, span: entry.key_span.clone() };
             if let Some(kind) = KINDS.into_iter().find(|kind| table_name(*kind) == entry.key) {
-                self.add_components(report, registry, kind, &spot, entry);
+                self.add_components(report, registry, kind, &span, entry);
             } else if TOP_FIELDS.iter().any(|field| field.name == entry.key) {
                 top.push(entry);
             } else {
@@ -135,14 +135,14 @@ impl Draft {
                     None => format!("a pipeline file holds {}", all_of(names())),
                 };
                 let key = shown_key(&entry.key);
-                report.error(&spot, &key, format!("unknown key `{key}`"), hint);
+                report.error(&span, &key, format!("unknown key `{key}`"), hint);
             }
         }
         self.add_top(report, document, &top);
     }
 
     fn add_top(&mut self, report: &Report, document: usize, top: &Table) {
-        let start = Spot { document, span: 0..0 };
+        let start = SourceSpan { document, span: 0..0 };
         let mut section = Section::new(report.clone(), start, String::new(), TOP_FIELDS, top);
         if section.has("data_dir") {
             let data_dir = PathBuf::from(section.text("data_dir"));
@@ -181,18 +181,25 @@ impl Draft {
         }
     }
 
-    fn add_components(&mut self, report: &Report, registry: &Registry, kind: ComponentKind, spot: &Spot, entry: Entry) {
+    fn add_components(
+        &mut self,
+        report: &Report,
+        registry: &Registry,
+        kind: ComponentKind,
+        span: &SourceSpan,
+        entry: Entry,
+    ) {
         let tables = match entry.node.value {
             Value::Table(tables) => tables,
             other => {
                 let name = &entry.key;
                 let message = format!("`{name}` must be a table, not {}", other.kind());
-                return report.error(spot, name, message, format!("write [{name}.NAME]"));
+                return report.error(span, name, message, format!("write [{name}.NAME]"));
             }
         };
         for entry in tables {
-            let spot = Spot { document: spot.document, span: entry.key_span.clone() };
-            if let Some(component) = self.component(report, registry, kind, spot, entry) {
+            let span = SourceSpan { document: span.document, span: entry.key_span.clone() };
+            if let Some(component) = self.component(report, registry, kind, span, entry) {
                 self.components.push(component);
             }
         }
@@ -203,7 +210,7 @@ impl Draft {
         report: &Report,
         registry: &Registry,
         kind: ComponentKind,
-        spot: Spot,
+        span: SourceSpan,
         entry: Entry,
     ) -> Option<Component> {
         let (name, word) = (entry.key, kind.as_str());
@@ -212,18 +219,18 @@ impl Draft {
             Value::Table(table) => table,
             other => {
                 let message = format!("a {word} must be a table, not {}", other.kind());
-                report.error(&spot, &path, message, format!("write [{path}] and the {word}'s keys below it"));
+                report.error(&span, &path, message, format!("write [{path}] and the {word}'s keys below it"));
                 return None;
             }
         };
-        check_name(report, &spot, &path, &name);
+        check_name(report, &span, &path, &name);
         let taken = self.components.iter().find(|other| other.name == name);
         if let Some(other) = taken {
             let message = format!("the name `{name}` is taken by {}", other.path());
-            let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.spot));
-            report.error(&spot, &path, message, hint);
+            let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.span));
+            report.error(&span, &path, message, hint);
         }
-        let mut component = Component { kind, name, spot, typed: None, inputs: None, required: true };
+        let mut component = Component { kind, name, span, typed: None, inputs: None, required: true };
         component.read(report, registry, &path, table);
         taken.is_none().then_some(component)
     }
@@ -232,7 +239,7 @@ impl Draft {
 impl Component {
     fn read(&mut self, report: &Report, registry: &Registry, path: &str, table: Table) {
         let word = self.kind.as_str();
-        let at = |entry: &Entry| Spot { document: self.spot.document, span: entry.key_span.clone() };
+        let at = |entry: &Entry| SourceSpan { document: self.span.document, span: entry.key_span.clone() };
         let mut own = Table::with_capacity(table.len());
         let mut type_entry = None;
         for entry in table {
@@ -244,11 +251,11 @@ impl Component {
                     "a source has no `inputs`: events come from outside",
                     "take the line out; transforms and sinks name this source in their `inputs`",
                 ),
-                ("inputs", _) => self.inputs = Some(read_inputs(report, self.spot.document, path, &entry)),
+                ("inputs", _) => self.inputs = Some(read_inputs(report, self.span.document, path, &entry)),
                 ("required", ComponentKind::Sink) => {
-                    let spot = Spot { document: self.spot.document, span: entry.node.span.clone() };
+                    let span = SourceSpan { document: self.span.document, span: entry.node.span.clone() };
                     let path = format!("{path}.required");
-                    let check = Check { report, field: &REQUIRED_FIELD, spot, path: &path };
+                    let check = Check { report, field: &REQUIRED_FIELD, span, path: &path };
                     self.required = !matches!(check.value(&entry), Checked::Flag(false));
                 }
                 ("required", _) => report.error(
@@ -268,12 +275,12 @@ impl Component {
                 Some(entry) => format!("did you mean `type` with `{}`?", shown_key(&entry.key)),
                 None => format!("add type = {}", any_value(names())),
             };
-            return report.error(&self.spot, &type_path, format!("`{}` has no `type`", self.name), hint);
+            return report.error(&self.span, &type_path, format!("`{}` has no `type`", self.name), hint);
         };
-        let spot = Spot { document: self.spot.document, span: entry.node.span.clone() };
+        let span = SourceSpan { document: self.span.document, span: entry.node.span.clone() };
         let Value::Text(type_name) = &entry.node.value else {
             let message = format!("`type` must be a string, not {}", entry.node.value.kind());
-            return report.error(&spot, &type_path, message, format!("write type = {}", any_value(names())));
+            return report.error(&span, &type_path, message, format!("write type = {}", any_value(names())));
         };
         let Some(component_type) = types.iter().find(|component_type| component_type.name == type_name) else {
             let known = format!("the types of {word} are {}", all_values(names()));
@@ -281,12 +288,12 @@ impl Component {
                 Some(name) => format!("did you mean \"{name}\"? {known}"),
                 None => known,
             };
-            return report.error(&spot, &type_path, format!("there is no {word} of type {}", quote(type_name)), hint);
+            return report.error(&span, &type_path, format!("there is no {word} of type {}", quote(type_name)), hint);
         };
         let common = common_fields(self.kind);
         let section = Section::of_component(
             report.clone(),
-            self.spot.clone(),
+            self.span.clone(),
             path.to_owned(),
             component_type.fields,
             common,
@@ -297,30 +304,30 @@ impl Component {
 }
 
 /// A place for the middle of a sentence.
-fn place(report: &Report, spot: &Spot) -> String {
-    report.documents().get(spot.document).map_or_else(String::new, |document| {
-        format!("{}:{}", document.path().display(), document.position(spot.span.start).0)
+fn place(report: &Report, span: &SourceSpan) -> String {
+    report.documents().get(span.document).map_or_else(String::new, |document| {
+        format!("{}:{}", document.path().display(), document.position(span.span.start).0)
     })
 }
 
-fn check_name(report: &Report, spot: &Spot, path: &str, name: &str) {
+fn check_name(report: &Report, span: &SourceSpan, path: &str, name: &str) {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.is_empty() || !name.chars().all(good) || name.starts_with('-') {
         report.error(
-            spot,
+            span,
             path,
             format!("a component can't be called {}", quote(name)),
             "names are made of letters, digits, `_` and `-`, and don't begin with `-`",
         );
     } else if name.len() > LONGEST_NAME {
         let message = format!("a name of {} characters is too long", name.len());
-        report.error(spot, path, message, format!("use at most {LONGEST_NAME} characters"));
+        report.error(span, path, message, format!("use at most {LONGEST_NAME} characters"));
     }
 }
 
 fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> Vec<Input> {
     let path = format!("{path}.inputs");
-    let at = |span: &std::ops::Range<usize>| Spot { document, span: span.clone() };
+    let at = |span: &std::ops::Range<usize>| SourceSpan { document, span: span.clone() };
     let nodes = match &entry.node.value {
         Value::List(nodes) => nodes.as_slice(),
         other => {
@@ -336,15 +343,15 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> V
     }
     let mut inputs: Vec<Input> = Vec::with_capacity(nodes.len());
     for (number, node) in nodes.iter().enumerate() {
-        let (spot, path) = (at(&node.span), format!("{path}.{number}"));
+        let (span, path) = (at(&node.span), format!("{path}.{number}"));
         match &node.value {
             Value::Text(text) if inputs.iter().any(|input| input.text == *text) => {
-                report.error(&spot, &path, format!("{} stands twice in `inputs`", quote(text)), "take one of them out");
+                report.error(&span, &path, format!("{} stands twice in `inputs`", quote(text)), "take one of them out");
             }
-            Value::Text(text) => inputs.push(Input { text: text.clone(), spot }),
+            Value::Text(text) => inputs.push(Input { text: text.clone(), span }),
             other => {
                 let message = format!("an input must be a string, not {}", other.kind());
-                report.error(&spot, &path, message, "write the name of a source or transform in quotes");
+                report.error(&span, &path, message, "write the name of a source or transform in quotes");
             }
         }
     }

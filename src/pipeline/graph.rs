@@ -79,7 +79,7 @@ impl<'a> Wiring<'a> {
             let known = addresses.iter().map(|(address, ..)| address.as_str());
             let hint = format!("add inputs = […] with one or more of {}", all_values(known));
             let path = format!("{}.inputs", component.path());
-            self.report.error(&component.spot, &path, format!("`{}` has no `inputs`", component.name), hint);
+            self.report.error(&component.span, &path, format!("`{}` has no `inputs`", component.name), hint);
             return Vec::new();
         };
         let mut resolved = Vec::with_capacity(inputs.len());
@@ -93,7 +93,7 @@ impl<'a> Wiring<'a> {
                 Ok(None) => {}
                 Err((message, hint)) => {
                     let path = format!("{}.inputs.{number}", component.path());
-                    self.report.error(&input.spot, &path, message, hint);
+                    self.report.error(&input.span, &path, message, hint);
                 }
             }
         }
@@ -176,7 +176,7 @@ impl<'a> Wiring<'a> {
             let component = &self.draft.components[index];
             let message = format!("nobody reads `{address}`");
             let hint = format!("add \"{address}\" to a sink's `inputs`; a sink of type \"blackhole\" drops it");
-            self.report.error(&component.spot, &component.path(), message, hint);
+            self.report.error(&component.span, &component.path(), message, hint);
         }
     }
 
@@ -192,7 +192,7 @@ impl<'a> Wiring<'a> {
                 if (registry.makes_rows)(source_type.name) {
                     let read: Vec<&str> = source.inputs.iter().flatten().map(|input| input.text.as_str()).collect();
                     self.report.error(
-                        &input.spot,
+                        &input.span,
                         &format!("{}.inputs", component.path()),
                         format!("`{}` gives table rows, and a transform reads events", input.text),
                         match source.kind {
@@ -240,7 +240,7 @@ impl<'a> Wiring<'a> {
         let names = forward.iter().chain([&start]).map(|index| self.draft.components[*index].name.as_str());
         let circle = names.collect::<Vec<_>>().join(" -> ");
         self.report.error(
-            input.map_or(&component.spot, |(.., input)| &input.spot),
+            input.map_or(&component.span, |(.., input)| &input.span),
             &format!("{}.inputs", component.path()),
             format!("these transforms feed each other in a circle: {circle}"),
             format!(

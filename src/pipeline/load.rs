@@ -9,7 +9,7 @@ use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
 use crate::settings::Environment;
 use crate::settings::document::Document;
-use crate::settings::report::{Report, Spot};
+use crate::settings::report::{Report, SourceSpan};
 use crate::settings::{Diagnostic, Severity};
 use crate::sources::nordpass;
 use crate::telemetry::ComponentKind;
@@ -73,7 +73,12 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
                 for error in errors {
                     let words = error.message.trim_end_matches(", expected literal string");
                     let message = format!("this isn't TOML: {words}");
-                    report.error(&Spot { document: index, span: error.span }, "", message, syntax_hint(&error.message));
+                    report.error(
+                        &SourceSpan { document: index, span: error.span },
+                        "",
+                        message,
+                        syntax_hint(&error.message),
+                    );
                 }
             }
         }
@@ -166,7 +171,7 @@ fn read_component(
         if section.declares("path") {
             section.error("path", message, hint);
         } else {
-            report.error(&component.spot, &path, message, hint);
+            report.error(&component.span, &path, message, hint);
         }
     }
     Some(settings)

@@ -15,7 +15,7 @@ pub struct Diagnostic {
     /// Whether it keeps the pipeline from running.
     pub severity: Severity,
     /// Where it is; `None` for what concerns the whole set.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// The field's path, such as `sinks.sentinel.batch.max_bytes`; empty where there is none.
     pub path: String,
     /// What is wrong. Never holds a secret.
@@ -36,7 +36,7 @@ pub enum Severity {
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file.
     pub file: PathBuf,
     /// Its line, from 1.
@@ -144,7 +144,7 @@ impl Display for Human<'_> {
     }
 }
 
-impl Place {
+impl Location {
     /// The line, cut around the caret if it is long, and the caret's indent and width in it.
     fn excerpt(&self) -> (String, usize, usize) {
         let length = self.text.chars().count();

@@ -19,7 +19,7 @@ pub(crate) mod section;
 mod url;
 pub(crate) mod value;
 
-pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostic::{Diagnostic, Location, Severity};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use environment::Environment;
 pub use field::{Field, Kind, Presence};

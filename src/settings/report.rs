@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::diagnostic::{Diagnostic, Place, Severity};
+use super::diagnostic::{Diagnostic, Location, Severity};
 use super::document::Document;
 use super::interpolate::{Problem, Template};
 use super::{Environment, Secret};
@@ -26,7 +26,7 @@ type Order = (usize, usize);
 
 /// A place in one of the files.
 #[derive(Clone, Debug)]
-pub(crate) struct Spot {
+pub(crate) struct SourceSpan {
     pub document: usize,
     pub span: Range<usize>,
 }
@@ -44,12 +44,12 @@ impl Report {
         &self.shared.environment
     }
 
-    pub fn error(&self, spot: &Spot, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Error, spot, path, message.into(), hint.into());
+    pub fn error(&self, span: &SourceSpan, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Error, span, path, message.into(), hint.into());
     }
 
-    pub fn warning(&self, spot: &Spot, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Warning, spot, path, message.into(), hint.into());
+    pub fn warning(&self, span: &SourceSpan, path: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Warning, span, path, message.into(), hint.into());
     }
 
     /// Something about the whole set.
@@ -57,20 +57,20 @@ impl Report {
         self.shared.found.borrow_mut().push(((usize::MAX, 0), Diagnostic::error(message, hint)));
     }
 
-    fn add(&self, severity: Severity, spot: &Spot, path: &str, message: String, hint: String) {
-        let place = self.shared.documents.get(spot.document).map(|document| {
-            let (line, column) = document.position(spot.span.start);
-            Place {
+    fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
+        let place = self.shared.documents.get(span.document).map(|document| {
+            let (line, column) = document.position(span.span.start);
+            Location {
                 file: document.path().to_owned(),
                 line,
                 column,
-                width: document.width(&spot.span),
+                width: document.width(&span.span),
                 text: document.shown_line(line),
             }
         });
         let hint = Some(hint).filter(|hint| !hint.is_empty());
         let diagnostic = Diagnostic { severity, place, path: path.to_owned(), message, hint };
-        self.shared.found.borrow_mut().push(((spot.document, spot.span.start), diagnostic));
+        self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
     }
 
     /// What was found so far, in the order of the files.
@@ -81,21 +81,21 @@ impl Report {
     }
 
     /// A string value with its references filled in, and whether it had any.
-    pub fn fill_in(&self, spot: &Spot, path: &str, raw: &str) -> Option<(String, bool)> {
+    pub fn fill_in(&self, span: &SourceSpan, path: &str, raw: &str) -> Option<(String, bool)> {
         let filled = Template::parse(raw)
             .and_then(|template| Ok((template.text(self.environment())?, template.has_references())));
-        self.unless_problem(spot, path, filled)
+        self.unless_problem(span, path, filled)
     }
 
     /// A secret with its variables filled in; `None` after an error.
-    pub fn fill_in_secret(&self, spot: &Spot, path: &str, raw: &str) -> Option<Secret> {
+    pub fn fill_in_secret(&self, span: &SourceSpan, path: &str, raw: &str) -> Option<Secret> {
         let mut open = Vec::new();
         let filled = Template::parse(raw).and_then(|template| template.secret(self.environment(), &mut open));
-        let (secret, referred) = self.unless_problem(spot, path, filled)?;
+        let (secret, referred) = self.unless_problem(span, path, filled)?;
         if !referred && !raw.is_empty() {
             let name = path.rsplit('.').next().unwrap_or_default().to_ascii_uppercase();
             self.warning(
-                spot,
+                span,
                 path,
                 "a secret is written into the pipeline file",
                 format!("keep it outside: \"${{{name}}}\" or \"${{file:/run/secrets/{}}}\"", name.to_ascii_lowercase()),
@@ -103,7 +103,7 @@ impl Report {
         }
         for file in open {
             self.warning(
-                spot,
+                span,
                 path,
                 format!("others than the owner have access to the secret file {}", file.display()),
                 format!("take it away: chmod 600 {}", file.display()),
@@ -112,11 +112,11 @@ impl Report {
         Some(secret)
     }
 
-    fn unless_problem<T>(&self, spot: &Spot, path: &str, result: Result<T, Problem>) -> Option<T> {
+    fn unless_problem<T>(&self, span: &SourceSpan, path: &str, result: Result<T, Problem>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.error(spot, path, problem.message, problem.hint);
+                self.error(span, path, problem.message, problem.hint);
                 None
             }
         }

@@ -9,7 +9,7 @@ use super::diagnostic::Diagnostic;
 use super::document::{Document, Table, Value};
 use super::duration::parse_duration;
 use super::nearest::{all_of, nearest};
-use super::report::{Report, Spot};
+use super::report::{Report, SourceSpan};
 use super::url::{check_proxy, check_url};
 use super::value::{Check, Checked, shown_key};
 use super::{Environment, Field, Kind, Presence, Secret};
@@ -24,7 +24,7 @@ use super::{Environment, Field, Kind, Presence, Secret};
 pub struct Section {
     report: Report,
     /// The table's header: where errors about missing fields point.
-    spot: Spot,
+    span: SourceSpan,
     path: String,
     fields: &'static [Field],
     /// Keys that the component's kind adds and that are read elsewhere: for hints only.
@@ -54,11 +54,11 @@ impl Section {
         let report = Report::new(vec![document], environment);
         let table = parsed.unwrap_or_else(|errors| {
             for error in errors {
-                report.error(&Spot { document: 0, span: error.span }, "", error.message, "");
+                report.error(&SourceSpan { document: 0, span: error.span }, "", error.message, "");
             }
             Table::new()
         });
-        Self::new(report, Spot { document: 0, span: 0..0 }, String::new(), fields, &table)
+        Self::new(report, SourceSpan { document: 0, span: 0..0 }, String::new(), fields, &table)
     }
 
     /// What has been recorded so far, in this and all other sections of the set.
@@ -66,19 +66,19 @@ impl Section {
         self.report.found()
     }
 
-    pub(crate) fn new(report: Report, spot: Spot, path: String, fields: &'static [Field], table: &Table) -> Self {
-        Self::of_component(report, spot, path, fields, &[], table)
+    pub(crate) fn new(report: Report, span: SourceSpan, path: String, fields: &'static [Field], table: &Table) -> Self {
+        Self::of_component(report, span, path, fields, &[], table)
     }
 
     pub(crate) fn of_component(
         report: Report,
-        spot: Spot,
+        span: SourceSpan,
         path: String,
         fields: &'static [Field],
         common: &'static [&'static Field],
         table: &Table,
     ) -> Self {
-        let mut section = Self { report, spot, path, fields, common, slots: BTreeMap::new(), quiet: false };
+        let mut section = Self { report, span, path, fields, common, slots: BTreeMap::new(), quiet: false };
         // What mistyped keys were meant to be: those fields aren't missing, and are told once.
         let mut meant = Vec::new();
         for entry in table {
@@ -100,7 +100,7 @@ impl Section {
     fn empty(&self, path: String, fields: &'static [Field], quiet: bool) -> Self {
         Self {
             report: self.report.clone(),
-            spot: self.spot.clone(),
+            span: self.span.clone(),
             path,
             fields,
             common: &[],
@@ -115,8 +115,8 @@ impl Section {
             Value::Table(_) => entry.key_span.clone(),
             _ => entry.node.span.clone(),
         };
-        let spot = Spot { document: self.spot.document, span: span.clone() };
-        let value = Check { report: &self.report, field, spot, path: &path }.value(entry);
+        let at = SourceSpan { document: self.span.document, span: span.clone() };
+        let value = Check { report: &self.report, field, span: at, path: &path }.value(entry);
         let entries = match (&field.kind, &entry.node.value) {
             (Kind::Map, Value::Table(table)) => {
                 table.iter().map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
@@ -135,8 +135,8 @@ impl Section {
             None if names().next().is_none() => "this table has no keys of its own: take it out".into(),
             None => format!("the keys here are {}", all_of(names())),
         };
-        let spot = Spot { document: self.spot.document, span: span.clone() };
-        self.report.error(&spot, &self.path_of(key), format!("unknown key `{}`", shown_key(key)), hint);
+        let span = SourceSpan { document: self.span.document, span: span.clone() };
+        self.report.error(&span, &self.path_of(key), format!("unknown key `{}`", shown_key(key)), hint);
         near
     }
 
@@ -152,7 +152,7 @@ impl Section {
                 Kind::Map => format!("add [{path}]"),
                 _ => format!("add {}", example(field)),
             };
-            self.report.error(&self.spot, &path, format!("`{}` is missing", field.name), hint);
+            self.report.error(&self.span, &path, format!("`{}` is missing", field.name), hint);
         }
         self.placeholder(field);
     }
@@ -163,7 +163,7 @@ impl Section {
             Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
             _ => Checked::Wrong,
         };
-        let here = self.spot.span.clone();
+        let here = self.span.span.clone();
         self.slots
             .insert(field.name, Slot { value, key: here.clone(), span: here, written: false, entries: Vec::new() });
     }
@@ -364,12 +364,12 @@ impl Section {
     /// Records an error at a field (or, if the file doesn't have it, at the table). `map.key` means one entry of a
     /// map. A field that has an error already gets no second one.
     pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
-        let (spot, path, field) = self.locate(name);
+        let (span, path, field) = self.locate(name);
         let entry = name != field;
         if self.quiet || matches!(self.slots.get(field), Some(Slot { value: Checked::Wrong, .. })) {
             return;
         }
-        self.report.error(&spot, &path, message, hint);
+        self.report.error(&span, &path, message, hint);
         if let Some(slot) = self.slots.get_mut(field)
             && !entry
             && !matches!(slot.value, Checked::Table(_))
@@ -380,22 +380,22 @@ impl Section {
 
     /// Records a warning at a field.
     pub fn warning(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
-        let (spot, path, _) = self.locate(name);
-        self.report.warning(&spot, &path, message, hint);
+        let (span, path, _) = self.locate(name);
+        self.report.warning(&span, &path, message, hint);
     }
 
     /// The place and the path of a field or of a map's entry, and the field's own name.
-    fn locate<'n>(&self, name: &'n str) -> (Spot, String, &'n str) {
-        let at = |span: &Range<usize>| Spot { document: self.spot.document, span: span.clone() };
+    fn locate<'n>(&self, name: &'n str) -> (SourceSpan, String, &'n str) {
+        let at = |span: &Range<usize>| SourceSpan { document: self.span.document, span: span.clone() };
         if let Some((map, key)) = name.split_once('.') {
             let path = format!("{}.{}", self.path_of(map), shown_key(key));
             let slot = self.slots.get(map);
             let entry = slot.and_then(|slot| slot.entries.iter().find(|(name, _)| name == key));
             let span = entry.map(|(_, span)| span).or(slot.map(|slot| &slot.key));
-            return (span.map_or_else(|| self.spot.clone(), at), path, map);
+            return (span.map_or_else(|| self.span.clone(), at), path, map);
         }
         let path = if name.is_empty() { self.path.clone() } else { self.path_of(name) };
-        (self.slots.get(name).map_or_else(|| self.spot.clone(), |slot| at(&slot.span)), path, name)
+        (self.slots.get(name).map_or_else(|| self.span.clone(), |slot| at(&slot.span)), path, name)
     }
 
     /// Checks that the keys of a map are exactly these inputs: nothing may be left without a place to go to.

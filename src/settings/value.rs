@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};
 use super::nearest::{any_value, nearest};
-use super::report::{Report, Spot};
+use super::report::{Report, SourceSpan};
 use super::section::Section;
 use super::{Field, Kind, Presence, Secret};
 
@@ -31,7 +31,7 @@ pub(crate) enum Checked {
 pub(crate) struct Check<'a> {
     pub report: &'a Report,
     pub field: &'static Field,
-    pub spot: Spot,
+    pub span: SourceSpan,
     pub path: &'a str,
 }
 
@@ -49,8 +49,8 @@ impl Check<'_> {
             Kind::Map => self.map(node),
             Kind::Table(fields) => match &node.value {
                 Value::Table(table) => {
-                    let spot = Spot { span: entry.key_span.clone(), ..self.spot };
-                    Checked::Table(Section::new(self.report.clone(), spot, self.path.to_owned(), fields, table))
+                    let span = SourceSpan { span: entry.key_span.clone(), ..self.span };
+                    Checked::Table(Section::new(self.report.clone(), span, self.path.to_owned(), fields, table))
                 }
                 other => self.wrong_type("a table", other, &format!("write [{}]", self.path)),
             },
@@ -58,7 +58,7 @@ impl Check<'_> {
     }
 
     fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> Checked {
-        self.report.error(&self.spot, self.path, message, hint);
+        self.report.error(&self.span, self.path, message, hint);
         Checked::Wrong
     }
 
@@ -66,8 +66,8 @@ impl Check<'_> {
         self.error(format!("`{}` must be {expected}, not {}", self.field.name, found.kind()), hint)
     }
 
-    fn at(&self, span: &Range<usize>) -> Spot {
-        Spot { document: self.spot.document, span: span.clone() }
+    fn at(&self, span: &Range<usize>) -> SourceSpan {
+        SourceSpan { document: self.span.document, span: span.clone() }
     }
 
     fn empty(&self) -> Checked {
@@ -91,7 +91,7 @@ impl Check<'_> {
     /// The value of a string that must not be empty.
     fn filled(&self, node: &Node) -> Result<String, Checked> {
         let raw = self.string(node)?;
-        match self.report.fill_in(&self.spot, self.path, raw) {
+        match self.report.fill_in(&self.span, self.path, raw) {
             Some((text, _)) if text.trim().is_empty() => Err(self.empty()),
             Some((text, _)) => Ok(text),
             None => Err(Checked::Wrong),
@@ -107,9 +107,9 @@ impl Check<'_> {
             Value::Text(text) => text,
             other => return self.wrong_type("a string", other, "put it in quotes, best as \"${VARIABLE}\""),
         };
-        let Some(secret) = self.report.fill_in_secret(&self.spot, self.path, raw) else { return Checked::Wrong };
+        let Some(secret) = self.report.fill_in_secret(&self.span, self.path, raw) else { return Checked::Wrong };
         if secret.files().next().is_none() {
-            match self.report.fill_in(&self.spot, self.path, raw) {
+            match self.report.fill_in(&self.span, self.path, raw) {
                 Some((text, _)) if text.trim().is_empty() => return self.empty(),
                 Some((text, _)) if text.trim() != text || text.contains(['\n', '\r']) => {
                     return self.error(
@@ -121,7 +121,7 @@ impl Check<'_> {
                     let message =
                         format!("`{}` begins and ends with a quotation mark, which is sent along", self.field.name);
                     let hint = "set the variable without the marks; `docker --env-file`, for one, keeps them";
-                    self.report.warning(&self.spot, self.path, message, hint);
+                    self.report.warning(&self.span, self.path, message, hint);
                 }
                 Some(_) => {}
                 None => return Checked::Wrong,
@@ -181,7 +181,7 @@ impl Check<'_> {
         let hint = format!("write a whole number from {min} to {max}");
         let number = match &node.value {
             Value::Integer(number) => *number,
-            Value::Text(raw) => match self.report.fill_in(&self.spot, self.path, raw) {
+            Value::Text(raw) => match self.report.fill_in(&self.span, self.path, raw) {
                 Some((text, true)) => match text.trim().parse() {
                     Ok(number) => Some(number),
                     Err(_) => return self.error(format!("{} gives no whole number", as_written(node)), hint),
@@ -205,7 +205,7 @@ impl Check<'_> {
         let hint = "write true or false, without quotes";
         match &node.value {
             Value::Flag(flag) => Checked::Flag(*flag),
-            Value::Text(raw) => match self.report.fill_in(&self.spot, self.path, raw) {
+            Value::Text(raw) => match self.report.fill_in(&self.span, self.path, raw) {
                 Some((text, true)) => match text.trim() {
                     "true" => Checked::Flag(true),
                     "false" => Checked::Flag(false),
@@ -264,15 +264,15 @@ impl Check<'_> {
 
     /// A string inside a list or a map.
     fn element(&self, node: &Node, path: &str, what: &str) -> Option<String> {
-        let spot = self.at(&node.span);
+        let span = self.at(&node.span);
         let Value::Text(raw) = &node.value else {
             let message = format!("{what} must be a string, not {}", node.value.kind());
-            self.report.error(&spot, path, message, "put it in quotes: \"…\"");
+            self.report.error(&span, path, message, "put it in quotes: \"…\"");
             return None;
         };
-        let (text, _) = self.report.fill_in(&spot, path, raw)?;
+        let (text, _) = self.report.fill_in(&span, path, raw)?;
         if text.trim().is_empty() {
-            self.report.error(&spot, path, "the value is empty", "give it a value, or leave it out");
+            self.report.error(&span, path, "the value is empty", "give it a value, or leave it out");
             return None;
         }
         Some(text)

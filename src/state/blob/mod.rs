@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::{BoxFuture, join_all};
 
-use self::place::{Place, Times};
+use self::place::{BlobNames, Times};
 use self::source::Source;
 use super::format::shared::Shared;
 use super::open::OpenSource;
@@ -70,7 +70,7 @@ struct Slot {
     /// Gone when its last user is.
     open: Weak<Source>,
     /// The place and the lease of the last one that was open: a source that has ended still has them.
-    lease: Option<(Place, String)>,
+    lease: Option<(BlobNames, String)>,
     /// What earlier attempts to take it have shown.
     attempts: opening::Attempts,
     /// Read for [`Store::is_committed`].
@@ -109,8 +109,8 @@ impl Base {
         Self { env, container, prefix: settings.prefix.clone(), times, predecessor, _lock: lock }
     }
 
-    fn place(&self, key_id: &str) -> Place {
-        Place::new(self.container.name(), &self.prefix, key_id)
+    fn place(&self, key_id: &str) -> BlobNames {
+        BlobNames::new(self.container.name(), &self.prefix, key_id)
     }
 
     /// The state as it stands; `None`: there is none.

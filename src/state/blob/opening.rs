@@ -9,7 +9,7 @@ use super::super::format::frame::frame;
 use super::super::format::shared::Shared;
 use super::Base;
 use super::keeper;
-use super::place::{Place, storage};
+use super::place::{BlobNames, storage};
 use super::source::Source;
 use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
 use crate::component::{CheckpointError, LeaseRequested, SourceKey};
@@ -83,7 +83,7 @@ pub(super) async fn open(
 }
 
 /// The state before the first run, and the container if it isn't there yet. Somebody else may be making them, too.
-async fn make(base: &Base, place: &Place, key: &SourceKey) -> Result<(), CheckpointError> {
+async fn make(base: &Base, place: &BlobNames, key: &SourceKey) -> Result<(), CheckpointError> {
     let bytes = Bytes::from(frame(&Shared::new(key.clone()).encode()));
     let mut made = base.container.put(&place.state, bytes.clone(), Demand::New).await;
     if made == Err(BlobError::NoContainer) {
@@ -98,7 +98,7 @@ async fn make(base: &Base, place: &Place, key: &SourceKey) -> Result<(), Checkpo
 
 /// Registers a new run: from then on a chunk of it that isn't committed is known as such, and whoever had the source
 /// before can't commit any more.
-async fn begin(base: &Base, place: &Place, key_id: &str, lease: &str) -> Result<(Shared, String), CheckpointError> {
+async fn begin(base: &Base, place: &BlobNames, key_id: &str, lease: &str) -> Result<(Shared, String), CheckpointError> {
     let mut written: Option<(Bytes, Shared)> = None;
     for _ in 0..LOOKS {
         let blob = match base.container.get(&place.state).await {

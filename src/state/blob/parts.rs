@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 
 use super::super::format::ids::{Bucket, Stored};
 use super::super::format::shared::{Part, Shared};
-use super::place::{Place, storage};
+use super::place::{BlobNames, storage};
 use crate::azure::blob::{BlobError, Container};
 use crate::component::CheckpointError;
 
@@ -26,7 +26,7 @@ enum Appended {
 /// Appends a commit's ids of one bucket, and notes in `next` where they are.
 pub(super) async fn append(
     container: &Container,
-    place: &Place,
+    place: &BlobNames,
     next: &mut Shared,
     bucket: Bucket,
     data: &Bytes,
@@ -58,7 +58,7 @@ pub(super) async fn append(
 /// Appends at exactly this position.
 async fn append_at(
     container: &Container,
-    place: &Place,
+    place: &BlobNames,
     blob: &str,
     mut at: u64,
     data: &Bytes,
@@ -87,7 +87,7 @@ async fn append_at(
 }
 
 /// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
-async fn missing(container: &Container, place: &Place, blob: &str) -> CheckpointError {
+async fn missing(container: &Container, place: &BlobNames, blob: &str) -> CheckpointError {
     match container.lease(&place.state).await {
         Ok(_) => place.unusable(blob, "the blob is missing, though others of the state are there"),
         Err(error) => storage(&error),
@@ -97,7 +97,7 @@ async fn missing(container: &Container, place: &Place, blob: &str) -> Checkpoint
 /// A part, to be read.
 pub(super) struct StoredPart<'a> {
     pub container: &'a Container,
-    pub place: &'a Place,
+    pub place: &'a BlobNames,
     pub blob: String,
 }
 

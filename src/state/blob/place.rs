@@ -35,7 +35,7 @@ impl Times {
 
 /// One source's blobs.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct BlobNames {
     container: String,
     /// The blob of the state.
     pub state: String,
@@ -43,7 +43,7 @@ pub struct Place {
     pub ids: String,
 }
 
-impl Place {
+impl BlobNames {
     /// The blobs of a key.
     pub fn new(container: &str, prefix: &str, key_id: &str) -> Self {
         let folder = format!("{prefix}sources/{key_id}");

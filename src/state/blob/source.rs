@@ -15,7 +15,7 @@ use super::super::format::shared::Shared;
 use super::super::open::{OpenInfo, StateBackend};
 use super::Base;
 use super::parts::{self, StoredPart};
-use super::place::{Place, storage};
+use super::place::{BlobNames, storage};
 use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 
@@ -28,7 +28,7 @@ const MOST_REMOVED: u32 = 100;
 /// A source's state, open.
 pub(super) struct Source {
     pub base: Arc<Base>,
-    pub place: Place,
+    pub place: BlobNames,
     /// The lease's id.
     pub lease: String,
     pub holder: LeaseKeeper,
@@ -68,7 +68,7 @@ enum Stands {
 }
 
 impl Source {
-    pub(super) fn new(base: Arc<Base>, place: Place, lease: String, state: Shared, etag: String) -> Arc<Self> {
+    pub(super) fn new(base: Arc<Base>, place: BlobNames, lease: String, state: Shared, etag: String) -> Arc<Self> {
         let recent =
             if state.days.is_empty() && state.other.is_empty() { Recent::of_first_run() } else { Recent::unread() };
         let (holder, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
