@@ -11,7 +11,7 @@ use nordpass_simulator::server::Background;
 
 use crate::mounts::SmallDisk;
 use crate::program::{Program, command, free_port, pipeline, tail, with_api};
-use crate::support::{World, history};
+use crate::support::{World, found, history};
 
 const EVENTS: usize = 3_000;
 /// Events per second beside the history: something is always to be written.
@@ -85,13 +85,10 @@ async fn run(place: Place, harm: fn(&SmallDisk), words: &str, cure: fn(&SmallDis
 
 /// Waits until so many rows have arrived.
 async fn arrived(world: &World, program: &Program, rows: u64) {
-    for _ in 0..1_200 {
-        if world.simulation.ingestion().rows().values().sum::<u64>() >= rows {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("waited a minute for {rows} rows, {:?}\n{}", world.simulation.ingestion().rows(), tail(&program.log()));
+    let all = || world.simulation.ingestion().rows().values().sum::<u64>() >= rows;
+    let arrived = found(async || all().then_some(())).await.is_some();
+    let there = world.simulation.ingestion().rows();
+    assert!(arrived, "waited for {rows} rows, {there:?}\n{}", tail(&program.log()));
 }
 
 /// Waits until everything has arrived at both ends. What is lost and doubled, both ends together.
@@ -100,19 +97,14 @@ async fn settled(world: &World, program: &Program) -> (u64, u64) {
     arrived(world, program, everything.total()).await;
     let expectation = Expectation { world: &everything, shown: &everything, due: &everything };
     let azure = world.simulation.verdict();
+    // A file may be read in the middle of an append: then it is read again.
     let mut files = None;
-    for _ in 0..600 {
-        // A file may be read in the middle of an append: then it is read again.
-        if let Ok(received) = received_in_files(&SystemDisk, &world.files("archive")).await {
-            let verdict = judge(expectation, &received);
-            let complete = verdict.events_lost == 0;
-            files = Some(verdict);
-            if complete {
-                break;
-            }
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let complete = async || {
+        let received = received_in_files(&SystemDisk, &world.files("archive")).await.ok()?;
+        let verdict = files.insert(judge(expectation, &received));
+        (verdict.events_lost == 0).then_some(())
+    };
+    found(complete).await;
     let files = files.expect("files that can be read");
     (azure.events_lost + files.events_lost, azure.events_duplicated + files.events_duplicated)
 }

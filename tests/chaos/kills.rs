@@ -109,7 +109,7 @@ pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
     tokio::time::sleep(Duration::from_secs(LATE as u64 + 2)).await;
     let committed = known.note(&world, lives.count() + 1).await?;
     kills.last_mut().into_iter().for_each(|kill| kill.committed = committed);
-    let mut last = command(&world, &pipeline, &["--once", "--timeout", "300s"]);
+    let mut last = command(&world, &pipeline, &["--once", "--timeout", "1200s"]);
     last.env("DATA_COLLECTION_ENDPOINT", lives.begin(&world).await);
     let end = output(last).await;
     if !end.status.success() {

@@ -23,8 +23,9 @@ const PROGRAM: u64 = 12 << 10;
 const FLAT: u64 = 4 << 10;
 /// Memory is looked at so often.
 const SAMPLE: Duration = Duration::from_millis(100);
-/// Without a row for so long, the sink's return has come to nothing: more than the longest wait between two tries.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Without a row for so long, the sink's return has come to nothing: far more than the longest wait between two tries, as the
+/// machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Runs it. The figures in a line.
 pub async fn run(events: usize, standstill: Duration, seed: u64) -> String {

@@ -9,7 +9,7 @@ use nordpass_simulator::server::Background;
 
 use crate::port::listen;
 use crate::program::{Program, command, free_port, pipeline, with_api};
-use crate::support::{World, history};
+use crate::support::{World, found, history};
 
 const EVENTS: usize = 3_000;
 const TRICKLE: f64 = 20.0;
@@ -34,13 +34,8 @@ pub async fn closed() -> String {
     let trickle = Background::spawn(world.simulation.clone().trickle(generator, TRICKLE, clock));
     let rows = || world.simulation.ingestion().rows().values().sum::<u64>();
     let until = async |wanted: u64| {
-        for _ in 0..1_800 {
-            if rows() >= wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("waited 90 s for {wanted} rows; there are {}\n{}", rows(), program.log());
+        let arrived = found(async || (rows() >= wanted).then_some(())).await;
+        assert!(arrived.is_some(), "waited for {wanted} rows; there are {}\n{}", rows(), program.log());
     };
 
     until(EVENTS as u64 / 4).await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Process, World};
+use crate::support::{Process, World, found};
 
 /// A running program.
 pub struct Program {
@@ -75,33 +75,29 @@ impl Program {
     /// Waits until a component waits for something in these words. The component's part of the answer.
     pub async fn waits_for(&self, component: &str, words: &str) -> Value {
         let mut last = Value::Null;
-        for _ in 0..600 {
+        let waits = async || {
             last = self.ready().await.unwrap_or_default();
-            let components = last["components"].as_array().into_iter().flatten();
-            let waiting = components.filter(|part| part["name"] == component && part["state"] == "waiting");
-            if let Some(part) =
-                waiting.into_iter().find(|part| part["reason"].as_str().is_some_and(|reason| reason.contains(words)))
-            {
-                let said = |name: &str| part[name].is_string();
-                assert!(said("since") && said("next_try"), "since when, and when it tries again: {part}");
-                return part.clone();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("{component} doesn't say that it waits for `{words}`: {last}\n{}", tail(&self.log()));
+            let mut components = last["components"].as_array()?.iter();
+            let says = |part: &Value| part["reason"].as_str().is_some_and(|reason| reason.contains(words));
+            components.find(|part| part["name"] == component && part["state"] == "waiting" && says(part)).cloned()
+        };
+        let Some(part) = found(waits).await else {
+            panic!("{component} doesn't say that it waits for `{words}`: {last}\n{}", tail(&self.log()));
+        };
+        let said = |name: &str| part[name].is_string();
+        assert!(said("since") && said("next_try"), "since when, and when it tries again: {part}");
+        part
     }
 
     /// Waits until it says that everything works.
     pub async fn is_ready(&self) {
         let mut last = Value::Null;
-        for _ in 0..1_200 {
+        let ready = async || {
             last = self.ready().await.unwrap_or_default();
-            if last["ready"] == true {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("it doesn't say that it works again: {last:#}\n{}", tail(&self.log()));
+            (last["ready"] == true).then_some(())
+        };
+        let ready = found(ready).await.is_some();
+        assert!(ready, "it doesn't say that it works again: {last:#}\n{}", tail(&self.log()));
     }
 
     /// Its resident memory.

@@ -15,7 +15,7 @@ use nordpass_simulator::{SimulationOptions, entra};
 use serde_json::Value;
 
 use crate::credentials::SUBJECT;
-use crate::support::{Process, World, history, output, program};
+use crate::support::{Process, World, found, history, output, program};
 
 /// A clock that is ahead of this machine's by so many seconds.
 struct Ahead(i64);
@@ -97,25 +97,17 @@ async fn session_with(world: &World, credential: &str, wrong: Wrong, run: Run) -
 
 /// The components that wait, once one does, and says this.
 async fn ready(port: u16, part: &str) -> String {
-    for _ in 0..400 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let Ok(answer) = reqwest::get(format!("http://127.0.0.1:{port}/ready")).await else { continue };
-        let Ok(report) = serde_json::from_str::<Value>(&answer.text().await.unwrap_or_default()) else { continue };
-        let components = report["components"].as_array().cloned().unwrap_or_default();
-        let waiting: Vec<String> = components
-            .iter()
-            .filter(|component| component["state"] == "waiting")
-            .map(|component| {
-                let text = |key: &str| component[key].as_str().unwrap_or_default().to_owned();
-                format!("{}\n{}\n", text("name"), text("reason"))
-            })
-            .collect();
-        let waiting = waiting.concat();
-        if !waiting.is_empty() && waiting.contains(part) {
-            return waiting;
-        }
-    }
-    panic!("waited 20 s for a component that waits");
+    let look = async || {
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}/ready")).await.ok()?;
+        let report = serde_json::from_str::<Value>(&answer.text().await.ok()?).ok()?;
+        let waiting = report["components"].as_array()?.iter().filter(|component| component["state"] == "waiting");
+        let waiting = waiting.map(|component| {
+            let text = |key: &str| component[key].as_str().unwrap_or_default().to_owned();
+            format!("{}\n{}\n", text("name"), text("reason"))
+        });
+        Some(waiting.collect::<String>()).filter(|waiting| !waiting.is_empty() && waiting.contains(part))
+    };
+    found(look).await.unwrap_or_else(|| panic!("no component waits and says {part}"))
 }
 
 /// Ports and folders differ from run to run.

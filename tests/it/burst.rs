@@ -28,7 +28,7 @@ async fn three_hundred_events_in_six_seconds_on_pages_of_twenty_in_unstable_orde
         let world = World::new(options).await;
         let pipeline = world.both();
         let end =
-            output(world.command(&["run", pipeline.to_str().expect("a path"), "--once", "--timeout", "60s"])).await;
+            output(world.command(&["run", pipeline.to_str().expect("a path"), "--once", "--timeout", "600s"])).await;
         assert!(end.status.success(), "{}", said(&end));
         let verdict = world.simulation.verdict();
         let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);

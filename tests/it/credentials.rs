@@ -23,7 +23,7 @@ async fn world() -> World {
 
 /// Runs a pipeline with this credential to its end: everything arrives, with tokens of this endpoint.
 async fn delivers(world: &World, path: &Path, change: impl FnOnce(&mut Command), issued_by: Option<Endpoint>) {
-    let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"]);
+    let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
     change(&mut command);
     let end = output(command).await;
     assert!(end.status.success(), "{}", said(&end));

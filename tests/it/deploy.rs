@@ -49,7 +49,7 @@ fn damage(simulation: &Simulation, dcr: &Dcr) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_templates_rule_takes_every_row_of_the_whole_pipeline() {
     let world = world(rule()).await;
-    let end = output(container(&world, &["run", "--once", "--timeout", "60s"])).await;
+    let end = output(container(&world, &["run", "--once", "--timeout", "600s"])).await;
     assert!(end.status.success(), "{}", said(&end));
     assert_eq!(damage(&world.simulation, &rule()), Vec::<String>::new());
     let verdict = world.simulation.verdict();
@@ -79,7 +79,7 @@ async fn a_column_that_is_taken_out_of_the_rule_is_missed() {
         stream.columns.remove(column).expect("it is declared");
     }
     let world = world(dcr.clone()).await;
-    let end = output(container(&world, &["run", "--once", "--timeout", "60s"])).await;
+    let end = output(container(&world, &["run", "--once", "--timeout", "600s"])).await;
     assert!(end.status.success(), "Azure drops columns silently: {}", said(&end));
     assert_eq!(damage(&world.simulation, &dcr).len(), 5);
 }

@@ -81,7 +81,7 @@ async fn health_alone_goes_to_standard_output() {
     let text = "data_dir = \"state\"\n[sources.health]\ntype = \"health\"\n\
                 [sinks.out]\ntype = \"console\"\ninputs = [\"health\"]\n";
     let path = world.pipeline("alone.toml", text);
-    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"])).await;
+    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"])).await;
     assert!(end.status.success(), "{}", said(&end));
     let rows: Vec<Value> =
         end.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();

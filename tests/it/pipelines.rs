@@ -17,7 +17,7 @@ async fn world() -> World {
 /// Runs a file of `pipelines/` to its end and answers what it wrote to standard output.
 async fn run(world: &World, name: &str) -> Vec<u8> {
     let path = repository("pipelines").join(name);
-    let arguments = ["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"];
+    let arguments = ["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"];
     let end = output(world.command(&arguments)).await;
     assert!(end.status.success(), "{name}: {}", said(&end));
     end.stdout
@@ -65,7 +65,7 @@ async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
     world.simulation.blobs().put(container, blob, &cursor.to_be_bytes(), written);
     let path = repository("pipelines/shared-checkpoint.toml");
     let run = || {
-        let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"]);
+        let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
         command.env("CHECKPOINT_ENDPOINT", blobs.url());
         output(command)
     };
@@ -106,7 +106,7 @@ async fn run_with_client_secret(name: &str) -> World {
     let with_authority = with_authority.replace("127.0.0.1:8686", "127.0.0.1:0");
     let trust = "\n[sources.nordpass.tls]\nca_file = \"ca.pem\"\n\n[sinks.sentinel.tls]\nca_file = \"ca.pem\"\n";
     let path = world.pipeline(name, &format!("{with_authority}{trust}"));
-    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"])).await;
+    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"])).await;
     assert!(end.status.success(), "{name}: {}", said(&end));
     assert_all_delivered(&world, name);
     world
@@ -145,7 +145,7 @@ async fn console_for_vector() {
 async fn replay_recording() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = repository("pipelines/replay-recording.toml");
-    let mut command = program(&["run", path.to_str().expect("a path"), "--once", "--timeout", "60s"]);
+    let mut command = program(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
     let recordings = repository("tests/fixtures/recorded/*.ndjson").display().to_string();
     command.current_dir(folder.path()).env_clear().env("RECORDING", recordings);
     let end = output(command).await;

@@ -19,7 +19,7 @@ async fn run(world: &World, arguments: &[&str], code: i32) -> (String, String) {
 async fn delivered() -> (World, String) {
     let world = World::new(SimulationOptions { events: history(31, 2_000), ..SimulationOptions::default() }).await;
     let pipeline = world.both().display().to_string();
-    run(&world, &["run", &pipeline, "--once", "--timeout", "60s"], 0).await;
+    run(&world, &["run", &pipeline, "--once", "--timeout", "600s"], 0).await;
     (world, pipeline)
 }
 
@@ -56,7 +56,7 @@ async fn reconcile_finds_what_is_missing_and_fetches_just_that() {
     let people = ["reconcile", &pipeline, "--from", &from];
     let (text, _) = run(&world, &people, 0).await;
     assert!(text.contains("0  missing"), "{text}");
-    run(&world, &["run", &pipeline, "--once", "--timeout", "60s"], 0).await;
+    run(&world, &["run", &pipeline, "--once", "--timeout", "600s"], 0).await;
     assert_eq!(counts(&world), (2_150, 0, 0), "and the service finds nothing new");
 }
 
@@ -66,7 +66,7 @@ async fn backfill_delivers_an_older_time_and_leaves_the_live_position() {
     world.simulation.nordpass().extend(events(33, now() - 60 * DAY, now() - 40 * DAY, 1_000));
     let time = |days: i64| jiff::Timestamp::from_second(now() - days * DAY).expect("a time").to_string();
     let (from, to) = (time(61), time(39));
-    let backfill = ["backfill", &pipeline, "--from", &from, "--to", &to, "--timeout", "60s"];
+    let backfill = ["backfill", &pipeline, "--from", &from, "--to", &to, "--timeout", "600s"];
 
     let (said, _) = run(&world, &backfill, 0).await;
     assert!(said.contains("1000 events were new and delivered"), "{said}");
@@ -75,7 +75,7 @@ async fn backfill_delivers_an_older_time_and_leaves_the_live_position() {
     assert!(said.contains(" 0 events were new and delivered"), "{said}");
 
     world.simulation.nordpass().extend(events(34, now() - 20, now() - 10, 10));
-    run(&world, &["run", &pipeline, "--once", "--timeout", "60s"], 0).await;
+    run(&world, &["run", &pipeline, "--once", "--timeout", "600s"], 0).await;
     assert_eq!(counts(&world), (3_010, 0, 0), "the service goes on where it was");
 }
 

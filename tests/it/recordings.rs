@@ -11,7 +11,7 @@ async fn deliver(events: Vec<SimulatedEvent>) -> World {
     let pipeline = world.both();
     for _ in 0..2 {
         let end =
-            output(world.command(&["run", pipeline.to_str().expect("a path"), "--once", "--timeout", "60s"])).await;
+            output(world.command(&["run", pipeline.to_str().expect("a path"), "--once", "--timeout", "600s"])).await;
         assert!(end.status.success(), "{}", said(&end));
         let log = String::from_utf8_lossy(&end.stderr);
         assert!(!log.contains("panicked") && !log.contains("example.com"), "no payload in the log:\n{log}");

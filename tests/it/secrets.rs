@@ -12,7 +12,7 @@ use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, SimulationOptions, entra, nordpass};
 
 use crate::credentials::SUBJECT;
-use crate::support::{World, history, program};
+use crate::support::{World, found, history, program, until_amid_events};
 
 const NORDPASS: &str = "s3cret-nordpass-token";
 const CLIENT: &str = "s3cret-of-the-client";
@@ -165,13 +165,11 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
             Err(_) => String::new(),
         }
     };
-    // Before it is kept, a record that is refused is waited for as well.
-    let (page, part) = if run.poison { ("/metrics", "sentinel_dead_letters_total") } else { ("/ready", "waiting") };
-    for _ in 0..400 {
-        if get(page).await.contains(part) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    if run.poison {
+        let letters = world.folder.path().join("state/dead-letters/sentinel.ndjson");
+        until_amid_events(&world, "a dead letter", || fs::metadata(&letters).is_ok_and(|file| file.len() > 0)).await;
+    } else {
+        found(async || get("/ready").await.contains("waiting").then_some(())).await.expect("it waits");
     }
     for page in ["/ready", "/metrics", "/", "/health"] {
         said.push((format!("the page {page}"), get(page).await));

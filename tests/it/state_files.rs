@@ -50,7 +50,7 @@ impl Ran {
     }
 
     fn run(&self) -> Command {
-        self.world.command(&["--log-format", "human", "run", &self.pipeline, "--once", "--timeout", "60s"])
+        self.world.command(&["--log-format", "human", "run", &self.pipeline, "--once", "--timeout", "600s"])
     }
 
     fn state(&self) -> PathBuf {

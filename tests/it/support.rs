@@ -202,6 +202,12 @@ impl Process {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
     }
 
+    /// SIGTERM, and its end.
+    pub async fn terminate(mut self) -> std::process::ExitStatus {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        tokio::task::spawn_blocking(move || self.0.wait().expect("it ends")).await.expect("no panic")
+    }
+
     /// SIGKILL.
     pub fn kill(mut self) {
         let _ = self.0.kill();
@@ -216,15 +222,43 @@ impl Drop for Process {
     }
 }
 
+/// How long a state is waited for, on a machine that is busy with other things. It only ends what would never come.
+const WATCHDOG: Duration = Duration::from_secs(600);
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Waits until there is something; the simulators run meanwhile. `None`: it never came.
+pub async fn found<T>(mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..WATCHDOG.as_millis() / LOOK.as_millis() {
+        if let Some(found) = look().await {
+            return Some(found);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    None
+}
+
 /// Waits until something holds; the simulators run meanwhile.
 pub async fn until(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..600 {
+    found(async || holds().then_some(())).await.unwrap_or_else(|| panic!("waited {WATCHDOG:?} for {what}"));
+}
+
+/// The same while events go on happening: a record only counts as refused where others of its stream are accepted
+/// before and after it, and the order of a batch's halves is left to chance.
+pub async fn until_amid_events(world: &World, what: &str, holds: impl Fn() -> bool) {
+    let mut seed = 1_000;
+    let happen = async || {
         if holds() {
-            return;
+            return Some(());
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("waited 30 s for {what}");
+        seed += 1;
+        let events = Generator::new(seed, Options::default()).history(now() - 5, now(), 3);
+        world.simulation.nordpass().extend(events);
+        // Longer than a poll and a batch take.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        None
+    };
+    found(happen).await.unwrap_or_else(|| panic!("waited for {what}, amid events"));
 }
 
 /// Says that this machine can't test something. Not a failure; but nobody may think that it was tested, so it isn't held

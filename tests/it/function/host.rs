@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{World, repository, until};
+use crate::support::{World, found, repository, until};
 
 const APP: &str = "deploy/functions";
 const FUNCTION: &str = "nordpass-sentinel";
@@ -119,14 +118,10 @@ impl App {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.file("handler.log")).expect("a file");
         let child = command.stderr(log).spawn().expect("the handler starts");
         let handler = Handler { child, port, binding: self.binding["name"].as_str().expect("a name").to_owned() };
-        for _ in 0..600 {
-            // Any answer at all means that it is ready.
-            if reqwest::get(handler.url("")).await.is_ok() {
-                return handler;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("the handler doesn't answer: {}", self.log());
+        // Any answer at all means that it is ready.
+        let answer = found(async || reqwest::get(handler.url("")).await.ok()).await;
+        assert!(answer.is_some(), "the handler doesn't answer: {}", self.log());
+        handler
     }
 
     /// What the handler wrote, which goes to the host's log.

@@ -25,10 +25,10 @@ fn assert_all(world: &World, events: u64) {
 }
 
 /// Calls until everything is covered, as the timer does every minute. A call that meets an earlier one's run is answered at
-/// once, and counts for nothing: twelve of them fit into the last moments of that run.
+/// once, and counts for nothing: a hundred of them fit into the last moments of that run.
 async fn calls_until_done(handler: &Handler) -> usize {
     let (mut number, mut beside) = (0, 0);
-    while number < 12 && beside < 600 {
+    while number < 100 && beside < 12_000 {
         let invocation = handler.call().await;
         assert!(invocation.succeeded, "{invocation:?}");
         if invocation.logs.contains("under way already") {
@@ -109,11 +109,13 @@ async fn a_killed_handler_is_started_again_and_goes_on() {
 async fn overlapping_calls_never_run_two_catch_ups() {
     let world = world(600).await;
     let app = App::deployed(&world, &[]);
-    slow_nordpass(&world, Duration::from_millis(300));
+    // For as long as the second call takes.
+    slow_nordpass(&world, Duration::from_secs(2));
     let handler = app.start().await;
     let first = handler.call_beside();
     delivered(&world, 1).await;
     let second = handler.call().await;
+    world.simulation.faults().clear();
     assert!(second.succeeded && second.logs.contains("under way already"), "{second:?}");
     let first = first.await.expect("no panic").expect("an answer");
     assert!(first.succeeded && first.logs.contains("everything up to now is covered"), "{first:?}");
@@ -194,7 +196,7 @@ async fn junk_is_answered() {
 async fn the_host_s_shutdown_drains_and_the_next_instance_doubles_nothing() {
     let world = world(1_500).await;
     let app = App::deployed(&world, &[]);
-    slow_nordpass(&world, Duration::from_millis(200));
+    slow_nordpass(&world, Duration::from_secs(1));
     let handler = app.start().await;
     let call = handler.call_beside();
     delivered(&world, 200).await;

@@ -178,7 +178,7 @@ impl Maker {
     }
 
     async fn once(&self) {
-        self.end_of(&["run", "pipeline.toml", "--once", "--timeout", "60s"], 0).await;
+        self.end_of(&["run", "pipeline.toml", "--once", "--timeout", "600s"], 0).await;
     }
 
     /// Waits until so many events are in the files, and some more, so that all that can be noted is.
