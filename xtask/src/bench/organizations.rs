@@ -33,7 +33,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     fs::write(&pipeline, text(sources, &address)).map_err(|error| format!("can't write the pipeline: {error}"))?;
     let mut command = Command::new(&bench.programs.product);
     command.arg("run").arg(&pipeline).env("DATA_DIR", bench.state()?).stdout(Stdio::null()).stderr(Stdio::null());
-    let process = Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?);
+    let process = Running::start(&mut command)?;
     thread::sleep(SETTLE);
     let proc = Path::new("/proc").join(process.0.id().to_string());
     let before = measure::look(&proc)?;

@@ -53,7 +53,7 @@ fn start(bench: &Bench) -> Result<f64, String> {
     });
     let mut process = None;
     seconds(|| {
-        process = Some(Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?));
+        process = Some(Running::start(&mut command)?);
         let read = arrival.recv_timeout(PATIENCE).map_err(|_| "the program sends no request".to_owned())?;
         read.map_err(|error| format!("the first request broke off: {error}"))
     })

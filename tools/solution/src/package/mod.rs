@@ -19,6 +19,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tools_common::archive::{Entries, Entry, collect};
+use tools_common::json;
 use tools_common::root;
 
 use content::Content;
@@ -185,7 +186,7 @@ fn samples() -> Result<Vec<(String, Value)>, String> {
     let golden: Vec<Value> = serde_json::from_str(&text).map_err(|error| format!("{GOLDEN}: {error}"))?;
     let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for entry in golden {
-        let table = entry["table"].as_str().unwrap_or_default().to_owned();
+        let table = json::text(&entry["table"]).to_owned();
         tables.entry(table).or_default().push(entry["row"].clone());
     }
     Ok(tables.into_iter().map(|(table, rows)| (format!("Sample Data/{table}.json"), json!(rows))).collect())

@@ -1,6 +1,7 @@
 //! `Package/mainTemplate.json`.
 
 use serde_json::{Value, json};
+use tools_common::json;
 use tools_common::read_json;
 
 use super::content::{Content, Item};
@@ -130,7 +131,7 @@ fn parser(item: &Item) -> Piece<'_> {
         // Of this form in every package.
         id: format!("{}-Parser", item.text("FunctionAlias")),
         version: item.data["Function"]["Version"].as_str().unwrap_or("1.0.0"),
-        title: item.data["Function"]["Title"].as_str().unwrap_or_default(),
+        title: json::text(&item.data["Function"]["Title"]),
         parent: format!(
             "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
             item.text("FunctionName")
