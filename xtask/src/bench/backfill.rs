@@ -21,7 +21,7 @@ const LEAST: f64 = 0.85;
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Section, String> {
-    let events = bench.options.backfill;
+    let events = bench.options.size(100_000, 20_000);
     let (mut lines, mut goals, mut raw) = (Vec::new(), Vec::new(), Vec::new());
     for concurrency in CONCURRENCIES {
         println!("{events} events over a round trip of {ROUND_TRIP} s, {concurrency} pages side by side");
