@@ -12,6 +12,11 @@ pub fn members(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
+/// Writes JSON on indented lines, with a line break at its end.
+pub fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
 /// Returns a text.
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
