@@ -145,7 +145,7 @@ def check(workspace, work, node, part=0, parts=1):
     every = list(combinations(workbook, workspace))
     if len(every) != 2 ** len(workbook.pickers):
         problems.append(f"the pickers have {len(every)} combinations: there has to be something to choose in each")
-    filled, known, empty = [], {}, {tile.name for tile in workbook.tiles}
+    filled, known = [], {}
     for number, (picked, times) in enumerate(every):
         if number % parts != part:
             continue
@@ -162,17 +162,23 @@ def check(workspace, work, node, part=0, parts=1):
                         problems.append(f"{tile.name}, {tables}, {picked}: {error!r}"[:400])
                         known[query] = []
                 results.append(known[query])
-            if results[0]:
-                empty.discard(tile.name)
             if tile.tab not in ABOUT_TABLES and plain(results[0]) != plain(results[1]):
                 problems.append(f"{tile.name}, {picked}: the official table gives something else than the ASIM tables")
     for (name, _), bound in zip(filled, bind.bind([query for _, query in filled], work, node)):
         problems += [f"{name}: {error}" for error in bound["errors"]]
     if part == 0:
         problems += filters(workbook, workspace)
-        problems += [f"{name}: never shows anything" for name in sorted(empty - NEVER)]
+        problems += empty(workbook, workspace)
     print(f"the workbook: {len(workbook.tiles)} queries, {len(every)} combinations, {len(filled)} texts bound and run")
     return problems
+
+
+def empty(workbook, workspace):
+    """Tiles that show nothing where nothing is left out: of the whole week, and everything in each picker."""
+    picks = {"TimeRange": ranges(workspace)[0], "Tables": "asim", **{name: None for name in workbook.pickers}}
+    end = picks["TimeRange"][1]
+    found = [tile.name for tile in workbook.tiles if not run(workspace, fill(workbook, tile.query, picks), end)[1]]
+    return [f"{name}: never shows anything" for name in sorted(set(found) - NEVER)]
 
 
 def filters(workbook, workspace):

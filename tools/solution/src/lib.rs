@@ -5,6 +5,7 @@
 mod check;
 mod connectors;
 mod deploy;
+mod moment;
 mod package;
 mod preview;
 mod rows;

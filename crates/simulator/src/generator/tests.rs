@@ -150,3 +150,33 @@ fn only_addresses_and_names_for_documentation() {
         }
     }
 }
+
+/// The demo and the workbook show the seven days before now, whichever day that is: each of them has to have something of
+/// everything, and nothing outside.
+#[test]
+fn seven_days_before_any_day_show_everything() {
+    let hour = 3_600;
+    let weekdays = (0..7).map(|day| MONDAY + day * DAY + 15 * hour);
+    // The ends of a month, of a year and of February in a leap year and in another one; midnight and a second beside it.
+    let ends = ["2026-11-30", "2026-12-31", "2027-01-01", "2027-02-28", "2027-03-01", "2028-02-29", "2028-03-01"];
+    let ends = ends.into_iter().flat_map(|date| {
+        let midnight = format!("{date}T00:00:00Z").parse::<jiff::Timestamp>().expect("a time").as_second();
+        [midnight - 1, midnight, midnight + 12 * hour, midnight + DAY - 1]
+    });
+    for now in weekdays.chain(ends) {
+        let events = Generator::new(7, Options::default()).history(now - 7 * DAY + 600, now, 2_000);
+        let (mut pairs, mut members, mut platforms, mut days) =
+            <(HashSet<_>, HashSet<_>, HashSet<_>, HashSet<_>)>::default();
+        for event in &events {
+            assert!((now - 7 * DAY..now).contains(&event.timestamp), "{} isn't before {now}", event.timestamp);
+            let value = parsed(event);
+            pairs.insert(format!("{} {}", value["type"], value["action"]));
+            members.insert(value["user"]["email"].to_string());
+            platforms.insert(value["metadata"]["platform"].to_string());
+            days.insert(event.timestamp.div_euclid(DAY));
+        }
+        assert_eq!((events.len(), pairs.len()), (2_000, catalogue::entries().len()), "{now}");
+        assert!(members.len() > 2 && platforms.len() > 2, "the pickers have something to choose: {now}");
+        assert!(days.len() >= 7, "no day is empty: {now}");
+    }
+}

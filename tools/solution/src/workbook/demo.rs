@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::moment::Moment;
 use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE, Schema, columns};
 use serde_json::{Map, Value, json};
 use tools_common::process::{self, Running};
@@ -28,13 +29,14 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
     fs::create_dir_all(work).map_err(|error| format!("can't make {}: {error}", work.display()))?;
     let program = process::product()?;
     let rows = work.join("rows");
-    let events = demo.events.to_string();
+    let moment = Moment::now();
+    let recording = save(work, "history.ndjson", &moment.history(7, demo.events as usize))?;
     let (mut azure, main) = simulator(&program, |command| {
-        command.args(["--events", &events, "--days", "7", "--seed", "7", "--out"]).arg(&rows);
+        command.arg("--recording").arg(&recording).arg("--keep-times").arg("--out").arg(&rows);
     })?;
-    let recording = other_organization(work)?;
+    let recording = save(work, "other-organization.ndjson", &moment.ending(&other_organization()?)?)?;
     let (_other, unknown) = simulator(&program, |command| {
-        command.arg("--recording").arg(&recording);
+        command.arg("--recording").arg(&recording).arg("--keep-times");
     })?;
     let pipeline = save(work, "pipeline.toml", &pipeline(work, &main, &unknown))?;
     let log = fs::File::create(work.join("pipeline.log")).map_err(|error| error.to_string())?;
@@ -43,12 +45,14 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
     let running = Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?);
     let wanted = demo.events as usize;
     let done = || lines(&rows, EVENT_LOG_TABLE) >= wanted && lines(&rows, HEALTH_TABLE) >= demo.rounds * 5;
-    wait(done, 600 + demo.rounds * 10)
+    // A busy machine takes its time: this only ends what would never end.
+    wait(done, 6_000 + demo.rounds * 10)
         .ok_or_else(|| format!("not all rows came: see {}", work.join("pipeline.log").display()))?;
     drop(running);
     // At the end of its input it writes the last rows and ends.
     drop(azure.0.stdin.take());
     azure.0.wait().map_err(|error| format!("the simulator doesn't end: {error}"))?;
+    moment.settle(&rows, 8)?;
     let names = Schema::ALL.map(Schema::table).into_iter().chain([EVENT_LOG_TABLE, HEALTH_TABLE]);
     let tables: Map<_, _> = names.map(|name| (name.to_owned(), columns_of(name))).collect();
     save(work, "columns.json", &Value::Object(tables).to_string())?;
@@ -57,7 +61,7 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
 
 /// The recording of unknown events, and what a technician of an MSP did who has no e-mail address: in the official table that
 /// row has the member's address, so only there it counts whether staff come first.
-fn other_organization(work: &Path) -> Result<PathBuf, String> {
+fn other_organization() -> Result<String, String> {
     let path = tools_common::root().join("tests/fixtures/recorded/unknown-pairs.ndjson");
     let text = fs::read_to_string(&path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
     let first = text.lines().next().unwrap_or_default();
@@ -66,7 +70,7 @@ fn other_organization(work: &Path) -> Result<PathBuf, String> {
     event["action"] = json!("group_updated");
     event["metadata"] =
         json!({"msp": {"user_uuid": "7c0de000-0000-4000-8000-000000000042", "user_email": "", "user_role": "admin"}});
-    save(work, "other-organization.ndjson", &format!("{event}\n{text}"))
+    Ok(format!("{event}\n{text}"))
 }
 
 fn columns_of(table: &str) -> Value {
