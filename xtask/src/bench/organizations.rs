@@ -114,3 +114,23 @@ fn sockets(proc: &Path) -> usize {
         .filter(|file| fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:")))
         .count()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn the_idle_nordpass_answers_and_notes_when_it_is_asked() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut stream = std::net::TcpStream::connect(serve(asked.clone()).expect("a server")).expect("a connection");
+        let request = "POST /activities/query HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        let closing = request.replace("host: x", "host: x\r\nconnection: close");
+        stream.write_all(format!("{request}{closing}").as_bytes()).expect("sent");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).expect("answers");
+        assert_eq!(answers.matches(NOTHING).count(), 2, "{answers}");
+        assert_eq!(asked.lock().expect("times").len(), 2);
+    }
+}
