@@ -1,4 +1,4 @@
-//! The clouds: which authority and which audience belong together (`reference/sentinel.md` 1.6).
+//! The clouds: which authority and which audience belong together, as `azure_identity` and the Go client `azlogs` have them.
 
 /// One of Microsoft's clouds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What the official connector has left: its cursor.
 //!
 //! A blob of 8 bytes, a big-endian signed number of Unix seconds: the function's clock at the end of its last run that
-//! went well (`reference/nordpass.md` 3.2). It is only ever read here, so that the way back stays open.
+//! went well (`cursorManager.go` of `Solutions/NordPass` in <https://github.com/Azure/Azure-Sentinel>). It is only ever
+//! read here, so that the way back stays open.
 
 use std::time::Duration;
 

@@ -107,7 +107,6 @@ mod tests {
         retry_after(&headers, now).map(|wait| wait.as_secs())
     }
 
-    /// `reference/peers.md` A.10, 3.
     #[test]
     fn retry_after_of_every_shape() {
         assert_eq!(asked("7"), Some(7));

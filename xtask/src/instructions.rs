@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use tools_common::process::{cargo, executables};
@@ -39,7 +38,7 @@ pub fn step() -> Result<(), String> {
 
 /// Compares the counts with the baseline.
 pub fn check() -> Result<(), String> {
-    let baseline = read(&fs::read_to_string(path()).map_err(|error| format!("can't read {BASELINE}: {error}"))?);
+    let baseline = toml::from_str(&tools_common::read(BASELINE)?).map_err(|error| format!("{BASELINE}: {error}"))?;
     let counts = count()?;
     let (text, above, below) = compare(&counts, &baseline)?;
     print!("{text}");
@@ -66,11 +65,7 @@ pub fn accept() -> Result<(), String> {
         let _ = writeln!(text, "{stage} = {count:.0}");
     }
     print!("{text}");
-    fs::write(path(), text).map_err(|error| format!("can't write {BASELINE}: {error}"))
-}
-
-fn path() -> PathBuf {
-    tools_common::root().join(BASELINE)
+    tools_common::write(&tools_common::root().join(BASELINE), text)
 }
 
 /// Instructions for each event, by stage.
@@ -114,12 +109,6 @@ fn collected(log: &str) -> Option<u64> {
     number.trim().parse().ok()
 }
 
-/// `stage = number` lines.
-fn read(text: &str) -> Counts {
-    let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
-    lines.filter_map(|(stage, count)| Some((stage.trim().to_owned(), count.trim().parse().ok()?))).collect()
-}
-
 /// A table, the stages that are above their baseline, and those that are as far below.
 fn compare(counts: &Counts, baseline: &Counts) -> Result<(String, Vec<String>, Vec<String>), String> {
     let (mut text, mut above, mut below) = (String::new(), Vec::new(), Vec::new());
@@ -149,6 +138,7 @@ mod tests {
 
     #[test]
     fn more_than_five_percent_above_is_too_much() {
+        let read = |text| toml::from_str::<Counts>(text).expect("counts");
         let baseline = read("# a remark\nmap = 1000\nparse = 1000\n");
         let counts = read("map = 1051\nparse = 1049\n");
         let (_, above, below) = compare(&counts, &baseline).expect("both known");

@@ -1,17 +1,4 @@
-//! The project's own commands, run as `cargo xtask COMMAND`.
-//!
-//! - `test [STEP…]`: everything that has to hold, or only the named steps. CI runs it without names.
-//! - `simulate [--seeds N] [--from S] [--seed S] [--log]`: simulated worlds; each failure prints the seed that replays it.
-//! - `chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]`: the real program, killed, starved of disk
-//!   and memory, and cut off, for long; `--memory` or a name runs only that scenario.
-//! - `bench [--events N] [--rounds N] [--quick] [--memory]`: what the program costs, next to the floor; minutes.
-//! - `instructions [--accept]`: instructions of the hot path for each event, against their baseline; `--accept` writes it.
-//! - `docs [--check]`: writes the generated reference, the Azure template's columns, the workbook and the connector pages,
-//!   or says where they are stale.
-//! - `package [solution]`: the static program, the function's zip, the image's build context and the Sentinel solution,
-//!   with their SHA-256 sums; or the solution alone.
-//! - `preview`: pictures of the workbook on the demo's rows, as a page and as PNG.
-//! - `solution`: the step `solution` of `test`, which also writes what is generated in `solution/`.
+//! The project's own commands, run as `cargo xtask COMMAND`; `cargo xtask help` lists them.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is for people at a terminal")]
 
 mod bench;
@@ -26,32 +13,70 @@ mod tools;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [fmt|clippy|test|docs|deploy|deny|clients|azurite|solution|workbook|instructions …] \
-                     | cargo xtask docs [--check] | cargo xtask package [solution] | cargo xtask preview | cargo xtask solution \
-                     | cargo xtask bench [--events N] [--rounds N] [--quick] [--memory] \
-                     | cargo xtask instructions [--accept] | cargo xtask simulate [--seeds N] [--from S] [--seed S] [--log] \
-                     | cargo xtask chaos [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+
+/// The project's own commands
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Run everything that has to hold, as CI does, or only the named steps
+    Test {
+        #[arg(value_parser = PossibleValuesParser::new(steps::names()))]
+        steps: Vec<String>,
+    },
+    /// Test the delivery guarantee in simulated worlds: --seeds N, --from S, --seed S, --log
+    Simulate(Rest),
+    /// Kill the real program, starve it of disk and memory, and cut it off, for long: --kills N, --runs N, --events N, --seed S,
+    /// --memory, or the NAME of a scenario
+    Chaos(Rest),
+    /// Measure what the program costs, next to the floor; takes minutes
+    Bench(bench::Options),
+    /// Count the instructions of the hot path for each event, and compare them with the baseline
+    Instructions {
+        /// Make the counts the baseline
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Write the generated reference, the Azure template's columns, the workbook and the connector pages
+    Docs {
+        /// Only say which of them are stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the static program, the function's zip, the image's build context and the Sentinel solution
+    Package {
+        /// Build the solution alone
+        #[arg(value_parser = ["solution"])]
+        only: Option<String>,
+    },
+    /// Draw the workbook on the demo's rows, as a page and as PNG
+    Preview,
+    /// Run the step `solution` of `test`, and write what is generated in `solution/`
+    Solution,
+}
+
+/// Arguments that are handed on.
+#[derive(clap::Args)]
+struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match words.as_slice() {
-        ["test", names @ ..] => steps::run(names),
-        ["chaos", arguments @ ..] => chaos::run(arguments),
-        ["simulate", arguments @ ..] => simulate::run(arguments),
-        ["bench", arguments @ ..] => bench::run(arguments),
-        ["instructions"] => instructions::check(),
-        ["instructions", "--accept"] => instructions::accept(),
-        ["solution"] => tools_solution::write_solution(),
-        ["docs"] => docs::write(),
-        ["docs", "--check"] => docs::check(),
-        ["package"] => package::run(),
-        ["package", "solution"] => package::solution(),
-        ["preview"] => tools_solution::preview(),
-        _ => {
-            eprintln!("{USAGE}");
-            return ExitCode::from(2);
-        }
+    let result = match Command::parse() {
+        Command::Test { steps } => steps::run(&steps),
+        Command::Simulate(rest) => simulate::run(&rest.arguments),
+        Command::Chaos(rest) => chaos::run(&rest.arguments),
+        Command::Bench(options) => bench::run(options),
+        Command::Instructions { accept: false } => instructions::check(),
+        Command::Instructions { accept: true } => instructions::accept(),
+        Command::Docs { check: false } => docs::write(),
+        Command::Docs { check: true } => docs::check(),
+        Command::Package { only: None } => package::run(),
+        Command::Package { only: Some(_) } => package::solution(),
+        Command::Preview => tools_solution::preview(),
+        Command::Solution => tools_solution::write_solution(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use tools_common::process;
 const MANY: u64 = 1_000;
 
 /// Hands its arguments to the worlds.
-pub fn run(arguments: &[&str]) -> Result<(), String> {
+pub fn run(arguments: &[String]) -> Result<(), String> {
     let seeds = arguments.iter().position(|word| *word == "--seeds").and_then(|at| arguments.get(at + 1));
     let many = seeds.and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number >= MANY);
     let mut cargo = process::cargo();

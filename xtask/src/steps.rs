@@ -1,7 +1,8 @@
 //! `cargo xtask test`: the steps, in an order that fails fast.
 
+use std::fmt::Write as _;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tools_common::process::{self, cargo};
 
@@ -26,32 +27,24 @@ const STEPS: &[Step] = &[
     ("instructions", instructions::step),
 ];
 
-/// Runs the named steps, or all. Stops at the first that fails.
-pub fn run_named(names: &[&str]) -> Result<Vec<(&'static str, Duration)>, String> {
-    if let Some(unknown) = names.iter().find(|name| !STEPS.iter().any(|(step, _)| step == *name)) {
-        let known: Vec<_> = STEPS.iter().map(|(name, _)| *name).collect();
-        return Err(format!("no step is called `{unknown}`\nhint: the steps are {}", known.join(", ")));
-    }
-    let mut times = Vec::new();
-    for (name, step) in STEPS.iter().filter(|(name, _)| names.is_empty() || names.contains(name)) {
+/// Returns the names of the steps.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().map(|(name, _)| *name)
+}
+
+/// Runs the named steps, or all, and says how long each took. Stops at the first that fails.
+pub fn run(names: &[String]) -> Result<(), String> {
+    let (mut table, mut total) = (String::new(), 0.0);
+    for (name, step) in STEPS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)) {
         println!("\n== {name}");
         #[expect(clippy::disallowed_methods, reason = "how long a step takes is for people; nothing is decided by it")]
         let began = Instant::now();
         step().map_err(|message| format!("step `{name}`: {message}"))?;
-        times.push((*name, began.elapsed()));
+        let seconds = began.elapsed().as_secs_f64();
+        let _ = writeln!(table, "{name:>12}  {seconds:>6.1} s");
+        total += seconds;
     }
-    Ok(times)
-}
-
-/// Runs steps and says how long each took.
-pub fn run(names: &[&str]) -> Result<(), String> {
-    let times = run_named(names)?;
-    println!("\nall passed");
-    for (name, time) in &times {
-        println!("{name:>12}  {:>6.1} s", time.as_secs_f64());
-    }
-    let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    println!("{:>12}  {:>6.1} s", "total", total.as_secs_f64());
+    println!("\nall passed\n{table}{:>12}  {total:>6.1} s", "total");
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! `function`: this program as a custom handler of the Azure Functions host (`reference/sentinel.md` 10).
+//! `function`: this program as a custom handler of the Azure Functions host
+//! (<https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers>).
 //!
 //! | file | what it does |
 //! |---|---|

@@ -2,7 +2,7 @@
 //!
 //! The API promises types; this code doesn't rely on them. Whatever is an object becomes an event: a `user` that is
 //! `null`, a number where a string should be, an `initiator` that is an object. Each [`Field`] remembers its shape, so
-//! that odd values stay visible in the row instead of failing the page (`reference/nordpass.md`, D17 and D18).
+//! that odd values stay visible in the row instead of failing the page.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -70,7 +70,7 @@ impl Field {
     }
 }
 
-/// The fields of one event (`reference/nordpass.md` 1.2).
+/// The fields of one event, as the Activity Logs API documents them (<https://support.nordpass.com/hc/en-us/articles/23485641117329-Activity-Logs-API>).
 #[derive(Clone, Debug, Default)]
 pub struct EventFields {
     /// `type`.

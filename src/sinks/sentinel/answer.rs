@@ -1,4 +1,5 @@
-//! What Azure's answers mean (`reference/sentinel.md` 1.2).
+//! What Azure's answers mean, by the documentation of the Logs Ingestion API
+//! (<https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview>) and Microsoft's own clients.
 
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -137,7 +138,7 @@ fn forbidden(code: &str, rule: &str, message: &str) -> String {
     format!("Azure refuses this identity (403{code}): {advice}")
 }
 
-/// 404. Rule, stream or endpoint: Azure's answers don't surely tell which (`reference/sentinel.md` 1.2).
+/// 404. Rule, stream or endpoint: Azure's answers don't surely tell which.
 fn not_found(code: &str, target: Target<'_>) -> String {
     let Target { stream, rule, takes_others } = target;
     if takes_others {

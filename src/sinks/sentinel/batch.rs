@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use super::gzip::Gzip;
 use crate::event::{Chunk, Pressure, Record, Span};
 
-/// Azure's gateway refuses bodies over 1 MiB as received (`reference/sentinel.md` 1.3); a little room for the doubt.
+/// Azure's gateway refuses bodies over 1 MiB as received ("Maximum allowed content length: 1048576 bytes"); a little room for
+/// the doubt.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
 /// Short pieces are collected before they are compressed: that likes few, large writes.
 const STAGE_BYTES: usize = 4 << 10;

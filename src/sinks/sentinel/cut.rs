@@ -1,7 +1,7 @@
 //! Fields longer than Azure keeps.
 //!
-//! Azure keeps 64 KB of a field and cuts the rest without a word (`reference/sentinel.md` 1.3), which makes broken JSON
-//! of a dynamic column. So a longer field is cut here: its longest strings first, then its longest lists, with a mark
+//! Azure keeps 64 KB of a field and cuts the rest without a word (<https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>),
+//! which makes broken JSON of a dynamic column. So a longer field is cut here: its longest strings first, then its longest lists, with a mark
 //! that says how much is missing. All keys stay, and the field stays valid JSON.
 
 use std::borrow::Cow;

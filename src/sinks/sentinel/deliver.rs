@@ -31,7 +31,8 @@ use nordpass_env::Env;
 
 /// After so many single records were refused and none accepted, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
-/// What Azure says when a row for an auxiliary table is too far from another (`reference/sentinel.md` 1.4).
+/// What Azure says when a row for an auxiliary table is too far from another
+/// (<https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table-auxiliary>).
 const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
 /// A little less than the 30 minutes.
 const TIME_RANGE_SECONDS: i64 = 29 * 60;

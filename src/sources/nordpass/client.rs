@@ -24,7 +24,8 @@ use crate::http::{Backoff, HttpClient, HttpError, clock_is_wrong, clocks, date, 
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
 
-/// One query (`reference/nordpass.md` 1.1). Times are Unix seconds.
+/// One query of the Activity Logs API
+/// (<https://support.nordpass.com/hc/en-us/articles/23485641117329-Activity-Logs-API>). Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Query {
     /// Events from this second on (whether this second counts is not documented).

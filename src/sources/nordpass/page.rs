@@ -1,4 +1,4 @@
-//! One answer of the API: a page of events and the paging block (`reference/nordpass.md` 1.2).
+//! One answer of the API: a page of events and the paging block.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

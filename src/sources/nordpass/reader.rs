@@ -32,7 +32,7 @@ const LARGEST_PAGE: u64 = 1_000;
 const MOST_PAGES: u64 = 10_000;
 /// After so many slices in a row whose `total` contradicts what one answer shows, it isn't worth extra requests.
 const DISTRUST_AFTER: u32 = 3;
-/// The most users that one query may name (`reference/nordpass.md` 1.1).
+/// The most users that one query may name, by the documentation of the API.
 const USERS_PER_QUERY: usize = 500;
 
 /// Reads slices.

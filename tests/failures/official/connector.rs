@@ -1,5 +1,5 @@
-//! A model of the official connector, step by step as it is documented (`reference/nordpass.md` 3.2), its mistakes
-//! included. Written apart from the product: it shares only the simulators with it.
+//! A model of the official connector, step by step as its source has it (`Solutions/NordPass` in
+//! <https://github.com/Azure/Azure-Sentinel>), its mistakes included. Written apart from the product: it shares only the simulators with it.
 
 use std::sync::Arc;
 use std::time::Duration;

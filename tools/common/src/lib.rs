@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod install;
+pub mod json;
 pub mod process;
 
 use std::fs;

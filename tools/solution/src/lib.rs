@@ -13,6 +13,8 @@ mod tables;
 mod tools;
 mod workbook;
 
+use tools_common::json::pretty;
+
 pub use check::{check as check_solution, write as write_solution};
 pub use deploy::check as check_deploy;
 pub use package::write as write_package;
@@ -26,9 +28,9 @@ pub type Page = (&'static str, fn() -> Result<String, String>);
 pub const GENERATED: &[Page] = &[
     (deploy::generate::TEMPLATE, deploy::generate::template),
     (workbook::PATH, workbook::text),
-    (connectors::GENERIC, connectors::generic),
-    (connectors::DEFINITION, connectors::definition),
-    (connectors::CONNECTOR, connectors::connector),
-    (connectors::RULE, connectors::rule),
-    (connectors::TABLES, connectors::tables),
+    (connectors::GENERIC, || connectors::generic().map(|page| pretty(&page))),
+    (connectors::DEFINITION, || connectors::definition().map(|page| pretty(&page))),
+    (connectors::CONNECTOR, || Ok(pretty(&connectors::connector()))),
+    (connectors::RULE, || Ok(pretty(&connectors::rule()))),
+    (connectors::TABLES, || Ok(pretty(&connectors::tables()))),
 ];

@@ -1,11 +1,10 @@
 //! A first connection over a slow network: how near it comes to what its concurrency allows.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tools_common::process::Running;
+use tools_common::json::text;
+use tools_common::process::Simulator;
 
 use super::Bench;
 use super::measure;
@@ -22,7 +21,7 @@ const LEAST: f64 = 0.85;
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Section, String> {
-    let events = bench.options.backfill;
+    let events = bench.options.size(100_000, 20_000);
     let (mut lines, mut goals, mut raw) = (Vec::new(), Vec::new(), Vec::new());
     for concurrency in CONCURRENCIES {
         println!("{events} events over a round trip of {ROUND_TRIP} s, {concurrency} pages side by side");
@@ -60,7 +59,11 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
 
 /// One `run --once`, checked by the simulators' judge.
 fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, String> {
-    let simulators = Simulators::start(bench, events)?;
+    let faults = bench.folder.join("round-trip.toml");
+    tools_common::write(&faults, format!("[[fault]]\nendpoint = \"nordpass\"\ndelay = \"{}ms\"\n", ROUND_TRIP * 1e3))?;
+    let simulator = Simulator::start(&bench.programs.product, |command| {
+        command.args(["--events", &events.to_string(), "--faults"]).arg(&faults).stderr(Stdio::null());
+    })?;
     let mut command = Command::new(&bench.programs.product);
     command.args(["run", "--once", "--timeout", "10m"]).arg(Bench::pipeline("backfill.toml"));
     command.env("DATA_DIR", bench.state()?).env("CONCURRENCY", concurrency.to_string());
@@ -71,51 +74,16 @@ fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, S
         ("AZURE_TOKEN", "ingestion_token"),
         ("DCR", "dcr_immutable_id"),
     ] {
-        command.env(variable, simulators.begun[name].as_str().unwrap_or_default());
+        command.env(variable, text(&simulator.connection[name]));
     }
     let used = measure::run(command, &bench.folder)?;
-    let verdict = simulators.end()?;
-    let count = |name: &str| verdict[name].as_u64();
+    let summary = simulator.end()?;
+    let count = |name: &str| summary[name].as_u64();
     // A few lie before the seven days by the time of the first question.
     let delivered = count("events_delivered").unwrap_or(0);
     if delivered * 1000 >= events * 999 && (count("events_lost"), count("events_duplicated")) == (Some(0), Some(0)) {
         Ok(used)
     } else {
-        Err(format!("{events} events were to arrive once each, but: {verdict}"))
+        Err(format!("{events} events were to arrive once each, but: {summary}"))
     }
-}
-
-/// `nordpass-sentinel simulate`, each question to NordPass slow.
-struct Simulators {
-    process: Running,
-    output: BufReader<ChildStdout>,
-    /// Its first line.
-    begun: Value,
-}
-
-impl Simulators {
-    fn start(bench: &Bench, events: u64) -> Result<Self, String> {
-        let faults = bench.folder.join("round-trip.toml");
-        let text = format!("[[fault]]\nendpoint = \"nordpass\"\ndelay = \"{}ms\"\n", ROUND_TRIP * 1e3);
-        fs::write(&faults, text).map_err(|error| format!("can't write {}: {error}", faults.display()))?;
-        let mut command = Command::new(&bench.programs.product);
-        command.args(["simulate", "--until-stdin-closes", "--events", &events.to_string(), "--faults"]).arg(&faults);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Running(command.spawn().map_err(|error| format!("can't start the simulators: {error}"))?);
-        let mut output = BufReader::new(process.0.stdout.take().ok_or("the simulators have no output")?);
-        let begun = line(&mut output)?;
-        Ok(Self { process, output, begun })
-    }
-
-    /// Ends them. Answers their second line.
-    fn end(mut self) -> Result<Value, String> {
-        drop(self.process.0.stdin.take());
-        line(&mut self.output)
-    }
-}
-
-fn line(output: &mut impl BufRead) -> Result<Value, String> {
-    let mut line = String::new();
-    output.read_line(&mut line).map_err(|error| format!("the simulators say nothing: {error}"))?;
-    serde_json::from_str(&line).map_err(|error| format!("the simulators' line isn't JSON: {error}"))
 }

@@ -37,7 +37,7 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
     command.stdout(file(&output)?).stderr(file(&log)?);
     let before = machine();
     let began = Instant::now();
-    let mut process = Running(command.spawn().map_err(|error| format!("can't start {name}: {error}"))?);
+    let mut process = Running::start(&mut command)?;
     let proc = Path::new("/proc").join(process.0.id().to_string());
     let mut peak = 0;
     // Until it is waited for, an ended process keeps its figures.

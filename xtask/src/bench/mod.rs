@@ -18,7 +18,7 @@ mod startup;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use options::Options;
+pub use options::Options;
 use programs::Programs;
 use report::{Report, Section};
 
@@ -44,15 +44,14 @@ const SECTIONS: &[(&str, Measure)] = &[
 ];
 
 /// Measures all sections.
-pub fn run(arguments: &[&str]) -> Result<(), String> {
-    let options = Options::read(arguments)?;
+pub fn run(options: Options) -> Result<(), String> {
     let folder = tools_common::root().join("target/bench");
     fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
     let mut report = Report::new(&options);
     let bench = Bench { programs: programs::build()?, options, folder };
     for (name, measure) in SECTIONS {
         if bench.options.wants(name) {
-            report.add(measure(&bench)?);
+            report.sections.push(measure(&bench)?);
             report.write(&bench.folder)?;
         }
     }

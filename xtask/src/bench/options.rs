@@ -1,101 +1,70 @@
-//! The words after `cargo xtask bench`.
+//! The options of `cargo xtask bench`.
 
-use std::time::Duration;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::value_parser;
 
 use super::SECTIONS;
 
 /// What is measured how often.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Args, Debug)]
 pub struct Options {
-    /// Events of a run.
+    /// Events of a run
+    #[arg(long, value_parser = value_parser!(u64).range(1..), default_value = "1000000", default_value_if("quick", "true", "100000"))]
     pub events: u64,
-    /// Runs of each contender.
+    /// Runs of each contender
+    #[arg(long, value_parser = value_parser!(u32).range(1..), default_value = "3", default_value_if("quick", "true", "1"))]
     pub rounds: u32,
-    /// Starts that are timed.
-    pub starts: u32,
-    /// Events of a first connection over a slow network.
-    pub backfill: u64,
-    /// Organizations in one process.
-    pub organizations: u32,
-    /// How long they are watched.
-    pub idle: Duration,
-    /// Also ten times the events, for the memory.
+    /// Measure less, in less time
+    #[arg(long)]
+    pub quick: bool,
+    /// Measure the memory of ten times the events, too
+    #[arg(long)]
     pub memory: bool,
-    /// This section alone.
-    pub only: Option<&'static str>,
+    /// Measure this section alone
+    #[arg(long, value_parser = PossibleValuesParser::new(SECTIONS.iter().map(|(name, _)| *name)))]
+    pub only: Option<String>,
 }
 
 impl Options {
-    /// Reads the words.
-    pub fn read(words: &[&str]) -> Result<Self, String> {
-        let mut options = Self {
-            events: 1_000_000,
-            rounds: 3,
-            starts: 10,
-            backfill: 100_000,
-            organizations: 500,
-            idle: Duration::from_secs(120),
-            memory: false,
-            only: None,
-        };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match *word {
-                "--quick" => {
-                    (options.events, options.rounds, options.starts) = (100_000, 1, 3);
-                    (options.backfill, options.organizations, options.idle) = (20_000, 50, Duration::from_secs(20));
-                }
-                "--memory" => options.memory = true,
-                "--only" => options.only = Some(section(words.next())?),
-                "--events" => options.events = number(word, words.next())?,
-                "--rounds" => options.rounds = number(word, words.next())?,
-                _ => {
-                    return Err(format!(
-                        "unknown word `{word}`\nhint: --events N, --rounds N, --quick, --memory, --only SECTION"
-                    ));
-                }
-            }
-        }
-        Ok(options)
+    /// Returns the size of a full measurement, or of a quick one.
+    pub fn size<N>(&self, full: N, quick: N) -> N {
+        if self.quick { quick } else { full }
     }
 
-    /// Whether a section is to be measured.
+    /// Returns whether a section is to be measured. The memory takes long.
     pub fn wants(&self, name: &str) -> bool {
-        self.only.map_or(name != MEMORY || self.memory, |only| only == name)
+        self.only.as_ref().map_or(name != "memory" || self.memory, |only| only == name)
     }
-}
-
-/// The section that takes long.
-const MEMORY: &str = "memory";
-
-fn section(word: Option<&&str>) -> Result<&'static str, String> {
-    let mut names = SECTIONS.iter().map(|(name, _)| *name);
-    names.clone().find(|name| word == Some(name)).ok_or_else(|| {
-        let last = names.next_back().unwrap_or_default();
-        format!("--only needs a section: {} or {last}", names.collect::<Vec<_>>().join(", "))
-    })
-}
-
-fn number<N: std::str::FromStr + PartialOrd + From<u8>>(name: &str, word: Option<&&str>) -> Result<N, String> {
-    let value = word.and_then(|word| word.parse().ok()).filter(|value| *value > N::from(0));
-    value.ok_or_else(|| format!("{name} needs a number above 0"))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::Options;
+
+    #[derive(clap::Parser)]
+    struct Bench {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn read(words: &[&str]) -> Result<Options, clap::Error> {
+        Bench::try_parse_from(["bench"].iter().chain(words)).map(|bench| bench.options)
+    }
 
     #[test]
     fn words() {
-        let read = Options::read(&["--quick", "--rounds", "5"]).expect("right");
-        assert_eq!((read.events, read.rounds, read.memory), (100_000, 5, false));
-        assert!(read.wants("backfill") && !read.wants("memory"));
-        let read = Options::read(&["--only", "memory"]).expect("right");
-        assert!(read.wants("memory") && !read.wants("backfill"));
+        let options = read(&["--quick", "--rounds", "5"]).expect("right");
+        assert_eq!((options.events, options.rounds, options.memory), (100_000, 5, false));
+        assert!(options.wants("backfill") && !options.wants("memory"));
+        let options = read(&["--only", "memory"]).expect("right");
+        assert!(options.wants("memory") && !options.wants("backfill"));
         for wrong in
             [&["--rounds"][..], &["--rounds", "0"], &["--events", "x"], &["fast"], &["--only"], &["--only", "x"]]
         {
-            assert!(Options::read(wrong).is_err(), "{wrong:?}");
+            assert!(read(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -3,14 +3,16 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::header;
 use serde_json::json;
 use tools_common::process::Running;
 
@@ -25,15 +27,15 @@ const SETTLE: Duration = Duration::from_secs(75);
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Section, String> {
-    let (sources, length) = (bench.options.organizations, bench.options.idle);
+    let (sources, length) = (bench.options.size(500, 50), Duration::from_secs(bench.options.size(120, 20)));
     println!("{sources} organizations, idle for {} s after {} s", length.as_secs(), SETTLE.as_secs());
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let address = serve(asked.clone())?;
+    let address = serve(asked.clone()).map_err(|error| format!("can't serve: {error}"))?;
     let pipeline = bench.folder.join("organizations.toml");
-    fs::write(&pipeline, text(sources, &address)).map_err(|error| format!("can't write the pipeline: {error}"))?;
+    fs::write(&pipeline, text(sources, address)).map_err(|error| format!("can't write the pipeline: {error}"))?;
     let mut command = Command::new(&bench.programs.product);
     command.arg("run").arg(&pipeline).env("DATA_DIR", bench.state()?).stdout(Stdio::null()).stderr(Stdio::null());
-    let process = Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?);
+    let process = Running::start(&mut command)?;
     thread::sleep(SETTLE);
     let proc = Path::new("/proc").join(process.0.id().to_string());
     let before = measure::look(&proc)?;
@@ -73,7 +75,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     })
 }
 
-fn text(sources: u32, address: &str) -> String {
+fn text(sources: u32, address: SocketAddr) -> String {
     let mut text = "data_dir = \"${DATA_DIR}\"\n".to_owned();
     for number in 1..=sources {
         let _ = write!(
@@ -92,41 +94,17 @@ fn text(sources: u32, address: &str) -> String {
     text
 }
 
-/// A NordPass without events, which notes when it is asked.
-fn serve(asked: Arc<Mutex<Vec<Instant>>>) -> Result<String, String> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no port: {error}"))?;
-    let address = listener.local_addr().map_err(|error| format!("no address: {error}"))?;
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let asked = asked.clone();
-            thread::spawn(move || answer(&stream, &asked));
-        }
-    });
-    Ok(address.to_string())
-}
-
-/// Answers the questions of one connection until it is closed.
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<Instant>>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream);
-    loop {
-        let (mut length, mut line) = (0, String::new());
-        while line != "\r\n" {
-            line.clear();
-            if reader.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap_or(0);
-            }
-        }
-        reader.read_exact(&mut vec![0; length])?;
+/// Serves a NordPass without events, which notes when it is asked. Returns its address.
+fn serve(asked: Arc<Mutex<Vec<Instant>>>) -> std::io::Result<SocketAddr> {
+    let answer = move |_: Bytes| {
         asked.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{NOTHING}",
-            NOTHING.len()
-        );
-        (&*stream).write_all(answer.as_bytes())?;
-    }
+        async { ([(header::CONTENT_TYPE, "application/json")], NOTHING) }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || runtime.block_on(axum::serve(listener, Router::new().fallback(answer)).into_future()));
+    Ok(address)
 }
 
 /// Open sockets of a process.
@@ -135,4 +113,24 @@ fn sockets(proc: &Path) -> usize {
     files
         .filter(|file| fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy().starts_with("socket:")))
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn the_idle_nordpass_answers_and_notes_when_it_is_asked() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut stream = std::net::TcpStream::connect(serve(asked.clone()).expect("a server")).expect("a connection");
+        let request = "POST /activities/query HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
+        let closing = request.replace("host: x", "host: x\r\nconnection: close");
+        stream.write_all(format!("{request}{closing}").as_bytes()).expect("sent");
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).expect("answers");
+        assert_eq!(answers.matches(NOTHING).count(), 2, "{answers}");
+        assert_eq!(asked.lock().expect("times").len(), 2);
+    }
 }

@@ -1,12 +1,12 @@
 //! The receiver of the reference, started for one run.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use tools_common::process::Running;
+use tools_common::process::{Running, line};
 
 /// A receiver that listens.
 pub struct Receiver {
@@ -33,13 +33,9 @@ impl Receiver {
     /// Starts one. `drop_bodies` counts each body at once and drops it: for runs whose bodies don't fit in memory.
     pub fn start(program: &Path, drop_bodies: bool) -> Result<Self, String> {
         let mut command = Command::new(program);
-        command.args(drop_bodies.then_some("--drop-bodies")).stdout(Stdio::piped());
-        let mut process = Running(command.spawn().map_err(|error| format!("can't start the receiver: {error}"))?);
-        let mut address = String::new();
-        let output = process.0.stdout.take().ok_or("the receiver has no output")?;
-        BufReader::new(output)
-            .read_line(&mut address)
-            .map_err(|error| format!("the receiver says nothing: {error}"))?;
+        command.args(drop_bodies.then_some("--drop-bodies"));
+        let (process, mut output) = Running::piped(&mut command)?;
+        let address = line(&mut output)?;
         Ok(Self { _process: process, address: address.trim().to_owned() })
     }
 

@@ -41,25 +41,15 @@ pub struct Goal {
 pub struct Report {
     machine: String,
     conditions: String,
-    sections: Vec<Section>,
+    /// In the order of their measurement.
+    pub sections: Vec<Section>,
 }
 
 impl Report {
     /// An empty one of this machine.
     pub fn new(options: &Options) -> Self {
-        let conditions = format!(
-            "commit {}; {} events a run, {} rounds, {} starts",
-            commit(),
-            options.events,
-            options.rounds,
-            options.starts
-        );
+        let conditions = format!("commit {}; {} events a run, {} rounds", commit(), options.events, options.rounds);
         Self { machine: machine(), conditions, sections: Vec::new() }
-    }
-
-    /// Adds a section.
-    pub fn add(&mut self, section: Section) {
-        self.sections.push(section);
     }
 
     /// As Markdown.

@@ -19,8 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Section, String> {
-    println!("{} starts", bench.options.starts);
-    let times: Vec<f64> = (0..bench.options.starts).map(|_| start(bench)).collect::<Result<_, _>>()?;
+    let starts = bench.options.size(10, 3);
+    println!("{starts} starts");
+    let times: Vec<f64> = (0..starts).map(|_| start(bench)).collect::<Result<_, _>>()?;
     let milliseconds = |value: f64| format!("{:.1}", value * 1e3);
     let (lowest, highest) =
         (times.iter().copied().fold(f64::INFINITY, f64::min), times.iter().copied().fold(0.0, f64::max));
@@ -53,7 +54,7 @@ fn start(bench: &Bench) -> Result<f64, String> {
     });
     let mut process = None;
     seconds(|| {
-        process = Some(Running(command.spawn().map_err(|error| format!("can't start the program: {error}"))?));
+        process = Some(Running::start(&mut command)?);
         let read = arrival.recv_timeout(PATIENCE).map_err(|_| "the program sends no request".to_owned())?;
         read.map_err(|error| format!("the first request broke off: {error}"))
     })

@@ -108,10 +108,11 @@ mod tests {
         assert_eq!(text, Workload::text(2_000, 1));
         assert_ne!(text, Workload::text(2_000, 2));
         assert_eq!(text.lines().count(), 2_000);
-        let text = Workload::text(145, 3);
+        let known = Pairs::new().all.len();
+        let text = Workload::text(known as u64, 3);
         let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
         let pairs: BTreeSet<_> = events.map(|event| (event["type"].to_string(), event["action"].to_string())).collect();
-        assert_eq!(pairs.len(), 145);
+        assert_eq!(pairs.len(), known);
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn every_pair_occurs_in_a_small_history() {
         pairs.collect::<HashSet<_>>().len()
     };
     let known = catalogue::entries().len();
-    assert_eq!((known, pairs(known), pairs(2000)), (145, 145, 145));
+    assert_eq!((pairs(known), pairs(2000)), (known, known));
 }
 
 #[test]

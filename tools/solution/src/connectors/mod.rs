@@ -8,7 +8,7 @@ mod push;
 #[cfg(test)]
 mod tests;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use crate::tables::streams;
@@ -32,36 +32,46 @@ const SOURCE: &str = "solution/Data Connectors/source/page.toml";
 struct Page {
     title: String,
     publisher: String,
+    #[serde(deserialize_with = "trimmed")]
     description: String,
+    #[serde(deserialize_with = "trimmed")]
     connected: String,
     sample: Vec<Sample>,
     permission: Vec<Permission>,
     step: Vec<Step>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Sample {
     description: String,
+    #[serde(deserialize_with = "trimmed")]
     query: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Permission {
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     variant: Variant,
     name: String,
     description: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
+    #[serde(skip_serializing)]
     variant: Variant,
     title: String,
+    #[serde(deserialize_with = "trimmed")]
     description: String,
+    #[serde(skip_serializing)]
     instruction: Option<Instruction>,
+}
+
+fn trimmed<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
+    String::deserialize(source).map(|text| text.trim().to_owned())
 }
 
 /// The pages that a step or a permission is on.
@@ -89,11 +99,11 @@ fn page() -> Result<Page, String> {
 }
 
 /// The page that explains.
-pub fn generic() -> Result<String, String> {
+pub fn generic() -> Result<Value, String> {
     let page = page()?;
     let mut value = common(&page, ID, &page.title, Variant::Generic);
     // The spelling of this older kind of page.
-    value["connectivityCriterias"] = json!([{"type": "IsConnectedQuery", "value": [page.connected.trim()]}]);
+    value["connectivityCriterias"] = json!([{"type": "IsConnectedQuery", "value": [page.connected]}]);
     value["metadata"] = json!({
         "version": "1.0.0",
         "kind": "dataConnector",
@@ -101,16 +111,16 @@ pub fn generic() -> Result<String, String> {
         "source": {"kind": "community"},
         "support": {"name": page.publisher, "tier": "Community", "link": crate::package::SUPPORT},
     });
-    text(&value)
+    Ok(value)
 }
 
 /// The page of the Push variant.
-pub fn definition() -> Result<String, String> {
+pub fn definition() -> Result<Value, String> {
     let page = page()?;
     let mut value = common(&page, PUSH_ID, &format!("{}, Push", page.title), Variant::Push);
-    value["connectivityCriteria"] = json!([{"type": "IsConnectedQuery", "value": [page.connected.trim()]}]);
+    value["connectivityCriteria"] = json!([{"type": "IsConnectedQuery", "value": [page.connected]}]);
     value["availability"]["isPreview"] = json!(true);
-    text(&json!({
+    Ok(json!({
         "name": PUSH_ID,
         "apiVersion": "2022-09-01-preview",
         "type": "Microsoft.SecurityInsights/dataConnectorDefinitions",
@@ -121,10 +131,6 @@ pub fn definition() -> Result<String, String> {
 }
 
 pub use push::{connector, rule, tables};
-
-fn text(value: &Value) -> Result<String, String> {
-    serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(|error| error.to_string())
-}
 
 /// A table's rows that are ours: the ASIM tables are shared.
 fn ours(table: &str) -> String {
@@ -138,49 +144,29 @@ fn ours(table: &str) -> String {
 /// What both pages have.
 fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
     let names: Vec<_> = streams().iter().map(|stream| stream.table).collect();
-    let graphs: Vec<_> = names
-        .iter()
-        .map(|name| json!({"metricName": format!("Rows in {name}"), "legend": name, "baseQuery": ours(name)}))
-        .collect();
-    let types: Vec<_> = names
-        .iter()
-        .map(|name| {
-            let query = format!("{}\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)", ours(name));
-            json!({"name": name, "lastDataReceivedQuery": query})
-        })
-        .collect();
-    let samples: Vec<_> = page
-        .sample
-        .iter()
-        .map(|sample| json!({"description": sample.description, "query": sample.query.trim()}))
-        .collect();
-    let customs: Vec<_> = page
-        .permission
-        .iter()
-        .filter(|permission| permission.variant == variant || permission.variant == Variant::Both)
-        .map(|permission| json!({"name": permission.name, "description": permission.description}))
-        .collect();
-    let steps: Vec<_> = page
-        .step
-        .iter()
-        .filter(|step| step.variant == variant || step.variant == Variant::Both)
-        .map(|step| {
-            let mut value = json!({"title": step.title, "description": step.description.trim()});
-            if let Some(instruction) = step.instruction {
-                value["instructions"] = push::instructions(instruction);
-            }
-            value
-        })
-        .collect();
+    let graph = |name| json!({"metricName": format!("Rows in {name}"), "legend": name, "baseQuery": ours(name)});
+    let kind = |name| {
+        let query = format!("{}\n| summarize Time = max(TimeGenerated)\n| where isnotempty(Time)", ours(name));
+        json!({"name": name, "lastDataReceivedQuery": query})
+    };
+    let here = |wanted: Variant| wanted == variant || wanted == Variant::Both;
+    let customs: Vec<_> = page.permission.iter().filter(|permission| here(permission.variant)).collect();
+    let steps = page.step.iter().filter(|step| here(step.variant)).map(|step| {
+        let mut value = json!(step);
+        if let Some(instruction) = step.instruction {
+            value["instructions"] = push::instructions(instruction);
+        }
+        value
+    });
     json!({
         "id": id,
         "title": title,
         "publisher": page.publisher,
-        "descriptionMarkdown": page.description.trim(),
+        "descriptionMarkdown": page.description,
         "graphQueriesTableName": names[0],
-        "graphQueries": graphs,
-        "sampleQueries": samples,
-        "dataTypes": types,
+        "graphQueries": names.iter().copied().map(graph).collect::<Value>(),
+        "sampleQueries": page.sample,
+        "dataTypes": names.iter().copied().map(kind).collect::<Value>(),
         "availability": {"status": 1, "isPreview": false},
         "permissions": {
             "resourceProvider": [{
@@ -192,6 +178,6 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
             }],
             "customs": customs,
         },
-        "instructionSteps": steps,
+        "instructionSteps": steps.collect::<Value>(),
     })
 }

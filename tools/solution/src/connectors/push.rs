@@ -3,7 +3,7 @@
 use nordpass_env::catalogue::Schema;
 use serde_json::{Map, Value, json};
 
-use super::{Instruction, PUSH_ID, text};
+use super::{Instruction, PUSH_ID};
 use crate::tables::{CUSTOM, schema, streams};
 
 /// The rule's name; the portal puts what is between braces.
@@ -33,7 +33,7 @@ pub fn instructions(instruction: Instruction) -> Value {
 }
 
 /// The rule, with every input stream declared.
-pub fn rule() -> Result<String, String> {
+pub fn rule() -> Value {
     let streams = streams();
     // A stream has no 32-bit whole number apart; the catalogue's types are its types otherwise.
     let declarations: Map<_, _> =
@@ -49,7 +49,7 @@ pub fn rule() -> Result<String, String> {
             })
         })
         .collect();
-    text(&json!([{
+    json!([{
         "name": RULE_NAME,
         "apiVersion": "2023-03-11",
         "type": "Microsoft.Insights/dataCollectionRules",
@@ -62,11 +62,11 @@ pub fn rule() -> Result<String, String> {
             },
             "dataFlows": flows,
         },
-    }]))
+    }])
 }
 
 /// The custom tables; the ASIM tables are there with Microsoft Sentinel.
-pub fn tables() -> Result<String, String> {
+pub fn tables() -> Value {
     let tables = CUSTOM.map(|(_, table)| {
         json!({
             "name": table,
@@ -75,12 +75,12 @@ pub fn tables() -> Result<String, String> {
             "properties": {"schema": {"name": table, "columns": schema(table)}},
         })
     });
-    text(&json!(tables))
+    json!(tables)
 }
 
 /// The connection, which ties the application to the rule.
-pub fn connector() -> Result<String, String> {
-    text(&json!([{
+pub fn connector() -> Value {
+    json!([{
         "name": PUSH_ID,
         "apiVersion": "2024-09-01",
         "type": "Microsoft.SecurityInsights/dataConnectors",
@@ -101,5 +101,5 @@ pub fn connector() -> Result<String, String> {
             "request": {"RetryCount": 1},
             "response": {"eventsJsonPaths": ["$"]},
         },
-    }]))
+    }])
 }

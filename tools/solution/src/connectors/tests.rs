@@ -1,14 +1,8 @@
-use serde_json::Value;
-
 use super::*;
-
-fn parsed(text: Result<String, String>) -> Value {
-    serde_json::from_str(&text.expect("the page")).expect("JSON")
-}
 
 #[test]
 fn every_query_on_a_shared_table_is_ours_alone() {
-    let page = parsed(generic());
+    let page = generic().expect("the page");
     let lists = [("dataTypes", "lastDataReceivedQuery"), ("graphQueries", "baseQuery"), ("sampleQueries", "query")];
     let mut seen = 0;
     for (list, key) in lists {
@@ -23,7 +17,7 @@ fn every_query_on_a_shared_table_is_ours_alone() {
 
 #[test]
 fn the_push_page_makes_a_stream_and_a_flow_for_every_table() {
-    let rule = parsed(rule());
+    let rule = rule();
     let properties = &rule[0]["properties"];
     let declared: Vec<_> = properties["streamDeclarations"].as_object().expect("streams").keys().cloned().collect();
     let flows = properties["dataFlows"].as_array().expect("flows");
@@ -33,14 +27,14 @@ fn the_push_page_makes_a_stream_and_a_flow_for_every_table() {
         // A stream with a transformation that isn't declared is refused by Azure since 2026.
         assert!(declared.iter().any(|name| flow["streams"][0] == name.as_str()), "{flow}");
     }
-    let connector = parsed(connector());
+    let connector = connector();
     let stream = &connector[0]["properties"]["dcrConfig"]["streamName"];
     assert!(declared.iter().any(|name| stream == name.as_str()), "{stream}");
 }
 
 #[test]
 fn each_page_has_its_own_steps_and_the_spelling_of_its_kind() {
-    let (generic, push) = (parsed(generic()), parsed(definition()));
+    let (generic, push) = (generic().expect("the page"), definition().expect("the page"));
     let push = &push["properties"]["connectorUiConfig"];
     assert!(generic["connectivityCriterias"].is_array() && push["connectivityCriteria"].is_array());
     let steps = generic["instructionSteps"].to_string();
@@ -59,7 +53,7 @@ fn each_page_has_its_own_steps_and_the_spelling_of_its_kind() {
 fn the_pages_name_what_the_azure_template_and_the_pipeline_have() {
     let template = tools_common::read_json("deploy/azure/mainTemplate.json").expect("the template");
     let pipeline = tools_common::read("pipelines/with-health.toml").expect("the pipeline file");
-    let (generic, push) = (parsed(generic()), parsed(definition()));
+    let (generic, push) = (generic().expect("the page"), definition().expect("the page"));
     let push = &push["properties"]["connectorUiConfig"];
     let mut seen = 0;
     for page in [&generic, push] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use tools_common::json::{self, items};
 use tools_common::{process, root};
 
 use super::findings::{self, Finding};
@@ -88,8 +89,8 @@ fn checkov(programs: &Path, files: &[String]) -> Result<Vec<(String, Finding)>, 
         if report["summary"]["parsing_errors"] != 0 {
             return Err("checkov can't read a file".to_owned());
         }
-        for check in report["results"]["failed_checks"].as_array().into_iter().flatten() {
-            let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
+        for check in items(&report["results"]["failed_checks"]) {
+            let text = |name: &str| json::text(&check[name]).to_owned();
             let resource = text("resource");
             let on = match resource.rsplit_once(".resource") {
                 Some((kind, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => kind.to_owned(),

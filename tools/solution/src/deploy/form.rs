@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tools_common::json::{self, items, members};
 
 use super::expression::Expression;
 use super::template::strings;
@@ -19,12 +20,11 @@ pub fn check(form: &Value, template: &Value) -> Vec<String> {
     errors.extend(outputs.difference(&parameters).map(|name| format!("the template has no parameter `{name}`")));
     errors.extend(parameters.difference(&outputs).map(|name| format!("the form has no output `{name}`")));
 
-    let steps = form["parameters"]["steps"].as_array().into_iter().flatten();
+    let steps = items(&form["parameters"]["steps"]);
     let mut known = BTreeSet::new();
     for step in steps {
-        for element in step["elements"].as_array().into_iter().flatten() {
-            let (step, name) =
-                (step["name"].as_str().unwrap_or_default(), element["name"].as_str().unwrap_or_default());
+        for element in items(&step["elements"]) {
+            let (step, name) = (json::text(&step["name"]), json::text(&element["name"]));
             if !known.insert(format!("steps('{step}').{name}")) {
                 errors.push(format!("step `{step}` has two elements `{name}`"));
             }
@@ -65,13 +65,13 @@ fn references(text: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>,
 /// A choice in the form offers what the template allows.
 fn choices(form: &Value, template: &Value) -> Vec<String> {
     let mut errors = Vec::new();
-    for (name, parameter) in template["parameters"].as_object().into_iter().flatten() {
+    for (name, parameter) in members(&template["parameters"]) {
         let Some(allowed) = parameter["allowedValues"].as_array() else { continue };
         let allowed: BTreeSet<_> = allowed.iter().filter_map(Value::as_str).collect();
-        let steps = form["parameters"]["steps"].as_array().into_iter().flatten();
-        let elements = steps.flat_map(|step| step["elements"].as_array().into_iter().flatten());
-        let offered = elements.filter(|element| element["name"] == name.as_str()).flat_map(|element| {
-            let values = element["constraints"]["allowedValues"].as_array().into_iter().flatten();
+        let steps = items(&form["parameters"]["steps"]);
+        let elements = steps.flat_map(|step| items(&step["elements"]));
+        let offered = elements.filter(|element| element["name"] == name).flat_map(|element| {
+            let values = items(&element["constraints"]["allowedValues"]);
             values.filter_map(|value| value["value"].as_str()).collect::<Vec<_>>()
         });
         if offered.collect::<BTreeSet<_>>() != allowed {

@@ -1,6 +1,7 @@
 //! The template without expressions in its names: checkov leaves out every failure of a resource whose name is one.
 
 use serde_json::{Map, Value, json};
+use tools_common::json::items;
 
 /// A template of the same resources, nested ones included, each with a plain name and what `variables` hold in its place.
 pub fn plain(template: &Value) -> Value {
@@ -10,7 +11,7 @@ pub fn plain(template: &Value) -> Value {
 }
 
 fn collect(template: &Value, variables: &Value, plain: &mut Vec<Value>) {
-    for resource in template["resources"].as_array().into_iter().flatten() {
+    for resource in items(&template["resources"]) {
         if resource["type"] == "Microsoft.Resources/deployments" {
             let inner = &resource["properties"]["template"];
             collect(inner, &inner["variables"], plain);

@@ -8,6 +8,7 @@ pub mod access;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tools_common::json::{self, items, members};
 
 use super::expression::Expression;
 use super::expressions;
@@ -74,9 +75,9 @@ fn host(path: &str, text: &str) -> Option<String> {
 /// A nested template gets just the parameters that it has.
 fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
     for resource in scope.resources.iter().filter(|resource| resource.kind == "Microsoft.Resources/deployments") {
-        let names = |json: &Value| -> BTreeSet<String> {
-            json["parameters"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
-        };
+        fn names(json: &Value) -> BTreeSet<&str> {
+            members(&json["parameters"]).map(|(name, _)| name).collect()
+        }
         let (given, has) = (names(&resource.json["properties"]), names(&resource.json["properties"]["template"]));
         for name in given.symmetric_difference(&has) {
             errors
@@ -91,7 +92,7 @@ fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     if !TYPES.contains(&resource.kind) {
         wrong.push(format!("`{}` isn't among the types that the template makes", resource.kind));
     }
-    let version = resource.json["apiVersion"].as_str().unwrap_or_default();
+    let version = json::text(&resource.json["apiVersion"]);
     if !is_version(version) {
         wrong.push(format!("`{version}` is no fixed API version"));
     }
@@ -124,14 +125,14 @@ fn parent(id: &Id) -> Id {
 
 /// The ids that a resource waits for.
 fn depends(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<Id> {
-    let texts = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let texts = items(&resource.json["dependsOn"]).filter_map(Value::as_str);
     texts.filter_map(|text| scope.id(&read(text).ok()?)).collect()
 }
 
 /// What it waits for, refers to and is scoped to is in the template, or exists before.
 fn dependencies(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let texts: Vec<_> = resource.json["dependsOn"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let texts: Vec<_> = items(&resource.json["dependsOn"]).filter_map(Value::as_str).collect();
     let found = depends(scope, resource);
     if texts.len() != found.len() {
         wrong.push("an entry of `dependsOn` is no resource id".to_owned());

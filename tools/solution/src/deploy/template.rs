@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use tools_common::json::{self, items, members};
 
 use super::expression::Expression;
 
@@ -44,14 +45,14 @@ pub struct Id {
 pub fn scopes<'a>(template: &'a Value, place: &str, errors: &mut Vec<String>) -> Vec<Scope<'a>> {
     let mut scope =
         Scope { place: place.to_owned(), json: template, resources: Vec::new(), variables: BTreeMap::new() };
-    for (name, value) in template["variables"].as_object().into_iter().flatten() {
+    for (name, value) in members(&template["variables"]) {
         if let Some(expression) = value.as_str().and_then(|text| read(text).ok()) {
             scope.variables.insert(name, expression);
         }
     }
     let mut nested = Vec::new();
-    for (number, json) in template["resources"].as_array().into_iter().flatten().enumerate() {
-        let kind = json["type"].as_str().unwrap_or_default();
+    for (number, json) in items(&template["resources"]).enumerate() {
+        let kind = json::text(&json["type"]);
         let place = format!("{place}/{kind}[{number}]");
         match scope.own_id(json, kind) {
             Some(id) => scope.resources.push(Resource { json, kind, id }),

@@ -1,8 +1,9 @@
 //! The package's template as Azure Resource Manager reads it, and as Azure-Sentinel's checks of it do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tools_common::json::{items, text};
 
 use crate::deploy::expressions;
 
@@ -30,12 +31,12 @@ pub fn check_template(template: &Value) -> Vec<String> {
             wrong.push(format!("{} is there twice", resource["name"]));
         }
         version(resource, &mut wrong);
-        for inner in resource["properties"]["mainTemplate"]["resources"].as_array().into_iter().flatten() {
+        for inner in items(&resource["properties"]["mainTemplate"]["resources"]) {
             version(inner, &mut wrong);
         }
     }
     pieces(&resources, &mut wrong);
-    let id = template["variables"]["solutionId"].as_str().unwrap_or_default();
+    let id = text(&template["variables"]["solutionId"]);
     let parts: Vec<_> = id.split('.').collect();
     if parts.len() != 2 || parts.iter().any(|part| part.is_empty()) || id != id.to_lowercase() {
         wrong.push(format!("the solution's id is `{id}`, not publisher.offer"));
@@ -45,70 +46,46 @@ pub fn check_template(template: &Value) -> Vec<String> {
 
 /// Whether Azure has such a resource.
 fn version(resource: &Value, wrong: &mut Vec<String>) {
-    let (kind, version) =
-        (resource["type"].as_str().unwrap_or_default(), resource["apiVersion"].as_str().unwrap_or_default());
+    let (kind, version) = (text(&resource["type"]), text(&resource["apiVersion"]));
     if !VERSIONS.contains(&(kind, version)) {
         wrong.push(format!("{} is of type `{kind}` and version `{version}`", resource["name"]));
     }
 }
 
-/// The pieces' ids, kinds and versions: in their templates, in these templates' metadata, and in what the solution names.
+/// Checks kind, id and version of each piece: in its template, in that template's metadata, and in what the solution names.
 fn pieces(resources: &[Value], wrong: &mut Vec<String>) {
-    let of = |kind: &str| -> Vec<&Value> {
-        resources
-            .iter()
-            .filter(|resource| resource["type"].as_str().is_some_and(|found| found.ends_with(kind)))
-            .collect()
-    };
-    let mut pieces = BTreeMap::new();
-    for found in of("contentTemplates") {
-        let properties = &found["properties"];
-        let piece = (properties["contentKind"].to_string(), properties["contentId"].to_string());
-        let inside = properties["mainTemplate"]["resources"].as_array().into_iter().flatten();
-        let metadata =
-            inside.filter(|resource| resource["type"].as_str().is_some_and(|kind| kind.ends_with("/metadata")));
-        for found in metadata {
-            let said = &found["properties"];
-            for (key, own) in [("contentId", "contentId"), ("kind", "contentKind"), ("version", "version")] {
-                if said[key] != properties[own] {
-                    wrong.push(format!("{}: {key} is {} in its metadata, not {}", piece.1, said[key], properties[own]));
-                }
+    let of = |kind| resources.iter().filter(move |resource| text(&resource["type"]).ends_with(kind));
+    let piece = |found: &Value, keys: [&str; 3]| keys.map(|key| text(&found[key]).to_owned());
+    let mut installed = BTreeSet::new();
+    for template in of("contentTemplates") {
+        let own = piece(&template["properties"], ["contentKind", "contentId", "version"]);
+        let inside = items(&template["properties"]["mainTemplate"]["resources"]);
+        for metadata in inside.filter(|resource| text(&resource["type"]).ends_with("/metadata")) {
+            let said = piece(&metadata["properties"], ["kind", "contentId", "version"]);
+            if said != own {
+                wrong.push(format!("{} is {} in its metadata", own.join(" "), said.join(" ")));
             }
         }
-        pieces.insert(piece, properties["version"].to_string());
+        installed.insert(own);
     }
-    let packages = of("contentPackages");
+    let packages: Vec<_> = of("contentPackages").collect();
     if packages.len() != 1 {
         wrong.push(format!("{} contentPackages instead of one", packages.len()));
     }
-    let criteria =
-        packages.first().map(|package| package["properties"]["dependencies"]["criteria"].clone()).unwrap_or_default();
-    let named: BTreeMap<_, _> = criteria
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|found| found["kind"] != "Watchlist")
-        .map(|found| ((found["kind"].to_string(), found["contentId"].to_string()), found["version"].to_string()))
-        .collect();
-    for (kind, id) in pieces.keys().chain(named.keys()).collect::<BTreeSet<_>>() {
-        let key = (kind.clone(), id.clone());
-        match (pieces.get(&key), named.get(&key)) {
-            (Some(one), Some(other)) if one == other => {}
-            (Some(one), Some(other)) => {
-                wrong.push(format!("{kind} {id} has version {one}, and {other} for the solution"));
-            }
-            _ => wrong.push(format!("{kind} {id} is in the template or among the solution's pieces, and not in both")),
-        }
-    }
+    let criteria = packages.iter().flat_map(|package| items(&package["properties"]["dependencies"]["criteria"]));
+    let named = criteria.filter(|found| found["kind"] != "Watchlist");
+    let named = named.map(|found| piece(found, ["kind", "contentId", "version"])).collect();
+    let differ = installed.symmetric_difference(&named).map(|piece| piece.join(" "));
+    wrong.extend(differ.map(|piece| format!("{piece} is in the template or among the solution's pieces, not in both")));
 }
 
 /// Where a file says "Sentinel" and not "Microsoft Sentinel": that fails Azure-Sentinel's check of template and form. A word
 /// behind a hyphen is part of a name.
-pub fn unbranded(text: &str) -> Vec<String> {
+pub fn unbranded(whole: &str) -> Vec<String> {
     let word = |sign: char| sign.is_alphanumeric() || sign == '_';
     let mut found = Vec::new();
-    for (place, name) in text.match_indices("Sentinel") {
-        let (before, after) = (&text[..place], &text[place + name.len()..]);
+    for (place, name) in whole.match_indices("Sentinel") {
+        let (before, after) = (&whole[..place], &whole[place + name.len()..]);
         let inside = before.ends_with(word) || before.ends_with('-') || after.starts_with(word);
         let named = before.strip_suffix(char::is_whitespace).is_some_and(|rest| rest.ends_with("Microsoft"));
         if !inside && !named {

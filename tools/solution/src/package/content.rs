@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::Value;
+use tools_common::json;
 
 use crate::tools;
 
@@ -29,7 +30,7 @@ pub struct Item {
 impl Item {
     /// A text of the YAML, empty where it isn't there.
     pub fn text(&self, key: &str) -> &str {
-        self.data[key].as_str().unwrap_or_default()
+        json::text(&self.data[key])
     }
 
     /// The description without the quotes that Azure-Sentinel's rules have around it.

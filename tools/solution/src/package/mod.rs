@@ -19,7 +19,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tools_common::archive::{Entries, Entry, collect};
-use tools_common::root;
+use tools_common::json::{items, pretty, text};
+use tools_common::{read_json, root};
 
 use content::Content;
 
@@ -150,7 +151,7 @@ pub fn files(content: &Content) -> Result<Entries, String> {
         entries.insert(path.to_owned(), Entry::File(bytes));
     }
     for (path, value) in samples()? {
-        entries.insert(path, Entry::File(pretty(&value)?));
+        entries.insert(path, file(&value));
     }
     let template = template::main(content)?;
     let form = form::create(content);
@@ -163,7 +164,7 @@ pub fn files(content: &Content) -> Result<Entries, String> {
         ("Package/testParameters.json", template::test_parameters()),
     ]);
     for (path, value) in &made {
-        entries.insert((*path).to_owned(), Entry::File(pretty(value)?));
+        entries.insert((*path).to_owned(), file(value));
     }
     // What is uploaded to Partner Center: the template and its form alone.
     let package: Entries = ["mainTemplate.json", "createUiDefinition.json"]
@@ -174,18 +175,16 @@ pub fn files(content: &Content) -> Result<Entries, String> {
     Ok(entries)
 }
 
-fn pretty(value: &Value) -> Result<Vec<u8>, String> {
-    serde_json::to_string_pretty(value).map(|text| (text + "\n").into_bytes()).map_err(|error| error.to_string())
+fn file(value: &Value) -> Entry {
+    Entry::File(pretty(value).into_bytes())
 }
 
 /// Sample rows for each ASIM table: those of the transform's golden test, one for each event of the catalogue.
 fn samples() -> Result<Vec<(String, Value)>, String> {
     const GOLDEN: &str = "tests/fixtures/asim/golden.json";
-    let text = fs::read_to_string(root().join(GOLDEN)).map_err(|error| format!("can't read {GOLDEN}: {error}"))?;
-    let golden: Vec<Value> = serde_json::from_str(&text).map_err(|error| format!("{GOLDEN}: {error}"))?;
     let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for entry in golden {
-        let table = entry["table"].as_str().unwrap_or_default().to_owned();
+    for entry in items(&read_json(GOLDEN)?) {
+        let table = text(&entry["table"]).to_owned();
         tables.entry(table).or_default().push(entry["row"].clone());
     }
     Ok(tables.into_iter().map(|(table, rows)| (format!("Sample Data/{table}.json"), json!(rows))).collect())
@@ -193,32 +192,27 @@ fn samples() -> Result<Vec<(String, Value)>, String> {
 
 /// Makes the package twice and checks it, without writing it anywhere.
 pub fn verify() -> Result<(), String> {
-    let content = content::read()?;
-    let entries = files(&content)?;
-    if entries != files(&content::read()?)? {
+    let entries = checked()?;
+    if entries != checked()? {
         return Err("the solution's package isn't the same twice".to_owned());
-    }
-    let wrong = check::check(&entries);
-    if !wrong.is_empty() {
-        return Err(wrong.join("\n"));
     }
     println!("the solution's package: {} files, as the published rules want them", entries.len());
     Ok(())
 }
 
-/// The package as a zip, and its files in `folder`.
+/// Writes the package's files to `folder`. Returns them as a zip.
 pub fn write(folder: &Path) -> Result<Vec<u8>, String> {
-    let entries = files(&content::read()?)?;
-    let wrong = check::check(&entries);
-    if !wrong.is_empty() {
-        return Err(wrong.join("\n"));
-    }
+    let entries = checked()?;
     for (path, entry) in &entries {
-        let Entry::File(bytes) = entry else { continue };
-        let file = folder.join(path);
-        fs::create_dir_all(file.parent().unwrap_or(folder))
-            .and_then(|()| fs::write(&file, bytes))
-            .map_err(|error| format!("can't write {}: {error}", file.display()))?;
+        if let Entry::File(bytes) = entry {
+            tools_common::write(&folder.join(path), bytes)?;
+        }
     }
     tools_common::archive::zip(&entries)
+}
+
+fn checked() -> Result<Entries, String> {
+    let entries = files(&content::read()?)?;
+    let wrong = check::check(&entries);
+    if wrong.is_empty() { Ok(entries) } else { Err(wrong.join("\n")) }
 }

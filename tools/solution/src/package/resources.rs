@@ -27,7 +27,25 @@ pub struct Piece<'a> {
     pub dependencies: Option<Value>,
 }
 
-impl Piece<'_> {
+impl<'a> Piece<'a> {
+    /// Describes a piece; `names` are its kind and the two letters.
+    pub fn new(
+        names: [&'static str; 2],
+        id: &str,
+        version: &'a str,
+        title: &'a str,
+        parent: String,
+        resource: Value,
+    ) -> Self {
+        let [kind, short] = names;
+        Self { kind, short, id: id.to_owned(), version, title, parent, resource, dependencies: None }
+    }
+
+    /// Describes a rule or a hunting query.
+    pub fn of(names: [&'static str; 2], item: &'a Item, parent: String, resource: Value) -> Self {
+        Self::new(names, item.text("id"), item.text("version"), item.text("name"), parent, resource)
+    }
+
     /// The `contentTemplates` resource.
     pub fn template(&self) -> Value {
         let product = format!(

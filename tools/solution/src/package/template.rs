@@ -1,6 +1,7 @@
 //! `Package/mainTemplate.json`.
 
 use serde_json::{Value, json};
+use tools_common::json::{items, text};
 use tools_common::read_json;
 
 use super::content::{Content, Item};
@@ -88,82 +89,48 @@ fn pieces<'a>(content: &'a Content, page: &'a Value, workbook: &str) -> Vec<Piec
 }
 
 fn connector(page: &Value) -> Piece<'_> {
-    let id = crate::connectors::ID.to_owned();
-    Piece {
-        kind: "DataConnector",
-        short: "dc",
-        parent: format!(
-            "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
-        ),
-        id,
-        version: "1.0.0",
-        title: page["title"].as_str().unwrap_or(NAME),
-        resource: resources::connector(page),
-        dependencies: None,
-    }
+    let id = crate::connectors::ID;
+    let parent = format!(
+        "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
+    );
+    let title = page["title"].as_str().unwrap_or(NAME);
+    Piece::new(["DataConnector", "dc"], id, "1.0.0", title, parent, resources::connector(page))
 }
 
 fn workbook_piece<'a>(serialized: &str) -> Piece<'a> {
-    let metadata = super::workbooks_metadata();
-    let list = |kind: &str, key: &str| -> Vec<Value> {
-        let ids = metadata[0][key].as_array().cloned().unwrap_or_default();
-        ids.into_iter().map(|id| json!({"kind": kind, "contentId": id})).collect()
-    };
-    let criteria =
-        [list("DataType", "dataTypesDependencies"), list("DataConnector", "dataConnectorsDependencies")].concat();
-    Piece {
-        kind: "Workbook",
-        short: "wb",
-        id: WORKBOOK.to_owned(),
-        version: "1.0.0",
-        title: "NordPass Activity Logs workbook",
-        parent: format!("resourceId('Microsoft.Insights/workbooks', '{WORKBOOK}')"),
-        resource: resources::workbook(serialized),
-        dependencies: Some(json!({"operator": "AND", "criteria": criteria})),
-    }
+    let metadata = &super::workbooks_metadata()[0];
+    let list = |kind, key| items(&metadata[key]).map(move |id| json!({"kind": kind, "contentId": id}));
+    let types = list("DataType", "dataTypesDependencies");
+    let criteria: Vec<_> = types.chain(list("DataConnector", "dataConnectorsDependencies")).collect();
+    let (title, parent) = ("NordPass Activity Logs workbook", resource_id("Microsoft.Insights/workbooks", WORKBOOK));
+    let mut piece = Piece::new(["Workbook", "wb"], WORKBOOK, "1.0.0", title, parent, resources::workbook(serialized));
+    piece.dependencies = Some(json!({"operator": "AND", "criteria": criteria}));
+    piece
 }
 
 fn parser(item: &Item) -> Piece<'_> {
-    Piece {
-        kind: "Parser",
-        short: "pr",
-        // Of this form in every package.
-        id: format!("{}-Parser", item.text("FunctionAlias")),
-        version: item.data["Function"]["Version"].as_str().unwrap_or("1.0.0"),
-        title: item.data["Function"]["Title"].as_str().unwrap_or_default(),
-        parent: format!(
-            "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
-            item.text("FunctionName")
-        ),
-        resource: resources::parser(item),
-        dependencies: None,
-    }
+    // Of this form in every package.
+    let id = format!("{}-Parser", item.text("FunctionAlias"));
+    let (version, title) = (text(&item.data["Function"]["Version"]), text(&item.data["Function"]["Title"]));
+    let parent = format!(
+        "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
+        item.text("FunctionName")
+    );
+    Piece::new(["Parser", "pr"], &id, version, title, parent, resources::parser(item))
 }
 
 fn rule(item: &Item) -> Piece<'_> {
-    Piece {
-        kind: "AnalyticsRule",
-        short: "ar",
-        id: item.text("id").to_owned(),
-        version: item.text("version"),
-        title: item.text("name"),
-        parent: format!("resourceId('Microsoft.SecurityInsights/AlertRuleTemplates', '{}')", item.text("id")),
-        resource: resources::rule(item),
-        dependencies: None,
-    }
+    let parent = resource_id("Microsoft.SecurityInsights/AlertRuleTemplates", item.text("id"));
+    Piece::of(["AnalyticsRule", "ar"], item, parent, resources::rule(item))
 }
 
 fn hunting(item: &Item, number: usize) -> Piece<'_> {
-    Piece {
-        kind: "HuntingQuery",
-        short: "hq",
-        id: item.text("id").to_owned(),
-        version: item.text("version"),
-        title: item.text("name"),
-        parent: format!("resourceId('Microsoft.OperationalInsights/savedSearches', '{}')", item.text("id")),
-        resource: resources::hunting(item, number),
-        dependencies: None,
-    }
+    let parent = resource_id("Microsoft.OperationalInsights/savedSearches", item.text("id"));
+    Piece::of(["HuntingQuery", "hq"], item, parent, resources::hunting(item, number))
+}
+
+fn resource_id(kind: &str, name: &str) -> String {
+    format!("resourceId('{kind}', '{name}')")
 }
 
 /// The solution itself, which names all its pieces.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use tools_common::json;
 
 /// Everything.
 #[derive(Deserialize)]
@@ -35,7 +36,7 @@ pub struct Tile {
 impl Tile {
     /// `table`, `timechart`, `barchart`, `piechart` or `tiles`.
     pub fn visualization(&self) -> &str {
-        self.content["visualization"].as_str().unwrap_or_default()
+        json::text(&self.content["visualization"])
     }
 
     /// Whether a chart's numbers are those of each step, so that they add up. Others, such as a lag, are states.

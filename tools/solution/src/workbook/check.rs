@@ -21,7 +21,7 @@ pub fn run() -> Result<(), String> {
         command.arg(root().join("solution/tests/demo.py")).arg("--work").arg(&work);
         command.arg("--node").arg(&node);
         command.args(["--part", &number.to_string(), "--parts", &PARTS.to_string(), "check"]).stdin(Stdio::null());
-        command.spawn().map(Running).map_err(|error| format!("can't run Python: {error}"))
+        Running::start(&mut command)
     };
     let mut parts = (0..PARTS).map(part).collect::<Result<Vec<_>, _>>()?;
     let mut failed = false;

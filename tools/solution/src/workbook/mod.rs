@@ -21,8 +21,7 @@ pub const PATH: &str = "solution/Workbooks/NordPass.json";
 /// The gallery template, as text.
 pub fn text() -> Result<String, String> {
     let source = source::read(&tools_common::root())?;
-    let text = serde_json::to_string_pretty(&template(&source)).map_err(|error| error.to_string())?;
-    Ok(text + "\n")
+    Ok(tools_common::json::pretty(&template(&source)))
 }
 
 /// The gallery template: pickers above, a bar of tabs, and a group for each tab.

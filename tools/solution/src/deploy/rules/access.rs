@@ -1,6 +1,7 @@
 //! Who may do what, and where secrets go: roles, keys, settings.
 
 use serde_json::Value;
+use tools_common::json::{self, members};
 
 use super::super::expression::Expression;
 use super::super::template::{Resource, Scope, read, strings};
@@ -116,7 +117,7 @@ pub fn settings(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     {
         wrong.push("one replica: a second one would wait for the first one's lease".to_owned());
     }
-    let identities = resource.json["identity"]["userAssignedIdentities"].as_object().into_iter().flatten();
+    let identities = members(&resource.json["identity"]["userAssignedIdentities"]);
     for (key, _) in identities {
         if read(key).ok().and_then(|key| scope.id(&key)).is_none_or(|id| scope.resource(&id).is_none()) {
             wrong.push("its identity isn't in the template".to_owned());
@@ -139,7 +140,7 @@ pub fn environment<'a>(resource: &Resource<'a>) -> Option<&'a Vec<Value>> {
 pub fn secrets(scopes: &[Scope<'_>], errors: &mut Vec<String>) {
     let Some(template) = scopes.first() else { return };
     let secret = |name: &str| {
-        let kind = template.json["parameters"][name]["type"].as_str().unwrap_or_default();
+        let kind = json::text(&template.json["parameters"][name]["type"]);
         kind.eq_ignore_ascii_case("securestring") || kind.eq_ignore_ascii_case("secureobject")
     };
     let mut look = |kind: &str, json: &Value| {
