@@ -154,6 +154,10 @@ impl Output {
     /// Sends a chunk to every reader, and waits while a required one is full: that is the back-pressure. An optional
     /// reader that is full misses the chunk, which is counted. On `Closed` the chunk is abandoned.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
+        // Acknowledging what nobody reads would lose it without a word.
+        if self.senders.is_empty() {
+            return Err(Closed);
+        }
         let records = chunk.records.len() as u64;
         for sender in self.senders.iter().filter(|sender| !sender.required) {
             let copy = chunk.detached();
@@ -224,6 +228,13 @@ mod tests {
             assert_eq!(ack_receiver.await, AckOutcome::Delivered);
         }
         assert_eq!(optional_in.waiting(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_output_without_a_reader_delivers_nothing() {
+        let (chunk, ack_receiver) = chunk();
+        assert_eq!(Output::new(Vec::new(), ComponentReporter::detached()).send(chunk).await, Err(Closed));
+        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     }
 
     #[tokio::test]

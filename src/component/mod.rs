@@ -16,4 +16,8 @@ pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use shutdown::{Shutdown, ShutdownSignal};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
-pub use types::ComponentType;
+pub(crate) use types::components;
+pub use types::{
+    AnyType, ComponentType, Records, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings,
+    TransformType,
+};

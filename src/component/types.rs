@@ -1,8 +1,19 @@
-//! What the pipeline file can name.
+//! What stands behind `type = "…"`: one value for each type of component, with its name, its fields and its constructor.
+//!
+//! `sources`, `transforms` and `sinks` list these values, each once. A component that lacks a half doesn't compile.
 
-use crate::settings::Field;
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// A type of component: what stands behind `type = "…"`.
+use futures::future::{BoxFuture, ready};
+use nordpass_env::Env;
+
+use super::{ComponentError, Context, Resend, Sink, Source, Transform};
+use crate::settings::{Field, Section};
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
+
+/// What a pipeline file and the reference page need to know of a type of component.
 #[derive(Debug)]
 pub struct ComponentType {
     /// The word in the pipeline file.
@@ -11,6 +22,145 @@ pub struct ComponentType {
     pub doc: &'static str,
     /// Its fields, without `type`, `inputs` and `required`, which all components of a kind share.
     pub fields: &'static [Field],
-    /// The names of a transform's outputs; `[""]` where there is just one, addressed by the transform's own name.
+    /// The names of its outputs; `[""]` for one that is addressed by the component's own name. A sink has none.
     pub outputs: &'static [&'static str],
+    /// What its outputs hold.
+    pub records: Records,
+}
+
+/// What the chunks of an output hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// NordPass events, which transforms and sinks read.
+    Events,
+    /// Rows of a table, which only sinks read.
+    Rows,
+}
+
+/// A type of source.
+#[derive(Debug)]
+pub struct SourceType {
+    /// Its name and fields.
+    pub base: ComponentType,
+    /// Reads a source's table. What is wrong is recorded in the section.
+    pub read: fn(&mut Section) -> Arc<dyn SourceSettings>,
+}
+
+/// A type of transform.
+#[derive(Debug)]
+pub struct TransformType {
+    /// Its name and fields.
+    pub base: ComponentType,
+    /// Reads a transform's table. What is wrong is recorded in the section.
+    pub read: fn(&mut Section) -> Arc<dyn TransformSettings>,
+}
+
+/// A type of sink.
+#[derive(Debug)]
+pub struct SinkType {
+    /// Its name and fields.
+    pub base: ComponentType,
+    /// Reads a sink's table, given the names in its `inputs`. What is wrong is recorded in the section.
+    pub read: fn(&mut Section, &[String]) -> Arc<dyn SinkSettings>,
+}
+
+/// A type of any kind.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyType {
+    /// A source's.
+    Source(&'static SourceType),
+    /// A transform's.
+    Transform(&'static TransformType),
+    /// A sink's.
+    Sink(&'static SinkType),
+}
+
+impl AnyType {
+    /// Its name and fields.
+    pub fn base(self) -> &'static ComponentType {
+        match self {
+            Self::Source(source) => &source.base,
+            Self::Transform(transform) => &transform.base,
+            Self::Sink(sink) => &sink.base,
+        }
+    }
+
+    /// Source, transform or sink.
+    pub fn kind(self) -> ComponentKind {
+        match self {
+            Self::Source(_) => ComponentKind::Source,
+            Self::Transform(_) => ComponentKind::Transform,
+            Self::Sink(_) => ComponentKind::Sink,
+        }
+    }
+}
+
+/// Lists the modules of a folder that hold a component each, and their types as `TYPES`: one line for each component.
+///
+/// `rustfmt` doesn't look into macros for modules, so `cargo xtask fmt` formats every file of the repository.
+macro_rules! components {
+    ($kind:ty: $($module:ident),+ $(,)?) => {
+        $(pub mod $module;)+
+
+        /// All types, in the order of the reference page.
+        pub static TYPES: &[&$kind] = &[$(&$module::TYPE),+];
+    };
+}
+pub(crate) use components;
+
+/// The checked settings of a source.
+pub trait SourceSettings: Any + Debug + Send + Sync {
+    /// Makes the source. `telemetry` is the whole set's, for the one source that reports about it.
+    fn build(&self, telemetry: &Telemetry) -> Box<dyn Source>;
+
+    /// What no other component of the set may use, in words.
+    fn exclusive_resource(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it can go on from the official connector's cursor.
+    fn can_take_over(&self) -> bool {
+        false
+    }
+
+    /// Tries the token and the endpoint with one request (`validate --connect`). Returns in words what works, or what
+    /// doesn't and what to do.
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        let _ = env;
+        nothing_to_try()
+    }
+}
+
+/// The checked settings of a transform.
+pub trait TransformSettings: Any + Debug + Send + Sync {
+    /// Makes the transform.
+    fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform>;
+}
+
+/// The checked settings of a sink.
+pub trait SinkSettings: Any + Debug + Send + Sync {
+    /// Opens the sink, before any source runs.
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>>;
+
+    /// What no other component of the set may use, in words: the files that it writes.
+    fn exclusive_resource(&self) -> Option<String> {
+        None
+    }
+
+    /// Tries the credential and the endpoint with one request (`validate --connect`). Returns in words what works, or
+    /// what doesn't and what to do.
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        let _ = env;
+        nothing_to_try()
+    }
+
+    /// Opens what sends single records to this sink's destination again (`dead-letters resend`). The error is a sentence.
+    fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
+        let _ = env;
+        Err(format!("the sink `{name}` has no destination that takes single records again"))
+    }
+}
+
+fn nothing_to_try() -> BoxFuture<'static, Result<String, String>> {
+    Box::pin(ready(Ok("nothing to try".to_owned())))
 }

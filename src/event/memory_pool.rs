@@ -28,7 +28,7 @@ pub struct MemoryReservation {
 }
 
 impl MemoryPool {
-    /// MemoryPool for so many bytes. Who waits for it puts `pressure` on.
+    /// Creates a pool of `most` bytes. Waiting for it turns `pressure` on.
     pub fn new(most: usize, pressure: Pressure) -> Arc<Self> {
         Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), pressure })
     }

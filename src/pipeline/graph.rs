@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::InputRef;
 use super::draft::{Component, Draft, Input};
-use super::registry::Registry;
+use crate::component::Records;
 use crate::settings::nearest::{all_values, any_value, nearest};
 use crate::settings::report::Report;
 use crate::telemetry::ComponentKind;
@@ -19,7 +19,7 @@ pub(super) struct Graph {
 }
 
 /// Checks the wiring and records what is wrong with it.
-pub(super) fn check(draft: &Draft, report: &Report, registry: &Registry) -> Graph {
+pub(super) fn check(draft: &Draft, report: &Report) -> Graph {
     let mut wiring = Wiring { draft, report, read: BTreeSet::new() };
     wiring.needs(
         ComponentKind::Source,
@@ -30,7 +30,7 @@ pub(super) fn check(draft: &Draft, report: &Report, registry: &Registry) -> Grap
     let resolved: Vec<Vec<(usize, usize, &Input)>> =
         draft.components.iter().map(|component| wiring.resolve_all(component)).collect();
     wiring.unread();
-    wiring.rows(&resolved, registry);
+    wiring.rows(&resolved);
     let transforms = wiring.order(&resolved);
     let reference = |&(component, output, _): &(usize, usize, &Input)| InputRef {
         component: draft.components[component].name.clone(),
@@ -181,7 +181,7 @@ impl<'a> Wiring<'a> {
     }
 
     /// Transforms read events; the rows that others make of them are for sinks.
-    fn rows(&self, resolved: &[Vec<(usize, usize, &Input)>], registry: &Registry) {
+    fn rows(&self, resolved: &[Vec<(usize, usize, &Input)>]) {
         for (component, inputs) in self.draft.components.iter().zip(resolved) {
             if component.kind != ComponentKind::Transform {
                 continue;
@@ -189,7 +189,7 @@ impl<'a> Wiring<'a> {
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
                 let Some((source_type, _)) = &source.typed else { continue };
-                if (registry.makes_rows)(source_type.name) {
+                if source_type.base().records == Records::Rows {
                     let read: Vec<&str> = source.inputs.iter().flatten().map(|input| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,

@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::draft::{Component, Draft};
 use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
+use crate::component::{AnyType, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::{Diagnostic, Severity};
-use crate::sources::nordpass;
-use crate::telemetry::ComponentKind;
-use crate::{sinks, sources, transforms};
 
 /// Where the state lives when no file says so.
 const DATA_DIR: &str = "./data";
@@ -28,7 +27,7 @@ pub fn load(
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
-    check_takeover(&mut draft);
+    check_takeover(&mut draft, &settings);
     let found = report.found();
     match graph {
         Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
@@ -83,7 +82,7 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
             }
         }
     }
-    let graph = whole.then(|| graph::check(&draft, report, registry));
+    let graph = whole.then(|| graph::check(&draft, report));
     (draft, graph)
 }
 
@@ -98,28 +97,39 @@ fn syntax_hint(message: &str) -> &'static str {
     }
 }
 
-/// The settings of all components that have a type.
+/// The settings of a component that has a type.
 enum Settings {
-    Source(sources::Settings),
-    Transform(transforms::Settings),
-    Sink(sinks::Settings),
+    Source(&'static SourceType, Arc<dyn SourceSettings>),
+    Transform(Arc<dyn TransformSettings>),
+    Sink(&'static SinkType, Arc<dyn SinkSettings>),
+}
+
+impl Settings {
+    fn exclusive_resource(&self) -> Option<String> {
+        match self {
+            Self::Source(_, settings) => settings.exclusive_resource(),
+            Self::Transform(_) => None,
+            Self::Sink(_, settings) => settings.exclusive_resource(),
+        }
+    }
+
+    fn can_take_over(&self) -> bool {
+        matches!(self, Self::Source(_, settings) if settings.can_take_over())
+    }
 }
 
 fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
-    let mut exclusive_resource: HashMap<String, String> = HashMap::new();
-    let components = draft.components.iter_mut();
-    components.map(|component| read_component(component, &mut exclusive_resource, report)).collect()
+    let mut taken: HashMap<String, String> = HashMap::new();
+    draft.components.iter_mut().map(|component| read_component(component, &mut taken, report)).collect()
 }
 
 /// The official connector's cursor belongs to one organization: exactly one source can go on from it.
-fn check_takeover(draft: &mut Draft) {
-    let Some((settings, table)) = &mut draft.checkpoint else { return };
-    let Some(takeover) = settings.takeover() else { return };
-    let sources: Vec<&str> = draft
-        .components
-        .iter()
-        .filter(|component| component.typed.as_ref().is_some_and(|(found, _)| found.name == nordpass::TYPE.name))
-        .map(|component| component.name.as_str())
+fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
+    let Some((checkpoint, table)) = &mut draft.checkpoint else { return };
+    let Some(takeover) = checkpoint.takeover() else { return };
+    let sources: Vec<&str> = (draft.components.iter().zip(settings))
+        .filter(|(_, settings)| settings.as_ref().is_some_and(Settings::can_take_over))
+        .map(|(component, _)| component.name.as_str())
         .collect();
     let mut table = table.table("takeover");
     match &takeover.source {
@@ -138,33 +148,22 @@ fn check_takeover(draft: &mut Draft) {
     }
 }
 
-fn read_component(
-    component: &mut Component,
-    exclusive_resource: &mut HashMap<String, String>,
-    report: &Report,
-) -> Option<Settings> {
+/// Reads a component's table. `None` only without a type, which is an error already.
+fn read_component(component: &mut Component, taken: &mut HashMap<String, String>, report: &Report) -> Option<Settings> {
     let path = component.path();
     let (component_type, section) = component.typed.as_mut()?;
-    let (settings, resource) = match component.kind {
-        ComponentKind::Source => {
-            let settings = sources::Settings::read(component_type.name, section)?;
-            let resource = settings.exclusive_resource();
-            (Settings::Source(settings), resource)
-        }
-        ComponentKind::Transform => {
-            (Settings::Transform(transforms::Settings::read(component_type.name, section)?), None)
-        }
-        ComponentKind::Sink => {
+    let settings = match *component_type {
+        AnyType::Source(source) => Settings::Source(source, (source.read)(section)),
+        AnyType::Transform(transform) => Settings::Transform((transform.read)(section)),
+        AnyType::Sink(sink) => {
             let inputs: Vec<String> = component.inputs.iter().flatten().map(|input| input.text.clone()).collect();
-            section.keys_are_inputs("streams", &inputs);
-            let settings = sinks::Settings::read(component_type.name, section, &inputs)?;
-            let resource = settings.exclusive_resource();
-            (Settings::Sink(settings), resource)
+            Settings::Sink(sink, (sink.read)(section, &inputs))
         }
     };
+    let resource = settings.exclusive_resource();
     // A set with errors may hold placeholders, and two of those are no clash.
     if let Some(resource) = resource.filter(|resource| !resource.is_empty())
-        && let Some(other) = exclusive_resource.insert(resource.clone(), path.clone())
+        && let Some(other) = taken.insert(resource.clone(), path.clone())
     {
         let message = format!("`{}` and `{other}` both use {resource}", component.name);
         let hint = "give each its own, or let one component do the work of both";
@@ -193,11 +192,15 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         let outputs = component.outputs().len();
         let Component { name, required, .. } = component;
         match settings {
-            Some(Settings::Source(settings)) => config.sources.push(SourceConfig { name, settings }),
+            Some(Settings::Source(component_type, settings)) => {
+                config.sources.push(SourceConfig { name, component_type, settings });
+            }
             Some(Settings::Transform(settings)) => {
                 transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
             }
-            Some(Settings::Sink(settings)) => config.sinks.push(SinkConfig { name, inputs, required, settings }),
+            Some(Settings::Sink(component_type, settings)) => {
+                config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });
+            }
             // Without a type there is an error, and then no configuration is made.
             None => {}
         }

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::component::{SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings};
 use crate::state::CheckpointSettings;
-use crate::{sinks, sources, transforms};
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
 /// a reader, no two sinks claim one path.
@@ -29,8 +30,10 @@ pub struct Config {
 pub struct SourceConfig {
     /// Its name.
     pub name: String,
+    /// Its type in the pipeline file; a command may have put other settings in place of the type's own.
+    pub component_type: &'static SourceType,
     /// Its settings.
-    pub settings: sources::Settings,
+    pub settings: Arc<dyn SourceSettings>,
 }
 
 /// A transform.
@@ -43,7 +46,7 @@ pub struct TransformConfig {
     /// How many outputs it has.
     pub outputs: usize,
     /// Its settings.
-    pub settings: transforms::Settings,
+    pub settings: Arc<dyn TransformSettings>,
 }
 
 /// A sink.
@@ -51,12 +54,14 @@ pub struct TransformConfig {
 pub struct SinkConfig {
     /// Its name.
     pub name: String,
+    /// Its type.
+    pub component_type: &'static SinkType,
     /// What it reads, in the order of the file: a sink tells its inputs apart by this order.
     pub inputs: Vec<InputRef>,
     /// Whether the state waits for it.
     pub required: bool,
     /// Its settings.
-    pub settings: sinks::Settings,
+    pub settings: Arc<dyn SinkSettings>,
 }
 
 /// One output of a source or transform.

@@ -12,10 +12,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Stores;
 use crate::component::{
-    ComponentError, Context, Input, InputSender, Output, Shutdown, ShutdownSignal, Transform, WeakInput,
+    ComponentError, Context, Input, InputSender, Output, Records, Shutdown, ShutdownSignal, Transform, WeakInput,
 };
 use crate::pipeline::{Config, InputRef};
-use crate::sources;
 use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, metrics};
 use nordpass_env::Env;
 
@@ -143,7 +142,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
-        component.set_type(sink.settings.type_name());
+        component.set_type(sink.component_type.base.name);
         connect(&mut readers, &sink.inputs, sender, sink.required);
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
@@ -160,14 +159,12 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     for transform in config.transforms.into_iter().rev() {
         let component = telemetry.component(ComponentKind::Transform, &transform.name);
         let mut required = false;
-        let outputs = (0..transform.outputs)
-            .map(|output| {
-                let senders =
-                    readers.remove(&InputRef { component: transform.name.clone(), output }).unwrap_or_default();
-                required |= senders.iter().any(InputSender::is_required);
-                Output::new(senders, component.clone())
-            })
-            .collect();
+        let mut outputs = Vec::with_capacity(transform.outputs);
+        for output in 0..transform.outputs {
+            let senders = readers_of(&mut readers, ComponentKind::Transform, &transform.name, output)?;
+            required |= senders.iter().any(InputSender::is_required);
+            outputs.push(Output::new(senders, component.clone()));
+        }
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         connect(&mut readers, &transform.inputs, sender, required);
@@ -176,14 +173,14 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
-        telemetry.component(ComponentKind::Source, &source.name).set_type(source.settings.type_name());
+        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.base.name);
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
-        let senders = readers.remove(&InputRef { component: source.name, output: 0 }).unwrap_or_default();
+        let senders = readers_of(&mut readers, ComponentKind::Source, &source.name, 0)?;
         let output = Output::new(senders, component.clone());
         let context = base.context(component.clone());
-        let observes = sources::makes_rows(source.settings.type_name());
+        let observes = source.component_type.base.records == Records::Rows;
         let (reading, shutdown) = (source.settings.build(telemetry).run(context, output), base.shutdown.clone());
         let id = running.spawn(component, None, async move {
             tokio::select! {
@@ -198,6 +195,20 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         }
     }
     Ok(())
+}
+
+/// Takes the readers of an output. None would be a loss without a word: what nobody reads would count as delivered.
+fn readers_of(
+    readers: &mut Readers,
+    kind: ComponentKind,
+    name: &str,
+    output: usize,
+) -> Result<Vec<InputSender>, Failure> {
+    readers.remove(&InputRef { component: name.to_owned(), output }).ok_or_else(|| {
+        let error = ComponentError::new(format!("output {output} of the {} `{name}` has no reader", kind.as_str()))
+            .hint("this is a defect of the program, which checks it before it starts: please report it");
+        Failure { kind, name: name.to_owned(), error }
+    })
 }
 
 /// Notes a component's entrance with everything that it reads.

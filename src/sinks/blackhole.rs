@@ -1,19 +1,24 @@
 //! Nowhere: takes everything, keeps nothing, counts.
 
 use futures::future::BoxFuture;
+use std::sync::Arc;
 
-use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Sink};
+use crate::component::{ComponentType, Records, SinkSettings, SinkType};
 use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `blackhole` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "blackhole",
-    doc: "Acknowledges every record and drops it: for outputs that nobody wants, and for measuring the rest of a \
-          pipeline.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SinkType = SinkType {
+    base: ComponentType {
+        name: "blackhole",
+        doc: "Acknowledges every record and drops it: for outputs that nobody wants, and for measuring the rest of a \
+              pipeline.",
+        fields: FIELDS,
+        outputs: &[],
+        records: Records::Events,
+    },
+    read: |section, _| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[];
@@ -26,6 +31,12 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(_section: &mut Section) -> Self {
         Self {}
+    }
+}
+
+impl SinkSettings for Settings {
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
+        Box::pin(build(self.clone(), context))
     }
 }
 

@@ -6,24 +6,29 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::ndjson;
-use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Shutdown, Sink};
+use crate::component::{ComponentType, Records, SinkSettings, SinkType};
 use crate::event::Ack;
 use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `console` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "console",
-    doc: "Writes records to standard output as NDJSON. Logs go to standard error, so that a pipe carries data only. \
-          When the reader closes the pipe, the program ends in order with exit code 0.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SinkType = SinkType {
+    base: ComponentType {
+        name: "console",
+        doc: "Writes records to standard output as NDJSON. Logs go to standard error, so that a pipe carries data only. \
+              When the reader closes the pipe, the program ends in order with exit code 0.",
+        fields: FIELDS,
+        outputs: &[],
+        records: Records::Events,
+    },
+    read: |section, _| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[];
@@ -39,6 +44,12 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(_section: &mut Section) -> Self {
         Self {}
+    }
+}
+
+impl SinkSettings for Settings {
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
+        Box::pin(build(self.clone(), context))
     }
 }
 

@@ -143,7 +143,7 @@ pub async fn unless_shutdown(
     }
 }
 
-/// CommitPolicy a rate without bursts: what was missed while waiting for others isn't made up for.
+/// Keeps a rate without bursts: what was missed while waiting for others isn't made up for.
 struct Pace {
     rate: u64,
     next: Instant,

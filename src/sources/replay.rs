@@ -1,6 +1,8 @@
 //! A recording in place of a pipeline's source, for the command `replay`: as fast as the rest of the pipeline takes it,
 //! or at a rate; once, several times, or for a while. It keeps no state, and it measures.
 
+use crate::component::SourceSettings;
+use crate::telemetry::Telemetry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +20,6 @@ use crate::component::{ComponentError, Context, Output, Source};
 /// What is replayed, and how.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The type of the source in whose place it stands.
-    pub instead_of: &'static str,
     /// Patterns of recordings, as the `file` source takes them.
     pub paths: Vec<String>,
     /// Events per second; 0 for no limit.
@@ -114,6 +114,12 @@ impl Tally {
 struct Mark {
     read: Instant,
     events: u64,
+}
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
+    }
 }
 
 /// Makes the source.

@@ -4,6 +4,7 @@
 //! source promises back-pressure (it reads no further than the sinks can take) and nothing after a crash, and says so
 //! in the log. In order, though, it ends only when everything it has read is delivered.
 
+use crate::telemetry::Telemetry;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -13,17 +14,21 @@ use tokio::sync::mpsc;
 use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{InFlight, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Output, Source};
+use crate::component::{ComponentType, Records, SourceSettings, SourceType};
 use crate::settings::{Field, Section};
 
 /// The `stdin` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "stdin",
-    doc: "Reads NDJSON of raw events or of whole API pages from standard input, and ends with it. Standard input can't \
-          be read again: there is back-pressure, but what is under way when the program is killed is lost.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SourceType = SourceType {
+    base: ComponentType {
+        name: "stdin",
+        doc: "Reads NDJSON of raw events or of whole API pages from standard input, and ends with it. Standard input can't \
+              be read again: there is back-pressure, but what is under way when the program is killed is lost.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Events,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[];
@@ -41,6 +46,16 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(_section: &mut Section) -> Self {
         Self {}
+    }
+}
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
+    }
+
+    fn exclusive_resource(&self) -> Option<String> {
+        Some("standard input".into())
     }
 }
 

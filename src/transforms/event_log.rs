@@ -11,19 +11,24 @@ use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
 use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
-use crate::component::ComponentType;
 use crate::component::Transform;
+use crate::component::{ComponentType, Records, TransformSettings, TransformType};
 use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
 use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
+use std::sync::Arc;
 
 /// The `event_log` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "event_log",
-    doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled in the \
-          same way, so that the official rules and workbook keep working, and two more, `event_id` and `event_time`.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: TransformType = TransformType {
+    base: ComponentType {
+        name: "event_log",
+        doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled in the \
+              same way, so that the official rules and workbook keep working, and two more, `event_id` and `event_time`.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Rows,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[];
@@ -36,6 +41,12 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(_section: &mut Section) -> Self {
         Self {}
+    }
+}
+
+impl TransformSettings for Settings {
+    fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
+        build(self.clone(), telemetry)
     }
 }
 

@@ -4,22 +4,27 @@
 //! become shorter. What is dropped counts as dealt with, so it doesn't hold up the state.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::asim::fields_of_rows;
-use crate::component::ComponentType;
 use crate::component::Transform;
+use crate::component::{ComponentType, Records, TransformSettings, TransformType};
 use crate::event::{Chunk, Event};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
 
 /// The `filter` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "filter",
-    doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or there \
-          is no `include`) and no pattern of `exclude` does. The events that pass stay as they are.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: TransformType = TransformType {
+    base: ComponentType {
+        name: "filter",
+        doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or there \
+              is no `include`) and no pattern of `exclude` does. The events that pass stay as they are.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Events,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[
@@ -144,6 +149,12 @@ fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     true
+}
+
+impl TransformSettings for Settings {
+    fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
+        build(self.clone(), telemetry)
+    }
 }
 
 /// Makes the transform.

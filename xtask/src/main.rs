@@ -5,7 +5,9 @@ mod bench;
 mod chaos;
 mod clients;
 mod docs;
+mod fmt;
 mod instructions;
+mod layers;
 mod package;
 mod simulate;
 mod steps;
@@ -25,6 +27,8 @@ enum Command {
         #[arg(value_parser = PossibleValuesParser::new(steps::names()))]
         steps: Vec<String>,
     },
+    /// Format every file
+    Fmt,
     /// Test the delivery guarantee in simulated worlds: --seeds N, --from S, --seed S, --log
     Simulate(Rest),
     /// Kill the real program, starve it of disk and memory, and cut it off, for long: --kills N, --runs N, --events N, --seed S,
@@ -66,6 +70,7 @@ struct Rest {
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Test { steps } => steps::run(&steps),
+        Command::Fmt => fmt::run(false),
         Command::Simulate(rest) => simulate::run(&rest.arguments),
         Command::Chaos(rest) => chaos::run(&rest.arguments),
         Command::Bench(options) => bench::run(options),

@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use tools_common::process::{self, cargo};
 
-use crate::{clients, docs, instructions, tools};
+use crate::{clients, docs, fmt, instructions, layers, tools};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
 
 const STEPS: &[Step] = &[
-    ("fmt", || process::run(cargo().args(["fmt", "--all", "--", "--check"]))),
+    ("fmt", || fmt::run(true)),
+    ("layers", layers::check),
     ("docs", docs::check),
     ("clippy", || {
         process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))

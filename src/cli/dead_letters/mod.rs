@@ -205,7 +205,7 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
         let sink = config.sinks.iter().find(|sink| DeadLetterFolder::is_of(&group[0], &sink.name));
         let destination = match sink {
-            Some(sink) => sink.settings.resender(&sink.name, &env).await,
+            Some(sink) => sink.settings.resender(&sink.name, &env),
             None => Err(format!("these files have no sink `{}`", group[0].component)),
         };
         match destination {

@@ -4,6 +4,9 @@
 //! process. Whatever was acknowledged by then is committed, and the next call goes on from there. It has failed only if
 //! some component could do nothing at all: a limit of time is no failure.
 
+use crate::sources::nordpass;
+use std::any::Any;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -18,7 +21,6 @@ use crate::component::{Shutdown, ShutdownSignal};
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Environment, Severity};
-use crate::sources;
 use crate::telemetry::{ComponentState, Telemetry};
 use nordpass_env::Env;
 
@@ -103,8 +105,9 @@ impl CatchUp {
         // It would be there for seconds only, and nobody reaches a Function App's ports.
         config.api_listen = None;
         for source in &mut config.sources {
-            if let sources::Settings::Nordpass(settings) = &mut source.settings {
-                settings.again_with_once = true;
+            let settings: &dyn Any = source.settings.as_ref();
+            if let Some(settings) = settings.downcast_ref::<nordpass::Settings>() {
+                source.settings = Arc::new(nordpass::Settings { again_with_once: true, ..settings.clone() });
             }
         }
         Ok(config)

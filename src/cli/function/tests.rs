@@ -3,7 +3,7 @@ use super::catch_up::CatchUp;
 use super::settings::Settings;
 use crate::component::Shutdown;
 use crate::settings::Environment;
-use crate::sources;
+use crate::sources::nordpass;
 
 #[test]
 fn a_call_is_read_in_every_spelling_and_only_what_is_no_json_is_refused() {
@@ -76,7 +76,8 @@ fn each_run_sweeps_when_it_is_due_and_serves_no_port() {
     let work = CatchUp::new(settings.clone(), environment, crate::http::system_env(), Shutdown::never());
     let config = work.config().expect("a configuration");
     assert_eq!(config.api_listen, None);
-    let sources::Settings::Nordpass(source) = &config.sources[0].settings else { panic!("a nordpass source") };
+    let settings: &dyn std::any::Any = config.sources[0].settings.as_ref();
+    let source = settings.downcast_ref::<nordpass::Settings>().expect("a nordpass source");
     assert!(source.again_with_once);
     std::fs::write(&file, "[sources").expect("writes");
     assert!(work.config().expect_err("wrong")[0].contains("pipeline.toml:1: "), "read anew, and told with its place");

@@ -6,8 +6,11 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+use crate::sources::omitted::Omitted;
+use std::any::Any;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +20,6 @@ use jiff::tz::TimeZone;
 use super::launch::Refusal;
 use crate::pipeline::Config;
 use crate::settings::parse_duration;
-use crate::sources;
 use crate::sources::nordpass::{ReadMode, Settings};
 
 /// How far back the API answers (design 4.1; nordpass.md 1: "90 days").
@@ -102,14 +104,15 @@ impl RangeArgs {
         let mut chosen = Vec::new();
         let mut all = Vec::new();
         for source in &mut config.sources {
-            if let sources::Settings::Nordpass(settings) = &source.settings {
+            let settings: &dyn Any = source.settings.as_ref();
+            if let Some(settings) = settings.downcast_ref::<Settings>() {
                 all.push(source.name.clone());
                 if self.source.is_empty() || self.source.contains(&source.name) {
                     chosen.push((source.name.clone(), settings.clone()));
                     continue;
                 }
             }
-            source.settings = sources::Settings::Omitted(source.settings.type_name());
+            source.settings = Arc::new(Omitted);
         }
         let unknown = self.source.iter().find(|name| !all.contains(name));
         if let Some(unknown) = unknown {
@@ -133,10 +136,11 @@ impl RangeArgs {
 /// Gives each of these sources its mission.
 fn assign(config: &mut Config, missions: &[(String, ReadMode)]) {
     for source in &mut config.sources {
-        let mode = missions.iter().find(|(name, _)| *name == source.name);
-        match (&mut source.settings, mode) {
-            (sources::Settings::Nordpass(settings), Some((_, mode))) => settings.mode = mode.clone(),
-            (settings, _) => *settings = sources::Settings::Omitted(settings.type_name()),
-        }
+        let mode = missions.iter().find(|(name, _)| *name == source.name).map(|(_, mode)| mode.clone());
+        let settings: &dyn Any = source.settings.as_ref();
+        source.settings = match (settings.downcast_ref::<Settings>(), mode) {
+            (Some(settings), Some(mode)) => Arc::new(Settings { mode, ..settings.clone() }),
+            _ => Arc::new(Omitted),
+        };
     }
 }

@@ -75,9 +75,9 @@ fn config() -> Config {
 
 /// What each source of the file is to do, and whether it is there at all.
 fn missions(config: &Config) -> Vec<Option<bool>> {
-    let mode = |source: &crate::pipeline::SourceConfig| match &source.settings {
-        sources::Settings::Nordpass(settings) => Some(matches!(settings.mode, ReadMode::Fetch(_))),
-        _ => None,
+    let mode = |source: &crate::pipeline::SourceConfig| {
+        let settings: &dyn Any = source.settings.as_ref();
+        settings.downcast_ref::<Settings>().map(|settings| matches!(settings.mode, ReadMode::Fetch(_)))
     };
     config.sources.iter().map(mode).collect()
 }

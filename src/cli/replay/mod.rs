@@ -3,17 +3,20 @@
 
 mod report;
 
+use crate::sources::omitted::Omitted;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending};
 use super::launch::{Refusal, finish, launch, open_state};
 use super::{FAILED, LogArgs};
+use crate::component::Records;
 use crate::pipeline::Config;
 use crate::settings::{Environment, parse_duration};
-use crate::sources::{self, makes_rows, replay};
+use crate::sources::replay;
 use crate::state::CheckpointSettings;
 use crate::telemetry::Telemetry;
 
@@ -115,7 +118,7 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
     let events: Vec<&String> = config
         .sources
         .iter()
-        .filter(|source| !makes_rows(source.settings.type_name()))
+        .filter(|source| source.component_type.base.records == Records::Events)
         .map(|source| &source.name)
         .collect();
     let names = || events.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
@@ -142,10 +145,8 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
         }
     };
     for source in &mut config.sources {
-        let type_name = source.settings.type_name();
         source.settings = if source.name == chosen {
-            sources::Settings::Replay(replay::Settings {
-                instead_of: type_name,
+            Arc::new(replay::Settings {
                 paths: args.recordings.iter().map(|path| path.display().to_string()).collect(),
                 rate: args.rate.unwrap_or(0),
                 passes: args.repeat.or(args.duration.is_none().then_some(1)),
@@ -153,7 +154,7 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
                 tally: tally.clone(),
             })
         } else {
-            sources::Settings::Omitted(type_name)
+            Arc::new(Omitted)
         };
     }
     Ok(())

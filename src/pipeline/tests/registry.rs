@@ -1,28 +1,49 @@
 //! A registry for the loader's own tests: like the built-in one, but it stays when a component gets a field more.
 
-use crate::component::ComponentType;
+use std::sync::Arc;
+
+use crate::component::{ComponentType, Records, SinkType, SourceType, TransformType};
 use crate::pipeline::registry::Registry;
 use crate::settings::{Field, Kind, Presence, http_fields};
+use crate::sources::omitted::Omitted;
 
 pub(super) fn registry() -> Registry {
-    Registry {
-        sources: SOURCES,
-        transforms: TRANSFORMS,
-        sinks: SINKS,
-        makes_rows: |name| matches!(name, "asim" | "event_log"),
-    }
+    Registry { sources: SOURCES, transforms: TRANSFORMS, sinks: SINKS }
 }
 
 const fn field(name: &'static str, kind: Kind, presence: Presence) -> Field {
     Field { name, kind, presence, doc: "What it is for." }
 }
 
-const fn component(name: &'static str, fields: &'static [Field], outputs: &'static [&'static str]) -> ComponentType {
-    ComponentType { name, doc: "What it does.", fields, outputs }
+const fn base(name: &'static str, fields: &'static [Field], outputs: &'static [&'static str]) -> ComponentType {
+    ComponentType { name, doc: "What it does.", fields, outputs, records: Records::Events }
 }
 
-static SOURCES: &[&ComponentType] = &[
-    &component(
+const fn source(name: &'static str, fields: &'static [Field]) -> SourceType {
+    SourceType { base: base(name, fields, &[""]), read: |_| Arc::new(Omitted) }
+}
+
+const fn transform(
+    name: &'static str,
+    fields: &'static [Field],
+    outputs: &'static [&'static str],
+    records: Records,
+) -> TransformType {
+    TransformType {
+        base: ComponentType { records, ..base(name, fields, outputs) },
+        read: |section| (crate::transforms::filter::TYPE.read)(section),
+    }
+}
+
+const fn sink(name: &'static str, fields: &'static [Field]) -> SinkType {
+    SinkType {
+        base: base(name, fields, &[]),
+        read: |section, inputs| (crate::sinks::blackhole::TYPE.read)(section, inputs),
+    }
+}
+
+static SOURCES: &[&SourceType] = &[
+    &source(
         "nordpass",
         &[
             field("endpoint", Kind::Text, Presence::Required),
@@ -34,16 +55,15 @@ static SOURCES: &[&ComponentType] = &[
             http_fields::PROXY,
             http_fields::REQUEST_TIMEOUT,
         ],
-        &[""],
     ),
-    &component("file", &[field("paths", Kind::List, Presence::Required)], &[""]),
-    &component("stdin", &[], &[""]),
+    &source("file", &[field("paths", Kind::List, Presence::Required)]),
+    &source("stdin", &[]),
 ];
 
-static TRANSFORMS: &[&ComponentType] = &[
-    &component("asim", &[], &["audit_event", "authentication", "user_management"]),
-    &component("event_log", &[], &[""]),
-    &component("filter", &[field("include", Kind::List, Presence::Optional)], &[""]),
+static TRANSFORMS: &[&TransformType] = &[
+    &transform("asim", &[], &["audit_event", "authentication", "user_management"], Records::Rows),
+    &transform("event_log", &[], &[""], Records::Rows),
+    &transform("filter", &[field("include", Kind::List, Presence::Optional)], &[""], Records::Events),
 ];
 
 static BATCH: &[Field] = &[
@@ -59,8 +79,8 @@ static CREDENTIAL: &[Field] = &[
     field("token", Kind::Secret, Presence::Optional),
 ];
 
-static SINKS: &[&ComponentType] = &[
-    &component(
+static SINKS: &[&SinkType] = &[
+    &sink(
         "sentinel",
         &[
             field("endpoint", Kind::Text, Presence::Required),
@@ -69,9 +89,8 @@ static SINKS: &[&ComponentType] = &[
             field("credential", Kind::Table(CREDENTIAL), Presence::Required),
             field("batch", Kind::Table(BATCH), Presence::Optional),
         ],
-        &[],
     ),
-    &component("file", &[field("path", Kind::Text, Presence::Required)], &[]),
-    &component("console", &[], &[]),
-    &component("blackhole", &[], &[]),
+    &sink("file", &[field("path", Kind::Text, Presence::Required)]),
+    &sink("console", &[]),
+    &sink("blackhole", &[]),
 ];

@@ -17,6 +17,7 @@ mod writer;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -26,20 +27,24 @@ use self::encode::Format;
 use self::group::{Collector, Group};
 use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
-use crate::component::ComponentType;
 use crate::component::{ComponentError, Context, Input, Sink};
+use crate::component::{ComponentType, Records, SinkSettings, SinkType};
 use crate::http::Backoff;
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// The `file` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "file",
-    doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
-          the files exactly once, crashes included. A file that is moved away while the program runs is started anew.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SinkType = SinkType {
+    base: ComponentType {
+        name: "file",
+        doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
+              the files exactly once, crashes included. A file that is moved away while the program runs is started anew.",
+        fields: FIELDS,
+        outputs: &[],
+        records: Records::Events,
+    },
+    read: |section, _| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[
@@ -130,7 +135,7 @@ impl Settings {
         Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
     }
 
-    /// The path template in one spelling: two sinks with equal exclusive_resource would write to the same files.
+    /// The path template in one spelling: two sinks with the same one would write to the same files.
     pub fn exclusive_resource(&self) -> String {
         self.template.exclusive_resource()
     }
@@ -146,6 +151,16 @@ impl Settings {
             max_bytes: 4_000_000,
             timeout: Duration::from_secs(1),
         }
+    }
+}
+
+impl SinkSettings for Settings {
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
+        Box::pin(build(self.clone(), context))
+    }
+
+    fn exclusive_resource(&self) -> Option<String> {
+        Some(self.template.exclusive_resource())
     }
 }
 

@@ -43,8 +43,7 @@ pub use settings::{Settings, TYPE};
 use deliver::{IngestionClient, Suspect};
 
 use crate::azure;
-use crate::component::DeadLetterWriter;
-use crate::component::{ComponentError, Context, Input, Sink};
+use crate::component::{ComponentError, Context, DeadLetterWriter, Input, Resend, Sink, SinkSettings};
 use crate::event::Chunk;
 use crate::http::Backoff;
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
@@ -52,6 +51,20 @@ use nordpass_env::Env;
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
+
+impl SinkSettings for Settings {
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
+        Box::pin(build(self.clone(), context))
+    }
+
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(probe(self, env))
+    }
+
+    fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
+        resender(self, name, env)
+    }
+}
 
 /// Opens the sink.
 pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {

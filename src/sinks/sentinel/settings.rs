@@ -1,19 +1,24 @@
 //! The sink's fields in the pipeline file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::azure::{self, Cloud, CredentialSettings};
-use crate::component::ComponentType;
+use crate::component::{ComponentType, Records, SinkType};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
 
 /// The `sentinel` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "sentinel",
-    doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches of one stream each. A \
-          record is dead-lettered only when Azure refuses this very record; everything else is waited for.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SinkType = SinkType {
+    base: ComponentType {
+        name: "sentinel",
+        doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches of one stream each. A \
+              record is dead-lettered only when Azure refuses this very record; everything else is waited for.",
+        fields: FIELDS,
+        outputs: &[],
+        records: Records::Events,
+    },
+    read: |section, inputs| Arc::new(Settings::read(section, inputs)),
 };
 
 static FIELDS: &[Field] = &[

@@ -12,6 +12,7 @@ pub(super) mod paths;
 pub(super) mod reader;
 mod state;
 
+use crate::telemetry::Telemetry;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,21 +23,25 @@ use self::state::{Mark, State};
 use super::delivery::{Delivery, Portion, unless_shutdown};
 use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::component::ComponentType;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
+use crate::component::{ComponentType, Records, SourceSettings, SourceType};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Backoff;
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::metrics;
 
 /// The `file` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "file",
-    doc: "Reads recorded logs: NDJSON of raw events or of whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one on \
-          each line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart goes on where \
-          delivery ended. Lines that are no JSON objects become dead letters.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SourceType = SourceType {
+    base: ComponentType {
+        name: "file",
+        doc: "Reads recorded logs: NDJSON of raw events or of whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one on \
+              each line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart goes on where \
+              delivery ended. Lines that are no JSON objects become dead letters.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Events,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[
@@ -80,6 +85,12 @@ impl Settings {
             section.error("paths", problem, "[ begins a set of characters; write [[] for the character itself");
         }
         Self { patterns, rate: section.integer("rate").try_into().unwrap_or(0), repeat: section.flag("loop") }
+    }
+}
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
     }
 }
 

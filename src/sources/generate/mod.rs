@@ -6,17 +6,23 @@
 #[cfg(feature = "simulator")]
 mod run;
 
-use crate::component::ComponentType;
 use crate::component::Source;
+use crate::component::{ComponentType, Records, SourceSettings, SourceType};
 use crate::settings::{Field, Kind, Presence, Section};
+use crate::telemetry::Telemetry;
+use std::sync::Arc;
 
 /// The `generate` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "generate",
-    doc: "Made-up events of a made-up organization: every pair of the catalogue, office hours aside. For demos and \
-          load tests; it keeps no state.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SourceType = SourceType {
+    base: ComponentType {
+        name: "generate",
+        doc: "Made-up events of a made-up organization: every pair of the catalogue, office hours aside. For demos and \
+              load tests; it keeps no state.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Events,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[
@@ -62,6 +68,12 @@ impl Settings {
             count: section.optional_integer("count").map(whole),
             seed: whole(section.integer("seed")),
         }
+    }
+}
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
     }
 }
 

@@ -134,7 +134,7 @@ impl Maker {
     }
 }
 
-/// CommitPolicy the rate. A pipeline that was slow for a while doesn't get a burst afterwards.
+/// Keeps the rate. A pipeline that was slow for a while doesn't get a burst afterwards.
 struct Pace {
     rate: u64,
     began: Instant,

@@ -10,6 +10,7 @@ mod row;
 mod tests;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,21 +20,25 @@ use tokio::time::MissedTickBehavior;
 pub use self::reference::reference_page;
 
 use self::row::Reporter;
-use crate::component::ComponentType;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
+use crate::component::{ComponentType, Records, SourceSettings, SourceType};
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use nordpass_env::Env;
 
 /// The `health` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "health",
-    doc: "The health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: state, reason, \
-          lag, counts, tokens. Holds nothing up: a sink that is slow or down misses rounds and then gets the latest state. \
-          With `--once` there is one round, when all other sources have ended.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SourceType = SourceType {
+    base: ComponentType {
+        name: "health",
+        doc: "The health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: state, reason, \
+              lag, counts, tokens. Holds nothing up: a sink that is slow or down misses rounds and then gets the latest state. \
+              With `--once` there is one round, when all other sources have ended.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Rows,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[
@@ -68,6 +73,12 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(section: &mut Section) -> Self {
         Self { interval: section.duration("interval"), instance: section.optional_text("instance") }
+    }
+}
+
+impl SourceSettings for Settings {
+    fn build(&self, telemetry: &Telemetry) -> Box<dyn Source> {
+        build(self.clone(), telemetry.clone())
     }
 }
 
@@ -172,6 +183,6 @@ impl Reporter {
     fn others(&self) -> impl Iterator<Item = ComponentState> {
         let others = self.everybody.components().into_iter();
         let others = others.filter(|component| component.kind() == ComponentKind::Source);
-        others.filter(|source| source.lately().type_name != Some(TYPE.name)).map(|source| source.state())
+        others.filter(|source| source.lately().type_name != Some(TYPE.base.name)).map(|source| source.state())
     }
 }

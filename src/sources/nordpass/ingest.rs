@@ -24,7 +24,7 @@ use crate::event::{
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
-/// RateLimiter pages into chunks.
+/// Turns pages into chunks.
 pub struct PageIngester {
     /// Where new events go.
     pub emitter: Emitter,

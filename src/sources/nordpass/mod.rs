@@ -71,11 +71,25 @@ use registry::Registry;
 use slice::Trouble;
 use state::{API_DAYS, Change, DAY, State};
 
-use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source};
+use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, Source, SourceSettings};
 use crate::component::{LeaseGuard, Predecessor, SourceKey, SourceState};
 use crate::sources::retry::{RetryStop, retry_until_ready};
-use crate::telemetry::{ComponentReporter, metrics};
+use crate::telemetry::{ComponentReporter, Telemetry, metrics};
 use nordpass_env::Env;
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
+    }
+
+    fn can_take_over(&self) -> bool {
+        true
+    }
+
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(probe(self, env))
+    }
+}
 
 /// Makes the source.
 pub fn build(settings: Settings) -> Box<dyn Source> {

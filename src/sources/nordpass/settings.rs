@@ -1,20 +1,25 @@
 //! The source's fields in the pipeline file.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::range::ReadMode;
-use crate::component::ComponentType;
+use crate::component::{ComponentType, Records, SourceType};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
 
 /// The `nordpass` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "nordpass",
-    doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`, later polls only what is \
-          new plus `overlap`. Events are delivered once, late ones included: each poll, an hourly and a daily sweep and \
-          a daily audit read again and drop what is known.",
-    fields: FIELDS,
-    outputs: &[""],
+pub static TYPE: SourceType = SourceType {
+    base: ComponentType {
+        name: "nordpass",
+        doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`, later polls only what is \
+              new plus `overlap`. Events are delivered once, late ones included: each poll, an hourly and a daily sweep and \
+              a daily audit read again and drop what is known.",
+        fields: FIELDS,
+        outputs: &[""],
+        records: Records::Events,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[

@@ -32,7 +32,7 @@ pub struct Slice {
     pub contradicted: bool,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
     pub awaited: BTreeSet<EventId>,
-    /// CommitPolicy ids that are committed meanwhile known.
+    /// Keeps ids that are committed meanwhile known.
     pub _reading: Reading,
 }
 

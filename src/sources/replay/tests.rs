@@ -24,14 +24,7 @@ fn recording(events: i64) -> Vec<u8> {
 }
 
 fn settings(tally: &Tally) -> Settings {
-    Settings {
-        instead_of: "nordpass",
-        paths: vec!["*.ndjson".to_owned()],
-        rate: 0,
-        passes: Some(1),
-        duration: None,
-        tally: tally.clone(),
-    }
+    Settings { paths: vec!["*.ndjson".to_owned()], rate: 0, passes: Some(1), duration: None, tally: tally.clone() }
 }
 
 /// Replays to the end; the reader needs `each` for a chunk. Answers the ids that arrived.

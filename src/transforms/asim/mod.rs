@@ -19,22 +19,27 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use crate::component::ComponentType;
 use crate::component::Transform;
+use crate::component::{ComponentType, Records, TransformSettings, TransformType};
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
 use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::{Schema, entries};
+use std::sync::Arc;
 
 /// The `asim` type.
-pub static TYPE: ComponentType = ComponentType {
-    name: "asim",
-    doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row in one \
-          of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` (ASimAuthenticationEventLogs) or \
-          `user_management` (ASimUserManagementActivityLogs); the events reference says which. An event that isn't known \
-          becomes an `audit_event` with the event type `Other`. What has no column goes to `AdditionalFields`.",
-    fields: FIELDS,
-    outputs: &["audit_event", "authentication", "user_management"],
+pub static TYPE: TransformType = TransformType {
+    base: ComponentType {
+        name: "asim",
+        doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row in one \
+              of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` (ASimAuthenticationEventLogs) or \
+              `user_management` (ASimUserManagementActivityLogs); the events reference says which. An event that isn't known \
+              becomes an `audit_event` with the event type `Other`. What has no column goes to `AdditionalFields`.",
+        fields: FIELDS,
+        outputs: &["audit_event", "authentication", "user_management"],
+        records: Records::Rows,
+    },
+    read: |section| Arc::new(Settings::read(section)),
 };
 
 static FIELDS: &[Field] = &[];
@@ -47,6 +52,12 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(_section: &mut Section) -> Self {
         Self {}
+    }
+}
+
+impl TransformSettings for Settings {
+    fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
+        build(self.clone(), telemetry)
     }
 }
 

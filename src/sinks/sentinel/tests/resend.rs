@@ -7,7 +7,7 @@ use crate::component::ResendOutcome;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> ResendOutcome {
-    let resender = resender(&settings(), "sentinel", &env(azure)).await.expect("good settings");
+    let resender = resender(&settings(), "sentinel", &env(azure)).expect("good settings");
     resender.resend(stream, record, &resender.request_id(), MINUTE).await
 }
 
