@@ -12,7 +12,7 @@ pub struct Import {
 
 impl Import {
     /// Returns the folder of `src` that the file is in.
-    pub fn from_layer(&self) -> &str {
+    pub fn user_layer(&self) -> &str {
         self.file.split('/').next().unwrap_or_default()
     }
 

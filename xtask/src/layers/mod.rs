@@ -71,7 +71,7 @@ fn problems(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut folders = Graph::default();
     for import in &imports {
-        let (from, to) = (import.from_layer(), import.to_layer());
+        let (from, to) = (import.user_layer(), import.to_layer());
         if from == to {
             continue;
         }
