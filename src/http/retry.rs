@@ -91,6 +91,16 @@ impl Again {
     }
 }
 
+impl<E> Failure<E> {
+    /// The same, with another error where it stops.
+    pub fn map<O>(self, with: impl FnOnce(E) -> O) -> Failure<O> {
+        match self {
+            Self::Stop(error) => Failure::Stop(with(error)),
+            Self::Again(again) => Failure::Again(again),
+        }
+    }
+}
+
 impl<E> From<Again> for Failure<E> {
     fn from(again: Again) -> Self {
         Self::Again(again)
@@ -106,8 +116,8 @@ pub struct Retry<'a> {
 }
 
 impl<'a> Retry<'a> {
-    /// Reports nothing by itself.
-    pub fn silent(env: &'a Env) -> Self {
+    /// No component waits: only the log says so.
+    pub fn logged(env: &'a Env) -> Self {
         Self { env, telemetry: None, part: None }
     }
 
@@ -131,6 +141,7 @@ impl<'a> Retry<'a> {
     ) -> Result<T, E> {
         let mut backoff = Backoff::new(self.env.random.clone());
         let mut stop = pin!(stop);
+        let mut told = None;
         loop {
             let again = match attempt().await {
                 Ok(done) => {
@@ -141,7 +152,7 @@ impl<'a> Retry<'a> {
                 Err(Failure::Again(again)) => again,
             };
             let wait = again.wait.unwrap_or_else(|| backoff.next_wait());
-            self.waits(&again, wait);
+            self.waits(again, wait, &mut told);
             tokio::select! {
                 biased;
                 error = &mut stop => return Err(error),
@@ -150,18 +161,21 @@ impl<'a> Retry<'a> {
         }
     }
 
-    fn waits(self, again: &Again, wait: Duration) {
-        let Some(telemetry) = self.telemetry else { return };
-        if let Some(kind) = again.kind {
+    fn waits(self, again: Again, wait: Duration, told: &mut Option<String>) {
+        if let (Some(telemetry), Some(kind)) = (self.telemetry, again.kind) {
             telemetry.add_labelled(&metrics::ERRORS, kind, 1);
             telemetry.add(&metrics::RETRIES, 1);
         }
         // What is tried again at once isn't waited for.
-        if let Some(reason) = again.reason.as_deref().filter(|_| !wait.is_zero()) {
-            let now = self.env.clock.now();
-            match self.part {
-                Some(part) => telemetry.held_up(part, reason, wait, now),
-                None => telemetry.trying_again(reason, wait, now),
+        let Some(reason) = again.reason.filter(|_| !wait.is_zero()) else { return };
+        let now = self.env.clock.now();
+        match (self.telemetry, self.part) {
+            (Some(telemetry), Some(part)) => telemetry.held_up(part, &reason, wait, now),
+            (Some(telemetry), None) => telemetry.trying_again(&reason, wait, now),
+            (None, _) if told.as_ref() == Some(&reason) => {}
+            (None, _) => {
+                tracing::warn!("waiting: {reason}");
+                *told = Some(reason);
             }
         }
     }

@@ -3,9 +3,8 @@
 
 use futures::future::BoxFuture;
 
-use crate::component::CheckpointError;
-use crate::component::Shutdown;
-use crate::http::{Failure, Retry};
+use crate::component::{CheckpointError, Shutdown};
+use crate::http::Retry;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
@@ -31,17 +30,13 @@ pub async fn retry_until_ready<'a, T>(
         RetryStop::Ending
     };
     // Pages may well come meanwhile: that doesn't make it work.
-    let retry = Retry::part(env, telemetry, what);
-    retry
+    Retry::part(env, telemetry, what)
         .run(stop, || async {
             attempt().await.map_err(|error| {
                 if matches!(error, CheckpointError::Held { .. }) {
                     telemetry.set(&metrics::LEASE_HELD, 0.0);
                 }
-                match error.classify("checkpoint", what) {
-                    Failure::Stop(error) => Failure::Stop(RetryStop::Unusable(error)),
-                    Failure::Again(again) => Failure::Again(again),
-                }
+                error.classify("checkpoint", what).map(RetryStop::Unusable)
             })
         })
         .await

@@ -43,7 +43,7 @@ use crate::azure::blob::{BlobError, Container};
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{Found, Predecessor, parse_cursor};
 use crate::event::Origin;
-use crate::http::{Again, Failure, HttpSettings, Retry};
+use crate::http::{HttpSettings, Retry};
 use nordpass_env::{DiskLock, Env};
 
 /// The states in a container.
@@ -126,20 +126,9 @@ impl Base {
 
     /// The same, however long the storage can't be used: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
-        let told = Mutex::new(None);
-        Retry::silent(&self.env)
-            .run(pending(), || async {
-                self.load(key_id).await.map_err(|error| {
-                    let failure = error.classify("checkpoint", "the checkpoint can't be read");
-                    if let Failure::Again(Again { reason: Some(reason), .. }) = &failure
-                        && told.lock().unwrap_or_else(PoisonError::into_inner).replace(reason.clone()).as_ref()
-                            != Some(reason)
-                    {
-                        tracing::warn!("waiting: {reason}");
-                    }
-                    failure
-                })
-            })
+        let what = "the checkpoint can't be read";
+        Retry::logged(&self.env)
+            .run(pending(), || async { self.load(key_id).await.map_err(|error| error.classify("checkpoint", what)) })
             .await
     }
 }
