@@ -1,24 +1,23 @@
 //! A certificate and its key, and the client assertion that is signed with them.
 //!
 //! The form is Entra's own ("certificate credentials": PS256, `x5t#S256`); the claims are `aud`, `iss`, `sub`, `jti`,
-//! `nbf`, `exp`. Signing is aws-lc's, through `jsonwebtoken`: no OpenSSL. The files are read anew for each token, so a
+//! `nbf`, `exp`. rustls signs with aws-lc, as it does for TLS: no OpenSSL. The files are read anew for each token, so a
 //! renewed certificate counts without a restart.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use azure_core::base64;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio_rustls::rustls::SignatureAlgorithm;
 use tokio_rustls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};
+use tokio_rustls::rustls::{SignatureAlgorithm, SignatureScheme};
 
-use super::der;
 use nordpass_env::Random;
 
 /// How long an assertion is good, in seconds: long enough for one request on a slow line.
@@ -52,17 +51,7 @@ pub struct Claim<'a> {
 /// A certificate with its key, ready to sign. `Debug` shows neither.
 pub struct Identity {
     chain: Vec<CertificateDer<'static>>,
-    key: EncodingKey,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    aud: &'a str,
-    iss: &'a str,
-    sub: &'a str,
-    jti: String,
-    nbf: i64,
-    exp: i64,
+    key: Arc<dyn SigningKey>,
 }
 
 impl Identity {
@@ -79,37 +68,34 @@ impl Identity {
         if signing.algorithm() != SignatureAlgorithm::RSA {
             return Err("its key isn't an RSA key, and Entra takes no other".to_owned());
         }
-        let mut of_leaf = CertifiedKey::new(chain.clone(), signing);
+        let mut of_leaf = CertifiedKey::new(chain.clone(), signing.clone());
         of_leaf.cert.truncate(1);
         of_leaf.keys_match().map_err(|_| "the private key isn't that of the first certificate".to_owned())?;
-        let key = match &private {
-            PrivateKeyDer::Pkcs1(der) => Some(der.secret_pkcs1_der()),
-            PrivateKeyDer::Pkcs8(der) => der::rsa_key_of_pkcs8(der.secret_pkcs8_der()),
-            _ => None,
-        };
-        let key = key.ok_or_else(|| "its private key can't be used".to_owned())?;
-        Ok(Self { chain, key: EncodingKey::from_rsa_der(key) })
+        Ok(Self { chain, key: signing })
     }
 
     /// A new assertion.
     pub fn assert(&self, claim: Claim<'_>, now: Timestamp, random: &dyn Random) -> Result<String, String> {
-        let mut header = Header::new(Algorithm::PS256);
         let leaf = self.chain.first().map(Sha256::digest).unwrap_or_default();
-        header.x5t_s256 = Some(base64::encode_url_safe(leaf));
+        let mut header = json!({ "typ": "JWT", "alg": "PS256", "x5t#S256": base64::encode_url_safe(leaf) });
         if claim.with_chain {
-            header.x5c = Some(self.chain.iter().map(base64::encode).collect());
+            header["x5c"] = self.chain.iter().map(base64::encode).collect();
         }
         let seconds = now.as_second();
-        let claims = Claims {
-            aud: claim.audience,
-            iss: claim.client_id,
-            sub: claim.client_id,
-            jti: format!("{:016x}{:016x}", random.next_u64(), random.next_u64()),
-            nbf: seconds - BEFORE,
-            exp: seconds + LIFE,
-        };
-        jsonwebtoken::encode(&header, &claims, &self.key)
-            .map_err(|_| "the certificate's key can't sign: is it at least 2048 bits long?".to_owned())
+        let claims = json!({
+            "aud": claim.audience,
+            "iss": claim.client_id,
+            "sub": claim.client_id,
+            "jti": format!("{:016x}{:016x}", random.next_u64(), random.next_u64()),
+            "nbf": seconds - BEFORE,
+            "exp": seconds + LIFE,
+        });
+        let [header, claims] = [header, claims].map(|part| base64::encode_url_safe(part.to_string()));
+        let text = format!("{header}.{claims}");
+        let signer = self.key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256]);
+        let signature = signer.and_then(|signer| signer.sign(text.as_bytes()).ok());
+        let signature = signature.ok_or("the certificate's key can't sign: is it at least 2048 bits long?")?;
+        Ok(format!("{text}.{}", base64::encode_url_safe(signature)))
     }
 }
 

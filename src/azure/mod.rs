@@ -13,7 +13,6 @@ mod cache;
 mod cli;
 mod clouds;
 mod credential;
-mod der;
 mod fields;
 mod refusal;
 mod settings;

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 
 use super::{LeaseGuard, Predecessor};
 use crate::event::{EventId, Origin};
+use crate::http::{Again, Failure};
 
 /// What a state belongs to. Never the token: a token is renewed, the state stays.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,13 +108,16 @@ impl CheckpointError {
         }
     }
 
-    /// When to try again, where that isn't the back-off's to decide.
-    pub fn wait(&self) -> Option<Duration> {
-        match self {
-            Self::Storage { wait, .. } => *wait,
-            Self::Held { again, .. } => Some(*again),
-            _ => None,
-        }
+    /// Whether it is tried again. `what` says what can't be done meanwhile; `kind` is the label of its metric.
+    pub fn classify(self, kind: &'static str, what: &str) -> Failure<Self> {
+        let Some(cure) = self.cure() else { return Failure::Stop(self) };
+        let again = Again::because(kind, format!("{what}: {self}{cure}"));
+        Failure::Again(match &self {
+            Self::Storage { wait, .. } => Again { wait: *wait, ..again },
+            // That another process has the source is no error: it does the work.
+            Self::Held { again, .. } => Again { kind: None, reason: Some(self.to_string()), wait: Some(*again) },
+            _ => again,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ mod retry;
 pub use client::SystemNetwork;
 pub use clocks::{clock_is_wrong, clocks, date};
 pub use nordpass_env::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
-pub use retry::{Backoff, FIRST_WAIT, LONGEST_RETRY_AFTER, LONGEST_WAIT, retry_after};
+pub use retry::{Again, Backoff, FIRST_WAIT, Failure, LONGEST_RETRY_AFTER, LONGEST_WAIT, Retry, retry_after};
 
 /// The machine's own clock, randomness, disk and network.
 pub fn system_env() -> Env {

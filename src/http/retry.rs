@@ -1,9 +1,10 @@
-//! How long to wait before the next attempt: the one policy of every network component.
+//! Trying again: the one policy, the one loop, and how people hear of it.
 //!
 //! Waiting is never giving up, so there is no limit on attempts here. The first wait is at most a second, because most
 //! failures are a dropped connection; the longest is half a minute, because an operator who has just fixed a role or a
 //! token doesn't want to wait longer than that to see it work.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::HeaderMap;
 use jiff::Timestamp;
 
-use nordpass_env::Random;
+use crate::telemetry::{ComponentReporter, metrics};
+use nordpass_env::{Env, Random};
 
 /// The first wait, before jitter.
 pub const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -62,6 +64,131 @@ fn waits() -> ExponentialBackoff {
         .build()
 }
 
+/// What a failed attempt means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure<E> {
+    /// Trying again can't cure it.
+    Stop(E),
+    /// It is tried again.
+    Again(Again),
+}
+
+/// An attempt that is made again.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Again {
+    /// The label that it is counted under as an error and a retry; `None`: neither happened.
+    pub kind: Option<&'static str>,
+    /// What is waited for, as a sentence for people; `None`: nothing that they need to know.
+    pub reason: Option<String>,
+    /// How long to wait, where the other side has asked for it; `None`: the back-off decides.
+    pub wait: Option<Duration>,
+}
+
+impl Again {
+    /// Counted and said.
+    pub fn because(kind: &'static str, reason: String) -> Self {
+        Self { kind: Some(kind), reason: Some(reason), wait: None }
+    }
+}
+
+impl<E> Failure<E> {
+    /// The same, with another error where it stops.
+    pub fn map<O>(self, with: impl FnOnce(E) -> O) -> Failure<O> {
+        match self {
+            Self::Stop(error) => Failure::Stop(with(error)),
+            Self::Again(again) => Failure::Again(again),
+        }
+    }
+}
+
+impl<E> From<Again> for Failure<E> {
+    fn from(again: Again) -> Self {
+        Self::Again(again)
+    }
+}
+
+/// Tries until it works, and reports what is waited for meanwhile.
+#[derive(Clone, Copy)]
+pub struct Retry<'a> {
+    env: &'a Env,
+    telemetry: Option<&'a ComponentReporter>,
+    part: Option<&'a str>,
+}
+
+impl<'a> Retry<'a> {
+    /// No component waits: only the log says so.
+    pub fn logged(env: &'a Env) -> Self {
+        Self { env, telemetry: None, part: None }
+    }
+
+    /// The component waits; it works again when this does, or anything else of it.
+    pub fn new(env: &'a Env, telemetry: &'a ComponentReporter) -> Self {
+        Self { env, telemetry: Some(telemetry), part: None }
+    }
+
+    /// A part of the component waits, and holds it up until this works, whatever the rest does.
+    pub fn part(env: &'a Env, telemetry: &'a ComponentReporter, part: &'a str) -> Self {
+        Self { env, telemetry: Some(telemetry), part: Some(part) }
+    }
+
+    /// Attempts until it works or [`Failure::Stop`] ends it. `stop` ends a wait, never an attempt, with its error: a
+    /// shutdown or a deadline; [`std::future::pending`] where there is neither. Where nothing can end it, `E` is
+    /// [`std::convert::Infallible`].
+    pub async fn run<T, E, A: Future<Output = Result<T, Failure<E>>>>(
+        self,
+        stop: impl Future<Output = E>,
+        mut attempt: impl FnMut() -> A,
+    ) -> Result<T, E> {
+        let mut backoff = Backoff::new(self.env.random.clone());
+        let mut stop = pin!(stop);
+        let mut told = None;
+        loop {
+            let again = match attempt().await {
+                Ok(done) => {
+                    self.works();
+                    return Ok(done);
+                }
+                Err(Failure::Stop(error)) => return Err(error),
+                Err(Failure::Again(again)) => again,
+            };
+            let wait = again.wait.unwrap_or_else(|| backoff.next_wait());
+            self.waits(again, wait, &mut told);
+            tokio::select! {
+                biased;
+                error = &mut stop => return Err(error),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    fn waits(self, again: Again, wait: Duration, told: &mut Option<String>) {
+        if let (Some(telemetry), Some(kind)) = (self.telemetry, again.kind) {
+            telemetry.add_labelled(&metrics::ERRORS, kind, 1);
+            telemetry.add(&metrics::RETRIES, 1);
+        }
+        // What is tried again at once isn't waited for.
+        let Some(reason) = again.reason.filter(|_| !wait.is_zero()) else { return };
+        let now = self.env.clock.now();
+        match (self.telemetry, self.part) {
+            (Some(telemetry), Some(part)) => telemetry.held_up(part, &reason, wait, now),
+            (Some(telemetry), None) => telemetry.trying_again(&reason, wait, now),
+            (None, _) if told.as_ref() == Some(&reason) => {}
+            (None, _) => {
+                tracing::warn!("waiting: {reason}");
+                *told = Some(reason);
+            }
+        }
+    }
+
+    fn works(self) {
+        match (self.telemetry, self.part) {
+            (Some(telemetry), Some(part)) => telemetry.released(part),
+            (Some(telemetry), None) => telemetry.working(),
+            (None, _) => {}
+        }
+    }
+}
+
 /// What a `Retry-After` header asks for: seconds, or an HTTP date seen from `now`. At most
 /// [`LONGEST_RETRY_AFTER`]. `None` where the back-off decides: no header, zero, a date that has passed, junk.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -78,8 +205,15 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
+    use std::future::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use nordpass_env::SeededRandom;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::telemetry::ComponentState;
 
     #[test]
     fn waits_grow_from_at_most_a_second_to_at_most_thirty() {
@@ -98,6 +232,53 @@ mod tests {
     fn never_runs_out() {
         let mut backoff = Backoff::new(Arc::new(SeededRandom::new(1)));
         assert!((0..10_000).map(|_| backoff.next_wait()).all(|wait| wait <= LONGEST_WAIT && !wait.is_zero()));
+    }
+
+    /// An environment whose time is tokio's, which the tests pause.
+    fn env() -> Env {
+        let random = Arc::new(SeededRandom::new(1));
+        Env { random, ..crate::http::system_env() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_until_it_works_and_says_so_meanwhile() {
+        let (env, telemetry) = (env(), ComponentReporter::detached());
+        let began = Instant::now();
+        let attempts = AtomicU32::new(0);
+        let Ok(done) = Retry::part(&env, &telemetry, "disk")
+            .run(pending::<Infallible>(), || async {
+                let attempts = attempts.fetch_add(1, Ordering::Relaxed) + 1;
+                if attempts > 1 {
+                    let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("waits") };
+                    assert_eq!(reason, "it is full");
+                }
+                let again = Again::because("disk full", "it is full".to_owned());
+                match attempts {
+                    1 => Err(again.into()),
+                    2 => Err(Again { wait: Some(Duration::from_secs(100)), ..again }.into()),
+                    _ => Ok(attempts),
+                }
+            })
+            .await;
+        assert_eq!(done, 3);
+        let waited = began.elapsed().as_secs_f64();
+        assert!((100.5..=101.1).contains(&waited), "the first wait and what was asked for: {waited}");
+        assert!(!matches!(telemetry.state(), ComponentState::Waiting { .. }));
+        assert_eq!(telemetry.totals().errors, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_by_what_cannot_be_cured_and_by_what_stops_the_waiting() {
+        let (env, telemetry) = (env(), ComponentReporter::detached());
+        let retry = Retry::new(&env, &telemetry);
+        assert_eq!(retry.run(pending(), || async { Err::<(), _>(Failure::Stop("damaged")) }).await, Err("damaged"));
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            "ending"
+        };
+        let again = || async { Err::<(), _>(Again::because("timeout", "it is slow".to_owned()).into()) };
+        assert_eq!(retry.run(stop, again).await, Err("ending"));
+        assert!(matches!(telemetry.state(), ComponentState::Waiting { .. }));
     }
 
     fn asked(value: &str) -> Option<u64> {

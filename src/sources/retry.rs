@@ -3,9 +3,8 @@
 
 use futures::future::BoxFuture;
 
-use crate::component::CheckpointError;
-use crate::component::Shutdown;
-use crate::http::Backoff;
+use crate::component::{CheckpointError, Shutdown};
+use crate::http::Retry;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
@@ -26,31 +25,19 @@ pub async fn retry_until_ready<'a, T>(
     shutdown: &Shutdown,
     attempt: impl Fn() -> BoxFuture<'a, Result<T, CheckpointError>>,
 ) -> Result<T, RetryStop> {
-    let mut backoff = Backoff::new(env.random.clone());
-    loop {
-        let error = match attempt().await {
-            Ok(done) => {
-                telemetry.released(what);
-                return Ok(done);
-            }
-            Err(error) => error,
-        };
-        let Some(cure) = error.cure() else { return Err(RetryStop::Unusable(error)) };
-        // That another process has the source is no error: it does the work.
-        let held = matches!(error, CheckpointError::Held { .. });
-        let reason = if held { error.to_string() } else { format!("{what}: {error}{cure}") };
-        if held {
-            telemetry.set(&metrics::LEASE_HELD, 0.0);
-        } else {
-            telemetry.add_labelled(&metrics::ERRORS, "checkpoint", 1);
-        }
-        let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
-        // Pages may well come meanwhile: that doesn't make it work.
-        telemetry.held_up(what, &reason, wait, env.clock.now());
-        tokio::select! {
-            biased;
-            () = shutdown.begun() => return Err(RetryStop::Ending),
-            () = tokio::time::sleep(wait) => {}
-        }
-    }
+    let stop = async {
+        shutdown.begun().await;
+        RetryStop::Ending
+    };
+    // Pages may well come meanwhile: that doesn't make it work.
+    Retry::part(env, telemetry, what)
+        .run(stop, || async {
+            attempt().await.map_err(|error| {
+                if matches!(error, CheckpointError::Held { .. }) {
+                    telemetry.set(&metrics::LEASE_HELD, 0.0);
+                }
+                error.classify("checkpoint", what).map(RetryStop::Unusable)
+            })
+        })
+        .await
 }

@@ -12,7 +12,7 @@ pub(super) mod paths;
 pub(super) mod reader;
 mod state;
 
-use crate::telemetry::Telemetry;
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ use super::recording::{Parser, Position};
 use crate::component::{Closed, ComponentError, Context, Output, Source};
 use crate::component::{ComponentType, Records, SourceSettings, SourceType};
 use crate::component::{LeaseGuard, SourceState};
-use crate::http::Backoff;
+use crate::http::Retry;
 use crate::settings::{Field, Kind, Presence, Section};
-use crate::telemetry::metrics;
+use crate::telemetry::{Telemetry, metrics};
 
 /// The `file` type.
 pub static TYPE: SourceType = SourceType {
@@ -261,22 +261,15 @@ async fn commit_all(
             Resolved::Abandoned | Resolved::End => return Ok(()),
         };
         let Some(state) = &state else { continue };
-        let mut backoff = Backoff::new(context.env.random.clone());
-        loop {
-            match state.commit(state::commit(&marks)).await {
-                Ok(()) => break context.telemetry.add(&metrics::COMMITS, 1),
-                Err(error) => {
-                    let Some(cure) = error.cure() else { return Err(state::unusable(&error)) };
-                    context.telemetry.add_labelled(&metrics::ERRORS, "commit", 1);
-                    let reason = format!("the position can't be committed: {error}{cure}");
-                    let wait = error.wait().unwrap_or_else(|| backoff.next_wait());
-                    context.telemetry.trying_again(&reason, wait, context.env.clock.now());
-                    tokio::time::sleep(wait).await;
-                    context.telemetry.add(&metrics::RETRIES, 1);
-                }
-            }
-        }
-        context.telemetry.working();
+        let what = "the position can't be committed";
+        Retry::new(&context.env, &context.telemetry)
+            .run(pending(), || async {
+                let committed = state.commit(state::commit(&marks)).await;
+                committed.map_err(|error| error.classify("commit", what))
+            })
+            .await
+            .map_err(|error| state::unusable(&error))?;
+        context.telemetry.add(&metrics::COMMITS, 1);
     }
 }
 

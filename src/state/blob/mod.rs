@@ -27,6 +27,7 @@ mod source;
 mod tests;
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -42,7 +43,7 @@ use crate::azure::blob::{BlobError, Container};
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{Found, Predecessor, parse_cursor};
 use crate::event::Origin;
-use crate::http::{Backoff, HttpSettings};
+use crate::http::{HttpSettings, Retry};
 use nordpass_env::{DiskLock, Env};
 
 /// The states in a container.
@@ -125,21 +126,10 @@ impl Base {
 
     /// The same, however long the storage can't be used: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
-        let mut backoff = Backoff::new(self.env.random.clone());
-        let mut told = String::new();
-        loop {
-            match self.load(key_id).await {
-                Err(error) if error.cure().is_some() => {
-                    let reason = error.to_string();
-                    if reason != told {
-                        tracing::warn!("waiting: the checkpoint can't be read: {reason}");
-                        told = reason;
-                    }
-                    tokio::time::sleep(error.wait().unwrap_or_else(|| backoff.next_wait())).await;
-                }
-                result => return result,
-            }
-        }
+        let what = "the checkpoint can't be read";
+        Retry::logged(&self.env)
+            .run(pending(), || async { self.load(key_id).await.map_err(|error| error.classify("checkpoint", what)) })
+            .await
     }
 }
 

@@ -103,7 +103,7 @@ async fn retry_until_ready<T, F: Future<Output = Result<T, CheckpointError>>>(
     loop {
         match attempt().await {
             Err(error) if error.cure().is_some() => {
-                tokio::time::sleep(error.wait().unwrap_or(Duration::from_secs(1))).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
             result => return result,
         }
