@@ -47,7 +47,7 @@ fn contains(bytes: &[u8], folder: &Path) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
-/// It starts with nothing in its environment.
+/// Checks that the program starts with nothing in its environment.
 fn runs(path: &Path) -> Result<(), String> {
     let output = Command::new(path).arg("--version").env_clear().output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(format!("`{} --version` failed", path.display())) }
