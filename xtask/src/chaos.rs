@@ -2,7 +2,7 @@
 
 use tools_common::process;
 
-/// Hands its arguments to the test, whose short form is a part of all tests.
+/// Passes its arguments to the test, whose short form is part of all tests.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut cargo = process::cargo();
     cargo.args(["test", "--locked", "--release", "--test", "chaos", "--", "--long"]);

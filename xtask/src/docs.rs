@@ -58,7 +58,7 @@ pub fn check() -> Result<(), String> {
     prose()
 }
 
-/// All Markdown files of the repository: their relative links, and marks of a merge, which nothing else would notice there.
+/// Checks all Markdown files of the repository: their relative links, and marks of a merge, which nothing else would notice there.
 fn prose() -> Result<(), String> {
     let (mut wrong, mut number) = (Vec::new(), 0);
     let mut folders = vec![root()];
@@ -92,14 +92,14 @@ fn prose() -> Result<(), String> {
     }
 }
 
-/// The number of the first line that git writes where two sides of a merge differ.
+/// Returns the number of the first line that git writes where two sides of a merge differ.
 fn merge_mark(text: &str) -> Option<usize> {
     let marks = ["<".repeat(7), ">".repeat(7)];
     let place = text.lines().position(|line| marks.iter().any(|mark| line.starts_with(mark.as_str())));
     place.map(|place| place + 1)
 }
 
-/// The relative link targets of a Markdown text, without their anchors.
+/// Returns the relative link targets of a Markdown text, without their anchors.
 fn targets(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
         let target = rest.split(')').next()?.split('#').next()?;

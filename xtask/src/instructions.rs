@@ -18,14 +18,13 @@ const STAGES: [&str; 4] = ["parse", "map", "gzip_1", "gzip_6"];
 const MEASURED: &str = "bench_instructions::measured";
 /// Events that the program works on, all its repetitions together.
 const EVENTS: u64 = 4_000;
-/// Hash tables are laid out differently in each run, which is up to 2 % in `map`: the least of so many runs counts.
+/// Hash tables are laid out differently in each run, which is up to 2 % in `map`: the least of this many runs counts.
 const RUNS: usize = 3;
 /// How far a count may be above its baseline.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "benches/instructions.toml";
 
-/// [`check`] as a step of the tests: a machine where nobody may install valgrind, or for which there is none, passes the
-/// others. CI's can.
+/// Runs [`check`] as a step of the tests. A machine where valgrind can't be installed passes; CI's can.
 pub fn step() -> Result<(), String> {
     match tools::valgrind() {
         Ok(()) => check(),
@@ -88,7 +87,7 @@ fn count() -> Result<Counts, String> {
     Ok(counts)
 }
 
-/// The instructions of a stage.
+/// Returns the instructions of a stage.
 fn instructions(program: &Path, stage: &str) -> Result<u64, String> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
@@ -103,13 +102,13 @@ fn instructions(program: &Path, stage: &str) -> Result<u64, String> {
     collected.ok_or_else(|| format!("valgrind counted nothing inside {MEASURED}:\n{log}"))
 }
 
-/// The number in `==77== Collected : 1234567`.
+/// Returns the number in `==77== Collected : 1234567`.
 fn collected(log: &str) -> Option<u64> {
     let number = log.lines().find_map(|line| line.split_once(" Collected : "))?.1;
     number.trim().parse().ok()
 }
 
-/// A table, the stages that are above their baseline, and those that are as far below.
+/// Returns a table, the stages that are above their baseline, and those that are as far below.
 fn compare(counts: &Counts, baseline: &Counts) -> Result<(String, Vec<String>, Vec<String>), String> {
     let (mut text, mut above, mut below) = (String::new(), Vec::new(), Vec::new());
     for (stage, count) in counts {

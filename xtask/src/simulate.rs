@@ -5,7 +5,7 @@ use tools_common::process;
 /// From so many worlds on, building the program once more with optimizations is worth its minutes.
 const MANY: u64 = 1_000;
 
-/// Hands its arguments to the worlds.
+/// Passes its arguments to the worlds.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let seeds = arguments.iter().position(|word| *word == "--seeds").and_then(|at| arguments.get(at + 1));
     let many = seeds.and_then(|number| number.parse::<u64>().ok()).is_some_and(|number| number >= MANY);

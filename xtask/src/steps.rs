@@ -49,7 +49,7 @@ pub fn run(names: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// The shared checkpoint on Azurite: the same tests are ignored where nobody says where it is.
+/// Tests the shared checkpoint on Azurite. Without the variable `AZURITE` these tests are ignored.
 fn azurite() -> Result<(), String> {
     let script = tools::azurite()?;
     let mut test = cargo();

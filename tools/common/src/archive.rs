@@ -44,7 +44,7 @@ pub fn collect(folder: &Path, below: &str, entries: &mut Entries) -> Result<(), 
     Ok(())
 }
 
-/// A zip, as Azure Functions takes it. Its time is 1980-01-01, the first that a zip can say.
+/// Makes a zip for Azure Functions. Its time is 1980-01-01, the first that a zip can hold.
 pub fn zip(entries: &Entries) -> Result<Vec<u8>, String> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let refused = |error: &dyn std::fmt::Display| format!("can't make the zip: {error}");
@@ -65,7 +65,7 @@ pub fn zip(entries: &Entries) -> Result<Vec<u8>, String> {
     Ok(zip.finish().map_err(|error| refused(&error))?.into_inner())
 }
 
-/// A `.tar.gz`, as image builders take it. Its time is the Unix epoch.
+/// Makes a `.tar.gz` for image builders. Its time is the Unix epoch.
 pub fn tar_gz(entries: &Entries) -> Result<Vec<u8>, String> {
     let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     let mut tar = tar::Builder::new(gzip);

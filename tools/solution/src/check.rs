@@ -11,13 +11,13 @@ use tools_common::root;
 
 use crate::{package, rows, tools};
 
-/// The step of `cargo xtask test`: everything, and the generated files are up to date.
+/// Runs all checks, and compares the generated files.
 pub fn check() -> Result<(), String> {
     package::verify()?;
     python("check")
 }
 
-/// Runs everything and writes the generated files.
+/// Runs all checks, and writes the generated files.
 pub fn write() -> Result<(), String> {
     python("write")
 }

@@ -20,12 +20,12 @@ const DAY: i64 = 86_400;
 pub struct Moment(i64);
 
 impl Moment {
-    /// The rows are made from now on.
+    /// Begins making rows.
     pub fn now() -> Self {
         Self(SystemClock.now_seconds())
     }
 
-    /// A recording of generated events of the seven days before the moment. A reader that starts some minutes later still
+    /// Returns a recording of generated events of the seven days before the moment. A reader that starts some minutes later still
     /// gets all of them.
     pub fn history(&self, seed: u64, count: usize) -> String {
         let events = Generator::new(seed, Options::default()).history(MOMENT - 7 * DAY + 600, MOMENT, count);
@@ -33,7 +33,7 @@ impl Moment {
         ndjson(&recording::ending_at(&events, newest + self.ahead()))
     }
 
-    /// A recording whose newest event happens at the moment.
+    /// Returns a recording whose newest event happens at the moment.
     pub fn ending(&self, text: &str) -> Result<String, String> {
         Ok(ndjson(&recording::ending_at(&recording::parse(text, MOMENT)?, self.0)))
     }
@@ -59,7 +59,7 @@ fn ndjson(events: &[SimulatedEvent]) -> String {
     events.iter().flat_map(|event| [event.json(), "\n"]).collect()
 }
 
-/// A text in which all times from `since` on, as `2026-11-25T16:30:00`, are moved by these seconds.
+/// Returns a text in which all times from `since` on, as `2026-11-25T16:30:00`, are moved by these seconds.
 fn moved(text: &str, since: i64, by: i64) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -99,7 +99,7 @@ fn renumbered(text: &str, since: i64, by: i64) -> String {
 const DATE: usize = 10;
 const CLOCK: usize = 9;
 
-/// The Unix second of a time in UTC without its end.
+/// Returns the Unix second of a time in UTC without its end.
 fn second(time: &str) -> Option<i64> {
     let plain = time.bytes().zip(*b"0000-00-00T00:00:00").all(|(byte, like)| match like {
         b'0' => byte.is_ascii_digit(),

@@ -57,7 +57,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     })
 }
 
-/// One `run --once`, checked by the simulators' judge.
+/// Runs `run --once`, and checks with the simulator's summary that all events arrived once.
 fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, String> {
     let faults = bench.folder.join("round-trip.toml");
     tools_common::write(&faults, format!("[[fault]]\nendpoint = \"nordpass\"\ndelay = \"{}ms\"\n", ROUND_TRIP * 1e3))?;

@@ -79,12 +79,12 @@ pub fn look(proc: &Path) -> Result<Look, String> {
     }
 }
 
-/// Seconds that all processors have worked since the machine's start, or were taken from it by its host.
+/// Returns the seconds that all processors have worked since the machine's start, or were taken from it by its host.
 fn machine() -> f64 {
     busy(&fs::read_to_string("/proc/stat").unwrap_or_default()).unwrap_or(f64::NAN)
 }
 
-/// From `/proc/stat`.
+/// Returns the busy seconds from `/proc/stat`.
 fn busy(stat: &str) -> Option<f64> {
     let words: Vec<u64> =
         stat.lines().next()?.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
@@ -93,7 +93,7 @@ fn busy(stat: &str) -> Option<f64> {
     Some(working.map(|(_, ticks)| *ticks).sum::<u64>() as f64 / TICKS)
 }
 
-/// From `/proc/PID/stat`: whether the process has ended, and its processor time in seconds.
+/// Returns from `/proc/PID/stat` whether the process has ended, and its processor time in seconds.
 fn ended(stat: &str) -> Option<(bool, f64)> {
     // The name, in parentheses, may hold anything; the state follows it, and the times are the 12th and 13th after that.
     let words: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -101,18 +101,18 @@ fn ended(stat: &str) -> Option<(bool, f64)> {
     Some((*words.first()? == "Z", (ticks(11)? + ticks(12)?) as f64 / TICKS))
 }
 
-/// From `/proc/PID/status`: the most resident memory so far, in bytes.
+/// Returns from `/proc/PID/status` the most resident memory so far, in bytes.
 fn peak_memory(status: &str) -> Option<u64> {
     kib(status, "VmHWM:")
 }
 
-/// A line's KiB, in bytes.
+/// Returns a line's KiB, in bytes.
 fn kib(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-/// Seconds that `work` takes.
+/// Returns the seconds that `work` takes.
 pub fn seconds<T>(work: impl FnOnce() -> Result<T, String>) -> Result<f64, String> {
     let began = Instant::now();
     work()?;

@@ -60,7 +60,7 @@ pub fn run(options: Options) -> Result<(), String> {
 }
 
 impl Bench {
-    /// The recording of so many events; made at the first use.
+    /// Returns a recording of this many events, made at its first use.
     fn recording(&self, events: u64) -> Result<PathBuf, String> {
         let path = self.folder.join(format!("workload-{events}.ndjson"));
         if !path.exists() {
@@ -74,7 +74,7 @@ impl Bench {
         Ok(path)
     }
 
-    /// An empty folder for a run's state.
+    /// Returns an empty folder for a run's state.
     fn state(&self) -> Result<PathBuf, String> {
         let path = self.folder.join("state");
         if path.exists() {
@@ -83,13 +83,13 @@ impl Bench {
         Ok(path)
     }
 
-    /// A pipeline file of the reference.
+    /// Returns a pipeline file of the reference.
     fn pipeline(name: &str) -> PathBuf {
         tools_common::root().join(Path::new("benches/reference")).join(name)
     }
 }
 
-/// The middle one.
+/// Returns the median.
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

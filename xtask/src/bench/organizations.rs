@@ -20,7 +20,7 @@ use super::Bench;
 use super::measure;
 use super::report::Section;
 
-/// What a NordPass without events answers.
+/// The response of a NordPass without events.
 const NOTHING: &str = r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1}}"#;
 /// Until the first connections are over, and each source has come to a time of its own.
 const SETTLE: Duration = Duration::from_secs(75);
@@ -107,7 +107,7 @@ fn serve(asked: Arc<Mutex<Vec<Instant>>>) -> std::io::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Open sockets of a process.
+/// Counts the open sockets of a process.
 fn sockets(proc: &Path) -> usize {
     let files = fs::read_dir(proc.join("fd")).into_iter().flatten().flatten();
     files

@@ -39,7 +39,7 @@ impl Receiver {
         Ok(Self { _process: process, address: address.trim().to_owned() })
     }
 
-    /// What has arrived. Everything has to be sound, and to be there just once.
+    /// Returns what has arrived. Every row has to be whole, and to be there exactly once.
     pub fn arrived(&self, events: u64) -> Result<Arrived, String> {
         // Its own time first: counting isn't part of the run.
         let cpu = self.get("/stats")?["cpu_seconds"].as_f64().unwrap_or(f64::NAN);

@@ -46,13 +46,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// An empty one of this machine.
+    /// Begins a report of this machine.
     pub fn new(options: &Options) -> Self {
         let conditions = format!("commit {}; {} events a run, {} rounds", commit(), options.events, options.rounds);
         Self { machine: machine(), conditions, sections: Vec::new() }
     }
 
-    /// As Markdown.
+    /// Formats the report as Markdown.
     pub fn text(&self) -> String {
         let mut text = format!("{}; {}\n", self.machine, self.conditions);
         for section in &self.sections {
@@ -95,7 +95,7 @@ impl Goal {
     }
 }
 
-/// A table whose columns are as wide as they have to be. Numbers stand at the right.
+/// Formats a table whose columns are as wide as they have to be. Numbers are aligned to the right.
 fn table(head: &[String], lines: &[Vec<String>]) -> String {
     let all = || std::iter::once(head).chain(lines.iter().map(Vec::as_slice));
     let width = |column: usize| all().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max();

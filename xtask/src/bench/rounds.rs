@@ -97,23 +97,23 @@ fn product(bench: &Bench, recording: &Path, level: u32, events: u64, drop_bodies
     })
 }
 
-/// The most memory of a run of the program, in bytes.
+/// Returns the most memory of a run of the program, in bytes.
 pub fn peak(bench: &Bench, recording: &Path, level: u32, events: u64) -> Result<u64, String> {
     Ok(product(bench, recording, level, events, true)?.used.peak)
 }
 
 impl Run {
-    /// CPU seconds per million events.
+    /// Returns CPU seconds per million events.
     fn cpu(&self) -> f64 {
         self.used.cpu * 1e6 / self.events as f64
     }
 
-    /// Events a second.
+    /// Returns events a second.
     fn rate(&self) -> f64 {
         self.events as f64 / self.used.wall
     }
 
-    /// MiB.
+    /// Returns the peak memory in MiB.
     fn memory(&self) -> f64 {
         self.used.peak as f64 / f64::from(1 << 20)
     }
@@ -180,13 +180,13 @@ fn section(runs: &[Run]) -> Section {
     }
 }
 
-/// How far the machine was ours.
+/// Says how busy other programs kept the machine.
 fn note(runs: &[Run]) -> String {
     let wall: f64 = runs.iter().map(|run| run.used.wall).sum();
     let ours = |run: &Run| run.used.cpu + run.receiver_cpu.unwrap_or(0.0);
     let others = runs.iter().map(|run| run.used.machine - ours(run)).sum::<f64>() / wall;
-    let verdict = if others > MOST_OTHERS { ": wall times and events/s say little" } else { "" };
-    format!("Other programs kept {others:.2} cores busy during the runs{verdict}.")
+    let warning = if others > MOST_OTHERS { ": wall times and events/s say little" } else { "" };
+    format!("Other programs kept {others:.2} cores busy during the runs{warning}.")
 }
 
 fn with_memory(mut goals: Vec<Goal>, runs: &[Run]) -> Vec<Goal> {
@@ -200,7 +200,7 @@ fn with_memory(mut goals: Vec<Goal>, runs: &[Run]) -> Vec<Goal> {
     goals
 }
 
-/// A contender's medians.
+/// Returns a contender's medians.
 fn line(runs: &[&Run]) -> Option<Vec<String>> {
     let first = runs.first()?;
     let of = |figure: fn(&Run) -> f64| median(&runs.iter().map(|run| figure(run)).collect::<Vec<_>>());

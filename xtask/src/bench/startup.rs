@@ -40,7 +40,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     })
 }
 
-/// Seconds from the start of the process to the first bytes of its first request.
+/// Returns the seconds from the start of the process to the first bytes of its first request.
 fn start(bench: &Bench) -> Result<f64, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no port: {error}"))?;
     let address = listener.local_addr().map_err(|error| format!("no address: {error}"))?;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use object::read::elf::{ElfFile64, ProgramHeader as _};
+use object::{Endianness, elf};
 use tools_common::process::{cargo, executables};
 
 /// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
@@ -47,41 +49,23 @@ fn contains(bytes: &[u8], folder: &Path) -> bool {
     bytes.windows(needle.len()).any(|window| window == needle)
 }
 
-/// It starts with nothing in its environment.
+/// Checks that the program starts with nothing in its environment.
 fn runs(path: &Path) -> Result<(), String> {
     let output = Command::new(path).arg("--version").env_clear().output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(format!("`{} --version` failed", path.display())) }
 }
 
-/// Whether an ELF file needs nothing of the system it runs on: it names neither a loader nor, in its dynamic section, a
-/// library.
+/// Checks that an ELF file needs nothing of the system it runs on: it names neither a loader nor a library.
 pub fn check(bytes: &[u8]) -> Result<(), String> {
-    const INTERPRETER: u32 = 3;
-    const DYNAMIC: u32 = 2;
-    const NEEDED: u64 = 1;
-    let odd = || "the program isn't a 64-bit ELF file".to_owned();
-    if bytes.get(..5) != Some(b"\x7fELF\x02") {
-        return Err(odd());
-    }
-    let number = |at: usize, length: usize| -> Option<u64> {
-        let bytes = bytes.get(at..at.checked_add(length)?)?;
-        Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-    };
-    let place = |at: usize, length: usize| number(at, length).and_then(|number| usize::try_from(number).ok());
-    let (table, size, count) = (place(32, 8), place(54, 2), place(56, 2));
-    let (Some(table), Some(size), Some(count)) = (table, size, count) else { return Err(odd()) };
-    for header in 0..count {
-        let at = table.checked_add(header * size).ok_or_else(odd)?;
-        let kind = number(at, 4).ok_or_else(odd)?;
-        if kind == u64::from(INTERPRETER) {
+    let odd = |error| format!("the program isn't a 64-bit ELF file: {error}");
+    let file = ElfFile64::<Endianness>::parse(bytes).map_err(odd)?;
+    for header in file.elf_program_headers() {
+        if header.p_type(file.endian()) == elf::PT_INTERP {
             return Err("the program isn't static: it names a loader".to_owned());
         }
-        if kind == u64::from(DYNAMIC) {
-            let (from, length) = (place(at + 8, 8).ok_or_else(odd)?, place(at + 32, 8).ok_or_else(odd)?);
-            let mut entries = (from..from.saturating_add(length)).step_by(16);
-            if entries.any(|entry| number(entry, 8) == Some(NEEDED)) {
-                return Err("the program isn't static: it needs a library".to_owned());
-            }
+        let entries = header.dynamic(file.endian(), bytes).map_err(odd)?.unwrap_or_default();
+        if entries.iter().any(|entry| entry.d_tag.get(file.endian()) == elf::DT_NEEDED) {
+            return Err("the program isn't static: it needs a library".to_owned());
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! - `function.zip`: the program, `deploy/functions/` and the pipeline files, for Azure Functions.
 //! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
 //! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
-//! - `SHA256SUMS`: the sums that the template's parameters and people's checks name.
+//! - `SHA256SUMS`: the sums for the template's parameters, and to check downloads.
 
 mod binary;
 
@@ -40,7 +40,7 @@ pub fn run() -> Result<(), String> {
     fs::write(folder.join("SHA256SUMS"), sums(&files)).map_err(refused)
 }
 
-/// The Sentinel solution alone, which needs no build of the program.
+/// Packages the Sentinel solution alone, which needs no build of the program.
 pub fn solution() -> Result<(), String> {
     let folder = root().join("target/package");
     let _ = fs::remove_dir_all(folder.join("solution"));
@@ -50,7 +50,7 @@ pub fn solution() -> Result<(), String> {
     Ok(())
 }
 
-/// The files by name, in the order of their names.
+/// Returns the files by name, in the order of their names.
 fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
     Ok(vec![
         ("function.zip", archive::zip(&function(root, binary)?)?),
@@ -59,7 +59,7 @@ fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>,
     ])
 }
 
-/// The function's files; the program has the name that `host.json` calls it by.
+/// Returns the function's files; the program has the name that `host.json` calls it by.
 fn function(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     let mut entries = Entries::new();
     // The same pipeline files as in the image: the template chooses among them for both hosts.
@@ -82,7 +82,7 @@ fn function(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     Ok(entries)
 }
 
-/// The image's build context.
+/// Returns the image's build context.
 fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     let mut entries = Entries::new();
     collect(&root.join(CONTAINER), "", &mut entries)?;
@@ -95,7 +95,7 @@ fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     Ok(entries)
 }
 
-/// In the format of `sha256sum`, so that `sha256sum --check SHA256SUMS` works.
+/// Formats the sums as `sha256sum` does, so that `sha256sum --check SHA256SUMS` works.
 fn sums(files: &[(&str, Vec<u8>)]) -> String {
     files.iter().fold(String::new(), |mut text, (name, bytes)| {
         for byte in Sha256::digest(bytes) {

@@ -2,7 +2,7 @@ use super::*;
 
 const HOST: &str = r#"{"customHandler":{"description":{"defaultExecutablePath":"handler"}}}"#;
 
-/// A repository with just what is packaged. `reverse` writes the files in another order, at other times.
+/// Returns a repository with just what is packaged. `reverse` writes the files in another order, at other times.
 fn repository(reverse: bool) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut files = [

@@ -98,7 +98,7 @@ fn page() -> Result<Page, String> {
     toml::from_str(&tools_common::read(SOURCE)?).map_err(|error| format!("{SOURCE}: {error}"))
 }
 
-/// The page that explains.
+/// Returns the page that explains.
 pub fn generic() -> Result<Value, String> {
     let page = page()?;
     let mut value = common(&page, ID, &page.title, Variant::Generic);
@@ -114,7 +114,7 @@ pub fn generic() -> Result<Value, String> {
     Ok(value)
 }
 
-/// The page of the Push variant.
+/// Returns the page of the Push variant.
 pub fn definition() -> Result<Value, String> {
     let page = page()?;
     let mut value = common(&page, PUSH_ID, &format!("{}, Push", page.title), Variant::Push);
@@ -132,7 +132,7 @@ pub fn definition() -> Result<Value, String> {
 
 pub use push::{connector, rule, tables};
 
-/// A table's rows that are ours: the ASIM tables are shared.
+/// Returns a table's rows that are ours: the ASIM tables are shared.
 fn ours(table: &str) -> String {
     if table.starts_with("ASim") {
         format!("{table}\n| where EventVendor == \"Nord Security\" and EventProduct == \"NordPass\"")
@@ -141,7 +141,7 @@ fn ours(table: &str) -> String {
     }
 }
 
-/// What both pages have.
+/// Returns what both pages have.
 fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
     let names: Vec<_> = streams().iter().map(|stream| stream.table).collect();
     let graph = |name| json!({"metricName": format!("Rows in {name}"), "legend": name, "baseQuery": ours(name)});

@@ -9,7 +9,7 @@ use crate::tables::{CUSTOM, schema, streams};
 /// The rule's name; the portal puts what is between braces.
 const RULE_NAME: &str = "nordpass-sentinel-push";
 
-/// What a step shows.
+/// Returns what a step shows besides its text.
 pub fn instructions(instruction: Instruction) -> Value {
     match instruction {
         Instruction::Deploy => json!([{
@@ -32,7 +32,7 @@ pub fn instructions(instruction: Instruction) -> Value {
     }
 }
 
-/// The rule, with every input stream declared.
+/// Returns the rule, with every input stream declared.
 pub fn rule() -> Value {
     let streams = streams();
     // A stream has no 32-bit whole number apart; the catalogue's types are its types otherwise.
@@ -65,7 +65,7 @@ pub fn rule() -> Value {
     }])
 }
 
-/// The custom tables; the ASIM tables are there with Microsoft Sentinel.
+/// Returns the custom tables; the ASIM tables are there with Microsoft Sentinel.
 pub fn tables() -> Value {
     let tables = CUSTOM.map(|(_, table)| {
         json!({
@@ -78,7 +78,7 @@ pub fn tables() -> Value {
     json!(tables)
 }
 
-/// The connection, which ties the application to the rule.
+/// Returns the connection, which ties the application to the rule.
 pub fn connector() -> Value {
     json!([{
         "name": PUSH_ID,

@@ -1,4 +1,4 @@
-//! Other people's checkers over `deploy/`: checkov, hadolint, kubernetes-validate.
+//! Runs third-party checkers over `deploy/`: checkov, hadolint, kubernetes-validate.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::plain::plain;
 use crate::tools;
 
 const DOCKERFILE: &str = "deploy/container/Dockerfile";
-const ANSWERS: &str = "deploy/checks/findings.txt";
+const EXPLANATIONS: &str = "deploy/checks/findings.txt";
 
 /// The version of Kubernetes whose schemas the manifests are held against.
 const KUBERNETES: &str = "1.33";
@@ -40,16 +40,16 @@ pub fn check(template: &Value) -> Result<(), String> {
         return Err("checkov doesn't see a key vault without purge protection, so it sees nothing".to_owned());
     }
     let ours: Vec<Finding> = ours.into_iter().map(|(_, finding)| finding).collect();
-    let answers = tools_common::read(ANSWERS)?;
-    let wrong = findings::unanswered(&ours, &answers).map_err(|error| format!("{ANSWERS}: {error}"))?;
+    let explanations = tools_common::read(EXPLANATIONS)?;
+    let wrong = findings::unexplained(&ours, &explanations).map_err(|error| format!("{EXPLANATIONS}: {error}"))?;
     if wrong.is_empty() {
-        println!("checkov: {} findings, all answered", ours.len());
+        println!("checkov: {} findings, all explained", ours.len());
         return Ok(());
     }
-    Err(format!("{}\nhint: mend it, or answer it in {ANSWERS}; take stale answers out", wrong.join("\n")))
+    Err(format!("{}\nhint: fix it, or explain it in {EXPLANATIONS}; remove stale explanations", wrong.join("\n")))
 }
 
-/// The manifests, without kustomization.yaml, which is no resource of a cluster.
+/// Returns the manifests, without kustomization.yaml, which is no resource of a cluster.
 fn manifests() -> Result<Vec<String>, String> {
     let folder = "deploy/kubernetes";
     let entries = fs::read_dir(root().join(folder)).map_err(|error| format!("can't read {folder}: {error}"))?;
@@ -62,7 +62,7 @@ fn manifests() -> Result<Vec<String>, String> {
     Ok(manifests)
 }
 
-/// The template with one thing wrong that checkov knows.
+/// Returns the template with one thing wrong that checkov knows.
 fn spoil(template: &Value) -> Value {
     let mut spoilt = template.clone();
     for resource in spoilt["resources"].as_array_mut().into_iter().flatten() {
@@ -73,7 +73,7 @@ fn spoil(template: &Value) -> Value {
     spoilt
 }
 
-/// Every failed check with its file. A template's resource stands as its type, without its made-up name.
+/// Returns every failed check with its file. A template's resource is named by its type.
 fn checkov(programs: &Path, files: &[String]) -> Result<Vec<(String, Finding)>, String> {
     let mut checkov = Command::new(programs.join("checkov"));
     checkov.args(["--framework", "arm", "kubernetes", "dockerfile", "--skip-download", "--compact", "--quiet"]);

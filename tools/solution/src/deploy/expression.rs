@@ -18,7 +18,7 @@ pub enum Expression {
 }
 
 impl Expression {
-    /// Reads a template's string: an expression, or `None` for a plain text. `[[` stands for a plain bracket.
+    /// Reads a template's string: an expression, or `None` for a plain text. `[[` means a plain bracket.
     pub fn read(text: &str) -> Result<Option<Self>, String> {
         let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else { return Ok(None) };
         if inner.starts_with('[') {
@@ -30,7 +30,7 @@ impl Expression {
         if reader.rest.is_empty() { Ok(Some(expression)) } else { Err(format!("`{}` is too much", reader.rest)) }
     }
 
-    /// Itself and all its parts, the outermost first.
+    /// Returns the expression and all its parts, the outermost first.
     pub fn parts(&self) -> Vec<&Self> {
         let mut parts = vec![self];
         match self {
@@ -42,7 +42,7 @@ impl Expression {
         parts
     }
 
-    /// The first argument of a call, if it is a text: the name in `parameters('name')`.
+    /// Returns the first argument of a call, if it is a text: the name in `parameters('name')`.
     pub fn name_in(&self, function: &str) -> Option<&str> {
         match self {
             Self::Call(name, arguments) if name == function => match arguments.first() {
@@ -53,7 +53,7 @@ impl Expression {
         }
     }
 
-    /// With every call replaced by what `with` answers for it, the innermost first.
+    /// Replaces every call by what `with` returns for it, the innermost first.
     pub fn replaced(&self, with: &dyn Fn(&Self) -> Option<Self>) -> Self {
         let whole = match self {
             Self::Call(name, arguments) => {
@@ -157,7 +157,7 @@ impl Reader<'_> {
         Ok(Expression::Call(word, arguments))
     }
 
-    /// A text behind its first quote. A doubled quote stands for one.
+    /// Reads a text after its first quote. A doubled quote means one.
     fn text(&mut self) -> Result<Expression, String> {
         let mut text = String::new();
         loop {

@@ -1,13 +1,14 @@
-//! What other people's checkers find in `deploy/`, held against the answers that `deploy/checks/findings.txt` has.
+//! Compares what third-party checkers find in `deploy/` with the explanations in `deploy/checks/findings.txt`.
 
 use std::collections::BTreeMap;
 
 /// A finding: the check's id, and what it is about.
 pub type Finding = (String, String);
 
-/// Findings without an answer, and answers without a finding, in sentences.
-pub fn unanswered(found: &[Finding], answers: &str) -> Result<Vec<String>, String> {
-    let mut open: BTreeMap<Finding, bool> = read(answers)?.into_iter().map(|answer| (answer, false)).collect();
+/// Returns findings without an explanation, and explanations without a finding.
+pub fn unexplained(found: &[Finding], explanations: &str) -> Result<Vec<String>, String> {
+    let mut open: BTreeMap<Finding, bool> =
+        read(explanations)?.into_iter().map(|explanation| (explanation, false)).collect();
     let mut wrong = Vec::new();
     for finding in found {
         match open.get_mut(finding) {
@@ -21,10 +22,10 @@ pub fn unanswered(found: &[Finding], answers: &str) -> Result<Vec<String>, Strin
     Ok(wrong)
 }
 
-/// Lines of `check | resource | reason`.
-fn read(answers: &str) -> Result<Vec<Finding>, String> {
+/// Reads lines of `check | resource | reason`.
+fn read(explanations: &str) -> Result<Vec<Finding>, String> {
     let mut found: Vec<Finding> = Vec::new();
-    for (number, line) in answers.lines().enumerate() {
+    for (number, line) in explanations.lines().enumerate() {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
@@ -37,7 +38,7 @@ fn read(answers: &str) -> Result<Vec<Finding>, String> {
             _ => return Err(format!("line {}: `check | resource | reason` with a reason in words", number + 1)),
         };
         if found.contains(&finding) {
-            return Err(format!("line {}: {} on {} is answered twice", number + 1, finding.0, finding.1));
+            return Err(format!("line {}: {} on {} is explained twice", number + 1, finding.0, finding.1));
         }
         found.push(finding);
     }
@@ -48,7 +49,7 @@ fn read(answers: &str) -> Result<Vec<Finding>, String> {
 mod tests {
     use super::*;
 
-    const ANSWERS: &str = "# comment\n\nC1 | Type/a | because of that\nC2 | Type/b | The same.\n";
+    const EXPLANATIONS: &str = "# comment\n\nC1 | Type/a | because of that\nC2 | Type/b | The same.\n";
 
     fn finding(check: &str, on: &str) -> Finding {
         (check.to_owned(), on.to_owned())
@@ -57,21 +58,24 @@ mod tests {
     #[test]
     fn new_and_stale_ones_are_told() {
         let all = [finding("C1", "Type/a"), finding("C1", "Type/a"), finding("C2", "Type/b")];
-        assert_eq!(unanswered(&all, ANSWERS), Ok(vec![]));
-        assert_eq!(unanswered(&all[..2], ANSWERS), Ok(vec!["stale: C2 on Type/b isn't found any more".to_owned()]));
+        assert_eq!(unexplained(&all, EXPLANATIONS), Ok(vec![]));
+        assert_eq!(
+            unexplained(&all[..2], EXPLANATIONS),
+            Ok(vec!["stale: C2 on Type/b isn't found any more".to_owned()])
+        );
         let more = [&all[..], &[finding("C1", "Type/b")]].concat();
-        assert_eq!(unanswered(&more, ANSWERS), Ok(vec!["new: C1 on Type/b".to_owned()]));
+        assert_eq!(unexplained(&more, EXPLANATIONS), Ok(vec!["new: C1 on Type/b".to_owned()]));
     }
 
     #[test]
-    fn an_answer_needs_a_reason_and_stands_once() {
+    fn an_explanation_needs_a_reason_and_is_there_once() {
         for wrong in [
             "C1 | Type/a",
             "C1 | Type/a | no",
             "C1 | | because of that",
             "C1 | T | a reason here\nC1 | T | a reason here",
         ] {
-            assert!(unanswered(&[], wrong).is_err(), "{wrong}");
+            assert!(unexplained(&[], wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The portal's form, `createUiDefinition.json`: what it hands over is what the template takes.
+//! Checks the portal's form, `createUiDefinition.json`: its outputs have to be the template's parameters.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::template::strings;
 
 const FUNCTIONS: &[&str] = &["and", "empty", "equals", "if", "location", "not", "steps"];
 
-/// Everything that is wrong with the form, in sentences.
+/// Checks the form. Returns what is wrong.
 pub fn check(form: &Value, template: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     let names = |json: &Value| -> BTreeSet<String> {
@@ -38,7 +38,7 @@ pub fn check(form: &Value, template: &Value) -> Vec<String> {
     errors
 }
 
-/// What a string of the form refers to.
+/// Checks what a string of the form refers to.
 fn references(text: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>, errors: &mut Vec<String>) {
     let expression = match Expression::read(text) {
         Ok(Some(expression)) => expression,
@@ -62,7 +62,7 @@ fn references(text: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>,
     }
 }
 
-/// A choice in the form offers what the template allows.
+/// Checks that a choice in the form offers what the template allows.
 fn choices(form: &Value, template: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     for (name, parameter) in members(&template["parameters"]) {

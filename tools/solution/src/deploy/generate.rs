@@ -1,7 +1,7 @@
 //! Columns of the Azure template, from the schema that the rows are written by.
 //!
 //! The template is written by hand but for its stream declarations, its data flows and the columns of its custom tables.
-//! They are put into the text as it stands, so that everything else stays as somebody wrote it.
+//! They are put into the existing text, so that everything else stays as it was written.
 
 use nordpass_env::catalogue::{self, Column, ColumnType};
 
@@ -10,7 +10,7 @@ use crate::tables::{CUSTOM, streams};
 /// The template in the repository.
 pub const TEMPLATE: &str = "deploy/azure/mainTemplate.json";
 
-/// The template with the columns of today.
+/// Returns the template with the columns of today.
 pub fn template() -> Result<String, String> {
     generated(&tools_common::read(TEMPLATE)?)
         .ok_or_else(|| format!("{TEMPLATE}: a place for columns, streams or flows is missing"))
@@ -41,7 +41,7 @@ fn generated(text: &str) -> Option<String> {
     Some(text)
 }
 
-/// A table's word for a type: Log Analytics writes this one in camel case.
+/// Returns a table's word for a type: Log Analytics writes this one in camel case.
 fn table_type(kind: ColumnType) -> &'static str {
     if kind == ColumnType::Datetime { "dateTime" } else { kind.name() }
 }
@@ -51,7 +51,7 @@ fn columns(table: &str, word: fn(ColumnType) -> &'static str) -> Vec<String> {
     catalogue::columns(table).iter().map(column).collect()
 }
 
-/// An object with one list, as lines that are indented later.
+/// Returns an object with one list, as lines that are indented later.
 fn object(key: &str, items: &[String]) -> String {
     format!("{{\n  \"{key}\": [\n    {}\n  ]\n}}", items.join(",\n    "))
 }
@@ -67,7 +67,7 @@ fn put(text: &str, opening: &str, items: &[String]) -> Option<String> {
     Some(format!("{}\n{indent}  {inner}\n{indent}{}", text.get(..from)?, text.get(to..)?))
 }
 
-/// Where the bracket that a text begins with is closed. Brackets in strings don't count.
+/// Finds where the bracket that a text begins with is closed. Brackets in strings don't count.
 fn partner(text: &str) -> Option<usize> {
     let (mut depth, mut string, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.bytes().enumerate() {

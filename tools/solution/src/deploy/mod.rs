@@ -1,4 +1,4 @@
-//! What stands in `deploy/`: the generated part of the Azure template, and the checks. Those of the project's own need
+//! Generates a part of the Azure template, and checks `deploy/`. Those of the project's own need
 //! nothing but the repository; the other checkers are installed, pinned.
 
 mod checkers;
@@ -14,7 +14,7 @@ pub mod template;
 
 use tools_common::{read_json, root};
 
-/// Everything that can be told about `deploy/` without Azure.
+/// Checks `deploy/` as far as that is possible without Azure.
 pub fn check() -> Result<(), String> {
     let (template, form) = (read_json(generate::TEMPLATE)?, read_json("deploy/azure/createUiDefinition.json")?);
     let mut wrong = rules::check(&template);

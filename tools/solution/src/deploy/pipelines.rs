@@ -13,7 +13,7 @@ use super::template;
 const CONTAINER_APP: &str = "Microsoft.App/containerApps";
 const FUNCTION_APP: &str = "Microsoft.Web/sites";
 
-/// Everything that doesn't fit, in sentences. `root` is the repository.
+/// Checks that the pipeline files fit their hosts. Returns what is wrong; `root` is the repository.
 pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
     let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("can't read {path}: {error}"));
     let mut wrong = Vec::new();
@@ -42,7 +42,7 @@ pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
                     set.extend(["CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"].map(str::to_owned));
                     set
                 }
-                _ => return Err(format!("{shown}: nobody knows what sets the variables in deploy/{name}")),
+                _ => return Err(format!("{shown}: it is unknown what sets the variables in deploy/{name}")),
             };
             for variable in variables(&read(&shown)?).difference(&set) {
                 wrong.push(format!("{shown}: nothing sets {variable}"));
@@ -63,7 +63,7 @@ pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
     Ok(wrong)
 }
 
-/// The pipeline files that the template has its hosts run are there.
+/// Checks that the pipeline files exist that the template names.
 fn named_files(root: &Path, template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     for (list, folder) in [("pipelineFiles", "/etc/nordpass-sentinel/"), ("functionFiles", "")] {
@@ -84,7 +84,7 @@ fn named_files(root: &Path, template: &Value) -> Vec<String> {
     wrong
 }
 
-/// The names that a host of the template sets.
+/// Returns the names that a host of the template sets.
 fn of_template(json: &Value, kind: &str) -> BTreeSet<String> {
     let scopes = template::scopes(json, "template", &mut Vec::new());
     let resources = scopes.iter().flat_map(|scope| &scope.resources).filter(|resource| resource.kind == kind);
@@ -92,7 +92,7 @@ fn of_template(json: &Value, kind: &str) -> BTreeSet<String> {
     entries.filter_map(|entry| Some(entry["name"].as_str()?.to_owned())).collect()
 }
 
-/// The names at the beginnings of lines such as `NAME=value` or `NAME: value`.
+/// Returns the names at the beginnings of lines such as `NAME=value` or `NAME: value`.
 fn words(text: &str, mark: char) -> BTreeSet<String> {
     let name = |line: &str| line.trim().split_once(mark).map(|(name, _)| name.to_owned());
     text.lines().filter_map(name).filter(|name| is_variable(name)).collect()
@@ -102,7 +102,7 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// The variables of a pipeline file that have no default.
+/// Returns the variables of a pipeline file that have no default.
 fn variables(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let pieces = lines.flat_map(|line| line.split("${").skip(1));

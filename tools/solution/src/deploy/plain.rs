@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use tools_common::json::items;
 
-/// A template of the same resources, nested ones included, each with a plain name and what `variables` hold in its place.
+/// Returns a template of the same resources, nested ones included, each with a plain name and what `variables` hold in its place.
 pub fn plain(template: &Value) -> Value {
     let mut resources = Vec::new();
     collect(template, &template["variables"], &mut resources);
@@ -28,7 +28,7 @@ fn collect(template: &Value, variables: &Value, plain: &mut Vec<Value>) {
     }
 }
 
-/// A value with objects and lists in the place of the variables that hold them.
+/// Returns a value with objects and lists in the place of the variables that hold them.
 fn filled_in(value: &Value, variables: &Value) -> Value {
     match value {
         Value::String(text) => {

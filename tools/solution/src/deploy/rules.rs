@@ -1,6 +1,6 @@
-//! What has to hold for the Azure template, as far as it can be told without Azure and without anybody's schema.
+//! Checks the Azure template as far as that is possible without Azure and without a schema.
 //!
-//! Each rule stands for something that went wrong in another connector's template, or would fail only in somebody's
+//! Each rule is about something that went wrong in another connector's template, or would fail only in a customer's
 //! subscription.
 
 pub mod access;
@@ -42,15 +42,16 @@ const EXISTING: &[&str] = &["microsoft.operationalinsights/workspaces", "microso
 /// The official connector's container, which exists before as well.
 const OFFICIAL_CONTAINER: &str = "'nordpass-function-container'";
 
-/// Everything that is wrong with a template, in sentences.
+/// Checks a template. Returns what is wrong.
 pub fn check(template: &Value) -> Vec<String> {
     let mut errors = Vec::new();
     let scopes = scopes(template, "template", &mut errors);
     for scope in &scopes {
-        errors.extend(expressions::check(scope.json, host).into_iter().map(|words| format!("{}{words}", scope.place)));
+        errors
+            .extend(expressions::check(scope.json, host).into_iter().map(|words| format!("{}{words}", scope.location)));
         nested_parameters(scope, &mut errors);
         for (number, resource) in scope.resources.iter().enumerate() {
-            let place = format!("{}/{}[{number}]", scope.place, resource.kind);
+            let location = format!("{}/{}[{number}]", scope.location, resource.kind);
             let wrong: Vec<String> = [
                 shape(scope, resource),
                 dependencies(scope, resource),
@@ -59,20 +60,20 @@ pub fn check(template: &Value) -> Vec<String> {
                 access::settings(scope, resource),
             ]
             .concat();
-            errors.extend(wrong.into_iter().map(|words| format!("{place}: {words}")));
+            errors.extend(wrong.into_iter().map(|words| format!("{location}: {words}")));
         }
     }
     access::secrets(&scopes, &mut errors);
     errors
 }
 
-/// Refuses hosts of one cloud: sovereign clouds have other names. The schema's own address is no host that anybody talks to.
+/// Refuses hosts of one cloud: sovereign clouds have other names. The schema's own address isn't connected to.
 fn host(path: &str, text: &str) -> Option<String> {
     let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
     (fixed && !path.ends_with("$schema")).then(|| format!("`{text}` is a host of one cloud: use environment()"))
 }
 
-/// A nested template gets just the parameters that it has.
+/// Checks that a nested template gets exactly the parameters that it has.
 fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
     for resource in scope.resources.iter().filter(|resource| resource.kind == "Microsoft.Resources/deployments") {
         fn names(json: &Value) -> BTreeSet<&str> {
@@ -80,13 +81,15 @@ fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
         }
         let (given, has) = (names(&resource.json["properties"]), names(&resource.json["properties"]["template"]));
         for name in given.symmetric_difference(&has) {
-            errors
-                .push(format!("{}: the nested template's parameter `{name}` isn't given or isn't there", scope.place));
+            errors.push(format!(
+                "{}: the nested template's parameter `{name}` isn't given or isn't there",
+                scope.location
+            ));
         }
     }
 }
 
-/// Type, version, name.
+/// Checks type, version and name.
 fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     if !TYPES.contains(&resource.kind) {
@@ -96,7 +99,7 @@ fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     if !is_version(version) {
         wrong.push(format!("`{version}` is no fixed API version"));
     }
-    // Whatever stands alone has a name of this deployment's own; what is inside something else is told apart by that.
+    // A resource of its own has a name of this deployment's own; one inside another is distinguished by that.
     let own = |id: &Id| id.names.iter().any(|name| name.contains("uniqueString(") || name.contains("parameters("));
     if !own(&resource.id) && !resource.id.of.as_deref().is_some_and(own) {
         wrong.push("its name is the same in each deployment".to_owned());
@@ -123,13 +126,13 @@ fn parent(id: &Id) -> Id {
     Id { kind, names, of: None }
 }
 
-/// The ids that a resource waits for.
+/// Returns the ids that a resource waits for.
 fn depends(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<Id> {
     let texts = items(&resource.json["dependsOn"]).filter_map(Value::as_str);
     texts.filter_map(|text| scope.id(&read(text).ok()?)).collect()
 }
 
-/// What it waits for, refers to and is scoped to is in the template, or exists before.
+/// Checks that what a resource depends on, refers to and is scoped to is in the template, or exists before.
 fn dependencies(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let texts: Vec<_> = items(&resource.json["dependsOn"]).filter_map(Value::as_str).collect();

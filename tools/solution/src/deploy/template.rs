@@ -10,8 +10,8 @@ use super::expression::Expression;
 
 /// A template, or one nested in it.
 pub struct Scope<'a> {
-    /// Where it stands, for people.
-    pub place: String,
+    /// Where it is, for messages.
+    pub location: String,
     /// Its JSON.
     pub json: &'a Value,
     /// Its resources.
@@ -41,10 +41,10 @@ pub struct Id {
     pub of: Option<Box<Id>>,
 }
 
-/// All scopes of a template, the template itself first. Errors are sentences with their places.
-pub fn scopes<'a>(template: &'a Value, place: &str, errors: &mut Vec<String>) -> Vec<Scope<'a>> {
+/// Returns all scopes of a template, the template itself first. Errors name the place.
+pub fn scopes<'a>(template: &'a Value, location: &str, errors: &mut Vec<String>) -> Vec<Scope<'a>> {
     let mut scope =
-        Scope { place: place.to_owned(), json: template, resources: Vec::new(), variables: BTreeMap::new() };
+        Scope { location: location.to_owned(), json: template, resources: Vec::new(), variables: BTreeMap::new() };
     for (name, value) in members(&template["variables"]) {
         if let Some(expression) = value.as_str().and_then(|text| read(text).ok()) {
             scope.variables.insert(name, expression);
@@ -53,29 +53,29 @@ pub fn scopes<'a>(template: &'a Value, place: &str, errors: &mut Vec<String>) ->
     let mut nested = Vec::new();
     for (number, json) in items(&template["resources"]).enumerate() {
         let kind = json::text(&json["type"]);
-        let place = format!("{place}/{kind}[{number}]");
+        let location = format!("{location}/{kind}[{number}]");
         match scope.own_id(json, kind) {
             Some(id) => scope.resources.push(Resource { json, kind, id }),
-            None => errors.push(format!("{place}: its type, name and scope make no id")),
+            None => errors.push(format!("{location}: its type, name and scope make no id")),
         }
         if kind == "Microsoft.Resources/deployments" {
             let inner = &json["properties"]["template"];
             if json["properties"]["expressionEvaluationOptions"]["scope"] != "Inner" {
-                errors.push(format!("{place}: a nested template has a scope of its own: set `scope` to `Inner`"));
+                errors.push(format!("{location}: a nested template has a scope of its own: set `scope` to `Inner`"));
             }
-            nested.extend(scopes(inner, &place, errors));
+            nested.extend(scopes(inner, &location, errors));
         }
     }
     std::iter::once(scope).chain(nested).collect()
 }
 
-/// A string as an expression; a plain text is one.
+/// Reads a string as an expression; a plain text is one.
 pub fn read(text: &str) -> Result<Expression, String> {
     Ok(Expression::read(text)?.unwrap_or_else(|| Expression::Text(text.to_owned())))
 }
 
 impl Scope<'_> {
-    /// An expression with the variables' values in the place of their names, and texts put together.
+    /// Replaces variables by their values, and joins texts.
     pub fn filled_in(&self, expression: &Expression) -> Expression {
         expression.replaced(&|part| {
             if let Some(name) = part.name_in("variables") {
@@ -85,12 +85,12 @@ impl Scope<'_> {
         })
     }
 
-    /// The id that an expression stands for: `resourceId(…)` and its relatives.
+    /// Returns the id that an expression means: `resourceId(…)` and its relatives.
     pub fn id(&self, expression: &Expression) -> Option<Id> {
         id(&self.filled_in(expression))
     }
 
-    /// The resource with this id.
+    /// Returns the resource with this id.
     pub fn resource(&self, id: &Id) -> Option<&Resource<'_>> {
         self.resources.iter().find(|resource| resource.id == *id)
     }
@@ -107,7 +107,7 @@ impl Scope<'_> {
     }
 }
 
-/// `concat` of texts, put together as far as they are known.
+/// Joins the texts of a `concat` as far as they are known.
 fn joined(part: &Expression) -> Option<Expression> {
     let Expression::Call(name, arguments) = part else { return None };
     if name != "concat" {
@@ -130,7 +130,7 @@ fn joined(part: &Expression) -> Option<Expression> {
     }
 }
 
-/// A name's parts: `concat(a, '/default/', b)` has three.
+/// Splits a name into its parts: `concat(a, '/default/', b)` has three.
 fn segments(name: &Expression) -> Vec<String> {
     let pieces = match name {
         Expression::Call(function, pieces) if function == "concat" => pieces.clone(),

@@ -20,8 +20,7 @@ const VERSIONS: [(&str, &str); 9] = [
     ("Microsoft.SecurityInsights/AlertRuleTemplates", "2023-02-01-preview"),
 ];
 
-/// Expressions that say nothing, names that don't exist or that nobody uses, resources that are there twice or of an unknown
-/// kind, pieces that the solution doesn't name or names otherwise.
+/// Checks expressions, names, types and versions of resources, and the list of the solution's pieces. Returns what is wrong.
 pub fn check_template(template: &Value) -> Vec<String> {
     let mut wrong = expressions::check(template, |_, _| None);
     let resources = template["resources"].as_array().cloned().unwrap_or_default();
@@ -44,7 +43,7 @@ pub fn check_template(template: &Value) -> Vec<String> {
     wrong
 }
 
-/// Whether Azure has such a resource.
+/// Checks that Azure has such a resource.
 fn version(resource: &Value, wrong: &mut Vec<String>) {
     let (kind, version) = (text(&resource["type"]), text(&resource["apiVersion"]));
     if !VERSIONS.contains(&(kind, version)) {
@@ -79,7 +78,7 @@ fn pieces(resources: &[Value], wrong: &mut Vec<String>) {
     wrong.extend(differ.map(|piece| format!("{piece} is in the template or among the solution's pieces, not in both")));
 }
 
-/// Where a file says "Sentinel" and not "Microsoft Sentinel": that fails Azure-Sentinel's check of template and form. A word
+/// Finds "Sentinel" without "Microsoft" before it, which fails Azure-Sentinel's check of template and form. A word
 /// behind a hyphen is part of a name.
 pub fn unbranded(whole: &str) -> Vec<String> {
     let word = |sign: char| sign.is_alphanumeric() || sign == '_';

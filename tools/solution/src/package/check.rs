@@ -1,4 +1,4 @@
-//! The published rules for a solution's files, as far as they can be told from the files. The rules' and queries' own
+//! The published rules for a solution's files, as far as they can be checked by the files. The rules' and queries' own
 //! fields are checked beside them, by the solution's tests.
 
 use serde_json::Value;
@@ -163,7 +163,8 @@ fn check_workbook(workbook: &Value, metadata: &Value, entries: &Entries, problem
     problems.require(good, format!("the workbook's version is {} and its template {from}", workbook["version"]));
     let same = from == format!("sentinel-{key}");
     problems.require(same, format!("the workbook comes from {from}, and its key is {key}"));
-    problems.require(!workbook.to_string().contains("subscriptions/"), "the workbook names somebody's resource");
+    problems
+        .require(!workbook.to_string().contains("subscriptions/"), "the workbook names a resource of a subscription");
     let mut require = |holds, problem: String| problems.require(holds, format!("WorkbooksMetadata.json: {problem}"));
     let keys: Vec<_> = members(metadata).map(|(key, _)| key).collect();
     let known = keys.len() == WORKBOOK_KEYS.len() && keys.iter().all(|key| WORKBOOK_KEYS.contains(key));

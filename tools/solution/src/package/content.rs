@@ -1,4 +1,4 @@
-//! The solution's YAML. Python reads it, as the tests do: no YAML crate is in the lock for a file that nobody waits for.
+//! The solution's YAML. Python reads it, as the tests do: it takes no time that matters, and no YAML crate.
 
 use std::process::Command;
 
@@ -28,17 +28,17 @@ pub struct Item {
 }
 
 impl Item {
-    /// A text of the YAML, empty where it isn't there.
+    /// Returns a text of the YAML, empty where it isn't there.
     pub fn text(&self, key: &str) -> &str {
         json::text(&self.data[key])
     }
 
-    /// The description without the quotes that Azure-Sentinel's rules have around it.
+    /// Returns the description without the quotes that Azure-Sentinel's rules have around it.
     pub fn description(&self) -> &str {
         self.text("description").trim().trim_matches('\'')
     }
 
-    /// A list of texts.
+    /// Returns a list of texts.
     pub fn list(&self, key: &str) -> Vec<&str> {
         self.data[key].as_array().map(|list| list.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
     }

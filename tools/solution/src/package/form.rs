@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::content::{Content, Item, Watchlist};
 use super::{DESCRIPTION, NAME, WORKBOOK, logo, template};
 
-/// The form.
+/// Returns the form.
 pub fn create(content: &Content) -> Value {
     let description = format!(
         "{}\n\n{DESCRIPTION}\n\n{}",
@@ -37,8 +37,8 @@ pub fn create(content: &Content) -> Value {
                 step("dataconnectors", "Data Connectors", "The connector page says how to deploy the pipeline, and whether it delivers. Its parsers are installed with it.", &[]),
                 step("workbooks", "Workbooks", WORKBOOK, &[section("workbook1", NAME, WORKBOOK)]),
                 step("analytics", "Analytics", "Rules are installed as templates: make a rule of those that you want.", &sections("analytic", &content.rules)),
-                step("huntingqueries", "Hunting Queries", "Queries for somebody who looks.", &sections("huntingquery", &content.hunting)),
-                step("watchlists", "Watchlists", "They come with an example each: fill in your own, and take the examples out.", &watchlists(content)),
+                step("huntingqueries", "Hunting Queries", "Queries for threat hunters.", &sections("huntingquery", &content.hunting)),
+                step("watchlists", "Watchlists", "Each comes with an example: replace it with your own entries.", &watchlists(content)),
             ],
             "outputs": {
                 "workspace-location": "[first(map(filter(basics('getLAWorkspace').value, (filter) => and(contains(toLower(filter.id), toLower(resourceGroup().name)), equals(filter.name, basics('workspace')))), (item) => item.location))]",
@@ -49,7 +49,7 @@ pub fn create(content: &Content) -> Value {
     })
 }
 
-/// The workspace, chosen among those of the resource group.
+/// Returns the workspace, chosen among those of the resource group.
 fn basics() -> Value {
     json!([
         {

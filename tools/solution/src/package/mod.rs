@@ -35,7 +35,7 @@ pub const VERSION: &str = "3.0.0";
 pub const PUBLISHER: &str = "nordpass-sentinel";
 /// The author, in the field's form.
 const AUTHOR: &str = "nordpass-sentinel";
-/// Where somebody finds help: a solution of the tier Community has no other place.
+/// Where users find help: a solution of the tier Community has no other place.
 pub const SUPPORT: &str = "https://github.com/Azure/Azure-Sentinel/issues";
 /// The offer's id.
 const OFFER: &str = "azure-sentinel-solution-nordpasssentinel";
@@ -46,7 +46,7 @@ const DESCRIPTION: &str = "Detections, hunting queries, parsers and a workbook f
      They read the ASIM tables that nordpass-sentinel fills, or the official connector's table NordPassEventLogs_CL. This \
      solution is made by the community; it isn't a product of Nord Security.";
 
-/// `SolutionMetadata.json`.
+/// Returns `SolutionMetadata.json`.
 pub fn metadata() -> Value {
     json!({
         "publisherId": PUBLISHER,
@@ -63,12 +63,12 @@ fn support() -> Value {
     json!({"name": "Community", "tier": "Community", "link": SUPPORT})
 }
 
-/// The picture on the solution's page.
+/// Returns the picture on the solution's page.
 fn logo() -> String {
     "<img src=\"https://raw.githubusercontent.com/Azure/Azure-Sentinel/master/Logos/NordPassSentinel.svg\" width=\"75px\" height=\"75px\">".to_owned()
 }
 
-/// `Data/Solution_NordPassSentinel.json`: what the packager is told.
+/// Returns `Data/Solution_NordPassSentinel.json`, the packager's input.
 pub fn data(content: &Content) -> Value {
     let named = |folder: &str, items: &[content::Item]| -> Vec<String> {
         items.iter().map(|item| format!("{folder}/{}", item.file)).collect()
@@ -99,7 +99,7 @@ pub fn data(content: &Content) -> Value {
 const WORKBOOK: &str = "What happens in the organization's NordPass: administrative actions, vault activity, log-ins, sharing \
      and export, breaches, MSP staff, the connector's health and cost.";
 
-/// The entry of `Workbooks/WorkbooksMetadata.json`.
+/// Returns the entry of `Workbooks/WorkbooksMetadata.json`.
 pub fn workbooks_metadata() -> Value {
     let tables = [
         "ASimAuditEventLogs",
@@ -122,7 +122,7 @@ pub fn workbooks_metadata() -> Value {
     }])
 }
 
-/// Everything, by its path in the solution's folder.
+/// Returns all files, by their paths in the solution's folder.
 pub fn files(content: &Content) -> Result<Entries, String> {
     let solution = root().join("solution");
     let mut entries = Entries::new();
@@ -179,7 +179,7 @@ fn file(value: &Value) -> Entry {
     Entry::File(pretty(value).into_bytes())
 }
 
-/// Sample rows for each ASIM table: those of the transform's golden test, one for each event of the catalogue.
+/// Returns sample rows for each ASIM table: those of the transform's golden test, one for each event of the catalogue.
 fn samples() -> Result<Vec<(String, Value)>, String> {
     const GOLDEN: &str = "tests/fixtures/asim/golden.json";
     let mut tables: BTreeMap<String, Vec<Value>> = BTreeMap::new();

@@ -46,7 +46,7 @@ impl<'a> Piece<'a> {
         Self::new(names, item.text("id"), item.text("version"), item.text("name"), parent, resource)
     }
 
-    /// The `contentTemplates` resource.
+    /// Returns the `contentTemplates` resource.
     pub fn template(&self) -> Value {
         let product = format!(
             "[concat(take(variables('_solutionId'),50),'-','{}','-', uniqueString(concat(variables('_solutionId'),'-','{}','-','{}','-', '{}')))]",
@@ -82,7 +82,7 @@ impl<'a> Piece<'a> {
         })
     }
 
-    /// What ties the piece to the solution.
+    /// Returns the metadata that tie the piece to the solution.
     pub fn metadata(&self) -> Value {
         let mut properties = json!({
             "parentId": format!("[{}]", self.parent),
@@ -105,13 +105,13 @@ impl<'a> Piece<'a> {
         })
     }
 
-    /// What the solution's own resource says of it.
+    /// Returns the piece's entry in the solution's own resource.
     pub fn criterion(&self) -> Value {
         json!({"kind": self.kind, "contentId": self.id, "version": self.version})
     }
 }
 
-/// A duration of a rule, `47h`, as ISO 8601.
+/// Returns a duration of a rule, `47h`, as ISO 8601.
 fn duration(text: &str) -> String {
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     match unit {
@@ -120,7 +120,7 @@ fn duration(text: &str) -> String {
     }
 }
 
-/// An analytics rule's template.
+/// Returns an analytics rule's template.
 pub fn rule(item: &Item) -> Value {
     let operator = match item.text("triggerOperator") {
         "gt" => "GreaterThan",
@@ -163,7 +163,7 @@ pub fn rule(item: &Item) -> Value {
     })
 }
 
-/// A hunting query, which is a saved search of a category of its own.
+/// Returns a hunting query, which is a saved search of a category of its own.
 pub fn hunting(item: &Item, number: usize) -> Value {
     json!({
         "type": "Microsoft.OperationalInsights/savedSearches",
@@ -185,7 +185,7 @@ pub fn hunting(item: &Item, number: usize) -> Value {
     })
 }
 
-/// A parser: a saved search with an alias. It stands in its template, and beside it, as the packager has it.
+/// Returns a parser: a saved search with an alias. It is in its template and beside it, as the packager does it.
 pub fn parser(item: &Item) -> Value {
     json!({
         "type": "Microsoft.OperationalInsights/workspaces/savedSearches",
@@ -205,7 +205,7 @@ pub fn parser(item: &Item) -> Value {
     })
 }
 
-/// The workbook, its content as a text inside the template.
+/// Returns the workbook, its content as a text inside the template.
 pub fn workbook(serialized: &str) -> Value {
     json!({
         "type": "Microsoft.Insights/workbooks",
@@ -224,7 +224,7 @@ pub fn workbook(serialized: &str) -> Value {
     })
 }
 
-/// The connector page. An expression stands where its id is: the id alone makes the page unique in a workspace.
+/// Returns the connector page. Its id alone makes the page unique in a workspace.
 pub fn connector(page: &Value) -> Value {
     let mut config = page.clone();
     if let Some(config) = config.as_object_mut() {
@@ -242,7 +242,7 @@ pub fn connector(page: &Value) -> Value {
     })
 }
 
-/// A watchlist with its rows. It has no template of its own: it is made at installation.
+/// Returns a watchlist with its rows. It has no template of its own: it is made at installation.
 pub fn watchlist(list: &Watchlist) -> Value {
     json!({
         "type": "Microsoft.OperationalInsights/workspaces/providers/Watchlists",

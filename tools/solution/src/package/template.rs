@@ -11,7 +11,7 @@ use super::{AUTHOR, DESCRIPTION, NAME, OFFER, PUBLISHED, PUBLISHER, SUPPORT, VER
 /// The workbook's content id.
 pub const WORKBOOK: &str = super::WORKBOOK_KEY;
 
-/// The whole template.
+/// Returns the whole template.
 pub fn main(content: &Content) -> Result<Value, String> {
     let (page, workbook) = (read_json(crate::connectors::GENERIC)?, read_json(crate::workbook::PATH)?);
     let pieces = pieces(content, &page, &workbook.to_string());
@@ -70,7 +70,7 @@ fn parameters() -> Value {
     })
 }
 
-/// Parameters for the template's checkers.
+/// Returns parameters for the template's checkers.
 pub fn test_parameters() -> Value {
     json!({
         "location": {"type": "string", "minLength": 1, "defaultValue": "[resourceGroup().location]"},
@@ -133,7 +133,7 @@ fn resource_id(kind: &str, name: &str) -> String {
     format!("resourceId('{kind}', '{name}')")
 }
 
-/// The solution itself, which names all its pieces.
+/// Returns the solution itself, which names all its pieces.
 fn package(content: &Content, pieces: &[Piece<'_>]) -> Value {
     let mut criteria: Vec<_> = pieces.iter().map(Piece::criterion).collect();
     criteria.extend(
@@ -169,7 +169,7 @@ fn package(content: &Content, pieces: &[Piece<'_>]) -> Value {
     })
 }
 
-/// What is in it, in a line.
+/// Returns what the solution contains, in a line.
 pub fn counts(content: &Content) -> String {
     format!(
         "<strong>Data Connectors:</strong> 1, <strong>Parsers:</strong> {}, <strong>Workbooks:</strong> 1, \

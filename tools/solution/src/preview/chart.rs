@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::data::{Tile, shown};
 
-/// Colours that can be told apart, on white and on black.
+/// Colours that are easy to distinguish, on white and on black.
 pub const COLOURS: [&str; 12] = [
     "#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#c77aa8", "#9c6b45",
     "#8fb82f", "#5fbdf2",

@@ -34,17 +34,17 @@ pub struct Tile {
 }
 
 impl Tile {
-    /// `table`, `timechart`, `barchart`, `piechart` or `tiles`.
+    /// Returns `table`, `timechart`, `barchart`, `piechart` or `tiles`.
     pub fn visualization(&self) -> &str {
         json::text(&self.content["visualization"])
     }
 
-    /// Whether a chart's numbers are those of each step, so that they add up. Others, such as a lag, are states.
+    /// Returns whether a chart's numbers add up, as counts do. Others, such as a lag, are states.
     pub fn adds_up(&self) -> bool {
         self.columns.get(2).is_some_and(|column| ["Count", "MB"].contains(&column.as_str()))
     }
 
-    /// The number of a formatter that the workbook gives a column, 0 for none. Its patterns are whole names.
+    /// Returns the number of a formatter that the workbook gives a column, 0 for none. Its patterns are whole names.
     pub fn formatter(&self, column: &str) -> u64 {
         let formatters = self.content["gridSettings"]["formatters"].as_array();
         let fits = |pattern: &str| {
@@ -57,7 +57,7 @@ impl Tile {
     }
 }
 
-/// A value as a person reads it.
+/// Formats a value for people.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -67,7 +67,7 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// A number with spaces between thousands, and few decimals.
+/// Formats a number with spaces between thousands, and few decimals.
 pub fn amount(number: f64) -> String {
     let decimals = if number.fract() == 0.0 {
         0
@@ -82,12 +82,12 @@ pub fn amount(number: f64) -> String {
     format!("{}{}{rest}", if number < 0.0 { "-" } else { "" }, groups.join(" "))
 }
 
-/// A time as the workbook shows it, from RFC 3339.
+/// Formats a time, given as RFC 3339, as the workbook shows it.
 pub fn time(text: &str) -> String {
     text.get(..16).unwrap_or(text).replacen('T', " ", 1)
 }
 
-/// Text between tags.
+/// Escapes a text for HTML.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -38,7 +38,7 @@ pub fn page<'a>(preview: &Preview, tabs: impl IntoIterator<Item = &'a Tab>, them
     )
 }
 
-/// What charts look like; the colours are those of the page.
+/// Returns what charts look like; the colours are those of the page.
 fn config() -> Value {
     let axis = json!({"title": null, "labelColor": "var(--quiet)", "gridColor": "var(--line)", "labelFontSize": 11, "ticks": false, "domain": false, "labelPadding": 7});
     json!({

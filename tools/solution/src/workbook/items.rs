@@ -11,7 +11,7 @@ pub const WORKBOOK: &str = "NordPassWorkbook";
 /// Columns that are times.
 const TIMES: &str = "^(Time|First|Last|From|To|Reported|LastSuccess)$";
 
-/// The text above the pickers.
+/// Returns the text above the pickers.
 pub fn introduction() -> Value {
     markdown(
         "introduction",
@@ -24,7 +24,7 @@ fn markdown(name: &str, text: &str) -> Value {
     json!({"type": 1, "content": {"json": text}, "name": name})
 }
 
-/// The bar of tabs. The first one is open at the start.
+/// Returns the bar of tabs. The first one is open at the start.
 pub fn tabs(source: &Source) -> Value {
     let links: Vec<_> = source
         .tabs
@@ -47,7 +47,7 @@ pub fn tabs(source: &Source) -> Value {
     })
 }
 
-/// A tab's content.
+/// Returns a tab's content.
 pub fn group(source: &Source, tab: &Tab) -> Value {
     let mut items = vec![markdown(&format!("{} - about", tab.id), &tab.about)];
     match tab.id.as_str() {
@@ -135,7 +135,7 @@ fn grid(tile: &Tile) -> Value {
     json!({"formatters": formatters, "rowLimit": 500, "filter": true})
 }
 
-/// The states of the health rows, and the `silent` that the query makes of old ones.
+/// Returns the states of the health rows, and the `silent` that the query makes of old ones.
 fn state(column: &str) -> Value {
     let threshold = |operator: &str, value: Option<&str>, icon: &str| json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"});
     json!({

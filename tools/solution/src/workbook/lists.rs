@@ -2,7 +2,7 @@
 
 use nordpass_env::catalogue::{Entry, Group, HEALTH_TABLE, columns, entries};
 
-/// Hidden parameters: a name, and the text that stands for it in queries.
+/// Returns hidden parameters: a name, and the text that replaces it in queries.
 pub fn parameters() -> Vec<(&'static str, String)> {
     vec![
         ("AdminActions", events(|entry| entry.group == Group::Admin)),
@@ -14,7 +14,7 @@ pub fn parameters() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Names of events as a list of KQL strings. The catalogue refuses characters that would have to be escaped.
+/// Returns names of events as a list of KQL strings. The catalogue refuses characters that would have to be escaped.
 fn events(chosen: impl Fn(&Entry) -> bool) -> String {
     let names: Vec<_> = entries()
         .iter()
@@ -24,7 +24,7 @@ fn events(chosen: impl Fn(&Entry) -> bool) -> String {
     names.join(",")
 }
 
-/// The cells of a `datatable` of event, severity and meaning.
+/// Returns the cells of a `datatable` of event, severity and meaning.
 fn catalogue() -> String {
     let cells: Vec<_> = entries()
         .iter()
@@ -33,7 +33,7 @@ fn catalogue() -> String {
     cells.join(",")
 }
 
-/// The health table's columns, for a `datatable` that stands in where there is no such table.
+/// Returns the health table's columns, for a `datatable` that replaces a missing table.
 pub fn health_columns() -> String {
     let columns: Vec<_> = columns(HEALTH_TABLE).iter().map(|(name, kind)| format!("{name}: {}", kind.name())).collect();
     columns.join(", ")

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 /// The workbook in the repository.
 pub const PATH: &str = "solution/Workbooks/NordPass.json";
 
-/// The gallery template, as text.
+/// Returns the gallery template, as text.
 pub fn text() -> Result<String, String> {
     let source = source::read(&tools_common::root())?;
     Ok(tools_common::json::pretty(&template(&source)))
 }
 
-/// The gallery template: pickers above, a bar of tabs, and a group for each tab.
+/// Returns the gallery template: pickers above, a bar of tabs, and a group for each tab.
 fn template(source: &source::Source) -> Value {
     let mut items = vec![items::introduction(), pickers::parameters(source), items::tabs(source)];
     items.extend(source.tabs.iter().map(|tab| items::group(source, tab)));

@@ -9,7 +9,7 @@ use super::{items, lists};
 /// The query type and resource of everything here: a Log Analytics workspace, which is where the workbook is opened.
 pub const LOGS: (u8, &str) = (0, "microsoft.operationalinsights/workspaces");
 
-/// The item above the tabs: the pickers, and hidden ones with the catalogue's lists.
+/// Returns the item above the tabs: the pickers, and hidden ones with the catalogue's lists.
 pub fn parameters(source: &Source) -> Value {
     let mut parameters = vec![time(), tables()];
     parameters.extend(source.pickers.iter().map(|picker| {
@@ -20,7 +20,7 @@ pub fn parameters(source: &Source) -> Value {
             "quote": "'",
             "delimiter": ",",
             "query": source.choices(picker),
-            // "All" stands in the queries as '*', whatever the choices are.
+            // Queries get "All" as '*', whatever the choices are.
             "typeSettings": {
                 "additionalResourceOptions": ["value::all"],
                 "selectAllValue": "*",
@@ -38,7 +38,7 @@ pub fn parameters(source: &Source) -> Value {
     item("pickers", &parameters)
 }
 
-/// A text field for one tab.
+/// Returns a text field for one tab.
 pub fn text(tab: &str, name: &str, label: &str, value: &str) -> Value {
     let mut parameter = start(name, label, 1);
     extend(&mut parameter, json!({"value": value}));
@@ -99,10 +99,10 @@ fn extend(parameter: &mut Value, more: Value) {
     }
 }
 
-/// An id that is always the same for the same name.
+/// Returns an id that is always the same for the same name.
 pub fn id(name: &str) -> String {
     let digest = Sha256::digest(format!("{}/{name}", items::WORKBOOK));
     let hex = digest.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    // The form of a version 8 UUID: the content is up to whoever makes it.
+    // The form of a version 8 UUID: its content is free.
     format!("{}-{}-8{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }

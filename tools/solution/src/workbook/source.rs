@@ -58,7 +58,7 @@ pub struct Tile {
     pub bar: Option<String>,
     /// A column with a component's state.
     pub state: Option<String>,
-    /// The column whose value a chosen row hands to the other tiles of the tab, as `{Selected}`.
+    /// The column whose value in a chosen row goes to the other tiles of the tab, as `{Selected}`.
     pub select: Option<String>,
     pub query: String,
 }
@@ -137,7 +137,7 @@ fn parse<T: for<'de> Deserialize<'de>>(name: &str, text: &str) -> Result<T, Stri
 }
 
 impl Source {
-    /// A tile's whole query, with the workbook's parameters still in it.
+    /// Returns a tile's whole query, with the workbook's parameters still in it.
     pub fn query(&self, tab: &Tab, tile: &Tile) -> String {
         let mut query = match tile.view(tab) {
             View::Events => self.views.events.clone(),
@@ -151,23 +151,23 @@ impl Source {
         query.replace("{Selected}", &format!("{{{}}}", tab.selected()))
     }
 
-    /// A picker's whole query.
+    /// Returns a picker's whole query.
     pub fn choices(&self, picker: &Picker) -> String {
-        // Only what stands before the filters: a picker that is filtered by itself could never be widened again.
+        // Only what precedes the filters: a picker that is filtered by itself could never be widened again.
         let events = self.views.events.split("let Events =").next().unwrap_or_default();
         format!("{events}{}", picker.query.trim())
     }
 }
 
 impl Tile {
-    /// What its query reads.
+    /// Returns what its query reads.
     pub fn view(&self, tab: &Tab) -> View {
         self.source.unwrap_or(tab.source)
     }
 }
 
 impl Tab {
-    /// The parameter that a chosen row of this tab writes; each tab has its own, so that tabs don't disturb each other.
+    /// Returns the parameter that a chosen row of this tab writes; each tab has its own, so that tabs don't disturb each other.
     pub fn selected(&self) -> String {
         format!("Selected{}", self.id)
     }

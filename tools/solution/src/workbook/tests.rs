@@ -10,7 +10,7 @@ fn source() -> Source {
     source::read(&tools_common::root()).expect("the workbook's source")
 }
 
-/// All objects below a value.
+/// Collects all objects below a value.
 fn objects<'a>(value: &'a Value, found: &mut Vec<&'a serde_json::Map<String, Value>>) {
     match value {
         Value::Object(object) => {

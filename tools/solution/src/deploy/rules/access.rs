@@ -29,7 +29,7 @@ const SECRET_PLACES: &[(&str, &str, &str)] = &[
     ("packageUri", "Microsoft.Web/sites/extensions", ".condition"),
 ];
 
-/// Each role on the narrowest thing that it is needed on.
+/// Checks that each role is assigned at the narrowest scope.
 pub fn roles(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     if resource.kind != "Microsoft.Authorization/roleAssignments" {
         return Vec::new();
@@ -58,7 +58,7 @@ pub fn roles(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     wrong
 }
 
-/// No keys, nothing public, and what was deleted can be restored.
+/// Checks that storage and vault use no keys, aren't public, and can restore what was deleted.
 pub fn storage(resource: &Resource<'_>) -> Vec<String> {
     let properties = &resource.json["properties"];
     let wanted: &[(&str, Value)] = match resource.kind {
@@ -81,12 +81,12 @@ pub fn storage(resource: &Resource<'_>) -> Vec<String> {
     unmet.map(|(path, value)| format!("`properties{path}` has to be {value}")).collect()
 }
 
-/// Whom storage and vault let in, which the parameter `subnetId` decides in one place.
+/// Returns the network rules of storage and vault, which depend on the parameter `subnetId`.
 fn networks() -> Value {
     Value::from("[variables('networkAcls')]")
 }
 
-/// What the program and the Functions host read, under the names that they read.
+/// Checks the settings that the program and the Functions host read.
 pub fn settings(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(list) = environment(resource) else { return wrong };
@@ -126,7 +126,7 @@ pub fn settings(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     wrong
 }
 
-/// The environment of a host, if the resource is one.
+/// Returns the environment of a host, if the resource is one.
 pub fn environment<'a>(resource: &Resource<'a>) -> Option<&'a Vec<Value>> {
     let path = match resource.kind {
         "Microsoft.App/containerApps" => "/properties/template/containers/0/env",
@@ -136,7 +136,7 @@ pub fn environment<'a>(resource: &Resource<'a>) -> Option<&'a Vec<Value>> {
     resource.json.pointer(path)?.as_array()
 }
 
-/// A secret goes to its one place, and to no output, name, tag or setting.
+/// Checks that a secret is used in its one place, and in no output, name, tag or setting.
 pub fn secrets(scopes: &[Scope<'_>], errors: &mut Vec<String>) {
     let Some(template) = scopes.first() else { return };
     let secret = |name: &str| {

@@ -4,7 +4,7 @@ fn template() -> Value {
     tools_common::read_json("deploy/azure/mainTemplate.json").expect("the template")
 }
 
-/// The complaints about the template with a text of it replaced everywhere.
+/// Checks the template with a text of it replaced everywhere.
 fn spoilt(from: &str, to: &str) -> Vec<String> {
     let text = template().to_string();
     assert!(text.contains(from), "`{from}` isn't in the template");
