@@ -10,7 +10,7 @@ use crate::telemetry::{ComponentReporter, metrics};
 /// The `blackhole` type.
 pub static TYPE: ComponentType = ComponentType {
     name: "blackhole",
-    doc: "Acknowledges every record and drops it: for outputs that nobody wants, and for measuring the rest of a \
+    doc: "Acknowledges and drops every record. Use it for outputs that you don't need, or to measure the rest of a \
           pipeline.",
     fields: FIELDS,
     outputs: &[""],

@@ -74,7 +74,7 @@ impl Settings {
         match self {
             Self::Sentinel(settings) => sentinel::resender(settings, name, env).await,
             Self::File(_) | Self::Console(_) | Self::Blackhole(_) => {
-                Err(format!("the sink `{name}` isn't of the type `sentinel`: only that one sends again"))
+                Err(format!("the sink `{name}` isn't of the type `sentinel`, the only one that can resend"))
             }
         }
     }

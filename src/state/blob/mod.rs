@@ -132,7 +132,7 @@ impl Base {
                 Err(error) if error.cure().is_some() => {
                     let reason = error.to_string();
                     if reason != told {
-                        tracing::warn!("waiting: the checkpoint can't be read: {reason}");
+                        tracing::warn!("waiting: can't read the checkpoint: {reason}");
                         told = reason;
                     }
                     tokio::time::sleep(error.wait().unwrap_or_else(|| backoff.next_wait())).await;
@@ -151,7 +151,7 @@ impl Store for BlobStore {
             let work = async move {
                 let mut slot = slot.lock_owned().await;
                 if slot.open.strong_count() > 0 {
-                    let reason = "this process itself hasn't let go of this source yet".to_owned();
+                    let reason = "this process hasn't released this source yet".to_owned();
                     return Err(CheckpointError::Storage { reason, wait: None });
                 }
                 let source = opening::open(base, key, &mut slot.attempts).await?;
@@ -212,7 +212,7 @@ impl Store for BlobStore {
                 }
                 let Some((place, lease)) = slot.lease.take() else { return };
                 if let Err(error) = self.shared.container.release(&place.state, &lease).await {
-                    tracing::debug!("a lease stays until it ends: {error}");
+                    tracing::debug!("can't release a lease; it stays until it expires: {error}");
                 }
             });
             join_all(release).await;
@@ -235,7 +235,7 @@ pub(super) async fn probe(settings: &BlobSettings, env: &Env) -> Result<String, 
     match container.list(&format!("{}sources/", settings.prefix), 1).await {
         Ok(_) => Ok(format!("the container {} can be read", container.name())),
         Err(BlobError::NoContainer) => {
-            Ok(format!("the container {} isn't there yet and will be made", container.name()))
+            Ok(format!("the container {} doesn't exist yet and will be created", container.name()))
         }
         Err(error) => Err(error.to_string()),
     }
