@@ -43,7 +43,7 @@ pub fn reference_page() -> String {
 fn meaning(column: &str) -> &'static str {
     match column {
         "TimeGenerated" => "When the row was created.",
-        "ComponentReporter" => "The component's name in the pipeline file.",
+        "Component" => "The component's name in the pipeline file.",
         "ComponentKind" => "`source` or `sink`.",
         "ComponentType" => "Its type in the pipeline file.",
         "State" => "`starting`, `working`, `waiting`, `failed` or `finished`, as in `/ready`.",
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn the_queries_name_real_columns() {
         let file = include_str!("../../../pipelines/with-health.toml");
-        for word in ["TimeGenerated", "Instance", "ComponentReporter", "State", "LagSeconds"] {
+        for word in ["TimeGenerated", "Instance", "Component", "State", "LagSeconds"] {
             assert!(columns(HEALTH_TABLE).iter().any(|(name, _)| *name == word), "{word}");
             assert!(file.contains(word) && EPILOGUE.contains(word), "{word}");
         }
