@@ -1,4 +1,4 @@
-//! NordPass activity logs into Microsoft Sentinel: a streaming pipeline with a delivery guarantee.
+//! Send NordPass activity logs to Microsoft Sentinel through a streaming pipeline with a delivery guarantee.
 //!
 //! A layer uses only those below it, from [`cli`] at the top to [`telemetry`] and [`http`] at the bottom. Data flows one
 //! way: [`sources`] → [`transforms`] → [`sinks`]. Only the acknowledgement ([`event`]) flows back, and a source's

@@ -61,16 +61,16 @@ impl Identity {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
         let chain = chain.map_err(|_| "it isn't PEM".to_owned())?;
         if chain.is_empty() {
-            return Err("it holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
+            return Err("it contains no PEM certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
         }
         let private = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key(key))?;
         let signing = any_supported_type(&private).map_err(|_| "its private key can't be used".to_owned())?;
         if signing.algorithm() != SignatureAlgorithm::RSA {
-            return Err("its key isn't an RSA key, and Entra takes no other".to_owned());
+            return Err("its key isn't an RSA key, the only kind that Entra accepts".to_owned());
         }
         let mut of_leaf = CertifiedKey::new(chain.clone(), signing.clone());
         of_leaf.cert.truncate(1);
-        of_leaf.keys_match().map_err(|_| "the private key isn't that of the first certificate".to_owned())?;
+        of_leaf.keys_match().map_err(|_| "the private key doesn't match the first certificate".to_owned())?;
         Ok(Self { chain, key: signing })
     }
 
@@ -109,12 +109,12 @@ impl fmt::Debug for Identity {
 fn no_key(pem: &[u8]) -> String {
     let text = String::from_utf8_lossy(pem);
     if text.contains("ENCRYPTED") {
-        "its private key is encrypted: write it without a passphrase (openssl pkey -in key.pem -out plain.pem), and let \
-         only this user read it"
+        "its private key is encrypted: decrypt it (openssl pkey -in key.pem -out plain.pem), and let only this user \
+         read it"
             .to_owned()
     } else {
-        "there is no PEM private key (`-----BEGIN PRIVATE KEY-----`): put it behind the certificate, or name its file \
-         in `private_key_file`"
+        "it contains no PEM private key (`-----BEGIN PRIVATE KEY-----`): append it after the certificate, or set \
+         `private_key_file`"
             .to_owned()
     }
 }

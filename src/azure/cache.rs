@@ -123,7 +123,7 @@ impl TokenProvider for TokenCache {
                 Ok((secret, lifetime)) => Ok(self.keep(secret, lifetime)),
                 Err(error) => match self.current() {
                     Some((token, _)) => {
-                        tracing::warn!("the token couldn't be renewed, the old one is used meanwhile: {error}");
+                        tracing::warn!("can't renew the token, using the old one meanwhile: {error}");
                         self.state().renew = self.clock.now().checked_add(AGAIN).ok();
                         Ok(token)
                     }

@@ -52,7 +52,7 @@ pub async fn fetch(
             let hint = "install the Azure CLI, or set `azure_cli_path`; on a server use another kind of credential";
             return Err(failed(format!("there is no program {name}: {hint}")));
         }
-        Ok(Err(error)) => return Err(failed(format!("{name} can't be run: {error}"))),
+        Ok(Err(error)) => return Err(failed(format!("can't run {name}: {error}"))),
         Err(_) => return Err(failed(format!("{name} didn't end within {} s", limit.as_secs()))),
     };
     if !status.success() {
@@ -96,7 +96,7 @@ fn advice(errors: &[u8]) -> String {
             format!("Entra refuses it (AADSTS{code}); run `az login` again, with `--tenant` where there are several")
         }
         None if text.contains("az login") => {
-            "nobody is signed in: run `az login` as the user that this runs as".to_owned()
+            "no user is signed in: run `az login` as the user that runs this program".to_owned()
         }
         None => "run `az account get-access-token --scope https://monitor.azure.com/.default` to see why".to_owned(),
     }

@@ -138,12 +138,14 @@ impl Source {
             }
             (_, Seen::Failed(reason)) => reason,
             // The library's words may quote the answer, which is nearly a token.
-            (_, Seen::Answer(_)) => "the token endpoint's answer isn't a token: is a proxy in between?".to_owned(),
+            (_, Seen::Answer(_)) => {
+                "the token endpoint didn't return a token: check whether a proxy is in between".to_owned()
+            }
             // Before any request: a kind of managed identity that the library doesn't know, for one.
             (Err(error), Seen::Nothing) => {
                 format!("no token for Azure: {}", error.to_string().lines().next().unwrap_or_default())
             }
-            (Ok(_), Seen::Nothing) => "no token for Azure: nobody was asked".to_owned(),
+            (Ok(_), Seen::Nothing) => "no token for Azure: none was requested".to_owned(),
         };
         Err(TokenError { reason })
     }

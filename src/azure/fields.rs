@@ -17,21 +17,23 @@ pub static FIELDS: &[Field] = &[
         kind: Kind::Choice(KINDS),
         presence: Presence::Required,
         doc: "`client_secret`, `client_certificate`: an app registration. `managed_identity`: the identity of the App \
-              Service, Function, Container App or VM that this runs on. `workload_identity`: a token that Kubernetes or \
-              another platform writes into a file, exchanged at Entra. `azure_cli`: whoever is signed in with `az login`, \
-              for one's own machine. `token`: a ready bearer token, usually `${file:PATH}` that someone else renews.",
+              Service, Function, Container App or VM that runs the program. `workload_identity`: a token that \
+              Kubernetes or another platform writes to a file, exchanged at Entra. `azure_cli`: the user signed in \
+              with `az login`, for your own machine. `token`: a ready bearer token, usually `${file:PATH}`, renewed \
+              elsewhere.",
     },
     optional(
         "tenant_id",
         Kind::Text,
-        "The directory's (tenant's) id. For `client_secret` and `client_certificate`; for `azure_cli` where there are \
-         several; for `workload_identity`, else `AZURE_TENANT_ID`.",
+        "The directory (tenant) ID. For `client_secret` and `client_certificate`; for `azure_cli` if there are several \
+         tenants; for `workload_identity`, which defaults to `AZURE_TENANT_ID`.",
     ),
     optional(
         "client_id",
         Kind::Text,
-        "The application's (client's) id. For `client_secret` and `client_certificate`; for `workload_identity`, else \
-         `AZURE_CLIENT_ID`; for `managed_identity` the user-assigned identity, without it the system-assigned one.",
+        "The application (client) ID. For `client_secret` and `client_certificate`; for `workload_identity`, which \
+         defaults to `AZURE_CLIENT_ID`; for `managed_identity`, to select a user-assigned identity instead of the \
+         system-assigned one.",
     ),
     optional(
         "client_secret",
@@ -41,8 +43,8 @@ pub static FIELDS: &[Field] = &[
     optional(
         "certificate_file",
         Kind::Text,
-        "PEM file with the application's certificate first, those that signed it behind it, and the private key unless \
-         `private_key_file` names it. RSA. Read again for each token. For `client_certificate`.",
+        "PEM file with the application's certificate first, then its issuers, and the private key unless \
+         `private_key_file` is set. RSA. Read again for each token. For `client_certificate`.",
     ),
     optional(
         "private_key_file",
@@ -52,30 +54,31 @@ pub static FIELDS: &[Field] = &[
     optional(
         "send_certificate_chain",
         Kind::Flag,
-        "Whether the certificates go along with each request (`x5c`): for applications that trust a subject name and \
-         issuer instead of single certificates. For `client_certificate`.",
+        "Send the certificates with each request (`x5c`), for applications that trust a subject name and issuer \
+         instead of single certificates. For `client_certificate`.",
     ),
     optional(
         "federated_token_file",
         Kind::Text,
-        "The file with the platform's token, read again for each token. For `workload_identity`, else \
-         `AZURE_FEDERATED_TOKEN_FILE`, which Kubernetes sets.",
+        "The file with the platform's token, read again for each token. For `workload_identity`, which defaults to \
+         `AZURE_FEDERATED_TOKEN_FILE`, set by Kubernetes.",
     ),
     optional(
         "object_id",
         Kind::Text,
-        "The user-assigned identity by its object (principal) id, in the place of `client_id`. For `managed_identity`.",
+        "Selects the user-assigned identity by its object (principal) ID instead of `client_id`. For \
+         `managed_identity`.",
     ),
     optional(
         "resource_id",
         Kind::Text,
-        "The user-assigned identity by its resource id (`/subscriptions/…`), in the place of `client_id`. For \
-         `managed_identity` on a virtual machine: App Service and Container Apps want one of the others.",
+        "Selects the user-assigned identity by its resource ID (`/subscriptions/…`) instead of `client_id`. For \
+         `managed_identity` on a virtual machine; App Service and Container Apps need one of the other two.",
     ),
     optional(
         "azure_cli_path",
         Kind::Text,
-        "The program to run, `az` without it. For `azure_cli`; it has proxy and certificate settings of its own.",
+        "The program to run, by default `az`. For `azure_cli`; it has its own proxy and certificate settings.",
     ),
     optional(
         "token",
@@ -85,13 +88,13 @@ pub static FIELDS: &[Field] = &[
     optional(
         "cloud",
         Kind::Choice(&["public", "us_government", "china"]),
-        "Where tokens are asked for, and for which audience. Without it `authority_host` and the endpoint's ending \
-         decide, so it is seldom needed.",
+        "Selects the token authority and audience. Rarely needed: by default, `authority_host` and the endpoint's \
+         domain decide.",
     ),
     optional(
         "authority_host",
         Kind::Text,
-        "Where tokens are asked for, such as `https://login.microsoftonline.us`; else that of `cloud`. For \
-         `workload_identity`, else `AZURE_AUTHORITY_HOST`.",
+        "Where to request tokens, such as `https://login.microsoftonline.us`. Defaults to the authority of `cloud`, \
+         and for `workload_identity` to `AZURE_AUTHORITY_HOST`.",
     ),
 ];

@@ -64,19 +64,19 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
     what.push(status.to_string());
     let what = what.join(", ");
     let advice = match code {
-        Some(7_000_215) => "the client secret is wrong: put the secret's value there, not its id",
+        Some(7_000_215) => "the client secret is wrong: use the secret's value, not its ID",
         Some(7_000_222) => "the client secret has expired: create a new one for the application",
-        Some(7_000_218) => "the application's credential is missing: check the credential's `kind` and what it needs",
+        Some(7_000_218) => "the application's credential is missing: check the credential's `kind` and its settings",
         Some(700_016 | 700_021) => "the tenant has no such application: check `client_id` and `tenant_id`",
         Some(90_002 | 900_023) => "there is no such tenant: check `tenant_id`",
         Some(500_011) => {
-            "the tenant knows no Azure Monitor of this cloud: check `endpoint`, `cloud` and `authority_host`"
+            "the tenant doesn't know this cloud's Azure Monitor: check `endpoint`, `cloud` and `authority_host`"
         }
-        Some(53_003) => "a conditional access policy forbids it: exempt the application",
+        Some(53_003) => "a conditional access policy blocks it: exempt the application",
         Some(7_000_112) => "the application is disabled: enable it",
         Some(700_024 | 500_133) => return format!("no token from {host} ({what}): {}", not_its_time(asked, ahead)),
         Some(700_023) => "the assertion is for another authority: check `authority_host`, `cloud` and `tenant_id`",
-        Some(700_211) => "the application trusts no such issuer: check the federated credential's issuer",
+        Some(700_211) => "the application doesn't trust this issuer: check the federated credential's issuer",
         Some(700_212) => {
             "the token is for another audience: the federated credential and the token's file must name the same one, \
              usually api://AzureADTokenExchange"
@@ -90,12 +90,12 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
              `certificate_file` and `client_id`"
         }
         Some(700_027 | 50_013 | 50_027) if asked == Asked::Federated => {
-            "the token in `federated_token_file` isn't one of the trusted issuer: check the file"
+            "the token in `federated_token_file` isn't from the trusted issuer: check the file"
         }
         Some(50_013) => "the assertion isn't accepted: check the certificate and this machine's clock",
-        _ if status == 429 => "it asks for fewer requests",
-        _ if status >= 500 => "it has trouble of its own",
-        _ if !understood => "that isn't an answer of Entra: is `authority_host` right, is a proxy in between?",
+        _ if status == 429 => "it is throttling requests",
+        _ if status >= 500 => "it has an internal problem",
+        _ if !understood => "this response isn't from Entra: check `authority_host`, and whether a proxy is in between",
         _ => match asked {
             Asked::Certificate => "check `tenant_id`, `client_id` and the certificate",
             Asked::Federated => "check `tenant_id`, `client_id` and the application's federated credential",
@@ -112,8 +112,7 @@ fn not_its_time(asked: Asked, ahead: Option<i64>) -> String {
     }
     match asked {
         Asked::Federated => {
-            "the token in `federated_token_file` is past its end: whoever writes that file has stopped renewing it"
-                .into()
+            "the token in `federated_token_file` has expired: check why that file is no longer renewed".into()
         }
         _ => "by Entra's clock the assertion isn't valid now: check this machine's clock (timedatectl status)".into(),
     }
@@ -122,17 +121,17 @@ fn not_its_time(asked: Asked, ahead: Option<i64>) -> String {
 fn identity(host: &str, status: u16) -> String {
     let advice = match status {
         400 => {
-            "this machine has no such identity: assign it one, or check the credential's `client_id` (needed where \
-             there are several)"
+            "this machine has no such identity: assign one, or check the credential's `client_id` (required if there \
+             are several)"
         }
         401 | 403 if host == METADATA_HOST => {
-            "whatever answers there gives no tokens to this machine, which may not be one of Azure's: use another `kind` of \
+            "the service there gives this machine no tokens; it may not be an Azure machine: use another `kind` of \
              credential, or let it reach the metadata service"
         }
-        401 | 403 => "it doesn't accept this process: restart it, so that it gets the current IDENTITY_HEADER",
-        404 | 410 => "the identity service isn't there now",
-        429 => "it asks for fewer requests",
-        _ => "it has trouble of its own",
+        401 | 403 => "it doesn't accept this process: restart the process to get the current IDENTITY_HEADER",
+        404 | 410 => "the identity service is unavailable",
+        429 => "it is throttling requests",
+        _ => "it has an internal problem",
     };
     format!("no token from the managed identity at {host} ({status}): {advice}")
 }
@@ -155,17 +154,17 @@ mod tests {
         let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: s3cret","error_codes":[7000215]}"#;
         assert_eq!(
             said(Asked::Secret, 401, body, None),
-            "no token from login.example (invalid_client, AADSTS7000215, 401): the client secret is wrong: put the \
-             secret's value there, not its id"
+            "no token from login.example (invalid_client, AADSTS7000215, 401): the client secret is wrong: use the \
+             secret's value, not its ID"
         );
     }
 
     #[test]
     fn answers_of_others_are_told() {
         for (status, body, part) in [
-            (403, "<html>", "is a proxy in between"),
-            (503, "<html>", "trouble of its own"),
-            (429, "", "fewer requests"),
+            (403, "<html>", "whether a proxy is in between"),
+            (503, "<html>", "an internal problem"),
+            (429, "", "throttling requests"),
             (400, r#"{"error":"a b<c>"}"#, "(400)"),
         ] {
             let text = said(Asked::Secret, status, body, None);
@@ -180,7 +179,7 @@ mod tests {
         for (asked, ahead, part) in [
             (Asked::Certificate, Some(7_500), "this machine's clock is 2 hours ahead of Entra's"),
             (Asked::Federated, Some(-660), "this machine's clock is 11 minutes behind Entra's"),
-            (Asked::Federated, Some(2), "has stopped renewing it"),
+            (Asked::Federated, Some(2), "no longer renewed"),
             (Asked::Certificate, None, "check this machine's clock"),
         ] {
             let text = said(asked, 401, body, ahead);
@@ -192,7 +191,7 @@ mod tests {
     #[test]
     fn a_metadata_service_that_refuses_may_be_another_clouds() {
         let said = |host| sentence(Asked::Identity, Answer { host, status: 403, body: b"", ahead: None });
-        assert!(said(METADATA_HOST).contains("may not be one of Azure's"), "{}", said(METADATA_HOST));
+        assert!(said(METADATA_HOST).contains("may not be an Azure machine"), "{}", said(METADATA_HOST));
         assert!(said("localhost").contains("IDENTITY_HEADER"), "{}", said("localhost"));
     }
 }

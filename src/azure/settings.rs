@@ -158,8 +158,8 @@ fn unused(section: &mut Section, kind: &str) {
     };
     for field in FIELDS.iter().filter(|field| !["kind", "cloud"].contains(&field.name)) {
         if section.has(field.name) && !used.contains(&field.name) {
-            let hint = format!("`{kind}` reads {}: take this line out, or set another `kind`", list(used));
-            section.warning(field.name, format!("the kind `{kind}` doesn't read `{}`", field.name), hint);
+            let hint = format!("`{kind}` uses {}: remove this line, or set another `kind`", list(used));
+            section.warning(field.name, format!("the kind `{kind}` doesn't use `{}`", field.name), hint);
         }
     }
 }
@@ -206,7 +206,7 @@ fn assigned(section: &mut Section) -> Option<AssignedIdentity> {
     if found.len() > 1 {
         let name = if section.has("resource_id") { "resource_id" } else { "object_id" };
         let hint = "keep one of `client_id`, `object_id` and `resource_id`";
-        section.error(name, "one identity is named in several ways", hint);
+        section.error(name, "the identity is selected in several ways", hint);
     }
     found.into_iter().next()
 }
@@ -249,7 +249,7 @@ fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
 fn authority_host(section: &mut Section) -> Option<String> {
     let url = section.optional_url("authority_host")?;
     if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:")) {
-        let hint = "write https://…; for one of your own, name its certificate's authority in `tls.ca_file`";
+        let hint = "write https://…; for your own server, set `tls.ca_file` to its certificate authority";
         section.error("authority_host", "`authority_host` must be https", hint);
     }
     Some(url)
@@ -258,7 +258,7 @@ fn authority_host(section: &mut Section) -> Option<String> {
 /// What `azure_identity` would refuse, for the same reason.
 fn check_tenant(section: &mut Section, tenant: &str) {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
-        let hint = "copy the Directory (tenant) ID from the app registration's overview";
+        let hint = "copy the Directory (tenant) ID from the app registration's overview page page page";
         section.error("tenant_id", "`tenant_id` is neither an ID nor a domain name", hint);
     }
 }
@@ -298,7 +298,7 @@ mod tests {
         let whole = "kind = \"client_secret\"\ntenant_id = \"t\"\nclient_id = \"c\"\nclient_secret = \"${S}\"";
         assert_eq!(errors(whole).len(), 0);
         let twice = "kind = \"managed_identity\"\nclient_id = \"c\"\nobject_id = \"o\"";
-        assert_eq!(errors(twice), ["one identity is named in several ways"]);
+        assert_eq!(errors(twice), ["the identity is selected in several ways"]);
     }
 
     /// A mistyped `kind` brought three errors of the first kind along, in front of its own.

@@ -168,8 +168,8 @@ async fn a_token_that_has_ended_and_a_secret_that_is_wrong_by_now_is_an_error() 
     let reason = failure(&*provider).await;
     assert_eq!(
         reason,
-        "no token from login.microsoftonline.com (invalid_client, AADSTS7000215, 401): the client secret is wrong: put \
-         the secret's value there, not its id"
+        "no token from login.microsoftonline.com (invalid_client, AADSTS7000215, 401): the client secret is wrong: use \
+         the secret's value, not its ID"
     );
     rig.disk.put("/run/secrets/azure", "simulated-client-secret\n");
     provider.token().await.expect("a renewed file counts without a restart");
@@ -212,14 +212,14 @@ async fn odd_answers_are_reasons_to_wait_and_are_not_quoted() {
     let provider = rig.client_secret(Secret::literal("s3cret"));
     let timeout = HttpError::Timeout { host: "login.example".into(), after: Duration::from_secs(30) };
     for (answer, part) in [
-        (Ok((200, "<html>hush</html>")), "isn't a token"),
-        (Ok((200, r#"{"access_token":"","token_type":"","expires_in":5}"#)), "isn't a token"),
-        (Ok((200, r#"{"access_token":7,"expires_in":"hush"}"#)), "isn't a token"),
+        (Ok((200, "<html>hush</html>")), "return a token"),
+        (Ok((200, r#"{"access_token":"","token_type":"","expires_in":5}"#)), "return a token"),
+        (Ok((200, r#"{"access_token":7,"expires_in":"hush"}"#)), "return a token"),
         (Ok((302, "")), "302"),
-        (Ok((407, "<html>hush</html>")), "is a proxy in between"),
-        (Ok((429, "hush")), "fewer requests"),
-        (Ok((503, "<html>hush</html>")), "(503): it has trouble of its own"),
-        (Err(timeout), "no token: login.example didn't answer within 30s"),
+        (Ok((407, "<html>hush</html>")), "whether a proxy is in between"),
+        (Ok((429, "hush")), "throttling requests"),
+        (Ok((503, "<html>hush</html>")), "(503): it has an internal problem"),
+        (Err(timeout), "no token: login.example didn't respond within 30 s"),
     ] {
         rig.answer(Some(answer));
         let (began, before) = (Instant::now(), rig.sent());
@@ -275,7 +275,7 @@ async fn an_identity_gets_tokens(rig: &Rig) -> http::Request<Bytes> {
     let unreachable = HttpError::Connect { host: "identity".into(), reason: "refused".into() };
     for (answer, part) in [
         (Ok((404, "hush")), "(404)"),
-        (Ok((500, "hush")), "(500): it has trouble of its own"),
+        (Ok((500, "hush")), "(500): it has an internal problem"),
         (Err(unreachable), "no token: no connection to identity: refused"),
     ] {
         rig.answer(Some(answer));

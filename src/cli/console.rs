@@ -1,4 +1,4 @@
-//! What the program says to whoever started it, on standard error. A closed pipe is no error.
+//! What the program says to whoever started it, on standard error. A closed pipe isn't an error.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -68,10 +68,7 @@ impl Console {
                 self.show(diagnostic);
             }
             let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-            self.note(&match errors {
-                1 => "1 error: nothing was started".into(),
-                errors => format!("{errors} errors: nothing was started"),
-            });
+            self.note(&format!("{}: nothing was started", counted(errors as u64, "error")));
             ExitCode::from(USAGE)
         })
     }
@@ -127,4 +124,9 @@ pub(super) fn write_data(text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// A number and its noun: "1 event", "2 events".
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

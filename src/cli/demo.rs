@@ -38,22 +38,22 @@ const LIVE_FIGURES: Duration = Duration::from_secs(10);
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
 pub struct DemoArgs {
-    /// End when the seven days of history are delivered, without live events
+    /// Stop once the seven days of history are delivered, without live events
     #[arg(long)]
     once: bool,
     /// Events in the seven days of history
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
     events: u32,
-    /// Decides people and events: the same seed makes the same history
+    /// Seed for people and events: the same seed creates the same history
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-    /// Write the summary as one JSON object to standard output
+    /// Print the summary as one JSON object
     #[arg(long)]
     json: bool,
     /// Live events per second after the history
     #[arg(long, default_value_t = 5.0, value_name = "RATE", conflicts_with = "once")]
     live_rate: f64,
-    /// Keep state, archive and dead letters in this folder; otherwise they are removed at the end
+    /// Keep state, archive and dead letters in this folder. By default they are removed at the end
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -79,7 +79,8 @@ pub(super) async fn run(args: DemoArgs, logs: LogArgs, console: Console) -> Exit
 async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, String> {
     if ["state", "archive"].iter().any(|part| folder.join(part).exists()) {
         return Err(format!(
-            "{} holds the files of an earlier demo, whose events would count as doubled: choose another folder, or remove it",
+            "{} contains the files of an earlier demo, whose events would count as duplicates: choose another folder, \
+             or remove it",
             folder.display()
         ));
     }
@@ -114,7 +115,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let driving = drive(run, &signal, signals, None, &telemetry);
     let watching = async {
         if !args.once {
-            console.note("seven days of history come first, then live events; Ctrl-C ends the demo with a summary");
+            console.note("first seven days of history, then live events; press Ctrl-C to end the demo with a summary");
         }
         tokio::select! {
             ending = with_progress(&telemetry, driving) => ending,
@@ -214,10 +215,11 @@ fn people(summary: &Value) -> String {
     let rows: Vec<String> = rows.map(|(table, rows)| format!("{rows:>11}   rows in {table}")).collect();
     // At the end of a demo with live events.
     let new = number("/events_read").saturating_sub(number("/events_delivered") + number("/events_lost"));
-    let new = if new > 0 { format!(", {new} of them too new to be due") } else { String::new() };
+    let new = if new > 0 { format!(", {new} of them too recent to be due") } else { String::new() };
     format!(
-        "\n{:>11} events read from NordPass{new}\n{:>11} delivered to Sentinel, {} lost, {} doubled, {} dead letters\n{}\n{:>11} in the archive, {} lost, \
-         {} doubled\n{:>11} requests to Azure: {} bytes of JSON in {} bytes of gzip\n{:>11} s, at most {} MiB of memory, simulators included",
+        "\n{:>11} events read from NordPass{new}\n{:>11} delivered to Sentinel, {} lost, {} duplicated, {} dead \
+         letters\n{}\n{:>11} in the archive, {} lost, {} duplicated\n{:>11} requests to Azure: {} bytes of JSON in {} \
+         bytes of gzip\n{:>11} s, at most {} MiB of memory, including the simulators",
         number("/events_read"),
         number("/events_delivered"),
         number("/events_lost"),

@@ -94,9 +94,11 @@ pub(super) fn waiting(telemetry: &Telemetry) -> Vec<String> {
         .filter_map(|health| {
             let name = format!("{} {}", health.kind.as_str(), health.name);
             match health.state {
-                ComponentState::Starting => Some(format!("{name} has had no success yet")),
-                ComponentState::Working => Some(format!("{name} is still at work")),
-                ComponentState::Waiting { reason, since, .. } => Some(format!("{name} waits since {since}: {reason}")),
+                ComponentState::Starting => Some(format!("{name} hasn't succeeded yet")),
+                ComponentState::Working => Some(format!("{name} is still working")),
+                ComponentState::Waiting { reason, since, .. } => {
+                    Some(format!("{name} has been waiting since {since}: {reason}"))
+                }
                 ComponentState::Failed { reason } => Some(format!("{name} has failed: {reason}")),
                 ComponentState::Finished => None,
             }
@@ -167,7 +169,7 @@ mod tests {
         let start = Instant::now();
         let ending = drive(run, &signal, signals(&[]), Some(Duration::from_secs(20)), &telemetry).await;
         let Ending::TimedOut { waiting, report } = ending else { panic!("{ending:?}") };
-        assert_eq!(waiting, ["sink sentinel waits since 1970-01-01T00:00:00Z: the token is refused"]);
+        assert_eq!(waiting, ["sink sentinel has been waiting since 1970-01-01T00:00:00Z: the token is refused"]);
         assert!(report.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(20) + LAST_MOMENTS);
     }

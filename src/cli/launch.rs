@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::console::Console;
+use super::console::{Console, counted};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
 use super::{FAILED, USAGE};
@@ -44,9 +44,9 @@ pub(super) async fn open_state(env: &Env, settings: &CheckpointSettings, data_di
         Ok(store) => Ok(store),
         Err(error) => {
             let hint = match &error {
-                CheckpointError::Locked { .. } => "stop the other process, or give this one a `data_dir` of its own",
+                CheckpointError::Locked { .. } => "stop the other process, or give this one its own `data_dir`",
                 CheckpointError::Unusable { .. } => {
-                    "nothing was changed; keep the folder, and see docs/guide/operations.md on the state's backup"
+                    "nothing was changed; keep the folder, and see \"Backup of the state\" in docs/guide/operations.md"
                 }
                 CheckpointError::Disk { source, .. } => disk_hint(source.kind()),
                 CheckpointError::Storage { .. } | CheckpointError::Held { .. } | CheckpointError::Lost => {
@@ -66,16 +66,14 @@ pub(super) async fn open_state(env: &Env, settings: &CheckpointSettings, data_di
 /// What to do about a folder that can't be used.
 fn disk_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "mount this folder so that it can be written to, or set `data_dir` to another one"
-        }
+        io::ErrorKind::ReadOnlyFilesystem => "mount this folder as writable, or set `data_dir` to another one",
         io::ErrorKind::PermissionDenied => {
-            "give the folder and all that is in it to the user that this runs as, or set `data_dir` to another one"
+            "give the folder and its contents to the user that runs this program, or set `data_dir` to another one"
         }
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
             "a file is where a folder should be: move it away, or set `data_dir` to another folder"
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on this disk",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space on this disk",
         _ => "check that this user may write there and that the disk has room",
     }
 }
@@ -124,7 +122,10 @@ pub(super) async fn launch(
 fn say_ended(ending: &Ending, telemetry: &Telemetry) {
     let (Ending::Finished(report) | Ending::Signalled(report)) = ending else { return };
     if report.drain_timed_out {
-        tracing::warn!("not everything was acknowledged within {} s; it is read again next time", DRAIN.as_secs());
+        tracing::warn!(
+            "not everything was acknowledged within {} s; the rest is read again next time",
+            DRAIN.as_secs()
+        );
     }
     if !report.failures.is_empty() {
         return;
@@ -139,14 +140,19 @@ fn say_ended(ending: &Ending, telemetry: &Telemetry) {
             ComponentKind::Transform => {}
         }
     }
-    tracing::info!("ended: {events} new events read, {records} records delivered, {dead_letters} dead letters");
+    tracing::info!(
+        "ended: {} read, {} delivered, {}",
+        counted(events, "new event"),
+        counted(records, "record"),
+        counted(dead_letters, "dead letter")
+    );
 }
 
 /// Listens for SIGINT and SIGTERM.
 pub(super) fn signals() -> Result<Signals, Refusal> {
     Signals::new().map_err(|error| Refusal {
         message: format!("can't listen for signals: {error}"),
-        hint: "this is the operating system's refusal; check its limits".into(),
+        hint: "the operating system refused it; check its limits".into(),
     })
 }
 
@@ -160,8 +166,8 @@ pub(super) fn finish(ending: Ending, whole: bool, timeout: Option<Duration>, con
             if !whole {
                 return code;
             }
-            let hint = "run it again to go on from here; nothing is lost";
-            console.error("stopped by a signal before it was done", Some(hint.into()));
+            let hint = "run it again to continue from here; nothing is lost";
+            console.error("stopped by a signal before it finished", Some(hint.into()));
             ExitCode::from(FAILED)
         }
         Ending::StoppedAtOnce => {
@@ -170,8 +176,10 @@ pub(super) fn finish(ending: Ending, whole: bool, timeout: Option<Duration>, con
             ExitCode::from(FAILED)
         }
         Ending::TimedOut { waiting, report } => {
-            console
-                .error(out_of_time(timeout, &waiting), Some("run it again to go on from here; nothing is lost".into()));
+            console.error(
+                out_of_time(timeout, &waiting),
+                Some("run it again to continue from here; nothing is lost".into()),
+            );
             if let Some(report) = report {
                 finish_report(&report, console);
             }
@@ -183,7 +191,7 @@ pub(super) fn finish(ending: Ending, whole: bool, timeout: Option<Duration>, con
 /// That the time is over, and what was waited for.
 pub(super) fn out_of_time(timeout: Option<Duration>, waiting: &[String]) -> String {
     let timeout = format_duration(timeout.unwrap_or_default());
-    waiting.iter().fold(format!("not done within {timeout}"), |text, sentence| text + "\n  " + sentence)
+    waiting.iter().fold(format!("not finished within {timeout}"), |text, sentence| text + "\n  " + sentence)
 }
 
 fn finish_report(report: &RunReport, console: Console) -> ExitCode {

@@ -40,7 +40,7 @@ pub const USAGE: u8 = 2;
 /// Where `--help` lists what every command has: behind the command's own options.
 const BEHIND: usize = 900;
 
-/// NordPass activity logs into Microsoft Sentinel: a streaming pipeline with a delivery guarantee.
+/// Send NordPass activity logs to Microsoft Sentinel through a streaming pipeline with a delivery guarantee.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
@@ -53,13 +53,13 @@ pub struct Cli {
 /// How the program talks about itself.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct LogArgs {
-    /// How logs and errors are written to standard error
+    /// Format of logs and errors on standard error
     ///
-    /// `auto` is for people on a terminal, and JSON lines otherwise. Errors about pipeline files and the command line
-    /// are for people unless `json` is asked for.
+    /// `auto` is human-readable on a terminal, and JSON lines otherwise. Errors about pipeline files and the command
+    /// line are human-readable unless you select `json`.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", display_order = BEHIND)]
     pub log_format: LogFormat,
-    /// The least important log lines that are still written
+    /// Lowest level of log lines to write
     #[arg(long, global = true, value_enum, default_value_t, value_name = "LEVEL", display_order = BEHIND)]
     pub log_level: LogLevel,
 }
@@ -67,12 +67,12 @@ pub struct LogArgs {
 /// A form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people on a terminal, JSON otherwise
+    /// Human-readable on a terminal, JSON otherwise
     #[default]
     Auto,
-    /// For people
+    /// Human-readable
     Human,
-    /// One JSON object a line
+    /// Print one JSON object per line
     Json,
 }
 
@@ -120,42 +120,42 @@ impl LogLevel {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run pipelines until SIGINT or SIGTERM, or with `--once` until everything is delivered
+    /// Run pipelines until SIGINT or SIGTERM, or until everything is delivered with `--once`
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
-    /// Be an Azure Function: one bounded catch-up for each call of the Functions host
+    /// Run as an Azure Functions custom handler: one bounded catch-up per call of the host
     ///
-    /// Started by the host, which sets `FUNCTIONS_CUSTOMHANDLER_PORT`; `deploy/functions` holds what belongs to it. Settings
-    /// are variables: `NORDPASS_SENTINEL_PIPELINE` (one or more pipeline files, separated by commas; `pipeline.toml`
-    /// beside the program) and `NORDPASS_SENTINEL_TIME_LIMIT` (how long a call may take; `3m`)
+    /// The host starts this command and sets `FUNCTIONS_CUSTOMHANDLER_PORT`; see `deploy/functions`. Set
+    /// `NORDPASS_SENTINEL_PIPELINE` to one or more pipeline files, separated by commas (default: `pipeline.toml` beside
+    /// the program), and `NORDPASS_SENTINEL_TIME_LIMIT` to the time limit of a call (default: `3m`)
     Function(function::FunctionArgs),
-    /// Compare what NordPass has for a time with what was acknowledged, and fetch just the difference
+    /// Compare a period at NordPass with what was acknowledged, and fetch only the difference
     ///
-    /// The live position stays as it is. Needs the state for itself: stop the service first. Exit code 1 when something
-    /// is missing still, or NordPass's own count of events doesn't add up
+    /// The live position stays unchanged. Needs exclusive access to the state: stop the service first. Exits with 1 if
+    /// something is still missing or NordPass's own event count doesn't add up
     Reconcile(range::reconcile::ReconcileArgs),
-    /// Read a time of up to 90 days again, and deliver what never was
+    /// Re-read a period of up to 90 days, and deliver what wasn't delivered before
     ///
-    /// The live position stays as it is, and known events aren't sent a second time. Needs the state for itself: stop
+    /// The live position stays unchanged, and known events aren't sent again. Needs exclusive access to the state: stop
     /// the service first
     Backfill(range::backfill::BackfillArgs),
-    /// Send a recording through a pipeline, in place of its source, and say what that took
+    /// Send a recording through a pipeline in place of its source, and report the cost
     ///
-    /// A load test with the pipeline's own sinks. It has a state of its own, which is removed at the end, and leaves the
-    /// pipeline's alone. A variable that only the replaced source needs, such as a token, must be set but may be anything
+    /// A load test with the pipeline's own sinks. It uses a temporary state and leaves the pipeline's alone. Set
+    /// variables that only the replaced source needs, such as a token, to any value
     Replay(replay::ReplayArgs),
-    /// Show what a destination refused and why, and send it again
+    /// Show what a destination rejected and why, and resend it
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Write the JSON Schema of pipeline files to standard output
+    /// Print the JSON Schema of pipeline files
     Schema,
-    /// Run the simulators alone, for load tests and other programs
+    /// Run only the simulators, for load tests and other programs
     #[cfg(feature = "simulator")]
     Simulate(simulate::SimulateArgs),
     #[cfg(not(feature = "simulator"))]
     #[command(hide = true)]
     Simulate(without_simulator::AnyArgs),
-    /// Show a whole pipeline at work, with simulators in place of NordPass and Azure
+    /// Run a complete pipeline with simulators in place of NordPass and Azure
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArgs),
     #[cfg(not(feature = "simulator"))]

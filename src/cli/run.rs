@@ -15,13 +15,13 @@ use crate::telemetry::Telemetry;
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Pipeline files; several make one set
+    /// Pipeline files. Several files make one set
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Stop when everything up to now is read, delivered and committed
+    /// Stop once everything up to now is read, delivered and committed
     #[arg(long)]
     once: bool,
-    /// How long `--once` may take, such as `10m`; then it ends with exit code 1 and says what it waited for
+    /// Time limit for `--once`, such as `10m`. After that it exits with code 1 and says what it waited for
     #[arg(long, requires = "once", value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 }

@@ -38,7 +38,7 @@ pub struct SimulateArgs {
     /// Port of the Logs Ingestion API; 0 for a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pub ingestion_port: u16,
-    /// Serve over TLS, with a certificate authority made for this run
+    /// Serve over TLS, with a certificate authority created for this run
     #[arg(long, requires = "ca_file")]
     pub tls: bool,
     /// Where to write the authority's certificate (PEM), for clients to trust
@@ -47,37 +47,37 @@ pub struct SimulateArgs {
     /// Serve this recording instead of generated events
     #[arg(long, value_name = "FILE", conflicts_with = "events")]
     pub recording: Option<PathBuf>,
-    /// Leave the recording's times as they are, instead of moving them so that its newest event happens now
+    /// Keep the recording's times instead of shifting its newest event to now
     #[arg(long, requires = "recording")]
     pub keep_times: bool,
-    /// How many generated events the history has
+    /// Number of generated events in the history
     #[arg(long, default_value_t = 5000, value_name = "N")]
     pub events: usize,
-    /// How many days the history spans
+    /// Number of days in the history
     #[arg(long, default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=90))]
     pub days: u16,
-    /// Decides people, events and chances
+    /// Seed for people, events and faults
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Live events per second
     #[arg(long, default_value_t = 0.0, value_name = "RATE", value_parser = rate)]
     pub live_rate: f64,
-    /// The order of the events on NordPass's pages
+    /// Order of events on NordPass's pages
     #[arg(long, value_enum, default_value_t = Order::Descending)]
     pub order: Order,
-    /// The largest page NordPass gives
+    /// Largest page that NordPass returns
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub max_page_size: u64,
-    /// A TOML file of faults: what goes wrong, where and when
+    /// TOML file of faults: what fails, where and when
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-    /// A data collection rule, or an ARM template with one, in the place of the built-in one
+    /// Use this data collection rule, or the one in this ARM template, instead of the built-in rule
     #[arg(long, value_name = "FILE")]
     pub dcr: Option<PathBuf>,
-    /// Write accepted rows as `TABLE.ndjson` into this folder
+    /// Write accepted rows to `TABLE.ndjson` in this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// End when stdin closes, so that it never outlives the program that started it
+    /// Stop when stdin closes, so it never outlives the program that started it
     #[arg(long)]
     pub until_stdin_closes: bool,
 }
@@ -153,7 +153,7 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
             .map_err(|error| format!("{}: {error}", path.display()))?,
     };
     if let Some(dir) = &args.out {
-        disk.create_dir_all(dir).await.map_err(|error| format!("can't make {}: {error}", dir.display()))?;
+        disk.create_dir_all(dir).await.map_err(|error| format!("can't create {}: {error}", dir.display()))?;
     }
     let mut generator = Generator::new(args.seed, Options::default());
     let options = SimulationOptions {

@@ -15,10 +15,10 @@ use crate::telemetry::ComponentKind;
 /// What `validate` takes.
 #[derive(Debug, clap::Args)]
 pub struct ValidateArgs {
-    /// Pipeline files; several make one set
+    /// Pipeline files. Several files make one set
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also try tokens, endpoints and every stream: a request each, nothing is read or written
+    /// Also check tokens, endpoints and every stream with one request each. Reads and writes nothing
     #[arg(long)]
     connect: bool,
 }

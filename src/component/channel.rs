@@ -128,7 +128,7 @@ impl std::fmt::Debug for ComponentHandle {
 
 /// Every required reader is gone: the pipeline is ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("nobody reads this output any more")]
+#[error("this output no longer has a reader")]
 pub struct Closed;
 
 impl Output {

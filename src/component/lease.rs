@@ -148,9 +148,9 @@ impl LeaseGuard {
         let state = self.0.as_ref().map(|shared| shared.state().clone());
         match state {
             Some(LeaseState::Unsure(reason)) => format!("the lease on this source can't be renewed: {reason}"),
-            Some(LeaseState::Lost) => "another process has taken this source over".to_owned(),
+            Some(LeaseState::Lost) => "another process has taken over this source".to_owned(),
             Some(LeaseState::Held { from, .. }) if from > Instant::now() => {
-                "this source's lease was broken: whoever had it is given the time to notice".to_owned()
+                "this source's lease was broken: waiting until its former holder has noticed".to_owned()
             }
             _ => "the lease on this source hasn't been renewed in time".to_owned(),
         }

@@ -86,7 +86,7 @@ pub enum CheckpointError {
         wait: Option<Duration>,
     },
     /// Another process reads this source. When it ends, this one takes over.
-    #[error("held by another process, which reads this source; this one takes over within {} s when that one is gone", .within.as_secs())]
+    #[error("held by another process, which reads this source; this one takes over within {} s after that one ends", .within.as_secs())]
     Held {
         /// After which time at most.
         within: Duration,
@@ -94,7 +94,7 @@ pub enum CheckpointError {
         again: Duration,
     },
     /// Another process has taken the source over.
-    #[error("another process has taken this source over; nothing of it is committed here any more")]
+    #[error("another process has taken over this source; this one commits nothing more of it")]
     Lost,
 }
 

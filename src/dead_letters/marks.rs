@@ -139,7 +139,7 @@ impl MarksLog {
                 Ok(false) if !alone && mark.state != MarkState::Resent => return Ok(false),
                 // Its blob may be full, or gone.
                 Ok(false) if tries < TRIES => {}
-                Ok(false) => return Err(io::Error::other("the blob of the marks can't be appended to")),
+                Ok(false) => return Err(io::Error::other("can't append to the blob of marks")),
                 Err(error) => match storage_trouble(&error) {
                     Some(trouble) if tries < TRIES => {
                         let wait = trouble.wait().unwrap_or(Duration::from_secs(1));

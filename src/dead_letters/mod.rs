@@ -129,7 +129,7 @@ impl DeadLetters {
                 }
                 Ok(false) if turns < TURNS => turns += 1,
                 Ok(false) => {
-                    let reason = "other processes keep writing dead letters, too".to_owned();
+                    let reason = "other processes keep writing dead letters too".to_owned();
                     return Err(blobs::failure(BlobError::Refused { reason, wait: None }));
                 }
                 Err(error) => {
@@ -178,8 +178,8 @@ impl DeadLetters {
                     telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
                     telemetry.add(&metrics::RETRIES, 1);
                     let storage = storage_trouble(&error);
-                    let hint = if storage.is_none() { "; make room on the disk of data_dir" } else { "" };
-                    let reason = format!("dead letters can't be written: {error}{hint}");
+                    let hint = if storage.is_none() { "; free space on the disk of data_dir" } else { "" };
+                    let reason = format!("can't write dead letters: {error}{hint}");
                     let wait = storage.and_then(BlobError::wait).unwrap_or_else(|| backoff.next_wait());
                     // Other records may well be delivered meanwhile: that doesn't make it work.
                     telemetry.held_up(PART, &reason, wait, env.clock.now());

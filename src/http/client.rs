@@ -78,10 +78,8 @@ impl Shared {
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
         let client = self.client_for(request.uri().host().unwrap_or_default())?;
         let host = self.asked(request.uri());
-        let request = reqwest::Request::try_from(request).map_err(|_| HttpError::Connect {
-            host: host.clone(),
-            reason: "the address isn't a complete URL".to_owned(),
-        })?;
+        let request = reqwest::Request::try_from(request)
+            .map_err(|_| HttpError::Connect { host: host.clone(), reason: "the URL is incomplete".to_owned() })?;
         let after = self.settings.request_timeout;
         let mut answer = client.execute(request).await.map_err(|error| failure::sending(error, &host, after))?;
 
@@ -170,17 +168,17 @@ fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, Strin
     let client = builder().tls_certs_merge(authorities.iter().cloned()).build();
     client.or_else(|error| {
         if !authorities.is_empty() {
-            return Err(format!("the TLS settings can't be used: {}", failure::reason(&error)));
+            return Err(format!("the TLS settings are invalid: {}", failure::reason(&error)));
         }
         // A minimal container has no certificate authorities at all. Plain http to loopback works without them, and
         // everything else gets a clear TLS error, which is waited for like any other.
         let client = builder()
             .tls_certs_only(std::iter::empty())
             .build()
-            .map_err(|error| format!("the TLS settings can't be used: {}", failure::reason(&error)))?;
+            .map_err(|error| format!("the TLS settings are invalid: {}", failure::reason(&error)))?;
         tracing::warn!(
-            "this system has no certificate authorities, so no https server is trusted: install the \
-             `ca-certificates` package or set `tls.ca_file`"
+            "this system has no certificate authorities, so it trusts no https server: install the `ca-certificates` \
+             package or set `tls.ca_file`"
         );
         Ok(client)
     })
@@ -192,7 +190,7 @@ fn read(path: &Path, name: &str) -> Result<Vec<u8>, String> {
 
 fn authorities(settings: &HttpSettings) -> Result<Vec<Certificate>, String> {
     let Some(path) = &settings.ca_file else { return Ok(Vec::new()) };
-    let wrong = || format!("`ca_file` {} holds no PEM certificate", path.display());
+    let wrong = || format!("`ca_file` {} contains no PEM certificate", path.display());
     let certificates = Certificate::from_pem_bundle(&read(path, "ca_file")?).map_err(|_| wrong())?;
     if certificates.is_empty() { Err(wrong()) } else { Ok(certificates) }
 }
@@ -205,7 +203,7 @@ fn identity(settings: &HttpSettings) -> Result<Option<Identity>, String> {
             pem.extend(read(key, "key_file")?);
             let identity = Identity::from_pem(&pem).map_err(|_| {
                 format!(
-                    "`cert_file` {} and `key_file` {} don't hold a PEM certificate and its key",
+                    "`cert_file` {} and `key_file` {} don't contain a PEM certificate and its key",
                     cert.display(),
                     key.display()
                 )
@@ -213,7 +211,7 @@ fn identity(settings: &HttpSettings) -> Result<Option<Identity>, String> {
             Ok(Some(identity))
         }
         (None, None) => Ok(None),
-        _ => Err("`cert_file` and `key_file` belong together".to_owned()),
+        _ => Err("set both `cert_file` and `key_file`".to_owned()),
     }
 }
 

@@ -26,7 +26,7 @@ pub fn clocks(ahead: i64, whose: &str) -> String {
 /// A sentence about a clock that is off by more than is tolerated; `ahead` in seconds, negative when it is behind.
 pub fn clock_is_wrong(ahead: Option<i64>, whose: &str) -> Option<String> {
     let ahead = ahead.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE)?;
-    Some(format!("{}: set it, and let it follow a time server (timedatectl status)", clocks(ahead, whose)))
+    Some(format!("{}: set it and synchronise it with a time server (timedatectl status)", clocks(ahead, whose)))
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
         assert_eq!(
             clock_is_wrong(Some(-600), "Entra").as_deref(),
             Some(
-                "this machine's clock is 10 minutes behind Entra's: set it, and let it follow a time server \
+                "this machine's clock is 10 minutes behind Entra's: set it and synchronise it with a time server \
                  (timedatectl status)"
             )
         );

@@ -52,7 +52,7 @@ fn tls_reason(error: &reqwest::Error) -> Option<String> {
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
     Some(match cause {
         rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer) => {
-            "its certificate isn't signed by an authority that this system trusts (`tls.ca_file` adds one)".to_owned()
+            "its certificate isn't signed by a trusted authority (add one with `tls.ca_file`)".to_owned()
         }
         other => other.to_string(),
     })

@@ -23,20 +23,20 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         name: "data_dir",
         kind: Kind::Text,
         presence: Presence::Default("./data"),
-        doc: "Folder for checkpoints and dead letters, unless `checkpoint` says otherwise, and for the logs of `file` sinks. One \
-              process at a time: a lock guards it.",
+        doc: "Folder for checkpoints and dead letters (unless `checkpoint` is set) and for the logs of `file` sinks. A \
+              lock restricts it to one process at a time.",
     },
     Field {
         name: "checkpoint",
         kind: Kind::Table(state::FIELDS),
         presence: Presence::Optional,
-        doc: "Where the sources' states and dead letters are kept. In `data_dir` when absent.",
+        doc: "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
     },
     Field {
         name: "api",
         kind: Kind::Table(API_FIELDS),
         presence: Presence::Optional,
-        doc: "`/health`, `/ready`, `/metrics` and the status page. Off when absent.",
+        doc: "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
     },
 ];
 
@@ -56,7 +56,7 @@ pub(super) static INPUTS_FIELD: Field = Field {
     name: "inputs",
     kind: Kind::List,
     presence: Presence::Required,
-    doc: "The components that it reads, by name; an output of a transform that has several as `name.output`.",
+    doc: "The components to read from, by name. For a transform with several outputs, use `name.output`.",
 };
 
 /// `required` of sinks.
@@ -64,7 +64,8 @@ pub(super) static REQUIRED_FIELD: Field = Field {
     name: "required",
     kind: Kind::Flag,
     presence: Presence::Default("true"),
-    doc: "Whether the state waits for this sink. An optional sink never holds the others up, and misses events while it is full.",
+    doc: "Whether the state waits for this sink. An optional sink never delays the others, and misses events while it \
+          is full.",
 };
 
 static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];
@@ -132,7 +133,7 @@ impl Draft {
                 let names = || KINDS.into_iter().map(table_name).chain(TOP_FIELDS.iter().map(|field| field.name));
                 let hint = match nearest(&entry.key, names()) {
                     Some(name) => format!("did you mean `{name}`?"),
-                    None => format!("a pipeline file holds {}", all_of(names())),
+                    None => format!("a pipeline file contains {}", all_of(names())),
                 };
                 let key = shown_key(&entry.key);
                 report.error(&span, &key, format!("unknown key `{key}`"), hint);
@@ -149,16 +150,16 @@ impl Draft {
             if self.data_dir.replace(data_dir).is_some() {
                 section.error(
                     "data_dir",
-                    "`data_dir` stands in two files",
-                    "keep one of them: it holds for the whole set",
+                    "`data_dir` is set in two files",
+                    "keep one of them: it applies to the whole set",
                 );
             }
         }
         if section.has("checkpoint") {
             let mut table = section.table("checkpoint");
             if self.checkpoint.is_some() {
-                let hint = "keep one of them: it holds for the whole set";
-                table.error("kind", "`[checkpoint]` stands in two files", hint);
+                let hint = "keep one of them: it applies to the whole set";
+                table.error("kind", "`[checkpoint]` is set in two files", hint);
             } else {
                 let settings = CheckpointSettings::read(&mut table);
                 self.checkpoint = Some((settings, table));
@@ -170,12 +171,13 @@ impl Draft {
             match listen.trim().parse() {
                 Ok(address) if self.api_listen.is_none() => self.api_listen = Some(address),
                 Ok(_) => {
-                    api.error("listen", "`[api]` stands in two files", "keep one of them: it serves the whole set");
+                    api.error("listen", "`[api]` is set in two files", "keep one of them: it serves the whole set");
                 }
                 Err(_) => api.error(
                     "listen",
                     "`listen` must be an address and a port",
-                    "write \"127.0.0.1:8686\" for this machine only, or \"0.0.0.0:8686\" for all that can reach it",
+                    "write \"127.0.0.1:8686\" for this machine only, or \"0.0.0.0:8686\" for every machine that can \
+                     reach it",
                 ),
             }
         }
@@ -249,7 +251,7 @@ impl Component {
                     &at(&entry),
                     &format!("{path}.inputs"),
                     "a source has no `inputs`: events come from outside",
-                    "take the line out; transforms and sinks name this source in their `inputs`",
+                    "remove the line; transforms and sinks name this source in their `inputs`",
                 ),
                 ("inputs", _) => self.inputs = Some(read_inputs(report, self.span.document, path, &entry)),
                 ("required", ComponentKind::Sink) => {
@@ -262,7 +264,7 @@ impl Component {
                     &at(&entry),
                     &format!("{path}.required"),
                     format!("a {word} has no `required`"),
-                    "take the line out; sinks can be `required = false`",
+                    "remove the line; only sinks can be `required = false`",
                 ),
                 _ => own.push(entry),
             }
@@ -316,8 +318,8 @@ fn check_name(report: &Report, span: &SourceSpan, path: &str, name: &str) {
         report.error(
             span,
             path,
-            format!("a component can't be called {}", quote(name)),
-            "names are made of letters, digits, `_` and `-`, and don't begin with `-`",
+            format!("{} isn't a valid component name", quote(name)),
+            "use letters, digits, `_` and `-`, and don't start with `-`",
         );
     } else if name.len() > LONGEST_NAME {
         let message = format!("a name of {} characters is too long", name.len());
@@ -346,7 +348,12 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> V
         let (span, path) = (at(&node.span), format!("{path}.{number}"));
         match &node.value {
             Value::Text(text) if inputs.iter().any(|input| input.text == *text) => {
-                report.error(&span, &path, format!("{} stands twice in `inputs`", quote(text)), "take one of them out");
+                report.error(
+                    &span,
+                    &path,
+                    format!("{} is listed twice in `inputs`", quote(text)),
+                    "remove one of them",
+                );
             }
             Value::Text(text) => inputs.push(Input { text: text.clone(), span }),
             other => {

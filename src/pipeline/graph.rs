@@ -21,12 +21,8 @@ pub(super) struct Graph {
 /// Checks the wiring and records what is wrong with it.
 pub(super) fn check(draft: &Draft, report: &Report) -> Graph {
     let mut wiring = Wiring { draft, report, read: BTreeSet::new() };
-    wiring.needs(
-        ComponentKind::Source,
-        "a pipeline without a source has nothing to do",
-        "add a source: [sources.nordpass]",
-    );
-    wiring.needs(ComponentKind::Sink, "a pipeline without a sink leads nowhere", "add a sink: [sinks.sentinel]");
+    wiring.needs(ComponentKind::Source, "the pipeline has no source", "add a source: [sources.nordpass]");
+    wiring.needs(ComponentKind::Sink, "the pipeline has no sink", "add a sink: [sinks.sentinel]");
     let resolved: Vec<Vec<(usize, usize, &Input)>> =
         draft.components.iter().map(|component| wiring.resolve_all(component)).collect();
     wiring.unread();
@@ -119,7 +115,7 @@ impl<'a> Wiring<'a> {
         }
         match output {
             Some(output) if outputs == [""] => {
-                let message = format!("`{name}` has no output `{output}`: it has just one, without a name");
+                let message = format!("`{name}` has no output `{output}`: it has only one, without a name");
                 self.read.insert((index, 0));
                 Err((message, format!("write \"{name}\"")))
             }
@@ -143,7 +139,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn unknown_input(&mut self, reader: &Component, text: &str) -> (String, String) {
-        let message = format!("there is no component for the input {}", crate::settings::value::quote(text));
+        let message = format!("no component is called {}", crate::settings::value::quote(text));
         let mut addresses = self.addresses();
         // Nobody reads what it writes itself.
         addresses.retain(|(_, index, _)| self.draft.components[*index].name != reader.name);
@@ -161,7 +157,7 @@ impl<'a> Wiring<'a> {
                 self.read.insert((*index, *output));
                 format!("did you mean \"{near}\"?")
             }
-            None if addresses.is_empty() => "there is nothing to read yet: add a source".into(),
+            None if addresses.is_empty() => "there is nothing to read: add a source".into(),
             None => format!("there is {}", all_values(addresses.iter().map(|(address, ..)| address.as_str()))),
         };
         (message, hint)
@@ -174,7 +170,7 @@ impl<'a> Wiring<'a> {
                 continue;
             }
             let component = &self.draft.components[index];
-            let message = format!("nobody reads `{address}`");
+            let message = format!("the output `{address}` has no reader");
             let hint = format!("add \"{address}\" to a sink's `inputs`; a sink of type \"blackhole\" drops it");
             self.report.error(&component.span, &component.path(), message, hint);
         }
@@ -194,7 +190,7 @@ impl<'a> Wiring<'a> {
                     self.report.error(
                         &input.span,
                         &format!("{}.inputs", component.path()),
-                        format!("`{}` gives table rows, and a transform reads events", input.text),
+                        format!("`{}` outputs table rows, but a transform reads events", input.text),
                         match source.kind {
                             ComponentKind::Transform => {
                                 format!("read what `{}` reads: inputs = {read:?}", source.name)
@@ -242,9 +238,9 @@ impl<'a> Wiring<'a> {
         self.report.error(
             input.map_or(&component.span, |(.., input)| &input.span),
             &format!("{}.inputs", component.path()),
-            format!("these transforms feed each other in a circle: {circle}"),
+            format!("these transforms form a cycle: {circle}"),
             format!(
-                "take \"{}\" out of these `inputs`; events flow one way",
+                "remove \"{}\" from these `inputs`; events flow one way",
                 input.map_or("", |(.., input)| &input.text)
             ),
         );

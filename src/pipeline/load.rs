@@ -40,7 +40,7 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Vec<Diagn
     let read = |path: &Path| match std::fs::read(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| ("it isn't UTF-8 text".to_owned(), "save it as UTF-8")),
         Err(error) => {
-            Err((error.to_string(), "check the path; `pipelines/` in the repository holds files to start from"))
+            Err((error.to_string(), "check the path; to start from an example, see `pipelines/` in the repository"))
         }
     };
     let mut files = Vec::with_capacity(paths.len());
@@ -91,9 +91,9 @@ fn syntax_hint(message: &str) -> &'static str {
     if message.contains("duplicate key") {
         "keep one of the two"
     } else if message.contains("string values must be quoted") || message.contains("invalid") {
-        "put texts and durations in quotes: \"…\""
+        "put strings and durations in quotes: \"…\""
     } else {
-        "see https://toml.io/en/v1.0.0 for how TOML is written"
+        "see https://toml.io/en/v1.0.0 for the syntax"
     }
 }
 
@@ -142,7 +142,7 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
         }
         None if sources.len() != 1 => {
             let message = format!("with {} sources of type `nordpass`, `takeover` needs `source`", sources.len());
-            table.error("source", message, "name the one that reads what the official connector read");
+            table.error("source", message, "set it to the one that reads what the official connector read");
         }
         _ => {}
     }
@@ -166,7 +166,7 @@ fn read_component(component: &mut Component, taken: &mut HashMap<String, String>
         && let Some(other) = taken.insert(resource.clone(), path.clone())
     {
         let message = format!("`{}` and `{other}` both use {resource}", component.name);
-        let hint = "give each its own, or let one component do the work of both";
+        let hint = "give each its own, or use one component for both";
         if section.declares("path") {
             section.error("path", message, hint);
         } else {

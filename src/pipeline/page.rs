@@ -13,17 +13,17 @@ const INTRODUCTION: &str = "<!-- Generated from src/ by `cargo xtask docs`. Don'
 # The pipeline file
 
 A pipeline file is TOML. Each component is a named table: `[sources.NAME]`, `[transforms.NAME]`, `[sinks.NAME]`. Names
-are made of letters, digits, `_` and `-`, and are unique over all files of one command line, which make one set. `inputs`
-wire the components; a transform with several outputs is addressed `NAME.OUTPUT`. Every output needs a reader: wire what
-you don't want to a `blackhole`.
+consist of letters, digits, `_` and `-`. All files on one command line make one set, in which names are unique. `inputs`
+connect the components; address a transform with several outputs as `NAME.OUTPUT`. Every output needs a reader: connect
+outputs that you don't need to a `blackhole`.
 
-Strings can hold `${VAR}`, `${VAR:-default}` and `${file:PATH}`; `$${` stands for a plain `${`. They are filled in after
-the file is parsed, so that a value never changes the structure; paths and defaults can hold references themselves. A
-string made of references can also stand for a number or a flag. A secret in a file is read again when it is refused.
+Strings can contain `${VAR}`, `${VAR:-default}` and `${file:PATH}`; write `$${` for a plain `${`. References are resolved
+after parsing, so a value never changes the structure. Paths and defaults can contain references too. A string that
+consists of references can also provide a number or a flag. A secret file is read again when the secret is refused.
 
-Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`, and can be put together: `1h30m`.
+Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`, and can be combined: `1h30m`.
 
-`nordpass-sentinel schema` writes the JSON Schema of this page.
+To print the JSON Schema of this page, run `nordpass-sentinel schema`.
 ";
 
 /// The reference page of all fields.

@@ -67,7 +67,7 @@ pub enum DurationError {
     #[error("the unit is missing: write for example \"60s\", \"10m\" or \"1h30m\"")]
     NoUnit,
     /// More than 64 bits of milliseconds.
-    #[error("that is longer than any clock counts")]
+    #[error("this duration is too long")]
     TooLong,
     /// Anything else.
     #[error("write whole numbers with ms, s, m, h or d, for example \"500ms\", \"60s\" or \"1h30m\"")]

@@ -13,7 +13,7 @@ pub const TLS: Field = Field {
     name: "tls",
     kind: Kind::Table(TLS_FIELDS),
     presence: Presence::Optional,
-    doc: "Certificates besides the system's. A sink's also hold for its credential's requests.",
+    doc: "Certificates in addition to the system's. A sink's also apply to its credential's requests.",
 };
 
 /// `proxy`
@@ -21,7 +21,7 @@ pub const PROXY: Field = Field {
     name: "proxy",
     kind: Kind::Text,
     presence: Presence::Optional,
-    doc: "URL of the HTTP proxy. Without it `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count.",
+    doc: "URL of the HTTP proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.",
 };
 
 /// `request_timeout` with the usual default.
@@ -33,7 +33,7 @@ pub const fn request_timeout(default: &'static str) -> Field {
         name: "request_timeout",
         kind: Kind::Duration { min: "100ms", max: "10m" },
         presence: Presence::Default(default),
-        doc: "How long one request may take, its answer included. Then it is tried again.",
+        doc: "Time limit of one request, including its response. After that it is retried.",
     }
 }
 
@@ -42,7 +42,7 @@ static TLS_FIELDS: &[Field] = &[
         name: "ca_file",
         kind: Kind::Text,
         presence: Presence::Optional,
-        doc: "PEM file of certificate authorities to trust besides the system's.",
+        doc: "PEM file of certificate authorities to trust in addition to the system's.",
     },
     Field {
         name: "cert_file",

@@ -42,7 +42,7 @@ impl Template {
 
     fn parse_nested(text: &str, depth: usize) -> Result<Self, Problem> {
         if depth > DEEPEST {
-            return problem("references stand too deep inside references", "use one variable for the whole value");
+            return problem("references are nested too deeply", "use one variable for the whole value");
         }
         let mut pieces = Vec::new();
         let mut plain = String::new();
@@ -57,7 +57,7 @@ impl Template {
             }
             plain.push_str(before);
             let Some(end) = closing_brace(&rest[at + 2..]) else {
-                return problem("`${` is never closed", "close it with `}`, or write `$${` for a plain `${`");
+                return problem("`${` isn't closed", "close it with `}`, or write `$${` for a plain `${`");
             };
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
@@ -76,7 +76,7 @@ impl Template {
         if let Some(path) = inside.strip_prefix("file:") {
             if path.trim().is_empty() {
                 return problem(
-                    "`${file:}` names no file",
+                    "`${file:}` doesn't name a file",
                     "write the path after the colon: `${file:/run/secrets/name}`",
                 );
             }
@@ -91,7 +91,7 @@ impl Template {
             && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
             return problem(
-                "a `${…}` holds no variable's name",
+                "a `${…}` doesn't name a variable",
                 "write `${NAME}`, `${NAME:-default}` or `${file:PATH}`; `$${` stands for a plain `${`",
             );
         }
@@ -147,7 +147,7 @@ impl Template {
                     if text.is_empty() {
                         return problem(
                             format!("the secret file {} is empty", path.display()),
-                            "write the secret into it, without anything else",
+                            "write only the secret into it",
                         );
                     }
                     if open_to_others(&path) == Some(true) {
@@ -243,13 +243,13 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         assert_eq!(text("${B}").unwrap_err(), "the variable `B` isn't set");
-        assert_eq!(text("${A").unwrap_err(), "`${` is never closed");
+        assert_eq!(text("${A").unwrap_err(), "`${` isn't closed");
         for template in ["${}", "${1A}", "${A B}", "${:-x}", "${A:x}"] {
-            assert_eq!(text(template).unwrap_err(), "a `${…}` holds no variable's name", "{template}");
+            assert_eq!(text(template).unwrap_err(), "a `${…}` doesn't name a variable", "{template}");
         }
-        assert_eq!(text("${file:}").unwrap_err(), "`${file:}` names no file");
+        assert_eq!(text("${file:}").unwrap_err(), "`${file:}` doesn't name a file");
         let deep = format!("{}x{}", "${A:-".repeat(50), "}".repeat(50));
-        assert_eq!(text(&deep).unwrap_err(), "references stand too deep inside references");
+        assert_eq!(text(&deep).unwrap_err(), "references are nested too deeply");
     }
 
     #[test]

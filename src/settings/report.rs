@@ -97,16 +97,19 @@ impl Report {
             self.warning(
                 span,
                 path,
-                "a secret is written into the pipeline file",
-                format!("keep it outside: \"${{{name}}}\" or \"${{file:/run/secrets/{}}}\"", name.to_ascii_lowercase()),
+                "the pipeline file contains a secret",
+                format!(
+                    "move it out of the file: \"${{{name}}}\" or \"${{file:/run/secrets/{}}}\"",
+                    name.to_ascii_lowercase()
+                ),
             );
         }
         for file in open {
             self.warning(
                 span,
                 path,
-                format!("others than the owner have access to the secret file {}", file.display()),
-                format!("take it away: chmod 600 {}", file.display()),
+                format!("users other than the owner can access the secret file {}", file.display()),
+                format!("restrict it: chmod 600 {}", file.display()),
             );
         }
         Some(secret)

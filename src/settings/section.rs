@@ -132,7 +132,7 @@ impl Section {
         let near = nearest(key, names());
         let hint = match near {
             Some(name) => format!("did you mean `{name}`?"),
-            None if names().next().is_none() => "this table has no keys of its own: take it out".into(),
+            None if names().next().is_none() => "this table has no keys: remove it".into(),
             None => format!("the keys here are {}", all_of(names())),
         };
         let span = SourceSpan { document: self.span.document, span: span.clone() };
@@ -175,7 +175,7 @@ impl Section {
 
     fn field(&self, name: &str) -> Option<&'static Field> {
         let field = self.fields.iter().find(|field| field.name == name);
-        debug_assert!(field.is_some(), "`{name}` isn't among the fields of `{}`", self.path);
+        debug_assert!(field.is_some(), "`{}` has no field `{name}`", self.path);
         field
     }
 
@@ -408,15 +408,15 @@ impl Section {
         for key in &strangers {
             let hint = match nearest(key, inputs.iter().map(String::as_str)) {
                 Some(input) => format!("did you mean \"{input}\"?"),
-                None => format!("add \"{key}\" to `inputs`, or take this line out"),
+                None => format!("add \"{key}\" to `inputs`, or remove this line"),
             };
-            self.error(&format!("{map}.{key}"), format!("`{key}` isn't among this sink's inputs"), hint);
+            self.error(&format!("{map}.{key}"), format!("`{key}` isn't one of this sink's inputs"), hint);
         }
         let left: Vec<&str> = inputs.iter().filter(|input| !keys.contains(input)).map(String::as_str).collect();
         if !left.is_empty() {
             let path = self.path_of(map);
             let lines: Vec<String> = left.iter().map(|input| format!("\"{input}\" = \"Custom-…\"")).collect();
-            let message = format!("`{map}` doesn't say where {} goes", all_of(left));
+            let message = format!("`{map}` has no stream for {}", all_of(left));
             self.error(map, message, format!("add to [{path}]: {}", lines.join(", ")));
         }
         if !strangers.is_empty()

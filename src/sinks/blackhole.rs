@@ -12,8 +12,8 @@ use crate::telemetry::{ComponentReporter, metrics};
 pub static TYPE: SinkType = SinkType {
     base: ComponentType {
         name: "blackhole",
-        doc: "Acknowledges every record and drops it: for outputs that nobody wants, and for measuring the rest of a \
-              pipeline.",
+        doc: "Acknowledges and drops every record. Use it for outputs that you don't need, or to measure the rest of a \
+          pipeline.",
         fields: FIELDS,
         outputs: &[],
         records: Records::Events,

@@ -22,8 +22,8 @@ use crate::telemetry::{ComponentReporter, metrics};
 pub static TYPE: SinkType = SinkType {
     base: ComponentType {
         name: "console",
-        doc: "Writes records to standard output as NDJSON. Logs go to standard error, so that a pipe carries data only. \
-              When the reader closes the pipe, the program ends in order with exit code 0.",
+        doc: "Writes records to standard output as NDJSON. Logs go to standard error, so a pipe carries data only. When \
+          the reader closes the pipe, the program ends cleanly with exit code 0.",
         fields: FIELDS,
         outputs: &[],
         records: Records::Events,
@@ -101,7 +101,7 @@ impl Sink for Console {
                     }
                     Err(error) => {
                         return Err(ComponentError::new(format!("can't write to standard output: {error}"))
-                            .hint("what was not acknowledged is read again at the next start"));
+                            .hint("unacknowledged events are read again at the next start"));
                     }
                 }
                 self.telemetry.working();

@@ -53,7 +53,7 @@ impl<M> Delivery<M> {
     ) -> Result<Self, ComponentError> {
         let letters = context.dead_letters.open(&context.name).await;
         let letters = letters.map_err(|error| {
-            ComponentError::new(format!("the dead letters of {} can't be opened: {error}", context.name))
+            ComponentError::new(format!("can't open the dead letters of {}: {error}", context.name))
         })?;
         Ok(Self {
             output,

@@ -141,11 +141,11 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let names = settings.paths.join(", ");
     let files = paths::expand(context.env.disk.as_ref(), &settings.paths).await.map_err(|error| {
         ComponentError::new(format!("can't look for {names}: {error}"))
-            .hint("the user that runs this program needs to be able to read these folders")
+            .hint("let the user that runs this program read these folders")
     })?;
     if files.is_empty() {
         return Err(ComponentError::new(format!("no file matches {names}"))
-            .hint("a recording holds raw events or whole API pages, one a line, plain or as .gz or .zst"));
+            .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
     }
     let began = Instant::now();
     let (in_flight, ack_receivers) = in_flight();
@@ -181,7 +181,7 @@ async fn read_all(
         let before = tally.lock().read;
         for path in &files {
             let mut reader = Reader::open(context.env.disk.clone(), path, 0).map_err(|error| {
-                ComponentError::new(format!("{path} can't be read: {error}")).hint("check its name and its rights")
+                ComponentError::new(format!("can't read {path}: {error}")).hint("check its name and permissions")
             })?;
             parser.restart();
             while let Some(block) = reader.next().await? {
@@ -203,8 +203,8 @@ async fn read_all(
         pass += 1;
         tally.lock().passes = pass;
         if tally.lock().read == before {
-            return Err(ComponentError::new(format!("{} hold no event", files.join(", ")))
-                .hint("a recording holds raw events or whole API pages, one a line, plain or as .gz or .zst"));
+            return Err(ComponentError::new(format!("{} contain no events", files.join(", ")))
+                .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ pub enum RetryStop {
     Unusable(CheckpointError),
 }
 
-/// Tries until it can be done. `what` says what can't be done meanwhile, as in "the checkpoint can't be read".
+/// Tries until it can be done. `what` says what can't be done meanwhile, as in "can't read the checkpoint".
 pub async fn retry_until_ready<'a, T>(
     what: &str,
     env: &Env,

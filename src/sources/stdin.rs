@@ -22,8 +22,8 @@ use crate::settings::{Field, Section};
 pub static TYPE: SourceType = SourceType {
     base: ComponentType {
         name: "stdin",
-        doc: "Reads NDJSON of raw events or of whole API pages from standard input, and ends with it. Standard input can't \
-              be read again: there is back-pressure, but what is under way when the program is killed is lost.",
+        doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
+          read again: it gets back-pressure, but events in flight when the program is killed are lost.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Events,
@@ -82,7 +82,7 @@ impl Source for Stdin {
 async fn run(input: Box<dyn Read + Send>, context: Context, output: Output) -> Result<(), ComponentError> {
     tracing::info!(
         component = &*context.name,
-        "standard input can't be read again: what is under way when the program is killed is lost"
+        "standard input can't be read again: events in flight when the program is killed are lost"
     );
     let (in_flight, mut ack_receivers) = in_flight();
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(read_all(input, context, output, in_flight)));
@@ -134,13 +134,13 @@ async fn read_all(
             }
         }
         if let Some(result) = ended {
-            return result.map_err(|error| ComponentError::new(format!("standard input can't be read: {error}")));
+            return result.map_err(|error| ComponentError::new(format!("can't read standard input: {error}")));
         }
         searched = text.len();
         if text.len() > LONGEST_LINE {
             let message =
                 format!("the line at byte {offset} of standard input is longer than {} MiB", LONGEST_LINE >> 20);
-            return Err(ComponentError::new(message).hint("each line must hold one event or one page of the API"));
+            return Err(ComponentError::new(message).hint("each line must contain one event or one API page"));
         }
     }
 }
@@ -275,6 +275,6 @@ mod tests {
         let (task, mut input, _signal) = start(Box::new(b"{\"a\":1}\n".chain(Failing)));
         let (_, chunk) = input.receive().await.unwrap();
         chunk.ack.done();
-        assert!(task.await.unwrap().unwrap_err().message.contains("can't be read"));
+        assert!(task.await.unwrap().unwrap_err().message.contains("can't read"));
     }
 }

@@ -91,7 +91,8 @@ impl SourceState for MemorySource {
             if let Some(document) = &commit.document
                 && document.len() > DOCUMENT_BYTES
             {
-                let text = format!("a document of {} bytes; a state takes at most {DOCUMENT_BYTES}", document.len());
+                let text =
+                    format!("the document has {} bytes; a state allows at most {DOCUMENT_BYTES}", document.len());
                 let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, text);
                 return Err(CheckpointError::Disk { path: PathBuf::from(&*self.key_id), source });
             }

@@ -86,7 +86,7 @@ fn fits(commit: &Commit, path: &Path) -> Result<(), CheckpointError> {
     if len <= DOCUMENT_BYTES {
         return Ok(());
     }
-    let text = format!("a document of {len} bytes; a state takes at most {DOCUMENT_BYTES}");
+    let text = format!("the document has {len} bytes; a state allows at most {DOCUMENT_BYTES}");
     let source = io::Error::new(io::ErrorKind::InvalidInput, text);
     Err(CheckpointError::Disk { path: path.to_owned(), source })
 }

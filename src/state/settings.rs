@@ -12,9 +12,9 @@ pub static FIELDS: &[Field] = &[
         name: "kind",
         kind: Kind::Choice(&["local", "azure_blob"]),
         presence: Presence::Default("local"),
-        doc: "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for several \
-              processes, of which one reads each source and the others wait to take over. Dead letters are kept beside the states. \
-              The files of `file` sinks stay on each process's own disk, in both kinds.",
+        doc: "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for \
+              several processes; one reads each source and the others wait to take over. Dead letters are stored \
+              beside the states. In both kinds, the files of `file` sinks stay on each process's own disk.",
     },
     Field {
         name: "endpoint",
@@ -26,32 +26,33 @@ pub static FIELDS: &[Field] = &[
         name: "container",
         kind: Kind::Text,
         presence: Presence::Default("nordpass-sentinel"),
-        doc: "The container; a first run makes it if it isn't there.",
+        doc: "The container. A first run creates it if it doesn't exist.",
     },
     Field {
         name: "prefix",
         kind: Kind::Text,
         presence: Presence::Optional,
-        doc: "What the blobs' names begin with, such as `production`, for several pipeline sets in one container.",
+        doc: "Prefix of the blobs' names, such as `production`, for several pipeline sets in one container.",
     },
     Field {
         name: "lease",
         kind: Kind::Duration { min: "20s", max: "60s" },
         presence: Presence::Default("60s"),
-        doc: "Within this time after a process is gone another one takes its sources over. The same for all processes.",
+        doc: "How soon another process takes over the sources of one that is gone. Must be the same for all processes.",
     },
     Field {
         name: "credential",
         kind: Kind::Table(azure::FIELDS),
         presence: Presence::Optional,
-        doc: "Who asks: needs the role Storage Blob Data Contributor on the account or the container. For `azure_blob`.",
+        doc: "The identity to use. It needs the role Storage Blob Data Contributor on the account or the container. \
+              For `azure_blob`.",
     },
     Field {
         name: "takeover",
         kind: Kind::Table(TAKEOVER),
         presence: Presence::Optional,
-        doc: "Where the official connector keeps its cursor, in the same storage account: a `nordpass` source that has no state \
-              yet begins there. For `azure_blob`.",
+        doc: "Where the official connector keeps its cursor, in the same storage account. A `nordpass` source without \
+              a state starts there. For `azure_blob`.",
     },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
@@ -69,26 +70,28 @@ static TAKEOVER: &[Field] = &[
         name: "blob",
         kind: Kind::Text,
         presence: Presence::Default("nordpass-activities-cursor"),
-        doc: "The blob that is its cursor. It is only read.",
+        doc: "The blob with its cursor. It is only read.",
     },
     Field {
         name: "endpoint",
         kind: Kind::Text,
         presence: Presence::Optional,
-        doc: "The blob endpoint of the account that it is in, where that isn't the checkpoint's; asked with the same credential.",
+        doc: "The blob endpoint of its storage account, if it isn't the checkpoint's. Uses the same credential.",
     },
     Field {
         name: "source",
         kind: Kind::Text,
         presence: Presence::Optional,
-        doc: "The `nordpass` source that goes on where the official connector stopped. Needed where there are several.",
+        doc: "The `nordpass` source that continues where the official connector stopped. Required if there are \
+              several.",
     },
     Field {
         name: "overlap",
         kind: Kind::Duration { min: "0s", max: "30d" },
         presence: Presence::Optional,
-        doc: "How much before the cursor is read again; the source's own `overlap` without it. The official connector loses \
-              events that NordPass shows late. What is read again is marked in its rows, as it has probably arrived before.",
+        doc: "How much time before the cursor to read again. Defaults to the source's `overlap`. The official \
+              connector loses events that NordPass shows late. Rows read again are marked, because they have probably \
+              arrived before.",
     },
 ];
 
@@ -142,8 +145,8 @@ impl CheckpointSettings {
         if section.text("kind") != "azure_blob" {
             for name in ["endpoint", "credential", "takeover", "container", "prefix", "lease"] {
                 if section.has(name) {
-                    let message = format!("`{name}` means nothing with the kind `local`");
-                    section.error(name, message, "write kind = \"azure_blob\", or take the line out");
+                    let message = format!("`{name}` has no effect with the kind `local`");
+                    section.error(name, message, "write kind = \"azure_blob\", or remove the line");
                 }
             }
             return Self::Local;
@@ -164,8 +167,8 @@ impl CheckpointSettings {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
         if prefix.len() > 200 || !prefix.bytes().all(good) || prefix.split('/').any(|part| part == "." || part == "..")
         {
-            let hint = "use letters, digits, `-`, `_`, `.` and `/` between its parts, at most 200";
-            section.error("prefix", "`prefix` can't begin a blob's name", hint);
+            let hint = "use at most 200 letters, digits, `-`, `_`, `.`, and `/` between parts";
+            section.error("prefix", "`prefix` isn't a valid start of a blob's name", hint);
         }
         let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
         let credential = if section.has("credential") {
@@ -200,7 +203,7 @@ fn takeover(section: &mut Section) -> TakeoverSettings {
     if !blob.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')) {
         section.error(
             "blob",
-            "`blob` isn't a name that the official connector uses",
+            "`blob` isn't the name of an official connector's cursor",
             "it is nordpass-activities-cursor",
         );
     }
@@ -215,8 +218,8 @@ fn container(section: &mut Section) -> String {
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let edges = name.starts_with('-') || name.ends_with('-') || name.contains("--");
     if !(3..=63).contains(&name.len()) || !name.bytes().all(good) || edges {
-        let hint = "Azure wants 3 to 63 lower-case letters, digits and single `-` between them";
-        section.error("container", format!("`{name}` isn't the name of a container"), hint);
+        let hint = "use 3 to 63 lower-case letters, digits and single `-` between them";
+        section.error("container", format!("`{name}` isn't a valid container name"), hint);
     }
     name
 }
@@ -252,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_told() {
         assert_eq!(read("kind = \"azure_blob\"").1.len(), 2);
-        assert_eq!(read("endpoint = \"https://a.example\"").1, ["`endpoint` means nothing with the kind `local`"]);
+        assert_eq!(read("endpoint = \"https://a.example\"").1, ["`endpoint` has no effect with the kind `local`"]);
         for (line, word) in [
             ("container = \"Upper\"", "container"),
             ("container = \"a--b\"", "container"),

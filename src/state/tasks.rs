@@ -32,7 +32,7 @@ impl Tasks {
             });
         }
         let cut_off =
-            || CheckpointError::Disk { path: path.to_owned(), source: io::Error::other("the write was cut off") };
+            || CheckpointError::Disk { path: path.to_owned(), source: io::Error::other("the write was interrupted") };
         receiver.await.unwrap_or_else(|_| Err(cut_off()))
     }
 }

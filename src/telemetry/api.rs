@@ -45,8 +45,12 @@ pub async fn bind(
 ) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another process has this port: stop it, or set another port in `[api] listen`",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set a higher one in `[api] listen`",
+            io::ErrorKind::AddrInUse => {
+                "another process uses this port: stop it, or set another port in `[api] listen`"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 require privileges: set a higher one in `[api] listen`"
+            }
             _ => "`[api] listen` must be an address of this machine, such as 127.0.0.1:8686",
         };
         io::Error::new(error.kind(), format!("can't listen on {listen}: {error}\nhint: {hint}"))
@@ -71,7 +75,7 @@ async fn serve(listener: TcpListener, router: Router) {
             }
             // Out of file descriptors, or a connection that is gone already.
             Err(error) => {
-                tracing::debug!(%error, "the API server couldn't accept a connection");
+                tracing::debug!(%error, "the API server can't accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -287,7 +291,7 @@ mod tests {
         let again = bind(server.address, Telemetry::new(), crate::http::system_env()).await;
         let text = again.err().unwrap().to_string();
         assert!(
-            text.contains(&server.address.to_string()) && text.contains("hint: another process has this port"),
+            text.contains(&server.address.to_string()) && text.contains("hint: another process uses this port"),
             "{text}"
         );
     }

@@ -63,7 +63,7 @@ impl ComponentKind {
 /// What a component is doing, for `/ready`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ComponentState {
-    /// Made, but has had no success yet.
+    /// Made, but hasn't succeeded yet.
     Starting,
     /// Works.
     Working,
@@ -100,13 +100,13 @@ impl ComponentState {
     /// What it waits for, or why it failed, in a sentence.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Starting => Some("it has had no success yet"),
+            Self::Starting => Some("it hasn't succeeded yet"),
             Self::Waiting { reason, .. } | Self::Failed { reason } => Some(reason),
             Self::Working | Self::Finished => None,
         }
     }
 
-    /// Since when it waits.
+    /// When it started waiting.
     pub fn since(&self) -> Option<Timestamp> {
         match self {
             Self::Waiting { since, .. } => Some(*since),
@@ -360,7 +360,7 @@ impl ComponentReporter {
         let after = waited.map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
         let waits = matches!(self.state(), ComponentState::Waiting { .. });
         if !waits {
-            tracing::info!(component = self.name(), kind = self.kind().as_str(), "works again{after}");
+            tracing::info!(component = self.name(), kind = self.kind().as_str(), "recovered{after}");
             self.states().told.clear();
             self.set(&metrics::WAITING, 0.0);
         }

@@ -9,18 +9,18 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from src/telemetry/metric.rs. Don't edit. -->
 
-With `[api] listen = \"127.0.0.1:8686\"` in the pipeline file, the program answers these requests. All of them only read,
-and none shows an event, an e-mail address or a secret. Without the section nothing listens.
+With `[api] listen = \"127.0.0.1:8686\"` in the pipeline file, the program serves these paths. They are read-only and
+never show an event, an e-mail address or a secret. Without the section nothing listens.
 
-| path | answer |
+| path | response |
 |---|---|
-| `/health` | 200 while the process lives. For a liveness probe. |
-| `/ready` | 200 while every component works or has finished its work; 503 while one starts, waits for something outside, or has failed. JSON: each component with its state, and while it waits, what for (`reason`, in words, with what an operator can do), since when, and when it tries again (`next_try`). Waiting is normal in an outage and loses nothing: don't restart the program for it. |
-| `/metrics` | The metrics below, in Prometheus' text format. |
-| `/` | A status page for people. It loads itself again every five seconds. |
+| `/health` | 200 while the process is alive. Use it for liveness probes. |
+| `/ready` | 200 while every component works or has finished; 503 while one starts, waits for something outside, or has failed. JSON with the state of each component. For a waiting component it also says why and what to do (`reason`), since when, and when it tries again (`next_try`). Waiting is normal in an outage and loses nothing: don't restart the program. |
+| `/metrics` | The metrics below, in Prometheus text format. |
+| `/` | A human-readable status page. Refreshes every 5 s. |
 
 Every metric has the labels `component_kind` (`source`, `transform` or `sink`) and `component` (its name in the
-pipeline file). A metric appears once its component has used it. A distribution is shown as a summary: `quantile`
+pipeline file). A metric appears once its component has used it. Distributions are exported as summaries: `quantile`
 labels, `_sum` and `_count`.
 
 | metric | kind | label | meaning |
@@ -28,9 +28,9 @@ labels, `_sum` and `_count`.
 ";
 
 const EPILOGUE: &str = "
-`sentinel_cursor_timestamp_seconds` moves only when everything before it is delivered and committed; `sentinel_lag_seconds`
-is its age, worked out at the moment of the scrape, so that it grows while the source waits. Useful alerts: a lag above an hour,
-`sentinel_waiting == 1` for 15 minutes, any growth of `sentinel_dead_letters_total` or `sentinel_gaps_total`.
+`sentinel_cursor_timestamp_seconds` advances only when everything before it is delivered and committed.
+`sentinel_lag_seconds` is its age at the time of the scrape, so it grows while the source waits. Useful alerts: a lag above
+an hour, `sentinel_waiting == 1` for 15 minutes, any increase of `sentinel_dead_letters_total` or `sentinel_gaps_total`.
 ";
 
 /// The reference page, whole.

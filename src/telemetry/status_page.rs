@@ -35,8 +35,9 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
     }
     let _ = write!(
         page,
-        "</table>\n<p><small>A source receives again what it has read before, and passes on what is new.</small></p>\n<p><small>{} UTC · <a href=\"/ready\">/ready</a> · <a href=\"/metrics\">/metrics</a> · \
-         <a href=\"/health\">/health</a></small></p></body></html>\n",
+        "</table>\n<p><small>A source receives events that it has read before again, and passes on only new \
+         ones.</small></p>\n<p><small>{} UTC · <a href=\"/ready\">/ready</a> · <a href=\"/metrics\">/metrics</a> · <a \
+         href=\"/health\">/health</a></small></p></body></html>\n",
         now.strftime("%Y-%m-%d %H:%M:%S"),
     );
     page

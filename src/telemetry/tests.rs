@@ -97,7 +97,7 @@ fn waiting_is_logged_once_for_each_reason() {
     });
     assert_eq!(text.matches("403: give the identity").count(), 1, "{text}");
     assert_eq!(text.matches("waiting: no connection").count(), 2, "{text}");
-    assert_eq!(text.matches("works again").count(), 1, "{text}");
+    assert_eq!(text.matches("recovered").count(), 1, "{text}");
 }
 
 /// After hours of an outage the last hour of the log held nothing at all.
@@ -134,7 +134,7 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
     assert_eq!(text.matches("waiting: 404 on stream B; trying again in 1 s").count(), 1, "{text}");
     // Not the bare numbers: the lines' own times hold any digits.
     assert_eq!(text.matches("waiting: ").count(), 2, "{text}");
-    assert!(text.contains("works again after 90 s"), "{text}");
+    assert!(text.contains("recovered after 90 s"), "{text}");
 }
 
 /// A read-only disk under the state, while NordPass answers: `/ready` said that all is well, between two commits.

@@ -22,8 +22,8 @@ use std::sync::Arc;
 pub static TYPE: TransformType = TransformType {
     base: ComponentType {
         name: "event_log",
-        doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled in the \
-              same way, so that the official rules and workbook keep working, and two more, `event_id` and `event_time`.",
+        doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled \
+          the same way, so the official rules and workbook keep working, plus `event_id` and `event_time`.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Rows,

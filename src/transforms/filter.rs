@@ -18,8 +18,8 @@ use nordpass_env::catalogue::entries;
 pub static TYPE: TransformType = TransformType {
     base: ComponentType {
         name: "filter",
-        doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or there \
-              is no `include`) and no pattern of `exclude` does. The events that pass stay as they are.",
+        doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or \
+          there is no `include`) and no pattern of `exclude` does. Events that pass stay unchanged.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Events,
@@ -32,14 +32,14 @@ static FIELDS: &[Field] = &[
         name: "include",
         kind: Kind::List,
         presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` stands for \
-              any characters. Without it all events are kept.",
+        doc: "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
+              any characters. By default all events are kept.",
     },
     Field {
         name: "exclude",
         kind: Kind::List,
         presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to drop; it wins over `include`.",
+        doc: "Patterns `type.action` of events to drop; takes precedence over `include`.",
     },
 ];
 
@@ -58,7 +58,7 @@ impl Settings {
             section.error(
                 "include",
                 "a filter needs `include` or `exclude`",
-                "name the events, as in include = [\"login.*\"], or leave the filter out",
+                "list the events, as in include = [\"login.*\"], or remove the filter",
             );
         }
         let include = section.has("include").then(|| patterns(section, "include"));
@@ -66,7 +66,7 @@ impl Settings {
             section.error(
                 "include",
                 "an empty `include` would drop every event",
-                "leave `include` out to keep all events, or wire the input to a blackhole to drop them",
+                "remove `include` to keep all events, or connect the input to a blackhole to drop them",
             );
         }
         let exclude = if section.has("exclude") { patterns(section, "exclude") } else { Vec::new() };
@@ -87,8 +87,8 @@ fn patterns(section: &mut Section, name: &str) -> Vec<Pattern> {
                 if !entries().iter().any(|entry| pattern.matches(entry.kind, entry.action)) {
                     section.warning(
                         name,
-                        format!("`{text}` matches no event that is known"),
-                        "the events reference lists the known ones; ignore this for an event that is newer",
+                        format!("`{text}` matches no known event"),
+                        "the events reference lists the known ones; ignore this warning for newer events",
                     );
                 }
                 patterns.push(pattern);
@@ -117,7 +117,7 @@ impl Pattern {
             return Err("has more than one dot");
         }
         if kind.is_empty() || action.is_empty() {
-            return Err("lacks a part beside its dot");
+            return Err("has an empty part beside its dot");
         }
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err("contains white space");

@@ -397,7 +397,7 @@ async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
     signal(&b.0, "STOP");
     pair.until_asks("a").await;
     signal(&b.0, "CONT");
-    until("b to notice", || pair.said("b", "has taken this source over") > 0).await;
+    until("b to notice", || pair.said("b", "has taken over this source") > 0).await;
     let asked = pair.asked_by("a");
     until("a to go on", || pair.asked_by("a") > asked + 3).await;
     assert_eq!(pair.turns(), ["a", "b", "a"]);

@@ -97,7 +97,7 @@ async fn a_signal_before_once_is_done_is_told() {
     let end = terminated(&world, &["run", &pipeline, "--once"], 300).await;
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     let last: Value = serde_json::from_str(said(&end).lines().last().expect("a line")).expect("a JSON line");
-    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"stopped by a signal before it was done".into()));
+    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"stopped by a signal before it finished".into()));
     assert!(last["timestamp"].is_string() && last["hint"].is_string(), "of the same shape as the log: {last}");
     let log = said(&end);
     let state = world.folder.path().join("state").display().to_string();
@@ -114,7 +114,7 @@ async fn a_signal_before_a_backfill_is_done_is_told() {
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     let result = String::from_utf8_lossy(&end.stdout).into_owned();
     assert!(result.contains(": not done; ") && !result.contains("delivered"), "{result}");
-    assert!(said(&end).contains("stopped by a signal before it was done"), "{}", said(&end));
+    assert!(said(&end).contains("stopped by a signal before it finished"), "{}", said(&end));
 }
 
 /// A pipeline that needs many seconds for its history.

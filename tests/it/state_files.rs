@@ -108,7 +108,7 @@ async fn a_corrupt_state_is_refused_and_stays_as_it_is() {
 async fn an_empty_state_file_is_refused_and_stays_empty() {
     let ran = Ran::new().await;
     fs::write(ran.source("nordpass").join("state.log"), "").expect("writes");
-    ran.assert_refused(&["state.log: the file is empty", "move it away to begin as at a first run"]).await;
+    ran.assert_refused(&["state.log: the file is empty", "move it away to start over"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +175,9 @@ async fn read_only_state_files_are_waited_for_in_words() {
     let Some(end) = with_read_only(&ran, &sources, "2s").await else { return };
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     let said = said(&end);
-    for part in ["source nordpass waits since", "the checkpoint can't be opened", "Read-only file system", "hint: "] {
+    for part in
+        ["source nordpass has been waiting since", "can't open the checkpoint", "Read-only file system", "hint: "]
+    {
         assert!(said.contains(part), "{part:?} isn't in:\n{said}");
     }
     assert_eq!(content(&sources), before);

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// A PEM file of certificate authorities to trust besides the system's.
+    /// A PEM file of certificate authorities to trust in addition to the system's.
     pub ca_file: Option<std::path::PathBuf>,
     /// A PEM file with this client's certificate chain.
     pub cert_file: Option<std::path::PathBuf>,
@@ -59,7 +59,7 @@ pub enum HttpError {
         reason: String,
     },
     /// No complete answer in time.
-    #[error("{host} didn't answer within {}s", .after.as_secs())]
+    #[error("{host} didn't respond within {} s", .after.as_secs())]
     Timeout {
         /// The host that was asked.
         host: String,
@@ -67,7 +67,7 @@ pub enum HttpError {
         after: Duration,
     },
     /// The connection ended inside the answer.
-    #[error("the answer of {host} ended early: {reason}")]
+    #[error("the response of {host} ended early: {reason}")]
     Body {
         /// The host that was asked.
         host: String,
@@ -75,7 +75,7 @@ pub enum HttpError {
         reason: String,
     },
     /// The answer is longer than [`HttpSettings::max_body_bytes`].
-    #[error("the answer of {host} is longer than {limit} bytes")]
+    #[error("the response of {host} is longer than {limit} bytes")]
     TooLarge {
         /// The host that was asked.
         host: String,

@@ -29,7 +29,7 @@ pub enum BlobError {
         wait: Option<Duration>,
     },
     /// It didn't count, because the blob isn't what the request demands: its version, its length, its lease.
-    #[error("Azure Storage answers {status} ({code})")]
+    #[error("Azure Storage returned {status} ({code})")]
     Conflict {
         /// 409, 412 or 416.
         status: u16,
@@ -41,8 +41,8 @@ pub enum BlobError {
     NoBlob,
     /// There is no such container.
     #[error(
-        "the checkpoint's container isn't there any more: restore it (a storage account can keep a deleted one for some \
-         days), or make it again under the same name"
+        "the checkpoint's container no longer exists: restore it (a storage account can keep deleted containers for \
+         some days), or recreate it under the same name"
     )]
     NoContainer,
 }
@@ -50,8 +50,10 @@ pub enum BlobError {
 impl BlobError {
     /// An answer that can't be Azure's.
     pub fn nonsense(what: &str) -> Self {
-        let reason =
-            format!("that isn't an answer of Azure Blob Storage ({what}): is `endpoint` right, is a proxy in between?");
+        let reason = format!(
+            "this response isn't from Azure Blob Storage ({what}): check `endpoint`, and whether a proxy is in \
+             between"
+        );
         Self::Unclear { reason, wait: None }
     }
 
@@ -101,13 +103,13 @@ pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result
             Err(BlobError::Conflict { status: status.as_u16(), code })
         }
         StatusCode::UNAUTHORIZED => refused(format!(
-            "Azure Storage refuses a token that is new ({}): check the credential's tenant, and this machine's clock",
+            "Azure Storage refuses a new token ({}): check the credential's tenant and this machine's clock",
             named(401, &code)
         )),
         StatusCode::FORBIDDEN => refused(forbidden(&code)),
-        StatusCode::TOO_MANY_REQUESTS => refused("Azure Storage asks for fewer requests (429)".to_owned()),
+        StatusCode::TOO_MANY_REQUESTS => refused("Azure Storage is throttling requests (429)".to_owned()),
         status if status.is_server_error() => {
-            let reason = format!("Azure Storage has trouble of its own ({})", named(status.as_u16(), &code));
+            let reason = format!("Azure Storage has an internal problem ({})", named(status.as_u16(), &code));
             Err(BlobError::Unclear { reason, wait })
         }
         status if azure || !code.is_empty() => {
@@ -121,15 +123,15 @@ fn forbidden(code: &str) -> String {
     let named = named(403, code);
     match code {
         "AuthorizationPermissionMismatch" => format!(
-            "the identity may not use the checkpoint's container ({named}): give it the role Storage Blob Data Contributor \
-             on the storage account or the container; a new role takes some minutes"
+            "the identity may not use the checkpoint's container ({named}): give it the role Storage Blob Data \
+             Contributor on the storage account or the container; a new role takes a few minutes"
         ),
         "AuthorizationFailure" | "AuthorizationSourceIPMismatch" | "AuthorizationServiceMismatch" => format!(
-            "the storage account doesn't let this machine in ({named}): check its firewall and private endpoints, and that \
-             the identity has the role Storage Blob Data Contributor"
+            "the storage account blocks this machine ({named}): check its firewall and private endpoints, and that the \
+             identity has the role Storage Blob Data Contributor"
         ),
         "AuthenticationFailed" => {
-            format!("Azure Storage doesn't accept the token ({named}): check the credential, and this machine's clock")
+            format!("Azure Storage doesn't accept the token ({named}): check the credential and this machine's clock")
         }
         _ => format!(
             "Azure Storage forbids it ({named}): give the identity the role Storage Blob Data Contributor on the storage \

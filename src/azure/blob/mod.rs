@@ -142,7 +142,7 @@ impl Container {
         let range = format!("bytes={at}-{last}");
         match self.send(Method::GET, &path(blob), &[("x-ms-range", &range)], Bytes::new()).await {
             Ok(answer) if answer.body().len() <= len => Ok(answer.into_body()),
-            Ok(_) => Err(BlobError::nonsense("it sends more than it was asked for")),
+            Ok(_) => Err(BlobError::nonsense("it sends more than requested")),
             Err(BlobError::Conflict { code, .. }) if code == "InvalidRange" => Ok(Bytes::new()),
             Err(error) => Err(error),
         }
@@ -236,8 +236,7 @@ impl Container {
             );
             let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
             let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
-            let xml =
-                xml.ok_or_else(|| BlobError::nonsense("it answers the question for its blobs with something else"))?;
+            let xml = xml.ok_or_else(|| BlobError::nonsense("its response isn't a list of blobs"))?;
             // Names of ours have no character that XML writes otherwise, and nothing else in the answer is called `Name`.
             let found = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
             names.extend(found.map(|(name, _)| name.to_owned()));
@@ -247,7 +246,7 @@ impl Container {
                 return Ok(names);
             }
             if next == marker {
-                return Err(BlobError::nonsense("its list of blobs doesn't go on"));
+                return Err(BlobError::nonsense("its list of blobs doesn't advance"));
             }
             next.clone_into(&mut marker);
         }
@@ -305,7 +304,7 @@ impl Container {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let wrong = || "the token or the address has characters that can't stand in a request".to_owned();
+        let wrong = || "the token or the URL contains invalid characters".to_owned();
         let request = request.body(body).map_err(|_| BlobError::Refused { reason: wrong(), wait: None })?;
         self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
     }

@@ -48,14 +48,14 @@ async fn each_failure_says_what_to_do_and_whether_it_may_have_counted() {
         (status(403, "AuthorizationFailure", None), false, "firewall"),
         (status(403, "AuthenticationFailed", None), false, "clock"),
         (status(401, "InvalidAuthenticationInfo", None), false, "tenant"),
-        (status(429, "", None), false, "fewer requests"),
+        (status(429, "", None), false, "throttling requests"),
         (status(409, "ContainerBeingDeleted", None), false, "being deleted"),
         (status(400, "InvalidHeaderValue", None), false, "InvalidHeaderValue, 400"),
         (status(503, "ServerBusy", None), true, "ServerBusy, 503"),
         (status(500, "OperationTimedOut", None), true, "OperationTimedOut, 500"),
-        (status(404, "", None), true, "is `endpoint` right"),
-        (Effect::Html(StatusCode::OK), true, "is a proxy in between"),
-        (Effect::Html(StatusCode::NOT_FOUND), true, "is a proxy in between"),
+        (status(404, "", None), true, "check `endpoint`"),
+        (Effect::Html(StatusCode::OK), true, "whether a proxy is in between"),
+        (Effect::Html(StatusCode::NOT_FOUND), true, "whether a proxy is in between"),
         (Effect::Html(StatusCode::FORBIDDEN), false, "Storage Blob Data Contributor"),
         (Effect::ResetAfter, true, "connection reset"),
     ] {
@@ -79,7 +79,7 @@ async fn a_server_that_asks_to_wait_and_one_that_hangs() {
     simulation.faults().add(Fault { delay: Duration::from_secs(60), ..Fault::new(when(), Effect::None) });
     let began = tokio::time::Instant::now();
     let error = container.create().await.expect_err("it hangs");
-    assert!(matches!(&error, BlobError::Unclear { reason, .. } if reason.contains("within 10s")), "{error}");
+    assert!(matches!(&error, BlobError::Unclear { reason, .. } if reason.contains("within 10 s")), "{error}");
     assert_eq!(began.elapsed().as_secs(), 10);
     container.create().await.expect("it had counted, and that is as good");
 }

@@ -50,9 +50,9 @@ async fn a_certificate_that_cannot_be_used_is_a_reason_to_wait_and_shows_nothing
     for (chain, key, part) in [
         (None, None, "can't read /run/secrets/sentinel.pem"),
         (Some(certificate.pem()), None, "can't read /run/secrets/sentinel.key"),
-        (Some(String::new()), Some(certificate.key_pem()), "holds no PEM certificate"),
-        (Some(certificate.pem()), Some(certificate.pem()), "there is no PEM private key"),
-        (Some(certificate.pem()), Some(other.key_pem()), "isn't that of the first certificate"),
+        (Some(String::new()), Some(certificate.key_pem()), "contains no PEM certificate"),
+        (Some(certificate.pem()), Some(certificate.pem()), "contains no PEM private key"),
+        (Some(certificate.pem()), Some(other.key_pem()), "doesn't match the first certificate"),
         (Some(certificate.pem()), Some(elliptic), "isn't an RSA key"),
         (Some(certificate.pem()), Some("-----BEGIN ENCRYPTED PRIVATE KEY-----\n".into()), "is encrypted"),
         (Some(certificate.pem()), Some(certificate.key_pem().replace("MII", "AII")), "private key"),
@@ -88,7 +88,7 @@ async fn a_platforms_token_is_read_anew_for_each_exchange() {
     // Ten seconds before its end Entra's token is renewed; the platform's is over by then, and was renewed as well.
     tokio::time::advance(Duration::from_secs(3_590 + 600)).await;
     let reason = failure(&*provider).await;
-    assert!(reason.contains("AADSTS700024") && reason.contains("stopped renewing"), "{reason}");
+    assert!(reason.contains("AADSTS700024") && reason.contains("no longer renewed"), "{reason}");
     write(subject);
     assert_ne!(provider.token().await.expect("a token").serial, first.serial);
 }

@@ -37,7 +37,7 @@ echo '{"accessToken":"t0ken","expiresOn":"2027-01-15 09:00:00.000000","expires_o
 #[tokio::test]
 async fn what_goes_wrong_is_told_without_its_words() {
     for (script, part) in [
-        ("echo hush-1; echo 'hush-2: Please run az login to setup account.' >&2; exit 1", "nobody is signed in"),
+        ("echo hush-1; echo 'hush-2: Please run az login to setup account.' >&2; exit 1", "no user is signed in"),
         ("echo 'hush-2 AADSTS50078: expired' >&2; exit 1", "AADSTS50078"),
         ("echo hush-2 >&2; exit 3", "az account get-access-token --scope"),
         ("echo hush-1", "isn't a token"),

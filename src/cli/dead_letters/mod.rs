@@ -33,27 +33,27 @@ pub struct DeadLettersArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List the records that were refused, with the reasons and without the records
+    /// List rejected records with their reasons, without their contents
     List(ListArgs),
-    /// Show one dead letter whole, with its record, which holds people's data
+    /// Show one dead letter with its record, which contains personal data
     Show(ShowArgs),
-    /// Send dead letters again, through the sink that they were meant for
+    /// Resend dead letters through their sink
     ///
-    /// Uses the sink's own settings, credential and limits; works while the pipeline runs. What was accepted is marked and not sent
-    /// a second time. Only a crash between Azure's answer and the mark can send a record twice; both copies then have
-    /// the same `EventOriginalUid`. Exit code 1 when something was not accepted
+    /// Uses the sink's own settings, credential and limits; works while the pipeline runs. Accepted letters are marked
+    /// and not sent again. Only a crash between Azure's response and the mark can send a record twice; both copies then
+    /// have the same `EventOriginalUid`. Exits with 1 if a letter wasn't accepted
     Resend(ResendArgs),
 }
 
 #[derive(Debug, clap::Args)]
 struct ListArgs {
-    /// Pipeline files; several make one set
+    /// Pipeline files. Several files make one set
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Also those that were resent
+    /// Include resent letters
     #[arg(long)]
     all: bool,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -61,10 +61,10 @@ struct ListArgs {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "nordpass-sentinel dead-letters show [OPTIONS] <FILE>... <ID>")]
 struct ShowArgs {
-    /// Pipeline files, then the letter's id or its beginning, at least six characters
+    /// Pipeline files, then the letter's id or at least its first six characters
     #[arg(required = true, value_name = "FILE… ID")]
     arguments: Vec<String>,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -72,19 +72,19 @@ struct ShowArgs {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "nordpass-sentinel dead-letters resend [OPTIONS] <FILE>... [ID]...")]
 struct ResendArgs {
-    /// Pipeline files, then the letters' ids or their beginnings, at least six characters
+    /// Pipeline files, then the letters' ids or at least their first six characters
     #[arg(required = true, value_name = "FILE… ID")]
     arguments: Vec<String>,
-    /// All letters that were not resent yet
+    /// Resend all letters that weren't resent yet
     #[arg(long)]
     all: bool,
-    /// Also send what was accepted before: it is there twice then, with the same `EventOriginalUid`
+    /// Also resend accepted letters: they are then there twice, with the same `EventOriginalUid`
     #[arg(long)]
     force: bool,
-    /// How long to wait for a destination that throttles or isn't available
+    /// How long to wait for a destination that throttles or is unavailable
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
     timeout: Duration,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -99,10 +99,10 @@ enum Stop {
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         let hint = match storage_trouble(&error) {
-            Some(_) => "check the [checkpoint] table: the dead letters are in its container",
+            Some(_) => "check the [checkpoint] table: its container holds the dead letters",
             None => "check that this user may read the dead letters in data_dir",
         };
-        Self::Failed(format!("the dead letters can't be read or shown: {error}"), hint.into())
+        Self::Failed(format!("can't read or show the dead letters: {error}"), hint.into())
     }
 }
 
@@ -132,7 +132,7 @@ async fn open(
     console: Console,
 ) -> Result<(Config, DeadLetterFolder, Vec<StoredDeadLetter>), Stop> {
     if files.is_empty() {
-        let hint = "name the pipeline files first: they say where the letters are and how to send them";
+        let hint = "name the pipeline files first: they say where the dead letters are and how to send them";
         return Err(Stop::Usage("no pipeline file".into(), hint.into()));
     }
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
@@ -232,12 +232,14 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
 fn failed(error: &ResendError) -> Stop {
     let hint = match error {
         ResendError::Busy => "wait for it to end",
-        ResendError::Lost => "run it again: what was told as accepted is marked",
+        ResendError::Lost => "run it again: letters reported as accepted are marked",
         ResendError::Disk(error) if storage_trouble(error).is_some() => {
-            "what was told as accepted is marked; check the [checkpoint] table, whose identity needs the role Storage Blob \
-             Data Contributor"
+            "letters reported as accepted are marked; check the [checkpoint] table: its identity needs the role \
+             Storage Blob Data Contributor"
         }
-        ResendError::Disk(_) => "what was told as accepted is marked; check the disk and the rights of data_dir",
+        ResendError::Disk(_) => {
+            "letters reported as accepted are marked; check the disk and the permissions of data_dir"
+        }
     };
     Stop::Failed(error.to_string(), hint.into())
 }
@@ -249,7 +251,8 @@ fn split(arguments: &[String]) -> (Vec<PathBuf>, Vec<String>) {
     (files.into_iter().map(PathBuf::from).collect(), ids.into_iter().map(|id| id.to_ascii_lowercase()).collect())
 }
 
-const LIST_HINT: &str = "`dead-letters list` shows the ids; behind the files, name one by at least 6 of its characters";
+const LIST_HINT: &str =
+    "`dead-letters list` shows the ids; after the files, give at least the first 6 characters of one";
 
 /// The letters of the one id that begins so. An event that was refused for two streams has two.
 fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> Result<Vec<&'a StoredDeadLetter>, Stop> {
@@ -260,7 +263,7 @@ fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> Result<Vec<&'a Store
     match found.first() {
         None => Err(Stop::Usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT.into())),
         Some(first) if found.iter().any(|letter| letter.id != first.id) => {
-            Err(Stop::Usage(format!("several ids begin with `{id}`"), "give more of the id's characters".into()))
+            Err(Stop::Usage(format!("several ids begin with `{id}`"), "give more characters of the id".into()))
         }
         Some(_) => Ok(found),
     }

@@ -59,7 +59,7 @@ impl Report {
         match fate {
             Fate::Accepted { maybe_twice } => {
                 self.accepted += 1;
-                view.reason = maybe_twice.then_some("sent before, too: it may be there twice, with one id");
+                view.reason = maybe_twice.then_some("also sent before: it may be there twice, with one id");
             }
             Fate::Before(_) => {
                 view.result = "resent before";

@@ -65,7 +65,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// One JSON object a line.
+/// Print one JSON object per line.
 pub(super) fn lines(values: impl IntoIterator<Item = impl Serialize>) -> io::Result<String> {
     let mut text = String::new();
     for value in values {

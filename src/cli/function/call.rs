@@ -22,7 +22,7 @@ impl Call {
             return Ok(Self::default());
         }
         let body: Value =
-            serde_json::from_slice(body).map_err(|_| "the body isn't JSON: the Functions host sends it so")?;
+            serde_json::from_slice(body).map_err(|_| "the body isn't JSON, which the Functions host sends")?;
         let data = body.as_object().and_then(|body| get(body, "Data")).and_then(Value::as_object);
         let past_due = data.into_iter().flat_map(Map::values).any(|binding| match binding {
             Value::Object(timer) => is_past_due(timer),

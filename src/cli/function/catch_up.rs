@@ -54,11 +54,11 @@ impl CatchUp {
     /// One catch-up; where one runs already, nothing.
     pub async fn run(&self) -> Outcome {
         let Ok(_running) = self.running.try_lock() else {
-            let line = "a catch-up is under way already: it covers this call as well";
+            let line = "a catch-up is already running and covers this call too";
             return Outcome { logs: vec![line.into()], failures: Vec::new() };
         };
         if self.shutdown.has_begun() {
-            return Outcome::failed("the host is ending this process");
+            return Outcome::failed("the host is stopping this process");
         }
         let began = Instant::now();
         let config = match self.config() {

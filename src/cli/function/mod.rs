@@ -53,7 +53,7 @@ pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> Exi
     let listener = match TcpListener::bind(settings.listen).await {
         Ok(listener) => listener,
         Err(error) => {
-            let hint = "the Functions host chooses this port and must be alone to use it";
+            let hint = "the Functions host chooses this port; no other process may use it";
             console.error(format!("can't listen on {}: {error}", settings.listen), Some(hint.into()));
             return ExitCode::from(FAILED);
         }
@@ -71,7 +71,7 @@ pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> Exi
         () = signals.next() => {}
         () = &mut serving => return ExitCode::SUCCESS,
     }
-    tracing::info!("the host ends this process: draining; a second signal stops at once");
+    tracing::info!("the host is stopping this process: draining; a second signal stops at once");
     signal.begin();
     tokio::select! {
         biased;

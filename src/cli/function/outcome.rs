@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::call::Outcome;
+use crate::cli::console::counted;
 use crate::pipeline::RunReport;
 use crate::settings::{Diagnostic, format_duration};
 use crate::telemetry::{ComponentKind, ComponentReporter, ComponentState, Telemetry};
@@ -55,7 +56,8 @@ impl Ended {
             outcome.logs.extend(numbers(&component, now));
             let state = self.states.get(&(component.kind(), component.name().to_owned()));
             let Some(ComponentState::Waiting { reason, since, .. }) = state else { continue };
-            let line = format!("{} {} waits since {since}: {reason}", component.kind().as_str(), component.name());
+            let line =
+                format!("{} {} has been waiting since {since}: {reason}", component.kind().as_str(), component.name());
             // Whoever has done something will do more at the next call.
             if self.stop == Some(Stop::Host) || has_worked(&component) {
                 outcome.logs.push(line);
@@ -65,11 +67,11 @@ impl Ended {
         }
         let took = format_duration(Duration::from_secs(self.took.as_secs().max(1)));
         outcome.logs.push(match self.stop {
-            None if self.report.failures.is_empty() => format!("everything up to now is covered, in {took}"),
+            None if self.report.failures.is_empty() => format!("covered everything up to now, in {took}"),
             None => format!("ended after {took}"),
-            Some(Stop::Time) => format!("out of time after {took}: the next call goes on from here"),
-            Some(Stop::Stuck) => format!("nothing moved any more, ended after {took}: the next call tries again"),
-            Some(Stop::Host) => format!("the host ended it after {took}: the next call goes on from here"),
+            Some(Stop::Time) => format!("out of time after {took}: the next call continues from here"),
+            Some(Stop::Stuck) => format!("no more progress, ended after {took}: the next call tries again"),
+            Some(Stop::Host) => format!("the host ended it after {took}: the next call continues from here"),
         });
         if self.report.drain_timed_out {
             outcome.logs.push("not everything was acknowledged in time: the next call reads it again".to_owned());
@@ -92,8 +94,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
     let (totals, name) = (component.totals(), component.name());
     let letters = match totals.dead_letters {
         0 => String::new(),
-        1 => ", 1 dead letter".to_owned(),
-        number => format!(", {number} dead letters"),
+        number => format!(", {}", counted(number, "dead letter")),
     };
     match component.kind() {
         ComponentKind::Source => {
@@ -105,7 +106,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
                 format!("; covered up to {cursor}, {} behind", format_duration(behind))
             });
             Some(format!(
-                "source {name}: {} read, {} new, {} known already{letters}{}",
+                "source {name}: {} read, {} new, {} already known{letters}{}",
                 totals.received,
                 totals.sent,
                 totals.discarded,

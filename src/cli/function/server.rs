@@ -33,9 +33,9 @@ pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Shutdown
     let router = Router::new()
         .route("/", get(|| async { "ready\n" }))
         .route("/{function}", post(invoke))
-        .fallback(|| async { call::refused(StatusCode::NOT_FOUND, "there is GET / and POST /FUNCTION here") })
+        .fallback(|| async { call::refused(StatusCode::NOT_FOUND, "this server supports GET / and POST /FUNCTION") })
         .method_not_allowed_fallback(|| async {
-            call::refused(StatusCode::METHOD_NOT_ALLOWED, "there is GET / and POST /FUNCTION here")
+            call::refused(StatusCode::METHOD_NOT_ALLOWED, "this server supports GET / and POST /FUNCTION")
         })
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(work.clone());
@@ -54,7 +54,7 @@ pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Shutdown
             }
             // Out of file descriptors, or a connection that is gone already.
             Err(error) => {
-                tracing::debug!(%error, "a connection of the host couldn't be accepted");
+                tracing::debug!(%error, "can't accept a connection from the host");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -80,7 +80,7 @@ async fn connection(stream: tokio::net::TcpStream, router: Router, shutdown: Shu
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a connection of the host ended early");
+        tracing::debug!(%error, "a connection from the host ended early");
     }
 }
 

@@ -34,7 +34,7 @@ impl Settings {
             return Err(("FUNCTIONS_CUSTOMHANDLER_PORT isn't set".into(), hint.into()));
         };
         let port: u16 = port.trim().parse().ok().filter(|port| *port > 0).ok_or_else(|| {
-            ("FUNCTIONS_CUSTOMHANDLER_PORT is no port".to_owned(), "it is a number from 1 to 65535".to_owned())
+            ("FUNCTIONS_CUSTOMHANDLER_PORT isn't a port".to_owned(), "use a number from 1 to 65535".to_owned())
         })?;
         let limit = set("NORDPASS_SENTINEL_TIME_LIMIT").unwrap_or_else(|| LIMIT.to_owned());
         let limit =
@@ -42,7 +42,7 @@ impl Settings {
                 let bounds =
                     format!("write a duration from {} to {}", format_duration(SHORTEST), format_duration(LONGEST));
                 let hint = format!("{bounds}, less than `functionTimeout` in host.json, such as \"{LIMIT}\"");
-                ("NORDPASS_SENTINEL_TIME_LIMIT can't be used".to_owned(), hint)
+                ("NORDPASS_SENTINEL_TIME_LIMIT is invalid".to_owned(), hint)
             })?;
         let files = set("NORDPASS_SENTINEL_PIPELINE").unwrap_or_else(|| "pipeline.toml".to_owned());
         let home = std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_owned));

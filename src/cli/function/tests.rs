@@ -43,10 +43,10 @@ fn settings_are_checked_before_anything_listens() {
     assert_eq!(read(&[("FUNCTIONS_HTTPWORKER_PORT", "7071")]).expect("the older name").listen.port(), 7071);
     for (variables, part) in [
         (&[][..], "isn't set"),
-        (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "http")], "is no port"),
-        (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "0")], "is no port"),
-        (&[port, ("NORDPASS_SENTINEL_TIME_LIMIT", "5s")], "can't be used"),
-        (&[port, ("NORDPASS_SENTINEL_TIME_LIMIT", "soon")], "can't be used"),
+        (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "http")], "isn't a port"),
+        (&[("FUNCTIONS_CUSTOMHANDLER_PORT", "0")], "isn't a port"),
+        (&[port, ("NORDPASS_SENTINEL_TIME_LIMIT", "5s")], "is invalid"),
+        (&[port, ("NORDPASS_SENTINEL_TIME_LIMIT", "soon")], "is invalid"),
     ] {
         let (message, hint) = read(variables).expect_err("wrong");
         assert!(message.contains(part) && !hint.is_empty(), "{message}");

@@ -19,7 +19,7 @@ use nordpass_env::Env;
 pub struct BackfillArgs {
     #[command(flatten)]
     range: RangeArgs,
-    /// One JSON object for each source
+    /// Print one JSON object per source
     #[arg(long)]
     json: bool,
 }

@@ -31,19 +31,19 @@ const MARGIN: i64 = 120;
 /// Which time, of which sources.
 #[derive(Debug, clap::Args)]
 pub struct RangeArgs {
-    /// Pipeline files; several make one set
+    /// Pipeline files. Several files make one set
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where it begins: a date (its midnight, UTC) or an RFC 3339 time, at most 90 days ago
+    /// Start of the period: a date (midnight UTC) or an RFC 3339 time, at most 90 days ago
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
-    /// Where it ends, itself not included; now, if it isn't given
+    /// End of the period, exclusive. Defaults to now
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
-    /// Only this `nordpass` source; may be given again. All of them, if it isn't given
+    /// Use only this `nordpass` source; repeatable. Defaults to all of them
     #[arg(long, value_name = "NAME")]
     source: Vec<String>,
-    /// How long it may take, such as `10m`; then it ends with exit code 1 and says what it waited for
+    /// Time limit, such as `10m`. After that it exits with code 1 and says what it waited for
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 }
@@ -76,23 +76,23 @@ impl RangeArgs {
         if from < earliest {
             let earliest = Timestamp::from_second(earliest).unwrap_or(now);
             return refusal(
-                format!("`--from` is {} days ago, and NordPass answers for 90", (now.as_second() - from) / 86_400),
-                format!("begin at --from {earliest} or later; what is older can't be fetched by anybody any more"),
+                format!("`--from` is {} days ago, and NordPass keeps 90 days", (now.as_second() - from) / 86_400),
+                format!("use --from {earliest} or later; older events are no longer available"),
             );
         }
         if to > now.as_second() {
-            return refusal("`--to` is in the future".into(), "leave it out to go on up to now".into());
+            return refusal("`--to` is in the future".into(), "omit it to use the current time".into());
         }
         if to <= from && self.to.is_none() {
             return refusal(
                 format!("`--from` ({}) is in the future", self.from),
-                "begin at a time that has passed; the times are UTC".into(),
+                "use a time in the past; times are UTC".into(),
             );
         }
         if to <= from {
             return refusal(
                 format!("`--to` ({}) isn't after `--from` ({})", self.to.unwrap_or(now), self.from),
-                "the end isn't included: for one day, give the next day's date".into(),
+                "the end is exclusive: for one day, give the next day's date".into(),
             );
         }
         Ok(from..to)
@@ -118,13 +118,13 @@ impl RangeArgs {
         if let Some(unknown) = unknown {
             return Err(Refusal {
                 message: format!("`--source {unknown}`: no `nordpass` source has this name"),
-                hint: format!("there are: {}", all.join(", ")),
+                hint: format!("available: {}", all.join(", ")),
             });
         }
         if chosen.is_empty() {
             return Err(Refusal {
                 message: "these files have no `nordpass` source".into(),
-                hint: "a time can be asked of the Activity Logs API only".into(),
+                hint: "only the Activity Logs API can be queried for a period".into(),
             });
         }
         // The command is short, and a service's address may well be in use by the service's probe.

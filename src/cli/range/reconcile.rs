@@ -26,10 +26,10 @@ use nordpass_env::Env;
 pub struct ReconcileArgs {
     #[command(flatten)]
     range: RangeArgs,
-    /// Only compare: fetch and deliver nothing
+    /// Compare only: fetch and deliver nothing
     #[arg(long)]
     dry_run: bool,
-    /// One JSON object for each source, with every missing event's id, time and type
+    /// Print one JSON object per source, with every missing event's id, time and type
     #[arg(long)]
     json: bool,
 }
@@ -122,7 +122,7 @@ async fn compare_all(
         let comparing = compare(settings.clone(), context, range.clone());
         async move {
             comparing.await.map_err(|error| Refusal {
-                message: format!("{name} can't be compared: {}", error.message),
+                message: format!("can't compare {name}: {}", error.message),
                 hint: error.hint.unwrap_or_else(|| "run it again; nothing was changed".into()),
             })
         }
@@ -134,7 +134,7 @@ async fn compare_all(
             biased;
             comparisons = comparisons => comparisons,
             Some(()) = signals.next() => Err(Refusal {
-                message: "stopped by a signal before the comparison was done".into(),
+                message: "stopped by a signal before the comparison finished".into(),
                 hint: "run it again; nothing was changed".into(),
             }),
             Some(()) = deadline => Err(Refusal {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::console::write_data;
+use super::super::console::{counted, write_data};
 use super::super::launch::Refusal;
 use crate::sources::nordpass::Comparison;
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -68,14 +68,14 @@ impl Backfilled {
         Self { source: source.to_owned(), from, to, delivered: delivered(telemetry, source), complete }
     }
 
-    /// For people.
+    /// Human-readable.
     pub fn human(&self) -> String {
         let Self { source, from, to, delivered, complete } = self;
-        let events = if *delivered == 1 { "event was" } else { "events were" };
+        let events = counted(*delivered, "new event");
         if *complete {
-            format!("{source}: {from} to {to}: {delivered} {events} new and delivered\n")
+            format!("{source}: {from} to {to}: {events} delivered\n")
         } else {
-            format!("{source}: {from} to {to}: not done; {delivered} {events} new and sent on until then\n")
+            format!("{source}: {from} to {to}: not finished; {events} delivered so far\n")
         }
     }
 }
@@ -90,8 +90,8 @@ pub(super) fn json(value: &impl Serialize) -> String {
 /// Writes a result to standard output.
 pub(super) fn say(text: &str) -> Result<(), Refusal> {
     write_data(text).map_err(|error| Refusal {
-        message: format!("the result can't be written: {error}"),
-        hint: "what was fetched is delivered and committed all the same".into(),
+        message: format!("can't write the result: {error}"),
+        hint: "fetched events are delivered and committed nevertheless".into(),
     })
 }
 
@@ -138,7 +138,7 @@ impl Found {
         self.still_missing == 0 && self.proven
     }
 
-    /// For people.
+    /// Human-readable.
     pub fn human(&self) -> String {
         let mut text = format!("{}: {} to {}\n", self.source, self.from, self.to);
         let _ = writeln!(text, "  {:>9}  events at NordPass", self.at_nordpass);
@@ -151,13 +151,13 @@ impl Found {
             let _ = writeln!(text, "             and {more} more; --json lists all");
         }
         if self.not_shown > 0 {
-            let _ = writeln!(text, "  {:>9}  acknowledged earlier, and not shown by NordPass now", self.not_shown);
+            let _ = writeln!(text, "  {:>9}  acknowledged earlier, but not shown by NordPass now", self.not_shown);
         }
         if let Some(fetched) = self.fetched {
-            let _ = writeln!(text, "  {fetched:>9}  fetched and delivered; {} missing still", self.still_missing);
+            let _ = writeln!(text, "  {fetched:>9}  fetched and delivered; {} still missing", self.still_missing);
         }
         if !self.proven {
-            text.push_str("  NordPass's own count of events doesn't add up for a part of this time; try again later\n");
+            text.push_str("  NordPass's own event count doesn't add up for part of this period; try again later\n");
         }
         text
     }

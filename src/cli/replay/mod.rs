@@ -25,25 +25,26 @@ use self::report::Report;
 /// What `replay` takes.
 #[derive(Debug, clap::Args)]
 pub struct ReplayArgs {
-    /// Recordings: raw events or whole API pages, one a line, plain or as .gz or .zst. Patterns such as `logs/*.gz` work
+    /// Recordings: raw events or whole API pages, one per line, plain or as .gz or .zst. Accepts patterns such as
+    /// `logs/*.gz`
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
-    /// The pipeline; several files make one set. Give load tests one of their own: they write where it says
+    /// Pipeline file; several make one set. Use a separate one for load tests: they write to its destinations
     #[arg(long, required = true, value_name = "FILE")]
     pipeline: Vec<PathBuf>,
-    /// In place of which source, where the pipeline has several. The others are left out
+    /// The source to replace, if the pipeline has several. The others are left out
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Events per second; as many as the pipeline takes, if it isn't given
+    /// Events per second. Defaults to as many as the pipeline accepts
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
-    /// How long to read, such as `10m`: again and again unless `--repeat` says otherwise
+    /// How long to read, such as `10m`. Repeats the recording unless `--repeat` is set
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// How often to read all of it. The copies have the same ids
+    /// How many times to read the recording. The copies have the same ids
     #[arg(long, value_name = "TIMES", value_parser = clap::value_parser!(u64).range(1..))]
     repeat: Option<u64>,
-    /// Write the report as one JSON object to standard output
+    /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -63,7 +64,7 @@ pub(super) async fn run(args: ReplayArgs, logs: LogArgs, console: Console) -> Ex
     let result = start(config, &args, &tally, &folder, people, console).await;
     let letters = folder.join("dead-letters");
     if has_files(&letters) {
-        people.note(&format!("what was refused is in {}", letters.display()));
+        people.note(&format!("rejected records are in {}", letters.display()));
     } else {
         let _ = std::fs::remove_dir_all(&folder);
     }
@@ -92,7 +93,7 @@ async fn start(
     if args.json {
         write_data(&format!("{}\n", report.json())).map_err(|error| Refusal {
             message: format!("can't write the report: {error}"),
-            hint: "give standard output a place with room".into(),
+            hint: "redirect standard output to a disk with free space".into(),
         })?;
     } else {
         people.note(&report.people());
@@ -103,11 +104,11 @@ async fn start(
     let code = finish(ending, false, None, console);
     if count.acknowledged < count.read && interrupted {
         let message = format!(
-            "{} events weren't acknowledged within the {} s of a shutdown's drain",
+            "{} events weren't acknowledged within the {} s of draining",
             count.read - count.acknowledged,
             DRAIN.as_secs()
         );
-        console.error(message, Some("the figures are of what was acknowledged".into()));
+        console.error(message, Some("the figures cover acknowledged events only".into()));
         return Ok(ExitCode::from(FAILED));
     }
     Ok(code)
@@ -127,20 +128,20 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
         (Some(name), _) => {
             return Err(Refusal {
                 message: format!("`--source {name}`: no source of events has this name"),
-                hint: format!("there are: {}", names()),
+                hint: format!("available: {}", names()),
             });
         }
         (None, [only]) => (*only).clone(),
         (None, []) => {
             return Err(Refusal {
                 message: "these files have no source of events".into(),
-                hint: "the recording takes the place of a source such as `nordpass` or `file`".into(),
+                hint: "the recording replaces a source such as `nordpass` or `file`".into(),
             });
         }
         (None, _) => {
             return Err(Refusal {
                 message: "these files have several sources".into(),
-                hint: format!("say in place of which one, with --source: {}", names()),
+                hint: format!("select the one to replace with --source: {}", names()),
             });
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::cli::console::counted;
 use crate::cli::usage::{cpu_seconds, peak_rss_bytes};
 use crate::sources::replay::Count;
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -161,38 +162,38 @@ impl Report {
     pub fn people(&self) -> String {
         let mut lines = vec![
             String::new(),
-            format!("{} events in {:.2} s: {:.0} a second", self.acknowledged, self.seconds, self.events_per_second()),
+            format!("{} events in {:.2} s: {:.0}/s", self.acknowledged, self.seconds, self.events_per_second()),
             format!(
-                "{:.2} CPU seconds for a million; at most {} MiB of memory",
+                "{:.2} CPU seconds per million events; at most {} MiB of memory",
                 self.cpu_per_million(),
                 self.peak_rss_bytes >> 20
             ),
         ];
         let latency: Vec<String> =
             self.latency.iter().map(|(name, milliseconds)| format!("{name} {milliseconds:.1} ms")).collect();
-        lines.push(format!("from reading to ack: {}", latency.join(", ")));
+        lines.push(format!("from read to acknowledgement: {}", latency.join(", ")));
         lines.push(format!(
-            "{} requests, {} attempts failed, {} dead letters; {:.1} bytes of JSON in each byte sent",
-            self.requests,
-            self.retries,
-            self.dead_letters,
+            "{}, {}, {}; compression {:.1}:1",
+            counted(self.requests, "request"),
+            counted(self.retries, "failed attempt"),
+            counted(self.dead_letters, "dead letter"),
             self.compression()
         ));
         let width = self.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
         for part in &self.parts {
             let a_row = part.bytes_json.checked_div(part.rows).unwrap_or(0);
             lines.push(format!(
-                "  {:<width$}  {:>10} rows  {:>13} bytes of JSON  {a_row:>5} a row",
+                "  {:<width$}  {:>10} rows  {:>13} bytes of JSON  {a_row:>5} per row",
                 part.name, part.rows, part.bytes_json
             ));
         }
         lines.push(match (self.recorded_rate, self.billed_monthly_gb()) {
             (Some(rate), Some(gb)) => format!(
-                "the recording has {:.0} events a day: {gb:.2} GB of JSON a month to Azure, which bills the stored values, on \
-                 average a quarter less",
+                "the recording has {:.0} events per day: {gb:.2} GB of JSON per month to Azure, which bills the stored \
+                 values, on average a quarter less",
                 rate * DAY
             ),
-            _ => "the recording is too short to say what a month would be".to_owned(),
+            _ => "the recording is too short for a monthly projection".to_owned(),
         });
         lines.join("\n")
     }

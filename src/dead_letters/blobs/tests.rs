@@ -245,10 +245,10 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
             "not before it is durable"
         );
         let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
-        assert!(reason.contains("container isn't there any more") && reason.contains("make it again"), "{reason}");
+        assert!(reason.contains("container no longer exists") && reason.contains("recreate it"), "{reason}");
         assert!(!blobs.has_container(CONTAINER));
         let lost = Resending::begin(folder.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");
-        assert!(lost.to_string().contains("container isn't there any more"), "{lost}");
+        assert!(lost.to_string().contains("container no longer exists"), "{lost}");
         assert!(!blobs.has_container(CONTAINER));
         if restored {
             assert!(blobs.restore_container(CONTAINER));

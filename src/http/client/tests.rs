@@ -331,10 +331,13 @@ fn wrong_files_are_named() {
     let none = HttpSettings::default();
     let missing = refusal(&HttpSettings { ca_file: Some("/does/not/exist.pem".into()), ..none.clone() });
     assert!(missing.contains("ca_file") && missing.contains("/does/not/exist.pem"), "{missing}");
-    assert!(refusal(&HttpSettings { ca_file: Some(empty.clone()), ..none.clone() }).contains("holds no PEM"));
+    assert!(refusal(&HttpSettings { ca_file: Some(empty.clone()), ..none.clone() }).contains("contains no PEM"));
     let pair = HttpSettings { cert_file: Some(empty.clone()), key_file: Some(empty.clone()), ..none.clone() };
-    assert!(refusal(&pair).contains("don't hold a PEM certificate"));
-    assert!(refusal(&HttpSettings { cert_file: Some(empty), ..none.clone() }).contains("belong together"));
+    assert!(refusal(&pair).contains("don't contain a PEM certificate"));
+    assert!(
+        refusal(&HttpSettings { cert_file: Some(empty), ..none.clone() })
+            .contains("set both `cert_file` and `key_file`")
+    );
     let proxy = refusal(&HttpSettings { proxy: Some("http://me:hush@[".to_owned()), ..none });
     assert!(proxy.contains("proxy") && !proxy.contains("hush"), "{proxy}");
 }

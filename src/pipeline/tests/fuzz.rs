@@ -108,7 +108,7 @@ proptest! {
 fn the_good_file_is_good() {
     let found = diagnose(GOOD);
     assert_eq!(found.len(), 1, "{}", terminal(&found));
-    assert_eq!(found[0].message, "a secret is written into the pipeline file");
+    assert_eq!(found[0].message, "the pipeline file contains a secret");
 }
 
 #[test]

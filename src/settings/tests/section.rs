@@ -155,7 +155,7 @@ fn keys_of_a_map_are_the_inputs() {
     section.keys_are_inputs("streams", &["a.y".into(), "c.z".into()]);
     assert_eq!(
         messages(&section),
-        ["streams: `streams` doesn't say where `c.z` goes", "streams.\"b.x\": `b.x` isn't among this sink's inputs",]
+        ["streams: `streams` has no stream for `c.z`", "streams.\"b.x\": `b.x` isn't one of this sink's inputs",]
     );
 }
 

@@ -158,7 +158,9 @@ impl Contents {
     fn add(&mut self, entry: Entry, first: bool) -> Result<(), String> {
         match entry {
             Entry::Header { version: VERSION } if first => {}
-            Entry::Header { version } => return Err(format!("it has version {version}; this program knows {VERSION}")),
+            Entry::Header { version } => {
+                return Err(format!("it has version {version}; this program supports {VERSION}"));
+            }
             _ if first => return Err("it has no header".to_owned()),
             Entry::Open { path, length } => {
                 let tracked = self.files.entry(path).or_default();
@@ -170,7 +172,9 @@ impl Contents {
             Entry::Segment { path, start, end, source, run, sequence } => {
                 let known = self.files.get_mut(&path).filter(|tracked| tracked.end() == start && start <= end);
                 let Some(tracked) = known else {
-                    return Err(format!("it notes an append to {path} at {start} that doesn't follow the one before"));
+                    return Err(format!(
+                        "it records an append to {path} at {start} that doesn't follow the previous one"
+                    ));
                 };
                 tracked.segments.push(Segment { end, origin: Origin { source: source.into(), run, sequence } });
             }

@@ -39,7 +39,7 @@ pub static TYPE: SinkType = SinkType {
     base: ComponentType {
         name: "file",
         doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
-              the files exactly once, crashes included. A file that is moved away while the program runs is started anew.",
+          the files exactly once, even after crashes. If a file is moved away at run time, a new one is started.",
         fields: FIELDS,
         outputs: &[],
         records: Records::Events,
@@ -52,15 +52,16 @@ static FIELDS: &[Field] = &[
         name: "path",
         kind: Kind::Text,
         presence: Presence::Required,
-        doc: "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour, \
-              `{organization}` its organization, made safe for a path. The ending `.gz` or `.zst` compresses.",
+        doc: "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour; \
+              `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
+              compression.",
     },
     Field {
         name: "max_file_bytes",
         kind: Kind::Integer { min: 1, max: i64::MAX },
         presence: Presence::Optional,
-        doc: "A file that would grow beyond this many bytes is left as it is, and the next one gets a number: \
-              `name.1.ndjson.gz`. A single chunk larger than this still goes into one file.",
+        doc: "Maximum size of a file in bytes. The next file gets a number: `name.1.ndjson.gz`. A single chunk larger \
+              than this still goes into one file.",
     },
     Field {
         name: "compression_level",
@@ -72,7 +73,7 @@ static FIELDS: &[Field] = &[
         name: "batch",
         kind: Kind::Table(BATCH_FIELDS),
         presence: Presence::Optional,
-        doc: "How much is collected before the files are synced and the records acknowledged.",
+        doc: "How much to collect before syncing the files and acknowledging the records.",
     },
 ];
 
@@ -87,8 +88,8 @@ static BATCH_FIELDS: &[Field] = &[
         name: "timeout",
         kind: Kind::Duration { min: "0s", max: "5m" },
         presence: Presence::Default("1s"),
-        doc: "The longest time that a record waits for the sync. Syncing rarely is kind to the disk; it costs nothing \
-              in safety, because nothing is acknowledged before.",
+        doc: "Maximum time a record waits for the sync. Less frequent syncs reduce disk load and are just as safe, \
+              because records are acknowledged only after the sync.",
     },
 ];
 
@@ -126,11 +127,11 @@ impl Settings {
         let (default_level, highest) = format.levels();
         if level.is_some_and(|level| level > highest || (level == 0 && format == Format::Zstd)) {
             let hint = match format {
-                Format::Plain => "let the path end in .gz or .zst, or leave compression_level out".to_owned(),
-                Format::Gzip => "gzip knows 0 to 9".to_owned(),
-                Format::Zstd => format!("zstd knows 1 to {highest}"),
+                Format::Plain => "end the path in .gz or .zst, or remove compression_level".to_owned(),
+                Format::Gzip => "gzip supports 0 to 9".to_owned(),
+                Format::Zstd => format!("zstd supports 1 to {highest}"),
             };
-            section.error("compression_level", "this level doesn't fit the ending of the path", hint);
+            section.error("compression_level", "this level doesn't match the path's extension", hint);
         }
         Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
     }
@@ -180,9 +181,9 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
                 io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                     "a file is where the folder should be: move it away, or set another path"
                 }
-                _ => "the user that runs this program needs to be able to write there",
+                _ => "let the user that runs this program write there",
             };
-            ComponentError::new(format!("can't make the folder {}: {error}", dir.display())).hint(hint)
+            ComponentError::new(format!("can't create the folder {}: {error}", dir.display())).hint(hint)
         })?;
         // Folders above may be new, too. Those that can't be opened were there before us.
         for dir in dir.ancestors().skip(1) {
@@ -239,7 +240,7 @@ impl FileSink {
             self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
             self.collector.collect(chunk, &mut group).await.map_err(|error| {
                 ComponentError::new(format!("can't compress records: {error}"))
-                    .hint("this is a fault in the program; nothing is lost, the events are read again")
+                    .hint("this is a bug in the program; nothing is lost, the events are read again")
             })?;
             if group.json_bytes >= self.settings.max_bytes || group.units.len() >= MAX_UNITS {
                 self.flush(std::mem::take(&mut group)).await;
@@ -292,7 +293,7 @@ fn kind(error: &WriteError) -> &'static str {
 fn reason(error: &WriteError) -> String {
     let what_to_do = match kind(error) {
         "disk full" => "free some space",
-        "read-only" => "look in the system's log why it became read-only, and mount it for writing again",
+        "read-only" => "check the system's log for why it became read-only, and remount it as writable",
         "no permission" => "let the user that runs this program write there",
         _ => "check the disk",
     };

@@ -42,8 +42,8 @@ pub async fn recover(disk: Arc<dyn Disk>, path: PathBuf, store: &dyn Store) -> R
             let bytes = disk.read(&path).await.map_err(|error| failed("read", &path, &error))?;
             log::parse(&bytes).map_err(|why| {
                 ComponentError::new(format!("the segment log {} can't be used: {why}", path.display())).hint(
-                    "restore it from a backup; or move it away: then the files stay as they are, and events that were \
-                     under way when the program last stopped may be in them twice",
+                    "restore it from a backup, or move it away: the files then stay unchanged, and events in flight \
+                     when the program last stopped may be in them twice",
                 )
             })?
         }
@@ -87,7 +87,7 @@ async fn decide(disk: &dyn Disk, contents: &Contents, store: &dyn Store) -> Resu
         let Some(len) = disk.len(Path::new(path)).await.map_err(|error| failed("read", Path::new(path), &error))?
         else {
             if !tracked.segments.is_empty() {
-                tracing::info!(path, "the file was moved away since the program last ran; a new one will be made");
+                tracing::info!(path, "the file was moved away since the last run; a new one will be created");
             }
             continue;
         };
@@ -140,8 +140,8 @@ async fn kept(
             *committed
         } else {
             let committed = store.is_committed(&segment.origin).await.map_err(|error| {
-                ComponentError::new(format!("the checkpoint can't say what is committed: {error}"))
-                    .hint("repair the checkpoint first; the files stay as they are until then")
+                ComponentError::new(format!("can't read from the checkpoint what is committed: {error}"))
+                    .hint("repair the checkpoint first; the files stay unchanged until then")
             })?;
             asked.insert(segment.origin.clone(), committed);
             committed
@@ -228,7 +228,7 @@ async fn replace(disk: &dyn Disk, path: &Path, by: &Path, length: u64) -> io::Re
     if disk.len(by).await?.is_some() {
         disk.rename(by, path).await?;
     } else if disk.len(path).await?.is_some_and(|len| len != length) {
-        return Err(io::Error::other(format!("its new content {} is gone", by.display())));
+        return Err(io::Error::other(format!("its new content {} is missing", by.display())));
     }
     disk.sync_dir(folder(path)).await
 }

@@ -69,7 +69,7 @@ impl Template {
             let name = braced.strip_prefix('{').and_then(|inside| inside.split_once('}'));
             let Some((name, after)) = name else {
                 return Err(problem(
-                    format!("the path has a single {}", &braced[..1]),
+                    format!("the path has an unmatched {}", &braced[..1]),
                     "write placeholders as {date}, {hour} or {organization}",
                 ));
             };
@@ -80,7 +80,7 @@ impl Template {
                 _ => {
                     return Err(problem(
                         format!("the path has an unknown placeholder {{{name}}}"),
-                        "known are {date}, {hour} and {organization}",
+                        "use {date}, {hour} or {organization}",
                     ));
                 }
             });
@@ -293,8 +293,8 @@ mod tests {
     fn wrong_templates() {
         for (template, part) in [
             ("a/{day}.gz", "{day}"),
-            ("a/{date.gz", "single {"),
-            ("a/date}.gz", "single }"),
+            ("a/{date.gz", "unmatched {"),
+            ("a/date}.gz", "unmatched }"),
             ("", "name a file"),
             ("a/", "name a file"),
             ("{}", "unknown placeholder {}"),

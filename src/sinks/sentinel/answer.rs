@@ -49,7 +49,7 @@ impl Refusal {
     /// What to do when it isn't the records' fault.
     pub fn advice(&self) -> &'static str {
         if self.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16() {
-            "a proxy in between may refuse requests that Azure takes"
+            "a proxy in between may refuse requests that Azure accepts"
         } else {
             "check that the rule's stream declaration has the columns and types of this version's rows"
         }
@@ -100,7 +100,7 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], target: Ta
         StatusCode::NOT_FOUND => wait("not found", not_found(&code, target)),
         StatusCode::TOO_MANY_REQUESTS => ResponseClass::Wait {
             kind: "throttled",
-            reason: format!("Azure asks for fewer requests to rule {} (429)", target.rule),
+            reason: format!("Azure is throttling requests to rule {} (429)", target.rule),
             throttled: true,
         },
         StatusCode::SERVICE_UNAVAILABLE => ResponseClass::Wait {
@@ -110,7 +110,7 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], target: Ta
         },
         _ => wait(
             "unexpected answer",
-            format!("Azure answers {}{code}, which says nothing about the rows", status.as_u16()),
+            format!("Azure returned {}{code}, which says nothing about the rows", status.as_u16()),
         ),
     }
 }
@@ -132,7 +132,7 @@ fn forbidden(code: &str, rule: &str, message: &str) -> String {
     );
     let advice = match (denied("IsRbacPresent"), denied("IsDcrDceBindingValid")) {
         (false, true) => endpoint,
-        (true, true) => format!("{role}. Besides, {endpoint}"),
+        (true, true) => format!("{role}. Also, {endpoint}"),
         _ => role,
     };
     format!("Azure refuses this identity (403{code}): {advice}")
@@ -143,13 +143,13 @@ fn not_found(code: &str, target: Target<'_>) -> String {
     let Target { stream, rule, takes_others } = target;
     if takes_others {
         format!(
-            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and takes other streams of it: compare its \
-             name in `streams` with the rule's streamDeclarations"
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and accepts other streams of it: \
+             compare its name in `streams` with the rule's streamDeclarations"
         )
     } else {
         format!(
-            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id; that `endpoint` is \
-             this rule's own, for another region's doesn't know it; and the stream's name"
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id, the stream's \
+             name, and that `endpoint` is this rule's own: an endpoint in another region won't know this rule"
         )
     }
 }

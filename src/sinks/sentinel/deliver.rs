@@ -140,7 +140,8 @@ impl IngestionClient {
                     self.arrived(stream, rows, &encoded);
                 }
                 Sent::TooLarge(refusal) if rows.len() == 1 && self.may_be_too_long(&refusal, &encoded) => {
-                    self.dead_letter(stream, rows, &refusal, "the record alone is larger than a request may be").await;
+                    self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
+                        .await;
                 }
                 Sent::TooLarge(_) if rows.len() > 1 => self.halve(rows, &mut work),
                 // Only who brings a deadline gives up.
@@ -365,7 +366,7 @@ impl IngestionClient {
             takes_others: self.accepted.iter().any(|number| number.load(Ordering::Acquire) > 0),
         };
         let Ok(request) = self.request(name, encoded.body.clone(), token, request_id) else {
-            let reason = "the token or a name has characters that can't stand in a request".to_owned();
+            let reason = "the token or a name contains invalid characters".to_owned();
             return (ResponseClass::Wait { kind: "token", reason, throttled: false }, None);
         };
         let began = Instant::now();

@@ -72,7 +72,7 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
         .dead_letters
         .open(&context.name)
         .await
-        .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
+        .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
     let client = client(settings, Some(dead_letters), &context.env, context.telemetry.clone())
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
     Ok(Box::new(Sentinel { client: Arc::new(client) }))
@@ -181,7 +181,7 @@ impl Loop {
             // Nothing is under way or about to come, and somebody waits for what is still being collected.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.waited_for().is_some() {
-                // What has just on_done makes room, too: whoever waited may have gone on.
+                // A delivery that has just finished makes room too, and the one that waited may have continued.
                 tokio::task::yield_now().await;
                 if let Some(stream) = self.waited_for().filter(|_| input.waiting() == 0) {
                     self.close(stream);
@@ -277,8 +277,8 @@ impl Loop {
         for suspect in &suspects {
             let stream = &self.client.settings.streams[suspect.stream];
             let reason = format!(
-                "Azure refuses a record for stream {stream} with {}; it is kept and tried again, until Azure takes it or \
-                 takes others of the stream while refusing this one. If it takes none: {}",
+                "Azure refuses a record for stream {stream} with {}; it is kept and retried until Azure accepts it, or \
+                 accepts others of the stream but not this one. If it accepts none: {}",
                 suspect.refusal.answer(),
                 suspect.refusal.advice(),
             );

@@ -67,8 +67,8 @@ impl IngestionClient {
 
     fn all_unknown(&self, number: usize) -> String {
         format!(
-            "Azure knows none of the {number} streams of rule {} here (404): check dcr_immutable_id, and that `endpoint` is \
-             this rule's own, for another region's doesn't know it",
+            "Azure knows none of the {number} streams of rule {} here (404): check dcr_immutable_id, and that \
+             `endpoint` is this rule's own: an endpoint in another region won't know this rule",
             self.settings.dcr_immutable_id
         )
     }

@@ -39,7 +39,7 @@ impl Resend for Resender {
         Box::pin(async move {
             let settings = &self.client.settings;
             let Some(stream) = settings.streams.iter().position(|known| known == stream) else {
-                let reason = format!("the sink has no stream `{stream}` any more: no input of it goes there");
+                let reason = format!("the sink no longer has the stream `{stream}`: none of its inputs goes there");
                 return ResendOutcome::Impossible { reason };
             };
             // What was written by a version that cut differently still has to fit.

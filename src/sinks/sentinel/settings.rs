@@ -12,8 +12,8 @@ use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
 pub static TYPE: SinkType = SinkType {
     base: ComponentType {
         name: "sentinel",
-        doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches of one stream each. A \
-              record is dead-lettered only when Azure refuses this very record; everything else is waited for.",
+        doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches per stream. \
+          Dead-letters a record only if Azure rejects that record; waits for everything else.",
         fields: FIELDS,
         outputs: &[],
         records: Records::Events,
@@ -38,20 +38,20 @@ static FIELDS: &[Field] = &[
         name: "streams",
         kind: Kind::Map,
         presence: Presence::Required,
-        doc: "Which input goes to which stream of the rule. Each input needs one; stream names begin with `Custom-`.",
+        doc: "Maps each input to a stream of the rule. Stream names begin with `Custom-`.",
     },
     Field {
         name: "credential",
         kind: Kind::Table(azure::FIELDS),
         presence: Presence::Required,
-        doc: "Who asks: needs the role Monitoring Metrics Publisher on the data collection rule.",
+        doc: "The identity to use. It needs the role Monitoring Metrics Publisher on the data collection rule.",
     },
-    Field { name: "batch", kind: Kind::Table(BATCH), presence: Presence::Optional, doc: "When a batch is sent." },
+    Field { name: "batch", kind: Kind::Table(BATCH), presence: Presence::Optional, doc: "When to send a batch." },
     Field {
         name: "concurrency",
         kind: Kind::Integer { min: 1, max: 64 },
         presence: Presence::Default("4"),
-        doc: "Batches that are sent side by side. A 429 pauses all of them.",
+        doc: "Number of batches to send in parallel. A 429 pauses all of them.",
     },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
@@ -63,8 +63,8 @@ static BATCH: &[Field] = &[
         name: "max_bytes",
         kind: Kind::Integer { min: 1_000, max: 50_000_000 },
         presence: Presence::Default("1000000"),
-        doc: "JSON bytes of a batch before gzip. The default is Azure's 1 MB limit under every reading of its documentation; \
-              the compressed body never exceeds 1 MiB.",
+        doc: "JSON bytes of a batch before gzip. The default stays within Azure's 1 MB limit under every reading of \
+              its documentation. The compressed body never exceeds 1 MiB.",
     },
     Field {
         name: "timeout",
@@ -76,7 +76,7 @@ static BATCH: &[Field] = &[
         name: "gzip_level",
         kind: Kind::Integer { min: 0, max: 9 },
         presence: Presence::Default("2"),
-        doc: "0 to 9. More costs CPU and saves little: level 2 halves what level 1 sends.",
+        doc: "0 to 9. Higher levels cost CPU and save little: level 2 halves what level 1 sends.",
     },
 ];
 
@@ -111,7 +111,7 @@ impl Settings {
         let named = section.map("streams");
         for (input, stream) in &named {
             if !stream.starts_with("Custom-") {
-                let hint = "name the rule's input stream, such as `Custom-NordPassAuditEvent`, not the table";
+                let hint = "use the rule's input stream, such as `Custom-NordPassAuditEvent`, not the table";
                 section.error(
                     "streams",
                     format!("the stream `{stream}` of `{input}` doesn't begin with `Custom-`"),
@@ -123,7 +123,7 @@ impl Settings {
         let streams = inputs.iter().map(|input| stream_of(input).unwrap_or_default()).collect();
         let dcr_immutable_id = section.text("dcr_immutable_id");
         if dcr_immutable_id.contains('/') {
-            let hint = "take `immutableId` from the rule's JSON view; it begins with `dcr-`";
+            let hint = "copy `immutableId` from the rule's JSON view; it begins with `dcr-`";
             section.error("dcr_immutable_id", "this is a resource id, not the immutable id", hint);
         }
         let endpoint = section.url("endpoint").trim_end_matches('/').to_owned();
@@ -131,8 +131,8 @@ impl Settings {
         if let (Some(asked), Some(own)) = (credential.named_cloud(), Cloud::of_endpoint(&endpoint))
             && asked != own
         {
-            let hint = "tokens of one cloud are refused by another: take both from the same one";
-            section.error("endpoint", "this endpoint is of another cloud than the credential", hint);
+            let hint = "a cloud refuses another cloud's tokens: use the same cloud for both";
+            section.error("endpoint", "this endpoint and the credential belong to different clouds", hint);
         }
         let mut batch = section.table("batch");
         Self {

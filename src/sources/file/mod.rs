@@ -34,9 +34,9 @@ use crate::telemetry::{Telemetry, metrics};
 pub static TYPE: SourceType = SourceType {
     base: ComponentType {
         name: "file",
-        doc: "Reads recorded logs: NDJSON of raw events or of whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one on \
-              each line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart goes on where \
-              delivery ended. Lines that are no JSON objects become dead letters.",
+        doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
+          line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
+          ended. Lines that aren't JSON objects become dead letters.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Events,
@@ -56,13 +56,13 @@ static FIELDS: &[Field] = &[
         name: "rate",
         kind: Kind::Integer { min: 0, max: 10_000_000 },
         presence: Presence::Default("0"),
-        doc: "At most this many events per second; 0 means as fast as the sinks take them.",
+        doc: "Maximum events per second; 0 means as fast as the sinks accept them.",
     },
     Field {
         name: "loop",
         kind: Kind::Flag,
         presence: Presence::Default("false"),
-        doc: "Begins again after the last file, for ever, and keeps no position. Each round has the same event ids.",
+        doc: "Start over after the last file, forever, without keeping a position. Each round has the same event ids.",
     },
 ];
 
@@ -79,7 +79,7 @@ impl Settings {
     pub fn read(section: &mut Section) -> Self {
         let patterns = section.list("paths");
         if patterns.is_empty() && section.has("paths") {
-            section.error("paths", "no file is named", "for example paths = [\"recordings/*.ndjson.gz\"]");
+            section.error("paths", "no file is listed", "for example paths = [\"recordings/*.ndjson.gz\"]");
         }
         for problem in patterns.iter().filter_map(|pattern| paths::problem(pattern)) {
             section.error("paths", problem, "[ begins a set of characters; write [[] for the character itself");
@@ -112,7 +112,7 @@ impl Source for FileSource {
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let files = paths::expand(context.env.disk.as_ref(), &settings.patterns).await.map_err(|error| {
         ComponentError::new(format!("can't look for {}: {error}", settings.patterns.join(", ")))
-            .hint("the user that runs this program needs to be able to read these folders")
+            .hint("let the user that runs this program read these folders")
     })?;
     if files.is_empty() {
         return Err(ComponentError::new(format!("no file matches {}", settings.patterns.join(", ")))
@@ -144,8 +144,8 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     tokio::select! {
         biased;
         () = lease_guard.lost() => {
-            let error = ComponentError::new("another process has taken this source over, and reads its files");
-            Err(error.hint("files are read by one process; this one goes on with them after a restart"))
+            let error = ComponentError::new("another process has taken over this source and reads its files");
+            Err(error.hint("only one process reads the files; restart this one to continue with them"))
         }
         (read, committed) = join(read, commit_all(ack_receivers, committer, context)) => committed.and(read),
     }
@@ -199,8 +199,8 @@ impl Reading {
     /// Reads one file from where it was left. Answers how many bytes it had.
     async fn file(&mut self, path: &str) -> Result<u64, Stop> {
         let gone = |error: std::io::Error| {
-            ComponentError::new(format!("{path} can't be read: {error}"))
-                .hint("put the file back; reading goes on where it stopped")
+            ComponentError::new(format!("can't read {path}: {error}"))
+                .hint("put the file back; reading continues where it stopped")
         };
         let disk = &self.context.env.disk;
         let size = disk.len(Path::new(path)).await.map_err(gone)?;
@@ -239,7 +239,7 @@ impl Reading {
         if reader.offset() < from.offset {
             let message = format!("{path} has {} bytes of text, but {} were read", reader.offset(), from.offset);
             return Err(ComponentError::new(message)
-                .hint("it was replaced or cut: give a new recording a new name, or give the source another name")
+                .hint("it was replaced or truncated: rename the new recording, or rename the source")
                 .into());
         }
         let finished = Some(reader.bytes_read());
@@ -261,7 +261,7 @@ async fn commit_all(
             Resolved::Abandoned | Resolved::End => return Ok(()),
         };
         let Some(state) = &state else { continue };
-        let what = "the position can't be committed";
+        let what = "can't commit the position";
         Retry::new(&context.env, &context.telemetry)
             .run(pending(), || async {
                 let committed = state.commit(state::commit(&marks)).await;

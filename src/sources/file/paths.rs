@@ -19,7 +19,7 @@ pub fn problem(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
         return Some("the path is empty".to_owned());
     }
-    Pattern::new(pattern).err().map(|error| format!("{pattern} is no pattern: {}", error.msg))
+    Pattern::new(pattern).err().map(|error| format!("{pattern} isn't a valid pattern: {}", error.msg))
 }
 
 /// The files that match any of the patterns, sorted, each once.
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn problems() {
-        assert!(problem("a[").unwrap().contains("no pattern"));
+        assert!(problem("a[").unwrap().contains("isn't a valid pattern"));
         assert!(problem("").is_some() && problem("a/**/*.gz").is_none());
     }
 }

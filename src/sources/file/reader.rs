@@ -98,7 +98,7 @@ impl Reader {
                         self.offset,
                         LONGEST_LINE >> 20
                     ));
-                    return Err(error.hint("the file must hold one event or one page of the API on each line"));
+                    return Err(error.hint("the file must contain one event or one API page per line"));
                 }
             }
             if let Err(error) = self.fill().await {
@@ -157,9 +157,9 @@ impl Reader {
             format!("before byte {} (after {text} bytes of text)", self.read)
         };
         let hint = if error.kind() == io::ErrorKind::NotFound {
-            "put the file back; reading goes on where it stopped"
+            "put the file back; reading continues where it stopped"
         } else {
-            "replace the file by an intact copy; reading goes on where it stopped"
+            "replace the file with an intact copy; reading continues where it stopped"
         };
         ComponentError::new(format!("{} {what} {at}: {error}", self.path)).hint(hint)
     }

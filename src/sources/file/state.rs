@@ -72,7 +72,7 @@ fn finished(path: &str, size: u64) -> EventId {
 
 /// A checkpoint's error as the reason why the source stops.
 pub fn unusable(error: &CheckpointError) -> ComponentError {
-    ComponentError::new(format!("the state can't be used: {error}"))
+    ComponentError::new(format!("the state is unusable: {error}"))
 }
 
 impl State {
@@ -81,13 +81,13 @@ impl State {
         let key = SourceKey { name: context.name.to_string(), endpoint: patterns.join("\n") };
         let Context { env, telemetry, shutdown, .. } = context;
         let open = || context.store.open(key.clone());
-        let source = match retry_until_ready("the checkpoint can't be opened", env, telemetry, shutdown, open).await {
+        let source = match retry_until_ready("can't open the checkpoint", env, telemetry, shutdown, open).await {
             Ok(source) => source,
             Err(RetryStop::Ending) => return Ok(None),
             Err(RetryStop::Unusable(error)) => return Err(unusable(&error)),
         };
         let known = || source.known(0..1);
-        let known = match retry_until_ready("the checkpoint can't be read", env, telemetry, shutdown, known).await {
+        let known = match retry_until_ready("can't read the checkpoint", env, telemetry, shutdown, known).await {
             Ok(known) => known,
             Err(RetryStop::Ending) => return Ok(None),
             Err(RetryStop::Unusable(error)) => return Err(unusable(&error)),
@@ -107,8 +107,8 @@ impl State {
                 Some((file, Position { offset: document.offset, events: document.events }))
             });
             state.current = Some(parsed.ok_or_else(|| {
-                ComponentError::new("the state isn't one of a file source of this version")
-                    .hint("use the version that wrote it; or give the source another name, to read everything again")
+                ComponentError::new("the state isn't from a file source of this version")
+                    .hint("use the version that wrote it, or rename the source to read everything again")
             })?);
         }
         Ok(Some(state))

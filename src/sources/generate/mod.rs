@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub static TYPE: SourceType = SourceType {
     base: ComponentType {
         name: "generate",
-        doc: "Made-up events of a made-up organization: every pair of the catalogue, office hours aside. For demos and \
-              load tests; it keeps no state.",
+        doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
+          For demos and load tests; keeps no state.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Events,
@@ -30,19 +30,19 @@ static FIELDS: &[Field] = &[
         name: "rate",
         kind: Kind::Integer { min: 0, max: 10_000_000 },
         presence: Presence::Default("10"),
-        doc: "Events per second; 0 for as fast as the pipeline takes them.",
+        doc: "Events per second; 0 means as fast as the pipeline accepts them.",
     },
     Field {
         name: "count",
         kind: Kind::Integer { min: 1, max: i64::MAX },
         presence: Presence::Optional,
-        doc: "Ends after so many events; never when absent.",
+        doc: "Stop after this many events. Never stops by default.",
     },
     Field {
         name: "seed",
         kind: Kind::Integer { min: 0, max: i64::MAX },
         presence: Presence::Default("1"),
-        doc: "Decides people and events: the same seed gives the same ones.",
+        doc: "Seed for people and events: the same seed generates the same ones.",
     },
 ];
 
@@ -60,7 +60,7 @@ impl Settings {
     pub fn read(section: &mut Section) -> Self {
         if cfg!(not(feature = "simulator")) {
             let hint = "use a release archive, or build with the default features: cargo build --release";
-            section.error("type", "this build has no simulators, and `generate` takes its events from one", hint);
+            section.error("type", "this build doesn't include the simulators that `generate` needs", hint);
         }
         let whole = |number: i64| u64::try_from(number).unwrap_or_default();
         Self {

@@ -66,7 +66,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         abandoned += u64::from(outcome == AckOutcome::Abandoned);
     }
     if abandoned > 0 {
-        tracing::warn!(source = context.name.as_ref(), chunks = abandoned, "generated events were not delivered");
+        tracing::warn!(source = context.name.as_ref(), chunks = abandoned, "generated events weren't delivered");
     }
     Ok(())
 }

@@ -31,9 +31,9 @@ use nordpass_env::Env;
 pub static TYPE: SourceType = SourceType {
     base: ComponentType {
         name: "health",
-        doc: "The health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: state, reason, \
-              lag, counts, tokens. Holds nothing up: a sink that is slow or down misses rounds and then gets the latest state. \
-              With `--once` there is one round, when all other sources have ended.",
+        doc: "Reports the health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: \
+          state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
+          and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Rows,
@@ -46,13 +46,14 @@ static FIELDS: &[Field] = &[
         name: "interval",
         kind: Kind::Duration { min: "1s", max: "1d" },
         presence: Presence::Default("60s"),
-        doc: "How often each component gets a row.",
+        doc: "How often to write a row for each component.",
     },
     Field {
         name: "instance",
         kind: Kind::Text,
         presence: Presence::Optional,
-        doc: "The column Instance, which tells connectors apart. Without it: the host's name and a hash of `data_dir`.",
+        doc: "Value of the column Instance, which distinguishes connectors. Defaults to the host's name and a hash of \
+              `data_dir`.",
     },
 ];
 

@@ -9,8 +9,8 @@ const INTRODUCTION: &str = "\
 
 <!-- Generated from crates/env/src/catalogue/columns.rs and src/sources/health. Don't edit. -->
 
-A source of type `health` writes one row for each source and sink of the pipeline set each minute, for the custom table
-`NordPassConnectorHealth_CL`. `pipelines/with-health.toml` runs it. The rule needs the stream
+A source of type `health` writes one row per minute for each source and sink of the pipeline set to the custom table
+`NordPassConnectorHealth_CL`. For an example, see `pipelines/with-health.toml`. The rule needs the stream
 `Custom-NordPassConnectorHealth_CL` with these columns:
 
 | column | type | meaning |
@@ -18,15 +18,15 @@ A source of type `health` writes one row for each source and sink of the pipelin
 ";
 
 const EPILOGUE: &str = "
-What doesn't apply to a component is left out of its row. No row holds an event, an address or a secret. Counts begin at 0
-with each start; `RunId` tells which start.
+A row omits columns that don't apply to its component. No row contains an event, an address or a secret. Counts start at 0
+with each start of the program, which `RunId` identifies.
 
-The rows lease_guard nothing up: to each reader at most one round is under way, and a sink that was stuck gets the latest state and
-not what it missed. So during an outage of Azure no rows come, and silence is an alarm of its own:
+The rows never delay other components: each reader has at most one round in flight, and a sink that was stuck gets the
+latest state instead of the rounds it missed. No rows arrive during an Azure outage, so also alert on silence:
 
 ```kusto
 NordPassConnectorHealth_CL
-| summarize arg_max(TimeGenerated, *) by Instance, ComponentReporter
+| summarize arg_max(TimeGenerated, *) by Instance, Component
 | where TimeGenerated < ago(15m) or State in (\"waiting\", \"failed\") or LagSeconds > 3600
 ```
 ";
@@ -42,37 +42,38 @@ pub fn reference_page() -> String {
 
 fn meaning(column: &str) -> &'static str {
     match column {
-        "TimeGenerated" => "When the row was made.",
-        "ComponentReporter" => "The component's name in the pipeline file.",
+        "TimeGenerated" => "When the row was created.",
+        "Component" => "The component's name in the pipeline file.",
         "ComponentKind" => "`source` or `sink`.",
         "ComponentType" => "Its type in the pipeline file.",
         "State" => "`starting`, `working`, `waiting`, `failed` or `finished`, as in `/ready`.",
-        "Reason" => "What it waits for or why it failed, in a sentence, with what an operator can do.",
-        "WaitingSince" => "Since when it waits.",
-        "NextTry" => "When it tries again, as known when the row was made.",
-        "Cursor" => "A source's: everything before this time is delivered and committed.",
-        "LagSeconds" => "A source's: the age of its cursor.",
+        "Reason" => "What it waits for or why it failed, and what an operator can do.",
+        "WaitingSince" => "When it started waiting.",
+        "NextTry" => "When it tries again, as known when the row was created.",
+        "Cursor" => "Sources: everything before this time is delivered and committed.",
+        "LagSeconds" => "Sources: the age of the cursor.",
         "LastSuccess" => "When something was last read, passed on or delivered.",
         "LastErrorKind" => "The kind of the last failed attempt, as in the metric `sentinel_errors_total`.",
         "LastError" => "When an attempt last failed.",
         "Events" => "Records read or received since the start.",
-        "Rows" => "A sink's: records delivered since the start.",
-        "Bytes" => "A sink's: JSON bytes delivered since the start, before compression.",
-        "BytesWire" => "A sink's: bytes delivered since the start, after compression.",
+        "Rows" => "Sinks: records delivered since the start.",
+        "Bytes" => "Sinks: JSON bytes delivered since the start, before compression.",
+        "BytesWire" => "Sinks: bytes delivered since the start, after compression.",
         "DeadLetters" => "Dead letters written since the start.",
-        "Gaps" => "A source's: times for which the API no longer had events, since the start.",
+        "Gaps" => "Sources: periods whose events the API no longer had, since the start.",
         "GapFrom" => {
-            "A source's: where the latest gap begins, of this or an earlier start. Its events can't be read any more."
+            "Sources: where the latest gap begins, including gaps of earlier starts. Its events are no longer \
+             available."
         }
-        "GapTo" => "A source's: where the latest gap ends.",
-        "Errors" => "Failed attempts since the start; each is tried again.",
+        "GapTo" => "Sources: where the latest gap ends.",
+        "Errors" => "Failed attempts since the start. Each is retried.",
         "TokenState" => {
-            "Of a component with a token or credential: `valid`, `refused` by the other side, `missing` (there is none to \
-             send), or `unknown` before the first try."
+            "Components with a token or credential: `valid`, `refused` by the other side, `missing` (none to send), or \
+             `unknown` before the first try."
         }
         "Version" => "The program's version.",
-        "Instance" => "Which connector: the setting `instance`, or the host's name and a hash of `data_dir`.",
-        "RunId" => "Which start of the program.",
+        "Instance" => "Identifies the connector: the setting `instance`, or the host's name and a hash of `data_dir`.",
+        "RunId" => "Identifies the start of the program.",
         _ => "",
     }
 }
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn the_queries_name_real_columns() {
         let file = include_str!("../../../pipelines/with-health.toml");
-        for word in ["TimeGenerated", "Instance", "ComponentReporter", "State", "LagSeconds"] {
+        for word in ["TimeGenerated", "Instance", "Component", "State", "LagSeconds"] {
             assert!(columns(HEALTH_TABLE).iter().any(|(name, _)| *name == word), "{word}");
             assert!(file.contains(word) && EPILOGUE.contains(word), "{word}");
         }

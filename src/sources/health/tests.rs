@@ -61,7 +61,7 @@ fn rig(readers: usize, once: bool) -> Rig {
 fn rows(chunk: &Chunk) -> HashMap<String, Value> {
     let parse = |record| serde_json::from_str::<Value>(chunk.body(record)).expect("JSON");
     let rows = chunk.records.iter().map(parse);
-    rows.map(|row| (row["ComponentReporter"].as_str().expect("a name").to_owned(), row)).collect()
+    rows.map(|row| (row["Component"].as_str().expect("a name").to_owned(), row)).collect()
 }
 
 impl Rig {

@@ -165,7 +165,7 @@ impl Client {
             let (reason, wait) = match attempt {
                 Attempt::Wait { reason, at_least, .. } => (reason, at_least),
                 Attempt::Unreadable(reason) | Attempt::TimedOut(reason) => (reason, None),
-                Attempt::Page(_) | Attempt::TooLarge => ("an answer for one event is too large".to_owned(), None),
+                Attempt::Page(_) | Attempt::TooLarge => ("a response with one event is too large".to_owned(), None),
             };
             let wait = wait.unwrap_or_else(|| backoff.next_wait());
             self.telemetry.trying_again(&reason, wait, self.env.clock.now());
@@ -179,7 +179,7 @@ impl Client {
         let mut backoff = Backoff::new(self.env.random.clone());
         while let Some(ahead) = self.time.ahead().filter(|ahead| ahead.abs() >= ONE_DAY) {
             let wrong = clock_is_wrong(Some(ahead), "NordPass").unwrap_or_default();
-            let reason = format!("{wrong}. Until one of them is right it isn't decided where the history begins");
+            let reason = format!("{wrong}. The start of the history isn't decided until one of them is right");
             let wait = backoff.next_wait();
             self.telemetry.held_up(CLOCK, &reason, wait, self.env.clock.now());
             self.sleep(wait).await?;
@@ -194,8 +194,8 @@ impl Client {
     pub async fn wait_for_the_clock(&self, read: i64, again: Duration) -> Result<(), Refusal> {
         self.hear_the_time(read).await?;
         if read - self.safe_now() > STEP_BACK {
-            let reason = "the earlier of this machine's clock and NordPass's has gone back behind what was read already; polls \
-                          go on once it is right: check this machine's time synchronisation (timedatectl status)";
+            let reason = "the earlier of this machine's clock and NordPass's is behind what was already read; polling \
+                          continues once it is right: check this machine's time synchronisation (timedatectl status)";
             self.telemetry.held_up(CLOCK, reason, again, self.env.clock.now());
         }
         Ok(())
@@ -371,7 +371,7 @@ impl Client {
         }
         let Ok(request) = request.body(Bytes::from(body)) else {
             self.telemetry.token(TokenState::Missing);
-            let reason = "the NordPass token has characters that can't stand in a header; renew it".to_owned();
+            let reason = "the NordPass token contains characters that are invalid in a header; renew it".to_owned();
             return Attempt::Wait { kind: "token", reason, at_least: None };
         };
         let began = Instant::now();
@@ -380,7 +380,7 @@ impl Client {
         let status = answer.as_ref().map_or("none".to_owned(), |answer| answer.status().as_u16().to_string());
         self.telemetry.add_labelled(&metrics::REQUESTS, &status, 1);
         let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
-        tracing::debug!(component = self.telemetry.name(), from, to, page, per_page, %status, "asked for a page");
+        tracing::debug!(component = self.telemetry.name(), from, to, page, per_page, %status, "requested a page");
         match answer {
             Ok(answer) => self.classify(answer),
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
@@ -433,12 +433,13 @@ impl Client {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
                 "token refused",
                 format!(
-                    "NordPass refuses the token ({}): it may be revoked, expired, or of the other data centre. Create \
-                     a new one in the Admin Panel (Integrations, Events reporting) and put it where the pipeline file reads it",
+                    "NordPass refuses the token ({}): it may be revoked, expired, or from the other data centre. \
+                     Create a new one in the Admin Panel (Integrations, Events reporting) and put it where the \
+                     pipeline file reads it",
                     status.as_u16()
                 ),
             ),
-            StatusCode::TOO_MANY_REQUESTS => ("throttled", "NordPass asks for fewer requests (429)".to_owned()),
+            StatusCode::TOO_MANY_REQUESTS => ("throttled", "NordPass is throttling requests (429)".to_owned()),
             StatusCode::PAYLOAD_TOO_LARGE => return Attempt::TooLarge,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
                 return Attempt::Unreadable(format!("NordPass refuses the query ({})", status.as_u16()));
@@ -463,13 +464,13 @@ impl Client {
         match self.attempt(&query).await {
             Attempt::Page(_) => match clock_is_wrong(self.time.ahead(), "NordPass") {
                 Some(wrong) => Err(wrong),
-                None => Ok("NordPass answers with events".to_owned()),
+                None => Ok("NordPass returns events".to_owned()),
             },
             Attempt::Unreadable(reason) => {
-                Err(format!("{reason}: check `endpoint`, which is the complete URL that the Admin Panel shows"))
+                Err(format!("{reason}: check `endpoint`; use the complete URL that the Admin Panel shows"))
             }
             Attempt::Wait { reason, .. } | Attempt::TimedOut(reason) => Err(reason),
-            Attempt::TooLarge => Err("the answer to a query for one event is too large".to_owned()),
+            Attempt::TooLarge => Err("the response to a query for one event is too large".to_owned()),
         }
     }
 }

@@ -267,7 +267,7 @@ impl Committer {
         } else {
             self.registry.released(ids.into_iter().map(|known| known.id));
             if !self.shutdown.has_begun() {
-                let message = "a part of the pipeline dropped events that it had not delivered";
+                let message = "part of the pipeline dropped undelivered events";
                 return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
             }
         }
@@ -277,7 +277,7 @@ impl Committer {
     /// Commits, however long the disk refuses.
     async fn commit(&self, commit: Commit) -> Result<(), ComponentError> {
         // A shutdown doesn't cut it short: the drain has a deadline of its own.
-        let (what, never) = ("the checkpoint can't be written", Shutdown::never());
+        let (what, never) = ("can't write the checkpoint", Shutdown::never());
         let attempt = || self.store.commit(commit.clone());
         match retry_until_ready(what, &self.env, &self.telemetry, &never, attempt).await {
             Ok(()) | Err(RetryStop::Ending) => {}

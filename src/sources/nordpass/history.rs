@@ -115,7 +115,7 @@ impl Lanes {
     /// Says that answers can't be read, and where that is known, how long until the next try.
     pub(super) fn unreadable(&self, reason: &str, wait: Option<Duration>) {
         let ingester = &self.reader.ingester;
-        let (reason, now) = (format!("NordPass's answers can't be read: {reason}"), ingester.env.clock.now());
+        let (reason, now) = (format!("can't read NordPass's responses: {reason}"), ingester.env.clock.now());
         match wait {
             Some(wait) => ingester.telemetry.trying_again(&reason, wait, now),
             None => ingester.telemetry.waiting(&reason, now),
@@ -195,7 +195,7 @@ impl Lanes {
                     component = ingester.telemetry.name(),
                     from = %moment(whole.start),
                     to = %moment(whole.end),
-                    "gap: the API shows 90 days only, and this time is older; its events can't be read any more"
+                    "gap: the API shows only 90 days, and this period is older; its events are no longer available"
                 );
             }
             ingester.telemetry.add(&metrics::GAPS, u64::from(is_new));

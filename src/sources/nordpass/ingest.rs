@@ -163,7 +163,7 @@ impl PageIngester {
         let letter = DeadLetter {
             id,
             stream: None,
-            reason: "an element of NordPass's answer isn't a JSON object".to_owned(),
+            reason: "an element of NordPass's response isn't a JSON object".to_owned(),
             status: None,
             code: None,
             request_id: None,
@@ -234,7 +234,7 @@ impl PageIngester {
     /// The ids that the checkpoint has for these seconds.
     pub async fn known(&self, seconds: Range<i64>) -> Result<Vec<KnownId>, Trouble> {
         let attempt = || self.store.known(seconds.clone());
-        let (what, shutdown) = ("the checkpoint can't be read", self.emitter.shutdown());
+        let (what, shutdown) = ("can't read the checkpoint", self.emitter.shutdown());
         let known = retry_until_ready(what, &self.env, &self.telemetry, shutdown, attempt).await;
         known.map_err(|error| match error {
             RetryStop::Ending => Trouble::Ending,
@@ -309,11 +309,7 @@ impl PageIngester {
             let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
             if logged.len() < 1_000 && logged.insert(name.to_owned()) {
                 self.telemetry.add_labelled(&metrics::ODD_EVENTS, "unknown field", 1);
-                tracing::info!(
-                    component = self.telemetry.name(),
-                    field = name,
-                    "events have a field that is new to us"
-                );
+                tracing::info!(component = self.telemetry.name(), field = name, "events have an unknown field");
             }
         }
     }

@@ -123,7 +123,7 @@ impl Lanes {
                         component = self.reader.ingester.telemetry.name(),
                         from = range.start,
                         to = range.end,
-                        "this time can't be read now; it is tried again beside the live polls"
+                        "can't read this period now; retrying it in parallel with live polls"
                     );
                     self.backlog.defer(range, Duration::from_secs(1));
                 }

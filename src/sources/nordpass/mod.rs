@@ -119,7 +119,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let mut output = Some(output);
     loop {
         let open = || context.store.open(key.clone());
-        let what = "the checkpoint can't be opened";
+        let what = "can't open the checkpoint";
         let store = match retry_until_ready(what, &context.env, &context.telemetry, &context.shutdown, open).await {
             Ok(store) => store,
             Err(RetryStop::Ending) => return Ok(()),
@@ -144,13 +144,13 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         }
         if output.is_none() {
             // Everything was read (`--once`, a range), and the readers downstream have seen the end: it can't begin anew.
-            let message = "another process has taken this source over before all that was read here was committed";
+            let message = "another process took over this source before everything read here was committed";
             return Err(ComponentError::new(message)
-                .hint("that process reads the rest again, with the same ids; run this again once it has ended"));
+                .hint("that process reads the rest again, with the same ids; run this again after it ends"));
         }
         context.telemetry.begins_anew();
         context.telemetry.set(&metrics::LEASE_HELD, 0.0);
-        tracing::warn!(component = context.telemetry.name(), "another process has taken this source over");
+        tracing::warn!(component = context.telemetry.name(), "another process has taken over this source");
     }
 }
 
@@ -168,7 +168,7 @@ async fn session(
         None => State::default(),
         Some(document) => State::decode(&document).map_err(|reason| {
             ComponentError::new(reason)
-                .hint("move the source's folder in data_dir away to begin again with initial_lookback")
+                .hint("to start over with initial_lookback, move the source's folder in data_dir away")
         })?,
     };
     let predecessor = match predecessor(&settings, context, first_run).await {
@@ -185,7 +185,7 @@ async fn session(
         .dead_letters
         .open(&context.name)
         .await
-        .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
+        .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
 
     let (steps, step_receiver) = mpsc::unbounded_channel();
     let heard = Arc::<AtomicU64>::default();
@@ -257,7 +257,7 @@ async fn predecessor(
     if !first_run || settings.mode.range().is_some() {
         return Ok(None);
     }
-    let what = "the official connector's cursor can't be read";
+    let what = "can't read the official connector's cursor";
     let ask = || context.store.predecessor(&context.name);
     retry_until_ready(what, &context.env, &context.telemetry, &context.shutdown, ask).await
 }
@@ -303,7 +303,7 @@ async fn read(
     match result {
         Ok(()) | Err(Trouble::Ending) => Ok(()),
         Err(Trouble::Checkpoint(reason) | Trouble::Unreadable(reason)) => Err(ComponentError::new(reason)),
-        Err(Trouble::TooLarge) => Err(ComponentError::new("an answer of NordPass is larger than what is read")),
+        Err(Trouble::TooLarge) => Err(ComponentError::new("a NordPass response exceeds the size limit")),
     }
 }
 
@@ -387,7 +387,7 @@ async fn watch_organizations(lanes: &Lanes, known: HashSet<String>, mut discover
         if !again.is_empty() {
             tracing::warn!(
                 component = ingester.telemetry.name(),
-                "events of an organization that was never seen: reading the initial look-back again for it"
+                "events of an unknown organization: re-reading the initial look-back for it"
             );
             lanes.backlog.add(again);
         }

@@ -42,12 +42,12 @@ impl Page {
     /// Decodes an answer with status 200. The error is a sentence without any of the answer's content.
     pub fn parse(body: Vec<u8>, server_time: Option<i64>) -> Result<Self, String> {
         if body.is_empty() {
-            return Err("an empty answer".to_owned());
+            return Err("an empty response".to_owned());
         }
         let (text, repaired) = Text::from_bytes(body);
         let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| {
             let html = text.trim_start().starts_with('<');
-            let what = if html { "HTML" } else { "no complete JSON object" };
+            let what = if html { "HTML" } else { "an incomplete JSON object" };
             format!(
                 "{what} where a page of events should be ({:?} error at byte {})",
                 error.classify(),
@@ -57,12 +57,12 @@ impl Page {
         let data = answer.data.map(RawValue::get).filter(|data| *data != "null");
         // An answer about something else, such as an error with status 200, must not pass for a time without events.
         if data.is_none() && answer.metadata.is_none_or(|paging| paging.get() == "null") {
-            return Err("JSON that is no page of events".to_owned());
+            return Err("JSON that isn't a page of events".to_owned());
         }
         let elements = match data {
             None => Vec::new(),
             Some(data) => serde_json::from_str::<Vec<&RawValue>>(data)
-                .map_err(|_| "`data` is no array".to_owned())?
+                .map_err(|_| "`data` isn't an array".to_owned())?
                 .into_iter()
                 .map(|element| Span::of(&text, element.get()))
                 .collect(),

@@ -129,7 +129,7 @@ impl Lanes {
         match unreadable.first() {
             None => Ok(()),
             Some(first) => Err(Trouble::Unreadable(format!(
-                "{} seconds can't be read, the first is {} (Unix time); all the others were",
+                "can't read {} seconds, the first at {} (Unix time); the others were read",
                 unreadable.len(),
                 first.start
             ))),
@@ -175,7 +175,7 @@ pub async fn compare(
     let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
     result?;
     if shutdown.has_begun() {
-        return Err(ComponentError::new("it was told to end before everything was compared"));
+        return Err(ComponentError::new("stopped before everything was compared"));
     }
     let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
     missing.sort_by_key(|event| (event.time, event.id));

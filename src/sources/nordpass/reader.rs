@@ -84,7 +84,7 @@ impl Reader {
             match self.read_by(range.clone(), priority, group, first_guess, per_page).await {
                 Err(Trouble::TooLarge) if per_page > 1 => per_page = per_page.div_ceil(2),
                 Err(Trouble::TooLarge) => {
-                    let reason = "one event alone exceeds the largest answer that is read".to_owned();
+                    let reason = "a single event exceeds the response size limit".to_owned();
                     return Err(Trouble::Unreadable(reason));
                 }
                 result => return result,

@@ -12,9 +12,9 @@ use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_
 pub static TYPE: SourceType = SourceType {
     base: ComponentType {
         name: "nordpass",
-        doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`, later polls only what is \
-              new plus `overlap`. Events are delivered once, late ones included: each poll, an hourly and a daily sweep and \
-              a daily audit read again and drop what is known.",
+        doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`; later polls read only \
+          new events plus `overlap`. Delivers each event once, including late ones: every poll, an hourly and a daily \
+          sweep and a daily audit re-read events and drop known ones.",
         fields: FIELDS,
         outputs: &[""],
         records: Records::Events,
@@ -27,13 +27,14 @@ static FIELDS: &[Field] = &[
         name: "endpoint",
         kind: Kind::Text,
         presence: Presence::Required,
-        doc: "The complete URL of the API, as the Admin Panel shows it (EU or US); nothing is appended.",
+        doc: "The complete URL of the API, as shown in the Admin Panel (EU or US). Nothing is appended.",
     },
     Field {
         name: "token",
         kind: Kind::Secret,
         presence: Presence::Required,
-        doc: "The token from the Admin Panel, sent as it is. With `${file:PATH}` a renewed token counts without a restart.",
+        doc: "The token from the Admin Panel, sent unchanged. With `${file:PATH}`, a renewed token takes effect \
+              without a restart.",
     },
     Field {
         name: "source_header",
@@ -46,7 +47,7 @@ static FIELDS: &[Field] = &[
         name: "poll_interval",
         kind: Kind::Duration { min: "1s", max: "1d" },
         presence: Presence::Default("60s"),
-        doc: "Time between two polls.",
+        doc: "Time between polls.",
     },
     Field {
         name: "initial_lookback",
@@ -58,7 +59,7 @@ static FIELDS: &[Field] = &[
         name: "overlap",
         kind: Kind::Duration { min: "0s", max: "1d" },
         presence: Presence::Default("10m"),
-        doc: "How much each poll reads again, so that late events are found. Known events are dropped.",
+        doc: "How much each poll re-reads to find late events. Known events are dropped.",
     },
     Field {
         name: "lag",
@@ -70,28 +71,28 @@ static FIELDS: &[Field] = &[
         name: "page_size",
         kind: Kind::Integer { min: 1, max: 1000 },
         presence: Presence::Default("100"),
-        doc: "Events per page. The official connector asks for 100; whether the API gives more is not documented.",
+        doc: "Events per page. The official connector uses 100; whether the API supports more is undocumented.",
     },
     Field {
         name: "concurrency",
         kind: Kind::Integer { min: 1, max: 64 },
         presence: Presence::Default("4"),
-        doc: "Pages that are fetched side by side, apart from live polls.",
+        doc: "Number of pages to fetch in parallel, in addition to live polls.",
     },
     Field {
         name: "requests_per_second",
         kind: Kind::Integer { min: 1, max: 1000 },
         presence: Presence::Default("10"),
-        doc: "The most requests a second, all readings together. Live polls go first.",
+        doc: "Maximum requests per second in total. Live polls have priority.",
     },
     Field {
         name: "max_in_flight_bytes",
         kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
         presence: Presence::Default("8388608"),
-        doc: "Bytes of text (pages, and the rows made of them) that may be in memory. With that much under way the source sends \
-              nothing more and soon asks nothing more, as it does with four times as many bytes of pages that aren't \
-              acknowledged: this bounds its memory while a sink is slow or down. With hundreds of sources in one process a \
-              smaller value bounds their sum.",
+        doc: "Maximum bytes of text in memory: pages, and the rows made from them. At the limit the source sends \
+              nothing more, and soon requests nothing more. The same happens at four times this many bytes of \
+              unacknowledged pages. Limits the source's memory while a sink is slow or down. With hundreds of sources \
+              in one process, use a smaller value to limit their total.",
     },
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,

@@ -116,7 +116,7 @@ impl State {
         let damaged = |_| "the source's document in the checkpoint is damaged".to_owned();
         let Version { version } = serde_json::from_slice(document).map_err(damaged)?;
         if version != VERSION {
-            return Err(format!("the source's document has version {version}, this program knows {VERSION}"));
+            return Err(format!("the source's document has version {version}; this program supports {VERSION}"));
         }
         let document: Document = serde_json::from_slice(document).map_err(damaged)?;
         let set = |pairs: Vec<(i64, i64)>| pairs.into_iter().map(|(from, to)| from..to).collect();

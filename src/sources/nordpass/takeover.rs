@@ -67,8 +67,9 @@ pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, Strin
         origin: times.lookback,
         takeover: Takeover { cursor: times.lookback - 1, until },
         message: format!(
-            "{what}; reading `initial_lookback` as at a first connection, and marking its rows as possibly delivered before. If \
-             the official connector did run here, stop this program, check [checkpoint.takeover] and begin anew"
+            "{what}; reading `initial_lookback` as at a first connection, and marking its rows as possibly delivered \
+             before. If the official connector did run here, stop this program, check [checkpoint.takeover] and start \
+             over"
         ),
         odd: true,
     };
@@ -78,12 +79,13 @@ pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, Strin
             Ok(from_lookback(format!("the official connector's cursor at {place} is empty, as before its first run")))
         }
         Found::Other(bytes) => Err(format!(
-            "{place} has {bytes} bytes; the official connector's cursor has 8, so this isn't one. Nothing was read.\nhint: \
-             correct [checkpoint.takeover], or take it out to begin with `initial_lookback`"
+            "{place} has {bytes} bytes; the official connector's cursor has 8, so this isn't one. Nothing was \
+             read.\nhint: correct [checkpoint.takeover], or remove it to start with `initial_lookback`"
         )),
         Found::Cursor(cursor) if cursor.seconds < FIRST_PLAUSIBLE => Err(format!(
-            "the official connector's cursor at {place} says {}, a time before NordPass had this API: it is damaged. Nothing was \
-             read.\nhint: restore the blob, or take [checkpoint.takeover] out to begin with `initial_lookback`",
+            "the official connector's cursor at {place} says {}, a time before NordPass had this API: it is damaged. \
+             Nothing was read.\nhint: restore the blob, or remove [checkpoint.takeover] to start with \
+             `initial_lookback`",
             cursor.seconds
         )),
         Found::Cursor(cursor) => Ok(from_cursor(*cursor, place, times, until)),
@@ -102,31 +104,35 @@ fn from_cursor(cursor: Cursor, place: &str, times: Times, until: i64) -> Decisio
         let whose =
             if cursor.written.is_some_and(|written| written < now) { "when Azure says it was written" } else { "now" };
         notes.push(format!(
-            "it lies {} s in the future of {}, {whose}, and that counts instead: the function's clock was wrong",
+            "it is {} s later than {}, {whose}, which is used instead: the function's clock was wrong",
             said - trusted,
             moment(trusted)
         ));
     }
     let origin = if trusted <= oldest {
         odd = true;
-        notes.push("it is older than the 90 days that NordPass shows: what is missing in between is lost, and reported as a gap".to_owned());
+        notes.push(
+            "it is older than the 90 days that NordPass shows: events in between are lost, and reported as a gap"
+                .to_owned(),
+        );
         trusted
     } else {
         if trusted < lookback {
-            notes.push("it is older than `initial_lookback`: everything from it on is read all the same".to_owned());
+            notes.push("it is older than `initial_lookback`: everything since then is read nevertheless".to_owned());
         }
         trusted.saturating_sub(overlap).max(oldest)
     };
     if cursor.written.is_some_and(|written| now - written < STILL_RUNS) {
         odd = true;
         notes.push(
-            "it was written less than three minutes ago: make sure that the official connector is stopped, or its events from now \
-             on arrive twice"
+            "it was written less than three minutes ago: make sure that the official connector is stopped, or its \
+             events arrive twice from now on"
                 .to_owned(),
         );
     }
     notes.push(format!(
-        "reading from {overlap} s before it on, and marking in their rows the events that the official connector may have delivered"
+        "reading from {overlap} s before it, and marking the rows of events that the official connector may have \
+         delivered"
     ));
     let message = format!("the official connector's cursor at {place} says {}; {}", moment(said), notes.join("; "));
     Decision { origin, takeover: Takeover { cursor: trusted, until }, message, odd }
@@ -170,10 +176,10 @@ mod tests {
             (cursor_found(NOW - 20 * DAY, None), NOW - 20 * DAY - 600, "older than `initial_lookback`"),
             (cursor_found(NOW - 100 * DAY, None), NOW - 100 * DAY, "reported as a gap"),
             (cursor_found(NOW - 90 * DAY + 300, None), NOW - 90 * DAY + 120, "older than `initial_lookback`"),
-            (cursor_found(NOW + 500, None), NOW - 600, "500 s in the future"),
+            (cursor_found(NOW + 500, None), NOW - 600, "500 s later than"),
             (cursor_found(NOW - 600, Some(NOW - 7_200)), NOW - 7_800, "when Azure says it was written"),
             (cursor_found(NOW - 30, Some(NOW - 30)), NOW - 630, "make sure that the official connector is stopped"),
-            (cursor_found(i64::MAX, None), NOW - 600, "in the future"),
+            (cursor_found(i64::MAX, None), NOW - 600, "s later than"),
         ] {
             let decision = decided(found).expect("a decision");
             assert_eq!(decision.origin, origin, "{}", decision.message);

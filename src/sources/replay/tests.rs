@@ -107,7 +107,8 @@ async fn a_rate_and_a_duration_are_kept() {
 #[tokio::test(start_paused = true)]
 async fn nothing_to_replay_is_an_error_with_a_hint() {
     let tally = Tally::default();
-    for (disk, expected) in [(MemoryDisk::new(), "no file matches *.ndjson"), (disk(0).await, "a.ndjson hold no event")]
+    for (disk, expected) in
+        [(MemoryDisk::new(), "no file matches *.ndjson"), (disk(0).await, "a.ndjson contain no events")]
     {
         let error = replay(&disk, settings(&tally), Duration::ZERO).await.unwrap_err();
         assert_eq!(error.message, expected);

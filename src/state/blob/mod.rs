@@ -126,7 +126,7 @@ impl Base {
 
     /// The same, however long the storage can't be used: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
-        let what = "the checkpoint can't be read";
+        let what = "can't read the checkpoint";
         Retry::logged(&self.env)
             .run(pending(), || async { self.load(key_id).await.map_err(|error| error.classify("checkpoint", what)) })
             .await
@@ -141,7 +141,7 @@ impl Store for BlobStore {
             let work = async move {
                 let mut slot = slot.lock_owned().await;
                 if slot.open.strong_count() > 0 {
-                    let reason = "this process itself hasn't let go of this source yet".to_owned();
+                    let reason = "this process hasn't released this source yet".to_owned();
                     return Err(CheckpointError::Storage { reason, wait: None });
                 }
                 let source = opening::open(base, key, &mut slot.attempts).await?;
@@ -202,7 +202,7 @@ impl Store for BlobStore {
                 }
                 let Some((place, lease)) = slot.lease.take() else { return };
                 if let Err(error) = self.shared.container.release(&place.state, &lease).await {
-                    tracing::debug!("a lease stays until it ends: {error}");
+                    tracing::debug!("can't release a lease; it stays until it expires: {error}");
                 }
             });
             join_all(release).await;
@@ -225,7 +225,7 @@ pub(super) async fn probe(settings: &BlobSettings, env: &Env) -> Result<String, 
     match container.list(&format!("{}sources/", settings.prefix), 1).await {
         Ok(_) => Ok(format!("the container {} can be read", container.name())),
         Err(BlobError::NoContainer) => {
-            Ok(format!("the container {} isn't there yet and will be made", container.name()))
+            Ok(format!("the container {} doesn't exist yet and will be created", container.name()))
         }
         Err(error) => Err(error.to_string()),
     }

@@ -125,6 +125,6 @@ async fn begin(base: &Base, place: &BlobNames, key_id: &str, lease: &str) -> Res
             Err(error) => return Err(storage(&error)),
         }
     }
-    let reason = "whether a new run has been registered in the state couldn't be found out".to_owned();
+    let reason = "can't find out whether a new run is registered in the state".to_owned();
     Err(CheckpointError::Storage { reason, wait: None })
 }

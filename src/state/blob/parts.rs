@@ -89,7 +89,7 @@ async fn append_at(
 /// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
 async fn missing(container: &Container, place: &BlobNames, blob: &str) -> CheckpointError {
     match container.lease(&place.state).await {
-        Ok(_) => place.unusable(blob, "the blob is missing, though others of the state are there"),
+        Ok(_) => place.unusable(blob, "this blob of the state is missing, but others exist"),
         Err(error) => storage(&error),
     }
 }
@@ -117,6 +117,6 @@ impl Stored for StoredPart<'_> {
     }
 
     fn damaged(&self, at: u64) -> CheckpointError {
-        self.place.unusable(&self.blob, format!("the known ids are damaged or cut off at byte {at}"))
+        self.place.unusable(&self.blob, format!("the known ids are damaged or truncated at byte {at}"))
     }
 }

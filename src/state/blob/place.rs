@@ -59,9 +59,9 @@ impl BlobNames {
     pub fn unusable(&self, blob: &str, what: impl std::fmt::Display) -> CheckpointError {
         let folder = self.state.trim_end_matches("/state");
         let reason = format!(
-            "{what}. Nothing was changed.\nhint: restore the blobs below {folder} (soft delete and versions keep them), or \
-             delete them all to begin as at a first run: what lies within `initial_lookback` is then delivered again, with \
-             the same ids"
+            "{what}. Nothing was changed.\nhint: restore the blobs below {folder} (soft delete and versions keep \
+             them), or delete them all to start over: everything within `initial_lookback` is then delivered again, \
+             with the same ids"
         );
         CheckpointError::Unusable { path: format!("{}/{blob}", self.container).into(), reason }
     }
@@ -74,16 +74,16 @@ impl BlobNames {
             _ => return Err(self.unusable(&self.state, "the blob is damaged or isn't a state of this program")),
         };
         Shared::decode(payload, key_id).map_err(|misfit| match misfit {
-            Misfit::Malformed => self.unusable(&self.state, "the blob is whole, but doesn't say what a state says"),
+            Misfit::Malformed => self.unusable(&self.state, "the blob is intact, but its content isn't a state"),
             Misfit::Newer(version) => CheckpointError::Unusable {
                 path: self.path(),
                 reason: format!(
-                    "a newer version of nordpass-sentinel wrote this (format {version}; this one reads up to {VERSION}). \
-                     Nothing was changed.\nhint: run the newer version in all processes"
+                    "a newer version of nordpass-sentinel wrote this (format {version}; this version reads up to \
+                     {VERSION}). Nothing was changed.\nhint: run the newer version in all processes"
                 ),
             },
             Misfit::Foreign(Some(SourceKey { name, endpoint })) => {
-                let what = format!("this is the state of the source `{name}` at {endpoint}, in the place of {key_id}");
+                let what = format!("this is the state of the source `{name}` at {endpoint}, found at {key_id}");
                 self.unusable(&self.state, what)
             }
             Misfit::Foreign(None) => self.unusable(&self.state, "this is the state of another source"),
@@ -101,8 +101,8 @@ pub fn storage(error: &BlobError) -> CheckpointError {
 pub fn reason(error: &BlobError) -> String {
     match error {
         BlobError::NoBlob => {
-            "the state's blob has been deleted while this process uses it: restore it (soft delete keeps it \
-                              for some days); or restart the program to begin as at a first run"
+            "the state's blob was deleted while in use: restore it (soft delete keeps it for some days), or restart \
+             the program to start over"
                 .to_owned()
         }
         error => error.to_string(),

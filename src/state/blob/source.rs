@@ -181,7 +181,7 @@ impl Source {
         // The other ids' names begin with a letter, and so come after all days.
         for name in names.iter().filter(|name| **name < first_kept) {
             if let Err(error) = self.base.container.delete(name).await {
-                tracing::debug!("a blob of forgotten ids stays for now: {error}");
+                tracing::debug!("can't delete a blob of expired ids yet: {error}");
             }
         }
     }
@@ -250,7 +250,7 @@ impl StateBackend for Source {
                 }
             }
         }
-        let reason = "a commit's answer doesn't come".to_owned();
+        let reason = "no response to a commit".to_owned();
         Err(CheckpointError::Storage { reason, wait: None })
     }
 

@@ -83,14 +83,14 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
         return match state_file {
             None if !has_ids => Ok(None),
             Some(bytes) if bytes.is_empty() && !has_ids => Ok(None),
-            _ => Err(unusable(&runs_path, "this file is missing, though others of the state are there")),
+            _ => Err(unusable(&runs_path, "this file of the state is missing, but others exist")),
         };
     };
     let Some(state) = state_file else {
         if earlier.is_empty() && !has_ids {
             return Ok(None);
         }
-        return Err(unusable(&state_path, "this file is missing, though others of the state are there"));
+        return Err(unusable(&state_path, "this file of the state is missing, but others exist"));
     };
     let payload = whole_frame(&state, &state_path)?;
     let snapshot =
@@ -102,9 +102,7 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
 async fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
     match disk.len(path).await.map_err(disk_error(path))? {
         None => Ok(None),
-        Some(len) if len > MOST_BYTES => {
-            Err(unusable(path, format!("{len} bytes is far more than this file can have")))
-        }
+        Some(len) if len > MOST_BYTES => Err(unusable(path, format!("{len} bytes is far too large for this file"))),
         Some(_) => Ok(Some(disk.read(path).await.map_err(disk_error(path))?)),
     }
 }
@@ -113,14 +111,12 @@ async fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, Checkpoin
 fn whole_frame<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], CheckpointError> {
     match frame::last(bytes) {
         Ok(Some(payload)) => Ok(payload),
-        Ok(None) if bytes.is_empty() => {
-            Err(unusable(path, "the file is empty, and no crash of this program leaves it so"))
-        }
+        Ok(None) if bytes.is_empty() => Err(unusable(path, "the file is empty, which no crash of this program causes")),
         Ok(None) => Err(unusable(path, "the file is damaged or isn't a state of this program")),
         Err(damage) => Err(unusable(
             path,
             format!(
-                "the file is damaged at byte {}, and good data follows, so that it isn't a torn last write",
+                "the file is damaged at byte {}, and good data follows, so this isn't a torn last write",
                 damage.at
             ),
         )),
@@ -144,12 +140,12 @@ async fn check_ids(disk: &dyn Disk, dir: &Path, snapshot: &Snapshot) -> Result<(
 
 fn explain(path: &Path, misfit: Misfit, key_id: &str) -> CheckpointError {
     match misfit {
-        Misfit::Malformed => unusable(path, "the file is whole, but doesn't say what a state says"),
+        Misfit::Malformed => unusable(path, "the file is intact, but its content isn't a state"),
         Misfit::Newer(version) => CheckpointError::Unusable {
             path: path.to_owned(),
             reason: format!(
-                "a newer version of nordpass-sentinel wrote this (format {version}; this one reads up to {VERSION}). \
-                 Nothing was changed.\nhint: run the newer version"
+                "a newer version of nordpass-sentinel wrote this (format {version}; this version reads up to \
+                 {VERSION}). Nothing was changed.\nhint: run the newer version"
             ),
         },
         Misfit::Foreign(Some(SourceKey { name, endpoint })) => unusable(

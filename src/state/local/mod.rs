@@ -96,7 +96,7 @@ impl Store for LocalStore {
                     let path = folder.source(&key.id());
                     return Err(CheckpointError::Disk {
                         path,
-                        source: io::Error::new(io::ErrorKind::AlreadyExists, "this source's state is open already"),
+                        source: io::Error::new(io::ErrorKind::AlreadyExists, "this source's state is already open"),
                     });
                 }
                 let source = Arc::new(LocalSource::open(folder, key).await?);
@@ -148,8 +148,8 @@ fn unusable(path: &Path, what: impl std::fmt::Display) -> CheckpointError {
     let folder = path.ancestors().find(|dir| dir.parent().is_some_and(|parent| parent.ends_with("sources")));
     let folder = folder.unwrap_or(path).display();
     let reason = format!(
-        "{what}. Nothing was changed.\nhint: restore {folder} from a backup, or move it away to begin as at a first \
-         run: what lies within `initial_lookback` is then delivered again, with the same ids"
+        "{what}. Nothing was changed.\nhint: restore {folder} from a backup, or move it away to start over: everything \
+         within `initial_lookback` is then delivered again, with the same ids"
     );
     CheckpointError::Unusable { path: path.to_owned(), reason }
 }

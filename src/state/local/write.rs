@@ -146,7 +146,7 @@ impl Files {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
-                tracing::debug!(path = %path.display(), %error, "a file of forgotten ids stays for now");
+                tracing::debug!(path = %path.display(), %error, "can't delete a file of expired ids yet");
                 false
             }
         }

@@ -31,10 +31,11 @@ use std::sync::Arc;
 pub static TYPE: TransformType = TransformType {
     base: ComponentType {
         name: "asim",
-        doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row in one \
-              of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` (ASimAuthenticationEventLogs) or \
-              `user_management` (ASimUserManagementActivityLogs); the events reference says which. An event that isn't known \
-              becomes an `audit_event` with the event type `Other`. What has no column goes to `AdditionalFields`.",
+        doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row \
+          in one of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` \
+          (ASimAuthenticationEventLogs) or `user_management` (ASimUserManagementActivityLogs); see the events \
+          reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
+          to `AdditionalFields`.",
         fields: FIELDS,
         outputs: &["audit_event", "authentication", "user_management"],
         records: Records::Rows,

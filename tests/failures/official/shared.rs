@@ -335,7 +335,7 @@ async fn a_container_that_is_deleted_holds_its_sources_up_until_it_is_restored()
         let deleted = world.rig.now();
         pass(10 * MINUTE).await;
         let words = a.words("nordpass");
-        assert!(words.contains("container isn't there any more") && words.contains("make it again"), "{words}");
+        assert!(words.contains("container no longer exists") && words.contains("recreate it"), "{words}");
         assert!(!blobs.has_container(CONTAINER), "nothing is made anew");
         let last = world.turns().last().expect("it asked").2.as_second();
         assert!(last <= deleted + MINUTE, "{} s after it", last - deleted);
@@ -371,7 +371,7 @@ async fn a_run_with_once_that_loses_its_source_before_its_last_commit_fails() {
     let report = life.task.await.expect("no panic");
     let failures: Vec<_> = report.failures.iter().map(|failure| (&*failure.name, &*failure.error.message)).collect();
     let [("nordpass", message)] = failures[..] else { panic!("{failures:?}") };
-    assert!(message.contains("has taken this source over before"), "{message}");
+    assert!(message.contains("took over this source before"), "{message}");
     world.rig.simulation.faults().clear();
     pass(20 * MINUTE).await;
     b.stop().await;

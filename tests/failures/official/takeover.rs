@@ -265,7 +265,7 @@ async fn d04_a_cursor_that_cannot_be_read_is_waited_for() {
     let life = rig.start();
     pass(HOUR).await;
     assert!(
-        life.words("nordpass").contains("the official connector's cursor can't be read"),
+        life.words("nordpass").contains("can't read the official connector's cursor"),
         "{}",
         life.words("nordpass")
     );

@@ -76,7 +76,7 @@ async fn d14_each_refusal_has_words_that_say_what_to_do() {
         (401, "Create a new one in the Admin Panel"),
         (403, "Create a new one in the Admin Panel"),
         (404, "check its URL"),
-        (429, "NordPass asks for fewer requests (429)"),
+        (429, "NordPass is throttling requests (429)"),
         (503, "NordPass answers 503"),
     ] {
         let mut rig = Rig::new(SimulationOptions { events: history(10), ..SimulationOptions::default() });

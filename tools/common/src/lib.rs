@@ -36,5 +36,5 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), String> {
 /// Makes an empty folder, or empties the one that is there.
 pub fn empty(folder: &Path) -> Result<(), String> {
     let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder).map_err(|error| format!("can't make {}: {error}", folder.display()))
+    fs::create_dir_all(folder).map_err(|error| format!("can't create {}: {error}", folder.display()))
 }

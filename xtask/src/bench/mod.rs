@@ -46,7 +46,7 @@ const SECTIONS: &[(&str, Measure)] = &[
 /// Measures all sections.
 pub fn run(options: Options) -> Result<(), String> {
     let folder = tools_common::root().join("target/bench");
-    fs::create_dir_all(&folder).map_err(|error| format!("can't make {}: {error}", folder.display()))?;
+    fs::create_dir_all(&folder).map_err(|error| format!("can't create {}: {error}", folder.display()))?;
     let mut report = Report::new(&options);
     let bench = Bench { programs: programs::build()?, options, folder };
     for (name, measure) in SECTIONS {

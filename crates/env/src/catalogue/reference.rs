@@ -33,8 +33,8 @@ one row in the table of its ASIM schema: `AuditEvent` in `ASimAuditEventLogs`, `
 `ASimAuthenticationEventLogs`, `UserManagement` in `ASimUserManagementActivityLogs`. A pair that isn't listed here becomes
 an `AuditEvent` with the event type `Other`: nothing is dropped.
 
-NordPass publishes no list of its events. The meaning of a pair with an official rule is confirmed by that rule's text;
-the others are read from their names. The result `NA` stands for findings, and for requests that haven't changed
+NordPass doesn't publish a list of its events. For a pair with an official rule, that rule's text confirms the meaning;
+the other meanings are derived from the names. The result `NA` is for findings, and for requests that haven't changed
 anything yet.
 ";
 

@@ -45,14 +45,14 @@ fn report() -> Report {
 #[test]
 fn for_people() {
     insta::assert_snapshot!(report().people(), @r"
-    2000 events in 0.50 s: 4000 a second
-    5.00 CPU seconds for a million; at most 40 MiB of memory
-    from reading to ack: p50 1.0 ms, p90 1.0 ms, p99 100.4 ms, p99.9 100.4 ms, max 100.4 ms
-    5 requests, 1 attempts failed, 3 dead letters; 8.0 bytes of JSON in each byte sent
-      archive                                        2000 rows         800000 bytes of JSON    400 a row
-      sentinel: Custom-NordPassAuditEvent            1500 rows        1500000 bytes of JSON   1000 a row
-      sentinel: Custom-NordPassAuthentication         500 rows         500000 bytes of JSON   1000 a row
-    the recording has 1000 events a day: 0.03 GB of JSON a month to Azure, which bills the stored values, on average a quarter less
+    2000 events in 0.50 s: 4000/s
+    5.00 CPU seconds per million events; at most 40 MiB of memory
+    from read to acknowledgement: p50 1.0 ms, p90 1.0 ms, p99 100.4 ms, p99.9 100.4 ms, max 100.4 ms
+    5 requests, 1 failed attempt, 3 dead letters; compression 8.0:1
+      archive                                        2000 rows         800000 bytes of JSON    400 per row
+      sentinel: Custom-NordPassAuditEvent            1500 rows        1500000 bytes of JSON   1000 per row
+      sentinel: Custom-NordPassAuthentication         500 rows         500000 bytes of JSON   1000 per row
+    the recording has 1000 events per day: 0.03 GB of JSON per month to Azure, which bills the stored values, on average a quarter less
     ");
 }
 
@@ -80,7 +80,7 @@ fn as_json() {
 fn a_short_recording_says_nothing_about_a_month() {
     let count = Count { acknowledged: 5, first_pass: 5, span: Some((0, 3_599)), ..Count::default() };
     let report = Report::of(&count, &Telemetry::new());
-    assert!(report.people().ends_with("the recording is too short to say what a month would be"));
+    assert!(report.people().ends_with("the recording is too short for a monthly projection"));
     assert_eq!(report.json()["gb_json_per_month_to_azure"], serde_json::Value::Null);
 }
 

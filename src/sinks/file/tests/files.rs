@@ -222,9 +222,9 @@ fn the_settings_are_checked() {
     for (text, part) in [
         ("", "path"),
         ("path = \"{day}.gz\"", "unknown placeholder {day}"),
-        ("path = \"a.gz\"\ncompression_level = 12", "gzip knows 0 to 9"),
-        ("path = \"a.zst\"\ncompression_level = 0", "zstd knows 1 to 19"),
-        ("path = \"a.ndjson\"\ncompression_level = 1", "end in .gz or .zst"),
+        ("path = \"a.gz\"\ncompression_level = 12", "gzip supports 0 to 9"),
+        ("path = \"a.zst\"\ncompression_level = 0", "zstd supports 1 to 19"),
+        ("path = \"a.ndjson\"\ncompression_level = 1", "the path in .gz or .zst"),
         ("path = \"a\"\nmax_file_bytes = 0", "max_file_bytes"),
     ] {
         let (_, found) = read(text);

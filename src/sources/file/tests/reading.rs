@@ -88,7 +88,11 @@ async fn new_files_and_grown_ones_are_read_finished_ones_are_not() {
     disk.put("c.gz", recording("c.gz", &events[..2]));
     let (_, result) = read().await;
     let error = result.unwrap_err();
-    assert!(error.message.contains("c.gz has") && error.hint.unwrap().contains("new name"), "{}", error.message);
+    assert!(
+        error.message.contains("c.gz has") && error.hint.unwrap().contains("rename the new recording"),
+        "{}",
+        error.message
+    );
 }
 
 #[tokio::test(start_paused = true)]

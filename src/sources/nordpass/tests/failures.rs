@@ -71,7 +71,7 @@ async fn json_that_is_no_page_is_waited_out_and_covers_nothing() {
         let running = rig.start(true, |_| true);
         tokio::time::sleep(Duration::from_secs(1800)).await;
         let state = rig.component().state();
-        assert!(state.reason().is_some_and(|reason| reason.contains("no page")), "{answer}: {state:?}");
+        assert!(state.reason().is_some_and(|reason| reason.contains("isn't a page")), "{answer}: {state:?}");
         running.ended().await.expect("well");
         rig.assert_arrived(all());
     }
@@ -201,7 +201,7 @@ async fn a_checkpoint_that_cannot_be_opened_or_read_is_waited_for() {
         let running = rig.start(true, |_| true);
         tokio::time::sleep(Duration::from_secs(600)).await;
         let state = rig.component().state();
-        let expected = if opens { "can't be read" } else { "can't be opened" };
+        let expected = if opens { "can't read" } else { "can't open" };
         assert!(state.reason().is_some_and(|reason| reason.contains(expected)), "{state:?}");
         rig.store.unreadable.store(false, Ordering::Relaxed);
         rig.store.closed.store(false, Ordering::Relaxed);

@@ -36,7 +36,7 @@ async fn a_state_that_is_not_one_is_refused_and_left_alone() {
         (b"{}".to_vec(), "damaged"),
         (whole[..whole.len() - 1].to_vec(), "damaged"),
         ([&whole[..], b"x"].concat(), "damaged"),
-        (frame(b"nothing of ours"), "doesn't say what a state says"),
+        (frame(b"nothing of ours"), "its content isn't a state"),
         (frame(&Shared::new(other).encode()), "the source `other` at https://other.example"),
         (frame(&newer), "a newer version of nordpass-sentinel wrote this (format 7"),
     ];
@@ -84,7 +84,7 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
     pass(120).await;
     assert!(
-        !source.lease_guard().is_held() && source.lease_guard().reason().contains("has been deleted"),
+        !source.lease_guard().is_held() && source.lease_guard().reason().contains("was deleted while in use"),
         "{}",
         source.lease_guard().reason()
     );
@@ -121,7 +121,7 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
         let process = world.process(2).await;
         let source = process.open().await;
         blobs.delete_container(CONTAINER);
-        let words = "container isn't there any more: restore it";
+        let words = "container no longer exists: restore it";
         // With the same days, whose blobs are appended to, and with a new one.
         let new_day = Commit { ids: vec![known(NOW + 3 * DAY, 7)], ..Commit::default() };
         for commit in [commit(1), new_day, Commit { chunks: vec![1], ..Commit::default() }] {
@@ -144,7 +144,7 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
             blobs.create_container(CONTAINER);
             pass(120).await;
             assert!(
-                source.lease_guard().reason().contains("state's blob has been deleted"),
+                source.lease_guard().reason().contains("state's blob was deleted"),
                 "{}",
                 source.lease_guard().reason()
             );
@@ -177,7 +177,7 @@ async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
         source.commit(commit(1)).await.expect_err("nothing to append to"),
         source.known(NOW..NOW + 60).await.expect_err("nothing to read"),
     ] {
-        assert!(error.cure().is_some() && error.to_string().contains("state's blob has been deleted"), "{error}");
+        assert!(error.cure().is_some() && error.to_string().contains("state's blob was deleted"), "{error}");
     }
     assert_eq!(blobs.names(CONTAINER), Vec::<String>::new(), "nothing is made up");
     pass(60).await;

@@ -136,7 +136,7 @@ async fn a_document_that_is_too_long_is_refused_and_changes_nothing() {
     let source = open(&disk).await.unwrap();
     let commit = |len| Commit { document: Some(vec![1; len]), ..Commit::default() };
     let error = source.commit(commit(3_501)).await.err().unwrap().to_string();
-    assert!(error.contains("a document of 3501 bytes; a state takes at most 3500"), "{error}");
+    assert!(error.contains("the document has 3501 bytes; a state allows at most 3500"), "{error}");
     assert_eq!(source.document(), None);
     source.commit(commit(3_500)).await.unwrap();
 }
@@ -148,7 +148,7 @@ async fn one_store_for_a_folder_and_one_user_for_a_source() {
     let error = store(&disk).await.err().unwrap();
     assert!(matches!(&error, CheckpointError::Locked { dir } if dir == Path::new("data")), "{error:?}");
     let source = first.open(key()).await.unwrap();
-    assert!(first.open(key()).await.err().unwrap().to_string().contains("open already"));
+    assert!(first.open(key()).await.err().unwrap().to_string().contains("already open"));
     first.open(SourceKey { name: "another".into(), ..key() }).await.unwrap();
     drop(first);
     assert!(store(&disk).await.is_err(), "a source that may still write holds the folder");
