@@ -57,8 +57,8 @@ impl Input {
 
     fn received(&self, next: Option<&(usize, Chunk)>) {
         let Some((_, chunk)) = next else { return };
-        if let Some(pressure) = chunk.ack.pressure() {
-            pressure.tell(&self.flush_requested);
+        if let Some(backpressure) = &chunk.backpressure {
+            backpressure.tell(&self.flush_requested);
         }
     }
 

@@ -1,5 +1,4 @@
-//! The acknowledgement of a chunk: the only thing that flows against the stream. With it goes the word that the source
-//! waits for acknowledgements ([`Pressure`]).
+//! The acknowledgement of a chunk. It flows against the stream, from the sinks to the source.
 //!
 //! A source makes one [`Ack`] for each chunk and keeps its [`AckReceiver`]. Every copy of the chunk (one per
 //! branch of a fan-out, one per open batch that holds rows of it) carries a clone. Whoever is done with its part calls
@@ -16,7 +15,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::{MemoryReservation, Pressure};
+use super::MemoryReservation;
 
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +78,6 @@ impl Ack {
         part
     }
 
-    /// Its source's back-pressure; `None` where nobody waits for it.
-    pub fn pressure(&self) -> Option<&Pressure> {
-        Some(self.0.as_ref()?.reservation.as_ref()?.pressure())
-    }
-
     /// This part is safe where it belongs.
     pub fn done(mut self) {
         self.finish(true);
@@ -141,7 +135,7 @@ impl Future for AckReceiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::MemoryPool;
+    use crate::event::{Backpressure, MemoryPool};
 
     #[tokio::test]
     async fn delivered_only_when_every_clone_is() {
@@ -162,13 +156,12 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_holds_the_room_of_its_own_text() {
-        let pool = MemoryPool::new(100, Pressure::default());
+        let pool = MemoryPool::new(100, Backpressure::default());
         let (page, _receipt) = Ack::holding(pool.take(25).await);
         let rows = page.derive(25);
         let (clone, others) = (rows.clone(), [page.derive(25), page.derive(25)]);
         let mut next = Box::pin(pool.take(1));
         assert!(futures::poll!(&mut next).is_pending(), "the rows' texts count, too");
-        assert!(rows.pressure().is_some_and(Pressure::is_on), "each part says that somebody waits");
         rows.done();
         assert!(futures::poll!(&mut next).is_pending(), "a clone has the same text");
         clone.done();

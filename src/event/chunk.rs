@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Ack, AckReceiver, Event, EventFields, EventId, MemoryReservation, Span, Text};
+use super::{Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, Span, Text};
 
 /// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
 /// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
@@ -62,13 +62,15 @@ pub struct Chunk {
     pub origin: Origin,
     /// Which of its events another connector may have delivered before; rows of such events are marked.
     pub takeover: Option<Takeover>,
+    /// On while its source waits for memory that this and other chunks hold; `None` where no source waits.
+    pub backpressure: Option<Backpressure>,
     /// Call [`Ack::done`] when this chunk's records are safe.
     pub ack: Ack,
 }
 
 impl Chunk {
-    /// A chunk of raw events, as sources make it, and the receipt of its acknowledgement. `share` is what the text takes
-    /// of the source's room, where that is bounded.
+    /// A chunk of raw events, as sources make it, and the receiver of its acknowledgement. `reservation` is what the
+    /// text takes of the source's memory pool, where that is bounded.
     pub fn of_events(
         text: Text,
         records: Vec<Record>,
@@ -77,17 +79,38 @@ impl Chunk {
         reservation: Option<MemoryReservation>,
     ) -> (Self, AckReceiver) {
         debug_assert_eq!(records.len(), events.len(), "one set of fields for each record");
+        Self::new(text, records, Some(events.into()), origin, reservation)
+    }
+
+    /// A chunk of rows that no event stands behind, and the receiver of its acknowledgement.
+    pub fn of_rows(
+        text: Text,
+        records: Vec<Record>,
+        origin: Origin,
+        reservation: Option<MemoryReservation>,
+    ) -> (Self, AckReceiver) {
+        Self::new(text, records, None, origin, reservation)
+    }
+
+    fn new(
+        text: Text,
+        records: Vec<Record>,
+        events: Option<Arc<[EventFields]>>,
+        origin: Origin,
+        reservation: Option<MemoryReservation>,
+    ) -> (Self, AckReceiver) {
+        let backpressure = reservation.as_ref().map(|reservation| reservation.backpressure().clone());
         let (ack, ack_receiver) = reservation.map_or_else(Ack::new, Ack::holding);
-        let chunk = Self { text, records: records.into(), events: Some(events.into()), origin, takeover: None, ack };
+        let chunk = Self { text, records: records.into(), events, origin, takeover: None, backpressure, ack };
         (chunk, ack_receiver)
     }
 
     /// A chunk of rows made of this one. It carries a clone of the acknowledgement: the transform still has to call
-    /// `delivered` on the original once all its outputs are made.
+    /// `done` on the original once all its outputs are made.
     pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
         let ack = self.ack.derive(text.len());
-        let (origin, takeover) = (self.origin.clone(), self.takeover);
-        Self { text: text.into(), records: records.into(), events: None, origin, takeover, ack }
+        let (origin, takeover, backpressure) = (self.origin.clone(), self.takeover, self.backpressure.clone());
+        Self { text: text.into(), records: records.into(), events: None, origin, takeover, backpressure, ack }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.
@@ -105,6 +128,7 @@ impl Chunk {
             events: self.events.clone(),
             origin: self.origin.clone(),
             takeover: self.takeover,
+            backpressure: None,
             ack: Ack::detached(),
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Pressure;
+use super::Backpressure;
 
 /// The room of one source.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct MemoryPool {
     most: usize,
     used: Mutex<usize>,
     freed: Notify,
-    pressure: Pressure,
+    backpressure: Backpressure,
 }
 
 /// What something takes of it, until it is dropped.
@@ -28,9 +28,9 @@ pub struct MemoryReservation {
 }
 
 impl MemoryPool {
-    /// Creates a pool of `most` bytes. Waiting for it turns `pressure` on.
-    pub fn new(most: usize, pressure: Pressure) -> Arc<Self> {
-        Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), pressure })
+    /// Creates a pool of `most` bytes. Waiting for it turns `backpressure` on.
+    pub fn new(most: usize, backpressure: Backpressure) -> Arc<Self> {
+        Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), backpressure })
     }
 
     /// Waits while there is none, and takes `bytes` of it, or a quarter of all where that is less.
@@ -47,14 +47,14 @@ impl MemoryPool {
                     return MemoryReservation { pool: self.clone(), bytes };
                 }
             }
-            let _waiting = self.pressure.wait();
+            let _waiting = self.backpressure.wait();
             freed.await;
         }
     }
 
     /// On while somebody waits for room.
-    pub fn pressure(&self) -> &Pressure {
-        &self.pressure
+    pub fn backpressure(&self) -> &Backpressure {
+        &self.backpressure
     }
 
     /// Takes `bytes` without waiting, for what is made of something that has its share already.
@@ -77,8 +77,8 @@ impl MemoryReservation {
     }
 
     /// Whether somebody waits for the room.
-    pub fn pressure(&self) -> &Pressure {
-        &self.pool.pressure
+    pub fn backpressure(&self) -> &Backpressure {
+        &self.pool.backpressure
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn full_is_full_until_something_is_dropped() {
-        let pool = MemoryPool::new(100, Pressure::default());
+        let pool = MemoryPool::new(100, Backpressure::default());
         let mut kept = Vec::new();
         for _ in 0..5 {
             kept.push(pool.take(24).await);
@@ -110,11 +110,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_made_of_something_counts_and_never_waits() {
-        let pool = MemoryPool::new(100, Pressure::default());
+        let pool = MemoryPool::new(100, Backpressure::default());
         let page = pool.take(20).await;
         let rows: Vec<_> = (0..5).map(|_| page.derive(24)).collect();
         let mut next = Box::pin(pool.take(1));
-        assert!(futures::poll!(&mut next).is_pending() && page.pressure().is_on());
+        assert!(futures::poll!(&mut next).is_pending() && page.backpressure().is_on());
         drop((page, rows));
         next.await;
         assert_eq!(*pool.lock(), 0);
@@ -123,7 +123,7 @@ mod tests {
     /// Simulated world 1533: a page as large as all the room waited for a share that only later pages could free.
     #[tokio::test]
     async fn something_as_large_as_all_of_it_neither_waits_for_a_share_that_is_kept_nor_keeps_all_of_it() {
-        let pool = MemoryPool::new(100, Pressure::default());
+        let pool = MemoryPool::new(100, Backpressure::default());
         let _kept = pool.take(1).await;
         let _large = pool.take(1_000).await;
         pool.take(1_000).await;

@@ -5,14 +5,15 @@
 //! acknowledge. Nothing on this path builds a tree of the JSON or copies a string it doesn't change.
 
 mod ack;
+mod backpressure;
 mod chunk;
 mod id;
 pub mod json;
 mod memory_pool;
-mod pressure;
 mod view;
 
 pub use ack::{Ack, AckOutcome, AckReceiver};
+pub use backpressure::{Backpressure, Waiting};
 pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use id::{EventId, IdSet, Identifier};
 pub use json::{
@@ -20,5 +21,4 @@ pub use json::{
     parse_event, parse_event_and, unescape,
 };
 pub use memory_pool::{MemoryPool, MemoryReservation};
-pub use pressure::{Pressure, Waiting};
 pub use view::Event;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{MemoryPool, MemoryReservation, Pressure};
+use crate::event::{Backpressure, MemoryPool, MemoryReservation};
 
 /// So many times the bytes of texts may be unacknowledged. An event's id and time take about a quarter of its text.
 const UNACKNOWLEDGED: usize = 4;
@@ -30,16 +30,16 @@ pub struct Reservation {
 impl Budget {
     /// Texts of at most so many bytes, and what transforms make of them.
     pub fn new(most: usize) -> Self {
-        let pressure = Pressure::default();
+        let backpressure = Backpressure::default();
         Self {
-            texts: MemoryPool::new(most, pressure.clone()),
-            unacknowledged: MemoryPool::new(most.saturating_mul(UNACKNOWLEDGED), pressure),
+            texts: MemoryPool::new(most, backpressure.clone()),
+            unacknowledged: MemoryPool::new(most.saturating_mul(UNACKNOWLEDGED), backpressure),
         }
     }
 
     /// On while somebody waits for room.
-    pub fn pressure(&self) -> &Pressure {
-        self.unacknowledged.pressure()
+    pub fn backpressure(&self) -> &Backpressure {
+        self.unacknowledged.backpressure()
     }
 
     /// Waits until there is any room, and takes it.

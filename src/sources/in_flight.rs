@@ -63,7 +63,7 @@ impl<M> InFlight<M> {
             Ok(()) => Ok(()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Closed),
             Err(mpsc::error::TrySendError::Full(entry)) => {
-                let _waiting = self.budget.pressure().wait();
+                let _waiting = self.budget.backpressure().wait();
                 self.entries.send(entry).await.map_err(|_| Closed)
             }
         }

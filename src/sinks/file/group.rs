@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::encode::{Format, encode};
 use super::template::{Key, Template};
-use crate::event::{Ack, Chunk, Origin, Pressure};
+use crate::event::{Ack, Chunk, Origin, Backpressure};
 
 /// One append: the records of one chunk that go to one series of files, encoded.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct Group {
     pub units: Vec<Unit>,
     /// Of the chunks.
     pub acks: Vec<Ack>,
+    /// Of their sources.
+    backpressure: Vec<Backpressure>,
     /// Records in it.
     pub records: u64,
     /// Bytes of their lines before compression.
@@ -35,7 +37,7 @@ pub struct Group {
 impl Group {
     /// Whether a source waits for it.
     pub fn is_waited_for(&self) -> bool {
-        self.acks.iter().any(|ack| ack.pressure().is_some_and(Pressure::is_on))
+        self.backpressure.iter().any(Backpressure::is_on)
     }
 }
 
@@ -79,6 +81,7 @@ impl Collector {
             group.units.push(Unit { path: self.path(key), origin: chunk.origin.clone(), bytes });
         }
         group.records += chunk.records.len() as u64;
+        group.backpressure.extend(chunk.backpressure);
         group.acks.push(chunk.ack);
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::gzip::Gzip;
-use crate::event::{Chunk, Pressure, Record, Span};
+use crate::event::{Chunk, Backpressure, Record, Span};
 
 /// Azure's gateway refuses bodies over 1 MiB as received ("Maximum allowed content length: 1048576 bytes"); a little room for
 /// the doubt.
@@ -111,7 +111,7 @@ impl Rows {
 
     /// Whether a source waits for these rows.
     pub fn are_waited_for(&self) -> bool {
-        self.chunks.iter().any(|chunk| chunk.ack.pressure().is_some_and(Pressure::is_on))
+        self.chunks.iter().any(|chunk| chunk.backpressure.as_ref().is_some_and(Backpressure::is_on))
     }
 
     /// All rows are where they belong.
@@ -270,7 +270,7 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Ack, AckOutcome, AckReceiver, EventId, Origin, Span, Text};
+    use crate::event::{AckOutcome, AckReceiver, EventId, Origin, Span, Text};
     use std::io::Read;
 
     /// A chunk whose rows stand in its text with this between them.
@@ -284,11 +284,8 @@ mod tests {
             let body = Span::new(start, text.len());
             records.push(Record { id: EventId(number as u128), time: 0, organization: "".into(), body });
         }
-        let (ack, ack_receiver) = Ack::new();
         let origin = Origin { source: "s".into(), run: 1, sequence: 1 };
-        let chunk =
-            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
-        (chunk, ack_receiver)
+        Chunk::of_rows(Text::from(text), records, origin, None)
     }
 
     fn chunk(rows: &[&str]) -> (Chunk, AckReceiver) {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::{Settings, build};
 use crate::azure::CredentialKind;
 use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown};
-use crate::event::{Ack, AckOutcome, AckReceiver, Chunk, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
+use crate::event::{AckOutcome, AckReceiver, Chunk, EventId, MemoryPool, Origin, Backpressure, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
 use crate::state::MemoryStore;
@@ -154,7 +154,7 @@ async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig
         task,
         folder,
         sequence: 0,
-        room: MemoryPool::new(1000, Pressure::default()),
+        room: MemoryPool::new(1000, Backpressure::default()),
     }
 }
 
@@ -171,11 +171,9 @@ impl Rig {
             let time = row["time"].as_i64().unwrap_or_default();
             records.push(Record { id, time, organization: "".into(), body });
         }
-        let (ack, ack_receiver) = Ack::holding(self.room.take(1).await);
         self.sequence += 1;
         let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
-        let chunk =
-            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
+        let (chunk, ack_receiver) = Chunk::of_rows(Text::from(text), records, origin, Some(self.room.take(1).await));
         let component = self.telemetry.component(ComponentKind::Source, "s");
         let sender = self.sender.as_ref().expect("open").input(input);
         Output::new(vec![sender], component).send(chunk).await.expect("open");
@@ -244,7 +242,7 @@ async fn a_batch_that_a_source_waits_for_is_sent_at_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.requests(), 0, "both are still collected");
     let room = rig.room.clone();
-    let waiting = room.pressure().wait();
+    let waiting = room.backpressure().wait();
     assert_eq!((rare.await, frequent.await), (AckOutcome::Delivered, AckOutcome::Delivered));
     drop(waiting);
     let late = rig.send(0, &[json!({"id": 3})]).await;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::component::Context;
-use crate::event::{Ack, AckReceiver, Chunk, EventId, Origin, Record, Span, Text};
+use crate::event::{AckReceiver, Chunk, EventId, Origin, Record, Span, Text};
 use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, TokenState};
 use nordpass_env::Env;
 
@@ -105,12 +105,9 @@ impl Reporter {
                 body: Span::new(begin, text.len()),
             });
         }
-        let (ack, ack_receiver) = Ack::new();
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
-        let chunk =
-            Chunk { text: Text::from(text), records: records.into(), events: None, origin, takeover: None, ack };
-        (chunk, ack_receiver)
+        Chunk::of_rows(Text::from(text), records, origin, None)
     }
 
     fn row(&self, component: &ComponentReporter, now: Timestamp) -> String {

@@ -62,7 +62,7 @@ async fn a_group_that_a_source_waits_for_is_written_at_once() {
     let began = tokio::time::Instant::now();
     let ack_receiver = sink.send(origin(1, 1), &[event(1, 20_000, "o")]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let waiting = sink.room.pressure().wait();
+    let waiting = sink.room.backpressure().wait();
     assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     drop(waiting);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());

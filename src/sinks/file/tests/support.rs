@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
-use crate::event::{AckReceiver, Chunk, EventFields, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
+use crate::event::{AckReceiver, Chunk, EventFields, EventId, MemoryPool, Origin, Backpressure, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -116,7 +116,7 @@ impl Running {
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], telemetry.component(ComponentKind::Source, "test"));
         let task = tokio::spawn(Box::new(sink).run(input));
-        Ok(Self { output, task, room: MemoryPool::new(1000, Pressure::default()), telemetry })
+        Ok(Self { output, task, room: MemoryPool::new(1000, Backpressure::default()), telemetry })
     }
 
     pub async fn send(&self, origin: Origin, events: &[TestEvent]) -> AckReceiver {

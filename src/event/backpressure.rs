@@ -1,41 +1,43 @@
-//! Back-pressure that a sink can hear of: a source that waits for room says so, and a sink that waits for more rows
-//! before it sends what it has stops waiting. Without it, the rows of a table that few events go to would hold the
-//! source up until their batch is old enough.
+//! Back-pressure that a sink can see.
+//!
+//! A source that waits for memory turns its [`Backpressure`] on. Each of its chunks carries a clone, so a sink that
+//! collects rows for a larger batch sees it and sends what it has. Without it, the rows of a table that few events go to
+//! would hold the source up until their batch is old enough.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-/// Whether a source waits for room. Cloning shares it. It travels with the acknowledgements of the source's chunks.
+/// Whether a source waits for memory. Clones share it.
 #[derive(Clone, Default)]
-pub struct Pressure(Arc<Shared>);
+pub struct Backpressure(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    /// How many of the source's readings wait.
+    /// How many tasks of the source wait.
     waiting: AtomicUsize,
-    /// Those who may have something of the source.
+    /// Wakes the inputs that may hold chunks of the source.
     holders: Mutex<Vec<Weak<Notify>>>,
 }
 
-/// A wait for room, until it is dropped.
+/// A wait for memory, until it is dropped.
 pub struct Waiting<'p>(&'p Shared);
 
-impl Pressure {
-    /// Somebody begins to wait: every holder is told.
+impl Backpressure {
+    /// Begins a wait, and wakes every holder.
     pub fn wait(&self) -> Waiting<'_> {
         self.0.waiting.fetch_add(1, Ordering::AcqRel);
         self.0.holders().retain(|holder| holder.upgrade().inspect(|holder| holder.notify_one()).is_some());
         Waiting(&self.0)
     }
 
-    /// Whether somebody waits.
+    /// Whether a task of the source waits.
     pub fn is_on(&self) -> bool {
         self.0.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Whoever has something of the source is told from now on.
+    /// Wakes this holder at each wait from now on.
     pub fn tell(&self, holder: &Arc<Notify>) {
         let mut holders = self.0.holders();
         if !holders.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(holder))) {
@@ -56,9 +58,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl std::fmt::Debug for Pressure {
+impl std::fmt::Debug for Backpressure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Pressure").field(&self.is_on()).finish()
+        f.debug_tuple("Backpressure").field(&self.is_on()).finish()
     }
 }
 
@@ -68,7 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn holders_are_told_once_each_time_somebody_begins_to_wait() {
-        let (pressure, holder) = (Pressure::default(), Arc::new(Notify::new()));
+        let (pressure, holder) = (Backpressure::default(), Arc::new(Notify::new()));
         pressure.tell(&holder);
         pressure.tell(&holder);
         let mut told = Box::pin(holder.notified());
@@ -83,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_is_gone_is_forgotten() {
-        let pressure = Pressure::default();
+        let pressure = Backpressure::default();
         pressure.tell(&Arc::new(Notify::new()));
         drop(pressure.wait());
         assert!(pressure.0.holders().is_empty());
