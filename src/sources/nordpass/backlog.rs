@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::intervals::Intervals;
+use super::time_ranges::TimeRanges;
 
 const HOUR: i64 = 3600;
 
@@ -15,7 +15,7 @@ const HOUR: i64 = 3600;
 #[derive(Default)]
 pub struct Backlog {
     inner: Mutex<Pending>,
-    /// Told when something was added.
+    /// Notified when something was added.
     pub changed: Notify,
 }
 
@@ -23,7 +23,7 @@ pub struct Backlog {
 #[derive(Default)]
 pub struct Pending {
     /// Times that aren't read.
-    pub holes: Intervals,
+    pub holes: TimeRanges,
     /// Unreadable slices, and when to try them again.
     pub deferred: Vec<Deferred>,
     /// Slices that were read and not proven, and when to read them more narrowly.
@@ -46,14 +46,14 @@ pub struct Deferred {
     pub wait: Duration,
 }
 
-/// Gaps as people want to hear of them. While a history is read more slowly than its beginning passes out of the 90
+/// Gaps as they are reported. While a history is read more slowly than its beginning passes out of the 90
 /// days, what is lost and what is still read alternate by seconds: such pieces, less than an hour apart, are one gap.
 #[derive(Default)]
-pub struct Gaps(Intervals);
+pub struct Gaps(TimeRanges);
 
 impl Gaps {
     /// Those of earlier runs.
-    pub fn of(exact: &Intervals) -> Self {
+    pub fn of(exact: &TimeRanges) -> Self {
         let mut gaps = Self::default();
         for gap in exact.iter() {
             gaps.add(gap.clone());
@@ -61,7 +61,7 @@ impl Gaps {
         gaps
     }
 
-    /// Adds what is gone. Answers the whole gap that it belongs to, and whether that is a new one.
+    /// Adds what is gone. Returns the whole gap that it belongs to, and whether that is a new one.
     pub fn add(&mut self, gone: Range<i64>) -> (Range<i64>, bool) {
         let near = gone.start - HOUR..gone.end + HOUR;
         let one = self.0.iter().filter(|gap| gap.start < near.end && near.start < gap.end);
@@ -89,8 +89,8 @@ impl Backlog {
     }
 
     /// What of a time isn't known to be unreadable at the moment.
-    pub fn readable(&self, range: Range<i64>) -> Intervals {
-        let deferred: Intervals = self.lock().deferred.iter().map(|deferred| deferred.range.clone()).collect();
+    pub fn readable(&self, range: Range<i64>) -> TimeRanges {
+        let deferred: TimeRanges = self.lock().deferred.iter().map(|deferred| deferred.range.clone()).collect();
         deferred.holes(range)
     }
 
@@ -100,11 +100,11 @@ impl Backlog {
         self.changed.notify_waiters();
     }
 
-    /// A time was read and not proven: its halves are read again after `wait`, each with the questions that a slice may
+    /// A time was read and not proven: its halves are read again after `wait`, each with the queries that a slice may
     /// cost. With `at_once` that isn't put off, but counts as if it were. What is in doubt already stays as it is.
     pub fn doubt(&self, range: Range<i64>, wait: Duration, at_once: bool) {
         let mut pending = self.lock();
-        let already: Intervals = pending.doubtful.iter().map(|doubtful| doubtful.range.clone()).collect();
+        let already: TimeRanges = pending.doubtful.iter().map(|doubtful| doubtful.range.clone()).collect();
         for part in already.holes(range).iter() {
             let middle = part.start + (part.end - part.start) / 2;
             let halves = [part.start..middle, middle..part.end].into_iter().filter(|half| !half.is_empty());

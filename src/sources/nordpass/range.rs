@@ -1,139 +1,82 @@
-//! Reading one given time, once: for `backfill`, and for the comparison and the fetch of `reconcile`.
+//! The lane of `backfill` and `reconcile`: one given time, once.
 //!
 //! Known events are dropped as always, so only the difference is delivered. The ids of what was delivered are committed
 //! and nothing else: the live cursor, the covered times and the sweeps stay as they are.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
-use super::client::Priority;
-use super::commit::CommitPolicy;
+use super::error::ReadError;
 use super::lanes::Lanes;
-use super::slice::{FIRST_SLICE, Trouble};
-use super::state::DAY;
-use super::{Settings, build};
-use crate::component::{ComponentError, Context, Input, Output};
-use crate::event::EventId;
-use crate::http::Backoff;
+use super::mode::ReadMode;
+use super::query::Priority;
+use super::slice::FIRST_SLICE;
+use super::time::DAY;
+use crate::http::{Again, Failure, Retry};
 
 /// How often seconds that can't be read are tried before the command gives up on them.
 const TRIES: u32 = 5;
 
-/// What a source is to read.
-#[derive(Clone, Debug, Default)]
-pub enum ReadMode {
-    /// Everything, for as long as the program runs.
-    #[default]
-    Follow,
-    /// These Unix seconds, once.
-    Fetch(Range<i64>),
-    /// These Unix seconds, once, only to compare; nothing is committed.
-    Compare(Range<i64>, Arc<Counts>),
-}
-
-/// What a comparison counts while it reads.
-#[derive(Debug, Default)]
-pub struct Counts {
-    acknowledged: AtomicU64,
-    known: AtomicU64,
-    unproven: AtomicBool,
-}
-
-impl ReadMode {
-    /// The time, where one was given.
-    pub(super) fn range(&self) -> Option<Range<i64>> {
-        match self {
-            Self::Follow => None,
-            Self::Fetch(range) | Self::Compare(range, _) => Some(range.clone()),
-        }
-    }
-
-    /// What of it is kept.
-    pub(super) fn keeps(&self) -> CommitPolicy {
-        match self {
-            Self::Follow => CommitPolicy::All,
-            Self::Fetch(_) => CommitPolicy::Ids,
-            Self::Compare(..) => CommitPolicy::Nothing,
-        }
-    }
-}
-
-/// An event that NordPass has and that was never acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Its id.
-    pub id: EventId,
-    /// Its time in Unix seconds.
-    pub time: i64,
-    /// `type.action`.
-    pub kind: String,
-}
-
-/// What a time holds at NordPass, and what of it was acknowledged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
-    /// Events that NordPass shows and that were acknowledged.
-    pub acknowledged: u64,
-    /// Events that NordPass shows and that weren't, by time.
-    pub missing: Vec<Missing>,
-    /// Events that were acknowledged and that NordPass doesn't show (any more).
-    pub gone: u64,
-    /// Whether a part of the time couldn't be proven complete: the API's own count doesn't add up.
-    pub unproven: bool,
+/// What of a time is still to be read.
+#[derive(Default)]
+struct Rest {
+    pieces: VecDeque<Range<i64>>,
+    unreadable: Vec<Range<i64>>,
+    /// How often the unreadable ones were tried.
+    tries: u32,
 }
 
 impl Lanes {
-    /// Reads a time day by day, however often parts of it have to be asked for.
-    pub(super) async fn range(&self, range: Range<i64>, mode: &ReadMode) -> Result<(), Trouble> {
-        let ingester = &self.reader.ingester;
-        let progress = ingester.telemetry.progress();
+    /// Reads a time day by day. Seconds that can't be read are tried again once all the others are.
+    pub(super) async fn range(&self, range: Range<i64>, mode: &ReadMode) -> Result<(), ReadError> {
+        let progress = self.context.telemetry.progress();
         progress.history_from.store(range.start, Ordering::Relaxed);
         progress.history_to.store(range.end, Ordering::Relaxed);
-        let mut rest = days(&range);
-        let mut backoff = Backoff::new(ingester.env.random.clone());
-        let mut tries = 0;
-        let mut unreadable = Vec::new();
-        while let Some(piece) = rest.pop_front() {
-            let group = ingester.emitter.group();
-            let span = self.span(piece.clone(), Priority::History, group, FIRST_SLICE).await?;
-            ingester.emitter.close(group, Vec::new(), span.inner.awaited);
-            progress.history_at.store(span.end, Ordering::Relaxed);
-            if let ReadMode::Compare(_, counts) = mode {
-                let known = ingester.known(piece.start..span.end).await?.len() as u64;
-                counts.known.fetch_add(known, Ordering::Relaxed);
-                counts.acknowledged.fetch_add(span.inner.acknowledged, Ordering::Relaxed);
-                counts.unproven.fetch_or(!span.inner.unproven.is_empty(), Ordering::Relaxed);
-            }
-            unreadable.extend(span.inner.unreadable);
-            let left = span.inner.outage.or((span.end < piece.end).then_some(span.end..piece.end));
-            match left {
-                // An outage, or a server whose clock isn't that far yet: all of the rest waits.
-                Some(left) => {
-                    rest.push_front(left);
-                    self.sleep(backoff.next_wait()).await?;
-                }
-                None => backoff.reset(),
-            }
-            if rest.is_empty() && !unreadable.is_empty() {
-                tries += 1;
-                if tries == TRIES {
-                    break;
-                }
-                rest.extend(unreadable.drain(..));
-                self.sleep(backoff.next_wait()).await?;
-            }
-        }
+        let rest = Mutex::new(Rest { pieces: days(&range), ..Rest::default() });
+        let retry = Retry::logged(&self.context.env);
+        while retry.run(self.context.ending(), || self.read_piece(&rest, mode)).await? {}
         self.signal.begin();
-        match unreadable.first() {
-            None => Ok(()),
-            Some(first) => Err(Trouble::Unreadable(format!(
-                "can't read {} seconds, the first at {} (Unix time); the others were read",
-                unreadable.len(),
-                first.start
-            ))),
+        Ok(())
+    }
+
+    /// Reads the next piece. Returns whether there was one.
+    async fn read_piece(&self, rest: &Mutex<Rest>, mode: &ReadMode) -> Result<bool, Failure<ReadError>> {
+        let rest = || rest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wait_for_the_committer().await?;
+        let Some(piece) = rest().pieces.pop_front() else { return Ok(false) };
+        let group = self.commits.group();
+        let read = self.read_slices(piece.clone(), Priority::History, group, FIRST_SLICE).await?;
+        self.commits.close(group, Vec::new(), read.awaited);
+        // What an outage has left out is read, and counted, later.
+        let end = read.outage.map_or(read.end, |outage| outage.start);
+        self.context.telemetry.progress().history_at.store(end, Ordering::Relaxed);
+        if let ReadMode::Compare(_, counts) = mode {
+            let known = self.dedup.known(piece.start..end).await?.len() as u64;
+            counts.known.fetch_add(known, Ordering::Relaxed);
+            counts.acknowledged.fetch_add(read.acknowledged, Ordering::Relaxed);
+            counts.unproven.fetch_or(!read.unproven.is_empty(), Ordering::Relaxed);
         }
+        let mut rest = rest();
+        rest.unreadable.extend(read.unreadable);
+        // An outage, or a server whose clock isn't that far yet: all of the rest waits.
+        if end < piece.end {
+            rest.pieces.push_front(end..piece.end);
+            return Err(Again::default().into());
+        }
+        let Some(first) = rest.unreadable.first().filter(|_| rest.pieces.is_empty()) else { return Ok(true) };
+        if rest.tries + 1 == TRIES {
+            let reason = format!(
+                "can't read {} seconds, the first at {} (Unix time); the others were read",
+                rest.unreadable.len(),
+                first.start
+            );
+            return Err(ReadError::Unreadable(reason).into());
+        }
+        rest.tries += 1;
+        rest.pieces = std::mem::take(&mut rest.unreadable).into();
+        Err(Again::default().into())
     }
 }
 
@@ -147,45 +90,6 @@ fn days(range: &Range<i64>) -> VecDeque<Range<i64>> {
         at = end;
     }
     days
-}
-
-/// Asks NordPass what a time holds and compares it with what was acknowledged. Delivers nothing, commits nothing.
-pub async fn compare(
-    mut settings: Settings,
-    context: Context,
-    range: Range<i64>,
-) -> Result<Comparison, ComponentError> {
-    let counts = Arc::<Counts>::default();
-    settings.mode = ReadMode::Compare(range, counts.clone());
-    let (sender, mut input) = Input::new();
-    let output = Output::new(vec![sender], context.telemetry.clone());
-    let shutdown = context.shutdown.clone();
-    let missing = Mutex::new(Vec::new());
-    let collect = async {
-        while let Some((_, chunk)) = input.receive().await {
-            let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
-            for event in chunk.events() {
-                let kind = format!("{}.{}", event.text_of(&event.fields.kind), event.text_of(&event.fields.action));
-                missing.push(Missing { id: event.record.id, time: event.record.time, kind });
-            }
-            drop(missing);
-            chunk.ack.done();
-        }
-    };
-    let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
-    result?;
-    if shutdown.has_begun() {
-        return Err(ComponentError::new("stopped before everything was compared"));
-    }
-    let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
-    missing.sort_by_key(|event| (event.time, event.id));
-    let acknowledged = counts.acknowledged.load(Ordering::Relaxed);
-    Ok(Comparison {
-        acknowledged,
-        missing,
-        gone: counts.known.load(Ordering::Relaxed).saturating_sub(acknowledged),
-        unproven: counts.unproven.load(Ordering::Relaxed),
-    })
 }
 
 #[cfg(test)]

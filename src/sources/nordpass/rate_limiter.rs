@@ -1,7 +1,7 @@
-//! Who asks next: the rate limit, shared by live polls and everything else.
+//! The rate limit, shared by live polls and everything else, and which request goes next.
 //!
-//! One request goes out per share of a second. Live polls go first, but where others wait, too, every fourth turn is
-//! theirs: an API whose order needs many questions for each poll could otherwise keep the history waiting for ever.
+//! Requests keep an interval. Live polls go first, but while others wait, too, every fourth turn is theirs: an API whose
+//! order takes many queries for each poll could otherwise keep the history waiting for ever.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,18 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::client::Priority;
+use super::query::Priority;
 
-/// So many live turns in a row, while others wait.
+/// The most turns of live polls in a row while others wait.
 const LIVE_IN_A_ROW: u32 = 3;
 
-/// How late a timer may be without anybody being slow.
+/// How late a timer may fire on a machine that isn't slow.
 const LATE: Duration = Duration::from_millis(2);
 
-/// The turns of one source.
+/// Limits the requests of one source.
 pub struct RateLimiter {
-    reservation: Duration,
+    /// The least time between two requests.
+    interval: Duration,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -28,7 +29,7 @@ pub struct RateLimiter {
 struct Inner {
     /// When the next request may go out.
     next: Instant,
-    /// Nobody asks before this: the API said 429.
+    /// No request goes out before this: the API said 429.
     paused_until: Instant,
     live: VecDeque<u64>,
     others: VecDeque<u64>,
@@ -37,14 +38,14 @@ struct Inner {
     tickets: u64,
 }
 
-/// A place in the queue; given up when dropped.
+/// A request's position in the queue; given up when dropped.
 struct Ticket<'a> {
     limiter: &'a RateLimiter,
     number: u64,
 }
 
 impl RateLimiter {
-    /// So many requests a second.
+    /// For this many requests a second.
     pub fn new(requests_per_second: u32) -> Self {
         let now = Instant::now();
         let inner = Inner {
@@ -56,13 +57,13 @@ impl RateLimiter {
             tickets: 0,
         };
         Self {
-            reservation: Duration::from_secs(1) / requests_per_second.max(1),
+            interval: Duration::from_secs(1) / requests_per_second.max(1),
             inner: Mutex::new(inner),
             changed: Notify::new(),
         }
     }
 
-    /// Nobody asks before then.
+    /// Lets no request out before then.
     pub fn pause(&self, until: Instant) {
         self.lock().paused_until = until;
     }
@@ -82,8 +83,8 @@ impl RateLimiter {
                 let now = Instant::now();
                 if is_first && due <= now {
                     // Timers fire up to a millisecond late, which is made up for; idle time isn't.
-                    let late = now.saturating_duration_since(due).min(LATE.min(self.reservation));
-                    inner.next = now + self.reservation - late;
+                    let late = now.saturating_duration_since(due).min(LATE.min(self.interval));
+                    inner.next = now + self.interval - late;
                     inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
                     return;
                 }
@@ -141,8 +142,8 @@ mod tests {
 
     use super::*;
 
-    /// Who had a turn, and after how many milliseconds, when all these come at once and come again.
-    async fn limiter(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
+    /// Which requests had a turn, and after how many milliseconds, when all these come at once and come again.
+    async fn turns(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
         let limiter = Arc::new(RateLimiter::new(requests_per_second));
         let (start, had) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
         let mut tasks = tokio::task::JoinSet::new();
@@ -163,11 +164,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn requests_keep_their_distance_whoever_makes_them() {
+    async fn requests_keep_their_distance_whatever_their_priority() {
         for askers in [&[Priority::Live; 5][..], &[Priority::History; 5], &[Priority::Live, Priority::History]] {
-            let had = limiter(10, askers, 10).await;
+            let had = turns(10, askers, 10).await;
             assert!(had.iter().zip(0..).all(|((_, at), number)| *at >= number * 100), "{had:?}");
-            assert!(had.last().expect("limiter").1 <= 1_020, "none is wasted: {had:?}");
+            assert!(had.last().expect("turns").1 <= 1_020, "none is wasted: {had:?}");
         }
     }
 
@@ -183,16 +184,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn live_polls_go_first_and_starve_nobody() {
-        let had = limiter(10, &[Priority::History, Priority::History, Priority::Live, Priority::Live], 40).await;
+    async fn live_polls_go_first_and_starve_no_other() {
+        let had = turns(10, &[Priority::History, Priority::History, Priority::Live, Priority::Live], 40).await;
         let others = had.iter().filter(|(priority, _)| *priority == Priority::History).count();
         assert!((9..=12).contains(&others), "a fourth of 40: {others}");
-        let alone = limiter(10, &[Priority::History], 20).await;
-        assert_eq!(alone.len(), 20, "all of it where nobody else asks");
+        let alone = turns(10, &[Priority::History], 20).await;
+        assert_eq!(alone.len(), 20, "every turn where no other request waits");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_for_everybody_and_who_gives_up_holds_up_nobody() {
+    async fn a_pause_holds_for_all_and_a_request_that_is_given_up_holds_up_none() {
         let limiter = RateLimiter::new(1);
         limiter.pause(Instant::now() + Duration::from_secs(20));
         let start = Instant::now();

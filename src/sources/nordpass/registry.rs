@@ -1,4 +1,4 @@
-//! Which ids are on their way, or were committed while somebody was reading.
+//! Which ids are in flight, or were committed during a reading.
 //!
 //! Several readings go side by side: a poll's overlap, a sweep, the history. Each loads the ids of its own time range
 //! from the checkpoint when it begins, so it can't see what another reading sends and commits after that. The registry
@@ -22,7 +22,7 @@ struct Inner {
     committed: VecDeque<(u64, EventId)>,
     /// Counts commits and beginnings.
     tick: u64,
-    /// The readings that go on, and when each began.
+    /// The readings under way, and when each began.
     readings: BTreeMap<u64, u64>,
     next_reading: u64,
 }
@@ -30,7 +30,7 @@ struct Inner {
 /// What a claim found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody had it: it is the claimer's to send.
+    /// No other reading has it: the claiming one sends it.
     New,
     /// Another reading has sent it, or is about to, and it hasn't arrived.
     InFlight,
@@ -38,7 +38,7 @@ pub enum Claim {
     Committed,
 }
 
-/// A reading that goes on; ends when dropped.
+/// A reading under way; ends when dropped.
 #[derive(Debug)]
 pub struct Reading {
     registry: Arc<Registry>,
@@ -72,7 +72,7 @@ impl Registry {
         }
     }
 
-    /// Whether an id is on its way.
+    /// Whether an id is in flight.
     pub fn is_in_flight(&self, id: EventId) -> bool {
         self.lock().ids.get(&id) == Some(&None)
     }
@@ -104,7 +104,7 @@ impl Registry {
 }
 
 impl Inner {
-    /// Forgets what every reading that goes on finds in the checkpoint anyway.
+    /// Forgets what every reading under way finds in the checkpoint anyway.
     fn forget(&mut self) {
         let oldest = self.readings.values().min().copied().unwrap_or(u64::MAX);
         while let Some((tick, id)) = self.committed.front().copied() {

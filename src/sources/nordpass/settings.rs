@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::range::ReadMode;
+use super::mode::ReadMode;
 use crate::component::{ComponentType, Records, SourceType};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
@@ -134,26 +134,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings with the defaults.
-    pub fn new(endpoint: impl Into<String>, token: Secret) -> Self {
-        Self {
-            endpoint: endpoint.into(),
-            token,
-            source_header: Some("MSSentinel".to_owned()),
-            poll_interval: Duration::from_secs(60),
-            initial_lookback: Duration::from_secs(7 * 86_400),
-            overlap: Duration::from_secs(600),
-            lag: Duration::from_secs(5),
-            page_size: 100,
-            concurrency: 4,
-            requests_per_second: 10,
-            max_in_flight_bytes: 8 << 20,
-            http: HttpSettings::default(),
-            mode: ReadMode::Follow,
-            again_with_once: false,
-        }
-    }
-
     /// Reads the component's table.
     pub fn read(section: &mut Section) -> Self {
         let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);

@@ -1,8 +1,8 @@
-//! Questions that are asked side by side, and stay under way while their answers are worked on.
+//! Queries that are made side by side, and stay under way while their answers are worked on.
 //!
-//! Each question holds a place among those that may be asked at once, and perhaps the next turn of the rate limit, until
-//! it is polled again. Whoever waits for something else meanwhile (a disk that refuses a dead letter, a full pipeline)
-//! therefore has to keep polling them, or live polls would wait with it.
+//! Each query holds a permit, and perhaps the next turn of the rate limit, until it is polled again. Code that waits for
+//! something else meanwhile (a disk that refuses a dead letter, a full pipeline) therefore has to keep polling them, or
+//! live polls would wait with it.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,12 +10,12 @@ use std::future::Future;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-/// Questions of which so many are under way or answered and not taken.
+/// Queries of which at most `most` are under way, or answered and not taken.
 pub struct SideBySide<I: Iterator>
 where
     I::Item: Future,
 {
-    questions: I,
+    queries: I,
     under_way: FuturesUnordered<I::Item>,
     answered: VecDeque<<I::Item as Future>::Output>,
     most: usize,
@@ -25,16 +25,16 @@ impl<I: Iterator> SideBySide<I>
 where
     I::Item: Future,
 {
-    /// None is asked before [`next`](Self::next) is called.
-    pub fn new(questions: I, most: usize) -> Self {
-        Self { questions, under_way: FuturesUnordered::new(), answered: VecDeque::new(), most: most.max(1) }
+    /// None is made before [`next`](Self::next) is called.
+    pub fn new(queries: I, most: usize) -> Self {
+        Self { queries, under_way: FuturesUnordered::new(), answered: VecDeque::new(), most: most.max(1) }
     }
 
     /// The next answer, in the order in which they come; `None` once all are taken.
     pub async fn next(&mut self) -> Option<<I::Item as Future>::Output> {
         while self.under_way.len() + self.answered.len() < self.most {
-            let Some(question) = self.questions.next() else { break };
-            self.under_way.push(question);
+            let Some(query) = self.queries.next() else { break };
+            self.under_way.push(query);
         }
         match self.answered.pop_front() {
             Some(answer) => Some(answer),
@@ -42,7 +42,7 @@ where
         }
     }
 
-    /// Does something else while the questions that are under way go on. No further one is asked.
+    /// Does something else while the queries that are under way go on. No further one is made.
     pub async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
         let mut other = std::pin::pin!(other);
         loop {
@@ -65,23 +65,23 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn questions_go_on_while_something_else_is_waited_for_and_no_more_are_asked() {
+    async fn queries_go_on_while_something_else_is_waited_for_and_no_more_are_asked() {
         let (asked, began) = (Cell::new(0), Instant::now());
-        let questions = (0..10_u64).map(|number| {
+        let queries = (0..10_u64).map(|number| {
             asked.set(asked.get() + 1);
             async move {
                 sleep(Duration::from_secs(number)).await;
                 (number, began.elapsed().as_secs())
             }
         });
-        let mut questions = SideBySide::new(questions, 3);
-        assert_eq!(questions.next().await, Some((0, 0)));
-        questions.meanwhile(sleep(Duration::from_secs(100))).await;
+        let mut queries = SideBySide::new(queries, 3);
+        assert_eq!(queries.next().await, Some((0, 0)));
+        queries.meanwhile(sleep(Duration::from_secs(100))).await;
         assert_eq!(asked.get(), 3);
-        assert_eq!(questions.next().await, Some((1, 1)), "answered long ago");
-        assert_eq!(questions.next().await, Some((2, 2)));
+        assert_eq!(queries.next().await, Some((1, 1)), "answered long ago");
+        assert_eq!(queries.next().await, Some((2, 2)));
         let mut rest = Vec::new();
-        while let Some((number, _)) = questions.next().await {
+        while let Some((number, _)) = queries.next().await {
             rest.push(number);
         }
         assert_eq!(rest, (3..10).collect::<Vec<_>>());

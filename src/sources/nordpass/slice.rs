@@ -1,38 +1,38 @@
-//! One slice of time being read: what is known, what was seen, what may still be asked.
+//! One slice of time being read: what is known, what was seen, how much more may be asked.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use super::client::Priority;
+use super::observations::{Observation, Observations};
+use super::query::Priority;
 use super::registry::Reading;
-use super::seen::{Observation, Seen};
-use super::state::DAY;
+use super::time::DAY;
 use crate::event::EventId;
 
 /// A slice `[from, to)` under way.
 pub struct Slice {
     /// Its seconds. Only events of these are sent.
     pub range: Range<i64>,
-    /// Who reads.
+    /// How its requests go before others.
     pub priority: Priority,
     /// The group of its chunks.
     pub group: u64,
     /// The ids that the checkpoint knows in the range.
     pub known: HashSet<EventId>,
-    /// Those that the checkpoint knows under no second of their own; `None` while nobody has asked.
+    /// Those that the checkpoint knows under no second of their own; `None` until they are needed.
     pub apart: Option<HashSet<EventId>>,
     /// What the answers showed.
-    pub seen: Seen,
+    pub observations: Observations,
     /// Page size to ask for; smaller where large answers failed.
     pub per_page: u32,
     /// How many more requests may go into proving it.
     pub budget: u64,
     /// An answer that shows all of its window doesn't have as many events as it says there are: `total` is wrong. Else a
-    /// slice that isn't proven has only used up its questions.
+    /// slice that isn't proven has only used up its budget.
     pub contradicted: bool,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
     pub awaited: BTreeSet<EventId>,
-    /// Keeps ids that are committed meanwhile known.
+    /// Keeps ids known that are committed meanwhile.
     pub _reading: Reading,
 }
 
@@ -40,15 +40,15 @@ impl Slice {
     /// How many of the events that were seen in the range the checkpoint knew already.
     pub fn acknowledged(&self) -> u64 {
         let inside = |observation: &Observation| observation.time.is_some_and(|time| self.range.contains(&time));
-        let seen = self.seen.observations.iter().filter(|(_, observation)| inside(observation));
+        let seen = self.observations.by_id.iter().filter(|(_, observation)| inside(observation));
         let copies = seen.flat_map(|(id, observation)| (0..observation.most).map(|number| id.occurrence(number)));
         copies.filter(|id| self.known.contains(id)).count() as u64
     }
 }
 
-/// How reading a slice came out.
+/// What reading a slice has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
+pub enum SliceRead {
     /// Everything up to `until` was read.
     Done {
         /// The slice's end, or earlier where the server's clock didn't allow as much.
@@ -71,23 +71,10 @@ pub enum Read {
     },
 }
 
-/// Why a slice can't be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// The program is ending.
-    Ending,
-    /// The answers are larger than what is read: smaller pages may do.
-    TooLarge,
-    /// This slice's answers stay unreadable; others may be fine.
-    Unreadable(String),
-    /// The checkpoint failed.
-    Checkpoint(String),
-}
-
 /// A slice should have about this many pages, or more where many are fetched side by side: its first page says how many
-/// there are, and its last ones leave places free.
+/// there are, and its last ones leave permits unused.
 const PAGES_PER_SLICE: u64 = 50;
-/// So many rounds of pages side by side.
+/// How many rounds of pages side by side that is at least.
 const ROUNDS: u64 = 8;
 /// What was seen of a slice is remembered until it is proven: larger slices than this many events aren't made for that.
 const MOST_EVENTS: u64 = 20_000;

@@ -4,45 +4,49 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::intervals::Intervals;
+use super::time::{API_DAYS, DAY};
+use super::time_ranges::TimeRanges;
 use crate::event::Takeover;
 
 const VERSION: u32 = 1;
 /// The checkpoint's limit is 3,500; the shapes below stay well under it in ordinary times.
 const MAX_BYTES: usize = 3_300;
-/// Seconds of a day.
-pub const DAY: i64 = 86_400;
-/// How far back the API shows events, in days.
-pub const API_DAYS: i64 = 90;
-/// How far back the longest sweep goes, in days.
-pub const SWEPT_DAYS: i64 = 7;
-
 /// A source's state. Times are Unix seconds (UTC).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// Where the history begins: the first connection's time minus `initial_lookback`.
     pub origin: i64,
     /// Times that are read, delivered and committed.
-    pub covered: Intervals,
+    pub covered: TimeRanges,
     /// Covered times whose completeness isn't proven yet: the sweeps try again.
-    pub unproven: Intervals,
+    #[serde(default)]
+    pub unproven: TimeRanges,
     /// Short hashes of the organizations seen.
+    #[serde(default)]
     pub organizations: Vec<String>,
     /// When the last 24 hours were last swept.
+    #[serde(default)]
     pub swept_day: i64,
     /// When the last 7 days were last swept.
+    #[serde(default)]
     pub swept_week: i64,
     /// When the days were last audited.
+    #[serde(default)]
     pub audited: i64,
     /// The day number (since 1970) of the first entry of `totals`.
+    #[serde(default)]
     pub first_day: i64,
-    /// The API's `total` of each day, as last audited; `None` where it has none yet.
-    pub totals: Vec<Option<u64>>,
+    /// The API's `total` of each day, as last audited; -1 where it has none yet.
+    #[serde(default)]
+    totals: Vec<i64>,
     /// Times that the API no longer had when we came to read them.
-    pub gaps: Intervals,
+    #[serde(default)]
+    pub gaps: TimeRanges,
     /// Which events the official connector may have delivered, where this source took over from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takeover: Option<Takeover>,
     /// What is left of a week's sweep that goes on from run to run: from and to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub week_left: Option<(i64, i64)>,
 }
 
@@ -64,7 +68,7 @@ pub enum Change {
     SweptDay(i64),
     /// A sweep of the last 7 days began then.
     SweptWeek(i64),
-    /// So much of a week's sweep is left to be read: from and to.
+    /// What of a week's sweep is left to be read: from and to.
     WeekLeft(i64, i64),
     /// The audit of all days began then.
     Audited(i64),
@@ -78,32 +82,12 @@ pub enum Change {
     Gap(Range<i64>),
 }
 
+/// What is written.
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
-    origin: i64,
-    covered: Vec<(i64, i64)>,
-    #[serde(default)]
-    unproven: Vec<(i64, i64)>,
-    #[serde(default)]
-    organizations: Vec<String>,
-    #[serde(default)]
-    swept_day: i64,
-    #[serde(default)]
-    swept_week: i64,
-    #[serde(default)]
-    audited: i64,
-    #[serde(default)]
-    first_day: i64,
-    /// `-1` stands for a day without a total.
-    #[serde(default)]
-    totals: Vec<i64>,
-    #[serde(default)]
-    gaps: Vec<(i64, i64)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    takeover: Option<Takeover>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    week_left: Option<(i64, i64)>,
+    #[serde(flatten)]
+    state: State,
 }
 
 impl State {
@@ -118,33 +102,20 @@ impl State {
         if version != VERSION {
             return Err(format!("the source's document has version {version}; this program supports {VERSION}"));
         }
-        let document: Document = serde_json::from_slice(document).map_err(damaged)?;
-        let set = |pairs: Vec<(i64, i64)>| pairs.into_iter().map(|(from, to)| from..to).collect();
-        Ok(Self {
-            origin: document.origin,
-            covered: set(document.covered),
-            unproven: set(document.unproven),
-            organizations: document.organizations,
-            swept_day: document.swept_day,
-            swept_week: document.swept_week,
-            audited: document.audited,
-            first_day: document.first_day,
-            totals: document.totals.into_iter().map(|total| u64::try_from(total).ok()).collect(),
-            gaps: set(document.gaps),
-            takeover: document.takeover,
-            week_left: document.week_left,
-        })
+        let Document { state, .. } = serde_json::from_slice(document).map_err(damaged)?;
+        Ok(state)
     }
 
-    /// The document. Where it would be too long, it gives up precision in the safe direction: covered times are
+    /// The state's document. Where it would be too long, it gives up precision in the safe direction: covered times are
     /// forgotten (and read again), unproven ones and gaps are joined.
     pub fn encode(&self) -> Vec<u8> {
-        let mut state = self.clone();
+        let mut document = Document { version: VERSION, state: self.clone() };
         loop {
-            let document = serde_json::to_vec(&state.document()).unwrap_or_default();
-            if document.len() <= MAX_BYTES {
-                return document;
+            let bytes = serde_json::to_vec(&document).unwrap_or_default();
+            if bytes.len() <= MAX_BYTES {
+                return bytes;
             }
+            let state = &mut document.state;
             let longest = [state.covered.iter().len(), state.unproven.iter().len(), state.gaps.iter().len()];
             if longest[2] > 8 {
                 state.gaps.join_closest();
@@ -155,25 +126,6 @@ impl State {
             } else {
                 state.organizations.pop();
             }
-        }
-    }
-
-    fn document(&self) -> Document {
-        let pairs = |set: &Intervals| set.iter().map(|range| (range.start, range.end)).collect();
-        Document {
-            version: VERSION,
-            origin: self.origin,
-            covered: pairs(&self.covered),
-            unproven: pairs(&self.unproven),
-            organizations: self.organizations.clone(),
-            swept_day: self.swept_day,
-            swept_week: self.swept_week,
-            audited: self.audited,
-            first_day: self.first_day,
-            totals: self.totals.iter().map(|total| total.and_then(|t| i64::try_from(t).ok()).unwrap_or(-1)).collect(),
-            gaps: pairs(&self.gaps),
-            takeover: self.takeover,
-            week_left: self.week_left,
         }
     }
 
@@ -211,7 +163,7 @@ impl State {
         }
     }
 
-    /// Forgets what the API no longer shows at `now`: nobody will ask for it again.
+    /// Forgets what the API no longer shows at `now`: it isn't asked for again.
     pub fn forget(&mut self, now: i64) {
         let oldest = now - (API_DAYS + 1) * DAY;
         // One covered interval over all of the past keeps the state small and says the same.
@@ -231,7 +183,7 @@ impl State {
     /// A day's total as last audited.
     pub fn total(&self, day: i64) -> Option<u64> {
         let at = usize::try_from(day - self.first_day).ok()?;
-        self.totals.get(at).copied().flatten()
+        u64::try_from(*self.totals.get(at)?).ok()
     }
 
     fn set_total(&mut self, day: i64, total: u64) {
@@ -239,18 +191,18 @@ impl State {
             self.first_day = day;
         }
         while day < self.first_day {
-            self.totals.insert(0, None);
+            self.totals.insert(0, -1);
             self.first_day -= 1;
         }
         let at = usize::try_from(day - self.first_day).unwrap_or(0);
         if self.totals.len() <= at {
-            self.totals.resize(at + 1, None);
+            self.totals.resize(at + 1, -1);
         }
-        self.totals[at] = Some(total);
+        self.totals[at] = i64::try_from(total).unwrap_or(-1);
     }
 
     /// Everything from `origin` up to this second is covered, but for the seconds of late events that are on their way.
-    pub fn cursor(&self, late: &Intervals) -> i64 {
+    pub fn cursor(&self, late: &TimeRanges) -> i64 {
         let mut covered = self.covered.clone();
         late.iter().for_each(|range| covered.insert(range.clone()));
         covered.end_of(self.origin)
@@ -277,7 +229,7 @@ mod tests {
         }
         assert_eq!(State::decode(&state.encode()), Ok(state.clone()));
         assert_eq!((state.total(20_000), state.total(19_999), state.total(19_998)), (Some(17), None, Some(3)));
-        assert_eq!(state.cursor(&Intervals::default()), 150);
+        assert_eq!(state.cursor(&TimeRanges::default()), 150);
     }
 
     #[test]
@@ -289,9 +241,9 @@ mod tests {
         let document = state.encode();
         assert!(document.len() <= MAX_BYTES, "{}", document.len());
         let kept = State::decode(&document).expect("a state");
-        let claimed = kept.covered.iter().all(|range| state.covered.holes(range.clone()) == Intervals::default());
+        let claimed = kept.covered.iter().all(|range| state.covered.holes(range.clone()) == TimeRanges::default());
         assert!(claimed, "nothing counts as covered that wasn't");
-        let unproven = state.unproven.iter().all(|range| kept.unproven.holes(range.clone()) == Intervals::default());
+        let unproven = state.unproven.iter().all(|range| kept.unproven.holes(range.clone()) == TimeRanges::default());
         assert!(unproven, "nothing unproven was forgotten");
     }
 

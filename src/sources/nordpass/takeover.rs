@@ -6,15 +6,14 @@
 //! have been delivered by a later run that failed in the end. So what is near the cursor is read again, and every event that
 //! may have been delivered is marked as such in its row. Nothing is lost, and nothing is doubled without a mark.
 
-use jiff::Timestamp;
-
+use super::time::timestamp;
 use crate::component::{Cursor, Found, Predecessor};
 use crate::event::Takeover;
 
 /// Before 2020 there was no official connector, nor an API to read.
 const FIRST_PLAUSIBLE: i64 = 1_577_836_800;
 
-/// How far clocks may differ without a word.
+/// How far clocks may differ before it is reported.
 const SKEW: i64 = 60;
 
 /// A cursor that was written so short a time ago belongs to a connector that may still run.
@@ -40,16 +39,16 @@ pub struct Decision {
     pub origin: i64,
     /// What is marked.
     pub takeover: Takeover,
-    /// What was found and is done.
+    /// What was found, and what follows.
     pub message: String,
-    /// Whether somebody should look at it.
+    /// Whether it needs attention: it is logged as a warning.
     pub odd: bool,
 }
 
 impl Decision {
     /// Writes it into the log.
-    pub fn tell(&self, component: &str) {
-        let from = moment(self.origin).to_string();
+    pub fn log(&self, component: &str) {
+        let from = timestamp(self.origin).to_string();
         if self.odd {
             tracing::warn!(component, from, "taking over: {}", self.message);
         } else {
@@ -62,7 +61,7 @@ impl Decision {
 pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, String> {
     let Predecessor { place, found, .. } = predecessor;
     let until = times.now.saturating_add(SKEW);
-    // Without a cursor nobody knows what the official connector has delivered: all of it is marked.
+    // Without a cursor it isn't known what the official connector has delivered: all of it is marked.
     let from_lookback = |what: String| Decision {
         origin: times.lookback,
         takeover: Takeover { cursor: times.lookback - 1, until },
@@ -106,7 +105,7 @@ fn from_cursor(cursor: Cursor, place: &str, times: Times, until: i64) -> Decisio
         notes.push(format!(
             "it is {} s later than {}, {whose}, which is used instead: the function's clock was wrong",
             said - trusted,
-            moment(trusted)
+            timestamp(trusted)
         ));
     }
     let origin = if trusted <= oldest {
@@ -134,13 +133,8 @@ fn from_cursor(cursor: Cursor, place: &str, times: Times, until: i64) -> Decisio
         "reading from {overlap} s before it, and marking the rows of events that the official connector may have \
          delivered"
     ));
-    let message = format!("the official connector's cursor at {place} says {}; {}", moment(said), notes.join("; "));
+    let message = format!("the official connector's cursor at {place} says {}; {}", timestamp(said), notes.join("; "));
     Decision { origin, takeover: Takeover { cursor: trusted, until }, message, odd }
-}
-
-/// A Unix time for people.
-fn moment(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

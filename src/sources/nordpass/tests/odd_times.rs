@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::intervals::Intervals;
 use super::super::state::State;
+use super::super::time_ranges::TimeRanges;
 use super::rig::{NOW, Rig, event};
 
 const DAY: i64 = 86_400;
@@ -58,7 +58,7 @@ async fn an_event_that_says_another_time_leaves_no_hole_there() {
     rig.run_for(Duration::from_secs(3000)).await;
     rig.assert_arrived(["late-1".to_owned()]);
     let state = State::decode(&rig.store.document.lock().unwrap().clone().expect("a state")).expect("a state");
-    let cursor = state.cursor(&Intervals::default());
+    let cursor = state.cursor(&TimeRanges::default());
     assert!(cursor > NOW, "covered up to {} s before the beginning", NOW - cursor);
 }
 

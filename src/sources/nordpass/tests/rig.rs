@@ -14,7 +14,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Settings, build};
+use super::super::source::build;
+use super::super::{ReadMode, Settings};
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, ShutdownSignal};
 use crate::event::{EventId, Origin};
@@ -274,6 +275,26 @@ impl Store for TestStores {
     }
 }
 
+/// The defaults of the pipeline file.
+fn settings() -> Settings {
+    Settings {
+        endpoint: "https://api.example/activities/query".to_owned(),
+        token: Secret::literal("token"),
+        source_header: Some("MSSentinel".to_owned()),
+        poll_interval: Duration::from_secs(60),
+        initial_lookback: Duration::from_secs(7 * 86_400),
+        overlap: Duration::from_secs(600),
+        lag: Duration::from_secs(5),
+        page_size: 100,
+        concurrency: 4,
+        requests_per_second: 10,
+        max_in_flight_bytes: 8 << 20,
+        http: HttpSettings::default(),
+        mode: ReadMode::Follow,
+        again_with_once: false,
+    }
+}
+
 /// The world of a test: it outlives the source's runs.
 pub struct Rig {
     pub api: Arc<Api>,
@@ -313,7 +334,7 @@ impl Rig {
             api,
             store: Arc::default(),
             clock,
-            settings: Settings::new("https://api.example/activities/query", Secret::literal("token")),
+            settings: settings(),
             telemetry: Telemetry::new(),
             arrived: Arc::default(),
             marks: Arc::default(),

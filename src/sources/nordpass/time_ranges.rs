@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-/// A set of Unix seconds, kept as disjoint, ascending, non-touching half-open intervals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Intervals(Vec<Range<i64>>);
+use serde::{Deserialize, Serialize};
 
-impl Intervals {
-    /// The intervals, oldest first.
+/// A set of Unix seconds, kept as disjoint, ascending, non-touching half-open ranges. Serialized as pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(i64, i64)>", into = "Vec<(i64, i64)>")]
+pub struct TimeRanges(Vec<Range<i64>>);
+
+impl TimeRanges {
+    /// The ranges, oldest first.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Range<i64>> {
         self.0.iter()
     }
@@ -63,12 +66,12 @@ impl Intervals {
         holes
     }
 
-    /// Takes the oldest interval out.
+    /// Takes the oldest range out.
     pub fn pop_first(&mut self) -> Option<Range<i64>> {
         (!self.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// The end of the interval that holds `second`, or `second` itself where none does.
+    /// The end of the range that holds `second`, or `second` itself where none does.
     pub fn end_of(&self, second: i64) -> i64 {
         self.0.iter().find(|known| known.contains(&second)).map_or(second, |known| known.end)
     }
@@ -78,7 +81,7 @@ impl Intervals {
         self.0.last().map(|last| last.end)
     }
 
-    /// Joins the two intervals with the least between them: for a set that may be too large but never too small.
+    /// Joins the two ranges with the least between them: for a set that may be too large but never too small.
     pub fn join_closest(&mut self) {
         let closest = (1..self.0.len()).min_by_key(|&at| self.0[at].start - self.0[at - 1].end);
         if let Some(at) = closest {
@@ -87,7 +90,7 @@ impl Intervals {
         }
     }
 
-    /// Drops the shortest interval: for a set that may be too small but never too large.
+    /// Drops the shortest range: for a set that may be too small but never too large.
     pub fn drop_shortest(&mut self) {
         if let Some(at) = (0..self.0.len()).min_by_key(|&at| self.0[at].end - self.0[at].start) {
             self.0.remove(at);
@@ -95,7 +98,19 @@ impl Intervals {
     }
 }
 
-impl FromIterator<Range<i64>> for Intervals {
+impl From<Vec<(i64, i64)>> for TimeRanges {
+    fn from(pairs: Vec<(i64, i64)>) -> Self {
+        pairs.into_iter().map(|(from, to)| from..to).collect()
+    }
+}
+
+impl From<TimeRanges> for Vec<(i64, i64)> {
+    fn from(set: TimeRanges) -> Self {
+        set.0.into_iter().map(|range| (range.start, range.end)).collect()
+    }
+}
+
+impl FromIterator<Range<i64>> for TimeRanges {
     fn from_iter<I: IntoIterator<Item = Range<i64>>>(ranges: I) -> Self {
         let mut set = Self::default();
         ranges.into_iter().for_each(|range| set.insert(range));
@@ -116,7 +131,7 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_like_a_set_of_seconds(steps in ranges()) {
-            let (mut set, mut model) = (Intervals::default(), BTreeSet::new());
+            let (mut set, mut model) = (TimeRanges::default(), BTreeSet::new());
             for (add, range) in steps {
                 if add {
                     set.insert(range.clone());
@@ -135,9 +150,9 @@ mod tests {
 
     #[test]
     fn joining_only_adds_and_dropping_only_takes() {
-        let mut set = Intervals::from_iter([0..10, 12..20, 40..41]);
+        let mut set = TimeRanges::from_iter([0..10, 12..20, 40..41]);
         set.join_closest();
-        assert_eq!(set, Intervals::from_iter([0..20, 40..41]));
+        assert_eq!(set, TimeRanges::from_iter([0..20, 40..41]));
         set.drop_shortest();
         assert_eq!((set.iter().len(), set.end_of(0)), (1, 20));
         assert_eq!((set.end_of(5), set.end_of(30)), (20, 30));

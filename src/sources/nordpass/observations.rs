@@ -1,6 +1,6 @@
 //! What the answers about one slice have shown, and whether that is everything.
 //!
-//! The API pages by number over a set that may move and whose order may be unstable, so an event can stand on two
+//! The API pages by number over a set that may move and whose order may be unstable, so an event can be on two
 //! pages or on none. What holds regardless: one answer never shows an event more often than it exists. So the most
 //! copies of an id that any single answer showed is a lower bound, and when these bounds add up to the `total` that
 //! the API states for a window of time, nothing of it is missing, twins included.
@@ -23,27 +23,27 @@ pub struct Observation {
     pub twins: Vec<(Text, Record, EventFields)>,
 }
 
-/// All sightings of a slice, whatever the question was.
+/// All events that were seen of a slice, whatever the query was.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Observations {
     /// By the id of occurrence 0.
-    pub observations: BTreeMap<EventId, Observation>,
+    pub by_id: BTreeMap<EventId, Observation>,
 }
 
-/// One question's window of time, as it was asked for.
+/// One query's window of time, as it was asked for.
 #[derive(Debug)]
 pub struct Window {
     /// `timestamp_from`.
     pub from: i64,
     /// `timestamp_to`.
     pub to: i64,
-    /// The most copies in one answer to this very question, of events that aren't surely inside: those at the bounds
+    /// The most copies in one answer to this very query, of events that aren't surely inside: those at the bounds
     /// (the API may count them or not) and those that say another time.
     outside: HashMap<EventId, u32>,
 }
 
 impl Window {
-    /// The question for the seconds `[from, to)`, one second wider on both sides: right whether the API's bounds are
+    /// The query for the seconds `[from, to)`, one second wider on both sides: right whether the API's bounds are
     /// inclusive or exclusive.
     pub fn around(from: i64, to: i64) -> Self {
         Self { from: from - 1, to, outside: HashMap::new() }
@@ -64,7 +64,7 @@ impl Window {
         time.is_some_and(|time| self.from <= time && time <= self.to)
     }
 
-    /// How many of an event there are at least, as far as answers to this very question show it; 0 for what belongs to the
+    /// How many of an event there are at least, as far as answers to this very query show it; 0 for what belongs to the
     /// window's neighbours.
     pub fn copies(&self, id: EventId, observation: &Observation) -> u32 {
         if self.surely_holds(observation.time) {
@@ -76,17 +76,17 @@ impl Window {
         }
     }
 
-    /// Notes how often one answer to this question showed an id that isn't surely inside.
+    /// Notes how often one answer to this query showed an id that isn't surely inside.
     pub fn note_outside(&mut self, id: EventId, copies: u32) {
         let most = self.outside.entry(id).or_default();
         *most = (*most).max(copies);
     }
 }
 
-impl Seen {
+impl Observations {
     /// How many events are known to be in the window.
     pub fn count(&self, window: &Window) -> u64 {
-        let inside = self.observations.values().filter(|observation| window.surely_holds(observation.time));
+        let inside = self.by_id.values().filter(|observation| window.surely_holds(observation.time));
         inside.map(|observation| u64::from(observation.most)).sum::<u64>()
             + window.outside.values().map(|most| u64::from(*most)).sum::<u64>()
     }
@@ -94,7 +94,7 @@ impl Seen {
     /// The users seen surely inside the window, with how many events each has at least.
     pub fn users(&self, window: &Window) -> Vec<(String, u32)> {
         let mut users: HashMap<&str, u32> = HashMap::new();
-        for observation in self.observations.values().filter(|observation| window.may_hold(observation.time)) {
+        for observation in self.by_id.values().filter(|observation| window.may_hold(observation.time)) {
             if let Some(user) = &observation.user {
                 *users.entry(user).or_default() += observation.most;
             }
@@ -115,14 +115,14 @@ mod tests {
 
     #[test]
     fn the_bounds_count_as_the_answers_showed_them() {
-        let mut seen = Seen::default();
-        seen.observations.insert(EventId(1), observation(10, 2));
-        seen.observations.insert(EventId(2), observation(9, 1));
+        let mut observations = Observations::default();
+        observations.by_id.insert(EventId(1), observation(10, 2));
+        observations.by_id.insert(EventId(2), observation(9, 1));
         let mut window = Window::around(10, 11);
-        assert_eq!(seen.count(&window), 2, "the bounds weren't shown: an exclusive API");
+        assert_eq!(observations.count(&window), 2, "the bounds weren't shown: an exclusive API");
         window.note_outside(EventId(2), 1);
         window.note_outside(EventId(2), 1);
-        assert_eq!(seen.count(&window), 3, "shown twice in two answers is once");
+        assert_eq!(observations.count(&window), 3, "shown twice in two answers is once");
     }
 
     #[test]

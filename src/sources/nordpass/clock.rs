@@ -1,0 +1,182 @@
+//! What time it is, for everything that the source decides by it.
+//!
+//! A machine's clock can be wrong, and it can jump. The API's `Date` header can be wrong as well. So the source
+//! believes the earlier of both: too early only delays, too late would step over events that are yet to come, count
+//! the API's 90 days as over, and forget ids that are still needed. The server's time is carried on between answers by
+//! the monotonic clock, so a jump of the machine's clock changes nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::time::seconds;
+use crate::http::clocks;
+use crate::telemetry::{ComponentReporter, metrics};
+use nordpass_env::Clock;
+
+/// Clocks that differ by more seconds than this are reported.
+const TOLERANCE: i64 = 120;
+/// How often that is repeated while it lasts.
+const REMINDER: Duration = Duration::from_secs(3_600);
+
+/// The earlier of the machine's clock and the server's.
+pub struct SourceClock {
+    clock: Arc<dyn Clock>,
+    lag: i64,
+    server: Mutex<Server>,
+}
+
+/// What an answer's `Date` says of this machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Skew {
+    /// By how many seconds it is ahead, by the last two answers: a single odd `Date` is no reason for an alarm.
+    ahead: i64,
+    /// The same by this answer, where it is to be reported: when it begins, changes or ends that the clocks differ, and once
+    /// an hour meanwhile.
+    report: Option<i64>,
+}
+
+#[derive(Default)]
+struct Server {
+    /// What the last `Date` said (Unix seconds), and when.
+    date: Option<(i64, Instant)>,
+    /// By how many seconds this machine's clock was ahead of it then.
+    ahead: Option<i64>,
+    /// The last difference that was reported, and when; none while the clocks agree.
+    reported: Option<(i64, Instant)>,
+}
+
+impl SourceClock {
+    /// Only the machine's clock is known. What is newer than `lag` isn't asked for.
+    pub fn new(clock: Arc<dyn Clock>, lag: Duration) -> Self {
+        Self { clock, lag: seconds(lag), server: Mutex::default() }
+    }
+
+    /// Takes in the `Date` of an answer, and reports how far the clocks differ.
+    pub fn observe(&self, date: i64, telemetry: &ComponentReporter) {
+        let Skew { ahead, report } = self.skew(date);
+        telemetry.set(&metrics::CLOCK_AHEAD_SECONDS, ahead as f64);
+        let component = telemetry.name();
+        match report {
+            None => {}
+            Some(ahead) if ahead.abs() <= TOLERANCE => {
+                tracing::info!(component, "this machine's clock and NordPass's agree again");
+            }
+            Some(ahead) => tracing::warn!(
+                component,
+                seconds_ahead = ahead,
+                "{}; the earlier one counts, so events may come later: check this machine's time synchronisation \
+                 (timedatectl status)",
+                clocks(ahead, "NordPass")
+            ),
+        }
+    }
+
+    fn skew(&self, date: i64) -> Skew {
+        let (ahead, at) = (self.clock.now_seconds() - date, Instant::now());
+        let mut server = self.server();
+        server.date = Some((date, at));
+        let before = server.ahead.replace(ahead).unwrap_or(ahead);
+        let surely = if before.abs() < ahead.abs() { before } else { ahead };
+        let (reported, differ) = (server.reported, ahead.abs() > TOLERANCE);
+        let is_news = (ahead - reported.map_or(0, |(ahead, _)| ahead)).abs() > TOLERANCE;
+        let is_due = differ && reported.is_some_and(|(_, reported)| at.duration_since(reported) >= REMINDER);
+        let report = (is_news || is_due).then(|| {
+            server.reported = differ.then_some((ahead, at));
+            ahead
+        });
+        Skew { ahead: surely, report }
+    }
+
+    fn server(&self) -> MutexGuard<'_, Server> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By how many seconds this machine's clock is ahead of the server's, where that is known.
+    pub fn ahead(&self) -> Option<i64> {
+        let (date, at) = self.server().date?;
+        Some(self.clock.now_seconds() - date - seconds(at.elapsed()))
+    }
+
+    /// Whether the server has said what time it is.
+    pub fn is_known(&self) -> bool {
+        self.server().date.is_some()
+    }
+
+    /// Now, in Unix seconds.
+    pub fn now(&self) -> i64 {
+        let local = self.clock.now_seconds();
+        self.server().date.map_or(local, |(date, at)| {
+            // Rounded up: a `Date` has no fraction, so the server's clock is up to a second past what it said. Rounded
+            // down, every poll on a machine whose clock is right would end a second or two early.
+            let since = i64::try_from(at.elapsed().as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+            local.min(date.saturating_add(since))
+        })
+    }
+
+    /// The latest second that may be asked for: now, minus the lag.
+    pub fn safe_now(&self) -> i64 {
+        self.now() - self.lag
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    struct Jumpy(AtomicI64);
+
+    impl Clock for Jumpy {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(self.0.load(Ordering::Relaxed)).expect("a time")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_clock_counts_and_a_jump_changes_nothing() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(1_000)));
+        let time = SourceClock::new(clock.clone(), Duration::ZERO);
+        assert_eq!((time.now(), time.is_known()), (1_000, false), "only the machine's clock is known");
+        time.skew(990);
+        assert_eq!((time.now(), time.is_known()), (990, true));
+        clock.0.store(1_000 + 200 * 86_400, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(time.now(), 1_020, "the machine's clock jumped ahead");
+        clock.0.store(500, Ordering::Relaxed);
+        assert_eq!(time.now(), 500, "a clock that is behind only delays");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_date_has_no_fraction_and_takes_none_from_a_clock_that_is_right() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(1_000)));
+        let time = SourceClock::new(clock.clone(), Duration::ZERO);
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        time.skew(1_000);
+        tokio::time::sleep(Duration::from_millis(59_960)).await;
+        clock.0.store(1_060, Ordering::Relaxed);
+        assert_eq!(time.now(), 1_060);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clocks_that_differ_are_reported_again_each_hour_and_when_they_agree() {
+        let clock = Arc::new(Jumpy(AtomicI64::new(100_000)));
+        let time = SourceClock::new(clock.clone(), Duration::ZERO);
+        let skew = |date: i64| {
+            let Skew { ahead, report } = time.skew(date);
+            (ahead, report)
+        };
+        assert_eq!(skew(100_060), (-60, None), "a minute needs no report");
+        assert_eq!(skew(186_400), (-60, Some(-86_400)), "one answer may be odd");
+        assert_eq!(skew(186_401), (-86_400, None), "it is known");
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(skew(186_400), (-86_400, Some(-86_400)), "it lasts");
+        assert_eq!(skew(186_400).1, None);
+        assert_eq!(skew(100_000), (0, Some(0)), "they agree");
+        assert_eq!(skew(100_000), (0, None));
+    }
+}

@@ -1,0 +1,74 @@
+//! Compares what NordPass has of a time with what was acknowledged, for `reconcile`.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::mode::{Counts, ReadMode};
+use super::settings::Settings;
+use super::source::build;
+use crate::component::{ComponentError, Context, Input, Output};
+use crate::event::EventId;
+
+/// An event that NordPass has and that was never acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its id.
+    pub id: EventId,
+    /// Its time in Unix seconds.
+    pub time: i64,
+    /// `type.action`.
+    pub kind: String,
+}
+
+/// What a time holds at NordPass, and what of it was acknowledged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Events that NordPass shows and that were acknowledged.
+    pub acknowledged: u64,
+    /// Events that NordPass shows and that weren't, by time.
+    pub missing: Vec<Missing>,
+    /// Events that were acknowledged and that NordPass doesn't show (any more).
+    pub gone: u64,
+    /// Whether a part of the time couldn't be proven complete: the API's own count doesn't add up.
+    pub unproven: bool,
+}
+
+/// Asks NordPass what a time holds and compares it with what was acknowledged. Delivers nothing, commits nothing.
+pub async fn compare(
+    mut settings: Settings,
+    context: Context,
+    range: Range<i64>,
+) -> Result<Comparison, ComponentError> {
+    let counts = Arc::<Counts>::default();
+    settings.mode = ReadMode::Compare(range, counts.clone());
+    let (sender, mut input) = Input::new();
+    let output = Output::new(vec![sender], context.telemetry.clone());
+    let shutdown = context.shutdown.clone();
+    let missing = Mutex::new(Vec::new());
+    let collect = async {
+        while let Some((_, chunk)) = input.receive().await {
+            let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+            for event in chunk.events() {
+                let kind = format!("{}.{}", event.text_of(&event.fields.kind), event.text_of(&event.fields.action));
+                missing.push(Missing { id: event.record.id, time: event.record.time, kind });
+            }
+            drop(missing);
+            chunk.ack.done();
+        }
+    };
+    let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
+    result?;
+    if shutdown.has_begun() {
+        return Err(ComponentError::new("stopped before everything was compared"));
+    }
+    let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    missing.sort_by_key(|event| (event.time, event.id));
+    let acknowledged = counts.acknowledged.load(Ordering::Relaxed);
+    Ok(Comparison {
+        acknowledged,
+        missing,
+        gone: counts.known.load(Ordering::Relaxed).saturating_sub(acknowledged),
+        unproven: counts.unproven.load(Ordering::Relaxed),
+    })
+}

@@ -1,0 +1,136 @@
+//! One request to the API, and what its answer means.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::context::ReadContext;
+use super::page::Page;
+use super::query::Query;
+use crate::http::{Again, HttpClient, HttpError, date, retry_after};
+use crate::telemetry::{TokenState, metrics};
+
+/// What one request has come to.
+pub enum Attempt {
+    /// A page.
+    Page(Page),
+    /// Something that can pass.
+    Wait(Again),
+    /// An answer that isn't a page, or a query that the API refuses.
+    Unreadable(String),
+    /// No complete answer in time.
+    TimedOut(String),
+    /// An answer that is larger than the limit.
+    TooLarge,
+}
+
+/// The kind of failure that says nothing about the query, unless others are answered meanwhile.
+pub const UNAVAILABLE: &str = "unavailable";
+
+/// Sends requests.
+pub struct Endpoint {
+    context: Arc<ReadContext>,
+    http: Arc<dyn HttpClient>,
+}
+
+impl Endpoint {
+    /// Connects nothing yet. The error says what in the settings is wrong.
+    pub fn new(context: Arc<ReadContext>) -> Result<Self, String> {
+        let http = context.env.network.client(&context.settings.http)?;
+        context.telemetry.token(TokenState::Unknown);
+        Ok(Self { context, http })
+    }
+
+    /// Asks once.
+    pub async fn attempt(&self, query: &Query) -> Attempt {
+        let ReadContext { settings, env, telemetry, .. } = &*self.context;
+        let wait = |kind, reason| Attempt::Wait(Again::because(kind, reason));
+        // Read again for each request: a renewed token file counts at once, and costs a file read.
+        let token = match settings.token.load(&*env.disk).await {
+            Ok(token) => token,
+            Err(error) => {
+                telemetry.token(TokenState::Missing);
+                return wait("token", format!("{error}; put the NordPass token there"));
+            }
+        };
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&settings.endpoint)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, token.expose_secret());
+        if let Some(value) = &settings.source_header {
+            request = request.header("X-Source", value);
+        }
+        let Ok(request) = request.body(Bytes::from(serde_json::to_vec(query).unwrap_or_default())) else {
+            telemetry.token(TokenState::Missing);
+            return wait(
+                "token",
+                "the NordPass token contains characters that are invalid in a header; renew it".to_owned(),
+            );
+        };
+        let began = Instant::now();
+        let answer = self.http.send(request).await;
+        telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+        let status = answer.as_ref().map_or("none".to_owned(), |answer| answer.status().as_u16().to_string());
+        telemetry.add_labelled(&metrics::REQUESTS, &status, 1);
+        let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
+        tracing::debug!(component = telemetry.name(), from, to, page, per_page, %status, "requested a page");
+        match answer {
+            Ok(answer) => self.classify(answer),
+            Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
+            Err(error @ HttpError::Timeout { .. }) => Attempt::TimedOut(error.to_string()),
+            Err(error @ HttpError::Body { .. }) => Attempt::Unreadable(error.to_string()),
+            Err(error) => wait("no answer", error.to_string()),
+        }
+    }
+
+    fn classify(&self, answer: http::Response<Bytes>) -> Attempt {
+        let ReadContext { env, telemetry, clock, .. } = &*self.context;
+        let now = env.clock.now();
+        let server_time = date(answer.headers());
+        if let Some(server_time) = server_time {
+            clock.observe(server_time, telemetry);
+        }
+        let status = answer.status();
+        let code = status.as_u16();
+        match status {
+            StatusCode::OK => telemetry.token(TokenState::Valid),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => telemetry.token(TokenState::Refused),
+            // Other answers needn't come from something that has looked at it.
+            _ => {}
+        }
+        let (kind, reason) = match status {
+            StatusCode::OK => {
+                return match Page::parse(answer.into_body().into(), server_time) {
+                    Ok(page) => Attempt::Page(page),
+                    Err(reason) => Attempt::Unreadable(reason),
+                };
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => return Attempt::TooLarge,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                return Attempt::Unreadable(format!("NordPass refuses the query ({code})"));
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (
+                "token refused",
+                format!(
+                    "NordPass refuses the token ({code}): it may be revoked, expired, or from the other data centre. \
+                     Create a new one in the Admin Panel (Integrations, Events reporting) and put it where the \
+                     pipeline file reads it"
+                ),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => ("throttled", "NordPass is throttling requests (429)".to_owned()),
+            StatusCode::NOT_FOUND => (
+                "not found",
+                "NordPass doesn't know the endpoint (404): check its URL, which the Admin Panel shows".to_owned(),
+            ),
+            _ => (UNAVAILABLE, format!("NordPass answers {code}")),
+        };
+        let asks = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let wait = if asks { retry_after(answer.headers(), now) } else { None };
+        Attempt::Wait(Again { wait, ..Again::because(kind, reason) })
+    }
+}

@@ -1,0 +1,86 @@
+//! The live lane: polls the newest events.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::again::LastRead;
+use super::error::ReadError;
+use super::lanes::Lanes;
+use super::query::Priority;
+use super::time::seconds;
+
+/// A backlog longer than this is the history's.
+const LIVE_AT_MOST: i64 = 15 * 60;
+
+impl Lanes {
+    /// Live polls. `start` is where they begin: what is before it is history.
+    pub(super) async fn live(&self, start: i64, last: LastRead) -> Result<(), ReadError> {
+        let (settings, clock) = (&self.context.settings, &self.context.clock);
+        let overlap = seconds(settings.overlap);
+        let mut cursor = start;
+        // Sources that start together would poll together for ever: each comes to its own time with its second poll.
+        let mut early = self.context.env.random.fraction();
+        let goal = clock.safe_now();
+        loop {
+            let began = Instant::now();
+            let to = clock.safe_now().max(cursor - overlap);
+            if to - cursor > LIVE_AT_MOST.max(2 * overlap) {
+                let rest = to - overlap;
+                // With the overlap: a late event may have become visible during the outage.
+                self.backlog.add((cursor - overlap).max(self.state.borrow().origin).min(cursor)..rest);
+                cursor = rest;
+            }
+            let from = (cursor - overlap).max(self.state.borrow().origin).min(to);
+            if from >= to {
+                self.client.wait_for_the_clock(cursor, settings.poll_interval).await?;
+            } else {
+                self.client.the_clock_is_right();
+                cursor = cursor.max(self.poll(from, to).await?);
+                self.backlog.lock().live = Some(cursor);
+            }
+            // A server whose clock is behind decides what "everything up to the start" is.
+            if self.once && cursor >= goal.min(clock.safe_now()) {
+                if settings.again_with_once {
+                    // Before the history may end: it also reads what these leave in doubt.
+                    self.due(last).await?;
+                }
+                self.backlog.lock().live_done = true;
+                self.backlog.changed.notify_waiters();
+                return Ok(());
+            }
+            let interval = settings.poll_interval.mul_f64(1.0 - std::mem::take(&mut early));
+            let pause = interval.saturating_sub(began.elapsed());
+            self.sleep(if self.once { pause.min(Duration::from_secs(1)) } else { pause }).await?;
+        }
+    }
+
+    /// Reads what of a time isn't known to be unreadable. Returns how far.
+    async fn poll(&self, from: i64, to: i64) -> Result<i64, ReadError> {
+        let mut end = from;
+        let mut unreadable = Vec::new();
+        for part in self.backlog.readable(from..to).iter() {
+            let group = self.commits.group();
+            let read = self.read_slices(part.clone(), Priority::Live, group, part.end - part.start).await?;
+            self.commits.close(group, read.changes, read.awaited);
+            unreadable.extend(read.unreadable);
+            if let Some(rest) = read.outage {
+                self.backlog.add(rest);
+            }
+            end = read.end;
+            if end < part.end {
+                break;
+            }
+        }
+        for range in unreadable {
+            tracing::warn!(
+                component = self.context.telemetry.name(),
+                from = range.start,
+                to = range.end,
+                "can't read this period now; retrying it in parallel with live polls"
+            );
+            self.backlog.defer(range, Duration::from_secs(1));
+        }
+        Ok(end)
+    }
+}

@@ -1,0 +1,28 @@
+//! `validate --connect`: one request, and what it showed.
+
+use super::context::ReadContext;
+use super::endpoint::{Attempt, Endpoint};
+use super::query::Query;
+use super::settings::Settings;
+use crate::component::Shutdown;
+use crate::http::clock_is_wrong;
+use crate::telemetry::ComponentReporter;
+use nordpass_env::Env;
+
+/// Asks for one event and says what came.
+pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
+    let context = ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), Shutdown::never());
+    let now = context.clock.safe_now();
+    match Endpoint::new(context.clone())?.attempt(&Query::smallest((now - 60, now))).await {
+        Attempt::Page(_) => match clock_is_wrong(context.clock.ahead(), "NordPass") {
+            Some(wrong) => Err(wrong),
+            None => Ok("NordPass returns events".to_owned()),
+        },
+        Attempt::Unreadable(reason) => {
+            Err(format!("{reason}: check `endpoint`; use the complete URL that the Admin Panel shows"))
+        }
+        Attempt::Wait(again) => Err(again.reason.unwrap_or_default()),
+        Attempt::TimedOut(reason) => Err(reason),
+        Attempt::TooLarge => Err("the response to a query for one event is too large".to_owned()),
+    }
+}

@@ -1,0 +1,126 @@
+//! One session: from the opened state until the source ends or another process takes it.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
+
+use super::backlog::Backlog;
+use super::client::Client;
+use super::commit::Committer;
+use super::commit_queue::commit_queue;
+use super::context::ReadContext;
+use super::dedup::Dedup;
+use super::emitter::Emitter;
+use super::error::unless_ended;
+use super::ingest::PageIngester;
+use super::lanes::Lanes;
+use super::odd_events::OddEvents;
+use super::organizations::Organizations;
+use super::proof::Pages;
+use super::reader::Reader;
+use super::registry::Registry;
+use super::settings::Settings;
+use super::start::{Start, watch_organizations};
+use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, SourceState};
+
+/// Reads the source to the end. Takes the output away once nothing more is sent.
+pub async fn session(
+    settings: Settings,
+    program: &Context,
+    output: &mut Option<Output>,
+    store: Arc<dyn SourceState>,
+) -> Result<(), ComponentError> {
+    let Some(sending) = output.clone() else { return Ok(()) };
+    let Some(start) = Start::load(&settings, program, store.document()).await? else { return Ok(()) };
+    // The lanes have a signal of their own: with `once` they also end when everything is read.
+    let (signal, shutdown) = ShutdownSignal::new();
+    let context = ReadContext::new(settings, program.env.clone(), program.telemetry.clone(), shutdown);
+    let client = Client::new(context.clone(), store.lease_guard()).map_err(ComponentError::new)?;
+    let dead_letters = program
+        .dead_letters
+        .open(&program.name)
+        .await
+        .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
+
+    let (commits, commit_receiver) = commit_queue();
+    let (discovered, discoveries) = unbounded_channel();
+    let (state_sender, state) = watch::channel(start.state.clone());
+    let registry = Arc::new(Registry::default());
+    let committer = Committer {
+        context: context.clone(),
+        store: store.clone(),
+        state: state_sender,
+        registry: registry.clone(),
+        shutdown: program.shutdown.clone(),
+    };
+    let emitter = Arc::new(Emitter::new(context.clone(), sending, commits.clone(), (store.key_id(), store.run())));
+    if let Some(takeover) = start.state.takeover {
+        // Also for commands that read a range: their rows are marked like all others.
+        emitter.set_takeover(takeover);
+    }
+    let (client, dedup) = (Arc::new(client), Arc::new(Dedup { context: context.clone(), registry, store }));
+    let ingester = PageIngester {
+        context: context.clone(),
+        dedup: dedup.clone(),
+        emitter: emitter.clone(),
+        commits: commits.clone(),
+        organizations: Organizations::new(discovered),
+        odd_events: OddEvents::new(context.clone(), dead_letters),
+        state: context.settings.mode.range().is_none().then(|| state.clone()),
+    };
+    let pages = Pages { context: context.clone(), client: client.clone(), ingester, page_cap: AtomicU32::new(0) };
+    let reader = Reader::new(context.clone(), client.clone(), dedup.clone(), pages);
+    let (once, backlog) = (program.once, Backlog::default());
+    let lanes = Lanes { context, reader, client, dedup, commits, state, signal, once, backlog };
+    let reading = read(lanes, emitter, start, discoveries, program.shutdown.clone());
+    let committing = committer.run(commit_receiver);
+    tokio::pin!(reading, committing);
+    // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
+    let result = tokio::select! {
+        biased;
+        result = &mut reading => result,
+        result = &mut committing => return result,
+    };
+    // The reading code, and with it the output, is gone: the readers downstream see the end.
+    *output = None;
+    committing.await?;
+    result
+}
+
+/// Reads to the end. Owns the output through `lanes` and `emitter`, and drops it when it returns.
+async fn read(
+    lanes: Lanes,
+    emitter: Arc<Emitter>,
+    start: Start,
+    discoveries: UnboundedReceiver<String>,
+    shutdown: Shutdown,
+) -> Result<(), ComponentError> {
+    let mode = &lanes.context.settings.mode;
+    let reading = async {
+        lanes.client.learn_time().await?;
+        if let Some(range) = mode.range() {
+            return lanes.range(range, mode).await;
+        }
+        if start.first_run {
+            lanes.client.agree_on_the_day().await?;
+        }
+        let live = start.begin(&lanes, &emitter)?;
+        lanes.run(live, start.last_read(lanes.context.clock.now())).await
+    };
+    // Ends the lanes when the program is to end; they end `reading`.
+    let ending = async {
+        shutdown.begun().await;
+        lanes.signal.begin();
+        std::future::pending().await
+    };
+    let organizations = watch_organizations(&lanes, &start.state.organizations, discoveries);
+    let result = tokio::select! {
+        biased;
+        () = organizations, if mode.range().is_none() => Ok(()),
+        () = ending => Ok(()),
+        result = reading => result,
+    };
+    unless_ended(result).map(drop)
+}

@@ -1,0 +1,79 @@
+//! The component: reads the source for as long as it is this process's.
+
+use futures::future::BoxFuture;
+
+use super::error::unless_ended;
+use super::probe::probe;
+use super::session::session;
+use super::settings::Settings;
+use crate::component::{ComponentError, Context, Output, Source, SourceKey, SourceSettings};
+use crate::sources::retry::retry_until_ready;
+use crate::telemetry::{Telemetry, metrics};
+use nordpass_env::Env;
+
+impl SourceSettings for Settings {
+    fn build(&self, _: &Telemetry) -> Box<dyn Source> {
+        build(self.clone())
+    }
+
+    fn can_take_over(&self) -> bool {
+        true
+    }
+
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(probe(self, env))
+    }
+}
+
+/// Makes the source.
+pub fn build(settings: Settings) -> Box<dyn Source> {
+    Box::new(Nordpass { settings })
+}
+
+struct Nordpass {
+    settings: Settings,
+}
+
+impl Source for Nordpass {
+    fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(run(self.settings, context, output))
+    }
+}
+
+/// Reads the source for as long as it is this process's, and takes it again when another one has had it.
+async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
+    let Context { env, telemetry, shutdown, .. } = &context;
+    let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
+    let mut output = Some(output);
+    loop {
+        let (what, open) = ("can't open the checkpoint", || context.store.open(key.clone()));
+        let store = unless_ended(retry_until_ready(what, env, telemetry, shutdown, open).await)?;
+        let Some(store) = store else { return Ok(()) };
+        let lease_guard = store.lease_guard();
+        if lease_guard.can_end() {
+            telemetry.set(&metrics::LEASE_HELD, 1.0);
+            tracing::info!(component = telemetry.name(), "this process has the source");
+        }
+        let result = tokio::select! {
+            biased;
+            () = lease_guard.lost() => Ok(()),
+            result = session(settings.clone(), &context, &mut output, store) => result,
+        };
+        if !lease_guard.is_lost() {
+            return result;
+        }
+        // What was under way is dropped, and read again by the process that has the source now.
+        if shutdown.has_begun() {
+            return Ok(());
+        }
+        if output.is_none() {
+            // Everything was read (`--once`, a range), and the readers downstream have seen the end: it can't begin anew.
+            let message = "another process took over this source before everything read here was committed";
+            return Err(ComponentError::new(message)
+                .hint("that process reads the rest again, with the same ids; run this again after it ends"));
+        }
+        telemetry.begins_anew();
+        telemetry.set(&metrics::LEASE_HELD, 0.0);
+        tracing::warn!(component = telemetry.name(), "another process has taken over this source");
+    }
+}
