@@ -1,7 +1,12 @@
 //! Single records again: the sink's own waits, but not for ever.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::super::resender;
-use super::*;
+use super::support::{Azure, azure, env, settings};
 use crate::component::ResendOutcome;
 
 const MINUTE: Duration = Duration::from_secs(60);
