@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::batch::OpenBatch;
+use super::batch::{OpenBatch, Rows};
 use super::cut::cut;
 use super::dead_letter::DeadLetterRecorder;
 use super::deliver::{Batch, Delivery};
@@ -106,15 +106,16 @@ impl Sentinel {
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             // Nothing is under way or about to come, and a source waits for what is still being collected.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
-            if stalled && self.waited_for().is_some() {
+            if stalled && self.oldest(Rows::are_waited_for).is_some() {
                 // What is done by now makes room, too: the source may have gone on.
                 tokio::task::yield_now().await;
-                if let Some(stream) = self.waited_for().filter(|_| input.waiting() == 0) {
+                if let Some((_, stream)) = self.oldest(Rows::are_waited_for).filter(|_| input.waiting() == 0) {
                     self.close(stream);
                     continue;
                 }
             }
-            let age = self.oldest().map(|opened| opened + self.settings.timeout);
+            let oldest = self.oldest(|_| true);
+            let due = oldest.map(|(opened, _)| opened + self.settings.timeout);
             let flush_requested = input.flush_requested();
             tokio::select! {
                 biased;
@@ -122,7 +123,7 @@ impl Sentinel {
                     self.suspects.extend(suspects);
                     self.retry_suspects(false);
                 }
-                () = sleep_until(age), if age.is_some() => self.close_aged(),
+                () = sleep_until(due), if due.is_some() => oldest.into_iter().for_each(|(_, stream)| self.close(stream)),
                 () = flush_requested, if stalled => {}
                 () = sleep_until(retry_at), if retry_at.is_some() => {
                     retry_at = None;
@@ -168,25 +169,10 @@ impl Sentinel {
         }
     }
 
-    fn oldest(&self) -> Option<Instant> {
-        self.open.iter().flatten().map(|batch| batch.opened).min()
-    }
-
-    /// The stream whose open batch a source waits for; the oldest of several.
-    fn waited_for(&self) -> Option<usize> {
+    /// Of the open batches with such rows, when the oldest was opened and which stream's it is.
+    fn oldest(&self, with: impl Fn(&Rows) -> bool) -> Option<(Instant, usize)> {
         let open = self.open.iter().enumerate().filter_map(|(stream, batch)| Some((stream, batch.as_ref()?)));
-        let waited_for = open.filter(|(_, batch)| batch.rows.are_waited_for());
-        waited_for.min_by_key(|(_, batch)| batch.opened).map(|(stream, _)| stream)
-    }
-
-    fn close_aged(&mut self) {
-        let now = Instant::now();
-        for stream in 0..self.open.len() {
-            let timeout = self.settings.timeout;
-            if self.open[stream].as_ref().is_some_and(|batch| batch.opened + timeout <= now) {
-                self.close(stream);
-            }
-        }
+        open.filter(|(_, batch)| with(&batch.rows)).map(|(stream, batch)| (batch.opened, stream)).min()
     }
 
     /// Starts as many deliveries as may go side by side.
