@@ -55,13 +55,13 @@ impl Fate {
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
     /// Another process sends these dead letters.
-    #[error("another `dead-letters resend` is at work on these dead letters")]
+    #[error("another `dead-letters resend` is processing these dead letters")]
     Busy,
     /// The lease that keeps other processes from it is over, or another one has written marks.
-    #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be at work")]
+    #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be running")]
     Lost,
     /// Dead dead letters or marks can't be read or written.
-    #[error("the dead letters can't be read or marked: {0}")]
+    #[error("can't read or mark the dead letters: {0}")]
     Disk(#[from] io::Error),
 }
 
@@ -179,8 +179,7 @@ async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) 
 }
 
 /// Why a source's dead letter can't be sent.
-const NOT_A_RECORD: &str =
-    "it isn't a JSON object, so it never was a record for a table; it stays here as what NordPass sent";
+const NOT_A_RECORD: &str = "it isn't a JSON object, so it can't be a record of a table; it is kept as NordPass sent it";
 
 /// The record's text if it is a JSON object; one that was kept as text because of its line ends counts, too.
 fn object(record: String) -> Option<String> {

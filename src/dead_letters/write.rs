@@ -1,6 +1,8 @@
 //! Writes dead letters.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 
 use futures::future::BoxFuture;
@@ -12,7 +14,7 @@ use super::read::DeadLetterFolder;
 use super::stored::{StoredDeadLetter, file_stem, key_of};
 use crate::azure::blob::BlobError;
 use crate::component::{DeadLetter, DeadLetterStore, DeadLetterWriter};
-use crate::http::Backoff;
+use crate::http::{Again, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
@@ -65,7 +67,7 @@ impl DeadLetterLog {
                 }
                 Ok(false) if turns < TURNS => turns += 1,
                 Ok(false) => {
-                    let reason = "other processes keep writing dead letters, too".to_owned();
+                    let reason = "other processes keep writing dead letters too".to_owned();
                     return Err(blobs::failure(BlobError::Refused { reason, wait: None }));
                 }
                 Err(error) => {
@@ -104,27 +106,19 @@ const PART: &str = "dead letters";
 impl DeadLetterLog {
     /// Writes dead letters, however long that takes, and reports what it waits for. Returns how many were new.
     pub async fn keep(&self, dead_letters: &[DeadLetter], env: &Env, telemetry: &ComponentReporter) -> usize {
-        let mut backoff = Backoff::new(env.random.clone());
-        loop {
-            match self.write(dead_letters).await {
-                Ok(new) => {
-                    telemetry.released(PART);
-                    telemetry.add(&metrics::DEAD_LETTERS, new as u64);
-                    return new;
-                }
-                Err(error) => {
-                    telemetry.add_labelled(&metrics::ERRORS, "dead letters", 1);
-                    telemetry.add(&metrics::RETRIES, 1);
-                    let storage = storage_trouble(&error);
-                    let hint = if storage.is_none() { "; make room on the disk of data_dir" } else { "" };
-                    let reason = format!("dead letters can't be written: {error}{hint}");
-                    let wait = storage.and_then(BlobError::wait).unwrap_or_else(|| backoff.next_wait());
-                    // Other records may well be delivered meanwhile: that doesn't make it work.
-                    telemetry.held_up(PART, &reason, wait, env.clock.now());
-                    tokio::time::sleep(wait).await;
-                }
-            }
-        }
+        // Other records may well be delivered meanwhile: that doesn't make it work.
+        let retry = Retry::part(env, telemetry, PART);
+        let attempt = || async {
+            self.write(dead_letters).await.map_err(|error| {
+                let storage = storage_trouble(&error);
+                let hint = if storage.is_none() { "; free space on the disk of data_dir" } else { "" };
+                let wait = storage.and_then(BlobError::wait);
+                Again { wait, ..Again::because(PART, format!("can't write dead letters: {error}{hint}")) }.into()
+            })
+        };
+        let Ok(new) = retry.run(pending::<Infallible>(), attempt).await;
+        telemetry.add(&metrics::DEAD_LETTERS, new as u64);
+        new
     }
 }
 

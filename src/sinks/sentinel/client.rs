@@ -54,7 +54,7 @@ impl IngestionClient {
         };
         let target = Target { endpoint: &self.endpoint, rule: &self.rule, stream };
         let Ok(request) = request(target, encoded.body.clone(), &token, request_id) else {
-            let reason = "the token or a name has characters that can't be in a request";
+            let reason = "the token or a name contains invalid characters";
             return ResponseClass::Wait(Wait::new("token", reason));
         };
         let began = Instant::now();

@@ -102,7 +102,8 @@ impl Delivery {
                 Sent::GaveUp { .. } => work.parts.push(Part { rows, encoded: Some(encoded), evidence }),
                 Sent::Refused(refusal) if rows.len() > 1 => self.on_refused(&mut work, rows, encoded, &refusal).await,
                 Sent::Refused(refusal) if refusal.proves_too_large(encoded.body.len(), self.sender.longest()) => {
-                    self.dead_letter(stream, rows, &refusal, "the record alone is larger than a request may be").await;
+                    self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
+                        .await;
                 }
                 // Any other 413 for one record may be a proxy's: it needs the same proof as any refusal.
                 Sent::Refused(refusal) => {

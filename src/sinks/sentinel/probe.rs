@@ -30,8 +30,8 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     }
     if unknown.len() == streams.len() && unknown.len() > 1 {
         wrong.push(format!(
-            "Azure knows none of the {} streams of rule {} here (404): check dcr_immutable_id, and that `endpoint` is this \
-             rule's own, for another region's doesn't know it",
+            "Azure knows none of the {} streams of rule {} here (404): check dcr_immutable_id, and that \
+             `endpoint` is this rule's own: an endpoint in another region won't know this rule",
             unknown.len(),
             settings.dcr_immutable_id
         ));

@@ -143,15 +143,15 @@ impl Refusal {
     pub fn of_one_record(&self, stream: &str) -> String {
         let (answer, advice) = (self.answer(), self.advice());
         format!(
-            "Azure refuses a record for stream {stream} with {answer}; it is kept and tried again, until Azure takes it or \
-             takes others of the stream while refusing this one. If it takes none: {advice}"
+            "Azure refuses a record for stream {stream} with {answer}; it is kept and retried until Azure accepts it, or \
+             accepts others of the stream but not this one. If it accepts none: {advice}"
         )
     }
 
     /// What to do when it isn't the records' fault.
     fn advice(&self) -> &'static str {
         if self.is_for_size() {
-            "a proxy in between may refuse requests that Azure takes"
+            "a proxy in between may refuse requests that Azure accepts"
         } else {
             "check that the rule's stream declaration has the columns and types of this version's rows"
         }
@@ -186,7 +186,7 @@ pub fn classify(
         StatusCode::NOT_FOUND => Wait::new("not found", not_found(&shown, target, takes_others)),
         StatusCode::TOO_MANY_REQUESTS => Wait {
             throttled: true,
-            ..Wait::new("throttled", format!("Azure asks for fewer requests to rule {rule} (429)"))
+            ..Wait::new("throttled", format!("Azure is throttling requests to rule {rule} (429)"))
         },
         StatusCode::SERVICE_UNAVAILABLE => Wait {
             throttled: headers.contains_key(header::RETRY_AFTER),
@@ -194,7 +194,7 @@ pub fn classify(
         },
         _ => Wait::new(
             "unexpected answer",
-            format!("Azure answers {}{shown}, which says nothing about the rows", status.as_u16()),
+            format!("Azure returned {}{shown}, which says nothing about the rows", status.as_u16()),
         ),
     };
     ResponseClass::Wait(wait)
@@ -217,7 +217,7 @@ fn forbidden(code: &str, rule: &str, message: &str) -> String {
     );
     let advice = match (denied("IsRbacPresent"), denied("IsDcrDceBindingValid")) {
         (false, true) => endpoint,
-        (true, true) => format!("{role}. Besides, {endpoint}"),
+        (true, true) => format!("{role}. Also, {endpoint}"),
         _ => role,
     };
     format!("Azure refuses this identity (403{code}): {advice}")
@@ -228,13 +228,13 @@ fn not_found(code: &str, target: Target<'_>, takes_others: bool) -> String {
     let Target { stream, rule, .. } = target;
     if takes_others {
         format!(
-            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and takes other streams of it: compare its \
-             name in `streams` with the rule's streamDeclarations"
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and accepts other streams of it: \
+             compare its name in `streams` with the rule's streamDeclarations"
         )
     } else {
         format!(
-            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id; that `endpoint` is \
-             this rule's own, for another region's doesn't know it; and the stream's name"
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id, the stream's \
+             name, and that `endpoint` is this rule's own: an endpoint in another region won't know this rule"
         )
     }
 }

@@ -40,7 +40,7 @@ impl Resend for Resender {
     ) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
             let Some(number) = self.sender.streams.iter().position(|known| known.name == stream) else {
-                let reason = format!("the sink has no stream `{stream}` any more: no input of it goes there");
+                let reason = format!("the sink no longer has the stream `{stream}`: none of its inputs goes there");
                 return ResendOutcome::Impossible { reason };
             };
             // What was written by a version that cut differently still has to fit.

@@ -30,7 +30,7 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
     let writer = dead_letters
         .open(&name)
         .await
-        .map_err(|error| ComponentError::new(format!("the dead-letter file can't be opened: {error}")))?;
+        .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
     let sender = Sender::new(&settings, &env, &telemetry)
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
     let delivery = Delivery {
@@ -107,7 +107,7 @@ impl Sentinel {
             // Nothing is under way or about to come, and a source waits for what is still being collected.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.oldest(Rows::are_waited_for).is_some() {
-                // What is done by now makes room, too: the source may have gone on.
+                // A delivery that has just finished makes room too, and the source may have continued.
                 tokio::task::yield_now().await;
                 if let Some((_, stream)) = self.oldest(Rows::are_waited_for).filter(|_| input.waiting() == 0) {
                     self.close(stream);

@@ -137,7 +137,7 @@ async fn an_outage_of_400_that_comes_again_proves_nothing() {
 }
 
 /// An edited stream declaration reaches Azure's nodes one by one: an old one takes a half, then all rows are refused, and
-/// an empty array is accepted all the while. One acceptance must not dead_letter the rest of the batch.
+/// an empty array is accepted all the while. One acceptance must not dead-letter the rest of the batch.
 #[tokio::test(start_paused = true)]
 async fn rows_that_are_all_refused_while_an_empty_array_is_accepted_are_waited_for() {
     let edited = Arc::new(AtomicBool::new(true));
