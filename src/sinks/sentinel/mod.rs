@@ -37,7 +37,23 @@ mod stream;
 mod tests;
 mod waits;
 
-pub use probe::probe;
-pub use resend::resender;
-pub use run::build;
+use futures::future::BoxFuture;
+use nordpass_env::Env;
+
 pub use settings::{Settings, TYPE};
+
+use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
+
+impl SinkSettings for Settings {
+    fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
+        Box::pin(run::build(self.clone(), context))
+    }
+
+    fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(probe::probe(self, env))
+    }
+
+    fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
+        resend::resender(self, name, env)
+    }
+}

@@ -15,7 +15,7 @@ use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
 
 /// Sends with a sink's settings. The error is a sentence about them.
-pub async fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
+pub fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
     let sender = Sender::new(settings, env, &telemetry)?;
     Ok(Box::new(Resender { sender, gzip_level: settings.gzip_level }))

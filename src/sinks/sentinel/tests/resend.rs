@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::resender;
 use super::support::{Azure, azure, env, settings};
-use crate::component::ResendOutcome;
+use crate::component::{ResendOutcome, SinkSettings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

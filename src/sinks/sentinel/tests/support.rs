@@ -10,9 +10,9 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Settings, build};
+use super::super::Settings;
 use crate::azure::CredentialKind;
-use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown, SinkSettings};
 use crate::event::{Ack, AckReceiver, Chunk, EventId, MemoryPool, Origin, Pressure, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
@@ -141,7 +141,7 @@ pub async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) ->
         once: false,
     };
     let (sender, input) = Input::new();
-    let sink = build(settings(), context).await.expect("opens");
+    let sink = settings().build(context).await.expect("opens");
     let task = tokio::spawn(sink.run(input));
     Rig {
         azure,
