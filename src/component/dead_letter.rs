@@ -5,29 +5,49 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use nordpass_env::Env;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::event::EventId;
 use crate::telemetry::ComponentReporter;
 
-/// One record that its destination refused, or that isn't a record at all.
-#[derive(Clone)]
+/// One record that its destination refused, or that isn't a record at all. Serialized, it is as it is kept.
+#[derive(Clone, Serialize)]
 pub struct DeadLetter {
     /// The event's id, or the hash of what isn't an event.
+    #[serde(serialize_with = "as_text")]
     pub id: EventId,
     /// Where it was meant to go: the DCR stream for the `sentinel` sink.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why, in a sentence.
     pub reason: String,
     /// The destination's HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The destination's error code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The destination's request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// When, in Unix seconds (UTC).
     pub time: i64,
     /// The record's text, whole.
+    #[serde(serialize_with = "as_json_where_it_is")]
     pub record: String,
+}
+
+fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}
+
+/// JSON as JSON, so that a reader sees it as it is. With line ends between its tokens it would break the file's line.
+fn as_json_where_it_is<S: Serializer>(record: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match serde_json::from_str::<&RawValue>(record) {
+        Ok(raw) if !raw.get().contains(['\n', '\r']) => raw.serialize(serializer),
+        _ => serializer.serialize_str(record),
+    }
 }
 
 /// Never the record: it holds people's data.

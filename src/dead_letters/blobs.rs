@@ -1,6 +1,6 @@
 //! Files of lines as append blobs, where the sources' states are in Azure Blob Storage: several processes write them.
 //!
-//! An append demands the length up to which this process has read. So whoever appends knows what is there: no letter is
+//! An append demands the length up to which this process has read. So whoever appends knows what is there: no dead letter is
 //! written twice, neither by two processes nor after an answer that didn't come. Append blobs can't be cut: what a
 //! process left half-way gets a line end, and readers skip it. One that takes no more blocks is followed by another.
 
@@ -13,7 +13,7 @@ use std::io;
 use bytes::Bytes;
 
 pub(super) use self::lock::BlobLock;
-use super::log::{BLOCK as READ, LineRange};
+use super::lines::{BLOCK as READ, LineRange, LineReader};
 use crate::azure::blob::{BlobError, Container};
 use nordpass_env::Env;
 
@@ -79,21 +79,12 @@ impl Blobs {
         from: u64,
         each: &mut (dyn FnMut(LineRange, &[u8]) + Send),
     ) -> io::Result<Option<Extent>> {
-        let mut extent = Extent { whole: from, len: from };
-        let mut rest = Vec::new();
+        let mut lines = LineReader::starting_at(from);
         loop {
-            let Some(block) = self.read_at(name, extent.len, READ).await? else { return Ok(None) };
-            extent.len += block.len() as u64;
-            rest.extend_from_slice(&block);
-            if let Some(end) = memchr::memrchr(b'\n', &rest) {
-                for line in rest[..end].split(|byte| *byte == b'\n') {
-                    each(LineRange { offset: extent.whole, len: line.len() }, line);
-                    extent.whole += line.len() as u64 + 1;
-                }
-                rest.drain(..=end);
-            }
+            let Some(block) = self.read_at(name, lines.end(), READ).await? else { return Ok(None) };
+            lines.push(&block, each);
             if block.len() < READ {
-                return Ok(Some(extent));
+                return Ok(Some(Extent { whole: lines.whole, len: lines.end() }));
             }
         }
     }
@@ -221,7 +212,7 @@ impl BlobLog {
                     self.end = Some(End::before(number + 1));
                     return Ok(false);
                 }
-                // Removed by an operator, who has read the letters.
+                // Removed by an operator, who has read the dead letters.
                 Err(BlobError::NoBlob | BlobError::NoContainer) => {
                     self.end = None;
                     return Ok(false);

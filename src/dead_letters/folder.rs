@@ -1,11 +1,11 @@
-//! Where letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
+//! Where dead letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
-use super::log::{self, LineRange, Log};
+use super::lines::{self, LineRange, Log};
 use crate::component::LeaseGuard;
 use nordpass_env::{Disk, DiskLock};
 
@@ -32,7 +32,7 @@ impl Folder {
     /// Shows every whole line of a file. One that isn't there has none.
     pub async fn lines(&self, name: &str, mut each: impl FnMut(LineRange, &[u8]) + Send) -> io::Result<()> {
         match self {
-            Self::Disk { disk, dir } => log::lines(disk.as_ref(), &dir.join(name), each).await.map(drop),
+            Self::Disk { disk, dir } => lines::lines(disk.as_ref(), &dir.join(name), each).await.map(drop),
             Self::Blobs(blobs) => blobs.lines(name, 0, &mut each).await.map(drop),
         }
     }

@@ -1,6 +1,6 @@
-//! What became of sending letters again: `<component>.resent.ndjson` beside the letters.
+//! What became of sending dead letters again: `<component>.resent.ndjson` beside the dead letters.
 //!
-//! The letters' own file belongs to the pipeline, which may be running. Marks are only appended, too: "resending" is
+//! The dead letters' own file belongs to the pipeline, which may be running. Marks are only appended, too: "resending" is
 //! durable before the request is sent, and what came of it is durable before it is told. A "resending" without anything
 //! behind it is a crash in between: the record may have arrived.
 
@@ -14,7 +14,7 @@ use super::blobs::{part_name, parts, storage_trouble};
 use super::folder::{Folder, Writer};
 use crate::event::EventId;
 
-/// How far sending a letter again has come.
+/// How far sending a dead letter again has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MarkState {
@@ -28,14 +28,9 @@ pub enum MarkState {
     Unsent,
 }
 
-/// A mark on a letter.
+/// What became of sending a dead letter again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// The letter's id.
-    pub id: String,
-    /// Its stream.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream: Option<String>,
     /// How far it has come.
     pub state: MarkState,
     /// When, in Unix seconds (UTC).
@@ -50,12 +45,19 @@ pub struct Mark {
     pub code: Option<String>,
 }
 
-/// Id and stream.
-type Key = (String, Option<String>);
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct MarkLine {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    #[serde(flatten)]
+    mark: Mark,
+}
 
-/// The marks of one component's letters.
+/// The marks of one component's dead letters.
 #[derive(Default)]
-pub(super) struct Marks(HashMap<Key, Mark>);
+pub(super) struct Marks(HashMap<(String, Option<String>), Mark>);
 
 impl Marks {
     /// Reads those of a component, whose files are among these.
@@ -68,20 +70,15 @@ impl Marks {
         Ok(marks)
     }
 
-    /// The mark that counts for a letter.
+    /// The mark that counts for a dead letter.
     pub fn of(&self, id: &str, stream: Option<&str>) -> Option<&Mark> {
         self.0.get(&(id.to_owned(), stream.map(str::to_owned)))
     }
 
-    fn line(&mut self, line: &[u8]) {
-        if let Ok(mark) = serde_json::from_slice::<Mark>(line) {
-            self.add(mark);
-        }
-    }
-
     /// The last one counts; but what has been accepted once stays so, whatever a forced second time came to.
-    fn add(&mut self, mark: Mark) {
-        let key = (mark.id.clone(), mark.stream.clone());
+    fn line(&mut self, line: &[u8]) {
+        let Ok(MarkLine { id, stream, mark }) = serde_json::from_slice(line) else { return };
+        let key = (id, stream);
         if mark.state == MarkState::Resent || self.0.get(&key).is_none_or(|known| known.state != MarkState::Resent) {
             self.0.insert(key, mark);
         }
@@ -122,7 +119,9 @@ impl MarksLog {
     /// Appends a mark, durably. `false`: another process has written marks since this one read them. Only whoever has the
     /// lock writes, so this one has it no longer. Then only an acceptance is still marked: it stays true whatever the
     /// other one does, and keeps the record from being sent once more. Any other mark could hide one of its own.
-    pub async fn append(&mut self, mark: Mark) -> io::Result<bool> {
+    pub async fn append(&mut self, id: &str, stream: Option<&str>, mark: Mark) -> io::Result<bool> {
+        let state = mark.state;
+        let mark = MarkLine { id: id.to_owned(), stream: stream.map(str::to_owned), mark };
         let mut line = serde_json::to_vec(&mark)?;
         let Self { log, marks, seen } = self;
         seen.insert(EventId::of_bytes(&line));
@@ -136,7 +135,7 @@ impl MarksLog {
             };
             match log.append(&line, &mut each).await {
                 Ok(true) => break,
-                Ok(false) if !alone && mark.state != MarkState::Resent => return Ok(false),
+                Ok(false) if !alone && state != MarkState::Resent => return Ok(false),
                 // Its blob may be full, or gone.
                 Ok(false) if tries < TRIES => {}
                 Ok(false) => return Err(io::Error::other("can't append to the blob of marks")),
@@ -149,7 +148,7 @@ impl MarksLog {
                 },
             }
         }
-        marks.add(mark);
+        marks.line(&line);
         Ok(alone)
     }
 }

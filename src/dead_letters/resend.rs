@@ -1,4 +1,4 @@
-//! Sending letters again, once.
+//! Sending dead letters again, once.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
-use super::read::{DeadLetterFolder, StoredDeadLetter};
+use super::read::DeadLetterFolder;
+use super::stored::StoredDeadLetter;
 use crate::component::LeaseGuard;
 use crate::component::{Resend, ResendOutcome};
 use nordpass_env::Clock;
 
-/// What became of a letter.
+/// What became of a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Sent and accepted.
@@ -43,9 +44,9 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Of a letter whose component has no destination, which `reason` explains.
-    pub fn without_destination(letter: &StoredDeadLetter, reason: &str) -> Self {
-        let reason = if letter.stream.is_none() { NOT_A_RECORD } else { reason };
+    /// Of a dead letter whose component has no destination, which `reason` explains.
+    pub fn without_destination(dead_letter: &StoredDeadLetter, reason: &str) -> Self {
+        let reason = if dead_letter.stream.is_none() { NOT_A_RECORD } else { reason };
         Self::Impossible { reason: reason.to_owned() }
     }
 }
@@ -53,18 +54,18 @@ impl Fate {
 /// Why nothing more can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
-    /// Another process sends these letters.
+    /// Another process sends these dead letters.
     #[error("another `dead-letters resend` is processing these dead letters")]
     Busy,
     /// The lease that keeps other processes from it is over, or another one has written marks.
     #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be running")]
     Lost,
-    /// Letters or marks can't be read or written.
+    /// Dead dead letters or marks can't be read or written.
     #[error("can't read or mark the dead letters: {0}")]
     Disk(#[from] io::Error),
 }
 
-/// Sends the letters of one shelf again. Only one process at a time can.
+/// Sends the dead letters of one shelf again. Only one process at a time can.
 pub struct Resending {
     folder: DeadLetterFolder,
     patience: Duration,
@@ -87,24 +88,24 @@ impl Resending {
         self.lock.release().await;
     }
 
-    /// Sends letters of one component, one after the other, and tells of each what became of it. A destination that
+    /// Sends dead letters of one component, one after the other, and tells of each what became of it. A destination that
     /// isn't available isn't tried for the rest.
     pub async fn send(
         &self,
-        letters: &[StoredDeadLetter],
+        dead_letters: &[StoredDeadLetter],
         destination: &dyn Resend,
         clock: &dyn Clock,
         mut tell: impl FnMut(&StoredDeadLetter, Fate),
     ) -> Result<(), ResendError> {
-        let Some(first) = letters.first() else { return Ok(()) };
+        let Some(first) = dead_letters.first() else { return Ok(()) };
         // Read again, now that the lock is held: another process may have sent some meanwhile.
         let mut log = MarksLog::open(&self.folder.folder, &first.component).await?;
         let mut unavailable: Option<String> = None;
-        for letter in letters {
-            let known = log.marks.of(&letter.id, letter.stream.as_deref()).cloned();
+        for dead_letter in dead_letters {
+            let known = log.marks.of(&dead_letter.id, dead_letter.stream.as_deref()).cloned();
             let maybe_twice = match known {
                 Some(mark) if mark.state == MarkState::Resent && !self.force => {
-                    tell(letter, Fate::Before(mark));
+                    tell(dead_letter, Fate::Before(mark));
                     continue;
                 }
                 Some(mark) => matches!(mark.state, MarkState::Resending | MarkState::Resent),
@@ -112,41 +113,36 @@ impl Resending {
             };
             let fate = match &unavailable {
                 Some(reason) => Fate::Unsent { reason: format!("not tried: {reason}") },
-                None => self.one(letter, destination, clock, &mut log, maybe_twice).await?,
+                None => self.one(dead_letter, destination, clock, &mut log, maybe_twice).await?,
             };
             if let (Fate::Unsent { reason }, None) = (&fate, &unavailable) {
                 unavailable = Some(reason.clone());
             }
-            tell(letter, fate);
+            tell(dead_letter, fate);
         }
         Ok(())
     }
 
     async fn one(
         &self,
-        letter: &StoredDeadLetter,
+        dead_letter: &StoredDeadLetter,
         destination: &dyn Resend,
         clock: &dyn Clock,
         log: &mut MarksLog,
         maybe_twice: bool,
     ) -> Result<Fate, ResendError> {
-        let Some(stream) = letter.stream.as_deref() else {
+        let Some(stream) = dead_letter.stream.as_deref() else {
             return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
         };
-        let Some(record) = object(self.folder.record(letter).await?) else {
+        let Some(record) = object(self.folder.record(dead_letter).await?) else {
             return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
         };
         let request_id = destination.request_id();
-        let mark = |state, status, code| Mark {
-            id: letter.id.clone(),
-            stream: letter.stream.clone(),
-            state,
-            time: clock.now_seconds(),
-            request_id: request_id.clone(),
-            status,
-            code,
+        let mark = |state, status, code| {
+            let (time, request_id) = (clock.now_seconds(), request_id.clone());
+            Mark { state, time, request_id, status, code }
         };
-        if !log.append(mark(MarkState::Resending, None, None)).await? {
+        if !log.append(&dead_letter.id, Some(stream), mark(MarkState::Resending, None, None)).await? {
             return Err(ResendError::Lost);
         }
         let sending = destination.resend(stream, &record, &request_id, self.patience);
@@ -165,7 +161,7 @@ impl Resending {
             ResendOutcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
             ResendOutcome::Impossible { reason } => (Fate::Impossible { reason }, mark(MarkState::Unsent, None, None)),
         };
-        if log.append(state).await? { Ok(fate) } else { Err(ResendError::Lost) }
+        if log.append(&dead_letter.id, Some(stream), state).await? { Ok(fate) } else { Err(ResendError::Lost) }
     }
 }
 
@@ -182,7 +178,7 @@ async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) 
     .await
 }
 
-/// Why a source's letter can't be sent.
+/// Why a source's dead letter can't be sent.
 const NOT_A_RECORD: &str = "it isn't a JSON object, so it can't be a record of a table; it is kept as NordPass sent it";
 
 /// The record's text if it is a JSON object; one that was kept as text because of its line ends counts, too.

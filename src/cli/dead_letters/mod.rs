@@ -138,7 +138,7 @@ async fn open(
     let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
     let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
-    let letters = folder.letters().await?;
+    let letters = folder.list().await?;
     Ok((config, folder, letters))
 }
 
@@ -147,7 +147,7 @@ async fn list(args: ListArgs, console: Console) -> Result<ExitCode, Stop> {
     let total = letters.len();
     let shown: Vec<StoredDeadLetter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
     let text = match (args.json, shown.is_empty()) {
-        (true, _) => lines(shown.iter().map(|letter| View::of(letter, None)))?,
+        (true, _) => lines(shown.iter().map(|letter| View { dead_letter: letter, record: None }))?,
         (false, true) => "no dead letters\n".to_owned(),
         (false, false) => table(&shown),
     };
@@ -167,7 +167,8 @@ async fn show(args: ShowArgs, console: Console) -> Result<ExitCode, Stop> {
     for letter in select(&letters, id)? {
         let record = folder.record(letter).await?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(io::Error::from)?;
-        let text = if args.json { lines([View::of(letter, Some(raw))])? } else { page(letter, &record) };
+        let text =
+            if args.json { lines([View { dead_letter: letter, record: Some(raw) }])? } else { page(letter, &record) };
         write_data(&text)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -203,7 +204,7 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
     let resending = Resending::begin(folder.clone(), args.timeout, args.force).await.map_err(|error| failed(&error))?;
     let mut report = Report::new(args.json, args.all);
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
-        let sink = config.sinks.iter().find(|sink| DeadLetterFolder::is_of(&group[0], &sink.name));
+        let sink = config.sinks.iter().find(|sink| group[0].is_of(&sink.name));
         let destination = match sink {
             Some(sink) => sink.settings.resender(&sink.name, &env),
             None => Err(format!("these files have no sink `{}`", group[0].component)),

@@ -11,7 +11,7 @@ async fn letters(keys: &[(&str, &str)]) -> Vec<StoredDeadLetter> {
     };
     std::fs::write(dir.path().join("dead-letters/s.ndjson"), keys.iter().map(line).collect::<String>())
         .expect("writes");
-    DeadLetterFolder::new(crate::http::system_env().disk, dir.path()).letters().await.expect("reads")
+    DeadLetterFolder::new(crate::http::system_env().disk, dir.path()).list().await.expect("reads")
 }
 
 fn reason(result: Result<Vec<&StoredDeadLetter>, Stop>) -> String {
@@ -40,7 +40,7 @@ async fn a_table_shows_no_record_and_commands_no_terminal() {
         "{table}"
     );
     assert!(!table.contains("secret") && !table.contains('\u{1b}'), "{table}");
-    let json = lines(letters.iter().map(|letter| View::of(letter, None))).expect("JSON");
+    let json = lines(letters.iter().map(|letter| View { dead_letter: letter, record: None })).expect("JSON");
     assert!(!json.contains("secret") && !json.contains("record"), "{json}");
 }
 

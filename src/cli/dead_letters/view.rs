@@ -9,60 +9,13 @@ use serde_json::value::RawValue;
 
 use crate::dead_letters::{Mark, MarkState, StoredDeadLetter};
 
-/// A letter as JSON, with the names of the file.
+/// A dead letter as JSON, with the names of the file.
 #[derive(Serialize)]
 pub(super) struct View<'a> {
-    component: &'a str,
-    id: &'a str,
+    #[serde(flatten)]
+    pub dead_letter: &'a StoredDeadLetter,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stream: Option<&'a str>,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    time: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    resend: Option<MarkView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct MarkView<'a> {
-    state: MarkState,
-    time: i64,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
-}
-
-impl<'a> View<'a> {
-    pub fn of(letter: &'a StoredDeadLetter, record: Option<&'a RawValue>) -> Self {
-        let resend = letter.mark.as_ref().map(|mark| MarkView {
-            state: mark.state,
-            time: mark.time,
-            request_id: &mark.request_id,
-            status: mark.status,
-            code: mark.code.as_deref(),
-        });
-        Self {
-            component: &letter.component,
-            id: &letter.id,
-            stream: letter.stream.as_deref(),
-            reason: &letter.reason,
-            status: letter.status,
-            code: letter.code.as_deref(),
-            request_id: letter.request_id.as_deref(),
-            time: letter.time,
-            resend,
-            record,
-        }
-    }
+    pub record: Option<&'a RawValue>,
 }
 
 /// Print one JSON object per line.

@@ -1,4 +1,4 @@
-//! The lock of whoever sends letters again: a lease on a blob, as a source has one on its state.
+//! The lock of whoever sends dead letters again: a lease on a blob, as a source has one on its state.
 
 use std::io;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ struct Lease {
 }
 
 impl Blobs {
-    /// Takes the lease of whoever sends letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes the lease of whoever sends dead letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
         let (path, id) = (self.path(name), lease_id(self.env.random.as_ref()));
         let clock = self.env.clock.clone();

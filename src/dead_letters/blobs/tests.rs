@@ -1,4 +1,4 @@
-//! Dead letters in a storage account in memory, at paused time: lost answers, other writers, blobs that are full.
+//! Dead dead letters in a storage account in memory, at paused time: lost answers, other writers, blobs that are full.
 
 mod lock;
 
@@ -11,7 +11,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::azure::{CredentialKind, CredentialSettings};
-use crate::dead_letters::{DeadLetter, DeadLetterFolder, DeadLetters, Resending, StoredDeadLetter};
+use crate::component::DeadLetter;
+use crate::dead_letters::write::DeadLetterLog;
+use crate::dead_letters::{DeadLetterFolder, Resending, StoredDeadLetter};
 use crate::event::EventId;
 use crate::http::HttpSettings;
 use crate::settings::Secret;
@@ -55,18 +57,18 @@ impl World {
         (env, folder)
     }
 
-    async fn letters(&self) -> Vec<StoredDeadLetter> {
+    async fn dead_letters(&self) -> Vec<StoredDeadLetter> {
         let folder = self.process(99).1;
         loop {
             // The fault of a test may be met here only.
-            match folder.letters().await {
-                Ok(letters) => return letters,
+            match folder.list().await {
+                Ok(dead_letters) => return dead_letters,
                 Err(error) => assert!(storage_trouble(&error).is_some(), "{error}"),
             }
         }
     }
 
-    /// How many whole lines that are letters stand in the blobs, copies included.
+    /// How many whole lines that are dead letters stand in the blobs, copies included.
     fn lines(&self) -> usize {
         let text = |blob| self.0.blobs().content(CONTAINER, blob).unwrap_or_default();
         let lines = [text(BLOB), text(SECOND)].concat();
@@ -93,7 +95,7 @@ fn status(status: u16) -> Effect {
     Effect::Status { status, body: String::new(), headers: BTreeMap::new(), retry_after: None }
 }
 
-fn letter(id: u128, record: &str) -> DeadLetter {
+fn dead_letter(id: u128, record: &str) -> DeadLetter {
     DeadLetter {
         id: EventId(id),
         stream: Some("A".to_owned()),
@@ -106,8 +108,8 @@ fn letter(id: u128, record: &str) -> DeadLetter {
     }
 }
 
-async fn open(folder: &DeadLetterFolder) -> DeadLetters {
-    DeadLetters::open(folder, "s").await.expect("nothing is asked")
+async fn open(folder: &DeadLetterFolder) -> DeadLetterLog {
+    DeadLetterLog::open(folder, "s").await.expect("nothing is asked")
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,17 +117,17 @@ async fn two_processes_and_a_third_one_later_write_each_letter_once() {
     let world = World::new();
     let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
     assert_eq!(world.0.log().count(), 0, "without a dead letter nothing is asked");
-    assert_eq!(b.write(&[letter(9, "{}")]).await.expect("writes"), 1);
-    assert_eq!(a.write(&[letter(1, "{}")]).await.expect("writes"), 1);
+    assert_eq!(b.write(&[dead_letter(9, "{}")]).await.expect("writes"), 1);
+    assert_eq!(a.write(&[dead_letter(1, "{}")]).await.expect("writes"), 1);
     // B doesn't know the first yet: the position tells.
-    assert_eq!(b.write(&[letter(1, "{}"), letter(2, "{}")]).await.expect("writes"), 1);
-    assert_eq!(a.write(&[letter(2, "{}"), letter(9, "{}")]).await.expect("writes"), 0);
+    assert_eq!(b.write(&[dead_letter(1, "{}"), dead_letter(2, "{}")]).await.expect("writes"), 1);
+    assert_eq!(a.write(&[dead_letter(2, "{}"), dead_letter(9, "{}")]).await.expect("writes"), 0);
     let (_, third) = world.process(3);
-    assert_eq!(open(&third).await.write(&[letter(1, "{}"), letter(2, "{}")]).await.expect("writes"), 0);
-    assert_eq!((world.lines(), world.letters().await.len()), (3, 3));
+    assert_eq!(open(&third).await.write(&[dead_letter(1, "{}"), dead_letter(2, "{}")]).await.expect("writes"), 0);
+    assert_eq!((world.lines(), world.dead_letters().await.len()), (3, 3));
 }
 
-/// A fault of every kind at each request in turn, and a second process that writes the same: each letter is there once,
+/// A fault of every kind at each request in turn, and a second process that writes the same: each dead letter is there once,
 /// and none is left uncounted.
 #[tokio::test(start_paused = true)]
 async fn each_request_may_fail_in_each_way() {
@@ -146,14 +148,15 @@ async fn each_request_may_fail_in_each_way() {
             let (a, b) = (open(&folder).await, open(&other).await);
             let (telemetry, told) = (ComponentReporter::detached(), ComponentReporter::detached());
             for id in 0..3 {
-                a.keep(&[letter(id, "{}")], &env, &telemetry).await;
-                b.keep(&[letter(id + 1, "{}")], &others, &told).await;
+                a.keep(&[dead_letter(id, "{}")], &env, &telemetry).await;
+                b.keep(&[dead_letter(id + 1, "{}")], &others, &told).await;
             }
             happened += world.0.log().entries().iter().filter(|entry| entry.fault).count();
-            let ids: HashSet<String> = world.letters().await.into_iter().map(|letter| letter.id).collect();
+            let ids: HashSet<String> =
+                world.dead_letters().await.into_iter().map(|dead_letter| dead_letter.id).collect();
             assert_eq!((world.lines(), ids.len()), (4, 4), "{effect:?} at {nth}");
             let counted = telemetry.totals().dead_letters + told.totals().dead_letters;
-            // Whose a letter is that two processes asked for, one of them in vain, nobody knows: rather one too many.
+            // Whose a dead letter is that two processes asked for, one of them in vain, nobody knows: rather one too many.
             assert!((4..=5).contains(&counted), "{counted}: {effect:?} at {nth}");
         }
     }
@@ -168,12 +171,12 @@ async fn many_writers_at_once_with_lost_answers() {
     let mut tasks = Vec::new();
     for number in 0..4 {
         let (env, folder) = world.process(number);
-        let letters = Arc::new(open(&folder).await);
+        let dead_letters = Arc::new(open(&folder).await);
         for start in [0, 5] {
-            let (letters, env) = (letters.clone(), env.clone());
+            let (dead_letters, env) = (dead_letters.clone(), env.clone());
             tasks.push(tokio::spawn(async move {
                 for id in start..start + 15 {
-                    letters.keep(&[letter(id, "{}")], &env, &ComponentReporter::detached()).await;
+                    dead_letters.keep(&[dead_letter(id, "{}")], &env, &ComponentReporter::detached()).await;
                 }
             }));
         }
@@ -181,18 +184,18 @@ async fn many_writers_at_once_with_lost_answers() {
     for task in tasks {
         task.await.expect("no panic");
     }
-    assert_eq!((world.lines(), world.letters().await.len()), (20, 20));
+    assert_eq!((world.lines(), world.dead_letters().await.len()), (20, 20));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let world = World::new();
     let (env, folder) = world.process(1);
-    let letters = open(&folder).await;
+    let dead_letters = open(&folder).await;
     world.0.blobs().set_forbidden(true);
     let telemetry = ComponentReporter::detached();
-    let letter = [letter(1, "{}")];
-    let mut keeping = std::pin::pin!(letters.keep(&letter, &env, &telemetry));
+    let dead_letter = [dead_letter(1, "{}")];
+    let mut keeping = std::pin::pin!(dead_letters.keep(&dead_letter, &env, &telemetry));
     assert!(tokio::time::timeout(Duration::from_secs(3_600), &mut keeping).await.is_err(), "not before it is durable");
     let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
     assert!(reason.contains("Storage Blob Data Contributor") && !reason.contains("data_dir"), "{reason}");
@@ -207,23 +210,23 @@ async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made
     // An answer with one name each: the list has to be followed.
     world.0.blobs().set_page(1);
     let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
-    for letters in [&a, &b] {
-        letters.write(&[letter(1, "{}")]).await.expect("writes");
+    for dead_letters in [&a, &b] {
+        dead_letters.write(&[dead_letter(1, "{}")]).await.expect("writes");
     }
     world.0.blobs().fill(CONTAINER, BLOB);
-    assert_eq!(a.write(&[letter(2, "{}")]).await.expect("writes"), 1);
-    assert_eq!(b.write(&[letter(2, "{}"), letter(3, "{}")]).await.expect("writes"), 1);
+    assert_eq!(a.write(&[dead_letter(2, "{}")]).await.expect("writes"), 1);
+    assert_eq!(b.write(&[dead_letter(2, "{}"), dead_letter(3, "{}")]).await.expect("writes"), 1);
     let third = open(&world.process(3).1).await;
-    let again: Vec<_> = (1..=3).map(|id| letter(id, "{}")).collect();
+    let again: Vec<_> = (1..=3).map(|id| dead_letter(id, "{}")).collect();
     assert_eq!(third.write(&again).await.expect("writes"), 0);
-    assert_eq!((world.lines(), world.letters().await.len()), (3, 3));
+    assert_eq!((world.lines(), world.dead_letters().await.len()), (3, 3));
     assert!(world.0.blobs().content(CONTAINER, SECOND).is_some());
     for blob in [BLOB, SECOND] {
         world.0.blobs().remove(CONTAINER, blob);
     }
-    assert_eq!(a.write(&[letter(4, "{}")]).await.expect("writes"), 1);
-    assert_eq!(b.write(&[letter(5, "{}")]).await.expect("writes"), 1);
-    assert_eq!(world.letters().await.len(), 2);
+    assert_eq!(a.write(&[dead_letter(4, "{}")]).await.expect("writes"), 1);
+    assert_eq!(b.write(&[dead_letter(5, "{}")]).await.expect("writes"), 1);
+    assert_eq!(world.dead_letters().await.len(), 2);
 }
 
 /// The container is the deployment's: made where it never was, and never again once it was there. Nothing counts as
@@ -234,12 +237,16 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
         let world = World::new();
         let blobs = world.0.blobs();
         let (env, folder) = world.process(1);
-        let letters = open(&folder).await;
-        assert_eq!(letters.write(&[letter(1, "{}")]).await.expect("writes"), 1, "it is made at the first letter");
+        let dead_letters = open(&folder).await;
+        assert_eq!(
+            dead_letters.write(&[dead_letter(1, "{}")]).await.expect("writes"),
+            1,
+            "it is made at the first letter"
+        );
         blobs.delete_container(CONTAINER);
         let telemetry = ComponentReporter::detached();
-        let second = [letter(2, "{}")];
-        let mut keeping = std::pin::pin!(letters.keep(&second, &env, &telemetry));
+        let second = [dead_letter(2, "{}")];
+        let mut keeping = std::pin::pin!(dead_letters.keep(&second, &env, &telemetry));
         assert!(
             tokio::time::timeout(Duration::from_secs(600), &mut keeping).await.is_err(),
             "not before it is durable"
@@ -260,26 +267,30 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     }
 }
 
-/// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no letter, and no obstacle.
+/// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no dead letter, and no obstacle.
 #[tokio::test(start_paused = true)]
 async fn a_large_record_is_whole_or_not_there() {
     let world = World::new();
     let large = format!("{{\"a\":\"{}\"}}", "x".repeat(9 << 20));
     let (env, folder) = world.process(1);
     world.fault("appendblock", &[3], 1, Effect::ResetAfter);
-    let both = [letter(1, "{}"), letter(2, &large)];
+    let both = [dead_letter(1, "{}"), dead_letter(2, &large)];
     assert_eq!(open(&folder).await.keep(&both, &env, &ComponentReporter::detached()).await, 2);
-    let letters = world.letters().await;
-    assert_eq!(letters.len(), 2);
-    assert_eq!(folder.record(&letters[1]).await.expect("readable"), large);
+    let dead_letters = world.dead_letters().await;
+    assert_eq!(dead_letters.len(), 2);
+    assert_eq!(folder.record(&dead_letters[1]).await.expect("readable"), large);
     assert_eq!(world.lines(), 2);
     // The process dies between the pieces.
     world.fault("appendblock", &[2], 1, status(503));
-    open(&folder).await.write(&[letter(3, &large)]).await.expect_err("the second piece");
+    open(&folder).await.write(&[dead_letter(3, &large)]).await.expect_err("the second piece");
     let next = open(&world.process(2).1).await;
-    assert_eq!(next.write(&[letter(4, "{}")]).await.expect("writes"), 1);
-    assert_eq!(next.write(&[letter(3, &large)]).await.expect("writes"), 1);
-    let ids: Vec<_> =
-        world.letters().await.into_iter().map(|letter| letter.id.trim_start_matches('0').to_owned()).collect();
+    assert_eq!(next.write(&[dead_letter(4, "{}")]).await.expect("writes"), 1);
+    assert_eq!(next.write(&[dead_letter(3, &large)]).await.expect("writes"), 1);
+    let ids: Vec<_> = world
+        .dead_letters()
+        .await
+        .into_iter()
+        .map(|dead_letter| dead_letter.id.trim_start_matches('0').to_owned())
+        .collect();
     assert_eq!(ids, ["1", "2", "4", "3"]);
 }

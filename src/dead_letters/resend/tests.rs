@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use futures::future::BoxFuture;
 
 use super::*;
-use crate::dead_letters::{DeadLetter, DeadLetters};
+use crate::component::DeadLetter;
+use crate::dead_letters::write::DeadLetterLog;
 use crate::event::EventId;
 use nordpass_env::{MemoryDisk, TestClock};
 
@@ -39,8 +40,8 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     let disk = MemoryDisk::new();
     // The folder itself has been there for long.
     disk.put("/data/lock", "");
-    let letters = DeadLetters::open(&folder(&disk), "s").await.expect("opens");
-    let letter = |(number, record): (usize, &&str)| DeadLetter {
+    let dead_letters = DeadLetterLog::open(&folder(&disk), "s").await.expect("opens");
+    let dead_letter = |(number, record): (usize, &&str)| DeadLetter {
         id: EventId(number as u128),
         stream: Some("Custom-A".into()),
         reason: "refused".into(),
@@ -50,7 +51,7 @@ async fn disk(records: &[&str]) -> MemoryDisk {
         time: 1,
         record: (*record).to_owned(),
     };
-    letters.write(&records.iter().enumerate().map(letter).collect::<Vec<_>>()).await.expect("writes");
+    dead_letters.write(&records.iter().enumerate().map(dead_letter).collect::<Vec<_>>()).await.expect("writes");
     disk
 }
 
@@ -59,17 +60,17 @@ fn folder(disk: &MemoryDisk) -> DeadLetterFolder {
 }
 
 async fn resend(disk: &MemoryDisk, destination: &Destination, force: bool) -> Vec<Fate> {
-    let letters = folder(disk).letters().await.expect("reads");
+    let dead_letters = folder(disk).list().await.expect("reads");
     let resending = Resending::begin(folder(disk), PATIENCE, force).await.expect("nobody else is at work");
     let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);
     let mut fates = Vec::new();
-    resending.send(&letters, destination, &clock, |_, fate| fates.push(fate)).await.expect("the disk works");
+    resending.send(&dead_letters, destination, &clock, |_, fate| fates.push(fate)).await.expect("the disk works");
     fates
 }
 
 async fn states(disk: &MemoryDisk) -> Vec<Option<MarkState>> {
-    let letters = folder(disk).letters().await.expect("reads");
-    letters.into_iter().map(|letter| letter.mark.map(|mark| mark.state)).collect()
+    let dead_letters = folder(disk).list().await.expect("reads");
+    dead_letters.into_iter().map(|dead_letter| dead_letter.mark.map(|mark| mark.state)).collect()
 }
 
 #[tokio::test]
@@ -165,10 +166,10 @@ async fn a_crash_anywhere_is_told_and_doubles_only_what_it_must() {
         };
         disk.crash(cut);
         let fates = resend(&disk, &azure, false).await;
-        for (letter, fate) in [r#"{"a":1}"#, r#"{"b":1}"#].into_iter().zip(&fates) {
-            let sent = azure.sent.lock().unwrap().iter().filter(|record| *record == letter).count();
+        for (dead_letter, fate) in [r#"{"a":1}"#, r#"{"b":1}"#].into_iter().zip(&fates) {
+            let sent = azure.sent.lock().unwrap().iter().filter(|record| *record == dead_letter).count();
             let told = matches!(fate, Fate::Accepted { maybe_twice: true });
-            assert!(sent == 1 || (sent == 2 && told), "cut {cut}: {letter} was sent {sent} times: {fate:?}");
+            assert!(sent == 1 || (sent == 2 && told), "cut {cut}: {dead_letter} was sent {sent} times: {fate:?}");
         }
         assert_eq!(states(&disk).await, vec![Some(MarkState::Resent); 2], "cut {cut}");
         if finished {

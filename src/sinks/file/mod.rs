@@ -15,12 +15,15 @@ mod recover;
 mod template;
 mod writer;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use self::encode::Format;
@@ -29,7 +32,7 @@ use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::component::{ComponentType, Records, SinkSettings, SinkType};
-use crate::http::Backoff;
+use crate::http::{Again, Retry};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
@@ -254,15 +257,12 @@ impl FileSink {
 
     /// Makes a group durable, however long it takes, and acknowledges it.
     async fn flush(&mut self, group: Group) {
-        let mut backoff = Backoff::new(self.env.random.clone());
-        while let Err(error) = self.write(&group).await {
-            self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
-            let wait = backoff.next_wait();
-            self.telemetry.trying_again(&reason(&error), wait, self.env.clock.now());
-            tokio::time::sleep(wait).await;
-            self.telemetry.add(&metrics::RETRIES, 1);
-        }
-        self.telemetry.working();
+        let writer = Mutex::new(&mut self.writer);
+        let attempt = || async {
+            let written = writer.lock().await.write(&group).await;
+            written.map_err(|error| Again::because(kind(&error), reason(&error)).into())
+        };
+        let Ok(()) = Retry::new(&self.env, &self.telemetry).run(pending::<Infallible>(), attempt).await;
         let wire: usize = group.units.iter().map(|unit| unit.bytes.len()).sum();
         self.telemetry.observe(&metrics::BATCH_BYTES, group.json_bytes as f64);
         self.telemetry.observe(&metrics::BATCH_WIRE_BYTES, wire as f64);
@@ -273,10 +273,6 @@ impl FileSink {
         for ack in group.acks {
             ack.done();
         }
-    }
-
-    async fn write(&mut self, group: &Group) -> Result<(), WriteError> {
-        if group.units.is_empty() { Ok(()) } else { self.writer.write(group).await }
     }
 }
 

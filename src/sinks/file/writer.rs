@@ -111,6 +111,9 @@ impl Writer {
 
     /// Makes a group durable. After an error it can be called again with the same group, and must be before any other.
     pub async fn write(&mut self, group: &Group) -> Result<(), WriteError> {
+        if group.units.is_empty() {
+            return Ok(());
+        }
         let log_path = self.log.path().to_owned();
         self.log.repair().await.map_err(at("repair", &log_path))?;
         self.take_back().await?;

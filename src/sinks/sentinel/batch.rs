@@ -8,9 +8,6 @@ use tokio::time::Instant;
 use super::gzip::Gzip;
 use crate::event::{Chunk, Backpressure, Record, Span};
 
-/// Azure's gateway refuses bodies over 1 MiB as received ("Maximum allowed content length: 1048576 bytes"); a little room for
-/// the doubt.
-pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
 /// Short pieces are collected before they are compressed: that likes few, large writes.
 const STAGE_BYTES: usize = 4 << 10;
 
@@ -34,13 +31,9 @@ pub struct Rows {
 
 impl Rows {
     /// How many rows.
+    #[expect(clippy::len_without_is_empty, reason = "not asked for")]
     pub fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// Adds a chunk's records one by one: `cut` is the text of a record that had to be cut.
@@ -69,18 +62,19 @@ impl Rows {
     /// Halves it. Each half carries the acknowledgements of its rows.
     pub fn split(self) -> (Self, Self) {
         let middle = self.rows.len() / 2;
-        let part = |rows: &[Row]| {
-            let mut part = Self::default();
-            for row in rows {
-                let chunk = &self.chunks[row.chunk];
-                part.push(chunk, row.record, row.cut.as_deref().map(str::to_owned));
-            }
-            part
-        };
-        let halves = (part(&self.rows[..middle]), part(&self.rows[middle..]));
+        let halves = (self.part(0..middle), self.part(middle..self.rows.len()));
         // Only this copy's share: the halves hold theirs.
-        self.delivered();
+        self.done();
         halves
+    }
+
+    fn part(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut part = Self::default();
+        for row in rows {
+            let Row { chunk, record, cut } = self.rows[row].clone();
+            part.push(&self.chunks[chunk], record, cut.map(String::from));
+        }
+        part
     }
 
     /// Seconds from the earliest to the latest row.
@@ -91,21 +85,15 @@ impl Rows {
 
     /// Parts whose rows lie within `seconds` of each other. Each carries the acknowledgements of its rows.
     pub fn split_by_time(self, seconds: i64) -> Vec<Self> {
+        let time = |row: &usize| self.record(*row).time;
         let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by_key(|row| self.record(*row).time);
-        let (mut parts, mut first) = (Vec::<Self>::new(), i64::MIN);
-        for number in order {
-            let time = self.record(number).time;
-            if parts.is_empty() || time.saturating_sub(first) >= seconds {
-                parts.push(Self::default());
-                first = time;
-            }
-            let row = &self.rows[number];
-            if let Some(part) = parts.last_mut() {
-                part.push(&self.chunks[row.chunk], row.record, row.cut.as_deref().map(str::to_owned));
-            }
+        order.sort_by_key(time);
+        let mut parts = Vec::new();
+        while let Some(first) = order.first().map(time) {
+            let end = order.partition_point(|row| time(row).saturating_sub(first) < seconds);
+            parts.push(self.part(order.drain(..end)));
         }
-        self.delivered();
+        self.done();
         parts
     }
 
@@ -114,8 +102,8 @@ impl Rows {
         self.chunks.iter().any(|chunk| chunk.backpressure.as_ref().is_some_and(Backpressure::is_on))
     }
 
-    /// All rows are where they belong.
-    pub fn delivered(self) {
+    /// Acknowledges all rows: they are where they belong.
+    pub fn done(self) {
         for chunk in self.chunks {
             chunk.ack.done();
         }
@@ -242,16 +230,10 @@ pub struct OpenBatch {
     pub opened: Instant,
 }
 
-impl Default for OpenBatch {
-    fn default() -> Self {
-        Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
-    }
-}
-
 impl OpenBatch {
     /// An empty one that opens now.
     pub fn new() -> Self {
-        Self::default()
+        Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
     }
 
     /// The array's length with a row of so many bytes and the brackets, in bytes before gzip.
@@ -373,9 +355,9 @@ mod tests {
         chunk.ack.done();
         let (left, right) = rows.split();
         assert_eq!((left.text(0), right.text(0), right.text(1)), ("1", "two", "3"));
-        left.delivered();
+        left.done();
         assert!(futures::poll!(&mut ack_receiver).is_pending());
-        right.delivered();
+        right.done();
         assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }
 }

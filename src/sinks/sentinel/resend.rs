@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::answer::Refusal;
 use super::batch::encode;
-use super::cut;
-use super::deliver::{IngestionClient, Sent};
+use super::cut::cut;
+use super::protocol::Refusal;
+use super::sender::{Sender, Sent};
 use super::settings::Settings;
 use crate::component::{Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -17,16 +17,18 @@ use nordpass_env::Env;
 /// Sends with a sink's settings. The error is a sentence about them.
 pub fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
-    Ok(Box::new(Resender { client: super::client(settings.clone(), None, env, telemetry)? }))
+    let sender = Sender::new(settings, env, &telemetry)?;
+    Ok(Box::new(Resender { sender, gzip_level: settings.gzip_level }))
 }
 
 struct Resender {
-    client: IngestionClient,
+    sender: Sender,
+    gzip_level: u32,
 }
 
 impl Resend for Resender {
     fn request_id(&self) -> String {
-        self.client.request_id()
+        self.sender.request_id()
     }
 
     fn resend<'a>(
@@ -37,20 +39,17 @@ impl Resend for Resender {
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
-            let settings = &self.client.settings;
-            let Some(stream) = settings.streams.iter().position(|known| known == stream) else {
+            let Some(number) = self.sender.streams.iter().position(|known| known.name == stream) else {
                 let reason = format!("the sink no longer has the stream `{stream}`: none of its inputs goes there");
                 return ResendOutcome::Impossible { reason };
             };
             // What was written by a version that cut differently still has to fit.
-            let cut = cut::cut(record).map(|(text, _)| text);
-            let encoded = encode([cut.as_deref().unwrap_or(record)], settings.gzip_level);
+            let short = cut(record).map(|(text, _)| text);
+            let encoded = encode([short.as_deref().unwrap_or(record)], self.gzip_level);
             let until = Instant::now() + patience;
-            match self.client.send(stream, &encoded, request_id, Some(until)).await {
-                Sent::Accepted { .. } => ResendOutcome::Accepted,
-                Sent::Refused(Refusal { status, code, .. }) | Sent::TooLarge(Refusal { status, code, .. }) => {
-                    ResendOutcome::Refused { status, code }
-                }
+            match self.sender.send(number, &encoded, request_id, Some(until)).await {
+                Sent::Accepted => ResendOutcome::Accepted,
+                Sent::Refused(Refusal { status, code, .. }) => ResendOutcome::Refused { status, code },
                 Sent::GaveUp { reason, unsure } => ResendOutcome::Unavailable { reason, unsure },
             }
         })

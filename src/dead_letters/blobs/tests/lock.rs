@@ -1,4 +1,4 @@
-//! Who may send letters again, and what it notices when that is another process by now.
+//! Who may send dead letters again, and what it notices when that is another process by now.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,47 +53,41 @@ impl Clock for Jumping {
     }
 }
 
-/// Two letters to be sent again.
+/// Two dead letters to be sent again.
 async fn two_letters(world: &World) {
-    let letters = [letter(1, "{\"a\":1}"), letter(2, "{\"a\":2}")];
-    assert_eq!(open(&world.process(9).1).await.write(&letters).await.expect("writes"), 2);
+    let dead_letters = [dead_letter(1, "{\"a\":1}"), dead_letter(2, "{\"a\":2}")];
+    assert_eq!(open(&world.process(9).1).await.write(&dead_letters).await.expect("writes"), 2);
 }
 
 async fn begin(folder: DeadLetterFolder) -> Result<Resending, ResendError> {
     Resending::begin(folder, Duration::ZERO, false).await
 }
 
-/// Sends both letters; `then` happens between them.
+/// Sends both dead letters; `then` happens between them.
 async fn send(
     world: &World,
     resending: &Resending,
     destination: &dyn Resend,
     mut then: impl FnMut(),
 ) -> (Vec<Fate>, Result<(), ResendError>) {
-    let letters = world.letters().await;
+    let dead_letters = world.dead_letters().await;
     let mut fates = Vec::new();
     let tell = |_: &StoredDeadLetter, fate| {
         fates.push(fate);
         then();
     };
-    let result = resending.send(&letters, destination, &world.1, tell).await;
+    let result = resending.send(&dead_letters, destination, &world.1, tell).await;
     (fates, result)
 }
 
 async fn states(world: &World) -> Vec<Option<MarkState>> {
-    world.letters().await.into_iter().map(|letter| letter.mark.map(|mark| mark.state)).collect()
+    world.dead_letters().await.into_iter().map(|dead_letter| dead_letter.mark.map(|mark| mark.state)).collect()
 }
 
-fn mark(number: u128, state: MarkState, request_id: &str) -> Mark {
-    Mark {
-        id: EventId(number).to_string(),
-        stream: Some("A".to_owned()),
-        state,
-        time: 1,
-        request_id: request_id.to_owned(),
-        status: None,
-        code: None,
-    }
+/// Appends a mark on a dead letter of the stream A.
+async fn append(log: &mut MarksLog, number: u128, state: MarkState, request_id: &str) -> bool {
+    let mark = Mark { state, time: 1, request_id: request_id.to_owned(), status: None, code: None };
+    log.append(&EventId(number).to_string(), Some("A"), mark).await.expect("no trouble")
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +104,7 @@ async fn only_one_process_sends_again_and_a_dead_one_is_not_waited_for() {
     begin(3).await.expect("the lease of one that died ends").end().await;
 }
 
-/// A process that is stopped (SIGSTOP) between two letters runs none of its tasks and sees no timer: only the clock tells
+/// A process that is stopped (SIGSTOP) between two dead letters runs none of its tasks and sees no timer: only the clock tells
 /// that its lease is over. The next renewal's answer would, too, but it comes late.
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_for_longer_than_its_lease_sends_nothing_more() {
@@ -143,7 +137,7 @@ async fn a_machine_that_slept_for_longer_than_the_lease_sends_nothing_more() {
     assert_eq!(azure.sent.lock().unwrap().len(), 1);
 }
 
-/// And one that sleeps while a letter waits to be tried again: waking, it doesn't try.
+/// And one that sleeps while a dead letter waits to be tried again: waking, it doesn't try.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_sleeps_while_it_sends_tries_no_second_time() {
     let world = World::new();
@@ -168,7 +162,7 @@ async fn a_machine_that_sleeps_while_it_sends_tries_no_second_time() {
     assert_eq!(tries.load(Ordering::Relaxed), 1);
 }
 
-/// The same in the middle of a letter, where the destination is waited for: nothing is sent by the time another can begin.
+/// The same in the middle of a dead letter, where the destination is waited for: nothing is sent by the time another can begin.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_ends_while_a_letter_is_sent_ends_the_sending() {
     let world = World::new();
@@ -208,7 +202,7 @@ async fn marks_of_another_process_mean_that_the_lock_is_lost() {
         let other = other.clone();
         async move {
             let mut log = MarksLog::open(&other.folder, "s").await.expect("readable");
-            assert!(log.append(mark(2, MarkState::Resent, "other")).await.expect("writes"));
+            assert!(append(&mut log, 2, MarkState::Resent, "other").await);
         }
     });
     let (fates, result) = send(&world, &resending, &azure, || {}).await;
@@ -231,9 +225,9 @@ async fn behind_another_process_only_an_acceptance_is_marked() {
         let (ours, other) = (world.process(1).1, world.process(2).1);
         let open = async |folder: &DeadLetterFolder| MarksLog::open(&folder.folder, "s").await.expect("readable");
         let (mut ours, mut other) = (open(&ours).await, open(&other).await);
-        assert!(other.append(mark(1, MarkState::Resending, "other")).await.expect("writes"));
-        assert!(!ours.append(mark(1, state, "ours")).await.expect("no trouble"), "{state:?}");
-        let known = world.letters().await[0].mark.clone().expect("a mark");
+        assert!(append(&mut other, 1, MarkState::Resending, "other").await);
+        assert!(!append(&mut ours, 1, state, "ours").await, "{state:?}");
+        let known = world.dead_letters().await[0].mark.clone().expect("a mark");
         assert_eq!(known.request_id, if marked { "ours" } else { "other" }, "{state:?}");
     }
 }
@@ -250,7 +244,7 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
             let folder = world.process(1).1;
             let mut log = MarksLog::open(&folder.folder, "s").await.expect("readable");
             for number in 0..3 {
-                assert!(log.append(mark(1, MarkState::Refused, &number.to_string())).await.expect("writes"));
+                assert!(append(&mut log, 1, MarkState::Refused, &number.to_string()).await);
             }
             match trouble {
                 0 => {}
@@ -259,14 +253,14 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
                 // The latest of two: then the first is read anew.
                 _ => {
                     world.0.blobs().fill(CONTAINER, MARKS);
-                    assert!(log.append(mark(2, MarkState::Refused, "3")).await.expect("writes"));
+                    assert!(append(&mut log, 2, MarkState::Refused, "3").await);
                     log = MarksLog::open(&folder.folder, "s").await.expect("readable");
                     world.0.blobs().remove(CONTAINER, MORE);
                 }
             }
             world.fault("s.resent", &[], 2, effect.clone());
-            assert!(log.append(mark(1, MarkState::Resending, "3")).await.expect("writes"), "{effect:?} {trouble}");
-            assert!(log.append(mark(1, MarkState::Resent, "3")).await.expect("writes"), "{effect:?} {trouble}");
+            assert!(append(&mut log, 1, MarkState::Resending, "3").await, "{effect:?} {trouble}");
+            assert!(append(&mut log, 1, MarkState::Resent, "3").await, "{effect:?} {trouble}");
             assert_eq!(states(&world).await, [Some(MarkState::Resent), None], "{effect:?} {trouble}");
             assert_eq!(world.0.blobs().content(CONTAINER, MORE).is_some(), trouble % 2 == 1, "{effect:?} {trouble}");
         }

@@ -1,13 +1,17 @@
 //! Single records again: the sink's own waits, but not for ever.
 
-use super::super::resender;
-use super::*;
-use crate::component::ResendOutcome;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::support::{Azure, azure, env, settings};
+use crate::component::{ResendOutcome, SinkSettings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> ResendOutcome {
-    let resender = resender(&settings(), "sentinel", &env(azure)).expect("good settings");
+    let resender = settings().resender("sentinel", &env(azure)).expect("good settings");
     resender.resend(stream, record, &resender.request_id(), MINUTE).await
 }
 

@@ -1,4 +1,4 @@
-//! A file of lines on disk that only grows, and grows durably.
+//! Files of lines that only grow: how any of them is read, and how one on disk grows durably.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,39 +10,63 @@ use nordpass_env::Disk;
 pub(super) const BLOCK: usize = 1 << 20;
 
 /// A line's place in its file, without its line end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LineRange {
     pub offset: u64,
     pub len: usize,
 }
 
-/// Shows every whole line of a file, and answers how many bytes they are. What is behind the last line end is a torn
-/// write, or one that goes on right now: it is left out. A file that isn't there has no lines.
+/// Cuts what is read of a file, block by block, into whole lines. What is behind the last line end is a torn write, or one
+/// that goes on right now: it is left out.
+#[derive(Default)]
+pub(super) struct LineReader {
+    /// Where the last whole line ends.
+    pub whole: u64,
+    rest: Vec<u8>,
+}
+
+impl LineReader {
+    /// A reader for the blocks from `offset` on, where a line begins.
+    pub fn starting_at(offset: u64) -> Self {
+        Self { whole: offset, rest: Vec::new() }
+    }
+
+    /// Where the next block begins.
+    pub fn end(&self) -> u64 {
+        self.whole + self.rest.len() as u64
+    }
+
+    /// Shows every line that is whole with this block.
+    pub fn push(&mut self, block: &[u8], each: &mut dyn FnMut(LineRange, &[u8])) {
+        self.rest.extend_from_slice(block);
+        let Some(end) = memchr::memrchr(b'\n', &self.rest) else { return };
+        for line in self.rest[..end].split(|byte| *byte == b'\n') {
+            each(LineRange { offset: self.whole, len: line.len() }, line);
+            self.whole += line.len() as u64 + 1;
+        }
+        self.rest.drain(..=end);
+    }
+}
+
+/// Shows every whole line of a file on disk, and returns how many bytes they are. A file that isn't there has no lines.
 pub(super) async fn lines(
     disk: &dyn Disk,
     path: &Path,
     mut each: impl FnMut(LineRange, &[u8]) + Send,
 ) -> io::Result<u64> {
     let size = disk.len(path).await?.unwrap_or(0);
-    let (mut rest, mut at, mut whole) = (Vec::new(), 0, 0);
-    while at < size {
-        let block = disk.read_at(path, at, BLOCK).await?;
+    let mut lines = LineReader::default();
+    while lines.end() < size {
+        let block = disk.read_at(path, lines.end(), BLOCK).await?;
         if block.is_empty() {
             break;
         }
-        at += block.len() as u64;
-        rest.extend_from_slice(&block);
-        let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
-        for line in rest[..end].split(|byte| *byte == b'\n') {
-            each(LineRange { offset: whole, len: line.len() }, line);
-            whole += line.len() as u64 + 1;
-        }
-        rest.drain(..=end);
+        lines.push(&block, &mut each);
     }
-    Ok(whole)
+    Ok(lines.whole)
 }
 
-/// The writing end of such a file. There may be only one.
+/// The writing end of a file of lines on disk. There may be only one.
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
     path: PathBuf,

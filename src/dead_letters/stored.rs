@@ -1,0 +1,65 @@
+//! A dead letter as it is in its file: one JSON object a line.
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::LineRange;
+use super::marks::Mark;
+use crate::event::EventId;
+
+/// One dead letter without its record, which may be large and holds people's data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredDeadLetter {
+    /// The component that wrote it, as its file is named.
+    #[serde(skip_deserializing)]
+    pub component: String,
+    /// The event's id, 32 hexadecimal digits.
+    pub id: String,
+    /// Where it was meant to go; `None` for what a source couldn't read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// Why it was refused, in a sentence.
+    #[serde(default)]
+    pub reason: String,
+    /// The destination's HTTP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The destination's error code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The destination's request id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// When, in Unix seconds (UTC).
+    #[serde(default)]
+    pub time: i64,
+    /// What became of sending it again.
+    #[serde(rename = "resend", skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
+    #[serde(skip)]
+    pub(super) file: String,
+    #[serde(skip)]
+    pub(super) range: LineRange,
+}
+
+impl StoredDeadLetter {
+    /// Whether this component wrote it.
+    pub fn is_of(&self, component: &str) -> bool {
+        self.component == file_stem(component)
+    }
+
+    /// What no other dead letter of its component has.
+    pub(super) fn key(&self) -> Option<u128> {
+        let id = u128::from_str_radix(&self.id, 16).ok()?;
+        Some(key_of(EventId(id), self.stream.as_deref()))
+    }
+}
+
+/// The key of an event for a stream.
+pub(super) fn key_of(id: EventId, stream: Option<&str>) -> u128 {
+    EventId::of_bytes(format!("{id} {}", stream.unwrap_or_default()).as_bytes()).0
+}
+
+/// A component's name as a file's name, without an ending.
+pub(super) fn file_stem(component: &str) -> String {
+    component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
+}

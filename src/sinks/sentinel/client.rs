@@ -1,0 +1,113 @@
+//! One request: its token, its metrics, its log line, and what its response means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::batch::Encoded;
+use super::protocol::{ResponseClass, Target, Wait, classify, no_response, request};
+use super::settings::Settings;
+use crate::azure::{self, TokenProvider};
+use crate::http::{HttpClient, date, retry_after};
+use crate::telemetry::{ComponentReporter, TokenState, metrics};
+use nordpass_env::{Env, Random};
+
+/// Posts bodies to the streams of one rule.
+pub struct IngestionClient {
+    endpoint: String,
+    rule: String,
+    http: Arc<dyn HttpClient>,
+    tokens: Arc<dyn TokenProvider>,
+    env: Env,
+    telemetry: ComponentReporter,
+    /// By how many seconds this machine's clock was last ahead of Azure's.
+    clock_ahead: AtomicI64,
+}
+
+impl IngestionClient {
+    /// A client with a sink's settings. The error is a sentence about them.
+    pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
+        let http = env.network.client(&settings.http)?;
+        telemetry.token(TokenState::Unknown);
+        let scope = settings.credential.monitor_scope(&settings.endpoint);
+        Ok(Self {
+            endpoint: settings.endpoint.clone(),
+            rule: settings.dcr_immutable_id.clone(),
+            http,
+            tokens: azure::provider(settings.credential.clone(), scope, &settings.http, env)?,
+            env: env.clone(),
+            telemetry: telemetry.clone(),
+            clock_ahead: AtomicI64::new(0),
+        })
+    }
+
+    /// Posts a body once. `takes_others`: the rule has accepted rows for other streams. A refused token is given up.
+    pub async fn post(&self, stream: &str, takes_others: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
+        let token = match self.tokens.token().await {
+            Ok(token) => token,
+            Err(error) => {
+                self.telemetry.token(TokenState::Missing);
+                return ResponseClass::Wait(Wait::new("token", error.reason));
+            }
+        };
+        let target = Target { endpoint: &self.endpoint, rule: &self.rule, stream };
+        let Ok(request) = request(target, encoded.body.clone(), &token, request_id) else {
+            let reason = "the token or a name contains invalid characters";
+            return ResponseClass::Wait(Wait::new("token", reason));
+        };
+        let began = Instant::now();
+        let response = self.http.send(request).await;
+        self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+        let status = response.as_ref().ok().map(|response| response.status().as_u16());
+        let (component, bytes) = (self.telemetry.name(), encoded.body.len());
+        tracing::debug!(component, stream, request_id, bytes, status, "sent a batch");
+        let response = match response {
+            Ok(response) => response,
+            Err(error) => {
+                self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
+                return ResponseClass::Wait(no_response(&error));
+            }
+        };
+        let (status, headers) = (response.status(), response.headers());
+        self.telemetry.add_labelled(&metrics::REQUESTS, status.as_str(), 1);
+        match status {
+            StatusCode::UNAUTHORIZED => {
+                self.telemetry.token(TokenState::Refused);
+                self.tokens.invalidate(&token);
+            }
+            // Azure looks at the token before it looks at the role or the rows.
+            StatusCode::NO_CONTENT | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => {
+                self.telemetry.token(TokenState::Valid);
+            }
+            _ => {}
+        }
+        if let Some(date) = date(headers) {
+            self.clock_ahead.store(self.env.clock.now_seconds() - date, Ordering::Relaxed);
+        }
+        let mut class = classify(status, headers, response.body(), target, takes_others);
+        if let ResponseClass::Wait(wait) = &mut class {
+            wait.retry_after = retry_after(headers, self.env.clock.now());
+        }
+        class
+    }
+
+    /// Gets a token, for whoever wants to know whether there is one. The error is a sentence.
+    pub async fn try_token(&self) -> Result<(), String> {
+        self.tokens.token().await.map(drop).map_err(|error| error.reason)
+    }
+
+    /// By how many seconds this machine's clock was ahead of Azure's at the last response.
+    pub fn clock_ahead(&self) -> i64 {
+        self.clock_ahead.load(Ordering::Relaxed)
+    }
+}
+
+/// A UUID (version 4).
+pub fn request_id(random: &dyn Random) -> String {
+    let (high, low) = (random.next_u64(), random.next_u64());
+    let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,344 @@
+//! The Logs Ingestion API: what a request looks like, and what its responses mean.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+
+use crate::azure::AccessToken;
+use crate::http::HttpError;
+
+/// The most bytes of a body after gzip: the gateway refuses more than 1 MiB as received. A little less, for safety.
+pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
+/// Bytes after gzip that no proxy's limit is below.
+const SURELY_FITS: usize = 64 << 10;
+/// What Azure says when a row for an auxiliary table is too far from another one.
+const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
+/// What Azure itself says when a body is too large; a proxy in front of it says something else.
+const TOO_LONG: &str = "ContentLengthLimitExceeded";
+/// The kinds of failure ([`Wait::kind`]) after which the rows may still have arrived.
+const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
+
+/// 401 from Azure Monitor, whatever the credential.
+pub const TOKEN_REFUSED: &str =
+    "Azure refuses the token (401): check tenant, client and that the credential is for this cloud";
+
+/// A rule's stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The logs ingestion endpoint, without a slash at its end.
+    pub endpoint: &'a str,
+    /// The rule's immutable id.
+    pub rule: &'a str,
+    /// The stream's name.
+    pub stream: &'a str,
+}
+
+/// A request that posts a gzip body. It fails for a token or a name with characters that no header or URL may have.
+pub fn request(
+    target: Target<'_>,
+    body: Bytes,
+    token: &AccessToken,
+    request_id: &str,
+) -> Result<Request<Bytes>, http::Error> {
+    let Target { endpoint, rule, stream } = target;
+    Request::builder()
+        .method(Method::POST)
+        .uri(format!("{endpoint}/dataCollectionRules/{rule}/streams/{stream}?api-version=2023-01-01"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_ENCODING, "gzip")
+        .header("x-ms-client-request-id", request_id)
+        .body(body)
+}
+
+/// What a response says about the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponseClass {
+    /// Azure has all rows.
+    Accepted,
+    /// Something in this body is unacceptable, or the body is too large: find out which record.
+    Refused(Refusal),
+    /// The token isn't accepted.
+    TokenRefused,
+    /// Nothing: try the same again later.
+    Wait(Wait),
+}
+
+/// Why a request has to be repeated later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// For the metrics.
+    pub kind: &'static str,
+    /// Why, and what an operator can do, in a sentence.
+    pub reason: String,
+    /// Whether the whole sink has to pause.
+    pub throttled: bool,
+    /// How long Azure asks to wait.
+    pub retry_after: Option<Duration>,
+}
+
+impl Wait {
+    /// For as long as the back-off says.
+    pub fn new(kind: &'static str, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into(), throttled: false, retry_after: None }
+    }
+
+    /// Whether the rows may have arrived all the same.
+    pub fn may_have_arrived(&self) -> bool {
+        MAY_HAVE_ARRIVED.contains(&self.kind)
+    }
+}
+
+/// How Azure refused a body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status: 400 or 413.
+    pub status: u16,
+    /// The error code, from the body or the header `x-ms-error-code`.
+    pub code: Option<String>,
+    /// The request id, for Microsoft's support.
+    pub request_id: Option<String>,
+}
+
+impl Refusal {
+    /// Status and code.
+    pub fn answer(&self) -> String {
+        let code = self.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+        format!("{}{code}", self.status)
+    }
+
+    /// Whether the body is too large; otherwise something in it is wrong.
+    pub fn is_for_size(&self) -> bool {
+        self.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16()
+    }
+
+    /// Whether an auxiliary table wants the rows of a request closer to each other in time.
+    pub fn is_for_time_range(&self) -> bool {
+        self.code.as_deref() == Some(TIME_RANGE)
+    }
+
+    /// Whether a record alone, of `length` bytes after gzip, is surely too large: Azure itself says so, and it fits into no
+    /// request or is longer than `longest`, the longest body that was accepted (0: none).
+    pub fn proves_too_large(&self, length: usize, longest: usize) -> bool {
+        let is_azures_word = self.is_for_size() && self.code.as_deref() == Some(TOO_LONG);
+        is_azures_word && (length > MAX_WIRE_BYTES || (longest > 0 && length > longest))
+    }
+
+    /// Whether a 413 can't be the record's fault: a request at least as long was accepted, or any server would take it.
+    /// Then it is some proxy's mood.
+    pub fn is_surely_wrong_about_size(&self, length: usize, longest: usize) -> bool {
+        self.is_for_size() && length <= longest.max(SURELY_FITS)
+    }
+
+    /// Why a stream waits when Azure refuses all its records.
+    pub fn of_every_record(&self, stream: &str) -> String {
+        let (answer, advice) = (self.answer(), self.advice());
+        format!("Azure refuses every record for stream {stream} with {answer}: {advice}; nothing is dead-lettered")
+    }
+
+    /// Why a stream waits when Azure refuses one of its records without a proof that it is the record's fault.
+    pub fn of_one_record(&self, stream: &str) -> String {
+        let (answer, advice) = (self.answer(), self.advice());
+        format!(
+            "Azure refuses a record for stream {stream} with {answer}; it is kept and retried until Azure accepts it, or \
+             accepts others of the stream but not this one. If it accepts none: {advice}"
+        )
+    }
+
+    /// What to do when it isn't the records' fault.
+    fn advice(&self) -> &'static str {
+        if self.is_for_size() {
+            "a proxy in between may refuse requests that Azure accepts"
+        } else {
+            "check that the rule's stream declaration has the columns and types of this version's rows"
+        }
+    }
+}
+
+/// Reads a response. `takes_others`: the rule has taken other streams at this endpoint, so both are right. Azure's own
+/// message is never repeated, as it may quote a record. Two words of it are looked for.
+pub fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    target: Target<'_>,
+    takes_others: bool,
+) -> ResponseClass {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let json: Value = serde_json::from_slice(body).unwrap_or_default();
+    let detail = |name: &str| json["error"][name].as_str();
+    let code = detail("code").or_else(|| header("x-ms-error-code")).filter(|code| is_word(code)).map(str::to_owned);
+    let shown = code.as_deref().map(|code| format!(", {code}")).unwrap_or_default();
+    let rule = target.rule;
+    let wait = match status {
+        StatusCode::NO_CONTENT => return ResponseClass::Accepted,
+        // Gateways in front of Azure may say 200 or 202; a page of HTML is a proxy's, not Azure's.
+        StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => return ResponseClass::Accepted,
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+            let request_id = header("x-ms-request-id").map(str::to_owned);
+            return ResponseClass::Refused(Refusal { status: status.as_u16(), code, request_id });
+        }
+        StatusCode::UNAUTHORIZED => return ResponseClass::TokenRefused,
+        StatusCode::FORBIDDEN => Wait::new("forbidden", forbidden(&shown, rule, detail("message").unwrap_or_default())),
+        StatusCode::NOT_FOUND => Wait::new("not found", not_found(&shown, target, takes_others)),
+        StatusCode::TOO_MANY_REQUESTS => Wait {
+            throttled: true,
+            ..Wait::new("throttled", format!("Azure is throttling requests to rule {rule} (429)"))
+        },
+        StatusCode::SERVICE_UNAVAILABLE => Wait {
+            throttled: headers.contains_key(header::RETRY_AFTER),
+            ..Wait::new("unavailable", "Azure is unavailable (503)")
+        },
+        _ => Wait::new(
+            "unexpected answer",
+            format!("Azure returned {}{shown}, which says nothing about the rows", status.as_u16()),
+        ),
+    };
+    ResponseClass::Wait(wait)
+}
+
+/// 403. Where Azure says what it looked at, only that is told.
+fn forbidden(code: &str, rule: &str, message: &str) -> String {
+    let denied = |word: &str| {
+        let found = message.split(word).nth(1).unwrap_or_default();
+        found.trim_start_matches([':', ' ']).get(..5).is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    };
+    let role = format!(
+        "give it the role Monitoring Metrics Publisher on the data collection rule {rule}; a new assignment takes up to \
+         30 minutes"
+    );
+    let endpoint = format!(
+        "the rule {rule} doesn't belong to this endpoint: take the endpoint from the rule itself (JSON view, \
+         properties.endpoints.logsIngestion), or link the rule with this data collection endpoint, which must be in the \
+         rule's region"
+    );
+    let advice = match (denied("IsRbacPresent"), denied("IsDcrDceBindingValid")) {
+        (false, true) => endpoint,
+        (true, true) => format!("{role}. Also, {endpoint}"),
+        _ => role,
+    };
+    format!("Azure refuses this identity (403{code}): {advice}")
+}
+
+/// 404. Rule, stream or endpoint: Azure's answers don't surely tell which.
+fn not_found(code: &str, target: Target<'_>, takes_others: bool) -> String {
+    let Target { stream, rule, .. } = target;
+    if takes_others {
+        format!(
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}), and accepts other streams of it: \
+             compare its name in `streams` with the rule's streamDeclarations"
+        )
+    } else {
+        format!(
+            "Azure doesn't know the stream {stream} of rule {rule} (404{code}): check dcr_immutable_id, the stream's \
+             name, and that `endpoint` is this rule's own: an endpoint in another region won't know this rule"
+        )
+    }
+}
+
+/// Only a plain word of theirs is repeated: what answers needn't be Azure, and may quote the request's token.
+fn is_word(text: &str) -> bool {
+    (1..=60).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A request without a response.
+pub fn no_response(error: &HttpError) -> Wait {
+    let kind = match error {
+        HttpError::Connect { .. } => "no connection",
+        HttpError::Tls { .. } => "tls",
+        HttpError::Timeout { .. } => "timeout",
+        HttpError::Body { .. } | HttpError::TooLarge { .. } => "broken answer",
+    };
+    Wait::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, body: &str) -> ResponseClass {
+        let status = StatusCode::from_u16(status).expect("a status");
+        classify(status, &HeaderMap::new(), body.as_bytes(), TARGET, false)
+    }
+
+    const TARGET: Target<'_> = Target { endpoint: "https://a", stream: "Custom-A", rule: "dcr-1" };
+
+    /// A proxy's 413 was told as Azure's 400.
+    #[test]
+    fn a_refusal_is_told_as_it_came() {
+        let ResponseClass::Refused(refusal) = class(413, "") else { panic!("refused") };
+        assert_eq!(refusal.answer(), "413");
+        assert!(refusal.advice().contains("a proxy in between"));
+        let body = r#"{"error":{"code":"InvalidPayload","message":"m"}}"#;
+        let ResponseClass::Refused(refusal) = class(400, body) else { panic!("refused") };
+        assert_eq!(refusal.answer(), "400 (InvalidPayload)");
+        assert!(refusal.advice().contains("stream declaration"));
+    }
+
+    #[test]
+    fn only_204_and_empty_successes_accept() {
+        assert_eq!(class(204, ""), ResponseClass::Accepted);
+        assert_eq!(class(202, ""), ResponseClass::Accepted);
+        for (status, body) in [(200, "<html>login</html>"), (302, ""), (206, ""), (500, ""), (418, "")] {
+            assert!(matches!(class(status, body), ResponseClass::Wait(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn only_400_and_413_are_about_the_rows() {
+        let body = r#"{"error":{"code":"InvalidRecord","message":"row of someone@example.com"}}"#;
+        let ResponseClass::Refused(refusal) = class(400, body) else { panic!("refused") };
+        assert_eq!((refusal.status, refusal.code.as_deref()), (400, Some("InvalidRecord")));
+        let ResponseClass::Refused(refusal) = class(413, body) else { panic!("refused") };
+        assert!(refusal.is_for_size());
+        for status in [403, 404, 408, 429, 500, 502, 503, 504] {
+            let ResponseClass::Wait(Wait { reason, .. }) = class(status, body) else { panic!("{status} waits") };
+            assert!(!reason.contains("example.com"), "no payload in a reason: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_missing_role_says_which_and_where() {
+        let ResponseClass::Wait(Wait { reason, .. }) = class(403, "") else { panic!("waits") };
+        assert!(reason.contains("Monitoring Metrics Publisher") && reason.contains("dcr-1"), "{reason}");
+    }
+
+    #[test]
+    fn a_rule_that_does_not_belong_to_the_endpoint_is_told_from_a_missing_role() {
+        for (rbac, binding, role, endpoint) in [
+            ("False", "", true, false),
+            ("True", "False", false, true),
+            ("False", "False", true, true),
+            ("", "", true, false),
+        ] {
+            let body = format!(
+                r#"{{"error":{{"code":"OperationFailed","message":"someone@example.com AccessGranted: False, IsRbacPresent: {rbac}, IsDcrDceBindingValid: {binding}, DcrArmId: x"}}}}"#
+            );
+            let ResponseClass::Wait(Wait { reason, .. }) = class(403, &body) else { panic!("waits") };
+            assert_eq!(reason.contains("Monitoring Metrics Publisher"), role, "{reason}");
+            assert_eq!(reason.contains("logsIngestion"), endpoint, "{reason}");
+            assert!(!reason.contains("example.com"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_found_is_narrowed_by_what_was() {
+        let told = |takes_others| match classify(StatusCode::NOT_FOUND, &HeaderMap::new(), b"", TARGET, takes_others) {
+            ResponseClass::Wait(Wait { reason, .. }) => reason,
+            class => panic!("{class:?}"),
+        };
+        assert!(told(false).contains("another region") && told(false).contains("dcr_immutable_id"));
+        assert!(told(true).contains("streamDeclarations") && !told(true).contains("region"));
+    }
+
+    #[test]
+    fn a_code_that_is_no_word_is_not_repeated() {
+        let ResponseClass::Refused(refusal) = class(400, r#"{"error":{"code":"<b>someone@example.com</b>"}}"#) else {
+            panic!("refused")
+        };
+        assert_eq!(refusal.code, None);
+    }
+}

@@ -1,0 +1,207 @@
+//! The sink at work: one open batch for each stream, closed by bytes, by age, or at the end; a bounded number of deliveries
+//! side by side; no reading of new chunks while all of them are busy, which is the back-pressure.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::time::Instant;
+
+use super::batch::{OpenBatch, Rows};
+use super::cut::cut;
+use super::dead_letter::DeadLetterRecorder;
+use super::deliver::{Batch, Delivery};
+use super::sender::Sender;
+use super::settings::Settings;
+use crate::component::{ComponentError, Context, Input, Sink};
+use crate::event::Chunk;
+use crate::http::Backoff;
+use crate::telemetry::{ComponentReporter, metrics};
+use nordpass_env::Random;
+
+/// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
+const MOST_SUSPECTS: usize = 256;
+
+/// Opens the sink.
+pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+    let Context { name, env, telemetry, dead_letters, .. } = context;
+    let writer = dead_letters
+        .open(&name)
+        .await
+        .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
+    let sender = Sender::new(&settings, &env, &telemetry)
+        .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
+    let delivery = Delivery {
+        sender,
+        dead_letters: DeadLetterRecorder::new(writer, env.clone(), telemetry.clone()),
+        gzip_level: settings.gzip_level,
+        random: env.random.clone(),
+        telemetry: telemetry.clone(),
+    };
+    Ok(Box::new(Sentinel {
+        open: settings.streams.iter().map(|_| None).collect(),
+        delivery: Arc::new(delivery),
+        ready: VecDeque::new(),
+        in_flight: FuturesUnordered::new(),
+        suspects: Vec::new(),
+        again: VecDeque::new(),
+        random: env.random,
+        settings,
+        telemetry,
+    }))
+}
+
+struct Sentinel {
+    settings: Settings,
+    delivery: Arc<Delivery>,
+    /// The open batch of each stream.
+    open: Vec<Option<OpenBatch>>,
+    /// Closed batches that wait for their turn.
+    ready: VecDeque<Batch>,
+    /// Deliveries under way.
+    in_flight: FuturesUnordered<BoxFuture<'static, Vec<Batch>>>,
+    /// Rows that were refused without a proof.
+    suspects: Vec<Batch>,
+    /// Those of them whose turn to be tried again it is.
+    again: VecDeque<Batch>,
+    random: Arc<dyn Random>,
+    telemetry: ComponentReporter,
+}
+
+impl Sink for Sentinel {
+    fn run(mut self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
+        Box::pin(async move {
+            self.run_to_end(input).await;
+            Ok(())
+        })
+    }
+}
+
+impl Sentinel {
+    async fn run_to_end(&mut self, mut input: Input) {
+        let mut backoff = Backoff::new(self.random.clone());
+        let mut retry_at: Option<Instant> = None;
+        let mut ended = false;
+        loop {
+            self.launch();
+            let idle = self.open.iter().all(Option::is_none)
+                && self.ready.is_empty()
+                && self.again.is_empty()
+                && self.in_flight.is_empty();
+            if ended && idle && self.suspects.is_empty() {
+                return;
+            }
+            if self.suspects.is_empty() {
+                retry_at = None;
+                // One that is on its way is still one: without a pause that grows, it would be sent every second.
+                if idle {
+                    backoff.reset();
+                }
+            } else if retry_at.is_none() {
+                retry_at = Some(Instant::now() + backoff.next_wait());
+            }
+            // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
+            let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
+            // Nothing is under way or about to come, and a source waits for what is still being collected.
+            let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
+            if stalled && self.oldest(Rows::are_waited_for).is_some() {
+                // A delivery that has just finished makes room too, and the source may have continued.
+                tokio::task::yield_now().await;
+                if let Some((_, stream)) = self.oldest(Rows::are_waited_for).filter(|_| input.waiting() == 0) {
+                    self.close(stream);
+                    continue;
+                }
+            }
+            let oldest = self.oldest(|_| true);
+            let due = oldest.map(|(opened, _)| opened + self.settings.timeout);
+            let flush_requested = input.flush_requested();
+            tokio::select! {
+                biased;
+                Some(suspects) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    self.suspects.extend(suspects);
+                    self.retry_suspects(false);
+                }
+                () = sleep_until(due), if due.is_some() => oldest.into_iter().for_each(|(_, stream)| self.close(stream)),
+                () = flush_requested, if stalled => {}
+                () = sleep_until(retry_at), if retry_at.is_some() => {
+                    retry_at = None;
+                    self.retry_suspects(true);
+                }
+                next = input.receive(), if !ended && !full => match next {
+                    Some((stream, chunk)) => {
+                        self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+                        self.take(stream, chunk);
+                    }
+                    None => {
+                        ended = true;
+                        (0..self.open.len()).for_each(|stream| self.close(stream));
+                    }
+                },
+            }
+        }
+    }
+
+    /// Adds a chunk's rows to its stream's batch.
+    fn take(&mut self, stream: usize, chunk: Chunk) {
+        let max_bytes = self.settings.max_bytes;
+        self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        for (number, record) in chunk.records.iter().enumerate() {
+            let text = chunk.body(record);
+            let cut = cut(text).map(|(text, fields)| {
+                self.telemetry.add(&metrics::TRUNCATED, fields);
+                text
+            });
+            let length = cut.as_deref().unwrap_or(text).len();
+            if self.open[stream].as_ref().is_some_and(|open| open.with(length) > max_bytes) {
+                self.close(stream);
+            }
+            self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut);
+        }
+        // The batches hold their own shares now.
+        chunk.ack.done();
+    }
+
+    fn close(&mut self, stream: usize) {
+        if let Some(batch) = self.open[stream].take() {
+            self.ready.push_back(Batch { stream, rows: batch.rows, evidence: None });
+        }
+    }
+
+    /// Of the open batches with such rows, when the oldest was opened and which stream's it is.
+    fn oldest(&self, with: impl Fn(&Rows) -> bool) -> Option<(Instant, usize)> {
+        let open = self.open.iter().enumerate().filter_map(|(stream, batch)| Some((stream, batch.as_ref()?)));
+        open.filter(|(_, batch)| with(&batch.rows)).map(|(stream, batch)| (batch.opened, stream)).min()
+    }
+
+    /// Starts as many deliveries as may go side by side.
+    fn launch(&mut self) {
+        while self.in_flight.len() < self.settings.concurrency {
+            let Some(batch) = self.again.pop_front().or_else(|| self.ready.pop_front()) else { return };
+            let delivery = self.delivery.clone();
+            self.in_flight.push(Box::pin(async move { delivery.deliver(batch).await }));
+        }
+    }
+
+    /// Sends suspects again: those whose stream has accepted something since, which settles them; or the oldest, to see
+    /// whether Azure has changed its mind.
+    fn retry_suspects(&mut self, oldest: bool) {
+        let streams = &self.delivery.sender.streams;
+        let (mut due, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.suspects).into_iter().partition(|Batch { stream, evidence, .. }| {
+                evidence.is_none_or(|known| streams[*stream].accepted() > known.mark)
+            });
+        self.suspects = rest;
+        if due.is_empty() && oldest && !self.suspects.is_empty() {
+            due.push(self.suspects.remove(0));
+        }
+        self.again.extend(due);
+    }
+}
+
+async fn sleep_until(instant: Option<Instant>) {
+    if let Some(instant) = instant {
+        tokio::time::sleep_until(instant).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! Sends a body until the response says something about its rows.
+//!
+//! - 401: with a new token, once at once.
+//! - Everything else that says nothing about the rows: wait, and try again without end. A 429 pauses all streams.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::batch::{Encoded, Rows};
+use super::client::{IngestionClient, request_id};
+use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED};
+use super::settings::Settings;
+use super::stream::Stream;
+use super::waits::WaitReporter;
+use crate::http::Backoff;
+use crate::telemetry::{ComponentReporter, metrics};
+use nordpass_env::{Env, Random};
+
+/// Sends bodies to a sink's streams.
+pub struct Sender {
+    /// One request after the other.
+    pub client: IngestionClient,
+    /// The stream of each input.
+    pub streams: Vec<Stream>,
+    /// What the streams wait for.
+    pub waits: WaitReporter,
+    /// How many requests with rows have gone out: their numbers.
+    sent: AtomicU64,
+    /// The longest body that was accepted, in bytes after gzip.
+    longest: AtomicUsize,
+    /// Nothing is sent before this.
+    paused_until: Mutex<Instant>,
+    random: Arc<dyn Random>,
+    telemetry: ComponentReporter,
+}
+
+/// What sending a body came to.
+pub enum Sent {
+    /// Azure has it.
+    Accepted,
+    /// 400 or 413.
+    Refused(Refusal),
+    /// The deadline has come.
+    GaveUp {
+        /// What was waited for.
+        reason: String,
+        /// Whether a request may have arrived although no response said so.
+        unsure: bool,
+    },
+}
+
+impl Sender {
+    /// A sender with a sink's settings. The error is a sentence about them.
+    pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
+        Ok(Self {
+            client: IngestionClient::new(settings, env, telemetry)?,
+            streams: settings.streams.iter().cloned().map(Stream::new).collect(),
+            waits: WaitReporter::new(telemetry.clone(), env.clock.clone()),
+            sent: AtomicU64::new(0),
+            longest: AtomicUsize::new(0),
+            paused_until: Mutex::new(Instant::now()),
+            random: env.random.clone(),
+            telemetry: telemetry.clone(),
+        })
+    }
+
+    /// Sends until the response says something about the rows; with a deadline, until waiting would go beyond it.
+    pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
+        let mut backoff = Backoff::new(self.random.clone());
+        let (mut has_new_token, mut unsure) = (false, false);
+        loop {
+            tokio::time::sleep_until(self.paused_until()).await;
+            let number = self.sent.fetch_add(1, Ordering::AcqRel) + 1;
+            let (kind, reason, wait) = match self.post(stream, encoded, request_id).await {
+                ResponseClass::Accepted => {
+                    self.streams[stream].accept(number);
+                    self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
+                    return Sent::Accepted;
+                }
+                ResponseClass::Refused(refusal) => {
+                    let kind = if refusal.is_for_size() { "too large" } else { "refused" };
+                    self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
+                    return Sent::Refused(refusal);
+                }
+                ResponseClass::TokenRefused => {
+                    // The first new token is tried at once; if that is refused too, it isn't the token's age.
+                    let wait = if has_new_token { backoff.next_wait() } else { Duration::ZERO };
+                    has_new_token = true;
+                    ("token refused", TOKEN_REFUSED.to_owned(), wait)
+                }
+                ResponseClass::Wait(wait) => {
+                    let pause = wait.retry_after.unwrap_or_else(|| backoff.next_wait());
+                    if wait.throttled {
+                        self.pause(pause);
+                    }
+                    unsure |= wait.may_have_arrived();
+                    (wait.kind, wait.reason, pause)
+                }
+            };
+            if until.is_some_and(|until| Instant::now() + wait > until) {
+                return Sent::GaveUp { reason, unsure };
+            }
+            self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
+            self.telemetry.add(&metrics::RETRIES, 1);
+            if !wait.is_zero() {
+                self.waits.waits(stream, reason, Some(wait));
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+
+    /// Posts an empty array once. Azure looks at the token, the role, the rule and the stream as it does for rows.
+    pub async fn post_nothing(&self, stream: usize) -> ResponseClass {
+        self.post(stream, &Rows::default().encode(0), &self.request_id()).await
+    }
+
+    async fn post(&self, stream: usize, encoded: &Encoded, request_id: &str) -> ResponseClass {
+        let takes_others = self.streams.iter().any(|stream| stream.accepted() > 0);
+        self.client.post(&self.streams[stream].name, takes_others, encoded, request_id).await
+    }
+
+    /// How many requests with rows have gone out.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Acquire)
+    }
+
+    /// The longest body that was accepted, in bytes after gzip; 0: none.
+    pub fn longest(&self) -> usize {
+        self.longest.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing may be sent now.
+    pub fn is_paused(&self) -> bool {
+        self.paused_until() > Instant::now()
+    }
+
+    /// A new id for a request.
+    pub fn request_id(&self) -> String {
+        request_id(self.random.as_ref())
+    }
+
+    fn paused_until(&self) -> Instant {
+        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pause(&self, pause: Duration) {
+        let mut paused_until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused_until = (*paused_until).max(Instant::now() + pause);
+    }
+}

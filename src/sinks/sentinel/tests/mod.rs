@@ -1,0 +1,7 @@
+//! The sink against a scripted Azure, at paused time.
+
+mod batches;
+mod refusals;
+mod resend;
+mod support;
+mod waits;
