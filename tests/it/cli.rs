@@ -113,7 +113,7 @@ async fn a_signal_before_a_backfill_is_done_is_told() {
     let end = terminated(&world, &["backfill", &pipeline, "--from", &from], 300).await;
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     let result = String::from_utf8_lossy(&end.stdout).into_owned();
-    assert!(result.contains(": not done; ") && !result.contains("delivered"), "{result}");
+    assert!(result.contains(": not finished; ") && !result.contains("delivered"), "{result}");
     assert!(said(&end).contains("stopped by a signal before it finished"), "{}", said(&end));
 }
 

@@ -129,8 +129,8 @@ async fn what_a_source_could_not_read_stays_and_mistakes_are_explained() {
 
     for (arguments, hint) in [
         (&["show", &pipeline, "abcdef"][..], "dead-letters list"),
-        (&["show", &pipeline, &id[..5]], "at least 6"),
-        (&["show", &pipeline], "name one"),
+        (&["show", &pipeline, &id[..5]], "at least the first 6"),
+        (&["show", &pipeline], "give at least"),
         (&["resend", &pipeline], "--all"),
         (&["resend", &pipeline, id, "--all"], "--all"),
         (&["resend", id], "pipeline files first"),

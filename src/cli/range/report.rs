@@ -75,7 +75,7 @@ impl Backfilled {
         if *complete {
             format!("{source}: {from} to {to}: {events} delivered\n")
         } else {
-            format!("{source}: {from} to {to}: not finished; {events} delivered so far\n")
+            format!("{source}: {from} to {to}: not finished; {events} sent so far\n")
         }
     }
 }
