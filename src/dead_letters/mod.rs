@@ -170,7 +170,7 @@ impl DeadLetters {
         loop {
             match self.write(letters).await {
                 Ok(new) => {
-                    telemetry.released(PART);
+                    telemetry.status().released(PART);
                     telemetry.add(&metrics::DEAD_LETTERS, new as u64);
                     return new;
                 }
@@ -182,7 +182,7 @@ impl DeadLetters {
                     let reason = format!("can't write dead letters: {error}{hint}");
                     let wait = storage.and_then(BlobError::wait).unwrap_or_else(|| backoff.next_wait());
                     // Other records may well be delivered meanwhile: that doesn't make it work.
-                    telemetry.held_up(PART, &reason, wait, env.clock.now());
+                    telemetry.status().held_up(PART, &reason, wait, env.clock.now());
                     tokio::time::sleep(wait).await;
                 }
             }

@@ -258,11 +258,11 @@ impl FileSink {
         while let Err(error) = self.write(&group).await {
             self.telemetry.add_labelled(&metrics::ERRORS, kind(&error), 1);
             let wait = backoff.next_wait();
-            self.telemetry.trying_again(&reason(&error), wait, self.env.clock.now());
+            self.telemetry.status().trying_again(&reason(&error), wait, self.env.clock.now());
             tokio::time::sleep(wait).await;
             self.telemetry.add(&metrics::RETRIES, 1);
         }
-        self.telemetry.working();
+        self.telemetry.status().working();
         let wire: usize = group.units.iter().map(|unit| unit.bytes.len()).sum();
         self.telemetry.observe(&metrics::BATCH_BYTES, group.json_bytes as f64);
         self.telemetry.observe(&metrics::BATCH_WIRE_BYTES, wire as f64);

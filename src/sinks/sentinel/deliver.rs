@@ -249,9 +249,9 @@ impl IngestionClient {
         match trouble.next_try {
             Some(next_try) => {
                 let wait = next_try.saturating_duration_since(Instant::now());
-                self.telemetry.trying_again(&trouble.reason, wait, now);
+                self.telemetry.status().trying_again(&trouble.reason, wait, now);
             }
-            None => self.telemetry.waiting(&trouble.reason, now),
+            None => self.telemetry.status().waiting(&trouble.reason, now),
         }
     }
 
@@ -260,7 +260,7 @@ impl IngestionClient {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         troubles.remove(&stream);
         match troubles.values().next() {
-            None => self.telemetry.working(),
+            None => self.telemetry.status().working(),
             Some(trouble) => self.report(trouble),
         }
     }

@@ -204,7 +204,7 @@ impl Rig {
     }
 
     fn reason(&self) -> String {
-        match self.telemetry.component(ComponentKind::Sink, "sentinel").state() {
+        match self.telemetry.component(ComponentKind::Sink, "sentinel").status().get() {
             ComponentState::Waiting { reason, .. } => reason,
             state => format!("{state:?}"),
         }
