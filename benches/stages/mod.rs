@@ -69,12 +69,12 @@ pub fn map(transform: &mut dyn Transform, chunks: Vec<Chunk>) -> Vec<(usize, Chu
 
 /// Collects rows in batches of one output each, as the sink does.
 pub fn batch(rows: Vec<(usize, Chunk)>) -> Vec<Rows> {
-    let mut open: [OpenBatch; 3] = Default::default();
+    let mut open = [(); 3].map(|()| OpenBatch::new());
     let mut batches = Vec::new();
     for (output, chunk) in rows {
         for (number, record) in chunk.records.iter().enumerate() {
             if open[output].with(record.body.len()) > BATCH {
-                batches.push(std::mem::take(&mut open[output]).rows);
+                batches.push(std::mem::replace(&mut open[output], OpenBatch::new()).rows);
             }
             open[output].push(&chunk, number, None);
         }

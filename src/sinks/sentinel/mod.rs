@@ -40,6 +40,8 @@ mod waits;
 use futures::future::BoxFuture;
 use nordpass_env::Env;
 
+// What the benches measure.
+pub use batch::{OpenBatch, Rows};
 pub use settings::{Settings, TYPE};
 
 use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
