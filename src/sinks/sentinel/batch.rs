@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::gzip::Gzip;
-use crate::event::{Chunk, Backpressure, Record, Span};
+use crate::event::{Backpressure, Chunk, Record, Span};
 
 /// Short pieces are collected before they are compressed: that likes few, large writes.
 const STAGE_BYTES: usize = 4 << 10;
@@ -31,7 +31,6 @@ pub struct Rows {
 
 impl Rows {
     /// How many rows.
-    #[expect(clippy::len_without_is_empty, reason = "not asked for")]
     pub fn len(&self) -> usize {
         self.rows.len()
     }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::super::Settings;
 use crate::azure::CredentialKind;
 use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown, SinkSettings};
-use crate::event::{AckReceiver, Chunk, EventId, MemoryPool, Origin, Backpressure, Record, Span, Text};
+use crate::event::{AckReceiver, Backpressure, Chunk, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
 use crate::state::MemoryStore;
