@@ -113,7 +113,7 @@ async fn read(
     let ending = async {
         shutdown.begun().await;
         lanes.signal.begin();
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let organizations = watch_organizations(&lanes, &start.state.organizations, discoveries);
     let result = tokio::select! {

@@ -146,6 +146,20 @@ async fn an_outage_in_the_middle_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_in_the_middle_of_a_day_counts_nothing_twice() {
+    let (mut rig, _) = with_an_older_time().await;
+    rig.fetch(RANGE).await;
+    let first = rig.api.count.load(std::sync::atomic::Ordering::Relaxed);
+    // After the time and the first slice of a day: all tries of its second slice.
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |count, _| {
+        let answer = http::Response::builder().status(200).body(Bytes::from_static(b"<html>")).expect("a response");
+        (first + 2..first + 6).contains(&count).then_some(answer)
+    }));
+    let comparison = rig.compare(RANGE).await;
+    assert_eq!((comparison.acknowledged, comparison.gone, comparison.missing.len()), (300, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_comparison_that_is_cut_short_says_so() {
     let (rig, _) = with_an_older_time().await;
     let (signal, shutdown) = ShutdownSignal::new();
