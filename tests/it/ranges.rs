@@ -83,9 +83,9 @@ async fn backfill_delivers_an_older_time_and_leaves_the_live_position() {
 async fn a_time_that_cannot_be_asked_and_a_running_service_are_refused() {
     let (world, pipeline) = delivered().await;
     let (_, said) = run(&world, &["backfill", &pipeline, "--from", "2020-01-01"], 2).await;
-    assert!(said.contains("NordPass answers for 90") && said.contains("\nhint: "), "as people read it: {said}");
+    assert!(said.contains("NordPass keeps 90 days") && said.contains("\nhint: "), "as people read it: {said}");
     let (_, said) = run(&world, &["reconcile", &pipeline, "--from", "2020-01-01", "--source", "two"], 2).await;
-    assert!(said.contains("NordPass answers for 90"), "{said}");
+    assert!(said.contains("NordPass keeps 90 days"), "{said}");
     let tomorrow = jiff::Timestamp::from_second(now() + DAY).expect("a time").to_string();
     let (_, said) = run(&world, &["backfill", &pipeline, "--from", &tomorrow], 2).await;
     assert!(said.contains("`--from`") && said.contains("is in the future"), "{said}");
