@@ -20,7 +20,7 @@ fn rows(world: &World) -> Vec<Value> {
 }
 
 fn of<'a>(rows: &'a [Value], component: &str) -> Vec<&'a Value> {
-    rows.iter().filter(|row| row["ComponentReporter"] == component).collect()
+    rows.iter().filter(|row| row["Component"] == component).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn health_alone_goes_to_standard_output() {
     assert!(end.status.success(), "{}", said(&end));
     let rows: Vec<Value> =
         end.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    let names: Vec<_> = rows.iter().map(|row| row["ComponentReporter"].as_str().expect("a name")).collect();
+    let names: Vec<_> = rows.iter().map(|row| row["Component"].as_str().expect("a name")).collect();
     assert_eq!(names, ["health", "out"]);
     assert!(rows[0]["Instance"].as_str().expect("a name").len() >= 8);
 
