@@ -17,12 +17,12 @@ use tokio::sync::oneshot;
 
 use super::MemoryReservation;
 
-/// What became of a chunk.
+/// The outcome of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AckOutcome {
     /// Every required sink has it, or a dead letter that is on disk.
     Delivered,
-    /// Some part was dropped on the way: read it again.
+    /// A part was dropped on the way: the events have to be read again.
     Abandoned,
 }
 
@@ -35,20 +35,20 @@ struct Shared {
 #[derive(Clone)]
 struct Part {
     chunk: Arc<Shared>,
-    /// What the text of this part takes of its source's room. The clones of one part have one text.
+    /// The memory that this part's text takes. The clones of a part share one text.
     reservation: Option<Arc<MemoryReservation>>,
 }
 
-/// One clone of a chunk's acknowledgement. See the module's text.
+/// One clone of a chunk's acknowledgement. See the module's documentation.
 pub struct Ack(Option<Part>);
 
 impl Ack {
-    /// A new acknowledgement and the receipt that tells its outcome.
+    /// Creates an acknowledgement and the receiver of its outcome.
     pub fn new() -> (Self, AckReceiver) {
         Self::of(None)
     }
 
-    /// The same for a text that has a share of its source's room, until it is delivered or dropped.
+    /// Creates an acknowledgement that keeps the memory of the chunk's text reserved until it is done or dropped.
     pub fn holding(reservation: MemoryReservation) -> (Self, AckReceiver) {
         Self::of(Some(Arc::new(reservation)))
     }
@@ -63,12 +63,12 @@ impl Ack {
         (Self(Some(Part { chunk: Arc::new(shared), reservation })), AckReceiver(receiver))
     }
 
-    /// One that nobody waits for: what goes to optional sinks only.
+    /// Creates an acknowledgement without a receiver, for what goes to optional sinks only.
     pub fn detached() -> Self {
         Self(None)
     }
 
-    /// Another part of the chunk, for a text of so many bytes that was made of this one's.
+    /// The acknowledgement of a new text of `bytes` that was made from this part's, such as rows.
     #[must_use]
     pub fn derive(&self, bytes: usize) -> Self {
         let mut part = self.clone();
@@ -78,7 +78,7 @@ impl Ack {
         part
     }
 
-    /// This part is safe where it belongs.
+    /// Reports that this part is safe at its destination.
     pub fn done(mut self) {
         self.finish(true);
     }
@@ -121,7 +121,7 @@ impl std::fmt::Debug for Ack {
     }
 }
 
-/// Resolves once every clone of the acknowledgement is delivered or dropped.
+/// Resolves when every clone of the acknowledgement is done or dropped.
 #[derive(Debug)]
 pub struct AckReceiver(oneshot::Receiver<AckOutcome>);
 

@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use super::{Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, Span, Text};
 
-/// Where a chunk came from: which source, in which run of the program, and which of its chunks. The checkpoint commits
-/// these numbers with the events' ids, so that a sink that keeps files can ask after a crash what was committed.
+/// The origin of a chunk: its source, the run of the program, and the chunk's number in that run. The checkpoint commits these
+/// numbers with the events' ids, so that after a crash a sink that writes files can ask what was committed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// The source's state key ([`crate::component::SourceKey::id`]), or the source's name where it keeps no state.
+    /// The source's state key ([`crate::component::SourceKey::id`]), or the name of a source without a state.
     pub source: Arc<str>,
     /// Drawn at random when the source's state is opened.
     pub run: u64,
-    /// Counts the chunks of that run from 0.
+    /// The chunk's number in that run, from 0.
     pub sequence: u64,
 }
 
-/// Which events another connector may have delivered before this one took over from it.
+/// The events that another connector may have delivered before this one took over from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Takeover {
-    /// Events up to and with this second had probably been delivered.
+    /// Events up to and including this second were probably delivered.
     pub cursor: i64,
-    /// Later ones up to this second (not included) may have been, in runs that failed in the end.
+    /// Later events before this second may have been delivered, in runs that failed in the end.
     pub until: i64,
 }
 
 impl Takeover {
-    /// The mark of an event of this time, as it stands in rows; none where it was surely not delivered before.
+    /// The mark in the row of an event of this time; `None` if it certainly wasn't delivered before.
     pub fn mark(self, time: i64) -> Option<&'static str> {
         match time {
             time if time <= self.cursor => Some("likely"),
@@ -36,14 +36,14 @@ impl Takeover {
     }
 }
 
-/// One record: a raw event, or a row that a transform made of one. One JSON object in the chunk's text.
+/// One record: a raw event, or a row that a transform made from it. One JSON object in the chunk's text.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The event's id; a row has the id of its event.
     pub id: EventId,
-    /// The event's time in Unix seconds (UTC). Where the event has no usable time: when it was read.
+    /// The event's time in Unix seconds; the time of reading if the event has no usable time.
     pub time: i64,
-    /// The organization's UUID; empty where the event has none.
+    /// The organization's UUID; empty if the event has none.
     pub organization: Arc<str>,
     /// The record's JSON text, without a line end.
     pub body: Span,
@@ -52,15 +52,15 @@ pub struct Record {
 /// Records on their way through the pipeline. Cloning shares everything but the acknowledgement's count.
 #[derive(Clone, Debug)]
 pub struct Chunk {
-    /// What the spans point into.
+    /// The text that the records' spans point into.
     pub text: Text,
     /// The records, in the order in which they were read.
     pub records: Arc<[Record]>,
-    /// The parsed fields of raw events, one for each record; `None` once a transform has made rows of them.
+    /// The parsed fields of raw events, one for each record; `None` for rows.
     pub events: Option<Arc<[EventFields]>>,
     /// Where it came from.
     pub origin: Origin,
-    /// Which of its events another connector may have delivered before; rows of such events are marked.
+    /// The events that another connector may have delivered before; their rows are marked.
     pub takeover: Option<Takeover>,
     /// On while its source waits for memory that this and other chunks hold; `None` where no source waits.
     pub backpressure: Option<Backpressure>,
@@ -119,7 +119,7 @@ impl Chunk {
         self.records.iter().zip(fields).map(|(record, fields)| Event { text: &self.text, record, fields })
     }
 
-    /// A copy that nobody waits for: what goes to an optional sink.
+    /// A copy for an optional sink, whose delivery isn't acknowledged.
     #[must_use]
     pub fn detached(&self) -> Self {
         Self {

@@ -1,10 +1,10 @@
 //! The event id.
 //!
-//! The API has none, so the id is a 128-bit hash (SHA-256, cut to 128 bits) over what the event says: type, action,
-//! timestamp, organization, the user's UUID (the e-mail only where there is no UUID: it can change), initiator and
-//! metadata, in canonical form. Two readings of one event have one id, whatever the spelling; fields that NordPass
-//! may add later don't change it. It is a cryptographic hash because known ids are dropped: nobody who controls some
-//! text in an event may be able to make a second event vanish.
+//! The API has none, so the id is a hash (SHA-256, cut to 128 bits) of the event's content in canonical form: type, action,
+//! timestamp, organization, the user's UUID (the e-mail address only without a UUID: it can change), initiator and metadata.
+//! Two readings of an event have the same id, even if the JSON is spelled differently; fields that NordPass may add later don't
+//! change it. The hash is cryptographic because known ids are dropped: a person who controls some text in an event must not be
+//! able to make another event disappear.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,13 +15,12 @@ use sha2::{Digest as _, Sha256};
 use super::json::canonical;
 use super::{EventFields, Field, MetadataEntries, Shape, Text};
 
-/// 128 bits that name an event; shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
+/// An event's id of 128 bits, shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct EventId(pub u128);
 
 impl EventId {
-    /// The id of the `number`th (from 0) of several events that say exactly the same within one second. Number 0 is
-    /// the id itself.
+    /// The id of the `number`th (from 0) of several events with the same content in one second. Number 0 has the id itself.
     #[must_use]
     pub fn occurrence(self, number: u32) -> Self {
         if number == 0 {
@@ -41,7 +40,7 @@ impl EventId {
         Self(u128::from_be_bytes(id))
     }
 
-    /// Half of the id, for tables of a few thousand ids where a mistake loses nothing.
+    /// Half of the id, for tables of a few thousand ids where a collision loses nothing.
     #[expect(clippy::cast_possible_truncation, reason = "half of the id is meant")]
     pub fn short(self) -> u64 {
         self.0 as u64
@@ -62,7 +61,7 @@ impl EventId {
 /// A set of ids, each cut to [`EventId::short`].
 pub type IdSet = HashSet<u64, BuildHasherDefault<IdHasher>>;
 
-/// Ids are hashes already.
+/// Hashes ids by themselves: they are hashes already.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct IdHasher(u64);
 
@@ -88,7 +87,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Makes ids; keeps its buffers from one event to the next.
+/// Computes ids. Reuses its buffers from one event to the next.
 #[derive(Default)]
 pub struct Identifier {
     buffer: Vec<u8>,
@@ -96,7 +95,7 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// The id of an event, as occurrence 0. `metadata` is what its parse came by.
+    /// The id of an event, as occurrence 0. `metadata` has the entries that the parse noted.
     pub fn identify(&mut self, text: &Text, fields: &EventFields, metadata: &mut MetadataEntries<'_>) -> EventId {
         self.buffer.clear();
         let user = if fields.user_uuid.is_blank() { &fields.user_email } else { &fields.user_uuid };
@@ -112,7 +111,7 @@ impl Identifier {
         EventId::of_bytes(&self.buffer)
     }
 
-    /// A missing field, `null` and an empty string say the same.
+    /// A missing field, `null` and an empty string are the same.
     fn value(&mut self, text: &Text, field: &Field) {
         match field.shape {
             _ if field.is_blank() => {}
@@ -164,7 +163,7 @@ mod tests {
         }
     }
 
-    /// SHA-256 over the canonical form, so that anybody can work out an id.
+    /// The id is SHA-256 over the canonical form, so that other programs can compute it.
     #[test]
     fn an_id_can_be_worked_out_elsewhere() {
         let form = concat!(

@@ -1,9 +1,9 @@
-//! How many bytes may be under way: this bounds a source's memory while a sink is slow or down.
+//! Bounds a source's memory while a sink is slow or down: the bytes that are read and not yet acknowledged.
 //!
-//! A record that a sink has to keep for hours (one that Azure refuses, without a proof) takes the room of its whole page,
-//! and only later pages can bring the proof. So something goes as long as there is any room at all, and nothing takes more
-//! than a quarter of it: the bound is passed by one page or block and what transforms make of it, and with very large ones
-//! there are four at most.
+//! A sink may keep a record for hours (one that Azure refuses, until it is certain that the record is at fault). It then keeps
+//! the memory of the record's whole page, and only later pages can bring the evidence. So a reservation succeeds while any
+//! memory is free, and takes a quarter of the pool at most: the bound is exceeded by one page or block and the rows made of
+//! it, and of very large pages four are in flight at most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::Backpressure;
 
-/// The room of one source.
+/// The memory of one source's events in flight.
 #[derive(Debug)]
 pub struct MemoryPool {
     most: usize,
@@ -20,7 +20,7 @@ pub struct MemoryPool {
     backpressure: Backpressure,
 }
 
-/// What something takes of it, until it is dropped.
+/// Bytes of a pool, given back when dropped.
 #[derive(Debug)]
 pub struct MemoryReservation {
     pool: Arc<MemoryPool>,
@@ -33,12 +33,12 @@ impl MemoryPool {
         Arc::new(Self { most: most.max(4), used: Mutex::new(0), freed: Notify::new(), backpressure })
     }
 
-    /// Waits while there is none, and takes `bytes` of it, or a quarter of all where that is less.
+    /// Waits until memory is free, and takes `bytes` of it, at most a quarter of the pool.
     pub async fn take(self: &Arc<Self>, bytes: usize) -> MemoryReservation {
         let bytes = bytes.min(self.most / 4);
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
-            // Registered before the look, so that no change is missed.
+            // Registered before the check, so that no change is missed.
             freed.as_mut().enable();
             {
                 let mut used = self.lock();
@@ -52,12 +52,12 @@ impl MemoryPool {
         }
     }
 
-    /// On while somebody waits for room.
+    /// Is on while a reader waits for memory.
     pub fn backpressure(&self) -> &Backpressure {
         &self.backpressure
     }
 
-    /// Takes `bytes` without waiting, for what is made of something that has its share already.
+    /// Takes `bytes` without waiting, for what is made from a text that has its reservation.
     fn add(self: &Arc<Self>, bytes: usize) -> MemoryReservation {
         let bytes = bytes.min(self.most / 4);
         *self.lock() += bytes;
@@ -70,13 +70,13 @@ impl MemoryPool {
 }
 
 impl MemoryReservation {
-    /// A share of the same room for what was made of this one's text.
+    /// Reserves memory of the same pool for what was made from this reservation's text.
     #[must_use]
     pub fn derive(&self, bytes: usize) -> Self {
         self.pool.add(bytes)
     }
 
-    /// Whether somebody waits for the room.
+    /// Is on while a reader waits for memory.
     pub fn backpressure(&self) -> &Backpressure {
         &self.pool.backpressure
     }
@@ -120,7 +120,7 @@ mod tests {
         assert_eq!(*pool.lock(), 0);
     }
 
-    /// Simulated world 1533: a page as large as all the room waited for a share that only later pages could free.
+    /// Simulated world 1533: a page as large as the whole pool waited for memory that only later pages could free.
     #[tokio::test]
     async fn something_as_large_as_all_of_it_neither_waits_for_a_share_that_is_kept_nor_keeps_all_of_it() {
         let pool = MemoryPool::new(100, Backpressure::default());

@@ -16,22 +16,22 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// The entries of the metadata: names (between their quotes, without escapes) and values, in their order. `None`
-    /// where nobody noted them, so that they have to be looked for.
+    /// The entries of the metadata in their order: names (between their quotes, without escapes) and values. `None` if the parse
+    /// didn't note them: then the metadata has to be scanned.
     pub fn metadata_entries(&self) -> Option<&'a [(Field, Field)]> {
         let entries = self.text.noted(self.fields.noted)?;
         let metadata = self.fields.metadata.span;
         let inside = |(name, value): &(Field, Field)| metadata.start < name.span.start && value.span.end < metadata.end;
-        // Of this event, and not of one that another parse of the text has put in this place.
+        // The entries of this event, not of one that another parse of the text has put in this place.
         entries.first().is_none_or(inside).then_some(entries).filter(|entries| entries.last().is_none_or(inside))
     }
 
-    /// The whole event as it came.
+    /// The whole event as NordPass sent it.
     pub fn body(&self) -> &'a str {
         self.text.at(self.record.body)
     }
 
-    /// A field as text: a string without its escapes, any other value as its JSON, nothing as "".
+    /// A field as text: a string without its escapes, any other value as its JSON, a missing field as "".
     pub fn text_of(&self, field: &Field) -> Cow<'a, str> {
         match field.shape {
             Shape::Missing | Shape::Null => Cow::Borrowed(""),
@@ -40,7 +40,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// A field as it may stand between two quotes in JSON: strings keep the spelling they came with.
+    /// A field as the content of a JSON string. Strings keep their spelling.
     pub fn quoted_content(&self, field: &Field) -> Cow<'a, str> {
         match field.shape {
             Shape::Missing | Shape::Null => Cow::Borrowed(""),
@@ -52,7 +52,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// A field as a JSON value, quotes included; `null` where there is none.
+    /// A field as a JSON value, quotes included; `null` if it is missing.
     pub fn json_of(&self, field: &Field) -> &'a str {
         match field.shape {
             Shape::Missing => "null",

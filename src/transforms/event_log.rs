@@ -1,11 +1,11 @@
-//! Events to rows of the official table.
+//! Events as rows of the official connector's table.
 //!
 //! `NordPassEventLogs_CL` as the official connector fills it, column by column, so that the official rules and the
 //! workbook keep working; and `event_id` and `event_time`, which it doesn't have. MSP staff replace the user, as there.
 //!
-//! The official connector drops what it has no column for. Here it is kept in one further entry of `metadata`,
-//! `connector`: the member whom MSP staff replaced, fields that are new, a timestamp that can't be used; and the mark of an
-//! event that the official connector may have delivered before this one took over. An event without any of these, which is nearly every event, has its metadata as it came.
+//! The official connector drops what it has no column for. This transform keeps it in one more entry of `metadata`,
+//! `connector`: the member whom MSP staff replaced, new fields, an unusable timestamp, and the mark of an event that the official
+//! connector may have delivered before this one took over. Nearly all events have none of these and keep their metadata.
 
 use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
@@ -56,7 +56,7 @@ pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Trans
 }
 
 struct EventLog {
-    /// The bytes of the last chunk, to begin the next one with enough room.
+    /// The bytes of the last chunk: the capacity of the next one.
     size: usize,
     telemetry: ComponentReporter,
 }
@@ -71,7 +71,7 @@ impl Transform for EventLog {
             let event = Event { text: &chunk.text, record, fields };
             metadata.read(&event);
             if !records.is_empty() {
-                // As in an array, so that a batch can take all of them at once.
+                // Separated as in an array, so that a batch can append the chunk at once.
                 text.push(',');
             }
             let start = text.len();
@@ -106,7 +106,7 @@ fn write(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>, mark: Op
     optional(r#","action":""#, &event.quoted_content(&fields.action));
     optional(r#","initiator":""#, &event.quoted_content(&fields.initiator));
     optional(r#","organization_uuid":""#, &event.quoted_content(&fields.organization));
-    // Each of the two is replaced by itself, as the official connector does it.
+    // Each of the two is replaced on its own, as in the official connector.
     let msp = metadata.msp.unwrap_or_default();
     let or = |staff, member| if str::is_empty(staff) { member } else { staff };
     let (uuid, email) = (scalar(event, &fields.user_uuid), scalar(event, &fields.user_email));
@@ -172,7 +172,7 @@ fn write_metadata(out: &mut Out<'_>, event: &Event<'_>, metadata: &Metadata<'_>,
     if odd_time {
         part("timestamp", event.json_of(&fields.timestamp));
     }
-    // A list of single entries: the names come from outside, and may be there twice.
+    // A list of single entries: the names come from outside, and may repeat.
     if !fields.unknown.is_empty() {
         let mut list = String::from("[");
         let mut separator = "{";

@@ -1,7 +1,7 @@
 //! Keeps or drops events by type and action.
 //!
-//! The events that are kept stay raw and stay in their chunk: no text is copied, only the lists of records and fields
-//! become shorter. What is dropped counts as dealt with, so it doesn't hold up the state.
+//! Kept events stay raw and in their chunk: no text is copied, only the lists of records and fields become shorter. Dropped
+//! events count as done, so they don't hold up the state.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -133,8 +133,8 @@ impl Pattern {
     }
 }
 
-/// Whether a pattern with `*` fits the whole text. Each piece between two `*` is taken at its first place, which is
-/// enough: a later place could only leave less text for the rest.
+/// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first place: a later one
+/// could only leave less text for the rest.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut text) = text.strip_prefix(first) else { return false };

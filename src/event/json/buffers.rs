@@ -1,16 +1,16 @@
-//! Large buffers that are used again.
+//! A pool of large buffers.
 //!
-//! At full speed a gigabyte of text a second is made and dropped. Given back to the allocator and taken from the system
-//! anew, each of its pages costs a fault, and what the allocator keeps meanwhile was twice of what is in use. The pool
-//! is the process's: buffers are filled by one component and dropped by another.
+//! At full speed a gigabyte of text a second is allocated and dropped. If it went back to the system, each page would cost a
+//! fault again, and the allocator would keep twice the memory that is in use. The pool belongs to the process, because one
+//! component fills a buffer and another drops it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The smallest capacity that is kept, in bytes: the allocator is good at smaller ones.
+/// The smallest capacity in the pool, in bytes: the allocator handles smaller buffers well.
 const SMALLEST: usize = 32 << 10;
-/// The capacities that are kept: [`SMALLEST`] and its doubles.
+/// The number of capacities in the pool: [`SMALLEST`] and its doubles.
 const CLASSES: usize = 5;
-/// What is kept at most, in bytes.
+/// The most bytes in the pool.
 const MOST: usize = 8 << 20;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
@@ -30,10 +30,10 @@ pub fn take_text(bytes: usize) -> String {
     String::from_utf8(take(bytes)).unwrap_or_default()
 }
 
-/// Gives a buffer back.
+/// Returns a buffer to the pool.
 pub fn give(buffer: Vec<u8>) {
     if buffer.capacity() >= SMALLEST {
-        // Dropped outside of the lock where there is no room for it.
+        // Dropped outside the lock if the pool is full.
         let _rest = pool().give(buffer);
     }
 }
@@ -47,7 +47,7 @@ const fn capacity(class: usize) -> usize {
 }
 
 struct Pool {
-    /// The last one given is the first one taken: it is still in the cache.
+    /// The buffers; the last one returned is taken first, because it is still in the cache.
     classes: [Vec<Vec<u8>>; CLASSES],
     bytes: usize,
 }
@@ -66,7 +66,7 @@ impl Pool {
     fn give(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
         let bytes = buffer.capacity();
         let class = (0..CLASSES).rfind(|class| capacity(*class) <= bytes);
-        // Far larger than its class: an odd one, not worth keeping.
+        // Far larger than its class: too rare to be worth keeping.
         let Some(class) = class.filter(|class| bytes < 2 * capacity(*class) && self.bytes + bytes <= MOST) else {
             return Some(buffer);
         };
@@ -77,11 +77,11 @@ impl Pool {
     }
 }
 
-/// Bytes whose buffer is given back when the last reader of them is gone.
+/// Bytes whose buffer returns to the pool when the last reader drops them.
 pub struct Lent(Vec<u8>);
 
 impl Lent {
-    /// Lends a buffer.
+    /// Wraps a buffer.
     pub fn bytes(buffer: Vec<u8>) -> bytes::Bytes {
         bytes::Bytes::from_owner(Self(buffer))
     }

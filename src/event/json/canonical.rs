@@ -1,22 +1,22 @@
-//! Canonical form of a JSON value: key order, white space, escapes and number spelling don't count.
+//! The canonical form of a JSON value: key order, white space, escapes and number spelling don't count.
 //!
-//! It is JSON itself: without white space, the keys in order, the strings with as few escapes as JSON allows. So what
-//! came that way already is copied as it stands.
+//! It is JSON itself: without white space, with the keys in order and as few escapes as JSON allows. Input in that form is
+//! copied unchanged.
 //!
-//! The input has been checked by `serde_json` before, so the walk here only has to find its way; on anything
-//! unexpected it takes the rest of the text as it is, which still gives one id for one spelling.
+//! `serde_json` has checked the input before. On anything unexpected the rest of the text is taken as it is, which still gives
+//! the same id for the same spelling.
 
 use std::borrow::Cow;
 
 use super::scan::special;
 use super::{Entry, Shape, unescape};
 
-/// Writes canonical forms; keeps its scratch space between values.
+/// Writes canonical forms. Reuses its buffers from one value to the next.
 #[derive(Default)]
 pub struct Writer {
-    /// The entries of the objects that are open: where each begins, where its key ends, where it ends.
+    /// The entries of the open objects: where each begins, where its key ends, where it ends.
     entries: Vec<(usize, usize, usize)>,
-    /// A copy of an object's entries while they are put into order.
+    /// A copy of an object's entries while they are sorted.
     scratch: Vec<u8>,
 }
 
@@ -33,7 +33,7 @@ pub fn string(content: &str, out: &mut Vec<u8>) {
     if memchr::memchr(b'\\', content.as_bytes()).is_none() {
         return plain(content, out);
     }
-    // Half of a surrogate pair is no text: it stays as it is spelled.
+    // Half of a surrogate pair isn't text: it keeps its spelling.
     let Cow::Owned(content) = unescape(content) else { return plain(content, out) };
     out.push(b'"');
     for byte in content.bytes() {
@@ -50,7 +50,7 @@ pub fn string(content: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Whether an array is one of strings without escapes, and has no white space: then it is canonical as it stands.
+/// Whether an array has only strings without escapes, and no white space: then it is canonical already.
 fn is_plain_list(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut at = 1;
@@ -69,9 +69,9 @@ fn is_plain_list(json: &str) -> bool {
 }
 
 impl Writer {
-    /// Appends the canonical form of an object whose entries are known. They are put into order.
+    /// Appends the canonical form of an object with these entries, and sorts them.
     pub fn object_of(&mut self, entries: &mut [Entry<'_>], out: &mut Vec<u8>) {
-        // Stable: of two with one key the first stays the first.
+        // Stable: entries with the same key keep their order.
         entries.sort_by(|a, b| a.key.cmp(b.key));
         out.push(b'{');
         for (number, entry) in entries.iter().enumerate() {
@@ -129,8 +129,7 @@ impl Writer {
         }
     }
 
-    /// Entries are written as they come, and put into order of their keys only where they aren't: no allocation for
-    /// each key.
+    /// Writes the entries in their order and sorts them by key only if they aren't sorted: no allocation for each key.
     fn object(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usize) {
         cursor.at += 1;
         out.push(b'{');
@@ -177,14 +176,14 @@ fn scalar(text: &str, out: &mut Vec<u8>) {
     } else if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
         out.extend_from_slice(if text == "-0" { b"0" } else { text.as_bytes() });
     } else {
-        // What rounds to nothing, or is too large to be exact, stays as it is spelled.
+        // A number that rounds to 0 or is too large to be exact keeps its spelling.
         let rounds_to_zero = |number: f64| {
             let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
             number == 0.0 && mantissa.contains(|c: char| matches!(c, '1'..='9'))
         };
         match text.parse::<f64>() {
             Ok(number) if rounds_to_zero(number) => out.extend_from_slice(text.as_bytes()),
-            // Whole numbers below 2^53 are exact: 1.0, 1e0 and 1 are one number.
+            // Whole numbers below 2^53 are exact: 1.0, 1e0 and 1 are the same.
             Ok(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
                 #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and below 2^53")]
                 let whole = number as i64;
@@ -216,7 +215,7 @@ impl<'a> Cursor<'a> {
         bytes.get(self.at).copied()
     }
 
-    /// Passes over `byte` if it is next. At the end of the text it answers true, so that loops end.
+    /// Skips `byte` if it is next. Returns true at the end of the text, so that loops end.
     fn skip(&mut self, byte: u8) -> bool {
         match self.peek() {
             Some(next) if next == byte => {
@@ -289,7 +288,7 @@ mod tests {
         assert_ne!(canonical(r#"{"a":"b\",\"c\":\"d"}"#), canonical(r#"{"a":"b","c":"d"}"#));
     }
 
-    /// The quick way and the slow one have one answer.
+    /// The fast and the slow path give the same result.
     fn both(json: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut entries = Vec::new();
         crate::event::Scan::whole_object(json, |entry| entries.push(entry))?;

@@ -1,27 +1,28 @@
-//! The entries of events' metadata, noted by the parse, which walks over them anyway.
+//! The entries of events' metadata, noted by the parse, which visits them anyway.
 //!
-//! Two need them next: the id, at once, in its own order; and the transform, later, in theirs. So they are kept beside
-//! the text that they point into, for all events of the text together, and an event's fields say which are its own.
+//! The id needs them at once, sorted; the transform needs them later, in their order. They are kept beside the text that they
+//! point into, for all its events together; an event's fields know their range.
 
 use super::{Entry, Field, Shape, Span, Text};
 
-/// Which of a text's notes are an event's. `Default`: none.
+/// The range of a text's entries that belong to an event. `Default`: none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noted(Option<Span>);
 
-/// The notes of a text while its events are parsed.
+/// The entries of a text while its events are parsed.
 #[derive(Debug, Default)]
 pub struct MetadataEntries<'a> {
-    /// Those of the event that was parsed last.
+    /// The range of the event parsed last.
     entries: Vec<Entry<'a>>,
-    /// Whether they are all. Not so where the metadata is no object, is there twice, or took the slow way.
+    /// Whether the range has all of the event's entries. False if the metadata isn't an object, is there twice, or took the slow
+    /// path.
     known: bool,
-    /// Those of all events: name and value.
+    /// The entries of all events: name and value.
     noted: Vec<(Field, Field)>,
 }
 
 impl<'a> MetadataEntries<'a> {
-    /// A new event begins.
+    /// Begins a new event.
     pub(in crate::event) fn restart(&mut self) {
         self.entries.clear();
         self.known = false;
@@ -31,7 +32,7 @@ impl<'a> MetadataEntries<'a> {
         self.entries.push(entry);
     }
 
-    /// All entries of the event have been seen; `whole` is the text.
+    /// Notes all entries of the event; `whole` is the text.
     pub(in crate::event) fn note(&mut self, whole: &str) -> Noted {
         self.known = true;
         let start = self.noted.len();
@@ -41,20 +42,19 @@ impl<'a> MetadataEntries<'a> {
         Noted(Some(Span::new(start, self.noted.len())))
     }
 
-    /// The entries of the event that was parsed last, in any order, to put them into another; `None` where they have to
-    /// be looked for.
+    /// The entries of the event parsed last, for sorting; `None` if its metadata has to be scanned.
     pub fn known(&mut self) -> Option<&mut [Entry<'a>]> {
         self.known.then_some(&mut *self.entries)
     }
 
-    /// All events of the text have been parsed: what was noted stays with it, unless another parse has kept its notes.
+    /// Stores the entries with the text when all its events are parsed, unless another parse has stored its own.
     pub fn keep(self, text: &Text) {
         text.note(self.noted);
     }
 }
 
 impl Noted {
-    /// The event's own among all of the text.
+    /// The event's entries among those of the text.
     pub(in crate::event) fn of(self, all: &[(Field, Field)]) -> Option<&[(Field, Field)]> {
         all.get(self.0?.start as usize..self.0?.end as usize)
     }

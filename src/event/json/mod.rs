@@ -1,6 +1,5 @@
-//! The fast path: JSON text that is checked once, kept once, and read where it stands.
-//!
-//! Nothing here builds a tree, or copies a string that it doesn't change.
+//! The fast path: JSON text is checked once, stored once, and read in place. No tree is built, and only changed strings are
+//! copied.
 
 pub mod buffers;
 pub(super) mod canonical;

@@ -89,12 +89,11 @@ pub struct EventFields {
     pub initiator: Field,
     /// `metadata`, the whole value.
     pub metadata: Field,
-    /// The whole `user` where it is more than `uuid` and `email` say: neither an object nor `null`, or an object with
-    /// further fields.
+    /// The whole `user` if it is more than `uuid` and `email`: neither an object nor `null`, or an object with further fields.
     pub odd_user: Field,
     /// Top-level fields that this version doesn't know: name (between its quotes) and value.
     pub unknown: Box<[(Field, Field)]>,
-    /// Where the metadata's entries are noted, if they are.
+    /// The metadata's entries, if they are noted.
     pub noted: Noted,
 }
 
@@ -110,11 +109,11 @@ pub struct NotAnObject;
 /// Parses one event. `body` is a slice of `whole`; the spans point into `whole`.
 pub fn parse_event(whole: &str, body: &str) -> Result<EventFields, NotAnObject> {
     let fields = parse_event_and(whole, body, &mut MetadataEntries::default())?;
-    // The notes are gone.
+    // The entries are dropped.
     Ok(EventFields { noted: Noted::default(), ..fields })
 }
 
-/// The same, and notes the entries of the metadata.
+/// Parses one event like [`parse`], and notes the entries of its metadata.
 pub fn parse_event_and<'a>(
     whole: &str,
     body: &'a str,
@@ -135,7 +134,7 @@ pub fn parse_event_and<'a>(
         if key == METADATA {
             objects += if is_object { 1 } else { 2 };
         }
-        // The key stands between its quotes.
+        // The key, between its quotes.
         let name = || Field { span: Span::of(whole, key), shape: Shape::Plain };
         let user = || is_object.then(|| std::mem::take(&mut user));
         reading.take(key, name, Field::of(whole, value, shape), user);
@@ -166,8 +165,8 @@ impl<'w> Reading<'w> {
         Self { whole, fields: EventFields::default(), unknown: Vec::new() }
     }
 
-    /// An entry. `key` is the name without escapes, `name` says where it stands; `user` reads it as an object, which it
-    /// may not be.
+    /// Takes an entry. `key` is the name without escapes, `name` its span; `user` reads the value as an object, which it may not
+    /// be.
     fn take(&mut self, key: &str, name: impl FnOnce() -> Field, field: Field, user: impl FnOnce() -> Option<User>) {
         let fields = &mut self.fields;
         match key {
@@ -197,7 +196,7 @@ impl<'w> Reading<'w> {
     }
 }
 
-/// A key with its raw spelling, so that an unknown one can be written into a row as it stands.
+/// A key with its spelling, so that an unknown one can be copied into a row.
 type Key<'de> = &'de RawValue;
 
 impl<'de> Visitor<'de> for Reading<'_> {
@@ -265,8 +264,8 @@ impl<'de> Visitor<'de> for UserReading<'_> {
 
 /// A timestamp field as Unix seconds.
 ///
-/// `None`: no usable time (missing, zero, negative, no number). The second value is false where the value had to be
-/// interpreted: a number as a string, a fraction, milliseconds (anything past the year 5000 in seconds), RFC 3339.
+/// `None`: no usable time (missing, zero, negative, not a number). The second value is false if the value was interpreted: a
+/// number as a string, a fraction, milliseconds (anything past the year 5000 in seconds), RFC 3339.
 pub fn event_time(text: &str, field: &Field) -> Option<(i64, bool)> {
     /// 5138-11-16 in seconds; as milliseconds it is 1973.
     const MILLISECONDS_FROM: i64 = 100_000_000_000;
@@ -290,14 +289,14 @@ pub fn event_time(text: &str, field: &Field) -> Option<(i64, bool)> {
     (seconds > 0).then_some((seconds, plain))
 }
 
-/// The text of a JSON string's content. Borrows where there is no escape.
+/// The text of a JSON string's content, borrowed if it has no escape.
 pub fn unescape(content: &str) -> Cow<'_, str> {
     if memchr::memchr(b'\\', content.as_bytes()).is_none() {
         return Cow::Borrowed(content);
     }
     match serde_json::from_str::<String>(&format!("\"{content}\"")) {
         Ok(text) => Cow::Owned(text),
-        // Lone surrogates: valid JSON by its grammar, but no text. Kept as they are written.
+        // Lone surrogates: valid JSON by its grammar, but not text. They keep their spelling.
         Err(_) => Cow::Borrowed(content),
     }
 }

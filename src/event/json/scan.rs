@@ -1,16 +1,15 @@
-//! A quick walk through JSON: where values end, and what an object's entries are.
+//! A fast scan of JSON: where values end, and an object's entries.
 //!
-//! Each event is walked several times (its fields, its id, its row), so this is the hottest code of all. It knows the
-//! usual case only: keys without escapes, at most [`DEPTH`] levels. `None` is never a judgement but "not sure": the
-//! caller asks `serde_json` then, whose word counts. Where it does answer, it answers as `serde_json` would; a test
-//! holds them against each other.
+//! Each event is scanned several times (for its fields, its id, its row), so this is the hottest code of the program. It handles
+//! the usual case only: keys without escapes, at most [`DEPTH`] levels. `None` doesn't mean that the JSON is wrong: the caller
+//! then asks `serde_json`, which decides. A result is always the one that `serde_json` would give; a test compares the two.
 
 use super::Shape;
 
 /// Deeper values are left to `serde_json`.
 const DEPTH: u32 = 64;
 
-/// A walk through a text.
+/// A scan of a text.
 pub struct Scan<'a> {
     text: &'a str,
     at: usize,
@@ -21,14 +20,14 @@ pub struct Scan<'a> {
 pub struct Entry<'a> {
     /// The key, which has no escapes.
     pub key: &'a str,
-    /// The value as it stands; a string with its quotes.
+    /// The value's text; a string with its quotes.
     pub value: &'a str,
-    /// What kind of value.
+    /// The kind of value.
     pub shape: Shape,
 }
 
 impl<'a> Scan<'a> {
-    /// From the beginning.
+    /// Starts at the beginning of a text.
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0 }
     }
@@ -41,7 +40,7 @@ impl<'a> Scan<'a> {
         scan.end()
     }
 
-    /// The same; where an entry whose name is in `names` is an object, that one's entries come before it, with its name.
+    /// Like [`entries`], and if an entry whose name is in `names` is an object, its entries come before it, with its name.
     pub fn whole_object_and(
         text: &'a str,
         names: &[&str],
@@ -72,7 +71,7 @@ impl<'a> Scan<'a> {
         scan.end()
     }
 
-    /// That nothing but white space follows.
+    /// Checks that only white space follows.
     fn end(&mut self) -> Option<()> {
         self.space();
         (self.at == self.text.len()).then_some(())
@@ -92,7 +91,7 @@ impl<'a> Scan<'a> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// One value; answers where it stands and what it is.
+    /// Scans one value and returns its span and kind.
     fn value(&mut self, depth: u32) -> Option<(&'a str, Shape)> {
         let start = self.at;
         let shape = match self.peek()? {
@@ -129,7 +128,7 @@ impl<'a> Scan<'a> {
         self.entries(&mut each, |each, entry| each(entry), |_, scan, _| scan.value(depth))
     }
 
-    /// An object whose values are read, and whose entries are taken, as told; `to` is for both.
+    /// Scans an object with the given functions for its values and its entries; `to` is passed to both.
     fn entries<T>(
         &mut self,
         to: &mut T,
@@ -203,11 +202,11 @@ impl<'a> Scan<'a> {
             }
             self.digits()?;
         }
-        // A digit behind a leading zero, or whatever else: the caller of a value expects one of a few bytes, and fails.
+        // After a digit behind a leading zero the caller doesn't find one of the few bytes it expects, and fails.
         Some(())
     }
 
-    /// A string, from its opening to its closing quote.
+    /// Scans a string, from its opening to its closing quote.
     fn string(&mut self) -> Option<Shape> {
         let bytes = self.text.as_bytes();
         let mut shape = Shape::Plain;
@@ -228,14 +227,14 @@ impl<'a> Scan<'a> {
                         _ => return None,
                     };
                 }
-                // A control character can't stand in a string.
+                // A string can't have a control character.
                 _ => return None,
             }
         }
     }
 }
 
-/// How many bytes there are before the first quote, backslash or control character; or before the end.
+/// The number of bytes before the first quote, backslash or control character, or before the end.
 ///
 /// Eight bytes at a time: strings here are words, addresses and UUIDs, too short for a call into wider registers.
 pub(super) fn special(bytes: &[u8]) -> usize {

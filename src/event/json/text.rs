@@ -1,7 +1,7 @@
-//! Shared text and places in it.
+//! Shared text and spans of it.
 //!
-//! A page or a block of a file is checked for UTF-8 once, kept once, and everything after that points into it:
-//! records, fields and rows are spans, so that passing an event on copies no bytes.
+//! A page or a block of a file is checked for UTF-8 once and stored once. Records, fields and rows are spans of it, so that
+//! passing an event on copies no bytes.
 
 use std::fmt;
 use std::ops::Deref;
@@ -28,8 +28,8 @@ impl Drop for Shared {
 }
 
 impl Text {
-    /// Takes the bytes of an answer or a file block. Bytes that aren't UTF-8 are replaced by U+FFFD rather than
-    /// refused: one bad byte must not cost the other events of its page. The second value says whether that happened.
+    /// Takes the bytes of a response or a file block. Bytes that aren't UTF-8 are replaced by U+FFFD: one bad byte must not cost
+    /// the other events of its page. The second value is whether that happened.
     pub fn from_bytes(bytes: Vec<u8>) -> (Self, bool) {
         match String::from_utf8(bytes) {
             Ok(text) => (Self::from(text), false),
@@ -42,7 +42,7 @@ impl Text {
         self.0.text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
-    /// Keeps the notes of a parse. Those of the first one stay: there are fields that point at them.
+    /// Stores the entries of a parse. The first parse's stay, because fields point to them.
     pub(in crate::event) fn note(&self, entries: Vec<(Field, Field)>) {
         let _ = self.0.noted.set(entries);
     }
@@ -65,14 +65,14 @@ impl Deref for Text {
     }
 }
 
-/// Never the text itself: it holds people's data, and `Debug` ends up in logs.
+/// Doesn't show the text: it has people's data, and `Debug` ends up in logs.
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Text({} bytes)", self.0.text.len())
     }
 }
 
-/// A range of bytes of a [`Text`]. A text is never longer than 4 GiB: answers and blocks are bounded far below.
+/// A range of bytes of a [`Text`]. A text is never longer than 4 GiB: responses and blocks have much lower bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// First byte.
@@ -87,7 +87,7 @@ impl Span {
         Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
     }
 
-    /// Where `part`, a slice of `whole`, lies in it. The callers slice `part` out of `whole` themselves.
+    /// The span of `part` in `whole`. `part` has to be a slice of `whole`.
     pub fn of(whole: &str, part: &str) -> Self {
         let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
         debug_assert!(start + part.len() <= whole.len(), "a span of another text");

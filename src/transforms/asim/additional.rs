@@ -1,9 +1,8 @@
-//! `AdditionalFields`: everything that has no column of its own, as one JSON object.
+//! `AdditionalFields`: everything without a column of its own, as one JSON object.
 //!
-//! Metadata entries stand in it under their own names, so that a rule written against `metadata.x` finds
-//! `AdditionalFields.x`. The names that are ours are reserved in every row, whether it uses them or not: a metadata
-//! entry of the same name, or one that is there twice, goes to `MetadataCollisions`, a list of objects with one entry
-//! each. So keys stay unique and nothing is lost.
+//! Metadata entries keep their names, so that a rule written for `metadata.x` finds `AdditionalFields.x`. This program's own
+//! names are reserved in every row, used or not: a metadata entry with such a name, or with a name that is there twice, goes to
+//! `MetadataCollisions`, a list of objects with one entry each. So keys stay unique and nothing is lost.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +12,7 @@ use super::metadata::{Entries, Entry, Metadata};
 use super::people::People;
 use crate::event::{Event, Shape, event_time};
 
-/// The names that are ours.
+/// The reserved names.
 pub const RESERVED: [&str; 10] = [
     "DeliveredBefore",
     "OriginalTime",
@@ -27,10 +26,10 @@ pub const RESERVED: [&str; 10] = [
     "MetadataCollisions",
 ];
 
-/// Writes the objects; keeps its buffers from one event to the next.
+/// Writes the objects. Reuses its buffers from one event to the next.
 #[derive(Default)]
 pub struct Additional<'a> {
-    /// The mark of the next event, where another connector may have delivered it before.
+    /// The mark of the next event, if another connector may have delivered it before.
     pub mark: Option<&'static str>,
     seen: Seen<'a>,
     collisions: Entries<'a>,
@@ -51,7 +50,7 @@ impl<'a> Additional<'a> {
         out.push_str(r#"{"OriginalTime":""#);
         out.push_str(time);
         out.push_str("\"");
-        // The raw value where it isn't simply the row's time.
+        // The raw value, unless it is the row's time.
         let plain = event_time(event.text, &fields.timestamp) == Some((event.record.time, true));
         if !plain && fields.timestamp.shape != Shape::Missing {
             out.push_str(r#","OriginalTimestamp":"#);
@@ -129,7 +128,7 @@ impl<'a> Additional<'a> {
     }
 }
 
-/// Ours begin with capitals, which NordPass's don't.
+/// Reserved names begin with capitals, NordPass's don't.
 fn is_reserved(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase()) && RESERVED.contains(&name)
 }
@@ -153,8 +152,8 @@ fn collisions(out: &mut Out<'_>, opening: &str, entries: &[Entry<'_>]) {
     out.push_str("]");
 }
 
-/// The names that were written. A list while it is short, which it nearly always is; else a set, so that an event with
-/// a great many keys costs no more than its size.
+/// The names that were written: a list while they are few, else a set, so that the cost of an event with very many keys grows
+/// with its size only.
 #[derive(Default)]
 struct Seen<'a> {
     few: Vec<Cow<'a, str>>,

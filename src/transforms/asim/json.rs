@@ -1,29 +1,28 @@
-//! Writing rows as JSON text, straight into the output.
+//! Writes rows as JSON text, directly into the output.
 //!
-//! Values are copied with the spelling they came with. Two things are mended on the way, because a destination would
-//! refuse or break the whole batch for them: a raw line end between tokens (a row is one line) and half of a surrogate
-//! pair (`"\ud800"`: JSON by its grammar, but no text).
+//! Values keep their spelling. Two things are repaired, because a destination would refuse the whole batch for them: a raw line
+//! end between tokens (a row is one line) and half of a surrogate pair (`"\ud800"`: JSON by its grammar, but not text).
 
-/// Where a row is written to.
+/// The output of a row.
 pub struct Out<'o> {
     text: &'o mut String,
-    /// Nothing that is copied can need mending. It is found out once for the whole event: looking for the bytes that
-    /// matter in each of its forty pieces takes a quarter of the mapping's time.
+    /// Nothing that is copied needs repair. This is checked once for the whole event: checking each of its forty pieces would
+    /// take a quarter of the mapping's time.
     verbatim: bool,
 }
 
 impl<'o> Out<'o> {
-    /// For a row of pieces of one event.
+    /// Writes a row of pieces of one event.
     pub fn new(text: &'o mut String, event: &str) -> Self {
         Self { text, verbatim: is_verbatim(event) }
     }
 
-    /// For pieces from wherever: each is looked at.
+    /// Writes pieces of any text: each is checked.
     pub fn mending(text: &'o mut String) -> Self {
         Self { text, verbatim: false }
     }
 
-    /// Appends JSON of our own.
+    /// Appends JSON that this program wrote.
     pub fn push_str(&mut self, json: &str) {
         self.text.push_str(json);
     }
@@ -55,7 +54,7 @@ fn is_verbatim(json: &str) -> bool {
     memchr::memchr3(b'\\', b'\n', b'\r', json.as_bytes()).is_none()
 }
 
-/// The slow way of [`Out::copy`]: knows where strings begin and end.
+/// The slow path of [`Out::copy`]: finds where strings begin and end.
 fn mend(out: &mut String, json: &str, mut inside_string: bool) {
     let bytes = json.as_bytes();
     let mut copied = 0;
@@ -95,7 +94,7 @@ enum Surrogate {
     Lone,
 }
 
-/// What the escape at `at` is.
+/// The kind of the escape at `at`.
 fn surrogate(bytes: &[u8], at: usize) -> Surrogate {
     let unit = |at: usize| -> Option<u16> {
         let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -111,7 +110,7 @@ fn surrogate(bytes: &[u8], at: usize) -> Surrogate {
     }
 }
 
-/// The content of a string or the digits of a number, as it may stand between two quotes; empty for anything else.
+/// The content of a string or the digits of a number, as the content of a JSON string; empty for anything else.
 pub fn content(json: &str) -> &str {
     match json.as_bytes() {
         [b'"', .., b'"'] => &json[1..json.len() - 1],
@@ -128,7 +127,7 @@ pub fn string(json: &str) -> Option<&str> {
 /// A time as text: `2025-01-30T16:39:46Z`.
 pub type TimeText = [u8; 20];
 
-/// Unix seconds as RFC 3339 in UTC; what lies outside the years 1970 to 9999 is moved to their ends.
+/// Unix seconds as RFC 3339 in UTC, clamped to the years 1970 to 9999.
 pub fn time(seconds: i64) -> TimeText {
     const LAST: i64 = 253_402_300_799;
     let seconds = seconds.clamp(0, LAST).unsigned_abs();

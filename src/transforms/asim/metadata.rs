@@ -1,12 +1,11 @@
 //! One pass over an event's metadata.
 //!
-//! Each entry is noted with its spelling, for `AdditionalFields`; the few keys that have a column are remembered on the
-//! way. Nothing is copied: all of it borrows from the chunk's text.
+//! Each entry keeps its spelling, for `AdditionalFields`; the few keys with a column are stored on the way. Nothing is copied:
+//! everything borrows from the chunk's text.
 //!
-//! Keys that have been seen in the official connector's rules and tests: `emails`, `ip_address`, `items`, `msp`,
-//! `platform`, `provider`, `status`. The others that are looked for (`email`, `user_email`, `user_uuid`, `group_name`,
-//! `group_uuid`, `item_uuid` …) are guesses by the same pattern: they fill a column when they are there, and cost
-//! nothing when they aren't. The vendor publishes no list.
+//! The official connector's rules and tests have the keys `emails`, `ip_address`, `items`, `msp`, `platform`, `provider` and
+//! `status`. The others (`email`, `user_email`, `user_uuid`, `group_name`, `group_uuid`, `item_uuid` …) are guesses by the same
+//! pattern: they fill a column if they are there. The vendor publishes no list.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -24,21 +23,21 @@ pub type Entries<'a> = Vec<Entry<'a>>;
 /// An entry of a JSON object.
 #[derive(Clone, Copy)]
 pub struct Entry<'a> {
-    /// The key as it stands between its quotes.
+    /// The key, between its quotes.
     pub key: &'a str,
     /// Whether it may have escapes.
     escaped: bool,
-    /// The value as it stands.
+    /// The value's text.
     pub value: &'a str,
 }
 
 impl<'a> Entry<'a> {
-    /// Of a key that surely has no escapes.
+    /// An entry whose key has no escapes.
     fn plain(key: &'a str, value: &'a str) -> Self {
         Self { key, escaped: false, value }
     }
 
-    /// Of any key.
+    /// An entry with any key.
     pub fn new(key: &'a str, value: &'a str) -> Self {
         Self { key, escaped: true, value }
     }
@@ -49,10 +48,10 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// What the metadata says that has a column. Values are raw JSON, strings with their quotes.
+/// The metadata that has a column. Values are raw JSON, strings with their quotes.
 #[derive(Default)]
 pub struct Metadata<'a> {
-    /// Whether it is an object; all that follows comes from one.
+    /// Whether the metadata is an object. Otherwise everything below is empty.
     pub is_object: bool,
     /// All entries in their order.
     pub entries: Entries<'a>,
@@ -63,7 +62,7 @@ pub struct Metadata<'a> {
     pub msp: Option<Msp<'a>>,
     /// The one item's id.
     pub item: Option<&'a str>,
-    /// The one user whom an administrative event is about.
+    /// The one user that an administrative event is about.
     pub user_email: Option<&'a str>,
     pub user_uuid: Option<&'a str>,
     pub group_name: Option<&'a str>,
@@ -73,7 +72,7 @@ pub struct Metadata<'a> {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads an event's metadata. The buffers are kept from one event to the next.
+    /// Reads an event's metadata. Reuses the buffers of the last event.
     pub fn read(&mut self, event: &Event<'a>) {
         let Some(noted) = event.metadata_entries() else { return self.read_object(object_of(event)) };
         let mut entries = self.restart();
@@ -89,7 +88,7 @@ impl<'a> Metadata<'a> {
         self.take(entries);
     }
 
-    /// Forgets everything but the buffers, of which this is one.
+    /// Clears everything but the buffers, `entries` among them.
     fn restart(&mut self) -> Entries<'a> {
         let mut entries = std::mem::take(&mut self.entries);
         entries.clear();
@@ -153,7 +152,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// `metadata.msp`; contents as they may stand between quotes.
+/// `metadata.msp`; values as the contents of JSON strings.
 #[derive(Clone, Copy, Default)]
 pub struct Msp<'a> {
     pub uuid: &'a str,
@@ -162,7 +161,7 @@ pub struct Msp<'a> {
 }
 
 impl<'a> Msp<'a> {
-    /// Of the entries of `metadata.msp`; `None` where they name nobody.
+    /// Reads the entries of `metadata.msp`; `None` if they name no one.
     fn of(entries: &[Entry<'a>]) -> Option<Self> {
         let text = |name| part(entries, &[name]).map(json::content).unwrap_or_default();
         let msp = Self { uuid: text("user_uuid"), email: text("user_email"), role: text("user_role") };
@@ -191,7 +190,7 @@ fn part<'a>(entries: &[Entry<'a>], names: &[&str]) -> Option<&'a str> {
     names.iter().find_map(|name| entries.iter().find(|entry| entry.name() == *name).map(|entry| entry.value))
 }
 
-/// The event's metadata if it can be an object: a string's content might look like one.
+/// The event's metadata if it may be an object: a string's content might look like one.
 fn object_of<'a>(event: &Event<'a>) -> &'a str {
     let field = &event.fields.metadata;
     if field.shape == Shape::Other { event.text.at(field.span) } else { "" }

@@ -1,8 +1,7 @@
-//! Events to ASIM rows.
+//! Events as ASIM rows.
 //!
-//! The catalogue says which table a pair belongs to and what is fixed about its row; the event adds who, when, from
-//! where. Each event becomes exactly one row in exactly one output: two rows would be billed twice, and none would be a
-//! hole in the evidence.
+//! The catalogue has each pair's table and the fixed part of its row; the event adds who, when and from where. Each event
+//! becomes exactly one row in exactly one output: two rows would be billed twice, and none would be a hole in the evidence.
 
 mod additional;
 #[cfg(test)]
@@ -69,12 +68,12 @@ pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Trans
 
 struct Asim {
     parts: row::Parts,
-    /// The bytes of each output's last chunk, to begin the next one with enough room.
+    /// The bytes of each output's last chunk: the capacity of the next one.
     sizes: [usize; 3],
     telemetry: ComponentReporter,
 }
 
-/// The rows of one output while they are made.
+/// The rows of one output, so far.
 #[derive(Default)]
 struct Rows {
     text: String,
@@ -99,7 +98,7 @@ impl Transform for Asim {
             if rows.records.is_empty() {
                 rows.text = buffers::take_text(self.sizes[index] + self.sizes[index] / 8);
             } else {
-                // As in an array, so that a batch can take all of them at once.
+                // Separated as in an array, so that a batch can append the chunk at once.
                 rows.text.push(',');
             }
             let start = rows.text.len();
@@ -128,8 +127,7 @@ impl Transform for Asim {
     }
 }
 
-/// Records that came without their fields (rows of another transform, if somebody wires that) are read here, so that
-/// they too become rows instead of vanishing.
+/// Reads records that came without their fields, such as another transform's rows, so that they become rows, too.
 pub(super) fn fields_of_rows(chunk: &Chunk) -> Vec<EventFields> {
     if chunk.events.is_some() {
         return Vec::new();

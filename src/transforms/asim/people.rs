@@ -1,16 +1,16 @@
-//! Who did it, and to whom.
+//! The actor and the target of an event.
 //!
-//! - MSP staff (`metadata.msp`) are the actor; the member in whose name they acted stays visible as the target, or in
-//!   `AdditionalFields.User` where the schema has no target columns or the target is somebody else.
-//! - Else the member (`user`) is the actor.
-//! - Where there is no user (SCIM, scheduled work), the `initiator` is.
+//! - MSP staff (`metadata.msp`) are the actor. The member in whose name they acted is the target, or is in
+//!   `AdditionalFields.User` if the schema has no target columns or the target is another person.
+//! - Otherwise the member (`user`) is the actor.
+//! - Without a user (SCIM, scheduled work), the `initiator` is the actor.
 
 use super::json;
 use super::metadata::{Metadata, Msp};
 use crate::event::{Event, Field, Shape, unescape};
 use nordpass_env::catalogue::Target;
 
-/// A user name and an id, each as it may stand between quotes, empty where unknown.
+/// A user name and an id, each as the content of a JSON string; empty if unknown.
 #[derive(Clone, Copy, Default)]
 pub struct Person<'a> {
     pub name: &'a str,
@@ -22,14 +22,14 @@ impl<'a> Person<'a> {
         !self.name.is_empty() || !self.id.is_empty()
     }
 
-    /// The name to show. Where only the id is known it serves as the name too: every detection groups by name, and an
-    /// empty one would throw all of these people together.
+    /// The name to show. Without a name this is the id: detections group by name, and an empty one would group all these people
+    /// together.
     pub fn shown_name(&self) -> &'a str {
         if self.name.is_empty() { self.id } else { self.name }
     }
 }
 
-/// What kind of actor it is.
+/// The kind of actor.
 #[derive(Clone, Copy)]
 pub enum Actor<'a> {
     Member(Person<'a>),
@@ -57,12 +57,12 @@ pub struct People<'a> {
     pub target_is_member: bool,
     /// The member has no column: show it in `AdditionalFields`.
     pub member_aside: bool,
-    /// The same for the initiator.
+    /// The initiator has no column: show it in `AdditionalFields`.
     pub initiator_aside: bool,
 }
 
 impl<'a> People<'a> {
-    /// Who they are.
+    /// Finds the people of an event.
     pub fn of(event: &Event<'a>, metadata: &Metadata<'a>, target: Target) -> Self {
         let fields = event.fields;
         let member = Person { name: scalar(event, &fields.user_email), id: scalar(event, &fields.user_uuid) };
@@ -80,7 +80,7 @@ impl<'a> People<'a> {
         };
         let (target, target_is_member) = match target {
             Target::Itself if member.is_known() => (Some(member), true),
-            // A log-in that names its user only as the initiator.
+            // A log-in whose user is only the initiator.
             Target::Itself if is_address(initiator.name) => (Some(initiator), true),
             Target::Other | Target::Group if named.is_known() => (Some(named), false),
             Target::Other | Target::Group if msp.is_some() && member.is_known() => (Some(member), true),

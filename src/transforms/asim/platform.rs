@@ -1,11 +1,10 @@
-//! What `metadata.platform` says.
+//! `metadata.platform`: the NordPass app of the event.
 //!
-//! It names the NordPass app in which something happened: an operating system for the native apps, a browser for the
-//! extension and the web vault. The one column whose definition covers both, in all three tables, is `ActingAppName`
-//! ("the application that initiated the activity, including a process, browser, or service"), so it gets the value as
-//! it is. Where the value is an operating system, `SrcDvcOs` ("the OS of the source device") and `SrcDeviceType` follow
-//! from it; where it is a browser, `ActingAppType` does. The vendor publishes no list of values: what isn't known here
-//! fills `ActingAppName` alone.
+//! It is an operating system for the native apps, and a browser for the extension and the web vault. The one column that covers
+//! both, in all three tables, is `ActingAppName` ("the application that initiated the activity, including a process, browser, or
+//! service"), so it gets the value unchanged. An operating system also gives `SrcDvcOs` ("the OS of the source device") and
+//! `SrcDeviceType`, a browser gives `ActingAppType`. The vendor publishes no list of values: an unknown one fills `ActingAppName`
+//! only.
 
 /// What a platform is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +19,7 @@ pub enum Platform {
     Unknown,
 }
 
-/// Told by the first word, so that `Windows 11`, `ios_app` and `chrome-extension` are known too.
+/// Classifies by the first word, so that `Windows 11`, `ios_app` and `chrome-extension` are known, too.
 pub fn platform(value: &str) -> Platform {
     let word = value.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));

@@ -1,8 +1,7 @@
 //! One event, one row.
 //!
-//! The parts of a row that depend on the pair alone are prepared once ([`Parts`]); the rest is copied from the chunk's
-//! text. Conditional columns are written by the same function as their parents, so that one never comes without the
-//! other.
+//! The parts of a row that depend only on the pair are prepared once ([`Parts`]); the rest is copied from the chunk's text. The
+//! function that writes a column also writes the columns that depend on it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -15,9 +14,9 @@ use super::platform::{Platform, platform};
 use crate::event::{Event, unescape};
 use nordpass_env::catalogue::{Entry, Schema, Target, entries, position};
 
-/// What the rows say of where they come from.
+/// The vendor in the rows.
 pub const VENDOR: &str = "Nord Security";
-/// See [`VENDOR`].
+/// The product in the rows.
 pub const PRODUCT: &str = "NordPass";
 
 /// The parts of rows that are the same for all events of a pair.
@@ -36,7 +35,7 @@ impl Parts {
 
 fn head(schema: Schema) -> String {
     let mut head = format!(r#","EventVendor":"{VENDOR}","EventProduct":"{PRODUCT}""#);
-    // Only this table has a column for it; the parsers of the others add it.
+    // Only this table has the column; the parsers of the others add it.
     if schema == Schema::UserManagement {
         let _ = write!(head, r#","EventSchema":"{}""#, schema.name());
     }
@@ -70,7 +69,7 @@ fn tail(entry: &Entry) -> String {
     tail
 }
 
-/// Which entry of the catalogue an event belongs to.
+/// The event's entry in the catalogue.
 pub fn place_of(event: &Event<'_>) -> Option<usize> {
     position(&event.text_of(&event.fields.kind), &event.text_of(&event.fields.action))
 }
@@ -152,7 +151,7 @@ fn event_type(entry: &Entry, metadata: &Metadata<'_>) -> &'static str {
     }
 }
 
-/// A pair that the catalogue doesn't know: whatever the event says of itself, and nothing that it doesn't.
+/// The columns of a pair that isn't in the catalogue: only what the event itself has.
 fn unknown(out: &mut Out<'_>, event: &Event<'_>) {
     out.push_str(r#"Other","EventResult":"NA","EventSeverity":"Informational""#);
     let (kind, action) = (event.quoted_content(&event.fields.kind), event.quoted_content(&event.fields.action));
@@ -256,9 +255,8 @@ fn actor(out: &mut Out<'_>, people: &People<'_>, schema: Schema, organization: &
     }
 }
 
-/// Where it came from: the app, the device, the address. `metadata.provider`, the identity provider of an SSO log-in,
-/// isn't here: no column of the schema is for it (`LogonProtocol` wants a protocol, `ActorScope` the organization's
-/// name), so it stays in `AdditionalFields` alone.
+/// Writes the source: the app, the device, the address. `metadata.provider`, the identity provider of an SSO log-in, is only in
+/// `AdditionalFields`: the schema has no column for it (`LogonProtocol` is a protocol, `ActorScope` the organization's name).
 fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
     if let Some(value) = metadata.platform {
         let name = json::content(value);
@@ -268,7 +266,7 @@ fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
         match platform {
             Platform::Computer => out.push_str(r#","SrcDeviceType":"Computer""#),
             Platform::Mobile => out.push_str(r#","SrcDeviceType":"Mobile Device""#),
-            // The other schemas' lists don't have the word.
+            // The other schemas' lists don't have this value.
             Platform::Browser if authentication => out.push_str(r#","ActingAppType":"Browser""#),
             Platform::Browser | Platform::Unknown => {}
         }
@@ -277,7 +275,8 @@ fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
         }
     }
     let address = unescape(metadata.ip_address.and_then(json::string).unwrap_or_default());
-    // Only what is an address: the column's type is checked by parsers, and rules match prefixes in it.
+    // Addresses only: parsers check the column's type, and rules match prefixes in it.
+
     if !address.is_empty() && address.parse::<IpAddr>().is_ok() {
         out.field(r#","SrcIpAddr":""#, &address);
     }
