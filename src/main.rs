@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return cli.console().finish(Err(format!("can't start the runtime: {error}"))),
+        Err(error) => return cli.console().exit(Err(format!("can't start the runtime: {error}").into())),
     };
     let code = runtime.block_on(cli::run(cli));
     // A thread that waits for the system (a name look-up, standard input) must not hold up the end.

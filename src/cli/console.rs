@@ -1,31 +1,34 @@
-//! What the program says to whoever started it, on standard error. A closed pipe isn't an error.
+//! What the program writes besides its logs: errors and notes to standard error, data to standard output. A closed pipe
+//! isn't an error.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{FAILED, LogArgs, LogFormat, USAGE};
+use super::error::{CommandError, CommandResult};
+use super::{LogArgs, LogFormat, USAGE};
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Diagnostic, Environment, Severity};
 
-/// Standard error, as people or programs read it.
+/// Standard error, for people or programs.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
+    logs: LogArgs,
     json: bool,
     color: bool,
-    /// Among log lines that are JSON: what is said has to be such a line, with its time.
+    /// Whether the log lines are JSON: then everything is written as a log line.
     logged: bool,
 }
 
 impl Console {
-    /// Color only on a terminal, and only where nobody objects (`NO_COLOR`).
-    pub fn new(format: LogFormat) -> Self {
-        let objection = Environment::system().variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let color = io::stderr().is_terminal() && !objection;
-        Self { json: format == LogFormat::Json, color, logged: false }
+    /// Writes text with colors on a terminal, unless `NO_COLOR` is set, or JSON if the log format asks for it.
+    pub fn new(logs: LogArgs) -> Self {
+        let no_color = Environment::system().variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let color = io::stderr().is_terminal() && !no_color;
+        Self { logs, json: logs.log_format == LogFormat::Json, color, logged: false }
     }
 
-    /// One diagnostic.
+    /// Shows a diagnostic.
     pub fn show(self, diagnostic: &Diagnostic) {
         if self.logged {
             return log(diagnostic);
@@ -35,73 +38,69 @@ impl Console {
         write(&text);
     }
 
-    /// An error without a place in a file.
+    /// Shows an error that belongs to no place in a file.
     pub fn error(self, message: impl Into<String>, hint: Option<String>) {
-        self.show(&Diagnostic {
-            severity: Severity::Error,
-            place: None,
-            path: String::new(),
-            message: message.into(),
-            hint,
-        });
+        self.show(&Diagnostic { hint, ..Diagnostic::error(message, "") });
     }
 
-    /// A line that is good to know, for people only.
+    /// Writes a line for people only.
     pub fn note(self, text: &str) {
         if !self.json {
             write(&format!("{text}\n"));
         }
     }
 
-    /// The same, once logs are written: what is said among JSON lines is one too.
+    /// Begins to log. If the log lines are JSON, everything written from now on is such a line, too.
+    pub(super) fn begin_logs(&mut self) {
+        self.logs.init();
+        self.json |= self.logs.log_format == LogFormat::Auto && !io::stderr().is_terminal();
+        self.logged = self.json;
+    }
+
+    /// The console as before [`Console::begin_logs`].
     #[must_use]
-    pub fn among_logs(self, format: LogFormat) -> Self {
-        let json = self.json || format == LogFormat::Auto && !io::stderr().is_terminal();
-        Self { json, logged: json, ..self }
+    pub(super) fn before_logs(self) -> Self {
+        Self { json: self.logs.log_format == LogFormat::Json, logged: false, ..self }
     }
 
-    /// Loads pipeline files, and shows everything that is wrong with them. Warnings about files that can run are
-    /// answered.
-    pub fn load(self, files: &[PathBuf], environment: &Environment) -> Result<(Config, Vec<Diagnostic>), ExitCode> {
-        read_files(files).and_then(|files| load(&files, environment)).map_err(|found| {
-            for diagnostic in &found {
-                self.show(diagnostic);
-            }
-            let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
-            self.note(&format!("{}: nothing was started", counted(errors as u64, "error")));
-            ExitCode::from(USAGE)
-        })
-    }
-
-    /// Loads pipeline files for a command that runs them: shows what is wrong or doubtful, and begins to log.
-    pub(super) fn begin(
-        self,
-        files: &[PathBuf],
-        environment: &Environment,
-        logs: LogArgs,
-    ) -> Result<(Config, Self), ExitCode> {
-        let (config, warnings) = self.load(files, environment)?;
-        logs.init();
-        let console = self.among_logs(logs.log_format);
+    /// Loads pipeline files for a command that runs them, begins to log, and shows the warnings.
+    pub(super) fn begin(&mut self, files: &[PathBuf]) -> CommandResult<Config> {
+        let (config, warnings) = load_files(files)?;
+        self.begin_logs();
         for warning in &warnings {
-            console.show(warning);
+            self.show(warning);
         }
-        Ok((config, console))
+        Ok(config)
     }
 
-    /// The exit code of a command that failed or not, after saying why.
-    pub fn finish(self, result: Result<(), String>) -> ExitCode {
-        match result {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                self.error(message, None);
-                ExitCode::from(FAILED)
-            }
+    /// Shows why a command failed, if it did, and returns its exit code. Errors of the command line and of pipeline files are
+    /// for people, also after logs have begun.
+    pub fn exit(self, result: Result<ExitCode, CommandError>) -> ExitCode {
+        let error = match result {
+            Ok(code) => return code,
+            Err(error) => error,
+        };
+        let code = error.code();
+        let console = if code == USAGE { self.before_logs() } else { self };
+        let concerns_files = matches!(error, CommandError::Files(_));
+        let found = error.into_diagnostics();
+        for diagnostic in &found {
+            console.show(diagnostic);
         }
+        if concerns_files {
+            let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+            console.note(&format!("{}: nothing was started", counted(errors as u64, "error")));
+        }
+        ExitCode::from(code)
     }
 }
 
-/// A diagnostic as a log line. Whoever reads them wants one shape, and when it was.
+/// Loads pipeline files. Returns the pipelines, and the warnings about them.
+pub(super) fn load_files(files: &[PathBuf]) -> CommandResult<(Config, Vec<Diagnostic>)> {
+    read_files(files).and_then(|files| load(&files, &Environment::system())).map_err(CommandError::Files)
+}
+
+/// Writes a diagnostic as a log line: all lines then have one shape, and a time.
 fn log(diagnostic: &Diagnostic) {
     let Diagnostic { place, path, message, hint, .. } = diagnostic;
     let (file, line) = (place.as_ref().map(|place| place.file.display().to_string()), place.as_ref().map(|at| at.line));
@@ -112,12 +111,12 @@ fn log(diagnostic: &Diagnostic) {
     }
 }
 
-/// Nobody is there to be told that standard error is closed.
+/// Ignores failures: there is nowhere to report that standard error is closed.
 fn write(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Writes data to standard output. A reader that has gone away has what it wanted.
+/// Writes data to standard output. A closed pipe is no error: the reader has what it wanted.
 pub(super) fn write_data(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

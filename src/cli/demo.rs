@@ -11,11 +11,13 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::FAILED;
 use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending, drive, with_progress};
+use super::error::CommandResult;
+use super::launch::show_failures;
 use super::signals::Signals;
 use super::usage::peak_rss_bytes;
-use super::{FAILED, LogArgs};
 use crate::component::ShutdownSignal;
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, Stores, load};
@@ -59,8 +61,7 @@ pub struct DemoArgs {
 }
 
 /// Runs the demo. Exit code 0 only if nothing was lost and nothing doubled.
-pub(super) async fn run(args: DemoArgs, logs: LogArgs, console: Console) -> ExitCode {
-    logs.init();
+pub(super) async fn run(args: DemoArgs, console: Console) -> CommandResult {
     let folder = match &args.dir {
         Some(dir) => dir.clone(),
         None => std::env::temp_dir().join(format!("nordpass-sentinel-demo-{}", std::process::id())),
@@ -69,11 +70,7 @@ pub(super) async fn run(args: DemoArgs, logs: LogArgs, console: Console) -> Exit
     if args.dir.is_none() {
         let _ = std::fs::remove_dir_all(&folder);
     }
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
-        Err(message) => console.finish(Err(message)),
-    }
+    Ok(if result? { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
 async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, String> {
@@ -126,9 +123,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let (Ending::Finished(report) | Ending::Signalled(report)) = ending else {
         return Err("stopped before the pipeline had drained".to_owned());
     };
-    for failure in &report.failures {
-        console.error(format!("{} {}: {}", failure.kind.as_str(), failure.name, failure.error), None);
-    }
+    show_failures(&report, console);
     let summary = summary(&simulation, folder, &data_dir, &env, began.elapsed()).await?;
     if args.json {
         write_data(&format!("{summary}\n")).map_err(|error| format!("can't write the summary: {error}"))?;
@@ -146,7 +141,7 @@ async fn live_figures<T>(telemetry: &Telemetry, history: u64, console: Console) 
     let mut said = history;
     loop {
         tokio::time::sleep(LIVE_FIGURES).await;
-        let delivered = sink.totals().sent;
+        let delivered = sink.numbers().totals().sent;
         if delivered > said {
             said = delivered;
             console.note(&format!("{} live events delivered so far", delivered - history));

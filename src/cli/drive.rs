@@ -1,5 +1,6 @@
-//! Lets a pipeline set run to its end: by itself, at a signal, or at `--timeout`.
+//! Runs a pipeline set until it ends: by itself, at a signal, or at `--timeout`.
 
+use std::fmt::Write as _;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use futures::{Stream, StreamExt};
 
 use crate::component::ShutdownSignal;
 use crate::pipeline::RunReport;
-use crate::telemetry::{ComponentState, Telemetry, progress};
+use crate::settings::format_duration;
+use crate::telemetry::{ComponentState, Health, Telemetry, progress_bar};
 
-/// How long a shutdown may drain before what isn't acknowledged is left for the next run.
+/// How long a shutdown may drain. Events not acknowledged by then are read again by the next run.
 pub(super) const DRAIN: Duration = Duration::from_secs(15);
 
-/// How long a run that is out of time may still take to end in order.
+/// How long a run may still take to end in order after its timeout.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
 /// How a run ended.
@@ -20,23 +22,39 @@ const LAST_MOMENTS: Duration = Duration::from_secs(5);
 pub(super) enum Ending {
     /// The pipelines ended by themselves.
     Finished(RunReport),
-    /// A signal ended them, and they drained. What was asked for may not be done.
+    /// A signal ended them, and they drained. The work may not be complete.
     Signalled(RunReport),
-    /// A second signal: nobody wants to wait for the drain.
+    /// A second signal ended them without waiting for the drain.
     StoppedAtOnce,
     /// `--timeout` passed.
     TimedOut {
-        /// What was waited for, a sentence for each component.
-        waiting: Vec<String>,
-        /// The run's own report, where it still ended in order.
+        /// That it passed, and what the components waited for.
+        message: String,
+        /// The run's own report, if it still ended in order.
         report: Option<RunReport>,
     },
 }
 
-/// Does some work beside the progress bar.
+impl Ending {
+    /// The run's report, if it ended in order.
+    pub fn report(&self) -> Option<&RunReport> {
+        match self {
+            Self::Finished(report) | Self::Signalled(report) => Some(report),
+            Self::TimedOut { report, .. } => report.as_ref(),
+            Self::StoppedAtOnce => None,
+        }
+    }
+
+    /// Whether the pipelines ended by themselves and without a failure.
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Finished(report) if report.failures.is_empty())
+    }
+}
+
+/// Shows the progress bar while `work` runs.
 pub(super) async fn with_progress<T>(telemetry: &Telemetry, work: impl Future<Output = T>) -> T {
     let (done, over) = tokio::sync::oneshot::channel::<()>();
-    let bar = tokio::spawn(progress::watch(telemetry.clone(), async {
+    let bar = tokio::spawn(progress_bar::watch(telemetry.clone(), async {
         let _ = over.await;
     }));
     let result = work.await;
@@ -77,33 +95,29 @@ pub(super) async fn drive(
                 shutdown.begin();
             }
             () = &mut deadline => {
-                let waiting = waiting(telemetry);
+                let message = out_of_time(timeout, telemetry);
                 shutdown.begin();
                 let report = tokio::time::timeout(LAST_MOMENTS, &mut run).await.ok();
-                return Ending::TimedOut { waiting, report };
+                return Ending::TimedOut { message, report };
             }
         }
     }
 }
 
-/// What keeps the components from being done, a sentence for each.
-pub(super) fn waiting(telemetry: &Telemetry) -> Vec<String> {
-    let health = telemetry.health();
-    health
-        .into_iter()
-        .filter_map(|health| {
-            let name = format!("{} {}", health.kind.as_str(), health.name);
-            match health.state {
-                ComponentState::Starting => Some(format!("{name} hasn't succeeded yet")),
-                ComponentState::Working => Some(format!("{name} is still working")),
-                ComponentState::Waiting { reason, since, .. } => {
-                    Some(format!("{name} has been waiting since {since}: {reason}"))
-                }
-                ComponentState::Failed { reason } => Some(format!("{name} has failed: {reason}")),
-                ComponentState::Finished => None,
-            }
-        })
-        .collect()
+/// The message that the timeout has passed, with a line for each component that isn't done.
+pub(super) fn out_of_time(timeout: Option<Duration>, telemetry: &Telemetry) -> String {
+    let mut text = format!("not finished within {}", format_duration(timeout.unwrap_or_default()));
+    for Health { kind, name, state } in telemetry.health() {
+        let state = match state {
+            ComponentState::Starting => "hasn't succeeded yet".to_owned(),
+            ComponentState::Working => "is still working".to_owned(),
+            ComponentState::Waiting { reason, since, .. } => format!("has been waiting since {since}: {reason}"),
+            ComponentState::Failed { reason } => format!("has failed: {reason}"),
+            ComponentState::Finished => continue,
+        };
+        let _ = write!(text, "\n  {} {name} {state}", kind.as_str());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -161,15 +175,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timeout_says_what_it_waited_for() {
         let telemetry = Telemetry::new();
-        telemetry.component(ComponentKind::Source, "nordpass").stopped(None);
+        telemetry.component(ComponentKind::Source, "nordpass").status().stopped(None);
         telemetry
             .component(ComponentKind::Sink, "sentinel")
+            .status()
             .waiting("the token is refused", jiff::Timestamp::UNIX_EPOCH);
         let (run, signal) = patient(Duration::from_mins(1));
         let start = Instant::now();
         let ending = drive(run, &signal, signals(&[]), Some(Duration::from_secs(20)), &telemetry).await;
-        let Ending::TimedOut { waiting, report } = ending else { panic!("{ending:?}") };
-        assert_eq!(waiting, ["sink sentinel has been waiting since 1970-01-01T00:00:00Z: the token is refused"]);
+        let Ending::TimedOut { message, report } = ending else { panic!("{ending:?}") };
+        assert_eq!(
+            message,
+            "not finished within 20s\n  sink sentinel has been waiting since 1970-01-01T00:00:00Z: the token is refused"
+        );
         assert!(report.is_none());
         assert_eq!(start.elapsed(), Duration::from_secs(20) + LAST_MOMENTS);
     }

@@ -8,6 +8,7 @@ mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
 mod drive;
+mod error;
 mod function;
 mod launch;
 mod page;
@@ -30,6 +31,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::telemetry::logs;
 
 pub use self::console::Console;
+pub use self::error::CommandError;
 pub use self::page::reference_page;
 
 /// Something failed while it ran.
@@ -166,41 +168,45 @@ enum Command {
 impl Cli {
     /// Standard error, as the command line wants it.
     pub fn console(&self) -> Console {
-        Console::new(self.logs.log_format)
+        Console::new(self.logs)
     }
 }
 
-/// Does what the command line says.
+/// Runs the command and returns its exit code.
 pub async fn run(cli: Cli) -> ExitCode {
-    let console = cli.console();
-    match cli.command {
-        Command::Run(args) => run::run(args, cli.logs, console).await,
+    let mut console = cli.console();
+    let result = match cli.command {
+        Command::Run(args) => run::run(args, &mut console).await,
         Command::Validate(args) => validate::run(args, console).await,
-        Command::Function(args) => function::run(args, cli.logs, console).await,
-        Command::Reconcile(args) => range::reconcile::run(args, cli.logs, console).await,
-        Command::Backfill(args) => range::backfill::run(args, cli.logs, console).await,
-        Command::Replay(args) => replay::run(args, cli.logs, console).await,
-        Command::DeadLetters(args) => dead_letters::run(args, cli.logs, console).await,
-        Command::Schema => schema::run(console),
+        Command::Function(args) => function::run(args, &mut console).await,
+        Command::Reconcile(args) => range::reconcile::run(args, &mut console).await,
+        Command::Backfill(args) => range::backfill::run(args, &mut console).await,
+        Command::Replay(args) => replay::run(args, &mut console).await,
+        Command::DeadLetters(args) => dead_letters::run(args, &mut console).await,
+        Command::Schema => schema::run(),
         #[cfg(not(feature = "simulator"))]
-        Command::Simulate(_) => without_simulator::refuse("simulate", console),
+        Command::Simulate(_) => Err(without_simulator::error("simulate")),
         #[cfg(not(feature = "simulator"))]
-        Command::Demo(_) => without_simulator::refuse("demo", console),
+        Command::Demo(_) => Err(without_simulator::error("demo")),
         #[cfg(feature = "simulator")]
-        Command::Demo(args) => demo::run(args, cli.logs, console).await,
+        Command::Demo(args) => {
+            cli.logs.init();
+            demo::run(args, console).await
+        }
         #[cfg(feature = "simulator")]
         Command::Simulate(args) => {
             cli.logs.init();
-            console.finish(simulate::run(args).await)
+            simulate::run(args).await
         }
-    }
+    };
+    console.exit(result)
 }
 
-/// Parses the command line of this process. On a usage error, or when help was asked for, the text is written and the
-/// exit code answered.
+/// Parses the command line of this process. On a usage error, or when help was asked for, writes the text and returns the
+/// exit code.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
-        // Nobody is there to be told that the text couldn't be written.
+        // There is nowhere to report that the text couldn't be written.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
     })

@@ -1,15 +1,12 @@
 //! `run`: loads the files, opens the state, and lets the pipelines run.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
-use super::LogArgs;
 use super::console::Console;
-use super::drive::Ending;
-use super::launch::{Refusal, finish, launch, open_state};
-use crate::pipeline::Config;
-use crate::settings::{Environment, parse_duration};
+use super::error::CommandResult;
+use super::launch::{finish, launch};
+use crate::settings::parse_duration;
 use crate::telemetry::Telemetry;
 
 /// What `run` takes.
@@ -27,19 +24,8 @@ pub struct RunArgs {
 }
 
 /// Runs the pipelines to their end.
-pub(super) async fn run(args: RunArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let (config, console) = match console.begin(&args.files, &Environment::system(), logs) {
-        Ok(begun) => begun,
-        Err(code) => return code,
-    };
-    match start(config, &args).await {
-        Ok(ending) => finish(ending, args.once, args.timeout, console),
-        Err(refusal) => refusal.show(console),
-    }
-}
-
-async fn start(config: Config, args: &RunArgs) -> Result<Ending, Refusal> {
-    let env = crate::http::system_env();
-    let store = open_state(&env, &config.checkpoint, &config.data_dir).await?;
-    launch(config, args.once, args.timeout, env, store, &Telemetry::new()).await
+pub(super) async fn run(args: RunArgs, console: &mut Console) -> CommandResult {
+    let config = console.begin(&args.files)?;
+    let ending = launch(config, args.once, args.timeout, &crate::http::system_env(), &Telemetry::new()).await?;
+    Ok(finish(ending, args.once, *console))
 }

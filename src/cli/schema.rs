@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::console::{Console, write_data};
+use super::console::write_data;
+use super::error::CommandResult;
 
 /// Writes the schema to standard output.
-pub(super) fn run(console: Console) -> ExitCode {
+pub(super) fn run() -> CommandResult {
     let text = crate::pipeline::json_schema();
-    console.finish(write_data(&text).map_err(|error| format!("can't write to standard output: {error}")))
+    write_data(&text).map_err(|error| format!("can't write to standard output: {error}"))?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -5,12 +5,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Notify;
 
+use super::error::CommandResult;
 use super::signals::Signals;
 use nordpass_env::{Disk, Env};
 use nordpass_simulator::faults::Plan;
@@ -103,7 +105,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// Runs the simulators until a signal (or the end of stdin) comes.
-pub async fn run(args: SimulateArgs) -> Result<(), String> {
+pub async fn run(args: SimulateArgs) -> CommandResult {
     let env = crate::http::system_env();
     let (simulation, generator) = prepare(&args, &env).await?;
     let authority = args.tls.then(Authority::new).transpose()?;
@@ -134,7 +136,8 @@ pub async fn run(args: SimulateArgs) -> Result<(), String> {
     }
     drop(servers);
     let verdict = serde_json::to_value(simulation.verdict()).map_err(|error| error.to_string())?;
-    print(&verdict)
+    print(&verdict)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The simulators, and the generator that goes on with live events of the same organization.

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use futures::future::join_all;
 
 use super::FAILED;
-use super::console::Console;
+use super::console::{Console, load_files};
+use super::error::CommandResult;
 use crate::pipeline::Config;
-use crate::settings::Environment;
 use crate::state;
 use crate::telemetry::ComponentKind;
 
@@ -24,19 +24,14 @@ pub struct ValidateArgs {
 }
 
 /// Checks the files.
-pub(super) async fn run(args: ValidateArgs, console: Console) -> ExitCode {
-    let (config, warnings) = match console.load(&args.files, &Environment::system()) {
-        Ok(loaded) => loaded,
-        Err(code) => return code,
-    };
+pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
+    let (config, warnings) = load_files(&args.files)?;
     for warning in &warnings {
         console.show(warning);
     }
     console.note(&summary(&config));
-    if args.connect && !connect(&config, console).await {
-        return ExitCode::from(FAILED);
-    }
-    ExitCode::SUCCESS
+    let works = !args.connect || connect(&config, console).await;
+    Ok(if works { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
 fn summary(config: &Config) -> String {
@@ -49,7 +44,7 @@ fn summary(config: &Config) -> String {
     )
 }
 
-/// Tries every source and sink, side by side. Answers whether all of them work.
+/// Tries every source and sink at the same time. Returns whether all of them work.
 async fn connect(config: &Config, console: Console) -> bool {
     let env = crate::http::system_env();
     let sources = config
@@ -61,12 +56,12 @@ async fn connect(config: &Config, console: Console) -> bool {
     let checkpoint = state::probe(&config.checkpoint, &env);
     let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
-    let mut good = true;
+    let mut works = true;
     match checkpoint {
         None => {}
         Some(Ok(words)) => console.note(&format!("checkpoint: {words}")),
         Some(Err(reason)) => {
-            good = false;
+            works = false;
             console.error(format!("checkpoint: {reason}"), None);
         }
     }
@@ -74,7 +69,7 @@ async fn connect(config: &Config, console: Console) -> bool {
         match result {
             Ok(words) => console.note(&format!("{} {name}: {words}", kind.as_str())),
             Err(reason) => {
-                good = false;
+                works = false;
                 // A line for each thing that is wrong.
                 for line in reason.lines() {
                     console.error(format!("{} {name}: {line}", kind.as_str()), None);
@@ -82,5 +77,5 @@ async fn connect(config: &Config, console: Console) -> bool {
             }
         }
     }
-    good
+    works
 }

@@ -1,13 +1,12 @@
 //! `demo` and `simulate` in a build without the feature `simulator`: what is deployed has no simulators.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Console, USAGE};
+use super::CommandError;
 
-/// Takes whatever the command takes elsewhere.
+/// Any arguments, so that the error is about the build and not about them.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct AnyArgs {
@@ -15,9 +14,8 @@ pub struct AnyArgs {
     _arguments: Vec<OsString>,
 }
 
-/// Reports that this build can't run `command`.
-pub fn refuse(command: &str, console: Console) -> ExitCode {
+/// The error that this build can't run `command`.
+pub fn error(command: &str) -> CommandError {
     let hint = "use a release archive, or build with the default features: cargo build --release";
-    console.error(format!("this build has no simulators, and `{command}` runs them"), Some(hint.to_owned()));
-    ExitCode::from(USAGE)
+    CommandError::usage(format!("this build has no simulators, and `{command}` runs them"), hint)
 }

@@ -170,8 +170,8 @@ impl<'a> Retry<'a> {
         let Some(reason) = again.reason.filter(|_| !wait.is_zero()) else { return };
         let now = self.env.clock.now();
         match (self.telemetry, self.part) {
-            (Some(telemetry), Some(part)) => telemetry.held_up(part, &reason, wait, now),
-            (Some(telemetry), None) => telemetry.trying_again(&reason, wait, now),
+            (Some(telemetry), Some(part)) => telemetry.status().held_up(part, &reason, wait, now),
+            (Some(telemetry), None) => telemetry.status().trying_again(&reason, wait, now),
             (None, _) if told.as_ref() == Some(&reason) => {}
             (None, _) => {
                 tracing::warn!("waiting: {reason}");
@@ -182,8 +182,8 @@ impl<'a> Retry<'a> {
 
     fn works(self) {
         match (self.telemetry, self.part) {
-            (Some(telemetry), Some(part)) => telemetry.released(part),
-            (Some(telemetry), None) => telemetry.working(),
+            (Some(telemetry), Some(part)) => telemetry.status().released(part),
+            (Some(telemetry), None) => telemetry.status().working(),
             (None, _) => {}
         }
     }
@@ -249,7 +249,7 @@ mod tests {
             .run(pending::<Infallible>(), || async {
                 let attempts = attempts.fetch_add(1, Ordering::Relaxed) + 1;
                 if attempts > 1 {
-                    let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("waits") };
+                    let ComponentState::Waiting { reason, .. } = telemetry.status().get() else { panic!("waits") };
                     assert_eq!(reason, "it is full");
                 }
                 let again = Again::because("disk full", "it is full".to_owned());
@@ -263,8 +263,8 @@ mod tests {
         assert_eq!(done, 3);
         let waited = began.elapsed().as_secs_f64();
         assert!((100.5..=101.1).contains(&waited), "the first wait and what was asked for: {waited}");
-        assert!(!matches!(telemetry.state(), ComponentState::Waiting { .. }));
-        assert_eq!(telemetry.totals().errors, 2);
+        assert!(!matches!(telemetry.status().get(), ComponentState::Waiting { .. }));
+        assert_eq!(telemetry.numbers().totals().errors, 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -278,7 +278,7 @@ mod tests {
         };
         let again = || async { Err::<(), _>(Again::because("timeout", "it is slow".to_owned()).into()) };
         assert_eq!(retry.run(stop, again).await, Err("ending"));
-        assert!(matches!(telemetry.state(), ComponentState::Waiting { .. }));
+        assert!(matches!(telemetry.status().get(), ComponentState::Waiting { .. }));
     }
 
     fn asked(value: &str) -> Option<u64> {

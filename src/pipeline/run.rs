@@ -147,9 +147,9 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
             .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name, error })
-            .inspect_err(|failure| component.stopped(Some(failure.error.to_string())))?;
+            .inspect_err(|failure| component.status().stopped(Some(failure.error.to_string())))?;
         // Open is all that a sink can be before the first event: a quiet organization's pipeline is ready.
-        component.working();
+        component.status().working();
         sinks.push((component, opened, input, weak_input));
     }
     for (component, sink, input, weak_input) in sinks {
@@ -226,7 +226,7 @@ async fn run_transform(
     telemetry: ComponentReporter,
 ) -> Result<(), ComponentError> {
     let mut out = Vec::new();
-    telemetry.working();
+    telemetry.status().working();
     while let Some((_, chunk)) = input.receive().await {
         telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
         transform.transform(chunk, &mut out);
@@ -306,11 +306,11 @@ impl Running {
         let Member { telemetry, upstream } = member;
         match result {
             Ok(()) => {
-                telemetry.stopped(None);
+                telemetry.status().stopped(None);
                 upstream.is_some_and(|upstream| upstream.is_alive())
             }
             Err(error) if error.reader_gone => {
-                telemetry.stopped(None);
+                telemetry.status().stopped(None);
                 true
             }
             Err(error) => {
@@ -320,7 +320,7 @@ impl Running {
                     hint = error.hint.as_deref(),
                     "{error}"
                 );
-                telemetry.stopped(Some(error.to_string()));
+                telemetry.status().stopped(Some(error.to_string()));
                 let kind = telemetry.kind();
                 self.report.failures.push(Failure { kind, name: telemetry.name().to_owned(), error });
                 kind != ComponentKind::Source

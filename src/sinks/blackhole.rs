@@ -59,7 +59,7 @@ impl Sink for Blackhole {
                 self.telemetry.add(&metrics::RECEIVED, records);
                 self.telemetry.add(&metrics::BYTES_JSON, chunk.bytes() as u64);
                 self.telemetry.add(&metrics::SENT, records);
-                self.telemetry.working();
+                self.telemetry.status().working();
                 chunk.ack.done();
             }
             Ok(())

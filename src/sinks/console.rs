@@ -104,7 +104,7 @@ impl Sink for Console {
                             .hint("unacknowledged events are read again at the next start"));
                     }
                 }
-                self.telemetry.working();
+                self.telemetry.status().working();
                 self.telemetry.add(&metrics::BYTES_JSON, lines.len() as u64);
                 self.telemetry.add(&metrics::BYTES_WIRE, lines.len() as u64);
                 self.telemetry.add(&metrics::SENT, records);

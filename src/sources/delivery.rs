@@ -89,7 +89,7 @@ impl<M> Delivery<M> {
             self.sequence += 1;
             self.output.send(chunk).await?;
         }
-        self.telemetry.working();
+        self.telemetry.status().working();
         Ok(())
     }
 

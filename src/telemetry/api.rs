@@ -239,30 +239,30 @@ mod tests {
         assert_eq!(ready(false).await, serde_json::json!([]), "nothing runs yet");
         let source = server.telemetry.component(ComponentKind::Source, "nordpass");
         let sink = server.telemetry.component(ComponentKind::Sink, "sentinel");
-        source.working();
+        source.status().working();
         let starting = ready(false).await;
         assert_eq!(starting[0], serde_json::json!({"kind": "source", "name": "nordpass", "state": "working"}));
         assert_eq!(starting[1]["state"], "starting");
-        sink.working();
+        sink.status().working();
         ready(true).await;
-        sink.waiting("403: the identity lacks its role", Timestamp::from_second(1_768_003_100).unwrap());
+        sink.status().waiting("403: the identity lacks its role", Timestamp::from_second(1_768_003_100).unwrap());
         let waiting = &ready(false).await[1];
         assert_eq!(waiting["reason"], "403: the identity lacks its role");
         assert_eq!(waiting["since"], "2026-01-09T23:58:20Z");
         assert!(waiting["seconds"].as_i64().unwrap() >= 100);
         assert!(waiting.get("next_try").is_none(), "nobody said when");
         let now = Timestamp::from_second(1_768_003_200).unwrap();
-        sink.trying_again("403: the identity lacks its role", Duration::from_secs(40), now);
+        sink.status().trying_again("403: the identity lacks its role", Duration::from_secs(40), now);
         let waiting = &ready(false).await[1];
         assert_eq!(
             (&waiting["since"], &waiting["next_try"]),
             (&"2026-01-09T23:58:20Z".into(), &"2026-01-10T00:00:40Z".into())
         );
         assert!((30..=40).contains(&waiting["next_try_seconds"].as_i64().unwrap()), "{waiting}");
-        sink.working();
-        source.stopped(None);
+        sink.status().working();
+        source.status().stopped(None);
         assert_eq!(ready(true).await[0]["state"], "finished");
-        sink.stopped(Some("the disk is gone".into()));
+        sink.status().stopped(Some("the disk is gone".into()));
         assert_eq!(ready(false).await[1]["reason"], "the disk is gone");
     }
 

@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use super::progress;
+use super::progress_bar;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ struct Lossy<W>(W);
 
 impl<W: Write> Write for Lossy<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        progress::without_bar(|| {
+        progress_bar::without_bar(|| {
             let _ = self.0.write_all(line);
             let _ = self.0.flush();
         });

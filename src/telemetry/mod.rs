@@ -1,17 +1,25 @@
-//! What the program tells about itself: metrics, health, progress, logs. Never a payload, never a secret.
+//! What the program reports about itself: metrics, health, progress, logs. Never a payload, never a secret.
 
 pub mod api;
-mod component;
 pub mod logs;
 mod metric;
 mod numbers;
-pub mod progress;
+mod progress;
+pub mod progress_bar;
 mod reference;
+mod registry;
+mod reporter;
+mod state;
+mod status;
 mod status_page;
 #[cfg(test)]
 mod tests;
 
-pub use component::{ComponentKind, ComponentReporter, ComponentState, Health, Progress, Telemetry};
 pub use metric::{METRICS, Metric, MetricKind, metrics};
-pub use numbers::{Lately, StreamTotals, TokenState, Totals};
+pub use numbers::{Lately, Numbers, StreamTotals, TokenState, Totals};
+pub use progress::Progress;
 pub use reference::reference_page;
+pub use registry::Telemetry;
+pub use reporter::{ComponentKind, ComponentReporter};
+pub use state::{ComponentState, Health};
+pub use status::Status;

@@ -1,4 +1,4 @@
-//! What a component's metrics say that is needed outside `/metrics`, too: the recorder can't be asked for it.
+//! A component's numbers outside `/metrics`: the recorder can't be read, so they are counted here again.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,14 +9,14 @@ use jiff::Timestamp;
 
 use super::{Metric, metrics};
 
-/// A component's main numbers since the start, for the status page and the `health` source.
+/// A component's main numbers since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// [`metrics::RECEIVED`].
     pub received: u64,
     /// [`metrics::SENT`].
     pub sent: u64,
-    /// [`metrics::DISCARDED`], for whatever reason.
+    /// [`metrics::DISCARDED`], for all reasons.
     pub discarded: u64,
     /// [`metrics::ERRORS`], of all kinds.
     pub errors: u64,
@@ -28,7 +28,7 @@ pub struct Totals {
     pub bytes_json: u64,
     /// [`metrics::BYTES_WIRE`].
     pub bytes_wire: u64,
-    /// [`metrics::REQUESTS`], whatever the answer was.
+    /// [`metrics::REQUESTS`], of all statuses.
     pub requests: u64,
 }
 
@@ -55,7 +55,7 @@ pub enum TokenState {
 }
 
 impl TokenState {
-    /// In one word.
+    /// The state in one word, as the health rows show it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -66,7 +66,7 @@ impl TokenState {
     }
 }
 
-/// The last of each.
+/// The latest of what a component has reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lately {
     /// When something was read, passed on or delivered.
@@ -75,7 +75,7 @@ pub struct Lately {
     pub error: Option<Timestamp>,
     /// The kind of that failure: the label of [`metrics::ERRORS`].
     pub error_kind: Option<String>,
-    /// What has become of its token; `None` for a component without one.
+    /// The state of its token; `None` for a component without one.
     pub token: Option<TokenState>,
     /// The latest time (Unix seconds) for which the API no longer had events; `None` without any.
     pub gap: Option<Range<i64>>,
@@ -83,112 +83,104 @@ pub struct Lately {
     pub type_name: Option<&'static str>,
 }
 
-/// A component's numbers, as they are counted.
+/// What a component has reported, in numbers.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
-    received: AtomicU64,
-    sent: AtomicU64,
-    discarded: AtomicU64,
-    errors: AtomicU64,
-    dead_letters: AtomicU64,
-    gaps: AtomicU64,
-    bytes_json: AtomicU64,
-    bytes_wire: AtomicU64,
-    requests: AtomicU64,
-    /// By the stream's name.
-    streams: Mutex<BTreeMap<String, StreamTotals>>,
+pub struct Numbers {
+    counted: Mutex<Counted>,
     observations: AtomicU64,
-    /// The bits of [`metrics::CURSOR_SECONDS`]; 0 while there is none.
-    cursor: AtomicU64,
-    /// The bits of [`metrics::CLOCK_AHEAD_SECONDS`].
-    clock_ahead: AtomicU64,
-    lately: Mutex<Lately>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    totals: Totals,
+    /// By the stream's name.
+    streams: BTreeMap<String, StreamTotals>,
+    /// [`metrics::CURSOR_SECONDS`]; 0 while there is none.
+    cursor: f64,
+    /// [`metrics::CLOCK_AHEAD_SECONDS`].
+    clock_ahead: f64,
+    lately: Lately,
 }
 
 impl Numbers {
-    /// Counts what a metric counts. `now` is `None` where nobody has told the time.
-    pub fn add(&self, metric: &Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
+    /// The totals since the start.
+    pub fn totals(&self) -> Totals {
+        self.counted().totals
+    }
+
+    /// The accepted rows and bytes by stream; empty for a component without streams.
+    pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
+        self.counted().streams.clone()
+    }
+
+    /// The last success and error, the token, the gap, the type.
+    pub fn lately(&self) -> Lately {
+        self.counted().lately.clone()
+    }
+
+    /// The Unix time up to which everything is delivered, once the component has reported one.
+    pub fn cursor(&self) -> Option<f64> {
+        Some(self.counted().cursor).filter(|cursor| *cursor > 0.0)
+    }
+
+    /// How many seconds the cursor is behind at `now`, this machine's time. A machine whose clock is behind the other side's
+    /// reads nothing newer than its own time, so that difference counts, too: otherwise all would look well.
+    pub fn lag(&self, now: Timestamp) -> Option<f64> {
+        let cursor = self.cursor()?;
+        let clock_behind = (-self.counted().clock_ahead).max(0.0);
+        Some((now.as_second() as f64 + clock_behind - cursor).max(0.0))
+    }
+
+    /// Counts what a metric counts. `now` is `None` until the clock is set.
+    pub(super) fn add(&self, metric: &Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
         let is = |other: &Metric| metric.name == other.name;
+        let Counted { totals, streams, lately, .. } = &mut *self.counted();
         // A page without events is a success, too: a quiet organization isn't a blind connector.
         if (is(&metrics::SENT) && number > 0 || is(&metrics::PAGES)) && now.is_some() {
-            self.lately().success = now;
+            lately.success = now;
         }
+        if is(&metrics::ERRORS) {
+            (lately.error, lately.error_kind) = (now, label.map(str::to_owned));
+        }
+        let mut stream = |part: fn(&mut StreamTotals) -> &mut u64| {
+            *part(streams.entry(label.unwrap_or_default().to_owned()).or_default()) += number;
+        };
         let total = match metric.name {
-            _ if is(&metrics::RECEIVED) => &self.received,
-            _ if is(&metrics::SENT) => &self.sent,
-            _ if is(&metrics::DISCARDED) => &self.discarded,
-            _ if is(&metrics::ERRORS) => {
-                let mut lately = self.lately();
-                lately.error = now;
-                lately.error_kind = label.map(str::to_owned);
-                &self.errors
-            }
-            _ if is(&metrics::DEAD_LETTERS) => &self.dead_letters,
-            _ if is(&metrics::GAPS) => &self.gaps,
-            _ if is(&metrics::BYTES_JSON) => &self.bytes_json,
-            _ if is(&metrics::BYTES_WIRE) => &self.bytes_wire,
-            _ if is(&metrics::REQUESTS) => &self.requests,
-            _ if is(&metrics::STREAM_ROWS) => return self.stream(label, |stream| stream.rows += number),
-            _ if is(&metrics::STREAM_BYTES_JSON) => return self.stream(label, |stream| stream.bytes_json += number),
+            _ if is(&metrics::RECEIVED) => &mut totals.received,
+            _ if is(&metrics::SENT) => &mut totals.sent,
+            _ if is(&metrics::DISCARDED) => &mut totals.discarded,
+            _ if is(&metrics::ERRORS) => &mut totals.errors,
+            _ if is(&metrics::DEAD_LETTERS) => &mut totals.dead_letters,
+            _ if is(&metrics::GAPS) => &mut totals.gaps,
+            _ if is(&metrics::BYTES_JSON) => &mut totals.bytes_json,
+            _ if is(&metrics::BYTES_WIRE) => &mut totals.bytes_wire,
+            _ if is(&metrics::REQUESTS) => &mut totals.requests,
+            _ if is(&metrics::STREAM_ROWS) => return stream(|stream| &mut stream.rows),
+            _ if is(&metrics::STREAM_BYTES_JSON) => return stream(|stream| &mut stream.bytes_json),
             _ => return,
         };
-        total.fetch_add(number, Ordering::Relaxed);
+        *total += number;
     }
 
-    fn stream(&self, name: Option<&str>, count: impl FnOnce(&mut StreamTotals)) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-        count(streams.entry(name.unwrap_or_default().to_owned()).or_default());
+    /// Keeps a gauge's value.
+    pub(super) fn set(&self, metric: &Metric, value: f64) {
+        if metric.name == metrics::CURSOR_SECONDS.name {
+            self.counted().cursor = value;
+        } else if metric.name == metrics::CLOCK_AHEAD_SECONDS.name {
+            self.counted().clock_ahead = value;
+        }
     }
 
-    /// What was accepted, by stream.
-    pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Counts an observation of a distribution, and answers its number.
-    pub fn observed(&self) -> u64 {
+    /// Counts an observation of a distribution and returns its number, from 0.
+    pub(super) fn observed(&self) -> u64 {
         self.observations.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Notes a gauge's value.
-    pub fn set(&self, metric: &Metric, value: f64) {
-        let kept = match metric.name {
-            name if name == metrics::CURSOR_SECONDS.name => &self.cursor,
-            name if name == metrics::CLOCK_AHEAD_SECONDS.name => &self.clock_ahead,
-            _ => return,
-        };
-        kept.store(value.to_bits(), Ordering::Relaxed);
+    pub(super) fn note(&self, change: impl FnOnce(&mut Lately)) {
+        change(&mut self.counted().lately);
     }
 
-    /// By how many seconds this machine's clock is behind the other side's; 0 where it is ahead.
-    pub fn clock_behind(&self) -> f64 {
-        (-f64::from_bits(self.clock_ahead.load(Ordering::Relaxed))).max(0.0)
-    }
-
-    /// The cursor, where there is one.
-    pub fn cursor(&self) -> Option<f64> {
-        let cursor = f64::from_bits(self.cursor.load(Ordering::Relaxed));
-        (cursor > 0.0).then_some(cursor)
-    }
-
-    /// The last of each.
-    pub fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// All totals.
-    pub fn totals(&self) -> Totals {
-        let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        Totals {
-            received: read(&self.received),
-            sent: read(&self.sent),
-            discarded: read(&self.discarded),
-            errors: read(&self.errors),
-            dead_letters: read(&self.dead_letters),
-            gaps: read(&self.gaps),
-            bytes_json: read(&self.bytes_json),
-            bytes_wire: read(&self.bytes_wire),
-            requests: read(&self.requests),
-        }
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

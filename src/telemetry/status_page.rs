@@ -44,7 +44,7 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
 }
 
 fn row(page: &mut String, component: &ComponentReporter, now: Timestamp) {
-    let state = component.state();
+    let state = component.status().get();
     let words = match &state {
         ComponentState::Waiting { reason, since, next_try } => {
             let waited = span((now.as_second() - since.as_second()) as f64);
@@ -55,7 +55,7 @@ fn row(page: &mut String, component: &ComponentReporter, now: Timestamp) {
         ComponentState::Failed { reason } => reason.clone(),
         _ => String::new(),
     };
-    let totals = component.totals();
+    let totals = component.numbers().totals();
     let state = state.as_str();
     let _ = writeln!(
         page,
@@ -79,14 +79,14 @@ fn position(component: &ComponentReporter, now: Timestamp) -> String {
     let date = |second: i64| Timestamp::from_second(second).map(|time| time.strftime("%Y-%m-%d %H:%M").to_string());
     // Parts of the history are read side by side, so the last one to be noted needn't be the latest. The cursor is beyond
     // its end only when all of it is delivered and committed.
-    let is_over = component.cursor().is_some_and(|cursor| cursor >= to as f64);
+    let is_over = component.numbers().cursor().is_some_and(|cursor| cursor >= to as f64);
     if at < to
         && !is_over
         && let (Ok(at), Ok(to)) = (date(at), date(to))
     {
         return format!("history read to {at} of {to}");
     }
-    match component.lag(now) {
+    match component.numbers().lag(now) {
         Some(lag) => format!("{} behind", span(lag)),
         None => String::new(),
     }
@@ -132,8 +132,8 @@ mod tests {
     fn everything_from_outside_is_escaped() {
         let telemetry = Telemetry::new();
         let hostile = "<script>alert('x')</script>&\"";
-        telemetry.component(ComponentKind::Source, hostile).waiting(hostile, at(0));
-        telemetry.component(ComponentKind::Sink, hostile).stopped(Some(hostile.to_owned()));
+        telemetry.component(ComponentKind::Source, hostile).status().waiting(hostile, at(0));
+        telemetry.component(ComponentKind::Sink, hostile).status().stopped(Some(hostile.to_owned()));
         let page = render(&telemetry, at(60));
         assert!(!page.contains("<script") && !page.contains("alert('x')"), "{page}");
         assert_eq!(page.matches("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;").count(), 4, "{page}");
@@ -147,12 +147,12 @@ mod tests {
     fn shows_states_numbers_and_positions() {
         let telemetry = Telemetry::new();
         let history = telemetry.component(ComponentKind::Source, "history");
-        history.working();
+        history.status().working();
         history.progress().history_from.store(1_768_003_200, Ordering::Relaxed);
         history.progress().history_at.store(1_768_003_260, Ordering::Relaxed);
         history.progress().history_to.store(1_768_006_800, Ordering::Relaxed);
         let live = telemetry.component(ComponentKind::Source, "live");
-        live.working();
+        live.status().working();
         live.add(&metrics::RECEIVED, 42);
         live.set(&metrics::CURSOR_SECONDS, 1_768_003_200.0);
         let page = render(&telemetry, at(1_768_003_205));
@@ -163,7 +163,7 @@ mod tests {
         history.set(&metrics::CURSOR_SECONDS, 1_768_006_800.0);
         let page = render(&telemetry, at(1_768_006_800 + 3 * 86_400 + 7_260));
         assert!(!page.contains("history read") && page.contains("3 d 2 h behind"), "{page}");
-        telemetry.component(ComponentKind::Sink, "archive").waiting("the disk is full", at(1_768_003_000));
+        telemetry.component(ComponentKind::Sink, "archive").status().waiting("the disk is full", at(1_768_003_000));
         let page = render(&telemetry, at(1_768_003_205));
         assert!(
             page.contains("since 2026-01-09 23:56 (3 min): the disk is full") && page.contains("not ready"),

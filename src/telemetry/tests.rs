@@ -71,7 +71,7 @@ fn what_a_clock_is_behind_counts_as_lag() {
     source.set(&metrics::CURSOR_SECONDS, 1_000.0);
     source.set(&metrics::CLOCK_AHEAD_SECONDS, -86_400.0);
     let now = Timestamp::from_second(1_006).unwrap();
-    assert_eq!(source.lag(now), Some(86_406.0));
+    assert_eq!(source.numbers().lag(now), Some(86_406.0));
     let scrape = telemetry.render_at(now);
     let line = scrape.lines().find(|line| line.starts_with("sentinel_lag_seconds{"));
     assert!(line.is_some_and(|line| line.ends_with(" 86406")), "{line:?}");
@@ -83,17 +83,17 @@ fn waiting_is_logged_once_for_each_reason() {
     let sink = telemetry.component(ComponentKind::Sink, "sentinel");
     let text = logged(LogFormat::Human, "info", || {
         for minute in 0..5 {
-            sink.waiting("403: give the identity its role", Timestamp::from_second(minute * 60).unwrap());
+            sink.status().waiting("403: give the identity its role", Timestamp::from_second(minute * 60).unwrap());
         }
-        sink.waiting("no connection", Timestamp::from_second(600).unwrap());
+        sink.status().waiting("no connection", Timestamp::from_second(600).unwrap());
         assert_eq!(
-            sink.state(),
+            sink.status().get(),
             ComponentState::Waiting { reason: "no connection".into(), since: NOW, next_try: None },
             "waiting goes on, only for something else"
         );
-        sink.working();
-        sink.working();
-        sink.waiting("no connection", Timestamp::from_second(700).unwrap());
+        sink.status().working();
+        sink.status().working();
+        sink.status().waiting("no connection", Timestamp::from_second(700).unwrap());
     });
     assert_eq!(text.matches("403: give the identity").count(), 1, "{text}");
     assert_eq!(text.matches("waiting: no connection").count(), 2, "{text}");
@@ -108,7 +108,7 @@ fn what_is_still_waited_for_is_logged_each_hour() {
     let text = logged(LogFormat::Human, "info", || {
         for second in (0..=3 * 3_600).step_by(30) {
             let now = Timestamp::from_second(second).unwrap();
-            source.trying_again("the token is refused", Duration::from_secs(30), now);
+            source.status().trying_again("the token is refused", Duration::from_secs(30), now);
         }
     });
     assert_eq!(text.matches(" waiting: the token is refused; trying again in 30 s").count(), 4, "{text}");
@@ -124,11 +124,15 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
     let text = logged(LogFormat::Human, "info", || {
         for attempt in 0..5 {
             let now = Timestamp::from_second(attempt).unwrap();
-            sink.trying_again("403 on stream A", Duration::from_millis(29_100), now);
-            sink.trying_again("404 on stream B", Duration::from_millis(300), now);
+            sink.status().trying_again("403 on stream A", Duration::from_millis(29_100), now);
+            sink.status().trying_again("404 on stream B", Duration::from_millis(300), now);
         }
-        assert_eq!(sink.state().next_try(), Some("1970-01-01T00:00:04.3Z".parse().unwrap()), "of the latest attempt");
-        sink.working();
+        assert_eq!(
+            sink.status().get().next_try(),
+            Some("1970-01-01T00:00:04.3Z".parse().unwrap()),
+            "of the latest attempt"
+        );
+        sink.status().working();
     });
     assert_eq!(text.matches("waiting: 403 on stream A; trying again in 30 s").count(), 1, "{text}");
     assert_eq!(text.matches("waiting: 404 on stream B; trying again in 1 s").count(), 1, "{text}");
@@ -142,25 +146,25 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
 fn a_reader_that_works_does_not_hide_a_committer_that_waits() {
     let telemetry = Telemetry::new();
     let source = telemetry.component(ComponentKind::Source, "nordpass");
-    source.working();
-    source.held_up("the commit", "read-only", Duration::from_secs(2), Timestamp::from_second(5).unwrap());
+    source.status().working();
+    source.status().held_up("the commit", "read-only", Duration::from_secs(2), Timestamp::from_second(5).unwrap());
     for _ in 0..2 {
-        source.working();
+        source.status().working();
         assert_eq!(
-            (source.state().reason(), source.state().since()),
+            (source.status().get().reason(), source.status().get().since()),
             (Some("read-only"), Timestamp::from_second(5).ok())
         );
         assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 1"));
-        source.waiting("no connection", Timestamp::from_second(6).unwrap());
+        source.status().waiting("no connection", Timestamp::from_second(6).unwrap());
     }
-    source.released("the commit");
-    assert_eq!(source.state().reason(), Some("no connection"));
-    source.working();
-    assert_eq!(source.state(), ComponentState::Working);
+    source.status().released("the commit");
+    assert_eq!(source.status().get().reason(), Some("no connection"));
+    source.status().working();
+    assert_eq!(source.status().get(), ComponentState::Working);
     assert!(telemetry.render().contains("sentinel_waiting{component_kind=\"source\",component=\"nordpass\"} 0"));
-    source.held_up("the commit", "read-only", Duration::from_secs(2), NOW);
-    source.stopped(None);
-    assert_eq!(source.state(), ComponentState::Finished);
+    source.status().held_up("the commit", "read-only", Duration::from_secs(2), NOW);
+    source.status().stopped(None);
+    assert_eq!(source.status().get(), ComponentState::Finished);
 }
 
 #[test]
@@ -171,7 +175,7 @@ fn totals_count_what_the_metrics_count() {
     component.add_labelled(&metrics::ERRORS, "timeout", 2);
     component.add_labelled(&metrics::ERRORS, "status", 1);
     component.add(&metrics::PAGES, 9);
-    assert_eq!(component.totals(), Totals { received: 5, sent: 4, errors: 3, ..Totals::default() });
+    assert_eq!(component.numbers().totals(), Totals { received: 5, sent: 4, errors: 3, ..Totals::default() });
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,15 +183,15 @@ async fn successes_and_errors_have_their_times() {
     let telemetry = Telemetry::new();
     let source = telemetry.component(ComponentKind::Source, "nordpass");
     source.add_labelled(&metrics::ERRORS, "timeout", 1);
-    assert_eq!(source.lately().error, None, "nobody has told the time");
+    assert_eq!(source.numbers().lately().error, None, "nobody has told the time");
     let clock = Arc::new(TestClock::starting_at(NOW));
     telemetry.set_clock(clock.clone());
     source.add(&metrics::SENT, 0);
-    assert_eq!(source.lately().success, None, "nothing was passed on");
+    assert_eq!(source.numbers().lately().success, None, "nothing was passed on");
     source.add(&metrics::PAGES, 1);
     source.add_labelled(&metrics::ERRORS, "token refused", 1);
     source.token(TokenState::Refused);
-    let lately = source.lately();
+    let lately = source.numbers().lately();
     assert_eq!((lately.success, lately.error), (Some(NOW), Some(NOW)));
     assert_eq!(lately.error_kind.as_deref(), Some("token refused"));
     assert_eq!(lately.token.map(TokenState::as_str), Some("refused"));

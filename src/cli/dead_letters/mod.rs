@@ -14,14 +14,15 @@ use serde_json::value::RawValue;
 
 use self::report::Report;
 use self::view::{View, lines, page, table};
-use super::console::{Console, write_data};
-use super::{FAILED, LogArgs, USAGE};
+use super::FAILED;
+use super::console::{Console, load_files, write_data};
+use super::error::{CommandError, CommandResult};
 use crate::dead_letters::{
     DeadLetterFolder, Fate, MarkState, ResendError, Resending, StoredDeadLetter, storage_trouble,
 };
 use crate::pipeline;
 use crate::pipeline::Config;
-use crate::settings::{Environment, parse_duration};
+use crate::settings::parse_duration;
 use nordpass_env::Env;
 
 /// What `dead-letters` takes.
@@ -89,99 +90,87 @@ struct ResendArgs {
     json: bool,
 }
 
-/// Why a command ends here, after it was said on standard error.
-enum Stop {
-    Said(ExitCode),
-    Usage(String, String),
-    Failed(String, String),
+/// The error when the dead letters can't be read, or shown on standard output.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: io::Error) -> CommandError {
+    let hint = match storage_trouble(&error) {
+        Some(_) => "check the [checkpoint] table: its container holds the dead letters",
+        None => "check that this user may read the dead letters in data_dir",
+    };
+    CommandError::failed(format!("can't read or show the dead letters: {error}"), hint)
 }
 
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        let hint = match storage_trouble(&error) {
-            Some(_) => "check the [checkpoint] table: its container holds the dead letters",
-            None => "check that this user may read the dead letters in data_dir",
-        };
-        Self::Failed(format!("can't read or show the dead letters: {error}"), hint.into())
+/// Lists, shows or resends dead letters.
+pub(super) async fn run(args: DeadLettersArgs, console: &mut Console) -> CommandResult {
+    match args.action {
+        Action::List(args) => list(args, *console).await,
+        Action::Show(args) => show(args).await,
+        Action::Resend(args) => {
+            console.begin_logs();
+            resend(args, *console).await
+        }
     }
 }
 
-/// Does what was asked.
-pub(super) async fn run(args: DeadLettersArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let result = match args.action {
-        Action::List(args) => list(args, console).await,
-        Action::Show(args) => show(args, console).await,
-        Action::Resend(args) => {
-            logs.init();
-            resend(args, console.among_logs(logs.log_format)).await
-        }
-    };
-    let (code, message, hint) = match result {
-        Ok(code) | Err(Stop::Said(code)) => return code,
-        Err(Stop::Usage(message, hint)) => (USAGE, message, hint),
-        Err(Stop::Failed(message, hint)) => (FAILED, message, hint),
-    };
-    console.error(message, Some(hint));
-    ExitCode::from(code)
-}
-
-/// The configuration and its letters.
-async fn open(
-    files: &[PathBuf],
-    env: &Env,
-    console: Console,
-) -> Result<(Config, DeadLetterFolder, Vec<StoredDeadLetter>), Stop> {
+/// Loads the files and reads the dead letters of their pipelines.
+async fn open(files: &[PathBuf], env: &Env) -> CommandResult<(Config, DeadLetterFolder, Vec<StoredDeadLetter>)> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the dead letters are and how to send them";
-        return Err(Stop::Usage("no pipeline file".into(), hint.into()));
+        return Err(CommandError::usage("no pipeline file", hint));
     }
-    let (config, _) = console.load(files, &Environment::system()).map_err(Stop::Said)?;
+    let (config, _) = load_files(files)?;
     let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
-        .map_err(|reason| Stop::Failed(reason, "see the checkpoint's tls, proxy and credential tables".into()))?;
-    let letters = folder.list().await?;
+        .map_err(|reason| CommandError::failed(reason, "see the checkpoint's tls, proxy and credential tables"))?;
+    let letters = folder.list().await.map_err(unreadable)?;
     Ok((config, folder, letters))
 }
 
-async fn list(args: ListArgs, console: Console) -> Result<ExitCode, Stop> {
-    let (_, _, letters) = open(&args.files, &crate::http::system_env(), console).await?;
+async fn list(args: ListArgs, console: Console) -> CommandResult {
+    let (_, _, letters) = open(&args.files, &crate::http::system_env()).await?;
     let total = letters.len();
     let shown: Vec<StoredDeadLetter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
     let text = match (args.json, shown.is_empty()) {
-        (true, _) => lines(shown.iter().map(|letter| View { dead_letter: letter, record: None }))?,
+        (true, _) => {
+            lines(shown.iter().map(|letter| View { dead_letter: letter, record: None })).map_err(unreadable)?
+        }
         (false, true) => "no dead letters\n".to_owned(),
         (false, false) => table(&shown),
     };
-    write_data(&text)?;
+    write_data(&text).map_err(unreadable)?;
     if total > shown.len() {
         console.note(&format!("{} resent, not shown without --all", total - shown.len()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(args: ShowArgs, console: Console) -> Result<ExitCode, Stop> {
+async fn show(args: ShowArgs) -> CommandResult {
     let (files, ids) = split(&args.arguments);
     let [id] = &ids[..] else {
-        return Err(Stop::Usage(format!("{} ids instead of one", ids.len()), LIST_HINT.into()));
+        return Err(CommandError::usage(format!("{} ids instead of one", ids.len()), LIST_HINT));
     };
-    let (_, folder, letters) = open(&files, &crate::http::system_env(), console).await?;
+    let (_, folder, letters) = open(&files, &crate::http::system_env()).await?;
     for letter in select(&letters, id)? {
-        let record = folder.record(letter).await?;
-        let raw = serde_json::from_str::<&RawValue>(&record).map_err(io::Error::from)?;
-        let text =
-            if args.json { lines([View { dead_letter: letter, record: Some(raw) }])? } else { page(letter, &record) };
-        write_data(&text)?;
+        let record = folder.record(letter).await.map_err(unreadable)?;
+        let raw = serde_json::from_str::<&RawValue>(&record).map_err(|error| unreadable(error.into()))?;
+        let text = if args.json {
+            lines([View { dead_letter: letter, record: Some(raw) }])
+        } else {
+            Ok(page(letter, &record))
+        };
+        let text = text.map_err(unreadable)?;
+        write_data(&text).map_err(unreadable)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
+async fn resend(args: ResendArgs, console: Console) -> CommandResult {
     let (files, ids) = split(&args.arguments);
     if ids.is_empty() != args.all {
         let message = if args.all { "both ids and --all" } else { "neither ids nor --all" };
-        return Err(Stop::Usage(message.into(), "name letters by their ids, or send all with `--all`".into()));
+        return Err(CommandError::usage(message, "name letters by their ids, or send all with `--all`"));
     }
     let env = crate::http::system_env();
-    let (config, folder, letters) = open(&files, &env, console).await?;
+    let (config, folder, letters) = open(&files, &env).await?;
     let mut chosen: Vec<StoredDeadLetter> = Vec::new();
     for id in &ids {
         let new: Vec<&StoredDeadLetter> = select(&letters, id)?;
@@ -225,12 +214,12 @@ async fn resend(args: ResendArgs, console: Console) -> Result<ExitCode, Stop> {
         }
     }
     resending.end().await;
-    report.written?;
+    report.written.map_err(unreadable)?;
     console.note(&format!("{} accepted, {} not", report.accepted, report.not_accepted));
     Ok(if report.failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn failed(error: &ResendError) -> Stop {
+fn failed(error: &ResendError) -> CommandError {
     let hint = match error {
         ResendError::Busy => "wait for it to end",
         ResendError::Lost => "run it again: letters reported as accepted are marked",
@@ -242,7 +231,7 @@ fn failed(error: &ResendError) -> Stop {
             "letters reported as accepted are marked; check the disk and the permissions of data_dir"
         }
     };
-    Stop::Failed(error.to_string(), hint.into())
+    CommandError::failed(error.to_string(), hint)
 }
 
 /// Pipeline files and ids: an id is hexadecimal and no file's name.
@@ -256,15 +245,15 @@ const LIST_HINT: &str =
     "`dead-letters list` shows the ids; after the files, give at least the first 6 characters of one";
 
 /// The letters of the one id that begins so. An event that was refused for two streams has two.
-fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> Result<Vec<&'a StoredDeadLetter>, Stop> {
+fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> CommandResult<Vec<&'a StoredDeadLetter>> {
     if id.len() < 6 {
-        return Err(Stop::Usage(format!("the id `{id}` is too short"), LIST_HINT.into()));
+        return Err(CommandError::usage(format!("the id `{id}` is too short"), LIST_HINT));
     }
     let found: Vec<&StoredDeadLetter> = letters.iter().filter(|letter| letter.id.starts_with(id)).collect();
     match found.first() {
-        None => Err(Stop::Usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT.into())),
+        None => Err(CommandError::usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT)),
         Some(first) if found.iter().any(|letter| letter.id != first.id) => {
-            Err(Stop::Usage(format!("several ids begin with `{id}`"), "give more characters of the id".into()))
+            Err(CommandError::usage(format!("several ids begin with `{id}`"), "give more characters of the id"))
         }
         Some(_) => Ok(found),
     }

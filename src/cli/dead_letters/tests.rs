@@ -14,11 +14,10 @@ async fn letters(keys: &[(&str, &str)]) -> Vec<StoredDeadLetter> {
     DeadLetterFolder::new(crate::http::system_env().disk, dir.path()).list().await.expect("reads")
 }
 
-fn reason(result: Result<Vec<&StoredDeadLetter>, Stop>) -> String {
-    match result {
-        Err(Stop::Usage(message, hint)) => format!("{message}; {hint}"),
-        _ => panic!("it was found"),
-    }
+fn reason(result: CommandResult<Vec<&StoredDeadLetter>>) -> String {
+    let error = result.expect_err("it isn't found");
+    assert_eq!(error.code(), crate::cli::USAGE);
+    error.into_diagnostics().iter().map(crate::settings::Diagnostic::json).collect()
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::call::Outcome;
-use super::outcome::{Ended, Stop, sentence, states};
+use super::outcome::{Ended, StopReason, sentence, states};
 use super::settings::Settings;
 use crate::cli::drive::DRAIN;
 use crate::cli::launch::open_state;
@@ -21,7 +21,7 @@ use crate::component::{Shutdown, ShutdownSignal};
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Environment, Severity};
-use crate::telemetry::{ComponentState, Telemetry};
+use crate::telemetry::Telemetry;
 use nordpass_env::Env;
 
 /// When a component has waited so long and nothing has moved meanwhile, going on is only a cost: the next call tries
@@ -65,9 +65,12 @@ impl CatchUp {
             Ok(config) => config,
             Err(failures) => return Outcome { logs: Vec::new(), failures },
         };
-        let store = match open_state(&self.env, &config.checkpoint, &config.data_dir).await {
+        let store = match open_state(&self.env, &config).await {
             Ok(store) => store,
-            Err(refusal) => return Outcome::failed(format!("{}; {}", refusal.message, refusal.hint)),
+            Err(error) => {
+                let failures = error.into_diagnostics().iter().map(sentence).collect();
+                return Outcome { logs: Vec::new(), failures };
+            }
         };
         let telemetry = Telemetry::new();
         let (signal, shutdown) = ShutdownSignal::new();
@@ -81,9 +84,9 @@ impl CatchUp {
                 return Ended { states: states(&telemetry), report, stop: None, took: began.elapsed() }
                     .outcome(&telemetry, self.env.clock.now());
             }
-            () = self.shutdown.begun() => Stop::Host,
-            () = tokio::time::sleep_until(deadline) => Stop::Time,
-            () = stuck(&telemetry) => Stop::Stuck,
+            () = self.shutdown.begun() => StopReason::Host,
+            () = tokio::time::sleep_until(deadline) => StopReason::Time,
+            () = stuck(&telemetry) => StopReason::Stuck,
         };
         // What everybody does now: once the drain is over, all have ended.
         let states = states(&telemetry);
@@ -121,7 +124,7 @@ async fn stuck(telemetry: &Telemetry) {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let components = telemetry.components();
         let moved = |component: &crate::telemetry::ComponentReporter| {
-            let totals = component.totals();
+            let totals = component.numbers().totals();
             let pages = component.progress().pages.load(std::sync::atomic::Ordering::Relaxed);
             totals.received + totals.sent + totals.dead_letters + pages
         };
@@ -129,7 +132,7 @@ async fn stuck(telemetry: &Telemetry) {
         if now != before {
             (before, since) = (now, Instant::now());
         }
-        let waits = components.iter().any(|component| matches!(component.state(), ComponentState::Waiting { .. }));
+        let waits = components.iter().any(|component| component.status().get().is_waiting());
         if waits && since.elapsed() >= PATIENCE {
             return;
         }

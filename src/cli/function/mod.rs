@@ -25,9 +25,10 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::FAILED;
 use super::console::Console;
+use super::error::{CommandError, CommandResult};
 use super::launch::signals;
-use super::{FAILED, LogArgs, USAGE};
 use crate::component::ShutdownSignal;
 use crate::settings::Environment;
 
@@ -39,29 +40,15 @@ use settings::Settings;
 pub struct FunctionArgs {}
 
 /// Serves the host until it ends this process.
-pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> ExitCode {
+pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult {
     let environment = Environment::system();
-    let settings = match Settings::read(&environment) {
-        Ok(settings) => settings,
-        Err((message, hint)) => {
-            console.error(message, Some(hint));
-            return ExitCode::from(USAGE);
-        }
-    };
-    logs.init();
-    let console = console.among_logs(logs.log_format);
-    let listener = match TcpListener::bind(settings.listen).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            let hint = "the Functions host chooses this port; no other process may use it";
-            console.error(format!("can't listen on {}: {error}", settings.listen), Some(hint.into()));
-            return ExitCode::from(FAILED);
-        }
-    };
-    let mut signals = match signals() {
-        Ok(signals) => signals,
-        Err(refusal) => return refusal.show(console),
-    };
+    let settings = Settings::read(&environment).map_err(|(message, hint)| CommandError::usage(message, hint))?;
+    console.begin_logs();
+    let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
+        let hint = "the Functions host chooses this port; no other process may use it";
+        CommandError::failed(format!("can't listen on {}: {error}", settings.listen), hint)
+    })?;
+    let mut signals = signals()?;
     tracing::info!(limit = settings.limit.as_secs(), "serving the Functions host on http://{}", settings.listen);
     let (signal, shutdown) = ShutdownSignal::new();
     let work = Arc::new(CatchUp::new(settings, environment, crate::http::system_env(), shutdown.clone()));
@@ -69,13 +56,14 @@ pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> Exi
     tokio::select! {
         biased;
         () = signals.next() => {}
-        () = &mut serving => return ExitCode::SUCCESS,
+        () = &mut serving => return Ok(ExitCode::SUCCESS),
     }
     tracing::info!("the host is stopping this process: draining; a second signal stops at once");
     signal.begin();
-    tokio::select! {
+    let code = tokio::select! {
         biased;
         () = &mut serving => ExitCode::SUCCESS,
         () = signals.next() => ExitCode::from(FAILED),
-    }
+    };
+    Ok(code)
 }

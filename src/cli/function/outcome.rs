@@ -14,7 +14,7 @@ use crate::telemetry::{ComponentKind, ComponentReporter, ComponentState, Telemet
 
 /// Why a run was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum StopReason {
     /// Its time is over.
     Time,
     /// Nothing moves.
@@ -38,7 +38,7 @@ pub struct Ended {
     /// How the components ended.
     pub report: RunReport,
     /// Why it was told to end; `None` if it ended by itself.
-    pub stop: Option<Stop>,
+    pub stop: Option<StopReason>,
     /// How long it took.
     pub took: Duration,
 }
@@ -59,7 +59,7 @@ impl Ended {
             let line =
                 format!("{} {} has been waiting since {since}: {reason}", component.kind().as_str(), component.name());
             // Whoever has done something will do more at the next call.
-            if self.stop == Some(Stop::Host) || has_worked(&component) {
+            if self.stop == Some(StopReason::Host) || has_worked(&component) {
                 outcome.logs.push(line);
             } else {
                 outcome.failures.push(line);
@@ -69,9 +69,9 @@ impl Ended {
         outcome.logs.push(match self.stop {
             None if self.report.failures.is_empty() => format!("covered everything up to now, in {took}"),
             None => format!("ended after {took}"),
-            Some(Stop::Time) => format!("out of time after {took}: the next call continues from here"),
-            Some(Stop::Stuck) => format!("no more progress, ended after {took}: the next call tries again"),
-            Some(Stop::Host) => format!("the host ended it after {took}: the next call continues from here"),
+            Some(StopReason::Time) => format!("out of time after {took}: the next call continues from here"),
+            Some(StopReason::Stuck) => format!("no more progress, ended after {took}: the next call tries again"),
+            Some(StopReason::Host) => format!("the host ended it after {took}: the next call continues from here"),
         });
         if self.report.drain_timed_out {
             outcome.logs.push("not everything was acknowledged in time: the next call reads it again".to_owned());
@@ -82,7 +82,7 @@ impl Ended {
 
 /// Whether it has read or delivered anything.
 fn has_worked(component: &ComponentReporter) -> bool {
-    let totals = component.totals();
+    let totals = component.numbers().totals();
     match component.kind() {
         ComponentKind::Source => component.progress().pages.load(Ordering::Relaxed) > 0 || totals.sent > 0,
         ComponentKind::Transform | ComponentKind::Sink => totals.sent + totals.dead_letters > 0,
@@ -91,14 +91,14 @@ fn has_worked(component: &ComponentReporter) -> bool {
 
 /// Sources and sinks in numbers; a transform only passes on.
 fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
-    let (totals, name) = (component.totals(), component.name());
+    let (totals, name) = (component.numbers().totals(), component.name());
     let letters = match totals.dead_letters {
         0 => String::new(),
         number => format!(", {}", counted(number, "dead letter")),
     };
     match component.kind() {
         ComponentKind::Source => {
-            let cursor = component.cursor().and_then(|cursor| {
+            let cursor = component.numbers().cursor().and_then(|cursor| {
                 Timestamp::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(cursor.floor()).ok()?).ok()
             });
             let covered = cursor.map(|cursor| {

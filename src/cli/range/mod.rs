@@ -1,4 +1,4 @@
-//! What `backfill` and `reconcile` share: a time on the command line, and the sources that it is asked of.
+//! What `backfill` and `reconcile` share: the time and the sources, from the command line.
 
 pub(super) mod backfill;
 pub(super) mod reconcile;
@@ -17,18 +17,19 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-use super::launch::Refusal;
+use super::console::Console;
+use super::error::{CommandError, CommandResult};
 use crate::pipeline::Config;
 use crate::settings::parse_duration;
 use crate::sources::nordpass::{ReadMode, Settings};
 
-/// How far back the API answers (design 4.1; nordpass.md 1: "90 days").
+/// How far back the API has events.
 const API_SECONDS: i64 = 90 * 86_400;
 
-/// Two minutes inside the API's limit: what is exactly 90 days old now isn't any more when the question arrives.
+/// A distance from the API's limit: what is 90 days old now is older when the request arrives.
 const MARGIN: i64 = 120;
 
-/// Which time, of which sources.
+/// A time, and the sources to read.
 #[derive(Debug, clap::Args)]
 pub struct RangeArgs {
     /// Pipeline files. Several files make one set
@@ -48,8 +49,8 @@ pub struct RangeArgs {
     timeout: Option<Duration>,
 }
 
-/// The Unix seconds that are meant, and the sources that are asked, by name with their settings.
-type Asked = (Range<i64>, Vec<(String, Settings)>);
+/// The chosen sources by name, with their settings.
+type Chosen = Vec<(String, Settings)>;
 
 /// Reads `2026-11-01` or `2026-11-01T08:30:00Z`.
 fn parse_time(text: &str) -> Result<Timestamp, String> {
@@ -63,14 +64,17 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 }
 
 impl RangeArgs {
-    /// What is asked, if it can be; a refusal is about the command line.
-    fn resolve(&self, config: &mut Config, now: Timestamp) -> Result<Asked, Refusal> {
-        Ok((self.seconds(now)?, self.select(config)?))
+    /// Loads the files and begins to log. Returns the pipelines, the time in Unix seconds, and the chosen sources.
+    fn begin(&self, console: &mut Console, now: Timestamp) -> CommandResult<(Config, Range<i64>, Chosen)> {
+        let mut config = console.begin(&self.files)?;
+        let range = self.seconds(now)?;
+        let chosen = self.select(&mut config)?;
+        Ok((config, range, chosen))
     }
 
-    /// The Unix seconds that are meant, if the API can still be asked for them.
-    fn seconds(&self, now: Timestamp) -> Result<Range<i64>, Refusal> {
-        let refusal = |message: String, hint: String| Err(Refusal { message, hint });
+    /// The time in Unix seconds, if the API still has its events.
+    fn seconds(&self, now: Timestamp) -> CommandResult<Range<i64>> {
+        let refusal = |message: String, hint: String| Err(CommandError::usage(message, hint));
         let earliest = now.as_second() - API_SECONDS + MARGIN;
         let (from, to) = (self.from.as_second(), self.to.unwrap_or(now).as_second());
         if from < earliest {
@@ -98,9 +102,9 @@ impl RangeArgs {
         Ok(from..to)
     }
 
-    /// Leaves every source out but the `nordpass` sources that were asked for, and answers those by name with their
-    /// settings. The others' readers see the end of their input at once.
-    fn select(&self, config: &mut Config) -> Result<Vec<(String, Settings)>, Refusal> {
+    /// Returns the chosen `nordpass` sources by name with their settings, and omits all others: the readers of an omitted source
+    /// see the end of their input at once.
+    fn select(&self, config: &mut Config) -> CommandResult<Chosen> {
         let mut chosen = Vec::new();
         let mut all = Vec::new();
         for source in &mut config.sources {
@@ -116,27 +120,23 @@ impl RangeArgs {
         }
         let unknown = self.source.iter().find(|name| !all.contains(name));
         if let Some(unknown) = unknown {
-            return Err(Refusal {
-                message: format!("`--source {unknown}`: no `nordpass` source has this name"),
-                hint: format!("available: {}", all.join(", ")),
-            });
+            let hint = format!("available: {}", all.join(", "));
+            return Err(CommandError::usage(format!("`--source {unknown}`: no `nordpass` source has this name"), hint));
         }
         if chosen.is_empty() {
-            return Err(Refusal {
-                message: "these files have no `nordpass` source".into(),
-                hint: "only the Activity Logs API can be queried for a period".into(),
-            });
+            let hint = "only the Activity Logs API can be queried for a period";
+            return Err(CommandError::usage("these files have no `nordpass` source", hint));
         }
-        // The command is short, and a service's address may well be in use by the service's probe.
+        // The command is short, and the service's probe may use the address.
         config.api_listen = None;
         Ok(chosen)
     }
 }
 
-/// Gives each of these sources its mission.
-fn assign(config: &mut Config, missions: &[(String, ReadMode)]) {
+/// Sets each source's read mode, and omits the sources without one.
+fn assign(config: &mut Config, modes: &[(String, ReadMode)]) {
     for source in &mut config.sources {
-        let mode = missions.iter().find(|(name, _)| *name == source.name).map(|(_, mode)| mode.clone());
+        let mode = modes.iter().find(|(name, _)| *name == source.name).map(|(_, mode)| mode.clone());
         let settings: &dyn Any = source.settings.as_ref();
         source.settings = match (settings.downcast_ref::<Settings>(), mode) {
             (Some(settings), Some(mode)) => Arc::new(Settings { mode, ..settings.clone() }),

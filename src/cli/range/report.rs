@@ -1,4 +1,4 @@
-//! What `backfill` and `reconcile` say.
+//! What `backfill` and `reconcile` report.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::console::{counted, write_data};
-use super::super::launch::Refusal;
+use super::super::error::{CommandError, CommandResult};
 use crate::sources::nordpass::Comparison;
 use crate::telemetry::{ComponentKind, Telemetry};
 
 /// How many missing events are listed for people; JSON has them all.
 const LISTED: usize = 20;
 
-/// What was found and done for one source; also the shape of `--json`, one object a line.
+/// What `reconcile` has found and done for one source. `--json` writes it as one object a line.
 #[derive(Debug, Serialize)]
 pub(super) struct Found {
     source: String,
@@ -22,17 +22,17 @@ pub(super) struct Found {
     to: String,
     /// Events that NordPass shows for this time.
     at_nordpass: u64,
-    /// Those of them that every required sink had acknowledged before.
+    /// The part of them that every required sink had acknowledged before.
     acknowledged: u64,
-    /// Acknowledged ones that NordPass doesn't show now.
+    /// Acknowledged events that NordPass doesn't show now.
     not_shown: u64,
     /// Whether every page agreed with the API's own count.
     proven: bool,
     missing: Vec<Missing>,
-    /// How many of them were fetched and acknowledged now; absent with `--dry-run`.
+    /// The part of them that was fetched and acknowledged now; absent with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetched: Option<u64>,
-    /// How many are missing still.
+    /// The number of events that are still missing.
     still_missing: u64,
 }
 
@@ -48,14 +48,14 @@ fn time(seconds: i64) -> String {
     Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
-/// What `backfill` has done for one source; also the shape of its `--json`.
+/// What `backfill` has done for one source. `--json` writes it as one object a line.
 #[derive(Debug, Serialize)]
 pub(super) struct Backfilled {
     source: String,
     from: String,
     to: String,
-    /// Events that weren't known. They are delivered now if it is complete; else they were sent on, and what wasn't
-    /// acknowledged comes again next time.
+    /// Events that weren't known before. They are delivered if the run is complete; otherwise they were sent on, and those not
+    /// acknowledged are read again next time.
     delivered: u64,
     /// Whether all of the time was read and delivered.
     complete: bool,
@@ -80,28 +80,22 @@ impl Backfilled {
     }
 }
 
-/// One line of JSON.
-pub(super) fn json(value: &impl Serialize) -> String {
-    let mut line = serde_json::to_string(value).unwrap_or_default();
-    line.push('\n');
-    line
-}
-
-/// Writes a result to standard output.
-pub(super) fn say(text: &str) -> Result<(), Refusal> {
-    write_data(text).map_err(|error| Refusal {
-        message: format!("can't write the result: {error}"),
-        hint: "fetched events are delivered and committed nevertheless".into(),
+/// Writes a result to standard output, as a line of JSON or for people.
+pub(super) fn write<T: Serialize>(result: &T, json: bool, human: impl FnOnce(&T) -> String) -> CommandResult<()> {
+    let text = if json { serde_json::to_string(result).unwrap_or_default() + "\n" } else { human(result) };
+    write_data(&text).map_err(|error| {
+        let hint = "fetched events are delivered and committed nevertheless";
+        CommandError::failed(format!("can't write the result: {error}"), hint)
     })
 }
 
-/// How many events a source has sent on; all of them are acknowledged when a run has ended well.
-pub(super) fn delivered(telemetry: &Telemetry, name: &str) -> u64 {
-    telemetry.component(ComponentKind::Source, name).totals().sent
+/// The number of events that a source has sent on; all of them are acknowledged after a complete run.
+fn delivered(telemetry: &Telemetry, name: &str) -> u64 {
+    telemetry.component(ComponentKind::Source, name).numbers().totals().sent
 }
 
 impl Found {
-    /// What a comparison says.
+    /// The result of a comparison.
     pub fn new(source: &str, range: &Range<i64>, comparison: &Comparison) -> Self {
         let missing: Vec<_> = comparison
             .missing
@@ -126,15 +120,15 @@ impl Found {
         }
     }
 
-    /// What was fetched, and what a second comparison says.
-    pub fn after(&mut self, fetched: u64, comparison: &Comparison) {
-        self.fetched = Some(fetched);
+    /// Adds what was fetched, and the result of a second comparison.
+    pub fn after(&mut self, telemetry: &Telemetry, comparison: &Comparison) {
+        self.fetched = Some(delivered(telemetry, &self.source));
         self.still_missing = comparison.missing.len() as u64;
         self.proven &= !comparison.unproven;
     }
 
-    /// Whether nothing is missing (any more), and that is proven.
-    pub fn is_well(&self) -> bool {
+    /// Whether it is proven that nothing is missing any more.
+    pub fn is_complete(&self) -> bool {
         self.still_missing == 0 && self.proven
     }
 

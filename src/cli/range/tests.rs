@@ -17,9 +17,13 @@ fn now() -> Timestamp {
     NOW.parse().expect("a time")
 }
 
-fn seconds(arguments: &[&str]) -> Result<Range<i64>, Refusal> {
+fn seconds(arguments: &[&str]) -> CommandResult<Range<i64>> {
     let line = Line::try_parse_from([&["line", "a.toml"], arguments].concat()).expect("parses");
     line.range.seconds(now())
+}
+
+fn text(error: CommandError) -> String {
+    error.into_diagnostics().iter().map(crate::settings::Diagnostic::json).collect()
 }
 
 #[test]
@@ -34,10 +38,7 @@ fn a_date_is_its_midnight_and_the_end_is_now() {
 
 #[test]
 fn what_cannot_be_asked_is_refused_with_what_can() {
-    let refused = |arguments: &[&str]| {
-        let refusal = seconds(arguments).expect_err("refused");
-        format!("{}; {}", refusal.message, refusal.hint)
-    };
+    let refused = |arguments: &[&str]| text(seconds(arguments).expect_err("refused"));
     let old = refused(&["--from", "2026-08-01"]);
     assert!(old.contains("107 days ago") && old.contains("2026-08-18T12:02:00Z"), "{old}");
     assert!(refused(&["--from", "2026-11-10", "--to", "2026-11-17"]).contains("in the future"));
@@ -74,7 +75,7 @@ fn config() -> Config {
 }
 
 /// What each source of the file is to do, and whether it is there at all.
-fn missions(config: &Config) -> Vec<Option<bool>> {
+fn modes(config: &Config) -> Vec<Option<bool>> {
     let mode = |source: &crate::pipeline::SourceConfig| {
         let settings: &dyn Any = source.settings.as_ref();
         settings.downcast_ref::<Settings>().map(|settings| matches!(settings.mode, ReadMode::Fetch(_)))
@@ -87,12 +88,11 @@ fn only_the_chosen_sources_take_part() {
     let choose = |arguments: &[&str]| {
         let line = Line::try_parse_from([&["line", "a.toml", "--from", "2026-11-10"], arguments].concat());
         let mut config = config();
-        let chosen =
-            line.expect("parses").range.select(&mut config).map_err(|refusal| refusal.message + &refusal.hint)?;
+        let chosen = line.expect("parses").range.select(&mut config).map_err(text)?;
         let chosen: Vec<_> = chosen.into_iter().map(|(name, _)| (name, ReadMode::Fetch(0..1))).collect();
         assign(&mut config, &chosen);
         assert_eq!(config.api_listen, None);
-        Ok::<_, String>(missions(&config))
+        Ok::<_, String>(modes(&config))
     };
     assert_eq!(choose(&[]).expect("both"), [Some(true), Some(true), None]);
     assert_eq!(choose(&["--source", "two"]).expect("one"), [None, Some(true), None]);

@@ -5,17 +5,16 @@ mod report;
 
 use crate::sources::omitted::Omitted;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::console::{Console, write_data};
-use super::drive::{DRAIN, Ending};
-use super::launch::{Refusal, finish, launch, open_state};
-use super::{FAILED, LogArgs};
+use super::drive::DRAIN;
+use super::error::{CommandError, CommandResult};
+use super::launch::{finish, launch};
 use crate::component::Records;
 use crate::pipeline::Config;
-use crate::settings::{Environment, parse_duration};
+use crate::settings::parse_duration;
 use crate::sources::replay;
 use crate::state::CheckpointSettings;
 use crate::telemetry::Telemetry;
@@ -49,73 +48,55 @@ pub struct ReplayArgs {
     json: bool,
 }
 
-/// Replays, and reports.
-pub(super) async fn run(args: ReplayArgs, logs: LogArgs, console: Console) -> ExitCode {
-    let people = console;
-    let (mut config, console) = match console.begin(&args.pipeline, &Environment::system(), logs) {
-        Ok(begun) => begun,
-        Err(code) => return code,
-    };
+/// Replays the recordings and reports the figures.
+pub(super) async fn run(args: ReplayArgs, console: &mut Console) -> CommandResult {
+    let mut config = console.begin(&args.pipeline)?;
     let tally = replay::Tally::default();
-    if let Err(refusal) = put_in_place(&mut config, &args, &tally) {
-        return refusal.usage(people);
-    }
+    put_in_place(&mut config, &args, &tally)?;
     let folder = std::env::temp_dir().join(format!("nordpass-sentinel-replay-{}", std::process::id()));
-    let result = start(config, &args, &tally, &folder, people, console).await;
-    let letters = folder.join("dead-letters");
-    if has_files(&letters) {
-        people.note(&format!("rejected records are in {}", letters.display()));
+    // The pipeline's own state says what has become of NordPass's events. A load test has nothing to do with it.
+    config.data_dir = folder.clone();
+    config.checkpoint = CheckpointSettings::Local;
+    config.api_listen = None;
+    let result = start(config, &args, &tally, *console).await;
+    let dead_letters = folder.join("dead-letters");
+    if has_files(&dead_letters) {
+        console.before_logs().note(&format!("rejected records are in {}", dead_letters.display()));
     } else {
         let _ = std::fs::remove_dir_all(&folder);
     }
-    result.unwrap_or_else(|refusal| refusal.show(console))
+    result
 }
 
-/// `people` is where the report goes, whose figures are wanted wherever standard error leads; `console` is among the logs.
-async fn start(
-    mut config: Config,
-    args: &ReplayArgs,
-    tally: &replay::Tally,
-    folder: &Path,
-    people: Console,
-    console: Console,
-) -> Result<ExitCode, Refusal> {
-    // The pipeline's own state says what NordPass's events have come to. A load test has nothing to do with it.
-    config.data_dir = folder.to_owned();
-    config.checkpoint = CheckpointSettings::Local;
-    config.api_listen = None;
-    let env = crate::http::system_env();
-    let store = open_state(&env, &config.checkpoint, folder).await?;
+async fn start(config: Config, args: &ReplayArgs, tally: &replay::Tally, console: Console) -> CommandResult {
     let telemetry = Telemetry::new();
-    let ending = launch(config, false, None, env, store, &telemetry).await?;
+    let ending = launch(config, false, None, &crate::http::system_env(), &telemetry).await?;
     let count = tally.count();
     let report = Report::of(&count, &telemetry);
     if args.json {
-        write_data(&format!("{}\n", report.json())).map_err(|error| Refusal {
-            message: format!("can't write the report: {error}"),
-            hint: "redirect standard output to a disk with free space".into(),
+        write_data(&format!("{}\n", report.json())).map_err(|error| {
+            let hint = "redirect standard output to a disk with free space";
+            CommandError::failed(format!("can't write the report: {error}"), hint)
         })?;
     } else {
-        people.note(&report.people());
+        // Not a log line: people want the figures wherever standard error leads.
+        console.before_logs().note(&report.people());
     }
-    let interrupted = matches!(
-        &ending, Ending::Finished(report) | Ending::Signalled(report) if report.drain_timed_out
-    );
-    let code = finish(ending, false, None, console);
+    let interrupted = ending.report().is_some_and(|report| report.drain_timed_out);
+    let code = finish(ending, false, console);
     if count.acknowledged < count.read && interrupted {
-        let message = format!(
-            "{} events weren't acknowledged within the {} s of draining",
-            count.read - count.acknowledged,
-            DRAIN.as_secs()
-        );
-        console.error(message, Some("the figures cover acknowledged events only".into()));
-        return Ok(ExitCode::from(FAILED));
+        let lost = count.read - count.acknowledged;
+        let limit = DRAIN.as_secs();
+        return Err(CommandError::failed(
+            format!("{lost} events weren't acknowledged within the {limit} s of draining"),
+            "the figures cover acknowledged events only",
+        ));
     }
     Ok(code)
 }
 
-/// Puts the recording in place of one source and leaves the others out. `health` rows would be about a load test.
-fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> Result<(), Refusal> {
+/// Puts the recording in place of one source and omits the others: `health` rows would be about a load test.
+fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> CommandResult<()> {
     let events: Vec<&String> = config
         .sources
         .iter()
@@ -125,24 +106,18 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
     let names = || events.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     let chosen = match (&args.source, events.as_slice()) {
         (Some(name), _) if events.contains(&name) => name.clone(),
-        (Some(name), _) => {
-            return Err(Refusal {
-                message: format!("`--source {name}`: no source of events has this name"),
-                hint: format!("available: {}", names()),
-            });
-        }
         (None, [only]) => (*only).clone(),
+        (Some(name), _) => {
+            let message = format!("`--source {name}`: no source of events has this name");
+            return Err(CommandError::usage(message, format!("available: {}", names())));
+        }
         (None, []) => {
-            return Err(Refusal {
-                message: "these files have no source of events".into(),
-                hint: "the recording replaces a source such as `nordpass` or `file`".into(),
-            });
+            let hint = "the recording replaces a source such as `nordpass` or `file`";
+            return Err(CommandError::usage("these files have no source of events", hint));
         }
         (None, _) => {
-            return Err(Refusal {
-                message: "these files have several sources".into(),
-                hint: format!("select the one to replace with --source: {}", names()),
-            });
+            let hint = format!("select the one to replace with --source: {}", names());
+            return Err(CommandError::usage("these files have several sources", hint));
         }
     };
     for source in &mut config.sources {

@@ -74,7 +74,7 @@ impl Report {
         }
         report.latency.push(("max", millis(count.latency.max())));
         for component in telemetry.components() {
-            let totals = component.totals();
+            let totals = component.numbers().totals();
             report.dead_letters += totals.dead_letters;
             if component.kind() != ComponentKind::Sink {
                 continue;
@@ -83,7 +83,7 @@ impl Report {
             report.retries += totals.errors;
             report.bytes_json += totals.bytes_json;
             report.bytes_wire += totals.bytes_wire;
-            let streams = component.streams();
+            let streams = component.numbers().streams();
             if streams.is_empty() {
                 let name = component.name().to_owned();
                 report.parts.push(Part { name, is_billed: false, rows: totals.sent, bytes_json: totals.bytes_json });

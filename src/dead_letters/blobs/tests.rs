@@ -155,7 +155,7 @@ async fn each_request_may_fail_in_each_way() {
             let ids: HashSet<String> =
                 world.dead_letters().await.into_iter().map(|dead_letter| dead_letter.id).collect();
             assert_eq!((world.lines(), ids.len()), (4, 4), "{effect:?} at {nth}");
-            let counted = telemetry.totals().dead_letters + told.totals().dead_letters;
+            let counted = telemetry.numbers().totals().dead_letters + told.numbers().totals().dead_letters;
             // Whose a dead letter is that two processes asked for, one of them in vain, nobody knows: rather one too many.
             assert!((4..=5).contains(&counted), "{counted}: {effect:?} at {nth}");
         }
@@ -197,7 +197,9 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let dead_letter = [dead_letter(1, "{}")];
     let mut keeping = std::pin::pin!(dead_letters.keep(&dead_letter, &env, &telemetry));
     assert!(tokio::time::timeout(Duration::from_secs(3_600), &mut keeping).await.is_err(), "not before it is durable");
-    let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
+    let ComponentState::Waiting { reason, .. } = telemetry.status().get() else {
+        panic!("{:?}", telemetry.status().get())
+    };
     assert!(reason.contains("Storage Blob Data Contributor") && !reason.contains("data_dir"), "{reason}");
     world.0.blobs().set_forbidden(false);
     assert_eq!(keeping.await, 1);
@@ -251,7 +253,9 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
             tokio::time::timeout(Duration::from_secs(600), &mut keeping).await.is_err(),
             "not before it is durable"
         );
-        let ComponentState::Waiting { reason, .. } = telemetry.state() else { panic!("{:?}", telemetry.state()) };
+        let ComponentState::Waiting { reason, .. } = telemetry.status().get() else {
+            panic!("{:?}", telemetry.status().get())
+        };
         assert!(reason.contains("container no longer exists") && reason.contains("recreate it"), "{reason}");
         assert!(!blobs.has_container(CONTAINER));
         let lost = Resending::begin(folder.clone(), Duration::ZERO, false).await.err().expect("nowhere to lock");

@@ -41,7 +41,7 @@ impl WaitReporter {
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         waits.remove(&stream);
         match waits.values().next() {
-            None => self.telemetry.working(),
+            None => self.telemetry.status().working(),
             Some(waiting) => self.report(waiting),
         }
     }
@@ -51,9 +51,9 @@ impl WaitReporter {
         match waiting.next_try {
             Some(next_try) => {
                 let wait = next_try.saturating_duration_since(Instant::now());
-                self.telemetry.trying_again(&waiting.reason, wait, now);
+                self.telemetry.status().trying_again(&waiting.reason, wait, now);
             }
-            None => self.telemetry.waiting(&waiting.reason, now),
+            None => self.telemetry.status().waiting(&waiting.reason, now),
         }
     }
 }

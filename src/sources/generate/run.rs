@@ -38,7 +38,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let mut left = settings.count.unwrap_or(u64::MAX);
     let mut ack_receivers = FuturesUnordered::new();
     let mut abandoned = 0_u64;
-    context.telemetry.working();
+    context.telemetry.status().working();
     while left > 0 && !context.shutdown.has_begun() {
         let due = tokio::select! {
             biased;

@@ -100,7 +100,7 @@ impl Source for Health {
                 Some(instance) => instance,
                 None => instance(&context.env, &context.data_dir).await,
             };
-            context.telemetry.working();
+            context.telemetry.status().working();
             let reporter = Reporter::new(self.everybody, &context, instance);
             let loops = output.split().into_iter().map(|output| async {
                 let ended = if context.once {
@@ -184,6 +184,6 @@ impl Reporter {
     fn others(&self) -> impl Iterator<Item = ComponentState> {
         let others = self.everybody.components().into_iter();
         let others = others.filter(|component| component.kind() == ComponentKind::Source);
-        others.filter(|source| source.lately().type_name != Some(TYPE.base.name)).map(|source| source.state())
+        others.filter(|source| source.numbers().lately().type_name != Some(TYPE.base.name)).map(|source| source.status().get())
     }
 }

@@ -111,9 +111,10 @@ impl Reporter {
     }
 
     fn row(&self, component: &ComponentReporter, now: Timestamp) -> String {
-        let (state, totals, lately) = (component.state(), component.totals(), component.lately());
+        let (state, totals, lately) =
+            (component.status().get(), component.numbers().totals(), component.numbers().lately());
         let is_source = component.kind() == ComponentKind::Source;
-        let cursor = component.cursor().filter(|_| is_source);
+        let cursor = component.numbers().cursor().filter(|_| is_source);
         let row = Row {
             time_generated: written(now),
             component: component.name(),
@@ -125,7 +126,7 @@ impl Reporter {
             next_try: state.next_try().map(written),
             #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
             cursor: cursor.and_then(|cursor| at(cursor as i64)),
-            lag_seconds: component.lag(now).filter(|_| is_source),
+            lag_seconds: component.numbers().lag(now).filter(|_| is_source),
             last_success: lately.success.map(written),
             last_error_kind: lately.error_kind.as_deref(),
             last_error: lately.error.map(written),

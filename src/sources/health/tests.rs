@@ -102,7 +102,7 @@ async fn each_component_has_one_row_an_interval() {
 async fn rows_have_the_tables_columns_and_nothing_empty() {
     let mut rig = rig(1, false);
     let source = rig.telemetry.component(ComponentKind::Source, "nordpass");
-    source.working();
+    source.status().working();
     source.token(TokenState::Valid);
     source.set(&metrics::CURSOR_SECONDS, 1_799_999_990.0);
     source.add(&metrics::RECEIVED, 7);
@@ -115,7 +115,7 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
     sink.add(&metrics::BYTES_WIRE, 50);
     sink.add_labelled(&metrics::ERRORS, "forbidden", 3);
     let since = Timestamp::from_second(1_799_999_000).expect("a time");
-    sink.trying_again("403: give the identity its role", Duration::from_secs(40), since);
+    sink.status().trying_again("403: give the identity its role", Duration::from_secs(40), since);
     let rows = rig.next(0).await;
     let types: HashMap<&str, ColumnType> = columns(HEALTH_TABLE).iter().copied().collect();
     let mut seen = std::collections::HashSet::new();
@@ -156,7 +156,7 @@ async fn a_blocked_reader_blocks_no_other_and_then_gets_the_latest() {
         rig.next(1).await;
     }
     assert!(rig.inputs[0].try_receive().is_none(), "one round under way, not more");
-    rig.sink().waiting("no connection", Timestamp::UNIX_EPOCH);
+    rig.sink().status().waiting("no connection", Timestamp::UNIX_EPOCH);
     tokio::time::sleep(Duration::from_secs(90)).await;
     held.ack.done();
     let began = tokio::time::Instant::now();
@@ -185,7 +185,7 @@ async fn once_is_one_round_when_the_other_sources_have_ended() {
     let mut rig = rig(2, true);
     tokio::time::sleep(MINUTE * 10).await;
     assert!(rig.inputs[0].try_receive().is_none());
-    rig.telemetry.component(ComponentKind::Source, "nordpass").stopped(None);
+    rig.telemetry.component(ComponentKind::Source, "nordpass").status().stopped(None);
     for reader in 0..2 {
         assert_eq!(rig.next(reader).await["nordpass"]["State"], "finished");
         assert!(rig.inputs[reader].receive().await.is_none());

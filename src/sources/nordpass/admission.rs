@@ -52,7 +52,7 @@ impl Admission {
         if !self.lease_guard.is_held() {
             self.context.held_up(LEASE, &self.lease_guard.reason(), LEASE_LOOK);
             self.context.unless_ending(self.lease_guard.held()).await?;
-            self.context.telemetry.released(LEASE);
+            self.context.telemetry.status().released(LEASE);
         }
         let request = async {
             tokio::select! {

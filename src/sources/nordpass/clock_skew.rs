@@ -71,7 +71,7 @@ impl Client {
 
     /// Polls go on.
     pub fn the_clock_is_right(&self) {
-        self.context.telemetry.released(CLOCK);
+        self.context.telemetry.status().released(CLOCK);
     }
 
     /// Asks for one event of the second before `at`, for the answer's `Date`.

@@ -54,6 +54,6 @@ impl ReadContext {
 
     /// Reports what holds `part` up whatever the rest does, and for how long.
     pub fn held_up(&self, part: &str, reason: &str, wait: Duration) {
-        self.telemetry.held_up(part, reason, wait, self.env.clock.now());
+        self.telemetry.status().held_up(part, reason, wait, self.env.clock.now());
     }
 }

@@ -61,7 +61,7 @@ impl Lanes {
     /// Reports that answers can't be read.
     pub fn unreadable(&self, reason: &str) {
         let reason = format!("can't read NordPass's responses: {reason}");
-        self.context.telemetry.waiting(&reason, self.context.env.clock.now());
+        self.context.telemetry.status().waiting(&reason, self.context.env.clock.now());
     }
 
     /// A slice that was read and isn't proven has more events than were seen, or the API's `total` is wrong. An order

@@ -72,7 +72,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             return Err(ComponentError::new(message)
                 .hint("that process reads the rest again, with the same ids; run this again after it ends"));
         }
-        telemetry.begins_anew();
+        telemetry.status().begins_anew();
         telemetry.set(&metrics::LEASE_HELD, 0.0);
         tracing::warn!(component = telemetry.name(), "another process has taken over this source");
     }

@@ -200,7 +200,7 @@ impl Rig {
     }
 
     pub fn reason(&self) -> String {
-        match self.telemetry.component(ComponentKind::Sink, "sentinel").state() {
+        match self.telemetry.component(ComponentKind::Sink, "sentinel").status().get() {
             ComponentState::Waiting { reason, .. } => reason,
             state => format!("{state:?}"),
         }

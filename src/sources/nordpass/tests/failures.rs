@@ -70,7 +70,7 @@ async fn json_that_is_no_page_is_waited_out_and_covers_nothing() {
             Some(Box::new(move |_, asked| (asked.at < NOW + 3600).then(|| status(200, answer))));
         let running = rig.start(true, |_| true);
         tokio::time::sleep(Duration::from_secs(1800)).await;
-        let state = rig.component().state();
+        let state = rig.component().status().get();
         assert!(state.reason().is_some_and(|reason| reason.contains("isn't a page")), "{answer}: {state:?}");
         running.ended().await.expect("well");
         rig.assert_arrived(all());
@@ -98,7 +98,7 @@ async fn a_refused_token_waits_says_so_and_goes_on() {
     *rig.api.fault.lock().unwrap() = Some(Box::new(move |_, asked| (asked.at < until).then(|| status(401, ""))));
     let running = rig.start(true, |_| true);
     tokio::time::sleep(Duration::from_secs(300)).await;
-    let ComponentState::Waiting { reason, .. } = rig.component().state() else { panic!("it waits") };
+    let ComponentState::Waiting { reason, .. } = rig.component().status().get() else { panic!("it waits") };
     assert!(reason.contains("Admin Panel") && !reason.contains("token\""), "{reason}");
     assert!(rig.asked().len() < 60, "it doesn't hammer: {}", rig.asked().len());
     running.ended().await.expect("well");
@@ -185,7 +185,7 @@ async fn a_checkpoint_that_cannot_be_written_is_waited_for() {
     rig.store.broken.store(true, Ordering::Relaxed);
     let running = rig.start(true, |_| true);
     tokio::time::sleep(Duration::from_secs(600)).await;
-    assert!(matches!(rig.component().state(), ComponentState::Waiting { .. } | ComponentState::Working));
+    assert!(matches!(rig.component().status().get(), ComponentState::Waiting { .. } | ComponentState::Working));
     rig.store.broken.store(false, Ordering::Relaxed);
     running.ended().await.expect("well");
     rig.assert_arrived(all());
@@ -200,7 +200,7 @@ async fn a_checkpoint_that_cannot_be_opened_or_read_is_waited_for() {
         rig.store.closed.store(!opens, Ordering::Relaxed);
         let running = rig.start(true, |_| true);
         tokio::time::sleep(Duration::from_secs(600)).await;
-        let state = rig.component().state();
+        let state = rig.component().status().get();
         let expected = if opens { "can't read" } else { "can't open" };
         assert!(state.reason().is_some_and(|reason| reason.contains(expected)), "{state:?}");
         rig.store.unreadable.store(false, Ordering::Relaxed);

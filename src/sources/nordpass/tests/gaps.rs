@@ -25,8 +25,8 @@ async fn an_outage_of_more_than_90_days_is_one_gap_with_its_bounds() {
     rig.once().await;
 
     let component = rig.component();
-    assert_eq!(component.totals().gaps, 1, "however often its end moves");
-    let gap = component.lately().gap.expect("its bounds");
+    assert_eq!(component.numbers().totals().gaps, 1, "however often its end moves");
+    let gap = component.numbers().lately().gap.expect("its bounds");
     assert!(gap.start <= NOW && gap.start > NOW - 3 * 3600, "from the last time that was covered: {gap:?}");
     assert!(gap.end > now - 90 * DAY + 300, "its end moved on while the rest was read: {gap:?}");
     assert!(rig.telemetry.render().contains("sentinel_gap_from_timestamp_seconds"));
@@ -42,5 +42,5 @@ async fn an_outage_of_more_than_90_days_is_one_gap_with_its_bounds() {
     // The next start still knows it.
     rig.telemetry = Telemetry::new();
     rig.once().await;
-    assert_eq!((rig.component().totals().gaps, rig.component().lately().gap), (0, Some(gap)));
+    assert_eq!((rig.component().numbers().totals().gaps, rig.component().numbers().lately().gap), (0, Some(gap)));
 }

@@ -22,7 +22,7 @@ async fn a_late_event_that_a_long_sweep_finds_is_no_lag() {
     let (mut behind, mut asked) = (0, 0);
     while !rig.names().contains_key("late-1") || asked + 300 > rig.asked().len() {
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let cursor = rig.component().cursor().expect("a cursor");
+        let cursor = rig.component().numbers().cursor().expect("a cursor");
         let now = nordpass_env::Clock::now_seconds(&rig.clock);
         if now as f64 - cursor > 3600.0 {
             behind += 1;

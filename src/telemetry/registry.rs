@@ -1,0 +1,91 @@
+//! The telemetry of a pipeline set: its metrics, and a reporter for each component.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::{ComponentKind, ComponentReporter, Health, METRICS, MetricKind, metrics};
+use nordpass_env::Clock;
+
+/// The clock, once it is set.
+pub(super) type SharedClock = Arc<OnceLock<Arc<dyn Clock>>>;
+
+/// The telemetry of one running pipeline set. Nothing is global: several sets can run in one process.
+#[derive(Clone)]
+pub struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    components: Arc<Mutex<BTreeMap<(ComponentKind, String), ComponentReporter>>>,
+    clock: SharedClock,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Telemetry {
+    /// Telemetry without components.
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        for metric in METRICS {
+            use ::metrics::Recorder as _;
+            let description = metric.help.into();
+            match metric.kind {
+                MetricKind::Counter => recorder.describe_counter(metric.name.into(), None, description),
+                MetricKind::Gauge => recorder.describe_gauge(metric.name.into(), None, description),
+                MetricKind::Histogram => recorder.describe_histogram(metric.name.into(), None, description),
+            }
+        }
+        let handle = recorder.handle();
+        Self { recorder: Arc::new(recorder), handle, components: Arc::default(), clock: Arc::default() }
+    }
+
+    /// Sets the clock that times successes and errors. A second call changes nothing.
+    pub fn set_clock(&self, clock: Arc<dyn Clock>) {
+        let _ = self.clock.set(clock);
+    }
+
+    /// The component's reporter, created by the first call.
+    pub fn component(&self, kind: ComponentKind, name: &str) -> ComponentReporter {
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components
+            .entry((kind, name.to_owned()))
+            .or_insert_with(|| ComponentReporter::new(kind, name, self.recorder.clone(), self.clock.clone()))
+            .clone()
+    }
+
+    /// All components, sources first.
+    pub fn components(&self) -> Vec<ComponentReporter> {
+        self.components.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// All components' states, sources first.
+    pub fn health(&self) -> Vec<Health> {
+        let health = |component: &ComponentReporter| Health {
+            kind: component.kind(),
+            name: component.name().to_owned(),
+            state: component.status().get(),
+        };
+        self.components().iter().map(health).collect()
+    }
+
+    /// The metrics as of `now`, in Prometheus' text format. Ages are computed first, so that they grow while nothing happens.
+    pub fn render_at(&self, now: Timestamp) -> String {
+        for component in self.components() {
+            if let Some(lag) = component.numbers().lag(now) {
+                component.set(&metrics::LAG_SECONDS, lag);
+            }
+        }
+        self.render()
+    }
+
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}

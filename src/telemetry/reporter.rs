@@ -1,0 +1,156 @@
+//! How a component reports: metrics here, its state with [`Status`], how far it is with [`Progress`].
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use ::metrics::{Key, Label, Level, Metadata, Recorder};
+use jiff::Timestamp;
+use metrics_exporter_prometheus::PrometheusRecorder;
+
+use super::numbers::Numbers;
+use super::registry::SharedClock;
+use super::status::{States, Status};
+use super::{Metric, Progress, Telemetry, TokenState, metrics};
+
+/// The recorder sums up a component's observations after this many. Otherwise only a scrape does it, and without scrapes
+/// the memory would grow.
+const UPKEEP: u64 = 1_024;
+
+static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::INFO, None);
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ComponentKind {
+    /// A source.
+    Source,
+    /// A transform.
+    Transform,
+    /// A sink.
+    Sink,
+}
+
+impl ComponentKind {
+    /// The kind in lower case, as in labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Transform => "transform",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+pub(super) struct Inner {
+    kind: ComponentKind,
+    name: String,
+    pub(super) states: Mutex<States>,
+    progress: Progress,
+    numbers: Numbers,
+    clock: SharedClock,
+}
+
+/// Reports for one component. Cheap to clone.
+#[derive(Clone)]
+pub struct ComponentReporter {
+    recorder: Arc<PrometheusRecorder>,
+    pub(super) inner: Arc<Inner>,
+}
+
+impl ComponentReporter {
+    pub(super) fn new(kind: ComponentKind, name: &str, recorder: Arc<PrometheusRecorder>, clock: SharedClock) -> Self {
+        let (states, progress, numbers) = Default::default();
+        Self { recorder, inner: Arc::new(Inner { kind, name: name.to_owned(), states, progress, numbers, clock }) }
+    }
+
+    /// A reporter that belongs to no pipeline set, for tests and probes.
+    pub fn detached() -> Self {
+        Telemetry::new().component(ComponentKind::Source, "detached")
+    }
+
+    /// The component's name in the pipeline file.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Source, transform or sink.
+    pub fn kind(&self) -> ComponentKind {
+        self.inner.kind
+    }
+
+    /// Adds to a counter without a label of its own.
+    pub fn add(&self, metric: &'static Metric, number: u64) {
+        self.count(metric, None, number);
+    }
+
+    /// Adds to a counter with a label.
+    pub fn add_labelled(&self, metric: &'static Metric, label: &str, number: u64) {
+        self.count(metric, Some(label), number);
+    }
+
+    /// Sets a gauge.
+    pub fn set(&self, metric: &'static Metric, value: f64) {
+        self.recorder.register_gauge(&self.key(metric, None), &METADATA).set(value);
+        self.inner.numbers.set(metric, value);
+    }
+
+    /// Records a value of a distribution.
+    pub fn observe(&self, metric: &'static Metric, value: f64) {
+        self.recorder.register_histogram(&self.key(metric, None), &METADATA).record(value);
+        if self.inner.numbers.observed() % UPKEEP == UPKEEP - 1 {
+            self.recorder.handle().run_upkeep();
+        }
+    }
+
+    /// Reports whether the other side accepts the component's token.
+    pub fn token(&self, state: TokenState) {
+        self.inner.numbers.note(|lately| lately.token = Some(state));
+    }
+
+    /// Reports the latest gap, in Unix seconds: a time for which the API no longer has events.
+    pub fn gap(&self, gap: Range<i64>) {
+        self.set(&metrics::GAP_FROM, gap.start as f64);
+        self.set(&metrics::GAP_TO, gap.end as f64);
+        self.inner.numbers.note(|lately| lately.gap = Some(gap));
+    }
+
+    /// Reports the component's type in the pipeline file.
+    pub fn set_type(&self, name: &'static str) {
+        self.inner.numbers.note(|lately| lately.type_name = Some(name));
+    }
+
+    /// What it is doing, and what it waits for.
+    pub fn status(&self) -> Status<'_> {
+        Status(self)
+    }
+
+    /// How far it is with its history.
+    pub fn progress(&self) -> &Progress {
+        &self.inner.progress
+    }
+
+    /// What it has reported, for health rows, reports and the status page.
+    pub fn numbers(&self) -> &Numbers {
+        &self.inner.numbers
+    }
+
+    /// The time, once the clock is set.
+    pub(super) fn now(&self) -> Option<Timestamp> {
+        self.inner.clock.get().map(|clock| clock.now())
+    }
+
+    fn count(&self, metric: &'static Metric, label: Option<&str>, number: u64) {
+        self.recorder.register_counter(&self.key(metric, label), &METADATA).increment(number);
+        self.inner.numbers.add(metric, label, number, self.now());
+    }
+
+    fn key(&self, metric: &'static Metric, label: Option<&str>) -> Key {
+        let mut labels = vec![
+            Label::new("component_kind", self.inner.kind.as_str()),
+            Label::new("component", self.inner.name.clone()),
+        ];
+        if let (Some(name), Some(value)) = (metric.label, label) {
+            labels.push(Label::new(name, value.to_owned()));
+        }
+        Key::from_parts(metric.name, labels)
+    }
+}
