@@ -130,7 +130,9 @@ async fn list(args: ListArgs, console: Console) -> CommandResult {
     let total = letters.len();
     let shown: Vec<StoredDeadLetter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
     let text = match (args.json, shown.is_empty()) {
-        (true, _) => lines(shown.iter().map(|letter| View { dead_letter: letter, record: None })).map_err(unreadable)?,
+        (true, _) => {
+            lines(shown.iter().map(|letter| View { dead_letter: letter, record: None })).map_err(unreadable)?
+        }
         (false, true) => "no dead letters\n".to_owned(),
         (false, false) => table(&shown),
     };
@@ -150,7 +152,11 @@ async fn show(args: ShowArgs) -> CommandResult {
     for letter in select(&letters, id)? {
         let record = folder.record(letter).await.map_err(unreadable)?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(|error| unreadable(error.into()))?;
-        let text = if args.json { lines([View { dead_letter: letter, record: Some(raw) }]) } else { Ok(page(letter, &record)) };
+        let text = if args.json {
+            lines([View { dead_letter: letter, record: Some(raw) }])
+        } else {
+            Ok(page(letter, &record))
+        };
         let text = text.map_err(unreadable)?;
         write_data(&text).map_err(unreadable)?;
     }
