@@ -10,13 +10,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::console::{Console, write_data};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
 use super::usage::peak_rss_bytes;
 use super::{FAILED, LogArgs};
-use crate::component::ShutdownSignal;
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, Stores, load};
 use crate::settings::Environment;
@@ -106,13 +106,13 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
         Background::spawn(simulation.clone().trickle(generator, args.live_rate, env.clock.clone()))
     });
     let data_dir = config.data_dir.clone();
-    let (signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let options = RunOptions { once: args.once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
+    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
     let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
     // The first signal also ends the live events, or the drain would never catch up with them.
     let signals = signals.inspect(move |()| drop(live.take()));
-    let driving = drive(run, &signal, signals, None, &telemetry);
+    let driving = drive(run, &shutdown, signals, None, &telemetry);
     let watching = async {
         if !args.once {
             console.note("first seven days of history, then live events; press Ctrl-C to end the demo with a summary");

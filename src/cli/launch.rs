@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::console::{Console, counted};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::signals::Signals;
 use super::{FAILED, USAGE};
 use crate::component::CheckpointError;
-use crate::component::ShutdownSignal;
 use crate::pipeline::{Config, RunOptions, RunReport, Stores};
 use crate::settings::format_duration;
 use crate::state::CheckpointSettings;
@@ -105,10 +106,10 @@ pub(super) async fn launch(
         }
     };
     let signals = signals()?.stream();
-    let (shutdown_signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let options = RunOptions { once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env, store, telemetry.clone(), shutdown);
-    let driving = drive(run, &shutdown_signal, signals, timeout, telemetry);
+    let run = crate::pipeline::run(config, options, env, store, telemetry.clone(), shutdown.clone());
+    let driving = drive(run, &shutdown, signals, timeout, telemetry);
     let ending = with_progress(telemetry, driving).await;
     if let Some(server) = server {
         server.abort();

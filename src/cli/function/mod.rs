@@ -24,11 +24,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::console::Console;
 use super::launch::signals;
 use super::{FAILED, LogArgs, USAGE};
-use crate::component::ShutdownSignal;
 use crate::settings::Environment;
 
 use catch_up::CatchUp;
@@ -63,16 +63,16 @@ pub(super) async fn run(_: FunctionArgs, logs: LogArgs, console: Console) -> Exi
         Err(refusal) => return refusal.show(console),
     };
     tracing::info!(limit = settings.limit.as_secs(), "serving the Functions host on http://{}", settings.listen);
-    let (signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let work = Arc::new(CatchUp::new(settings, environment, crate::http::system_env(), shutdown.clone()));
-    let mut serving = std::pin::pin!(server::serve(listener, work, shutdown));
+    let mut serving = std::pin::pin!(server::serve(listener, work, shutdown.clone()));
     tokio::select! {
         biased;
         () = signals.next() => {}
         () = &mut serving => return ExitCode::SUCCESS,
     }
     tracing::info!("the host is stopping this process: draining; a second signal stops at once");
-    signal.begin();
+    shutdown.cancel();
     tokio::select! {
         biased;
         () = &mut serving => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use futures::StreamExt as _;
 use futures::future::{OptionFuture, try_join_all};
+use tokio_util::sync::CancellationToken;
 
 use super::super::console::Console;
 use super::super::drive::{Ending, waiting, with_progress};
@@ -13,7 +14,7 @@ use super::super::launch::{Refusal, finish, launch, open_state, out_of_time, sig
 use super::super::{FAILED, LogArgs};
 use super::report::{self, Found, delivered};
 use super::{Asked, RangeArgs, assign};
-use crate::component::{Context, ShutdownSignal};
+use crate::component::Context;
 use crate::pipeline::Config;
 use crate::settings::Environment;
 use crate::sources::nordpass::{Comparison, ReadMode, Settings, compare};
@@ -106,8 +107,9 @@ async fn compare_all(
     let store = open_state(env, settings, data_dir).await?;
     let telemetry = Telemetry::new();
     telemetry.set_clock(env.clock.clone());
-    // Dropped, and so begun, when this function ends by a signal or the deadline.
-    let (_signal, shutdown) = ShutdownSignal::new();
+    // Also when this function ends by a signal or the deadline.
+    let shutdown = CancellationToken::new();
+    let _cancels_when_dropped = shutdown.clone().drop_guard();
     let comparisons = try_join_all(chosen.iter().map(|(name, settings)| {
         let context = Context {
             name: name.as_str().into(),
