@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
 use super::console::{Console, write_data};
@@ -18,7 +19,6 @@ use super::error::CommandResult;
 use super::launch::show_failures;
 use super::signals::Signals;
 use super::usage::peak_rss_bytes;
-use crate::component::ShutdownSignal;
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, Stores, load};
 use crate::settings::Environment;
@@ -103,13 +103,13 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
         Background::spawn(simulation.clone().trickle(generator, args.live_rate, env.clock.clone()))
     });
     let data_dir = config.data_dir.clone();
-    let (signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let options = RunOptions { once: args.once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
+    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
     let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
     // The first signal also ends the live events, or the drain would never catch up with them.
     let signals = signals.inspect(move |()| drop(live.take()));
-    let driving = drive(run, &signal, signals, None, &telemetry);
+    let driving = drive(run, &shutdown, signals, None, &telemetry);
     let watching = async {
         if !args.once {
             console.note("first seven days of history, then live events; press Ctrl-C to end the demo with a summary");

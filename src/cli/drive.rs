@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
 
-use crate::component::ShutdownSignal;
 use crate::pipeline::RunReport;
 use crate::settings::format_duration;
 use crate::telemetry::{ComponentState, Health, Telemetry, progress_bar};
@@ -66,7 +66,7 @@ pub(super) async fn with_progress<T>(telemetry: &Telemetry, work: impl Future<Ou
 /// Drives `run` to its end. The first signal begins the shutdown, a second one stops at once.
 pub(super) async fn drive(
     run: impl Future<Output = RunReport>,
-    shutdown: &ShutdownSignal,
+    shutdown: &CancellationToken,
     signals: impl Stream<Item = ()>,
     timeout: Option<Duration>,
     telemetry: &Telemetry,
@@ -92,11 +92,11 @@ pub(super) async fn drive(
                 }
                 signalled = true;
                 tracing::info!("ending: draining for up to {} s; a second signal stops at once", DRAIN.as_secs());
-                shutdown.begin();
+                shutdown.cancel();
             }
             () = &mut deadline => {
                 let message = out_of_time(timeout, telemetry);
-                shutdown.begin();
+                shutdown.cancel();
                 let report = tokio::time::timeout(LAST_MOMENTS, &mut run).await.ok();
                 return Ending::TimedOut { message, report };
             }
@@ -129,10 +129,11 @@ mod tests {
     use crate::telemetry::ComponentKind;
 
     /// A run that ends only when told to, after `drain`.
-    fn patient(drain: Duration) -> (impl Future<Output = RunReport>, ShutdownSignal) {
-        let (signal, shutdown) = ShutdownSignal::new();
+    fn patient(drain: Duration) -> (impl Future<Output = RunReport>, CancellationToken) {
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let run = async move {
-            shutdown.begun().await;
+            shutdown.cancelled().await;
             sleep(drain).await;
             RunReport::default()
         };
@@ -149,7 +150,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_run_that_ends_by_itself_is_finished() {
-        let (signal, _shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
         let ending = drive(async { RunReport::default() }, &signal, stream::empty(), None, &Telemetry::new()).await;
         assert!(matches!(ending, Ending::Finished(_)), "{ending:?}");
     }

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::FAILED;
 use super::console::{Console, counted};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::error::{CommandError, CommandResult};
 use super::signals::Signals;
-use crate::component::{CheckpointError, ShutdownSignal};
+use crate::component::CheckpointError;
 use crate::pipeline::{Config, RunOptions, RunReport, Stores};
 use crate::telemetry::{ComponentKind, Telemetry, api};
 use nordpass_env::Env;
@@ -78,10 +80,10 @@ pub(super) async fn launch(
         }
     };
     let signals = signals()?.stream();
-    let (shutdown_signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let options = RunOptions { once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown);
-    let driving = drive(run, &shutdown_signal, signals, timeout, telemetry);
+    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
+    let driving = drive(run, &shutdown, signals, timeout, telemetry);
     let ending = with_progress(telemetry, driving).await;
     if let Some(server) = server {
         server.abort();

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use super::channel::{Input, Output};
-use super::shutdown::Shutdown;
 use super::{DeadLetterStore, Store};
 use crate::event::Chunk;
 use crate::telemetry::ComponentReporter;
@@ -59,7 +59,7 @@ pub struct Context {
     /// Where its dead letters go.
     pub dead_letters: Arc<dyn DeadLetterStore>,
     /// Told when the program is to end.
-    pub shutdown: Shutdown,
+    pub shutdown: CancellationToken,
     /// `run --once`: a source ends by itself when it has covered everything up to its start.
     pub once: bool,
 }

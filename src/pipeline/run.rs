@@ -9,11 +9,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::Stores;
-use crate::component::{
-    ComponentError, Context, Input, InputSender, Output, Records, Shutdown, ShutdownSignal, Transform, WeakInput,
-};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, Records, Transform, WeakInput};
 use crate::pipeline::{Config, InputRef};
 use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, metrics};
 use nordpass_env::Env;
@@ -64,24 +63,31 @@ pub async fn run(
     env: Env,
     stores: Stores,
     telemetry: Telemetry,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 ) -> RunReport {
     telemetry.set_clock(env.clock.clone());
-    let (signal, inner) = ShutdownSignal::new();
-    let base =
-        Base { data_dir: config.data_dir.clone(), env, stores: stores.clone(), shutdown: inner, once: options.once };
+    // The components end with the program, and by themselves when one fails that the others can't do without.
+    let ending = shutdown.child_token();
+    let _ends_when_dropped = ending.clone().drop_guard();
+    let base = Base {
+        data_dir: config.data_dir.clone(),
+        env,
+        stores: stores.clone(),
+        shutdown: ending.clone(),
+        once: options.once,
+    };
     let mut running = Running::default();
     // A file sink asks the checkpoint when it opens, and waits for it: that must not outlive the shutdown.
     let built = tokio::select! {
         biased;
         built = build(config, &base, &telemetry, &mut running) => built,
-        () = shutdown.begun() => return RunReport::default(),
+        () = shutdown.cancelled() => return RunReport::default(),
     };
     if let Err(failure) = built {
         running.report.failures.push(failure);
         return running.report;
     }
-    let report = running.supervise(&signal, &shutdown, options.drain).await;
+    let report = running.supervise(&ending, options.drain).await;
     // Best effort, and not for long: what isn't given back ends by itself.
     let _ = tokio::time::timeout(GIVING_BACK, stores.state.close()).await;
     report
@@ -97,7 +103,7 @@ struct Base {
     data_dir: std::path::PathBuf,
     env: Env,
     stores: Stores,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
     once: bool,
 }
 
@@ -186,7 +192,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
             tokio::select! {
                 biased;
                 () = tokio::time::sleep(STAGGER * number) => {}
-                () = shutdown.begun() => {}
+                () = shutdown.cancelled() => {}
             }
             reading.await
         });
@@ -254,12 +260,12 @@ impl Running {
     }
 
     /// Waits for the tasks' ends, and for the signal to end them.
-    async fn supervise(mut self, signal: &ShutdownSignal, shutdown: &Shutdown, drain: Duration) -> RunReport {
-        let stop = self.until(shutdown.begun()).await;
+    async fn supervise(mut self, ending: &CancellationToken, drain: Duration) -> RunReport {
+        let stop = self.until(ending.cancelled()).await;
         if stop == Stop::AllEnded {
             return self.report;
         }
-        signal.begin();
+        ending.cancel();
         let deadline = tokio::time::Instant::now() + drain;
         loop {
             match self.until(tokio::time::sleep_until(deadline)).await {
@@ -350,8 +356,8 @@ mod tests {
         (Running::default(), Telemetry::new())
     }
 
-    async fn until(shutdown: Shutdown) -> Result<(), ComponentError> {
-        shutdown.begun().await;
+    async fn until(shutdown: CancellationToken) -> Result<(), ComponentError> {
+        shutdown.cancelled().await;
         Ok(())
     }
 
@@ -360,7 +366,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_source_stops_alone_and_a_failed_sink_drains_everything() {
         let (mut running, telemetry) = running();
-        let (signal, inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
+        let inner = ending.clone();
         let broken = telemetry.component(ComponentKind::Source, "broken");
         running.spawn(broken, None, async { Err(ComponentError::new("its state is damaged")) });
         let other = running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
@@ -371,7 +378,7 @@ mod tests {
             Err(ComponentError::new("the table is gone"))
         });
         let began = tokio::time::Instant::now();
-        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        let report = running.supervise(&ending, DRAIN).await;
         assert_eq!(began.elapsed().as_secs(), 60, "the failed source didn't stop the others");
         let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
         assert_eq!(names, ["broken", "sink"]);
@@ -383,15 +390,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn when_the_last_source_has_failed_the_sinks_end_by_the_deadline() {
         let (mut running, telemetry) = running();
-        let (signal, inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
+        let inner = ending.clone();
         let source = telemetry.component(ComponentKind::Source, "source");
         let source = running.spawn(source, None, async { panic!("a test's panic") });
         running.reading.insert(source);
         running.spawn(telemetry.component(ComponentKind::Source, "health"), None, until(inner));
         running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
         let began = tokio::time::Instant::now();
-        let never = Shutdown::never();
-        let ending = running.supervise(&signal, &never, DRAIN);
+        let ending = running.supervise(&ending, DRAIN);
         let report = tokio::time::timeout(10 * DRAIN, ending).await.expect("it ends by itself");
         assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
         assert_eq!(report.failures[0].name, "source");
@@ -400,21 +407,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_component_that_does_not_drain_is_ended_at_the_deadline() {
         let (mut running, telemetry) = running();
-        let (signal, _inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
         running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
-        let (outer, shutdown) = ShutdownSignal::new();
-        outer.begin();
+        ending.cancel();
         let began = tokio::time::Instant::now();
-        let report = running.supervise(&signal, &shutdown, DRAIN).await;
+        let report = running.supervise(&ending, DRAIN).await;
         assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_panic_is_a_failure_with_a_name() {
         let (mut running, telemetry) = running();
-        let (signal, _inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
         running.spawn(telemetry.component(ComponentKind::Transform, "asim"), None, async { panic!("a test's panic") });
-        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        let report = running.supervise(&ending, DRAIN).await;
         assert_eq!(report.failures[0].name, "asim");
         assert!(report.failures[0].error.hint.is_some());
     }
@@ -422,11 +428,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_sink_whose_reader_is_gone_drains_everything_without_a_failure() {
         let (mut running, telemetry) = running();
-        let (signal, inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
+        let inner = ending.clone();
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         running.spawn(telemetry.component(ComponentKind::Source, "source"), None, async move {
-            inner.begun().await;
+            inner.cancelled().await;
             drop(sender);
             Ok(())
         });
@@ -434,7 +441,7 @@ mod tests {
             drop(input);
             Ok(())
         });
-        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        let report = running.supervise(&ending, DRAIN).await;
         assert!(report.failures.is_empty() && !report.drain_timed_out);
     }
 
@@ -443,7 +450,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_goes_when_everything_is_read_is_no_failure() {
         let (mut running, telemetry) = running();
-        let (signal, inner) = ShutdownSignal::new();
+        let ending = CancellationToken::new();
+        let inner = ending.clone();
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         drop(sender);
@@ -452,7 +460,7 @@ mod tests {
             drop(input);
             Err(ComponentError::reader_gone())
         });
-        let report = running.supervise(&signal, &Shutdown::never(), DRAIN).await;
+        let report = running.supervise(&ending, DRAIN).await;
         assert!(report.failures.is_empty() && !report.drain_timed_out, "{report:?}");
     }
 }

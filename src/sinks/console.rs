@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 use super::ndjson;
-use crate::component::{ComponentError, Context, Input, Shutdown, Sink};
+use crate::component::{ComponentError, Context, Input, Sink};
 use crate::component::{ComponentType, Records, SinkSettings, SinkType};
 use crate::event::Ack;
 use crate::settings::{Field, Section};
@@ -60,14 +61,14 @@ pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink
 }
 
 /// The sink on another writer than standard output.
-pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: ComponentReporter, shutdown: Shutdown) -> Box<dyn Sink> {
+pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: ComponentReporter, shutdown: CancellationToken) -> Box<dyn Sink> {
     Box::new(Console { out, telemetry, shutdown })
 }
 
 struct Console {
     out: Pin<Box<dyn AsyncWrite + Send>>,
     telemetry: ComponentReporter,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 }
 
 impl Sink for Console {
@@ -94,7 +95,7 @@ impl Sink for Console {
                         tracing::info!(component = self.telemetry.name(), "the reader has closed the pipe; ending");
                         let shutdown = self.shutdown;
                         tokio::spawn(async move {
-                            shutdown.begun().await;
+                            shutdown.cancelled().await;
                             drop((acks, input));
                         });
                         return Err(ComponentError::reader_gone());
@@ -126,7 +127,7 @@ impl Console {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::component::{Output, ShutdownSignal};
+    use crate::component::Output;
     use crate::event::AckOutcome;
     use crate::sinks::testing::chunk;
     use tokio::io::AsyncReadExt;
@@ -141,7 +142,7 @@ mod tests {
         let (second, later) = chunk(&[r#"{"c":3}"#]);
         output.send(second).await.unwrap();
         drop(output);
-        to(Box::pin(write), ComponentReporter::detached(), Shutdown::never()).run(input).await.unwrap();
+        to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input).await.unwrap();
         assert_eq!((ack_receiver.await, later.await), (AckOutcome::Delivered, AckOutcome::Delivered));
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
@@ -153,7 +154,7 @@ mod tests {
         let (write, mut read) = tokio::io::duplex(4);
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], ComponentReporter::detached());
-        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), Shutdown::never()).run(input));
+        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input));
         let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
@@ -173,14 +174,15 @@ mod tests {
         drop(read);
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], ComponentReporter::detached());
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+let shutdown = signal.clone();
         let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), shutdown).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
         assert!(task.await.unwrap().unwrap_err().reader_gone);
         tokio::task::yield_now().await;
         assert!(futures::poll!(&mut ack_receiver).is_pending(), "a source would take that for a loss");
-        signal.begin();
+        signal.cancel();
         assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
         let (second, _receipt) = chunk(&[r#"{"a":2}"#]);
         assert!(output.send(second).await.is_err(), "the source hears of it");

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::budget::Reservation;
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Position};
-use crate::component::{Closed, ComponentError, Context, Output, Shutdown};
+use crate::component::{Closed, ComponentError, Context, Output};
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{Chunk, EventFields, Origin, Record};
 use crate::telemetry::ComponentReporter;
@@ -133,13 +134,13 @@ fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
 /// Reads to the end, or until the program is to end. Either way the reading is dropped before this returns, and with
 /// it the source's output: the sinks then deliver what they hold.
 pub async fn unless_shutdown(
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
     reading: BoxFuture<'static, Result<(), ComponentError>>,
 ) -> Result<(), ComponentError> {
     tokio::select! {
         biased;
         result = reading => result,
-        () = shutdown.begun() => Ok(()),
+        () = shutdown.cancelled() => Ok(()),
     }
 }
 

@@ -2,8 +2,9 @@
 //! source hold it up, and never end it.
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
-use crate::component::{CheckpointError, Shutdown};
+use crate::component::CheckpointError;
 use crate::http::Retry;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
@@ -22,11 +23,11 @@ pub async fn retry_until_ready<'a, T>(
     what: &str,
     env: &Env,
     telemetry: &ComponentReporter,
-    shutdown: &Shutdown,
+    shutdown: &CancellationToken,
     attempt: impl Fn() -> BoxFuture<'a, Result<T, CheckpointError>>,
 ) -> Result<T, RetryStop> {
     let stop = async {
-        shutdown.begun().await;
+        shutdown.cancelled().await;
         RetryStop::Ending
     };
     // Pages may well come meanwhile: that doesn't make it work.

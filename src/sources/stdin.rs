@@ -176,8 +176,10 @@ fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std:
 
 #[cfg(test)]
 mod tests {
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
-    use crate::component::{Input, ShutdownSignal};
+    use crate::component::Input;
     use crate::state::MemoryStore;
     use crate::telemetry::{ComponentKind, Telemetry};
     use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
@@ -195,8 +197,9 @@ mod tests {
 
     type Task = tokio::task::JoinHandle<Result<(), ComponentError>>;
 
-    fn start(input: Box<dyn Read + Send>) -> (Task, Input, ShutdownSignal) {
-        let (signal, shutdown) = ShutdownSignal::new();
+    fn start(input: Box<dyn Read + Send>) -> (Task, Input, CancellationToken) {
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let telemetry = Telemetry::new().component(ComponentKind::Source, "pipe");
         let (sender, receiving) = Input::new();
         let context = Context {
@@ -248,7 +251,7 @@ mod tests {
     async fn a_shutdown_does_not_wait_for_more_input() {
         let (write, read) = std::sync::mpsc::channel();
         let (task, mut input, signal) = start(Box::new(Parts(read)));
-        signal.begin();
+        signal.cancel();
         assert!(input.receive().await.is_none());
         task.await.unwrap().unwrap();
         drop(write);

@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
+use super::open::fits;
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 use crate::event::Origin;
-
-/// The longest document, as on disk.
-const DOCUMENT_BYTES: usize = 3_500;
 
 /// States in memory. Clones share them, so that a test keeps one across the "restarts" of a pipeline.
 #[derive(Clone, Default)]
@@ -88,14 +86,7 @@ impl SourceState for MemorySource {
 
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
         Box::pin(async move {
-            if let Some(document) = &commit.document
-                && document.len() > DOCUMENT_BYTES
-            {
-                let text =
-                    format!("the document has {} bytes; a state allows at most {DOCUMENT_BYTES}", document.len());
-                let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, text);
-                return Err(CheckpointError::Disk { path: PathBuf::from(&*self.key_id), source });
-            }
+            fits(&commit, Path::new(&*self.key_id))?;
             let mut sources = self.store.sources();
             let source = sources.entry(self.key_id.to_string()).or_default();
             if let Some(time) = commit.forget_before {

@@ -81,7 +81,8 @@ impl<K: StateBackend> SourceState for OpenSource<K> {
     }
 }
 
-fn fits(commit: &Commit, path: &Path) -> Result<(), CheckpointError> {
+/// Refuses a document that is too long for a state.
+pub fn fits(commit: &Commit, path: &Path) -> Result<(), CheckpointError> {
     let len = commit.document.as_ref().map_or(0, Vec::len);
     if len <= DOCUMENT_BYTES {
         return Ok(());

@@ -1,7 +1,9 @@
 //! The process: what `run` does with a pipeline file, on handles of the test's.
 
+use tokio_util::sync::CancellationToken;
+
 use nordpass_env::Env;
-use nordpass_sentinel::component::{ComponentError, Shutdown};
+use nordpass_sentinel::component::ComponentError;
 use nordpass_sentinel::pipeline::{self, Failure, RunOptions, RunReport, Stores};
 use nordpass_sentinel::settings::Environment;
 use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
@@ -12,7 +14,7 @@ pub async fn process(
     text: String,
     options: RunOptions,
     telemetry: Telemetry,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 ) -> RunReport {
     let files = [("world.toml".into(), text)];
     let (config, _) = match pipeline::load(&files, &Environment::of::<&str, &str>([])) {

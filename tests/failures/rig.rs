@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
-use nordpass_sentinel::component::ShutdownSignal;
 use nordpass_sentinel::component::SourceKey;
 use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
@@ -28,6 +27,7 @@ use nordpass_simulator::{
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::common::process::process;
 use crate::common::state::{self, State};
@@ -59,7 +59,7 @@ pub struct Rig {
 /// One life of the process.
 pub struct Life {
     task: JoinHandle<RunReport>,
-    signal: ShutdownSignal,
+    signal: CancellationToken,
     pub telemetry: Telemetry,
 }
 
@@ -234,7 +234,8 @@ impl Rig {
     fn launch(&mut self, once: bool) -> Life {
         self.lives += 1;
         let telemetry = Telemetry::new();
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let options = RunOptions { once, ..RunOptions::default() };
         let task = tokio::spawn(process(self.env(), self.text.clone(), options, telemetry.clone(), shutdown));
         Life { task, signal, telemetry }
@@ -253,7 +254,7 @@ impl Rig {
 
     /// SIGTERM, and the end.
     pub async fn stop(&self, life: Life) -> RunReport {
-        life.signal.begin();
+        life.signal.cancel();
         let report = life.task.await.expect("no panic");
         assert!(!report.drain_timed_out, "it drained in time");
         report

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
-use nordpass_sentinel::component::ShutdownSignal;
 use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_simulator::entra::{self, Entra, Tokens};
@@ -15,6 +14,7 @@ use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::nordpass::NordPass;
 use nordpass_simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::common::process::process;
 use crate::ledger::Ledger;
@@ -176,7 +176,8 @@ impl World {
         self.lives.snapshots.push(snapshot);
         let life = self.ledger.next_life();
         self.network.held().begin(life, self.tuning().clone(), self.plan.second);
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let mut process = Box::pin(process(self.env(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
         loop {
             if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
@@ -267,10 +268,10 @@ impl World {
     async fn stop(
         &mut self,
         process: impl Future<Output = RunReport>,
-        signal: &ShutdownSignal,
+        signal: &CancellationToken,
         violations: &mut Violations,
     ) {
-        signal.begin();
+        signal.cancel();
         let mut process = Box::pin(process);
         let ended = tokio::select! {
             biased;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::call::Outcome;
 use super::outcome::{Ended, StopReason, sentence, states};
 use super::settings::Settings;
 use crate::cli::drive::DRAIN;
 use crate::cli::launch::open_state;
-use crate::component::{Shutdown, ShutdownSignal};
 use crate::pipeline::RunOptions;
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Environment, Severity};
@@ -35,14 +35,14 @@ pub struct CatchUp {
     settings: Settings,
     environment: Environment,
     env: Env,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
     /// Held while one runs.
     running: Mutex<()>,
 }
 
 impl CatchUp {
     /// One that has run nothing yet. Connections are kept from call to call.
-    pub fn new(settings: Settings, environment: Environment, env: Env, shutdown: Shutdown) -> Self {
+    pub fn new(settings: Settings, environment: Environment, env: Env, shutdown: CancellationToken) -> Self {
         Self { settings, environment, env, shutdown, running: Mutex::default() }
     }
 
@@ -57,7 +57,7 @@ impl CatchUp {
             let line = "a catch-up is already running and covers this call too";
             return Outcome { logs: vec![line.into()], failures: Vec::new() };
         };
-        if self.shutdown.has_begun() {
+        if self.shutdown.is_cancelled() {
             return Outcome::failed("the host is stopping this process");
         }
         let began = Instant::now();
@@ -73,10 +73,10 @@ impl CatchUp {
             }
         };
         let telemetry = Telemetry::new();
-        let (signal, shutdown) = ShutdownSignal::new();
+        let shutdown = CancellationToken::new();
         let options = RunOptions { once: true, drain: DRAIN.min(self.settings.limit / 3) };
         let deadline = began + self.settings.limit.saturating_sub(options.drain + LAST_MOMENTS);
-        let run = crate::pipeline::run(config, options, self.env.clone(), store, telemetry.clone(), shutdown);
+        let run = crate::pipeline::run(config, options, self.env.clone(), store, telemetry.clone(), shutdown.clone());
         let mut run = std::pin::pin!(run);
         let stop = tokio::select! {
             biased;
@@ -84,13 +84,13 @@ impl CatchUp {
                 return Ended { states: states(&telemetry), report, stop: None, took: began.elapsed() }
                     .outcome(&telemetry, self.env.clock.now());
             }
-            () = self.shutdown.begun() => StopReason::Host,
+            () = self.shutdown.cancelled() => StopReason::Host,
             () = tokio::time::sleep_until(deadline) => StopReason::Time,
             () = stuck(&telemetry) => StopReason::Stuck,
         };
         // What everybody does now: once the drain is over, all have ended.
         let states = states(&telemetry);
-        signal.begin();
+        shutdown.cancel();
         let report = run.await;
         Ended { states, report, stop: Some(stop), took: began.elapsed() }.outcome(&telemetry, self.env.clock.now())
     }

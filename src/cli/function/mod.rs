@@ -24,12 +24,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
 use super::console::Console;
 use super::error::{CommandError, CommandResult};
 use super::launch::signals;
-use crate::component::ShutdownSignal;
 use crate::settings::Environment;
 
 use catch_up::CatchUp;
@@ -50,16 +50,16 @@ pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult
     })?;
     let mut signals = signals()?;
     tracing::info!(limit = settings.limit.as_secs(), "serving the Functions host on http://{}", settings.listen);
-    let (signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let work = Arc::new(CatchUp::new(settings, environment, crate::http::system_env(), shutdown.clone()));
-    let mut serving = std::pin::pin!(server::serve(listener, work, shutdown));
+    let mut serving = std::pin::pin!(server::serve(listener, work, shutdown.clone()));
     tokio::select! {
         biased;
         () = signals.next() => {}
         () = &mut serving => return Ok(ExitCode::SUCCESS),
     }
     tracing::info!("the host is stopping this process: draining; a second signal stops at once");
-    signal.begin();
+    shutdown.cancel();
     let code = tokio::select! {
         biased;
         () = &mut serving => ExitCode::SUCCESS,

@@ -17,10 +17,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::call::{self, Call, Outcome};
 use super::catch_up::CatchUp;
-use crate::component::Shutdown;
 
 /// A timer's body has a few hundred bytes.
 const LONGEST_BODY: usize = 1 << 20;
@@ -29,7 +29,7 @@ const LONGEST_BODY: usize = 1 << 20;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// Serves until the shutdown begins; then answers the calls that are under way.
-pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Shutdown) {
+pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: CancellationToken) {
     let router = Router::new()
         .route("/", get(|| async { "ready\n" }))
         .route("/{function}", post(invoke))
@@ -44,7 +44,7 @@ pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Shutdown
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             biased;
-            () = shutdown.begun() => break,
+            () = shutdown.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -64,7 +64,7 @@ pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Shutdown
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: tokio::net::TcpStream, router: Router, shutdown: Shutdown) {
+async fn connection(stream: tokio::net::TcpStream, router: Router, shutdown: CancellationToken) {
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -74,7 +74,7 @@ async fn connection(stream: tokio::net::TcpStream, router: Router, shutdown: Shu
     let result = tokio::select! {
         biased;
         result = &mut served => result,
-        () = shutdown.begun() => {
+        () = shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

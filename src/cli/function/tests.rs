@@ -1,7 +1,8 @@
+use tokio_util::sync::CancellationToken;
+
 use super::call::{Call, Outcome};
 use super::catch_up::CatchUp;
 use super::settings::Settings;
-use crate::component::Shutdown;
 use crate::settings::Environment;
 use crate::sources::nordpass;
 
@@ -73,7 +74,7 @@ fn each_run_sweeps_when_it_is_due_and_serves_no_port() {
     let variables = [("FUNCTIONS_CUSTOMHANDLER_PORT", "7071"), ("NORDPASS_SENTINEL_PIPELINE", &file), ("T", "token")];
     let environment = Environment::of(variables);
     let settings = Settings::read(&environment).expect("settings");
-    let work = CatchUp::new(settings.clone(), environment, crate::http::system_env(), Shutdown::never());
+    let work = CatchUp::new(settings.clone(), environment, crate::http::system_env(), CancellationToken::new());
     let config = work.config().expect("a configuration");
     assert_eq!(config.api_listen, None);
     let settings: &dyn std::any::Any = config.sources[0].settings.as_ref();

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use futures::future::{OptionFuture, try_join_all};
 use futures::{StreamExt as _, TryFutureExt as _};
@@ -14,7 +15,7 @@ use super::super::error::{CommandError, CommandResult};
 use super::super::launch::{finish, launch, open_state, signals};
 use super::report::{self, Found};
 use super::{Chosen, RangeArgs, assign};
-use crate::component::{Context, ShutdownSignal};
+use crate::component::Context;
 use crate::pipeline::Config;
 use crate::sources::nordpass::{Comparison, ReadMode, compare};
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -97,7 +98,8 @@ impl Comparing {
         let telemetry = Telemetry::new();
         telemetry.set_clock(self.env.clock.clone());
         // Dropped, which begins the shutdown, when this function ends by a signal or the deadline.
-        let (_signal, shutdown) = ShutdownSignal::new();
+        let shutdown = CancellationToken::new();
+        let _guard = shutdown.clone().drop_guard();
         let comparisons = try_join_all(self.chosen.iter().map(|(name, settings)| {
             let context = Context {
                 name: name.as_str().into(),

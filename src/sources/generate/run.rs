@@ -39,7 +39,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let mut ack_receivers = FuturesUnordered::new();
     let mut abandoned = 0_u64;
     context.telemetry.status().working();
-    while left > 0 && !context.shutdown.has_begun() {
+    while left > 0 && !context.shutdown.is_cancelled() {
         let due = tokio::select! {
             biased;
             // First: without a rate the pace is always due, and receipts must not pile up behind it.
@@ -47,7 +47,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
                 abandoned += u64::from(outcome == AckOutcome::Abandoned);
                 continue;
             }
-            () = context.shutdown.begun() => break,
+            () = context.shutdown.cancelled() => break,
             due = pace.due() => due.min(left),
         };
         let (chunk, ack_receiver, made) = maker.chunk(due, context.env.clock.now_seconds());

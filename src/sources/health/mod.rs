@@ -122,7 +122,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut under_way: Option<AckReceiver> = None;
-    while !context.shutdown.has_begun() {
+    while !context.shutdown.is_cancelled() {
         let round = async {
             tick.tick().await;
             // The rows are made when there is room for them: they tell of now, not of when the reader got stuck.
@@ -138,7 +138,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
         };
         tokio::select! {
             biased;
-            () = context.shutdown.begun() => break,
+            () = context.shutdown.cancelled() => break,
             result = round => result?,
         }
     }
@@ -159,7 +159,7 @@ async fn once(output: Output, reporter: &Reporter, context: &Context) -> Result<
         }
     };
     tokio::select! {
-        () = context.shutdown.begun() => {}
+        () = context.shutdown.cancelled() => {}
         () = ended => {}
     }
     let (chunk, _) = reporter.round();

@@ -2,11 +2,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::*;
-use crate::component::{Input, Shutdown, ShutdownSignal};
+use crate::component::Input;
 use crate::event::Chunk;
 use crate::http::SystemNetwork;
 use crate::state::MemoryStore;
@@ -20,7 +22,7 @@ struct Rig {
     telemetry: Telemetry,
     inputs: Vec<Input>,
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
-    signal: ShutdownSignal,
+    signal: CancellationToken,
 }
 
 /// The source with so many readers, each with room for one chunk.
@@ -33,7 +35,8 @@ fn rig(readers: usize, once: bool) -> Rig {
     telemetry.component(ComponentKind::Source, "nordpass").set_type("nordpass");
     telemetry.component(ComponentKind::Transform, "asim");
     telemetry.component(ComponentKind::Sink, "sentinel");
-    let (signal, shutdown): (ShutdownSignal, Shutdown) = ShutdownSignal::new();
+    let signal = CancellationToken::new();
+    let shutdown = signal.clone();
     let env = Env {
         clock,
         random: Arc::new(SeededRandom::new(1)),
@@ -93,7 +96,7 @@ async fn each_component_has_one_row_an_interval() {
     }
     times.dedup();
     assert_eq!((times.len(), times[1].as_str()), (10, "2027-01-15T08:01:00.000Z"));
-    rig.signal.begin();
+    rig.signal.cancel();
     rig.next(0).await;
     assert_eq!(rig.task.await.expect("no panic"), Ok(()));
 }
@@ -174,7 +177,7 @@ async fn a_reader_that_is_stuck_does_not_hold_up_the_end() {
     let mut rig = rig(1, false);
     let (_, _held) = rig.inputs[0].receive().await.expect("a round");
     tokio::time::sleep(MINUTE * 3).await;
-    rig.signal.begin();
+    rig.signal.cancel();
     let ended = tokio::time::timeout(Duration::from_secs(1), rig.task).await;
     assert_eq!(ended.expect("at once").expect("no panic"), Ok(()));
     assert!(rig.inputs[0].receive().await.is_none(), "a round is under way, so there are no last words");

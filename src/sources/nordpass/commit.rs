@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::commit_queue::{CommitMessage, CommitReceiver, SentChunk};
 use super::context::ReadContext;
@@ -20,7 +21,7 @@ use super::registry::Registry;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY};
 use super::time_ranges::TimeRanges;
-use crate::component::{Commit, ComponentError, Shutdown, SourceState};
+use crate::component::{Commit, ComponentError, SourceState};
 use crate::event::{AckOutcome, EventId};
 use crate::sources::retry::retry_until_ready;
 use crate::telemetry::metrics;
@@ -36,7 +37,7 @@ pub struct Committer {
     /// The ids in flight.
     pub registry: Arc<Registry>,
     /// The program's: tells a loss from an ending.
-    pub shutdown: Shutdown,
+    pub shutdown: CancellationToken,
 }
 
 /// What goes into one commit.
@@ -143,7 +144,7 @@ impl Committer {
         batch.changes.extend(groups.settled(group, &ids, delivered));
         if !delivered {
             self.registry.released(ids.into_iter().map(|known| known.id));
-            if !self.shutdown.has_begun() {
+            if !self.shutdown.is_cancelled() {
                 let message = "part of the pipeline dropped undelivered events";
                 return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
             }
@@ -157,7 +158,7 @@ impl Committer {
     /// Commits, however long the disk refuses.
     async fn commit(&self, commit: Commit) -> Result<(), ComponentError> {
         // A shutdown doesn't cut it short: the drain has a deadline of its own.
-        let (what, never) = ("can't write the checkpoint", Shutdown::never());
+        let (what, never) = ("can't write the checkpoint", CancellationToken::new());
         let ReadContext { env, telemetry, .. } = &*self.context;
         let attempt = || self.store.commit(commit.clone());
         unless_ended(retry_until_ready(what, env, telemetry, &never, attempt).await)?;

@@ -59,7 +59,7 @@ pub async fn compare(
     };
     let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
     result?;
-    if shutdown.has_begun() {
+    if shutdown.is_cancelled() {
         return Err(ComponentError::new("stopped before everything was compared"));
     }
     let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);

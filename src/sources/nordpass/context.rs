@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::clock::SourceClock;
 use super::error::ReadError;
 use super::settings::Settings;
-use crate::component::Shutdown;
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
@@ -22,12 +23,12 @@ pub struct ReadContext {
     /// The time that the source's decisions go by.
     pub clock: SourceClock,
     /// Begins when reading is to end. With `once` that is also when everything is read.
-    pub shutdown: Shutdown,
+    pub shutdown: CancellationToken,
 }
 
 impl ReadContext {
     /// Only the machine's clock is known yet.
-    pub fn new(settings: Settings, env: Env, telemetry: ComponentReporter, shutdown: Shutdown) -> Arc<Self> {
+    pub fn new(settings: Settings, env: Env, telemetry: ComponentReporter, shutdown: CancellationToken) -> Arc<Self> {
         let clock = SourceClock::new(env.clock.clone(), settings.lag);
         Arc::new(Self { settings, env, telemetry, clock, shutdown })
     }
@@ -37,13 +38,13 @@ impl ReadContext {
         tokio::select! {
             biased;
             result = future => Ok(result),
-            () = self.shutdown.begun() => Err(ReadError::Ending),
+            () = self.shutdown.cancelled() => Err(ReadError::Ending),
         }
     }
 
     /// Resolves when reading is to end, with the error that says so: what ends a retry.
     pub async fn ending<E: From<ReadError>>(&self) -> E {
-        self.shutdown.begun().await;
+        self.shutdown.cancelled().await;
         ReadError::Ending.into()
     }
 

@@ -14,7 +14,6 @@ use super::dedup::Dedup;
 use super::error::ReadError;
 use super::reader::Reader;
 use super::state::State;
-use crate::component::ShutdownSignal;
 
 /// The pause before an unproven slice is read again, more narrowly; each further one is twice as long.
 pub const FIRST_DOUBT: Duration = Duration::from_secs(60);
@@ -35,8 +34,6 @@ pub struct Lanes {
     pub commits: CommitSender,
     /// The state as committed.
     pub state: watch::Receiver<State>,
-    /// Begins the shutdown of the lanes: the context's.
-    pub signal: ShutdownSignal,
     /// `run --once`.
     pub once: bool,
     /// What is still to be read, besides the live end.

@@ -1,17 +1,18 @@
 //! `validate --connect`: one request, and what it showed.
 
+use tokio_util::sync::CancellationToken;
+
 use super::context::ReadContext;
 use super::endpoint::{Attempt, Endpoint};
 use super::query::Query;
 use super::settings::Settings;
-use crate::component::Shutdown;
 use crate::http::clock_is_wrong;
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
 /// Asks for one event and says what came.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    let context = ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), Shutdown::never());
+    let context = ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), CancellationToken::new());
     let now = context.clock.safe_now();
     match Endpoint::new(context.clone())?.attempt(&Query::smallest((now - 60, now))).await {
         Attempt::Page(_) => match clock_is_wrong(context.clock.ahead(), "NordPass") {

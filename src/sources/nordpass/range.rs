@@ -37,7 +37,7 @@ impl Lanes {
         let rest = Mutex::new(Rest { pieces: days(&range), ..Rest::default() });
         let retry = Retry::logged(&self.context.env);
         while retry.run(self.context.ending(), || self.read_piece(&rest, mode)).await? {}
-        self.signal.begin();
+        self.context.shutdown.cancel();
         Ok(())
     }
 

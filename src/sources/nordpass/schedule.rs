@@ -22,7 +22,7 @@ impl Lanes {
         let lane = async |lane: BoxFuture<'_, Result<(), ReadError>>| {
             let result = lane.await;
             if result.is_err() {
-                self.signal.begin();
+                self.context.shutdown.cancel();
             }
             result
         };
@@ -33,7 +33,7 @@ impl Lanes {
             let histories = (0..number).map(|_| lane(Box::pin(self.history())));
             let results = tokio::join!(lane(Box::pin(self.live(start, last))), join_all(histories));
             // Only `once` comes here without an error. Sweeps and audits are left aside then, but for those that were due.
-            self.signal.begin();
+            self.context.shutdown.cancel();
             results
         };
         let again = async {

@@ -23,7 +23,7 @@ use super::reader::Reader;
 use super::registry::Registry;
 use super::settings::Settings;
 use super::start::{Start, watch_organizations};
-use crate::component::{ComponentError, Context, Output, Shutdown, ShutdownSignal, SourceState};
+use crate::component::{ComponentError, Context, Output, SourceState};
 
 /// Reads the source to the end. Takes the output away once nothing more is sent.
 pub async fn session(
@@ -34,8 +34,8 @@ pub async fn session(
 ) -> Result<(), ComponentError> {
     let Some(sending) = output.clone() else { return Ok(()) };
     let Some(start) = Start::load(&settings, program, store.document()).await? else { return Ok(()) };
-    // The lanes have a signal of their own: with `once` they also end when everything is read.
-    let (signal, shutdown) = ShutdownSignal::new();
+    // The lanes end with the program; with `once` also when everything is read.
+    let shutdown = program.shutdown.child_token();
     let context = ReadContext::new(settings, program.env.clone(), program.telemetry.clone(), shutdown);
     let client = Client::new(context.clone(), store.lease_guard()).map_err(ComponentError::new)?;
     let dead_letters = program
@@ -73,8 +73,8 @@ pub async fn session(
     let pages = Pages { context: context.clone(), client: client.clone(), ingester, page_cap: AtomicU32::new(0) };
     let reader = Reader::new(context.clone(), client.clone(), dedup.clone(), pages);
     let (once, backlog) = (program.once, Backlog::default());
-    let lanes = Lanes { context, reader, client, dedup, commits, state, signal, once, backlog };
-    let reading = read(lanes, emitter, start, discoveries, program.shutdown.clone());
+    let lanes = Lanes { context, reader, client, dedup, commits, state, once, backlog };
+    let reading = read(lanes, emitter, start, discoveries);
     let committing = committer.run(commit_receiver);
     tokio::pin!(reading, committing);
     // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
@@ -95,7 +95,6 @@ async fn read(
     emitter: Arc<Emitter>,
     start: Start,
     discoveries: UnboundedReceiver<String>,
-    shutdown: Shutdown,
 ) -> Result<(), ComponentError> {
     let mode = &lanes.context.settings.mode;
     let reading = async {
@@ -109,17 +108,10 @@ async fn read(
         let live = start.begin(&lanes, &emitter)?;
         lanes.run(live, start.last_read(lanes.context.clock.now())).await
     };
-    // Ends the lanes when the program is to end; they end `reading`.
-    let ending = async {
-        shutdown.begun().await;
-        lanes.signal.begin();
-        std::future::pending::<()>().await;
-    };
     let organizations = watch_organizations(&lanes, &start.state.organizations, discoveries);
     let result = tokio::select! {
         biased;
         () = organizations, if mode.range().is_none() => Ok(()),
-        () = ending => Ok(()),
         result = reading => result,
     };
     unless_ended(result).map(drop)

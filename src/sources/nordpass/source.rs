@@ -63,7 +63,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             return result;
         }
         // What was under way is dropped, and read again by the process that has the source now.
-        if shutdown.has_begun() {
+        if shutdown.is_cancelled() {
             return Ok(());
         }
         if output.is_none() {

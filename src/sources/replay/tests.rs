@@ -1,7 +1,9 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::component::{Input, ShutdownSignal};
+use tokio_util::sync::CancellationToken;
+
+use crate::component::Input;
 use crate::event::EventId;
 use crate::http::SystemNetwork;
 use crate::state::LocalStore;
@@ -37,7 +39,7 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
     };
     let store = LocalStore::open(env.clone(), "data".as_ref()).await.expect("a state");
     let telemetry = Telemetry::new().component(ComponentKind::Source, "recording");
-    let (_signal, shutdown) = ShutdownSignal::new();
+    let shutdown = CancellationToken::new();
     let (sender, mut input) = Input::new();
     let output = Output::new(vec![sender], telemetry.clone());
     let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));

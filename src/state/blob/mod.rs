@@ -35,7 +35,7 @@ use futures::future::{BoxFuture, join_all};
 
 use self::place::{BlobNames, Times};
 use self::source::Source;
-use super::format::shared::Shared;
+use super::format::state::BlobState;
 use super::open::OpenSource;
 use super::tasks::Tasks;
 use super::{BlobSettings, TakeoverSettings};
@@ -79,7 +79,7 @@ struct Slot {
 }
 
 /// A state as it was read; `None`: there is none.
-struct Read(Option<Box<Shared>>);
+struct Read(Option<Box<BlobState>>);
 
 impl BlobStore {
     /// Takes the `data_dir`'s lock. Asks Azure nothing yet.
@@ -115,7 +115,7 @@ impl Base {
     }
 
     /// The state as it stands; `None`: there is none.
-    async fn load(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
+    async fn load(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
         let place = self.place(key_id);
         match self.container.get(&place.state).await {
             Ok(blob) => place.decode(&blob.bytes, key_id).map(Some),
@@ -125,7 +125,7 @@ impl Base {
     }
 
     /// The same, however long the storage can't be used: what sinks do with their files depends on it.
-    async fn load_patiently(&self, key_id: &str) -> Result<Option<Shared>, CheckpointError> {
+    async fn load_patiently(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
         let what = "can't read the checkpoint";
         Retry::logged(&self.env)
             .run(pending(), || async { self.load(key_id).await.map_err(|error| error.classify("checkpoint", what)) })
@@ -171,8 +171,7 @@ impl Store for BlobStore {
                 slot.read = Some(Read(self.shared.load_patiently(&origin.source).await?.map(Box::new)));
             }
             let state = slot.read.as_ref().and_then(|Read(state)| state.as_deref());
-            let chunks = state.and_then(|state| state.chunks_of(origin.run));
-            Ok(chunks.is_none_or(|chunks| chunks.contains(origin.sequence)))
+            Ok(state.is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
         })
     }
 

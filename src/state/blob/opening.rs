@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::super::format::frame::frame;
-use super::super::format::shared::Shared;
+use super::super::format::state::BlobState;
 use super::Base;
 use super::keeper;
 use super::place::{BlobNames, storage};
@@ -84,7 +84,7 @@ pub(super) async fn open(
 
 /// The state before the first run, and the container if it isn't there yet. Somebody else may be making them, too.
 async fn make(base: &Base, place: &BlobNames, key: &SourceKey) -> Result<(), CheckpointError> {
-    let bytes = Bytes::from(frame(&Shared::new(key.clone()).encode()));
+    let bytes = Bytes::from(frame(&BlobState::new(key.clone()).encode_blob()));
     let mut made = base.container.put(&place.state, bytes.clone(), Demand::New).await;
     if made == Err(BlobError::NoContainer) {
         base.container.create_first().await.map_err(|error| storage(&error))?;
@@ -98,8 +98,13 @@ async fn make(base: &Base, place: &BlobNames, key: &SourceKey) -> Result<(), Che
 
 /// Registers a new run: from then on a chunk of it that isn't committed is known as such, and whoever had the source
 /// before can't commit any more.
-async fn begin(base: &Base, place: &BlobNames, key_id: &str, lease: &str) -> Result<(Shared, String), CheckpointError> {
-    let mut written: Option<(Bytes, Shared)> = None;
+async fn begin(
+    base: &Base,
+    place: &BlobNames,
+    key_id: &str,
+    lease: &str,
+) -> Result<(BlobState, String), CheckpointError> {
+    let mut written: Option<(Bytes, BlobState)> = None;
     for _ in 0..LOOKS {
         let blob = match base.container.get(&place.state).await {
             Ok(blob) => blob,
@@ -110,14 +115,8 @@ async fn begin(base: &Base, place: &BlobNames, key_id: &str, lease: &str) -> Res
             return Ok((state, blob.etag));
         }
         let state = place.decode(&blob.bytes, key_id)?;
-        let run = loop {
-            let run = base.env.random.next_u64();
-            if run != 0 && state.chunks_of(run).is_none() {
-                break run;
-            }
-        };
-        let next = state.next_run(run);
-        let bytes = Bytes::from(frame(&next.encode()));
+        let next = state.begin_run(base.env.random.as_ref());
+        let bytes = Bytes::from(frame(&next.encode_blob()));
         let demand = Demand::Same { etag: &blob.etag, lease };
         match base.container.put(&place.state, bytes.clone(), demand).await {
             Ok(etag) => return Ok((next, etag)),

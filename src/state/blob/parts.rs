@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::super::format::ids::{Bucket, Stored};
-use super::super::format::shared::{Part, Shared};
+use super::super::format::state::{BlobState, Part};
 use super::place::{BlobNames, storage};
 use crate::azure::blob::{BlobError, Container};
 use crate::component::CheckpointError;
@@ -27,12 +27,12 @@ enum Appended {
 pub(super) async fn append(
     container: &Container,
     place: &BlobNames,
-    next: &mut Shared,
+    next: &mut BlobState,
     bucket: Bucket,
     data: &Bytes,
 ) -> Result<(), CheckpointError> {
     let run = next.run;
-    let parts = next.parts_mut(bucket);
+    let parts = next.ids_mut(bucket);
     if let Some(last) = parts.last_mut() {
         let blob = format!("{}{}", place.ids, last.name(bucket));
         if append_at(container, place, &blob, last.len, data).await? == Appended::Yes {

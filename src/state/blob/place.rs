@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::super::format::frame;
-use super::super::format::shared::Shared;
-use super::super::format::snapshot::{Misfit, VERSION};
+use super::super::format::state::{BlobState, Misfit, VERSION};
 use crate::azure::blob::BlobError;
 use crate::component::{CheckpointError, SourceKey};
 
@@ -67,13 +66,13 @@ impl BlobNames {
     }
 
     /// The state in a blob's bytes.
-    pub fn decode(&self, bytes: &[u8], key_id: &str) -> Result<Shared, CheckpointError> {
+    pub fn decode(&self, bytes: &[u8], key_id: &str) -> Result<BlobState, CheckpointError> {
         // It is written at once: unlike in a file, there are no torn writes.
         let payload = match frame::last(bytes) {
             Ok(Some(payload)) if payload.len() + frame::HEADER == bytes.len() => payload,
             _ => return Err(self.unusable(&self.state, "the blob is damaged or isn't a state of this program")),
         };
-        Shared::decode(payload, key_id).map_err(|misfit| match misfit {
+        BlobState::decode_blob(payload, key_id).map_err(|misfit| match misfit {
             Misfit::Malformed => self.unusable(&self.state, "the blob is intact, but its content isn't a state"),
             Misfit::Newer(version) => CheckpointError::Unusable {
                 path: self.path(),

@@ -11,7 +11,7 @@ use super::super::format::frame::frame;
 use super::super::format::ids::{self, Bucket, Stored};
 use super::super::format::known::{self, Piece};
 use super::super::format::recent::Recent;
-use super::super::format::shared::Shared;
+use super::super::format::state::BlobState;
 use super::super::open::{OpenInfo, StateBackend};
 use super::Base;
 use super::parts::{self, StoredPart};
@@ -41,7 +41,7 @@ pub(super) struct Source {
 
 /// What is durable.
 struct Committed {
-    state: Shared,
+    state: BlobState,
     /// The state's bytes, and the blob's version with them.
     bytes: Bytes,
     etag: String,
@@ -52,7 +52,7 @@ struct Committed {
 
 /// A state to come.
 struct Next {
-    state: Shared,
+    state: BlobState,
     bytes: Bytes,
     ids: Vec<KnownId>,
 }
@@ -68,11 +68,10 @@ enum Stands {
 }
 
 impl Source {
-    pub(super) fn new(base: Arc<Base>, place: BlobNames, lease: String, state: Shared, etag: String) -> Arc<Self> {
-        let recent =
-            if state.days.is_empty() && state.other.is_empty() { Recent::of_first_run() } else { Recent::unread() };
+    pub(super) fn new(base: Arc<Base>, place: BlobNames, lease: String, state: BlobState, etag: String) -> Arc<Self> {
+        let recent = state.unread();
         let (holder, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
-        let bytes = Bytes::from(frame(&state.encode()));
+        let bytes = Bytes::from(frame(&state.encode_blob()));
         Arc::new(Self {
             base,
             place,
@@ -104,8 +103,7 @@ impl Source {
 
     /// Whether a chunk is committed; one of a run that isn't known counts as such.
     pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        let committed = self.committed.lock().await;
-        committed.state.chunks_of(run).is_none_or(|chunks| chunks.contains(sequence))
+        self.committed.lock().await.state.is_committed(run, sequence)
     }
 
     /// Whether the state is as this process left it.
@@ -157,9 +155,9 @@ impl Source {
     }
 
     /// The state after this commit, its ids stored. `None`: it is so already.
-    async fn next(&self, state: &Shared, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
+    async fn next(&self, state: &BlobState, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
         let mut next = state.clone();
-        let batches = known::step(commit, &mut next.chunks, &mut next.document, &mut next.days);
+        let batches = next.step(commit);
         if next == *state && batches.is_empty() {
             return Ok(None);
         }
@@ -168,7 +166,7 @@ impl Source {
             let data = Bytes::from(ids::encode(bucket, &ids));
             parts::append(&self.base.container, &self.place, &mut next, bucket, &data).await?;
         }
-        let bytes = Bytes::from(frame(&next.encode()));
+        let bytes = Bytes::from(frame(&next.encode_blob()));
         Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
     }
 
@@ -200,9 +198,9 @@ impl StateBackend for Source {
         let now = self.base.env.clock.now_seconds();
         let mut committed = self.committed.lock().await;
         let Committed { state, recent, .. } = &mut *committed;
-        let buckets = state.days.keys().map(|&day| Bucket::Day(day)).chain([Bucket::Other]);
-        let pieces: Vec<Piece<'_>> = buckets
-            .flat_map(|bucket| state.parts(bucket).iter().map(move |part| (bucket, part)))
+        let pieces: Vec<Piece<'_>> = state
+            .buckets()
+            .flat_map(|(bucket, parts)| parts.iter().map(move |part| (bucket, part)))
             .map(|(bucket, part)| {
                 let blob = format!("{}{}", self.place.ids, part.name(bucket));
                 let stored = StoredPart { container: &self.base.container, place: &self.place, blob };

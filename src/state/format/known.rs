@@ -1,19 +1,13 @@
-//! Which ids are known in a range of time: from memory where it reaches, else from what is stored; and which a commit adds.
+//! Which ids are known in a range of time: from memory where it reaches, else from what is stored.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::ids::{self, Bucket, Stored};
-use super::intervals::Intervals;
 use super::recent::{KEPT_IDS, Recent};
-use crate::component::{CheckpointError, Commit, KnownId};
+use crate::component::{CheckpointError, KnownId};
 
 /// The longest document that a source may commit.
 pub const DOCUMENT_BYTES: usize = 3_500;
-
-/// The most days that a state lists; ids of further days go to [`Bucket::Other`]. A source that forgets what is older
-/// than 90 days never has as many.
-pub const MOST_DAYS: usize = 128;
 
 /// A query that ends this close to now, in seconds, is the poll of the latest moments: what it reads stays in memory.
 const LATEST: i64 = 600;
@@ -70,46 +64,4 @@ pub async fn read(
         recent.forget_before(range.start.saturating_sub(SLACK));
     }
     Ok(found)
-}
-
-/// What a commit changes besides the stored ids: the committed chunks, the document, and the days that a state lists.
-/// Answers its ids by the bucket they go to.
-pub fn step<T>(
-    commit: &Commit,
-    chunks: &mut Intervals,
-    document: &mut Option<Vec<u8>>,
-    days: &mut BTreeMap<u32, T>,
-) -> Vec<(Bucket, Vec<KnownId>)> {
-    for &chunk in &commit.chunks {
-        chunks.insert(chunk);
-    }
-    if commit.document.is_some() {
-        document.clone_from(&commit.document);
-    }
-    let batches = batches(&commit.ids, days.len(), |day| days.contains_key(&day));
-    if let Some(time) = commit.forget_before {
-        days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
-    }
-    batches
-}
-
-/// The ids (sorted by time) by the bucket they go to, where `listed` says which days a state of `days` days lists.
-fn batches(ids: &[KnownId], days: usize, listed: impl Fn(u32) -> bool) -> Vec<(Bucket, Vec<KnownId>)> {
-    let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
-    let mut other = Vec::new();
-    let mut room = MOST_DAYS.saturating_sub(days);
-    for ids in ids.chunk_by(|a, b| Bucket::day(a.time) == Bucket::day(b.time)) {
-        match Bucket::day(ids[0].time) {
-            Some(day) if listed(day) => batches.push((Bucket::Day(day), ids.to_vec())),
-            Some(day) if room > 0 => {
-                room -= 1;
-                batches.push((Bucket::Day(day), ids.to_vec()));
-            }
-            _ => other.extend_from_slice(ids),
-        }
-    }
-    if !other.is_empty() {
-        batches.push((Bucket::Other, other));
-    }
-    batches
 }

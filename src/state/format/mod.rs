@@ -8,5 +8,4 @@ pub mod ids;
 pub mod intervals;
 pub mod known;
 pub mod recent;
-pub mod shared;
-pub mod snapshot;
+pub mod state;

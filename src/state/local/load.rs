@@ -4,44 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::frame;
 use super::ids::Bucket;
-use super::intervals::Intervals;
-use super::snapshot::{KEPT_RUNS, Misfit, Run, Snapshot, VERSION, decode_runs, key_hash};
+use super::state::{LocalState, Misfit, VERSION, decode_runs_file};
 use super::{disk_error, unusable};
 use crate::component::{CheckpointError, SourceKey};
 use nordpass_env::Disk;
 
 /// No file of ours is near this size; a larger one isn't read.
 const MOST_BYTES: u64 = 16 << 20;
-
-/// A usable state.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// As of the last commit.
-    pub snapshot: Snapshot,
-    /// The runs before the snapshot's, latest first.
-    pub earlier: Vec<Run>,
-}
-
-impl Loaded {
-    /// The committed chunks of a run, if it is known.
-    pub fn run(&self, number: u64) -> Option<&Intervals> {
-        if self.snapshot.run == number {
-            return Some(&self.snapshot.chunks);
-        }
-        self.earlier.iter().find(|run| run.number == number).map(|run| &run.chunks)
-    }
-
-    /// What the next run remembers of the runs before it.
-    pub fn into_runs(self) -> Vec<Run> {
-        let latest = Run { number: self.snapshot.run, chunks: self.snapshot.chunks };
-        // A crash while the next run began can leave the latest run in both places.
-        let earlier = self.earlier.into_iter().filter(|run| run.number != latest.number);
-        let mut runs = vec![latest.clone()];
-        runs.extend(earlier);
-        runs.truncate(KEPT_RUNS);
-        runs
-    }
-}
 
 pub fn state_path(dir: &Path) -> PathBuf {
     dir.join("state.log")
@@ -58,7 +27,7 @@ pub fn ids_dir(dir: &Path) -> PathBuf {
 /// The state in a source's folder. `None`: a first run. The files are written in an order that leaves only three
 /// kinds of state behind a crash: no `runs`; `runs` that lists none; and `runs` with a `state.log` whose first frame is
 /// whole. Everything else is damage.
-pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Loaded>, CheckpointError> {
+pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<LocalState>, CheckpointError> {
     let (state_path, runs_path) = (state_path(dir), runs_path(dir));
     let runs_file = read(disk, &runs_path).await?;
     let state_file = read(disk, &state_path).await?;
@@ -70,7 +39,7 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
         None => None,
     };
     let runs = match runs {
-        Some(payload) => Some(decode_runs(payload).map_err(|misfit| explain(&runs_path, misfit, key_id))?),
+        Some(payload) => Some(decode_runs_file(payload).map_err(|misfit| explain(&runs_path, misfit, key_id))?),
         None => None,
     };
     if let Some((owner, _)) = &runs
@@ -93,10 +62,10 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
         return Err(unusable(&state_path, "this file of the state is missing, but others exist"));
     };
     let payload = whole_frame(&state, &state_path)?;
-    let snapshot =
-        Snapshot::decode(payload, key_hash(&owner)).map_err(|misfit| explain(&state_path, misfit, key_id))?;
-    check_ids(disk, dir, &snapshot).await?;
-    Ok(Some(Loaded { snapshot, earlier }))
+    let state =
+        LocalState::decode_log(payload, owner, earlier).map_err(|misfit| explain(&state_path, misfit, key_id))?;
+    check_ids(disk, dir, &state).await?;
+    Ok(Some(state))
 }
 
 async fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, CheckpointError> {
@@ -124,11 +93,10 @@ fn whole_frame<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], CheckpointE
 }
 
 /// A file of ids that is shorter than the state says has lost ids.
-async fn check_ids(disk: &dyn Disk, dir: &Path, snapshot: &Snapshot) -> Result<(), CheckpointError> {
+async fn check_ids(disk: &dyn Disk, dir: &Path, state: &LocalState) -> Result<(), CheckpointError> {
     let dir = ids_dir(dir);
     let files = disk.list(&dir).await.map_err(disk_error(&dir))?;
-    let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
-    for (bucket, committed) in days.chain([(Bucket::Other, snapshot.other)]) {
+    for (bucket, &committed) in state.buckets() {
         let name = bucket.file_name();
         let len = files.iter().find(|file| file.name == name).map_or(0, |file| file.len);
         if len < committed {

@@ -27,9 +27,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::BoxFuture;
 
-use self::load::Loaded;
 use self::source::LocalSource;
-use super::format::{frame, ids, intervals, known, recent, snapshot};
+use self::state::LocalState;
+use super::format::{frame, ids, known, recent, state};
 use super::open::OpenSource;
 use super::tasks::Tasks;
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
@@ -57,7 +57,7 @@ enum Slot {
     #[default]
     Unread,
     /// Read from disk for [`Store::is_committed`]; `None`: there is no state.
-    Read(Option<Loaded>),
+    Read(Option<Box<LocalState>>),
     /// Opened; gone when its last user is.
     Open(Weak<LocalSource>),
 }
@@ -124,11 +124,11 @@ impl Store for LocalStore {
             }
             if !matches!(&*slot, Slot::Read(_)) {
                 let dir = self.folder.source(&origin.source);
-                *slot = Slot::Read(load::load(self.folder.env.disk.as_ref(), &dir, &origin.source).await?);
+                *slot =
+                    Slot::Read(load::load(self.folder.env.disk.as_ref(), &dir, &origin.source).await?.map(Box::new));
             }
-            let Slot::Read(loaded) = &*slot else { return Ok(true) };
-            let run = loaded.as_ref().and_then(|loaded| loaded.run(origin.run));
-            Ok(run.is_none_or(|chunks| chunks.contains(origin.sequence)))
+            let Slot::Read(state) = &*slot else { return Ok(true) };
+            Ok(state.as_ref().is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
         })
     }
 }

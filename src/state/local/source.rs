@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::ids::{self, Bucket, Stored};
+use super::ids::{self, Stored};
 use super::known;
-use super::load::{self, Loaded, ids_dir};
+use super::load::{self, ids_dir};
 use super::recent::Recent;
-use super::snapshot::{Run, Snapshot};
+use super::state::LocalState;
 use super::write::Files;
 use super::{Folder, disk_error, unusable};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
@@ -25,14 +25,13 @@ pub(super) struct LocalSource {
     folder: Arc<Folder>,
     info: OpenInfo,
     dir: PathBuf,
-    earlier: Vec<Run>,
     /// Commits and queries, one after the other.
     committed: tokio::sync::Mutex<Committed>,
 }
 
 /// What is durable.
 struct Committed {
-    snapshot: Snapshot,
+    state: LocalState,
     files: Files,
     recent: Recent,
 }
@@ -44,30 +43,17 @@ impl LocalSource {
         let dir = folder.source(&key_id);
         let disk = folder.env.disk.clone();
         let loaded = load::load(disk.as_ref(), &dir, &key_id).await?;
-        let mut snapshot = loaded.as_ref().map_or_else(Snapshot::default, |loaded| loaded.snapshot.clone());
-        let earlier = loaded.map_or_else(Vec::new, Loaded::into_runs);
-        let run = loop {
-            let run = folder.env.random.next_u64();
-            if earlier.iter().all(|earlier| earlier.number != run) {
-                break run;
-            }
-        };
-        let recent =
-            if snapshot.days.is_empty() && snapshot.other == 0 { Recent::of_first_run() } else { Recent::unread() };
-        snapshot.run = run;
-        snapshot.chunks = super::intervals::Intervals::default();
-        let files = Files::begin(disk, &folder.dir, &dir, &key, &earlier, &snapshot).await?;
-        let info = OpenInfo::new(key_id, run, snapshot.document.clone());
-        let committed = tokio::sync::Mutex::new(Committed { snapshot, files, recent });
-        Ok(Self { folder, info, dir, earlier, committed })
+        let state = loaded.unwrap_or_else(|| LocalState::new(key)).begin_run(folder.env.random.as_ref());
+        let recent = state.unread();
+        let files = Files::begin(disk, &folder.dir, &dir, &state).await?;
+        let info = OpenInfo::new(key_id, state.run, state.document.clone());
+        let committed = tokio::sync::Mutex::new(Committed { state, files, recent });
+        Ok(Self { folder, info, dir, committed })
     }
 
     /// Whether a chunk is committed; one of a run that isn't known counts as such.
     pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        if run == self.info.run {
-            return self.committed.lock().await.snapshot.chunks.contains(sequence);
-        }
-        self.earlier.iter().find(|earlier| earlier.number == run).is_none_or(|run| run.chunks.contains(sequence))
+        self.committed.lock().await.state.is_committed(run, sequence)
     }
 }
 
@@ -86,41 +72,37 @@ impl StateBackend for LocalSource {
 
     async fn apply(&self, commit: Commit) -> Result<(), CheckpointError> {
         let mut committed = self.committed.lock().await;
-        let Committed { snapshot, files, recent } = &mut *committed;
+        let Committed { state, files, recent } = &mut *committed;
 
-        let mut next = snapshot.clone();
-        let batches = known::step(&commit, &mut next.chunks, &mut next.document, &mut next.days);
-        if next == *snapshot && batches.is_empty() {
+        let mut next = state.clone();
+        let batches = next.step(&commit);
+        if next == *state && batches.is_empty() {
             return Ok(());
         }
-        files.begin_commit(snapshot).await?;
+        files.begin_commit(state).await?;
         for (bucket, ids) in batches {
             let data = ids::encode(bucket, &ids);
-            let len = len_of(snapshot, bucket) + data.len() as u64;
-            files.append_ids(bucket, len_of(snapshot, bucket), &data).await?;
-            match bucket {
-                Bucket::Day(day) => drop(next.days.insert(day, len)),
-                Bucket::Other => next.other = len,
-            }
+            let committed = state.ids(bucket).copied().unwrap_or(0);
+            files.append_ids(bucket, committed, &data).await?;
+            *next.ids_mut(bucket) = committed + data.len() as u64;
         }
         files.finish_commit(&next).await?;
 
         // From here on the commit counts; nothing below may fail.
-        let forgotten: Vec<_> = snapshot.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
-        *snapshot = next;
-        self.info.set_document(snapshot.document.as_ref());
+        let forgotten: Vec<_> = state.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
+        *state = next;
+        self.info.set_document(state.document.as_ref());
         recent.add(&commit.ids);
-        files.remove_days(forgotten, snapshot).await;
+        files.remove_days(forgotten, state).await;
         Ok(())
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
         let now = self.folder.env.clock.now_seconds();
         let mut committed = self.committed.lock().await;
-        let Committed { snapshot, recent, .. } = &mut *committed;
+        let Committed { state, recent, .. } = &mut *committed;
         let disk = self.folder.env.disk.as_ref();
-        let days = snapshot.days.iter().map(|(&day, &len)| (Bucket::Day(day), len));
-        let pieces = days.chain([(Bucket::Other, snapshot.other)]).map(|(bucket, len)| {
+        let pieces = state.buckets().map(|(bucket, &len)| {
             let path = ids_dir(&self.dir).join(bucket.file_name());
             (bucket, Box::new(IdFile { disk, path }) as Box<dyn Stored>, len)
         });
@@ -145,12 +127,5 @@ impl Stored for IdFile<'_> {
 
     fn damaged(&self, at: u64) -> CheckpointError {
         unusable(&self.path, format!("the known ids are damaged at byte {at}"))
-    }
-}
-
-fn len_of(snapshot: &Snapshot, bucket: Bucket) -> u64 {
-    match bucket {
-        Bucket::Day(day) => snapshot.days.get(&day).copied().unwrap_or(0),
-        Bucket::Other => snapshot.other,
     }
 }

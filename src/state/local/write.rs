@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::frame::frame;
 use super::ids::Bucket;
 use super::load::{ids_dir, runs_path, state_path};
-use super::snapshot::{Run, Snapshot, encode_runs, key_hash};
+use super::state::LocalState;
 use super::{disk_error, unusable};
-use crate::component::{CheckpointError, SourceKey};
+use crate::component::CheckpointError;
 use nordpass_env::Disk;
 
 /// `state.log` is written anew when it would grow over this.
@@ -20,7 +20,6 @@ const LOG_BYTES: u64 = 256 << 10;
 pub struct Files {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    key: [u8; 8],
     log_len: u64,
     /// False from the start of a write to `state.log` until it has succeeded: after a failure the file may end with
     /// a frame that is whole for a reader, but not durable.
@@ -39,9 +38,7 @@ impl Files {
         disk: Arc<dyn Disk>,
         data_dir: &Path,
         dir: &Path,
-        key: &SourceKey,
-        earlier: &[Run],
-        snapshot: &Snapshot,
+        state: &LocalState,
     ) -> Result<Self, CheckpointError> {
         let ids = ids_dir(dir);
         disk.create_dir_all(&ids).await.map_err(disk_error(&ids))?;
@@ -52,11 +49,10 @@ impl Files {
             disk.sync_dir(made_in).await.map_err(disk_error(made_in))?;
         }
         let runs = runs_path(dir);
-        disk.replace(&runs, &frame(&encode_runs(key, earlier))).await.map_err(disk_error(&runs))?;
+        disk.replace(&runs, &frame(&state.encode_runs())).await.map_err(disk_error(&runs))?;
         let mut files = Self {
             disk,
             dir: dir.to_owned(),
-            key: key_hash(key),
             log_len: 0,
             log_good: false,
             exact: BTreeSet::new(),
@@ -64,14 +60,14 @@ impl Files {
             has_new_name: false,
             leftover: BTreeSet::new(),
         };
-        files.rewrite_log(snapshot).await?;
-        files.remove_strays(snapshot).await;
+        files.rewrite_log(state).await?;
+        files.remove_strays(state).await;
         Ok(files)
     }
 
     /// To be called first: after a failed write, it makes the committed state certain again before anything that the
     /// failed one may refer to is cut.
-    pub async fn begin_commit(&mut self, committed: &Snapshot) -> Result<(), CheckpointError> {
+    pub async fn begin_commit(&mut self, committed: &LocalState) -> Result<(), CheckpointError> {
         self.touched.clear();
         self.has_new_name = false;
         if self.log_good { Ok(()) } else { self.rewrite_log(committed).await }
@@ -95,12 +91,12 @@ impl Files {
     }
 
     /// The commit point: makes `next` the state.
-    pub async fn finish_commit(&mut self, next: &Snapshot) -> Result<(), CheckpointError> {
+    pub async fn finish_commit(&mut self, next: &LocalState) -> Result<(), CheckpointError> {
         if self.has_new_name {
             let ids = ids_dir(&self.dir);
             self.disk.sync_dir(&ids).await.map_err(disk_error(&ids))?;
         }
-        let frame = frame(&next.encode(self.key));
+        let frame = frame(&next.encode_log());
         if self.log_len + frame.len() as u64 > LOG_BYTES {
             self.replace_log(&frame).await?;
         } else {
@@ -115,7 +111,7 @@ impl Files {
     }
 
     /// Removes files whose ids are forgotten. One that stays behind is tried again later: nobody reads it.
-    pub async fn remove_days(&mut self, days: Vec<u32>, committed: &Snapshot) {
+    pub async fn remove_days(&mut self, days: Vec<u32>, committed: &LocalState) {
         self.leftover.extend(days);
         for day in std::mem::take(&mut self.leftover) {
             if committed.days.contains_key(&day) {
@@ -129,7 +125,7 @@ impl Files {
     }
 
     /// Removes files of ids that the state doesn't list: forgotten, or of a commit that didn't happen.
-    async fn remove_strays(&mut self, committed: &Snapshot) {
+    async fn remove_strays(&mut self, committed: &LocalState) {
         let mut listed: BTreeSet<String> = committed.days.keys().map(|&day| Bucket::Day(day).file_name()).collect();
         if committed.other > 0 {
             listed.insert(Bucket::Other.file_name());
@@ -152,8 +148,8 @@ impl Files {
         }
     }
 
-    async fn rewrite_log(&mut self, snapshot: &Snapshot) -> Result<(), CheckpointError> {
-        let frame = frame(&snapshot.encode(self.key));
+    async fn rewrite_log(&mut self, state: &LocalState) -> Result<(), CheckpointError> {
+        let frame = frame(&state.encode_log());
         self.replace_log(&frame).await
     }
 

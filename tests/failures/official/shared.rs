@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, mix};
-use nordpass_sentinel::component::ShutdownSignal;
 use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
 use nordpass_simulator::faults::{Effect, Fault, When};
@@ -15,6 +14,7 @@ use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::connector::TOKEN;
 use crate::common::process::process;
@@ -52,7 +52,7 @@ struct Machine {
 
 struct Life {
     task: JoinHandle<RunReport>,
-    signal: ShutdownSignal,
+    signal: CancellationToken,
     telemetry: Telemetry,
 }
 
@@ -134,7 +134,8 @@ impl Machine {
             network: Arc::new(self.network.clone()),
         };
         let telemetry = Telemetry::new();
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let task = tokio::spawn(process(env, text, options, telemetry.clone(), shutdown));
         self.life = Some(Life { task, signal, telemetry });
     }
@@ -154,7 +155,7 @@ impl Machine {
     /// SIGTERM.
     async fn stop(&mut self) {
         let Some(life) = self.life.take() else { return };
-        life.signal.begin();
+        life.signal.cancel();
         let report = life.task.await.expect("no panic");
         assert!(report.failures.is_empty(), "{report:?}");
     }

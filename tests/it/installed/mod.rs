@@ -19,7 +19,6 @@ use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, SystemClock, TestClock, mix};
-use nordpass_sentinel::component::ShutdownSignal;
 use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_simulator::judge::received_in_files;
@@ -28,6 +27,7 @@ use nordpass_simulator::{ServerPorts, Simulation, SimulationOptions};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use self::fixture::{BLOB, CONTAINER, Counts, Fixture, INGESTION, NORDPASS, ask, counts, event};
 use self::process::process;
@@ -78,7 +78,7 @@ impl Installed {
         for component in telemetry.health() {
             assert_eq!(component.state.reason(), None, "{} waits for something", component.name);
         }
-        signal.begin();
+        signal.cancel();
         let report = task.await.expect("no panic");
         assert!(!report.drain_timed_out, "it drained in time");
         report
@@ -124,7 +124,7 @@ impl Installed {
 /// One life of the program, in this process.
 struct Life {
     task: JoinHandle<RunReport>,
-    signal: ShutdownSignal,
+    signal: CancellationToken,
     telemetry: Telemetry,
 }
 
@@ -137,8 +137,8 @@ fn start(simulation: &Simulation, disk: &MemoryDisk, clock: &TestClock, text: St
         .route(&format!("127.0.0.1:{BLOB}"), simulation.blob_gate());
     let random = Arc::new(SeededRandom::new(mix(seed)));
     let env = Env { clock, random, disk: Arc::new(disk.clone()), network: Arc::new(network) };
-    let (telemetry, (signal, shutdown)) = (Telemetry::new(), ShutdownSignal::new());
-    let run = process(env, text, RunOptions::default(), telemetry.clone(), shutdown);
+    let (telemetry, signal) = (Telemetry::new(), CancellationToken::new());
+    let run = process(env, text, RunOptions::default(), telemetry.clone(), signal.clone());
     Life { task: tokio::spawn(run), signal, telemetry }
 }
 

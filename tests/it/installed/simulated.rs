@@ -81,7 +81,7 @@ async fn busy(total: Total, away: Duration, name: &str) {
     world.happen(Generator::new(37, options).history(begin - 6 * DAY, begin - 60, 40));
     let life = world.start(1);
     sleep(Duration::from_hours(26)).await;
-    life.signal.begin();
+    life.signal.cancel();
     assert!(life.task.await.expect("no panic").failures.is_empty());
     // What happens in days that the API no longer has would be lost.
     sleep(away).await;

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
-use crate::component::{ComponentError, Context, Input, Output, Shutdown, Sink as _};
+use crate::component::{ComponentError, Context, Input, Output, Sink as _};
 use crate::event::{AckReceiver, Chunk, EventFields, EventId, MemoryPool, Origin, Backpressure, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
@@ -84,7 +85,7 @@ pub fn context(disk: Arc<dyn Disk>, store: Arc<dyn Store>, data_dir: &Path, tele
         data_dir: data_dir.to_owned(),
         store,
         dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(disk, data_dir)),
-        shutdown: Shutdown::never(),
+        shutdown: CancellationToken::new(),
         once: false,
     }
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::Settings;
 use crate::azure::CredentialKind;
-use crate::component::{ComponentError, Context, Input, InputSender, Output, Shutdown, SinkSettings};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, SinkSettings};
 use crate::event::{AckReceiver, Backpressure, Chunk, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
@@ -137,7 +138,7 @@ pub async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) ->
         data_dir: folder.path().to_owned(),
         store: Arc::new(MemoryStore::default()),
         dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(env(&azure).disk, folder.path())),
-        shutdown: Shutdown::never(),
+        shutdown: CancellationToken::new(),
         once: false,
     };
     let (sender, input) = Input::new();

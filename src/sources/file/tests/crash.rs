@@ -7,9 +7,10 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
 use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 
 use super::support::{context, env, pack, settings};
-use crate::component::{Input, Output, Shutdown, Source as _};
+use crate::component::{Input, Output, Source as _};
 use crate::sources::file::{FileSource, Settings};
 use crate::state::LocalStore;
 use crate::telemetry::{ComponentKind, Telemetry};
@@ -26,14 +27,15 @@ async fn live(disk: &MemoryDisk, settings: Settings, seed: u64) -> bool {
         let sink = telemetry.component(ComponentKind::Sink, "archive");
         let sink = crate::sinks::file::build(
             crate::sinks::file::Settings::for_path("archive/{date}.ndjson.gz"),
-            context(env.clone(), sink, store.clone(), Shutdown::never()),
+            context(env.clone(), sink, store.clone(), CancellationToken::new()),
         )
         .await
         .expect("the sink opens");
         let (sender, input) = Input::new();
         let source = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![sender], source.clone());
-        let source = Box::new(FileSource { settings }).run(context(env, source, store, Shutdown::never()), output);
+        let source =
+            Box::new(FileSource { settings }).run(context(env, source, store, CancellationToken::new()), output);
         let (sink, source) = futures::join!(sink.run(input), source);
         sink.expect("the sink ends");
         source.expect("the source ends");

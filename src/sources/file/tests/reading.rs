@@ -105,7 +105,7 @@ async fn a_loop_repeats_until_the_shutdown() {
     let records = source.take(5).await;
     assert_eq!(records.len(), 50);
     assert_eq!(records[..10], records[40..]);
-    source.signal.begin();
+    source.signal.cancel();
     assert_eq!(source.finish().await.1, Ok(()));
     disk.put("a", b"".to_vec());
     let (_, result) = Running::start(repeat, &disk, Arc::new(MemoryStore::new())).finish().await;

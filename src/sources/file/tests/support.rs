@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::component::Store;
-use crate::component::{ComponentError, Context, Input, Output, Shutdown, ShutdownSignal, Source as _};
+use crate::component::{ComponentError, Context, Input, Output, Source as _};
 use crate::event::EventId;
 use crate::http::SystemNetwork;
 use crate::sources::file::{FileSource, Settings};
@@ -72,14 +74,15 @@ pub fn pack(path: &str, text: &[u8]) -> Vec<u8> {
 pub struct Running {
     pub input: Input,
     pub task: tokio::task::JoinHandle<Result<(), ComponentError>>,
-    pub signal: ShutdownSignal,
+    pub signal: CancellationToken,
     pub telemetry: Telemetry,
 }
 
 impl Running {
     pub fn start(settings: Settings, disk: &MemoryDisk, store: Arc<dyn Store>) -> Self {
         let telemetry = Telemetry::new();
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let (sender, input) = Input::new();
         let component = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![sender], component.clone());
@@ -117,7 +120,7 @@ pub fn context(
     env: Env,
     telemetry: crate::telemetry::ComponentReporter,
     store: Arc<dyn Store>,
-    shutdown: Shutdown,
+    shutdown: CancellationToken,
 ) -> Context {
     let dead_letters = Arc::new(crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref()));
     let name = telemetry.name().into();

@@ -1,11 +1,13 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use tokio_util::sync::CancellationToken;
+
 use jiff::Timestamp;
 
 use super::*;
+use crate::component::Input;
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
-use crate::component::{Input, Shutdown, ShutdownSignal};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::{Env, SeededRandom, TestClock};
 
@@ -22,7 +24,7 @@ impl Store for NoStore {
     }
 }
 
-fn context(shutdown: Shutdown) -> Context {
+fn context(shutdown: CancellationToken) -> Context {
     let start = Timestamp::from_second(1_800_000_000).expect("a time");
     let env = Env {
         clock: Arc::new(TestClock::starting_at(start)),
@@ -42,7 +44,10 @@ fn context(shutdown: Shutdown) -> Context {
     }
 }
 
-fn start(settings: Settings, shutdown: Shutdown) -> (Input, tokio::task::JoinHandle<Result<(), ComponentError>>) {
+fn start(
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> (Input, tokio::task::JoinHandle<Result<(), ComponentError>>) {
     let (sender, input) = Input::new();
     let output = Output::new(vec![sender], ComponentReporter::detached());
     (input, tokio::spawn(crate::sources::generate::build(settings).run(context(shutdown), output)))
@@ -65,7 +70,7 @@ fn deliver(chunks: Vec<Chunk>) {
 
 #[tokio::test(start_paused = true)]
 async fn makes_exactly_its_count() {
-    let (mut input, task) = start(Settings { rate: 0, count: Some(3000), seed: 1 }, Shutdown::never());
+    let (mut input, task) = start(Settings { rate: 0, count: Some(3000), seed: 1 }, CancellationToken::new());
     let chunks = all(&mut input).await;
     assert!(!task.is_finished(), "it waits for its ack_receivers");
     assert_eq!(chunks.iter().map(|chunk| chunk.records.len()).sum::<usize>(), 3000);
@@ -91,7 +96,7 @@ async fn makes_exactly_its_count() {
 #[tokio::test(start_paused = true)]
 async fn keeps_its_rate() {
     let began = Instant::now();
-    let (mut input, task) = start(Settings { rate: 50, count: Some(500), seed: 1 }, Shutdown::never());
+    let (mut input, task) = start(Settings { rate: 50, count: Some(500), seed: 1 }, CancellationToken::new());
     let chunks = all(&mut input).await;
     let took = began.elapsed();
     assert!((Duration::from_millis(9_800)..=Duration::from_millis(10_300)).contains(&took), "{took:?}");
@@ -103,7 +108,7 @@ async fn keeps_its_rate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_pipeline_gets_no_burst() {
-    let (mut input, _task) = start(Settings { rate: 100, count: None, seed: 1 }, Shutdown::never());
+    let (mut input, _task) = start(Settings { rate: 100, count: None, seed: 1 }, CancellationToken::new());
     tokio::time::sleep(Duration::from_mins(10)).await;
     let mut waiting = 0;
     let began = Instant::now();
@@ -118,11 +123,12 @@ async fn a_slow_pipeline_gets_no_burst() {
 
 #[tokio::test(start_paused = true)]
 async fn ends_at_shutdown() {
-    let (signal, shutdown) = ShutdownSignal::new();
+    let signal = CancellationToken::new();
+    let shutdown = signal.clone();
     let (mut input, task) = start(Settings { rate: 10, count: None, seed: 1 }, shutdown);
     let (_, chunk) = input.receive().await.expect("a chunk");
     chunk.ack.done();
-    signal.begin();
+    signal.cancel();
     deliver(all(&mut input).await);
     assert_eq!(task.await.expect("no panic"), Ok(()));
 }

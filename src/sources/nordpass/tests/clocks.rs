@@ -34,7 +34,7 @@ async fn one_answer_with_a_date_of_long_ago_does_not_end_the_polls() {
             rig.api.event(NOW + minute * 60, &format!("live-{minute}"));
         }
         tokio::time::sleep(Duration::from_secs(31 * 60)).await;
-        running.signal.begin();
+        running.signal.cancel();
         running.ended().await.expect("the source didn't end by itself");
         rig.assert_arrived((1..=30).map(|minute| format!("live-{minute}")));
     }
@@ -56,7 +56,7 @@ async fn polls_that_wait_for_a_clock_say_so_and_are_not_ready() {
     rig.api.behaviour.lock().unwrap().behind = 0;
     tokio::time::sleep(Duration::from_secs(180)).await;
     assert_eq!(rig.component().status().get().reason(), None);
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(["live-1".to_owned()]);
 }
@@ -78,7 +78,7 @@ async fn a_first_connection_begins_with_no_clock_that_is_wrong_by_months() {
         rig.api.behaviour.lock().unwrap().behind = 0;
         tokio::time::sleep(Duration::from_secs(900)).await;
         assert_eq!(rig.component().status().get().reason(), None);
-        running.signal.begin();
+        running.signal.cancel();
         running.ended().await.expect("the source didn't end by itself");
         rig.assert_arrived(["history-1", "live-1"].map(str::to_owned));
         let state = state(&rig);
@@ -103,7 +103,7 @@ async fn an_audited_day_that_was_not_read_to_its_end_is_read_again() {
     }));
     let running = rig.start(false, |_| true);
     tokio::time::sleep(Duration::from_secs(15 * 86_400)).await;
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(["audit-1", "audit-2"].map(str::to_owned));
 }

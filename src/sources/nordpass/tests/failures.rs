@@ -129,7 +129,7 @@ async fn one_second_can_never_be_read(poisoned: fn() -> http::Response<Bytes>) {
     *rig.api.fault.lock().unwrap() = None;
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert!(rig.names().contains_key("u-500"), "read as soon as it can be");
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
 }
 
@@ -144,7 +144,7 @@ async fn an_outage_that_answers_html_is_waited_out() {
     let during = rig.asked().len();
     assert!(during < 3000, "{during}");
     tokio::time::sleep(Duration::from_secs(300)).await;
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(all());
 }
@@ -255,7 +255,7 @@ async fn a_dead_letter_that_cannot_be_kept_holds_up_no_live_poll() {
     assert!(names.len() - live < 1000, "the history waits for the disk");
     std::fs::remove_file(rig.dead_letters()).expect("it was there");
     tokio::time::sleep(Duration::from_secs(600)).await;
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(all().chain((1..=60).map(|minute| format!("live-{minute}"))));
 }

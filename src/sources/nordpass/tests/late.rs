@@ -32,7 +32,7 @@ async fn a_late_event_that_a_long_sweep_finds_is_no_lag() {
         }
         assert!(now < NOW + DAY, "the hourly sweep finds it");
     }
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     assert!(behind <= 1, "for {behind} times ten seconds it seemed behind");
     assert_eq!(rig.names().len(), 40_001);
@@ -55,7 +55,7 @@ async fn while_the_checkpoint_cannot_be_written_polls_do_not_go_on_for_ever() {
     rig.store.broken.store(false, Ordering::Relaxed);
     rig.api.event(NOW + 3 * DAY, "after-1");
     tokio::time::sleep(Duration::from_secs(86_400 + 600)).await;
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(["before-1", "after-1"].map(str::to_owned));
 }

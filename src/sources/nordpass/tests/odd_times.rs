@@ -45,7 +45,7 @@ async fn an_event_that_is_shown_for_its_own_time_after_all_is_sent_once() {
     rig.api.forget(NOW + 100);
     rig.api.show(future, future, event(future, "moved-1"));
     tokio::time::sleep(Duration::from_secs(2 * 86_400)).await;
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(["moved-1".to_owned()]);
 }

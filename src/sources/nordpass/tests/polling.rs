@@ -146,7 +146,7 @@ async fn late_events_are_found_by_overlap_sweeps_and_audit() {
         tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap())).await;
         seen.push(rig.names().len());
     }
-    running.signal.begin();
+    running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     assert_eq!(seen, [1, 2, 3, 4], "{:?}", rig.names());
 }
@@ -235,7 +235,7 @@ async fn a_weeks_sweep_goes_on_from_run_to_run() {
         // The day's sweep alone takes nine of these seconds.
         let running = rig.start(true, |_| true);
         tokio::time::sleep(Duration::from_secs(35)).await;
-        running.signal.begin();
+        running.signal.cancel();
         running.ended().await.expect("the source ends well");
         calls += 1;
         assert!(calls < 10, "{}", state());

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::super::state::State;
 use super::super::{Comparison, ReadMode, compare};
 use super::rig::{NOW, Rig};
-use crate::component::ShutdownSignal;
 use crate::event::Takeover;
 
 const DAY: i64 = 86_400;
@@ -21,7 +21,7 @@ impl Rig {
     }
 
     async fn compare(&self, range: Range<i64>) -> Comparison {
-        let (_signal, shutdown) = ShutdownSignal::new();
+        let shutdown = CancellationToken::new();
         compare(self.settings.clone(), self.context(shutdown, true), range).await.expect("is compared")
     }
 }
@@ -162,8 +162,9 @@ async fn an_outage_in_the_middle_of_a_day_counts_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn a_comparison_that_is_cut_short_says_so() {
     let (rig, _) = with_an_older_time().await;
-    let (signal, shutdown) = ShutdownSignal::new();
-    signal.begin();
+    let signal = CancellationToken::new();
+    let shutdown = signal.clone();
+    signal.cancel();
     let error = compare(rig.settings.clone(), rig.context(shutdown, true), RANGE).await.expect_err("is cut short");
     assert!(error.message.contains("before everything was compared"), "{error}");
 }

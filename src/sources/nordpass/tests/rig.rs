@@ -13,11 +13,12 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::super::source::build;
 use super::super::{ReadMode, Settings};
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
-use crate::component::{ComponentError, Context, Input, Output, ShutdownSignal};
+use crate::component::{ComponentError, Context, Input, Output};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
@@ -313,7 +314,7 @@ pub struct Rig {
 pub struct Running {
     task: tokio::task::JoinHandle<Result<(), ComponentError>>,
     sink: tokio::task::JoinHandle<()>,
-    pub signal: ShutdownSignal,
+    pub signal: CancellationToken,
 }
 
 impl Rig {
@@ -344,7 +345,8 @@ impl Rig {
 
     /// Starts the source in front of a sink that never takes anything.
     pub fn start_stalled(&self) -> tokio::task::JoinHandle<Result<(), ComponentError>> {
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let telemetry = self.component();
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], telemetry);
@@ -356,7 +358,7 @@ impl Rig {
         })
     }
 
-    pub fn context(&self, shutdown: crate::component::Shutdown, once: bool) -> Context {
+    pub fn context(&self, shutdown: CancellationToken, once: bool) -> Context {
         Context {
             name: "nordpass".into(),
             env: Env {
@@ -379,7 +381,8 @@ impl Rig {
 
     /// Starts the source; the sink acknowledges while `deliver` says so, and drops otherwise.
     pub fn start(&self, once: bool, deliver: impl Fn(usize) -> bool + Send + 'static) -> Running {
-        let (signal, shutdown) = ShutdownSignal::new();
+        let signal = CancellationToken::new();
+        let shutdown = signal.clone();
         let telemetry = self.component();
         let context = self.context(shutdown, once);
         let (sender, mut input) = Input::new();
@@ -426,7 +429,7 @@ impl Rig {
     pub async fn run_for(&self, time: Duration) {
         let running = self.start(false, |_| true);
         tokio::time::sleep(time).await;
-        running.signal.begin();
+        running.signal.cancel();
         running.ended().await.expect("the source ends well");
     }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::super::super::format::frame::frame;
-use super::super::super::format::shared::Shared;
+use super::super::super::format::state::BlobState;
 use super::*;
 use nordpass_simulator::faults::{Effect, Fault, When};
 
@@ -29,7 +29,7 @@ async fn refusal(world: &World) -> String {
 async fn a_state_that_is_not_one_is_refused_and_left_alone() {
     let whole = committed().await.simulation.blobs().content(CONTAINER, &World::state_blob()).expect("there");
     let other = SourceKey { name: "other".into(), endpoint: "https://other.example".into() };
-    let mut newer = Shared::new(key()).encode();
+    let mut newer = BlobState::new(key()).encode_blob();
     newer[1] = 7;
     let cases = [
         (Vec::new(), "damaged"),
@@ -37,7 +37,7 @@ async fn a_state_that_is_not_one_is_refused_and_left_alone() {
         (whole[..whole.len() - 1].to_vec(), "damaged"),
         ([&whole[..], b"x"].concat(), "damaged"),
         (frame(b"nothing of ours"), "its content isn't a state"),
-        (frame(&Shared::new(other).encode()), "the source `other` at https://other.example"),
+        (frame(&BlobState::new(other).encode_blob()), "the source `other` at https://other.example"),
         (frame(&newer), "a newer version of nordpass-sentinel wrote this (format 7"),
     ];
     for (bytes, words) in cases {
@@ -222,7 +222,7 @@ async fn a_state_that_another_wrote_is_never_overwritten() {
     let world = World::new();
     let source = world.process(1).await.open().await;
     source.commit(commit(0)).await.expect("commits");
-    let foreign = frame(&Shared::new(key()).next_run(5).encode());
+    let foreign = frame(&BlobState::new(key()).next_run(5).encode_blob());
     world.simulation.blobs().put(CONTAINER, &World::state_blob(), &foreign, world.clock.now());
     assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Lost)));
     assert!(source.lease_guard().is_lost());

@@ -1,6 +1,7 @@
 //! What isn't a usable state is refused with its own text, and not a byte on the disk changes.
 
 use super::super::frame::{self, frame};
+use super::super::state::LocalState;
 use super::disk::{Fault, TestDisk};
 use super::{DAY, NOW, all, key, known, open, origin, path, store};
 use crate::component::{CheckpointError, Commit, SourceKey};
@@ -78,11 +79,7 @@ async fn each_damage_has_its_own_text() {
 
 fn other_state(kind: u8) -> Vec<u8> {
     let key = SourceKey { name: "other".into(), endpoint: "https://else".into() };
-    let payload = if kind == b'S' {
-        super::super::snapshot::Snapshot::default().encode(super::super::snapshot::key_hash(&key))
-    } else {
-        super::super::snapshot::encode_runs(&key, &[])
-    };
+    let payload = if kind == b'S' { LocalState::new(key).encode_log() } else { LocalState::new(key).encode_runs() };
     frame(&payload)
 }
 
