@@ -61,7 +61,11 @@ pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink
 }
 
 /// The sink on another writer than standard output.
-pub fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: ComponentReporter, shutdown: CancellationToken) -> Box<dyn Sink> {
+pub fn to(
+    out: Pin<Box<dyn AsyncWrite + Send>>,
+    telemetry: ComponentReporter,
+    shutdown: CancellationToken,
+) -> Box<dyn Sink> {
     Box::new(Console { out, telemetry, shutdown })
 }
 
@@ -154,7 +158,8 @@ mod tests {
         let (write, mut read) = tokio::io::duplex(4);
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], ComponentReporter::detached());
-        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input));
+        let task =
+            tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input));
         let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
@@ -175,7 +180,7 @@ mod tests {
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], ComponentReporter::detached());
         let signal = CancellationToken::new();
-let shutdown = signal.clone();
+        let shutdown = signal.clone();
         let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), shutdown).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::encode::{Format, encode};
 use super::template::{Key, Template};
-use crate::event::{Ack, Chunk, Origin, Backpressure};
+use crate::event::{Ack, Backpressure, Chunk, Origin};
 
 /// One append: the records of one chunk that go to one series of files, encoded.
 #[derive(Debug)]

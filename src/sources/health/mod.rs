@@ -184,6 +184,8 @@ impl Reporter {
     fn others(&self) -> impl Iterator<Item = ComponentState> {
         let others = self.everybody.components().into_iter();
         let others = others.filter(|component| component.kind() == ComponentKind::Source);
-        others.filter(|source| source.numbers().lately().type_name != Some(TYPE.base.name)).map(|source| source.status().get())
+        others
+            .filter(|source| source.numbers().lately().type_name != Some(TYPE.base.name))
+            .map(|source| source.status().get())
     }
 }

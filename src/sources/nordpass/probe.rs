@@ -12,7 +12,8 @@ use nordpass_env::Env;
 
 /// Asks for one event and says what came.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    let context = ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), CancellationToken::new());
+    let context =
+        ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), CancellationToken::new());
     let now = context.clock.safe_now();
     match Endpoint::new(context.clone())?.attempt(&Query::smallest((now - 60, now))).await {
         Attempt::Page(_) => match clock_is_wrong(context.clock.ahead(), "NordPass") {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, Sink as _};
-use crate::event::{AckReceiver, Chunk, EventFields, EventId, MemoryPool, Origin, Backpressure, Record, Span, Text};
+use crate::event::{AckReceiver, Backpressure, Chunk, EventFields, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::sinks::file::{FileSink, Settings, open};
 use crate::telemetry::{ComponentKind, Telemetry};
