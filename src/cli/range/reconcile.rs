@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 use futures::future::{OptionFuture, try_join_all};
 use futures::{StreamExt as _, TryFutureExt as _};
+use tokio_util::sync::CancellationToken;
 
 use super::super::FAILED;
 use super::super::console::Console;
@@ -97,9 +97,9 @@ impl Comparing {
         let store = open_state(&self.env, &self.config).await?;
         let telemetry = Telemetry::new();
         telemetry.set_clock(self.env.clock.clone());
-        // Dropped, which begins the shutdown, when this function ends by a signal or the deadline.
+        // Also cancelled when a signal or the deadline ends this function.
         let shutdown = CancellationToken::new();
-        let _guard = shutdown.clone().drop_guard();
+        let _cancels_when_dropped = shutdown.clone().drop_guard();
         let comparisons = try_join_all(self.chosen.iter().map(|(name, settings)| {
             let context = Context {
                 name: name.as_str().into(),
