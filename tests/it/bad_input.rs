@@ -150,7 +150,7 @@ cases! {
     wrong_stream_name: world => {
         let wrong = replace("Custom-NordPassAuthentication", "Custom-NordPassAuthentification");
         // It says more once the rule has taken another stream.
-        session_with(&world, &client_secret(), wrong, Run::UntilItSays("takes other streams")).await
+        session_with(&world, &client_secret(), wrong, Run::UntilItSays("accepts other streams")).await
     };
     rule_of_another_region_not_bound: world => {
         world.simulation.ingestion().set_elsewhere(Some(Elsewhere::NotBound));
