@@ -80,7 +80,7 @@ pub fn batch(rows: Vec<(usize, Chunk)>) -> Vec<Rows> {
         }
         chunk.ack.done();
     }
-    batches.extend(open.into_iter().map(|batch| batch.rows).filter(|rows| rows.len() > 0));
+    batches.extend(open.into_iter().map(|batch| batch.rows).filter(|rows| !rows.is_empty()));
     batches
 }
 

@@ -35,6 +35,11 @@ impl Rows {
         self.rows.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Adds a chunk's records one by one: `cut` is the text of a record that had to be cut.
     pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
         // The records of a chunk come one after the other: the last chunk is the one, or it isn't there yet.
@@ -231,6 +236,7 @@ pub struct OpenBatch {
 
 impl OpenBatch {
     /// An empty one that opens now.
+    #[expect(clippy::new_without_default, reason = "two of them differ: each opens at its own time")]
     pub fn new() -> Self {
         Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
     }

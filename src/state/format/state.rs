@@ -397,7 +397,9 @@ fn encode_run(out: &mut Vec<u8>, run: &Run) {
 
 fn encode_runs(out: &mut Vec<u8>, runs: &[Run]) {
     varint(out, runs.len() as u64);
-    runs.iter().for_each(|run| encode_run(out, run));
+    for run in runs {
+        encode_run(out, run);
+    }
 }
 
 fn decode_runs(reader: &mut Reader) -> Option<Vec<Run>> {
@@ -422,6 +424,7 @@ fn decode_days<I: Ids>(reader: &mut Reader) -> Option<BTreeMap<u32, I>> {
     Some(days)
 }
 
+#[expect(clippy::option_option, reason = "outside: whether it can be read; inside: whether there is a document")]
 fn decode_document(reader: &mut Reader) -> Option<Option<Vec<u8>>> {
     Some(match reader.varint()? {
         0 => None,
