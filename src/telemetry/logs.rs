@@ -47,7 +47,8 @@ where
 {
     let ours: LevelFilter = level.parse().map_err(|_| UnknownLevel(level.to_owned()))?;
     let theirs = ours.min(LevelFilter::WARN);
-    let filter = EnvFilter::builder().parse_lossy(format!("{theirs},nordpass_sentinel={ours}"));
+    let own = ["nordpass_sentinel", "nordpass_env", "nordpass_simulator"].map(|name| format!(",{name}={ours}"));
+    let filter = EnvFilter::builder().parse_lossy(format!("{theirs}{}", own.concat()));
     let human = match format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,

@@ -62,7 +62,8 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
     let log = Log::default();
     let writer = log.clone();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-    let ours = Targets::new().with_target("nordpass_sentinel", LevelFilter::TRACE);
+    let ours = ["nordpass_sentinel", "nordpass_env", "nordpass_simulator"].map(|name| (name, LevelFilter::TRACE));
+    let ours = Targets::new().with_targets(ours);
     // While there is only one subscriber in a process, a line that another test's thread meets first counts as switched
     // off for all threads. A second one that hears nothing prevents that.
     let _deaf = tracing::Dispatch::new(tracing_subscriber::registry().with(LevelFilter::OFF));
