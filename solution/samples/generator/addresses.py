@@ -56,6 +56,13 @@ def address(network, number):
     return f"198.{18 + (value >> 16)}.{value >> 8 & 255}.{value & 255}"
 
 
+def cidr(network):
+    """A named network in CIDR notation."""
+    first, blocks, _ = NETWORKS[network]
+    value = first * BLOCK
+    return f"198.{18 + (value >> 16)}.{value >> 8 & 255}.0/{21 - blocks.bit_length()}"
+
+
 def hostile(country, number):
     """An address of an attacker's host in VN, BR or RO."""
     return f"{HOSTILE[country]}.{1 + number % 254}"

@@ -26,6 +26,10 @@ class Person:
         return [item_uuid(self.key, first + number) for number in range(count)]
 
 
+LATENESS = ("prompt", "prompt", "prompt", "late", "shuffled", "batch")
+"""How the attack's events arrive: within a minute or two, twenty to forty minutes late, out of order, all at once."""
+
+
 class Sample:
     """Collects the events, their delays, what an alert must name, and the lists an administrator has entered."""
 
@@ -43,7 +47,8 @@ class Sample:
         self.lists = {}
         self.connectors = []
         self.expected = {}
-        self.late = 0
+        self.late = None  # seconds; None: by `lateness`
+        self.lateness = "prompt" if style.name != "drawn" else self.draw.pick(LATENESS)
         self.scim = False
         self.first_day = -16
         self.last_day = 3
@@ -118,9 +123,22 @@ class Sample:
             **more,
         }
 
+    def _arrive(self):
+        last = max((when for when, _, _ in self.events), default=0)
+        for index, (when, late, made) in enumerate(self.events):
+            if late is None:
+                late = {
+                    "prompt": lambda: self.draw.between(15, 75),
+                    "late": lambda: self.draw.between(1200, 2400),
+                    "shuffled": lambda: self.draw.between(10, 600),
+                    "batch": lambda when=when: last - when + 60 if last - when < 6 * clock.HOUR else 60,
+                }[self.lateness]()
+                self.events[index] = (when, late, made)
+
     def close(self):
         """Settle the expectation against what the events tell, then add the everyday events around the attack."""
         self.unreadable = frozenset(self.style.unreadable)
+        self._arrive()
         told = " ".join(event.encode(made) for _, _, made in self.events)
         lowered = told.lower()
 
@@ -173,6 +191,6 @@ def everyday(sample):
             sample.act("user_settings.user_settings_updated", sample.owner, sample.at(day, 15, 5), sample.owner.office,
                        late=30)
         if sample.scim and day in (-15, -14, -11, -7):
-            sample.by_directory("user_settings.user_settings_updated", sample.colleague, sample.at(day, 4))
+            sample.by_directory("user_settings.user_settings_updated", sample.colleague, sample.at(day, 4), late=40)
             sample.by_directory("access.user_status_updated", sample.people[9], sample.at(day, 4, 1),
-                                where="user" if day % 2 else "metadata", status=("suspended", "active"))
+                                where="user" if day % 2 else "metadata", late=40, status=("suspended", "active"))

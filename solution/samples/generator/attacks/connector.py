@@ -32,7 +32,7 @@ def stopped(s, twin_host=False, names="default", restart=False, moved=False):
     if moved:
         _state(s, first, "host-a", "running", s.at(-16), s.at(0, 10))
         _state(s, first, "host-b", "running", s.at(0, 10, 2), end)
-        s.lists["maintenance"] = [{"kind": "connector moved", "who": first, "from": s.at(0), "until": s.at(1)}]
+        s.lists["maintenance"] = [{"kind": "connector moved", "who": [first], "from": s.at(0), "until": s.at(1)}]
     elif restart:
         _state(s, first, "host-a", "running", s.at(-16), s.at(0, 10))
         _state(s, first, "host-a", "running", s.at(0, 10, 6), end)

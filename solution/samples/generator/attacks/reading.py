@@ -7,15 +7,22 @@ from .registry import attack
 @attack("mass-reveal", "High", essential=(), fallback="look", variants=(
     {}, {"action": "item_access.item_autofilled"}, {"action": "item_access.deleted_item_secret_viewed"},
     {"action": "sharing_hub.item_access_revealed", "who": "admin"}, {"action": "item_access.item_copied", "bulk": True},
-    {"action": "mixed"}, {"action": "item_access.2fa_item_accessed"}, {"late": 171000}), twins=(
-    {"count": 9}, {"listed": True, "count": 70}, {"same": True, "count": 30}))
-def mass_reveal(s, action="item_access.item_secret_viewed", count=70, gap=40, who="victim", bulk=False, same=False, listed=False, late=30):
+    {"action": "mixed"}, {"action": "item_access.2fa_item_accessed"}, {"late": 171000}, {"count": 30},
+    {"young": True}), twins=(
+    {"count": 9}, {"listed": True, "count": 70}, {"same": True, "count": 30}, {"habit": True}))
+def mass_reveal(s, action="item_access.item_secret_viewed", count=70, gap=40, who="victim", bulk=False, same=False, listed=False, late=None,
+                habit=False, young=False):
     """Seventy secrets within an hour by a person who reads two a day: viewed, copied, filled, from the trash or hub."""
     person = getattr(s, who)
     items = person.items(50, count) if not same else person.items(3, 1) * count
     actions = ("item_access.item_secret_viewed", "item_access.item_copied", "item_access.item_viewed",
                "totp.2fa_item_accessed") if action == "mixed" else (action,)
     s.late = late
+    if young:  # an organization of three days: nothing to compare with
+        s.first_day = -3
+    if habit:  # the person's work: as many on each working day
+        for day in (-15, -14, -13, -12, -11, -8, -7, -6, -5, -4, -1):
+            s.reads(person, s.at(day, 9), person.items(50 + day % 7, count - 5 + day % 9), gap=300, action=action)
     if bulk:
         s.needs.add("item count")
         s.act(action, person, s.at(0, 17), person.home, person.platform, items=items)
@@ -23,7 +30,7 @@ def mass_reveal(s, action="item_access.item_secret_viewed", count=70, gap=40, wh
         for number, item in enumerate(items):
             s.act(actions[number % len(actions)], person, s.at(0, 17) + number * gap, person.home, person.platform, items=[item])
     if listed:
-        s.lists["maintenance"] = [{"kind": "rotation", "who": person.email, "from": s.at(-1), "until": s.at(2)}]
+        s.lists["maintenance"] = [{"kind": "rotation", "who": [person.email], "from": s.at(-1), "until": s.at(2)}]
     s.expect(actor=person, addresses=[person.home], count=count)
 
 

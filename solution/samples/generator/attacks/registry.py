@@ -1,7 +1,7 @@
 """The list of attacks, and how variants and twins are made from them.
 
 Every attack is a function that plays it on a sample. `variants` holds its behaviours, `twins` those of a benign
-look-alike. Each behaviour is played in a style: the first in the plain one, the others in drawn ones, and then the
+look-alike. Each behaviour is played in a style: the first (and those marked `plain`) in the plain one, the others in drawn ones, and then the
 first behaviour once more in a drawn style and once with confirmed metadata only. `sweep` names a slot whose every shape
 gets a variant of its own.
 """
@@ -48,7 +48,9 @@ def attack(identifier, severity, essential=(), fallback="look", variants=({},), 
 def plans(known, seed):
     """The samples of one attack: (identifier, kind, behaviour, style)."""
     for number, behaviour in enumerate(known.variants):
-        made = style.plain() if number == 0 or not known.styled else _drawn(known, seed, number)
+        behaviour = dict(behaviour)
+        plain = behaviour.pop("plain", False)
+        made = style.plain() if number == 0 or plain or not known.styled else _drawn(known, seed, number)
         yield f"{known.id}.{number + 1:02}", "attack", behaviour, made
     first = known.variants[0]
     number = len(known.variants)
@@ -64,7 +66,8 @@ def plans(known, seed):
     for number, behaviour in enumerate(known.twins):
         yield f"{known.id}.twin{number + 1}", "twin", behaviour, style.plain()
         if known.styled:
-            yield f"{known.id}.twin{number + 1}.drawn", "twin", behaviour, _drawn(known, seed, f"twin{number}")
+            # What can't be read is a reason to look, so a twin can be read.
+            yield f"{known.id}.twin{number + 1}.drawn", "twin", behaviour, style.drawn(Draw("style", seed, known.id, f"twin{number}"), tuple(shapes.SLOTS))
 
 
 def _drawn(known, seed, number):
@@ -98,6 +101,7 @@ def _lost(known, sample):
 def describe(known, kind, behaviour, sample):
     """The descriptor that lies beside a sample's events."""
     lost = _lost(known, sample)
+    severity = sample.expected.pop("severity", known.severity)
     observable = known.fallback if lost else "full"
     if observable == "client":
         observable = "blind" if any(slot == "platform" for slot, _ in sample.unreadable) else "full"
@@ -108,6 +112,7 @@ def describe(known, kind, behaviour, sample):
         "meaning": known.meaning,
         "behaviour": behaviour,
         "style": sample.style.name,
+        "lateness": sample.lateness,
         "shapes": sample.style.chosen if not sample.style.confirmed else {},
         "organization": sample.organization,
         "lists": sample.lists,
@@ -116,7 +121,7 @@ def describe(known, kind, behaviour, sample):
             "alert": kind == "attack",
             "observable": observable,
             "unreadable": lost,
-            "severity": sample.expected.pop("severity", known.severity) if kind == "attack" else "none",
+            "severity": severity if kind == "attack" else "none",
             **sample.expected,
         },
         "from": sample.at(sample.first_day),

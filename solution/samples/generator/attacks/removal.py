@@ -5,18 +5,24 @@ from .registry import attack
 
 
 def _listed(s, person, kind):
-    s.lists["maintenance"] = [{"kind": kind, "who": person.email, "from": s.at(-1), "until": s.at(2)}]
+    s.lists["maintenance"] = [{"kind": kind, "who": [person.email], "from": s.at(-1), "until": s.at(2)}]
 
 
 @attack("mass-item-deletion", "High", essential=(), fallback="look", variants=(
-    {}, {"bulk": True}, {"gap": 900}, {"late": 171000}, {"action": "item_delete.item_reassignment_deleted"}), twins=(
-    {"count": 4}, {"listed": True}))
-def item_deletion(s, count=25, gap=20, bulk=False, late=30, action="item_delete.items_deleted", listed=False):
+    {}, {"bulk": True}, {"gap": 900}, {"late": 171000}, {"action": "item_delete.item_reassignment_deleted"}, {"young": True}), twins=(
+    {"count": 4}, {"listed": True}, {"habit": True}))
+def item_deletion(s, count=25, gap=20, bulk=False, late=None, habit=False, young=False, action="item_delete.items_deleted", listed=False):
     """Twenty-five items deleted: one by one, in one event, slowly, or told two days late. The count must be told whole."""
     person = s.admin if "reassignment" in action else s.victim
     items = s.victim.items(0, count)
     s.needs |= {"item count"} if bulk else set()
     batches = [items] if bulk else [[item] for item in items]
+    if young:
+        s.first_day = -3
+    if habit:
+        for day in (-15, -14, -13, -12, -11, -8, -7, -6, -5, -4, -1):
+            for number, item in enumerate(s.victim.items(1000 + day * 30, count - 4 + day % 7)):
+                s.act(action, person, s.at(day, 15) + number * 20, person.home, person.platform, items=[item])
     for number, batch in enumerate(batches):
         s.act(action, person, s.at(0, 15) + number * gap, person.home, person.platform, late=late, items=batch)
     if listed:

@@ -5,7 +5,7 @@ from .registry import attack
 
 
 @attack("privilege-granted", "High", essential=("role",), fallback="look", variants=(
-    {}, {"new": "admin"}, {"night": False, "who": "colleague"}), twins=({"old": "owner", "new": "user", "who": "colleague"},), sweep="role")
+    {}, {"new": "admin"}, {"night": False, "who": "colleague"}), twins=({"old": "owner", "new": "user", "who": "colleague", "night": False},), sweep="role")
 def privilege(s, old="user", new="owner", who="stranger", night=True):
     """An administrator makes a private account Owner or Admin, with the role in any shape; unreadable must be told, too."""
     friend = s.stranger("mallory", "gmail.com") if who == "stranger" else getattr(s, who)
@@ -36,22 +36,28 @@ def token_new_admin(s, past="promoted", pair="integrations.activities_token_crea
 
 
 @attack("token-replaced", "High", essential=(), fallback="full", variants=(
-    {}, {"order": "revoked first"}, {"hours": 20, "who": "owner"}), twins=({"listed": True},))
-def token_replaced(s, order="made first", hours=0, who="admin2", listed=False):
+    {}, {"order": "revoked first"}, {"hours": 20, "who": "owner"}, {"told": "made only"}), twins=({"listed": True},))
+def token_replaced(s, order="made first", hours=0, who="admin2", listed=False, told="both"):
     """A new token is made and the connector's is revoked: the log goes elsewhere, and no more arrives here."""
     maker = getattr(s, who)
     made, revoked = s.at(0, 9, 5), s.at(0, 9, 9) + hours * 3600
     if order == "revoked first":
         made, revoked = revoked, made
     s.act("integrations.activities_token_created", maker, made, s.hostile(7) if not listed else maker.office)
+    if told == "made only":  # the revocation itself can't be read any more
+        s.cut = made + 240
+        s.connectors += [
+            {"instance": "nordpass-sentinel", "host": "host-a", "state": state, "from": first, "until": last}
+            for state, first, last in (("running", s.at(-16), s.cut), ("rejected", s.cut, s.at(4)))
+        ]
     s.act("integrations.activities_token_revoked", maker, revoked, s.hostile(7) if not listed else maker.office)
     if listed:
-        s.lists["maintenance"] = [{"kind": "token rotation", "who": maker.email, "from": s.at(-1), "until": s.at(2)}]
+        s.lists["maintenance"] = [{"kind": "token rotation", "who": [maker.email], "from": s.at(-1), "until": s.at(2)}]
     s.expect(actor=maker, addresses=[s.hostile(7)] if not listed else [])
 
 
 @attack("self-granted-access", "High", essential=("target",), fallback="blind", variants=(
-    {}, {"how": "acl"}, {"how": "owner"}, {"how": "folder"}, {"told": "nowhere"}), twins=({"whom": "other"}, {"read": 0, "how": "new group"}))
+    {}, {"how": "acl"}, {"how": "owner"}, {"how": "folder"}, {"told": "nowhere"}), twins=({"whom": "other", "read": 4}, {"read": 0, "how": "new group"}))
 def self_granted(s, how="group", whom="admin", read=20, told="named"):
     """An administrator gives himself access to a group, item or folder, then reads what is in it."""
     person = getattr(s, whom)

@@ -37,7 +37,7 @@ def new_country(s, who="victim", platform="new", announced=False):
     where = s.hostile(31, "VN") if not announced else addresses.address("hotel.FR", 31)
     s.lists["geo"] = True
     if announced:
-        s.lists["maintenance"] = [{"kind": "travel", "who": person.email, "from": s.at(-1), "until": s.at(6)}]
+        s.lists["maintenance"] = [{"kind": "travel", "who": [person.email], "from": s.at(-1), "until": s.at(6)}]
     s.login(person, s.at(0, 12), where, person.platform if platform == "usual" or announced else "Linux")
     s.expect(actor=person, addresses=[where])
 
@@ -52,6 +52,8 @@ def impossible_travel(s, minutes=35, order="as it was", vpn=False):
         far = addresses.address("vpn.US", 5)
         for day in (-14, -13, -12, -8, -7, -6):
             s.login(s.victim, s.at(day, 14), far)
+    if minutes > 1440:
+        far = addresses.address("hotel.ES", 12)
     s.login(s.victim, s.at(0, 10), near, late=3000 if order == "later told first" else 30)
     s.login(s.victim, s.at(0, 10) + minutes * 60, far)
     s.absent[s.victim.email] = 0
@@ -60,7 +62,8 @@ def impossible_travel(s, minutes=35, order="as it was", vpn=False):
 
 @attack("stolen-session-vault", "High", essential=("address",), fallback="client", variants=(
     {}, {"login": True}, {"count": 4}, {"action": "item_access.item_copied", "platform": "Windows"},
-    {"action": "item_share.items_shared", "count": 6}), twins=({"place": "home"}, {"place": "new phone", "count": 3}))
+    {"action": "item_share.items_shared", "count": 6}), twins=(
+    {"place": "home", "count": 5}, {"place": "new phone", "count": 3}))
 def stolen_vault(s, login=False, count=25, action="item_access.item_secret_viewed", platform="Firefox extension", place="hostile"):
     """Secrets are read or shared from an address and client that the person never used, mostly without any log-in."""
     where, client = {"hostile": (s.hostile(4), platform), "home": (s.victim.home, s.victim.platform),
@@ -75,7 +78,8 @@ def stolen_vault(s, login=False, count=25, action="item_access.item_secret_viewe
 
 @attack("stolen-session-admin", "High", essential=("address",), fallback="look", variants=(
     {}, {"hour": 4}, {"pair": "invites.whitelisted_domains_updated"}, {"pair": "scim_credentials.scim_credentials_recreated"},
-    {"pair": "oauth_credentials.oauth_credentials_updated", "login": True}), twins=({"place": "office"}, {"place": "home", "hour": 21}))
+    {"pair": "oauth_credentials.oauth_credentials_updated", "login": True}), twins=(
+    {"place": "office", "pair": "groups.group_updated"}, {"place": "home", "hour": 21, "pair": "groups.group_updated"}))
 def stolen_admin(s, hour=14, pair="role_settings.role_settings_updated", login=False, place="hostile"):
     """Administration from an address that the administrator never used, with or without a log-in."""
     where = {"hostile": s.hostile(5), "office": s.admin.office, "home": s.admin.home}[place]

@@ -16,7 +16,9 @@ NAMES = (
 def policy_weakened(s, name=NAMES[0], pair="global_settings.global_settings_updated", old=True, new=False):
     """A protective policy is switched off; its name and shape may be any, and unreadable must be told as such."""
     s.act(pair, s.admin, s.at(0, 11), s.admin.office, platform="Web vault", policy=(name, old, new))
-    s.expect(actor=s.admin, addresses=[s.admin.office])
+    # Whether an unknown setting with a text as its value matters can't be told: a look is right, an alarm isn't.
+    more = {"allowed": "changed, look"} if name == "organization_name" else {}
+    s.expect(actor=s.admin, addresses=[s.admin.office], **more)
 
 
 @attack("breach-monitoring-muted", "Medium", essential=("target",), fallback="look", variants=({}, {"count": 8}), twins=({"un": True},))

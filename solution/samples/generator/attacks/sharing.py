@@ -8,7 +8,7 @@ def _share(s, to, when, items, **more):
 
 
 @attack("external-sharing", "High", essential=("recipient",), fallback="blind", variants=(
-    {}, {"past": "failed log-in"}, {"past": "colleague at the provider", "domain": "gmail.com"}, {"gap": 450, "count": 48},
+    {}, {"past": "failed log-in", "plain": True}, {"past": "colleague at the provider", "domain": "gmail.com", "plain": True}, {"gap": 450, "count": 48},
     {"bulk": True}, {"action": "item_share.item_owner_changed"}, {"action": "item_share.shared_folder_shared", "count": 6}), twins=(
     {"domain": "northwind.example"}, {"past": "partner", "domain": "partner.example", "count": 2}), sweep="recipient")
 def external(s, domain="evil.example", count=15, gap=40, past=None, bulk=False, action="item_share.items_shared"):

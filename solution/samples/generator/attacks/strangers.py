@@ -10,7 +10,7 @@ from .registry import attack
 def foreign_join(s, domain="evil.example", order="acceptance first", second=False, late=30, past=None, listed=False):
     """An invite link is made, and somebody of a foreign domain joins with it; the second stranger must be told, too."""
     eve, mal = s.stranger("eve", domain), s.stranger("mal", domain)
-    where = s.hostile(11)
+    where = s.hostile(11) if not listed and domain != "northwind.example" else eve.home
     if listed:
         s.lists["partner_domains"] = [domain]
     if past == "failed log-in":

@@ -6,7 +6,7 @@ PLACES = {"hostile": lambda s: s.hostile(), "usual": lambda s: s.victim.home, "o
 
 
 @attack("mfa-reset-takeover", "High", essential=("target", "address"), variants=(
-    {}, {"pair": "totp.2fa_reset_in_ecp"}, {"then": "unlock"}, {"told_late": 4500}, {"hours": 20}, {"renamed": True}), twins=(
+    {}, {"pair": "totp.2fa_reset_in_ecp"}, {"then": "unlock"}, {"told_late": 4500}, {"hours": 20}, {"renamed": True, "plain": True}), twins=(
     {"place": "usual"}, {"place": "office", "hours": 3}), sweep="target")
 def mfa_reset(s, pair="global_settings.mfa_reset", place="hostile", then="login", hours=1, told_late=0, renamed=False):
     """An administrator resets a member's second factor, then the member's account is used from an unknown address."""
@@ -27,7 +27,7 @@ def mfa_reset(s, pair="global_settings.mfa_reset", place="hostile", then="login"
 
 
 @attack("recovery-takeover", "High", essential=("target", "address"), variants=(
-    {}, {"told": "nowhere"}, {"then": "unlock"}, {"approver": "self-made"}, {"reverse": True}), twins=(
+    {}, {"told": "nowhere", "plain": True}, {"then": "unlock"}, {"approver": "self-made"}, {"reverse": True}), twins=(
     {"place": "usual"}, {"place": "usual", "then": "unlock"}))
 def recovery(s, place="hostile", told="named", then="login", approver="admin", reverse=False):
     """A vault recovery is asked for and approved, then the vault gets a new master password from an unknown address."""
