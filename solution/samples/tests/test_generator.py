@@ -95,7 +95,7 @@ class Attacks(unittest.TestCase):
             ]
 
         first = relative(ANCHOR)
-        for days in range(1, 8):  # every day of the week
+        for days in (1, 4, 7):  # the months' test tries every day of the week
             self.assertEqual(first, relative(ANCHOR + days * clock.DAY), days)
 
     def test_a_seed_gives_the_same_bytes_and_another_gives_others(self):
