@@ -11,15 +11,16 @@ from generator.attacks import ATTACKS, describe, samples
 from generator.attacks.registry import plans
 from generator.months import TENANTS, Month
 
-CATALOGUE = Path(__file__).resolve().parents[3] / "src" / "catalogue" / "events.txt"
+ROOT = Path(__file__).resolve().parents[3]
 ANCHOR = clock.midnight(clock.DEFAULT_ANCHOR)
 SOME = ("recovery-takeover", "connector-lagging", "manual-member-change", "no-data")
 
 
 def known_pairs():
-    """The pairs of the catalogue."""
+    """The pairs of the catalogue, in whichever crate it lies."""
+    (catalogue,) = ROOT.glob("crates/*/src/catalogue/events.txt")
     pairs = set()
-    for line in CATALOGUE.read_text().splitlines():
+    for line in catalogue.read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) > 2 and not line.startswith("#") and cells[0] != "type":
             pairs.add(f"{cells[0]}.{cells[1]}")
