@@ -1,0 +1,1 @@
+"""Attacks and benign months for NordPass detections: see the README beside this package."""
