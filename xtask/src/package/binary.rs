@@ -11,8 +11,21 @@ use tools_common::process::{cargo, executables};
 /// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Builds it. The same source, toolchain and C compiler make the same bytes in any folder.
-pub fn build() -> Result<Vec<u8>, String> {
+/// The programs that are packed.
+pub struct Programs {
+    /// With the simulators, for people.
+    pub whole: Vec<u8>,
+    /// Without them: what is deployed.
+    pub deployed: Vec<u8>,
+}
+
+/// Builds both. The same source, toolchain and C compiler make the same bytes in any folder.
+pub fn build() -> Result<Programs, String> {
+    // The second build only makes the program itself again.
+    Ok(Programs { whole: build_with(&[])?, deployed: build_with(&["--no-default-features"])? })
+}
+
+fn build_with(features: &[&str]) -> Result<Vec<u8>, String> {
     let root = tools_common::root();
     // What would tell the folders of this machine: the sources', and the registry's copies.
     let folders = [(root.clone(), "/source"), (cargo_home()?, "/cargo")];
@@ -22,6 +35,7 @@ pub fn build() -> Result<Vec<u8>, String> {
         folders.iter().map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display())).collect();
     let mut command = cargo();
     command.args(["build", "--release", "--locked", "--bin", "nordpass-sentinel", "--target", TARGET]);
+    command.args(features);
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
     command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
     let programs = executables(&mut command)?;

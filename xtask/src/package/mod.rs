@@ -1,8 +1,8 @@
 //! `cargo xtask package`: what the Azure template deploys, in `target/package/`, the same bytes on each run.
 //!
-//! - `nordpass-sentinel`: the program, one static file.
-//! - `function.zip`: the program, `deploy/functions/` and the pipeline files, for Azure Functions.
-//! - `image.tar.gz`: the program and `deploy/container/`, what an image builder needs.
+//! - `nordpass-sentinel`: the program, one static file, with the simulators.
+//! - `function.zip`: the program without them, `deploy/functions/` and the pipeline files, for Azure Functions.
+//! - `image.tar.gz`: the program without them and `deploy/container/`, what an image builder needs.
 //! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
 //! - `SHA256SUMS`: the sums for the template's parameters, and to check downloads.
 
@@ -17,14 +17,15 @@ use tools_common::archive::{self, Entries, Entry, collect};
 use tools_common::root;
 use tools_solution::write_package;
 
+use self::binary::Programs;
+
 /// The folders that the archives are made of.
 const FUNCTION: &str = "deploy/functions";
 const CONTAINER: &str = "deploy/container";
 
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
-    let binary = binary::build()?;
-    let mut files = artefacts(&root(), &binary)?;
+    let mut files = artefacts(&root(), &binary::build()?)?;
     let folder = root().join("target/package");
     let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
@@ -51,11 +52,11 @@ pub fn solution() -> Result<(), String> {
 }
 
 /// Returns the files by name, in the order of their names.
-fn artefacts(root: &Path, binary: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
+fn artefacts(root: &Path, programs: &Programs) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
     Ok(vec![
-        ("function.zip", archive::zip(&function(root, binary)?)?),
-        ("image.tar.gz", archive::tar_gz(&image(root, binary)?)?),
-        ("nordpass-sentinel", binary.to_vec()),
+        ("function.zip", archive::zip(&function(root, &programs.deployed)?)?),
+        ("image.tar.gz", archive::tar_gz(&image(root, &programs.deployed)?)?),
+        ("nordpass-sentinel", programs.whole.clone()),
     ])
 }
 

@@ -27,12 +27,16 @@ fn repository(reverse: bool) -> tempfile::TempDir {
     folder
 }
 
+fn programs(bytes: &[u8]) -> Programs {
+    Programs { whole: bytes.to_vec(), deployed: [bytes, b" without simulators"].concat() }
+}
+
 #[test]
 fn two_runs_make_the_same_bytes() {
     let (one, other) = (repository(false), repository(true));
-    let first = artefacts(one.path(), b"\x7fELF a stand-in").expect("packaged");
-    assert_eq!(first, artefacts(other.path(), b"\x7fELF a stand-in").expect("packaged"));
-    assert_ne!(sums(&first), sums(&artefacts(one.path(), b"\x7fELF another").expect("packaged")));
+    let first = artefacts(one.path(), &programs(b"\x7fELF a stand-in")).expect("packaged");
+    assert_eq!(first, artefacts(other.path(), &programs(b"\x7fELF a stand-in")).expect("packaged"));
+    assert_ne!(sums(&first), sums(&artefacts(one.path(), &programs(b"\x7fELF another")).expect("packaged")));
     let names: Vec<_> = first.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ["function.zip", "image.tar.gz", "nordpass-sentinel"]);
 }
