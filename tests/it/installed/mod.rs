@@ -293,11 +293,19 @@ async fn letters_are_resent(name: &str) {
     assert_eq!(states, expected.iter().map(|(probe, state)| (&**probe, *state)).collect::<Vec<_>>(), "{name}");
 
     let told = letters(&["resend", "pipeline.toml", "--all", "--json"], 0).await;
-    assert_eq!(told, fixture.text("resent.ndjson"), "{name}: as the program did that wrote them");
+    let (told, before) = (without_words(&told), without_words(&fixture.text("resent.ndjson")));
+    assert_eq!(told, before, "{name}: as the program did that wrote them");
     let arrived = counts(&simulation.ingestion().received());
     let once = (2..=5).map(|number| (format!("refused-{number}"), 1)).collect();
     assert_same(&arrived, &once, name);
     assert_eq!(letters(&["list", "pipeline.toml"], 0).await, "no dead letters\n");
+}
+
+/// What became of each dead letter, and whether there is a reason: how that is worded may change.
+fn without_words(text: &str) -> Vec<Value> {
+    let mut lines = json(text);
+    lines.iter_mut().filter_map(|line| line.get_mut("reason")).for_each(|reason| *reason = Value::Bool(true));
+    lines
 }
 
 fn json(text: &str) -> Vec<Value> {
