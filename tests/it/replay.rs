@@ -64,7 +64,7 @@ async fn what_cannot_be_replayed_is_said_before_anything_is_sent() {
     let two = two.to_str().expect("a path");
     for (arguments, expected) in [
         (vec!["recording.ndjson", "--pipeline", two], "--source: a, b"),
-        (vec!["recording.ndjson", "--pipeline", two, "--source", "c"], "there are: a, b"),
+        (vec!["recording.ndjson", "--pipeline", two, "--source", "c"], "available: a, b"),
         (vec!["nowhere.ndjson", "--pipeline", two, "--source", "a"], "no file matches nowhere.ndjson"),
     ] {
         let out = output(world.command(&[&["replay"], arguments.as_slice()].concat())).await;

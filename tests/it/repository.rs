@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 const NOBODYS: [&str; 7] = ["example.com", "example.org", "example.net", "example.edu", "example", "invalid", "test"];
 
 /// Where addresses of services stand that aren't a person's.
-const SERVICES: [&str; 1] = ["github.com"];
+///
+/// `login.user` is no domain: the attack samples name a field and the event that has to have it, `address@login.user_login_failed`.
+const SERVICES: [&str; 2] = ["github.com", "login.user"];
 
 fn files() -> Vec<PathBuf> {
     let (mut files, mut folders) = (Vec::new(), vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))]);

@@ -81,7 +81,7 @@ impl Ran {
     }
 }
 
-/// A payload in the outer form that every version can read: see `src/checkpoint/local/frame.rs`.
+/// A payload in the outer form that every version can read: see `src/state/format/frame.rs`.
 fn frame(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("short").to_le_bytes();
     [&[0xC5, b'N'], &length[..], &blake3::hash(payload).as_bytes()[..8], payload].concat()
@@ -158,7 +158,7 @@ async fn a_read_only_data_dir_is_refused_by_its_full_path() {
     assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     let said = said(&end);
     let place = format!("can't open the state in {}", state.display());
-    for part in [place.as_str(), "Read-only file system", "hint: mount this folder so that it can be written to"] {
+    for part in [place.as_str(), "Read-only file system", "hint: mount this folder as writable"] {
         assert!(said.contains(part), "{part:?} isn't in:\n{said}");
     }
     assert_eq!(content(&state), before);
