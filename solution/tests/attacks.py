@@ -7,6 +7,7 @@ another attack doesn't count.
 
 import ipaddress
 import json
+import time
 import unicodedata
 from datetime import timedelta
 from pathlib import Path
@@ -64,6 +65,7 @@ class Attacks:
         begin, end = recording.at(first) - 2 * recording.DAY, recording.at(last)
         self.scheduler.workspace.watchlists(self.lists(self.samples))
         for rule in rules:
+            print(f"  {time.process_time():6.1f} s  {rule.name}", flush=True)
             if "Health" in rule.query or rule.name == "NordPassNoData":
                 for sample in self.samples:
                     if rule.name in COVERAGE[sample["attack"]]:

@@ -6,7 +6,7 @@ import recording
 import tables
 
 # How often a connector writes a row, and how late Azure shows it.
-EVERY, LATE = timedelta(minutes=5), timedelta(minutes=1)
+EVERY, LATE = timedelta(minutes=3), timedelta(minutes=1)
 
 
 def rows(states):
@@ -27,27 +27,30 @@ def rows(states):
 
 def fill(con, sample):
     """Replaces the health rows by those of a sample's last days before the attack, and after it."""
-    con.execute("DELETE FROM AllHealth")
     oldest = recording.at(sample["attack_day"]) - timedelta(days=2)
+    found = []
     # Two hosts have lives of their own.
     for host in dict.fromkeys(state["host"] for state in sample["connectors"]):
-        found = [(time, "nordpass", "source", instance, run, token, float(lag), gaps, time + LATE)
-                 for time, instance, run, token, lag, gaps in rows([state for state in sample["connectors"] if state["host"] == host]) if time > oldest]
-        if found:
-            con.executemany("INSERT INTO AllHealth (TimeGenerated, Component, ComponentKind, Instance, RunId, TokenState, LagSeconds, Gaps, _IngestionTime) "
-                            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", found)
+        found += [row for row in rows([state for state in sample["connectors"] if state["host"] == host]) if row[0] > oldest]
+    con.execute("DELETE FROM AllHealth")
+    if found:
+        values = ", ".join(f"(TIMESTAMP '{time}', 'nordpass', '{instance}', '{run}', '{token}', {lag}, {gaps}, TIMESTAMP '{time + LATE}')"
+                           for time, instance, run, token, lag, gaps in found)
+        con.execute(f"INSERT INTO AllHealth (TimeGenerated, Component, Instance, RunId, TokenState, LagSeconds, Gaps, _IngestionTime) VALUES {values}")
 
 
 def run(scheduler, rule, sample):
-    """Yields time and row of each run of a rule over a sample's days of attack."""
+    """Yields time and row of the runs of a rule in the hours after each change of a connector's state, or all along."""
     fill(scheduler.con, sample)
     scheduler.only([sample["organization"]])
+    begin, end = recording.at(sample["attack_day"]), recording.at(sample["until"])
     step = tables.period(rule.data["queryFrequency"])
-    now, end = recording.at(sample["attack_day"]), recording.at(sample["until"])
-    if step < timedelta(hours=1):
-        end = min(end, now + timedelta(days=2))
+    changes = [recording.at(state[key]) for state in sample["connectors"] for key in ("from", "until")]
+    if step >= timedelta(hours=1):
+        step, changes = timedelta(hours=6), []
+    now = begin
     while now < end:
         now += step
-        for row in scheduler.run(rule, now):
-            yield now, row
-
+        if not changes or any(timedelta() <= now - change <= timedelta(hours=2) for change in changes):
+            for row in scheduler.run(rule, now, step):
+                yield now, row
