@@ -7,6 +7,7 @@ import duckdb_kql
 
 import bind
 import content
+import tables
 
 FOLDER = content.SOLUTION / "Data Connectors"
 
@@ -41,7 +42,7 @@ def check(workspace, work, node):
             if place == "connected" and bound["columns"] != {"IsConnected": "bool"}:
                 problems.append(f"{name}, {place}: gives {bound['columns']}")
             try:
-                rows = duckdb_kql.query(workspace.con, query, allow_write=False).fetchall()
+                rows = duckdb_kql.query(workspace.con, tables.substitute(query), functions=workspace.functions(query), allow_write=False).fetchall()
             except Exception as error:  # the executor has many kinds
                 problems.append(f"{name}, {place}: {error!r}"[:300])
                 continue

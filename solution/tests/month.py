@@ -38,6 +38,9 @@ class Person:
         self.trip = dice.randrange(2, 28) if dice.random() < 0.25 else None
         self.new_phone = dice.randrange(5, 28) if dice.random() < 0.03 else None
         self.admin = number < 6
+        # The people who leave, as `administration` names them: one on the second day of each of its weeks.
+        last = PEOPLE - 1 - number
+        self.leaves = last if last < DAYS and last % 7 == 2 else None
 
 
 class Month:
@@ -103,6 +106,8 @@ class Month:
         dice = self.dice
         weekday = (BEGIN + timedelta(days=day)).weekday()
         if dice.random() > (0.9 if weekday < 5 else 0.06):
+            return
+        if person.leaves is not None and day >= person.leaves:
             return
         begin = BEGIN + timedelta(days=day, hours=dice.gauss(7.8, 0.6))
         if dice.random() < 0.6:
@@ -192,10 +197,12 @@ def surroundings():
     privileged = [{"UserPrincipalName": "person001@example.com", "Role": "Owner"}]
     glass = [{"UserPrincipalName": "breakglass@example.com", "Owner": "Security operations"}]
     items = [{"ItemId": "20000000-0000-4000-8000-000000000001", "Label": "Root CA"}]
+    rotation = [{"Who": "person001@example.com", "Kind": "token rotation", "From": "2026-03-01T00:00:00Z", "Until": "2026-04-01T00:00:00Z", "Organization": ""}]
     indicator = {"ObservableKey": "ipv4-addr:value", "ObservableValue": "192.0.2.254", "IsActive": True, "Confidence": 90}
     return scenarios.Scenario(
         rule="", story="", meaning="", alerts=[],
-        watchlists={"NordPassPrivilegedUsers": privileged, "NordPassBreakGlassAccounts": glass, "NordPassSensitiveItems": items},
+        watchlists={"NordPassPrivilegedUsers": privileged, "NordPassBreakGlassAccounts": glass, "NordPassSensitiveItems": items,
+                    "NordPassMaintenance": rotation},
         tables={"ThreatIntelIndicators": [indicator]})
 
 

@@ -174,11 +174,22 @@ def _events(workspace, table):
     return {row[names.index("EventId")]: dict(zip(names, row)) for row in relation.fetchall()}
 
 
-def check(work):
-    """All problems."""
+def workspace_of(work):
+    """The recordings without the month, as they arrived."""
     workspace = tables.Workspace(work)
     workspace.without(month.ORGANIZATION)
     workspace.backfilled()
     workspace.keep("NordPassEvents", "Backfilled")
-    recorded = workspace.con.execute(f"SELECT count(*) FROM {schema.EVENT_LOG}").fetchone()[0]
-    return asim(workspace) + filtering(workspace) + view(workspace, recorded)
+    return workspace
+
+
+def parsers(work):
+    """The problems of the ASIM parsers."""
+    workspace = workspace_of(work)
+    return asim(workspace) + filtering(workspace)
+
+
+def events(work):
+    """The problems of `NordPassEvents`."""
+    workspace = workspace_of(work)
+    return view(workspace, workspace.con.execute(f"SELECT count(*) FROM {schema.EVENT_LOG}").fetchone()[0])

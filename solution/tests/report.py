@@ -1,5 +1,6 @@
 """The table of `solution/README.md`: each rule, its scenario, what it said."""
 
+import attacks
 import content
 import scenarios
 
@@ -9,10 +10,11 @@ END = "<!-- end of rules -->\n"
 
 def table(runner):
     """As Markdown."""
-    lines = ["| rule | severity | scenario | alerts | false alarms in the month |", "|---|---|---|--:|--:|"]
+    lines = ["| rule | severity | scenario | alerts | frozen attacks | false alarms in our month |", "|---|---|---|--:|---|--:|"]
     for rule in content.rules():
-        scenario = scenarios.read(rule.name)
-        cells = [rule.data["name"], rule.data["severity"], scenario.story, runner.fired[rule.name], runner.month[rule.name]]
+        about = ", ".join(f"`{attack}`" for attack, names in attacks.COVERAGE.items() if rule.name in names)
+        story = scenarios.read(rule.name).story if scenarios.has(rule.name) else "The frozen samples alone"
+        cells = [rule.data["name"], rule.data["severity"], story, runner.fired.get(rule.name, ""), about, runner.month[rule.name]]
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

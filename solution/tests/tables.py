@@ -19,6 +19,8 @@ SQL_TYPES = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "real": "D
              "datetime": "TIMESTAMP", "dynamic": "JSON", "guid": "VARCHAR"}
 SUBSTITUTIONS = json.loads(Path(__file__).with_name("substitutions.json").read_text())
 
+WATCHLIST = "function _GetWatchlist(watchlistAlias:string) { WatchlistRows | where Alias == watchlistAlias | project-away Alias }"
+
 # How long after it happened an event arrives, where the pipeline works as it should.
 LATENCY = "60 SECONDS"
 
@@ -46,8 +48,10 @@ def period(text):
 class Workspace:
     """The tables, and the functions over them."""
 
-    def __init__(self, work):
+    def __init__(self, work, arrives=False):
         self.work = Path(work)
+        # Whether the rows of the official table have their own times of arrival.
+        self.arrives = arrives
         # Functions whose result is kept as a table of their name.
         self.kept = set()
         self.con = duckdb_kql.connect()
@@ -57,7 +61,8 @@ class Workspace:
             self._load(table, columns)
         self._arrive()
         names = schema.watchlist_columns()
-        self.con.execute(f"CREATE TABLE WatchlistRows ({', '.join(f'{name} VARCHAR' for name in ['Alias'] + names)})")
+        declared = ", ".join(f'"{name}" VARCHAR' for name in ["Alias"] + names)
+        self.con.execute(f"CREATE TABLE WatchlistRows ({declared})")
 
     def _load(self, table, columns):
         """All rows that were stored; a text that a row doesn't have is empty, as in Kusto."""
@@ -74,7 +79,11 @@ class Workspace:
         spec = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in typed.items()) + "}"
         values = ", ".join(f"coalesce(\"{name}\", '')" if kind == "VARCHAR" else f'"{name}"' for name, kind in typed.items())
         source = f"read_json('{path}', format = 'newline_delimited', columns = {spec})"
-        self.con.execute(f'INSERT INTO "{table}" SELECT {values}, "TimeGenerated" FROM {source}')
+        arrival = '"TimeGenerated"'
+        if table == schema.EVENT_LOG and self.arrives:
+            source = source.replace(f"columns = {spec}", f"columns = {spec[:-1]}, '_Arrival': 'TIMESTAMP'}}")
+            arrival = '"_Arrival"'
+        self.con.execute(f'INSERT INTO "{table}" SELECT {values}, {arrival} FROM {source}')
 
     def _arrive(self):
         """Notes for each event row when it happened; `live` and `backfilled` set the other times by it."""
@@ -105,13 +114,16 @@ class Workspace:
 
     def functions(self, text):
         """The parsers (their own texts) and the watchlists, as far as a text names them: each costs reading it."""
-        found = [] if "_GetWatchlist" not in text else ["function _GetWatchlist(watchlistAlias:string) { WatchlistRows | where Alias == watchlistAlias | project-away Alias }"]
-        for parser in content.parsers():
-            if parser.name in self.kept or parser.name not in text:
-                continue
-            name, parameters = parser.data["FunctionName"], parser.data.get("FunctionParams", "")
-            found.append(f"function {name}({parameters}) {{ {substitute(parser.query)} }}")
-        return found
+        parsers, named, texts = {parser.name: parser for parser in content.parsers()}, [], [text]
+        while texts:
+            text = texts.pop()
+            for name, parser in parsers.items():
+                if name not in self.kept and name not in named and re.search(rf"\b{name}\b", text):
+                    named.append(name)
+                    texts.append(parser.query)
+        declared = {name: f"function {parsers[name].data['FunctionName']}({parsers[name].data.get('FunctionParams', '')}) "
+                          f"{{ {substitute(parsers[name].query)} }}" for name in named}
+        return [WATCHLIST] + [declared[name] for name in reversed(named)]
 
     def watchlists(self, rows):
         """Replaces the watchlists' rows: alias to rows."""
@@ -120,7 +132,7 @@ class Workspace:
             key = content.watchlists()[alias][0]["itemsSearchKey"]
             for entry in entries:
                 entry = entry | {"Alias": alias, "SearchKey": entry[key]}
-                names = ", ".join(entry)
+                names = ", ".join(f'"{name}"' for name in entry)
                 self.con.execute(f"INSERT INTO WatchlistRows ({names}) VALUES ({', '.join('?' * len(entry))})", list(entry.values()))
 
     def keep(self, function, name):

@@ -57,7 +57,11 @@ enum Command {
     /// Draw the workbook on the demo's rows, as a page and as PNG
     Preview,
     /// Run the step `solution` of `test`, and write what is generated in `solution/`
-    Solution,
+    Solution {
+        /// Run the rules over every frozen attack and month instead; takes hours
+        #[arg(long)]
+        long: bool,
+    },
 }
 
 /// Arguments that are handed on.
@@ -81,7 +85,8 @@ fn main() -> ExitCode {
         Command::Package { only: None } => package::run(),
         Command::Package { only: Some(_) } => package::solution(),
         Command::Preview => tools_solution::preview(),
-        Command::Solution => tools_solution::write_solution(),
+        Command::Solution { long: false } => tools_solution::write_solution(),
+        Command::Solution { long: true } => tools_solution::measure_solution(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,10 +6,10 @@
 
 use std::process::Command;
 
-use tools_common::process::run;
+use tools_common::process::{self, run};
 use tools_common::root;
 
-use crate::{package, rows, tools};
+use crate::{package, rows, tables, tools};
 
 /// Runs all checks, and compares the generated files.
 pub fn check() -> Result<(), String> {
@@ -20,6 +20,24 @@ pub fn check() -> Result<(), String> {
 /// Runs all checks, and writes the generated files.
 pub fn write() -> Result<(), String> {
     python("write")
+}
+
+/// Runs the rules over every frozen attack and month, and shows what they said. It takes hours.
+pub fn measure() -> Result<(), String> {
+    let (python, program) = (tools::kql_python()?, process::product()?);
+    let script = root().join("solution/tests/samples.py");
+    let columns = tables::all_columns().to_string();
+    for seed in ["1", "2", "3"] {
+        for (tenant, mode) in [("all", "attacks"), ("small", "month"), ("medium", "month"), ("large", "month")] {
+            let work = root().join("target/samples").join(format!("{mode}-{tenant}-{seed}"));
+            tools_common::empty(&work)?;
+            tools_common::write(&work.join("columns.json"), &columns)?;
+            let mut command = Command::new(&python);
+            command.arg(&script).arg("--work").arg(work).arg("--program").arg(&program).arg("--details");
+            run(command.args(["--seed", seed, "--tenant", tenant, "--hours", "1", mode]))?;
+        }
+    }
+    Ok(())
 }
 
 fn python(mode: &str) -> Result<(), String> {

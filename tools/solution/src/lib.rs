@@ -15,7 +15,7 @@ mod workbook;
 
 use tools_common::json::pretty;
 
-pub use check::{check as check_solution, write as write_solution};
+pub use check::{check as check_solution, measure as measure_solution, write as write_solution};
 pub use deploy::check as check_deploy;
 pub use package::write as write_package;
 pub use preview::run as preview;

@@ -166,7 +166,8 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
         "graphQueriesTableName": names[0],
         "graphQueries": names.iter().copied().map(graph).collect::<Value>(),
         "sampleQueries": page.sample,
-        "dataTypes": names.iter().copied().map(kind).collect::<Value>(),
+        // The rules and hunting queries require the view; the tables are what it reads.
+        "dataTypes": names.iter().copied().chain(["NordPassEvents"]).map(kind).collect::<Value>(),
         "availability": {"status": 1, "isPreview": false},
         "permissions": {
             "resourceProvider": [{

@@ -120,6 +120,18 @@ fn duration(text: &str) -> String {
     }
 }
 
+/// Returns the techniques and the sub-techniques: Sentinel has a list for each, and the first has the others' parents.
+fn techniques(item: &Item) -> (Vec<&str>, Vec<&str>) {
+    let all = item.list("relevantTechniques");
+    let mut parents = Vec::new();
+    for parent in all.iter().filter_map(|name| name.split('.').next()) {
+        if !parents.contains(&parent) {
+            parents.push(parent);
+        }
+    }
+    (parents, all.into_iter().filter(|name| name.contains('.')).collect())
+}
+
 /// Returns an analytics rule's template.
 pub fn rule(item: &Item) -> Value {
     let operator = match item.text("triggerOperator") {
@@ -128,6 +140,7 @@ pub fn rule(item: &Item) -> Value {
         "eq" => "Equal",
         other => other,
     };
+    let (techniques, sub_techniques) = techniques(item);
     let mut properties = json!({
         "description": item.description(),
         "displayName": item.text("name"),
@@ -139,9 +152,12 @@ pub fn rule(item: &Item) -> Value {
         "suppressionEnabled": false,
         "requiredDataConnectors": item.data["requiredDataConnectors"],
         "tactics": item.data["tactics"],
-        "techniques": item.data["relevantTechniques"],
+        "techniques": techniques,
         "entityMappings": item.data["entityMappings"],
     });
+    if !sub_techniques.is_empty() {
+        properties["subTechniques"] = json!(sub_techniques);
+    }
     if item.text("kind") == "Scheduled" {
         properties["queryFrequency"] = json!(duration(item.text("queryFrequency")));
         properties["queryPeriod"] = json!(duration(item.text("queryPeriod")));

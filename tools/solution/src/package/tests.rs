@@ -11,7 +11,7 @@ fn content() -> Content {
     let rule = json!({
         "id": "00000000-0000-4000-8000-000000000001", "name": "A rule", "description": "'Identifies a thing.'", "severity": "Low",
         "status": "Available", "requiredDataConnectors": [], "queryFrequency": "15m", "queryPeriod": "2d", "triggerOperator": "gt",
-        "triggerThreshold": 0, "tactics": ["Impact"], "relevantTechniques": ["T1496"], "entityMappings": [], "version": "1.0.0",
+        "triggerThreshold": 0, "tactics": ["Impact"], "relevantTechniques": ["T1496.001", "T1496.004"], "entityMappings": [], "version": "1.0.0",
         "kind": "Scheduled", "customDetails": {"A": "B"},
     });
     let hunting = json!({
@@ -71,6 +71,7 @@ fn a_rule_is_put_into_the_words_of_its_template() {
     assert_eq!(rule["triggerOperator"], "GreaterThan");
     assert_eq!(rule["description"], "Identifies a thing.");
     assert_eq!(rule["techniques"], json!(["T1496"]));
+    assert_eq!(rule["subTechniques"], json!(["T1496.001", "T1496.004"]));
     assert_eq!(rule["customDetails"], json!({"A": "B"}));
     assert!(rule.get("alertDetailsOverride").is_none(), "what the rule doesn't have isn't there as null");
     let hunting = &of(&template, "HuntingQuery")["properties"]["mainTemplate"]["resources"][0]["properties"];
