@@ -4,7 +4,7 @@
 //! sink ends, what it didn't write stays unacknowledged, and the runner ends the program in order. What is
 //! unacknowledged is kept until that has begun, or a source would take it for events that were dropped on the way.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use crate::component::{ComponentError, Context, Input, Sink};
 use crate::component::{ComponentType, Records, SinkSettings, SinkType};
 use crate::event::Ack;
 use crate::settings::{Field, Section};
+use crate::telemetry::terminal::plain_lines;
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `console` type.
@@ -57,20 +58,22 @@ impl SinkSettings for Settings {
 /// Opens the sink: before any source runs.
 #[expect(clippy::unused_async, reason = "all sinks open alike")]
 pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    Ok(to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown))
+    let sink = Console {
+        escapes: io::stdout().is_terminal(),
+        ..to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown)
+    };
+    Ok(Box::new(sink))
 }
 
 /// The sink on another writer than standard output.
-pub fn to(
-    out: Pin<Box<dyn AsyncWrite + Send>>,
-    telemetry: ComponentReporter,
-    shutdown: CancellationToken,
-) -> Box<dyn Sink> {
-    Box::new(Console { out, telemetry, shutdown })
+fn to(out: Pin<Box<dyn AsyncWrite + Send>>, telemetry: ComponentReporter, shutdown: CancellationToken) -> Console {
+    Console { out, escapes: false, telemetry, shutdown }
 }
 
 struct Console {
     out: Pin<Box<dyn AsyncWrite + Send>>,
+    /// Whether what a terminal would obey is escaped, which leaves the JSON the same.
+    escapes: bool,
     telemetry: ComponentReporter,
     shutdown: CancellationToken,
 }
@@ -123,7 +126,11 @@ impl Sink for Console {
 
 impl Console {
     async fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.out.write_all(lines).await?;
+        if self.escapes {
+            self.out.write_all(plain_lines(&String::from_utf8_lossy(lines)).as_bytes()).await?;
+        } else {
+            self.out.write_all(lines).await?;
+        }
         self.out.flush().await
     }
 }
@@ -146,7 +153,10 @@ mod tests {
         let (second, later) = chunk(&[r#"{"c":3}"#]);
         output.send(second).await.unwrap();
         drop(output);
-        to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input).await.unwrap();
+        Box::new(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()))
+            .run(input)
+            .await
+            .unwrap();
         assert_eq!((ack_receiver.await, later.await), (AckOutcome::Delivered, AckOutcome::Delivered));
         let mut text = String::new();
         read.read_to_string(&mut text).await.unwrap();
@@ -154,12 +164,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_terminal_gets_nothing_that_it_obeys() {
+        let (write, mut read) = tokio::io::duplex(1 << 16);
+        let (sender, input) = Input::new();
+        let output = Output::new(vec![sender], ComponentReporter::detached());
+        let event = "{\"a\":\"\u{9b}31m\u{202e}x\u{7f}\"}";
+        let (chunk, _ack_receiver) = chunk(&[event]);
+        output.send(chunk).await.unwrap();
+        drop(output);
+        let sink = to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new());
+        Box::new(Console { escapes: true, ..sink }).run(input).await.unwrap();
+        let mut text = String::new();
+        read.read_to_string(&mut text).await.unwrap();
+        assert_eq!(text, "{\"a\":\"\\u009b31m\\u202ex\\u007f\"}\n");
+        let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(parse(&text), parse(event));
+    }
+
+    #[tokio::test]
     async fn waits_while_the_reader_does() {
         let (write, mut read) = tokio::io::duplex(4);
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], ComponentReporter::detached());
-        let task =
-            tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new()).run(input));
+        let task = tokio::spawn(
+            Box::new(to(Box::pin(write), ComponentReporter::detached(), CancellationToken::new())).run(input),
+        );
         let (chunk, mut ack_receiver) = chunk(&[r#"{"a":123456}"#]);
         output.send(chunk).await.unwrap();
         let mut part = [0; 4];
@@ -181,7 +210,7 @@ mod tests {
         let output = Output::new(vec![sender], ComponentReporter::detached());
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
-        let task = tokio::spawn(to(Box::pin(write), ComponentReporter::detached(), shutdown).run(input));
+        let task = tokio::spawn(Box::new(to(Box::pin(write), ComponentReporter::detached(), shutdown)).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
         assert!(task.await.unwrap().unwrap_err().reader_gone);

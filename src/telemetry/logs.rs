@@ -8,7 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use super::progress_bar;
+use super::stderr;
+use super::terminal::plain_log;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,11 +28,19 @@ pub enum LogFormat {
 #[error("`{0}` isn't a log level\nhint: use one of error, warn, info, debug, trace, off")]
 pub struct UnknownLevel(pub String);
 
-/// Begins to log: this program's events from `level` on, the libraries' from `warn` on. The logs of a process are set
+/// Logs a panic by its place alone: its message may quote what it came from, such as a peer's answer.
+pub fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "this is a bug, please report it: a task panicked");
+    }));
+}
+
+/// Begins to log: this program's events from `level` on. Of the libraries' none, as they quote what peers send. The logs of a process are set
 /// up once; a second call checks its level and changes nothing.
 pub fn init(format: LogFormat, level: &str) -> Result<(), UnknownLevel> {
     let terminal = io::stderr().is_terminal();
-    let subscriber = subscriber(format, level, terminal, || Lossy(io::stderr()))?;
+    let subscriber = subscriber(format, level, terminal, || Lines(stderr::write))?;
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }
@@ -46,9 +55,8 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let ours: LevelFilter = level.parse().map_err(|_| UnknownLevel(level.to_owned()))?;
-    let theirs = ours.min(LevelFilter::WARN);
     let own = ["nordpass_sentinel", "nordpass_env", "nordpass_simulator"].map(|name| format!(",{name}={ours}"));
-    let filter = EnvFilter::builder().parse_lossy(format!("{theirs}{}", own.concat()));
+    let filter = EnvFilter::builder().parse_lossy(format!("off{}", own.concat()));
     let human = match format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,
@@ -67,15 +75,12 @@ where
     Ok(Registry::default().with(layer.with_filter(filter)))
 }
 
-/// Writes whole log lines. A closed pipe isn't an error, and a progress bar is lifted out of the way.
-struct Lossy<W>(W);
+/// Passes whole log lines on, without what a terminal would obey.
+struct Lines<F>(F);
 
-impl<W: Write> Write for Lossy<W> {
+impl<F: FnMut(&[u8])> Write for Lines<F> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        progress_bar::without_bar(|| {
-            let _ = self.0.write_all(line);
-            let _ = self.0.flush();
-        });
+        (self.0)(plain_log(&String::from_utf8_lossy(line)).as_bytes());
         Ok(line.len())
     }
 
@@ -90,33 +95,16 @@ pub(super) mod tests {
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    pub struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Captured {
-        pub fn text(&self) -> String {
-            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-        }
-    }
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     /// What is logged while `work` runs.
     pub fn logged(format: LogFormat, level: &str, work: impl FnOnce()) -> String {
-        let captured = Captured::default();
+        let captured = Arc::<Mutex<Vec<u8>>>::default();
         let writer = captured.clone();
-        let subscriber = subscriber(format, level, false, move || Lossy(writer.clone())).unwrap();
-        tracing::subscriber::with_default(subscriber, work);
-        captured.text()
+        let lines = move || {
+            let writer = writer.clone();
+            Lines(move |line: &[u8]| writer.lock().unwrap().extend_from_slice(line))
+        };
+        tracing::subscriber::with_default(subscriber(format, level, false, lines).unwrap(), work);
+        String::from_utf8(captured.lock().unwrap().clone()).unwrap()
     }
 
     fn events() {
@@ -130,42 +118,37 @@ pub(super) mod tests {
     fn json_is_one_object_for_each_event() {
         let text = logged(LogFormat::Auto, "info", events);
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(lines.len(), 1, "{text}");
         assert_eq!(lines[0]["message"], "line\none");
         assert_eq!(lines[0]["component"], "nordpass");
         assert_eq!(lines[0]["level"], "INFO");
         assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z'));
-        assert_eq!(lines[1]["target"], "hyper");
     }
 
     #[test]
     fn human_lines_have_no_colours_outside_a_terminal() {
         let text = logged(LogFormat::Human, "debug", events);
-        assert!(text.contains("INFO") && text.contains("quiet") && text.contains("their warning"), "{text}");
-        assert!(!text.contains("theirs") && !text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("INFO") && text.contains("quiet"), "{text}");
+        assert!(!text.contains("their") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]
-    fn a_level_holds_for_the_libraries_too_when_it_is_quieter() {
+    fn a_level_is_a_limit() {
         assert_eq!(logged(LogFormat::Json, "error", events), "");
         assert_eq!(logged(LogFormat::Json, "off", events), "");
         assert_eq!(init(LogFormat::Auto, "loud"), Err(UnknownLevel("loud".into())));
         assert_eq!(init(LogFormat::Auto, "info,hyper=trace"), Err(UnknownLevel("info,hyper=trace".into())));
     }
 
+    /// A name that a peer has chosen once stood in the log as it came.
     #[test]
-    fn a_closed_stderr_is_no_error() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
+    fn nothing_in_a_line_commands_a_terminal() {
+        for format in [LogFormat::Human, LogFormat::Json] {
+            let text = logged(format, "info", || {
+                tracing::info!(field = "\u{1b}[2J\u{202e}\u{9b}x", "a\u{1b}[31m\u{202e}\u{7}");
+            });
+            let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!text.contains(obeyed) && text.ends_with('\n'), "{text:?}");
         }
-        assert_eq!(Lossy(Closed).write(b"line").unwrap(), 4);
-        let subscriber = subscriber(LogFormat::Json, "info", false, || Lossy(Closed)).unwrap();
-        tracing::subscriber::with_default(subscriber, events);
     }
 }

@@ -12,6 +12,8 @@ mod reporter;
 mod state;
 mod status;
 mod status_page;
+pub mod stderr;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 

@@ -1,14 +1,15 @@
 //! The progress bar: how far the sources are with their history. On a terminal only, to stderr.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
-use super::{ComponentKind, ComponentReporter, Telemetry};
+use super::{ComponentKind, ComponentReporter, Telemetry, stderr};
 
 /// How often the numbers are read.
 const TICK: Duration = Duration::from_millis(250);
@@ -16,7 +17,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// The second line has what doesn't fit a terminal of 80 columns.
 const TEMPLATE: &str = "{prefix} [{bar:24}] {percent} %, {eta} left, {msg}";
 
-/// There is one terminal, so there is one bar. Hidden until [`watch`] shows it.
+/// There is one terminal, so there is one bar. Hidden until [`watch`] shows it. It is only touched by the thread that writes to
+/// standard error, which may be stuck there.
 static BAR: LazyLock<ProgressBar> = LazyLock::new(ProgressBar::hidden);
 
 /// Writes something to stderr while the bar is out of the way.
@@ -33,6 +35,7 @@ pub async fn watch(telemetry: Telemetry, ended: impl Future<Output = ()>) {
     let mut ticks = tokio::time::interval(TICK);
     let mut ended = std::pin::pin!(ended);
     let mut last: Option<History> = None;
+    let begun = Instant::now();
     loop {
         let stop = tokio::select! {
             biased;
@@ -42,18 +45,19 @@ pub async fn watch(telemetry: Telemetry, ended: impl Future<Output = ()>) {
         if let Some(mut history) = History::of(&telemetry, stop) {
             match &last {
                 Some(last) => history.keep(last),
-                None => begin(),
+                None => stderr::draw_last(begin),
             }
-            history.draw(&BAR);
+            let (drawn, elapsed) = (history.clone(), begun.elapsed());
+            stderr::draw(move || drawn.draw(&BAR, elapsed));
             last = Some(history);
         }
         if stop || last.as_ref().is_some_and(History::is_complete) {
             break;
         }
     }
-    BAR.finish_and_clear();
+    stderr::draw_last(|| BAR.finish_and_clear());
     if let Some(history) = last {
-        let _ = writeln!(io::stderr(), "{}", history.summary(BAR.elapsed()));
+        stderr::write(format!("{}\n", history.summary(begun.elapsed())).as_bytes());
     }
 }
 
@@ -129,10 +133,10 @@ impl History {
         self.done >= self.total
     }
 
-    fn draw(&self, bar: &ProgressBar) {
+    fn draw(&self, bar: &ProgressBar, elapsed: Duration) {
         bar.set_length(self.total.unsigned_abs());
         bar.set_prefix(self.name.clone());
-        bar.set_message(self.message(bar.elapsed()));
+        bar.set_message(self.message(elapsed));
         bar.set_position(self.done.unsigned_abs());
     }
 
@@ -213,7 +217,7 @@ mod tests {
         let bar = ProgressBar::hidden().with_style(ProgressStyle::with_template(TEMPLATE).unwrap());
         let telemetry = Telemetry::new();
         source(&telemetry, "nordpass", 86_400, 0);
-        History::of(&telemetry, false).unwrap().draw(&bar);
+        History::of(&telemetry, false).unwrap().draw(&bar, Duration::ZERO);
         assert_eq!((bar.position(), bar.length()), (86_400, Some(7 * 86_400)));
         assert_eq!(bar.prefix(), "nordpass");
     }

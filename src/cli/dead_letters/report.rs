@@ -6,8 +6,9 @@ use std::io;
 use serde::Serialize;
 
 use super::super::console::write_data;
-use super::view::{lines, plain, short};
+use super::view::{lines, short};
 use crate::dead_letters::{Fate, StoredDeadLetter};
+use crate::telemetry::terminal::plain;
 
 /// Tells what became of each letter, as soon as it is known.
 pub(super) struct Report {
@@ -84,7 +85,7 @@ impl Report {
             let _ = view.status.map(|status| write!(text, " with {status}"));
             let _ = view.code.map(|code| write!(text, " ({code})"));
             let _ = view.reason.map(|reason| write!(text, ": {reason}"));
-            Ok(plain(&text) + "\n")
+            Ok(plain(&text).into_owned() + "\n")
         };
         if let Err(error) = text.and_then(|text| write_data(&text)) {
             self.written = Err(error);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::dead_letters::{Mark, MarkState, StoredDeadLetter};
+use crate::telemetry::terminal::plain;
 
 /// A dead letter as JSON, with the names of the file.
 #[derive(Serialize)]
@@ -47,7 +48,7 @@ pub(super) fn table(letters: &[StoredDeadLetter]) -> String {
             letter.mark.as_ref().map_or_else(|| "-".to_owned(), mark_words),
             shortened(&letter.reason, 72),
         ]
-        .map(|cell| plain(&cell))
+        .map(|cell| plain(&cell).into_owned())
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
@@ -109,17 +110,4 @@ fn shortened(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(most - 1).chain(['…']).collect()
-}
-
-/// Nothing from outside commands a terminal.
-pub(super) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

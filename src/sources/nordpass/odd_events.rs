@@ -1,7 +1,7 @@
 //! What is odd about events: counted, logged once, and kept all the same.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::context::ReadContext;
 use super::time::DAY;
@@ -9,21 +9,77 @@ use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{EventFields, EventId, Shape, Text};
 use crate::telemetry::metrics;
 
-/// The most unknown fields that are logged.
+/// The most unknown fields that are told apart and counted.
 const MOST_FIELDS: usize = 1_000;
+/// The most of them that are named in the log.
+const MOST_NAMED: usize = 50;
+/// The most letters of such a name that are shown.
+const LONGEST_NAME: usize = 40;
 
 /// Reports odd events, and keeps what isn't an event.
 pub struct OddEvents {
     context: Arc<ReadContext>,
     dead_letters: Box<dyn DeadLetterWriter>,
-    /// The unknown fields that were logged.
-    fields: Mutex<HashSet<String>>,
+    told: Mutex<Told>,
+}
+
+/// What the log has said: each oddity once, however many events have it.
+#[derive(Default)]
+struct Told {
+    kinds: HashSet<&'static str>,
+    /// Hashes: names can be long.
+    fields: HashSet<u64>,
+}
+
+/// An unknown field that wasn't seen before.
+#[derive(Debug, PartialEq, Eq)]
+enum NewField {
+    /// To be logged under this name.
+    Named(String),
+    /// After this many names the log says no more.
+    Last,
+    /// Counted only.
+    Quiet,
+}
+
+impl Told {
+    /// Whether this is the first event that is odd in this way.
+    fn is_new(&mut self, kind: &'static str) -> bool {
+        self.kinds.insert(kind)
+    }
+
+    fn new_field(&mut self, name: &str) -> Option<NewField> {
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
+        if self.fields.len() >= MOST_FIELDS || !self.fields.insert(u64::from_ne_bytes(hash)) {
+            return None;
+        }
+        Some(match self.fields.len() {
+            number if number <= MOST_NAMED => NewField::Named(shown(name)),
+            number if number == MOST_NAMED + 1 => NewField::Last,
+            _ => NewField::Quiet,
+        })
+    }
+}
+
+/// The letters at a name's beginning: whoever answers in NordPass's place could put anything there, such as the token.
+fn shown(name: &str) -> String {
+    let mut shown: String =
+        name.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '_').take(LONGEST_NAME).collect();
+    if shown.len() < name.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl OddEvents {
     /// Keeps elements that aren't events as dead letters.
     pub fn new(context: Arc<ReadContext>, dead_letters: Box<dyn DeadLetterWriter>) -> Self {
-        Self { context, dead_letters, fields: Mutex::default() }
+        Self { context, dead_letters, told: Mutex::default() }
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, kind: &str) {
@@ -70,15 +126,48 @@ impl OddEvents {
         let odd_type = is_odd || fields.odd_user.shape != Shape::Missing;
         for kind in odd_time.into_iter().chain(odd_type.then_some("unexpected type")) {
             self.count(kind);
-            tracing::warn!(component, %id, "odd event kept: {kind}");
+            if self.told().is_new(kind) {
+                tracing::warn!(component, %id, "odd event kept: {kind}; further ones are only counted");
+            }
         }
         for (name, _) in &fields.unknown {
-            let name = text.at(name.span);
-            let mut logged = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
-            if logged.len() < MOST_FIELDS && logged.insert(name.to_owned()) {
-                self.count("unknown field");
-                tracing::info!(component, field = name, "events have an unknown field");
+            let Some(field) = self.told().new_field(text.at(name.span)) else { continue };
+            self.count("unknown field");
+            match field {
+                NewField::Named(field) => tracing::info!(component, field, "events have an unknown field"),
+                NewField::Last => tracing::info!(component, "events have more unknown fields, which are only counted"),
+                NewField::Quiet => {}
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_oddity_is_told_once() {
+        let mut told = Told::default();
+        let first = (0..50_000).filter(|_| told.is_new("no usable timestamp")).count();
+        assert_eq!((first, told.is_new("timestamp in the future")), (1, true));
+        let fields: Vec<NewField> = (0..50_000).filter_map(|number| told.new_field(&format!("x{number}"))).collect();
+        assert_eq!(fields.len(), MOST_FIELDS);
+        assert_eq!(fields.iter().filter(|field| **field != NewField::Quiet).count(), MOST_NAMED + 1);
+        assert_eq!(told.new_field("x1"), None);
+    }
+
+    #[test]
+    fn a_name_is_cut_where_it_may_be_something_else() {
+        for (name, told) in [
+            ("folder_name", "folder_name"),
+            ("np-s3cret-4711", "np…"),
+            ("4711", "…"),
+            ("a\u{1b}[31m", "a…"),
+            ("\u{202e}b", "…"),
+            (&"x".repeat(100_000), &format!("{}…", "x".repeat(40))),
+        ] {
+            assert_eq!(shown(name), told);
         }
     }
 }
