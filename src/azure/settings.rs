@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
+use crate::settings::value::shown_path;
 use crate::settings::{Secret, Section};
 
 /// A checked credential.
@@ -184,6 +185,9 @@ fn application(section: &mut Section, kind: &str, hint: &str) -> Application {
 fn workload(section: &mut Section) -> CredentialKind {
     let mut needed = |name: &str, variable: &str| {
         section.optional_text(name).or_else(|| section.variable(variable)).unwrap_or_else(|| {
+            if !section.is_on_its_machine() {
+                return String::new();
+            }
             let hint = format!(
                 "set it, or run in a pod with the label azure.workload.identity/use: \"true\", which sets {variable}"
             );
@@ -222,10 +226,13 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         certificate: PathBuf::from(path),
         private_key: section.optional_text("private_key_file").map(PathBuf::from),
     };
+    if !section.is_on_its_machine() {
+        return files;
+    }
     let mut read = |name: &str, path: &PathBuf| {
         read_pem(path).map_err(|reason| {
             let hint = "check that the path is right and that this user may read it";
-            section.error(name, format!("can't read {}: {reason}", path.display()), hint);
+            section.error(name, format!("can't read the file{}: {reason}", shown_path(path)), hint);
         })
     };
     let certificate = read("certificate_file", &files.certificate);
@@ -305,7 +312,7 @@ mod tests {
     #[test]
     fn a_mistyped_kind_is_one_error() {
         let found = errors("kind = \"managed-identity\"\nclient_id = \"c\"");
-        assert_eq!(found, ["`kind` can't be \"managed-identity\""]);
+        assert_eq!(found, ["`kind` can't have this value"]);
     }
 
     #[test]
@@ -353,7 +360,7 @@ mod tests {
                 "kind = \"client_certificate\"\ntenant_id = \"t\"\nclient_id = \"c\"\ncertificate_file = \"{path}\""
             ))
         };
-        assert!(certificate("/there/is/none.pem")[0].contains("can't read /there/is/none.pem"));
+        assert!(certificate("/there/is/none.pem")[0].contains("can't read the file /there/is/none.pem"));
         assert!(certificate("/dev/null")[0].contains("no PEM certificate"));
         assert!(certificate("/dev/zero")[0].contains("no PEM certificate"), "read up to a limit");
     }

@@ -33,6 +33,13 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         doc: "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
     },
     Field {
+        name: "core_dumps",
+        kind: Kind::Flag,
+        presence: Presence::Default("false"),
+        doc: "Whether a crash may leave a core dump, and other processes of the same user may read this one's memory. Both \
+              show secrets. Linux only; elsewhere the system decides.",
+    },
+    Field {
         name: "api",
         kind: Kind::Table(API_FIELDS),
         presence: Presence::Optional,
@@ -68,7 +75,7 @@ pub(super) static REQUIRED_FIELD: Field = Field {
           is full.",
 };
 
-static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];
+pub(super) static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];
 
 /// The common keys of a kind of component.
 pub(super) fn common_fields(kind: ComponentKind) -> &'static [&'static Field] {
@@ -83,6 +90,7 @@ pub(super) fn common_fields(kind: ComponentKind) -> &'static [&'static Field] {
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub data_dir: Option<PathBuf>,
+    pub core_dumps: bool,
     pub api_listen: Option<SocketAddr>,
     /// The checkpoint's settings, and its table for errors about them.
     pub checkpoint: Option<(CheckpointSettings, Section)>,
@@ -165,6 +173,7 @@ impl Draft {
                 self.checkpoint = Some((settings, table));
             }
         }
+        self.core_dumps |= section.flag("core_dumps");
         if section.has("api") {
             let mut api = section.table("api");
             let listen = api.text("listen");
@@ -228,7 +237,7 @@ impl Draft {
         check_name(report, &span, &path, &name);
         let taken = self.components.iter().find(|other| other.name == name);
         if let Some(other) = taken {
-            let message = format!("the name `{name}` is taken by {}", other.path());
+            let message = format!("the name `{}` is taken by {}", shown_key(&name), other.path());
             let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.span));
             report.error(&span, &path, message, hint);
         }
@@ -277,7 +286,7 @@ impl Component {
                 Some(entry) => format!("did you mean `type` with `{}`?", shown_key(&entry.key)),
                 None => format!("add type = {}", any_value(names())),
             };
-            return report.error(&self.span, &type_path, format!("`{}` has no `type`", self.name), hint);
+            return report.error(&self.span, &type_path, format!("`{}` has no `type`", shown_key(&self.name)), hint);
         };
         let span = SourceSpan { document: self.span.document, span: entry.node.span.clone() };
         let Value::Text(type_name) = &entry.node.value else {
@@ -290,7 +299,7 @@ impl Component {
                 Some(name) => format!("did you mean \"{name}\"? {known}"),
                 None => known,
             };
-            return report.error(&span, &type_path, format!("there is no {word} of type {}", quote(type_name)), hint);
+            return report.error(&span, &type_path, format!("there is no {word} of this type"), hint);
         };
         let common = common_fields(self.kind);
         let section = Section::of_component(
@@ -348,12 +357,7 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> V
         let (span, path) = (at(&node.span), format!("{path}.{number}"));
         match &node.value {
             Value::Text(text) if inputs.iter().any(|input| input.text == *text) => {
-                report.error(
-                    &span,
-                    &path,
-                    format!("{} is listed twice in `inputs`", quote(text)),
-                    "remove one of them",
-                );
+                report.error(&span, &path, "this input is listed twice", "remove one of them");
             }
             Value::Text(text) => inputs.push(Input { text: text.clone(), span }),
             other => {

@@ -43,7 +43,7 @@ struct Wiring<'a> {
 }
 
 /// An output as `inputs` address it.
-fn address(component: &Component, output: &str) -> String {
+pub(super) fn address(component: &Component, output: &str) -> String {
     if output.is_empty() { component.name.clone() } else { format!("{}.{output}", component.name) }
 }
 
@@ -114,8 +114,8 @@ impl<'a> Wiring<'a> {
             return Ok(Some((index, found)));
         }
         match output {
-            Some(output) if outputs == [""] => {
-                let message = format!("`{name}` has no output `{output}`: it has only one, without a name");
+            Some(_) if outputs == [""] => {
+                let message = format!("`{name}` has no such output: it has only one, without a name");
                 self.read.insert((index, 0));
                 Err((message, format!("write \"{name}\"")))
             }
@@ -128,7 +128,7 @@ impl<'a> Wiring<'a> {
                     }
                     None => format!("its outputs are {}", all_values(addresses())),
                 };
-                Err((format!("`{name}` has no output `{output}`"), hint))
+                Err((format!("`{name}` has no such output"), hint))
             }
             None => {
                 let hint = format!("write {}", any_value(addresses()));
@@ -139,7 +139,7 @@ impl<'a> Wiring<'a> {
     }
 
     fn unknown_input(&mut self, reader: &Component, text: &str) -> (String, String) {
-        let message = format!("no component is called {}", crate::settings::value::quote(text));
+        let message = "no component has this name".to_owned();
         let mut addresses = self.addresses();
         // Nobody reads what it writes itself.
         addresses.retain(|(_, index, _)| self.draft.components[*index].name != reader.name);
@@ -186,7 +186,7 @@ impl<'a> Wiring<'a> {
                 let source = &self.draft.components[*from];
                 let Some((source_type, _)) = &source.typed else { continue };
                 if source_type.base().records == Records::Rows {
-                    let read: Vec<&str> = source.inputs.iter().flatten().map(|input| input.text.as_str()).collect();
+                    let read: Vec<&str> = resolved[*from].iter().map(|(.., input)| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,
                         &format!("{}.inputs", component.path()),

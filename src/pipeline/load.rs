@@ -1,6 +1,6 @@
 //! From files to a checked configuration: parse, read by fields, check the wiring, read the settings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +64,7 @@ pub(super) fn has_errors(found: &[Diagnostic]) -> bool {
 pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Graph>) {
     let mut draft = Draft::default();
     let mut whole = true;
+    let known = registry.words();
     for (index, document) in report.documents().iter().enumerate() {
         match document.parse() {
             Ok(table) => draft.add(report, registry, index, table),
@@ -72,12 +73,8 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
                 for error in errors {
                     let words = error.message.trim_end_matches(", expected literal string");
                     let message = format!("this isn't TOML: {words}");
-                    report.error(
-                        &SourceSpan { document: index, span: error.span },
-                        "",
-                        message,
-                        syntax_hint(&error.message),
-                    );
+                    let span = SourceSpan { document: index, span: error.span };
+                    report.not_toml(&span, &known, message, syntax_hint(&error.message));
                 }
             }
         }
@@ -120,7 +117,11 @@ impl Settings {
 
 fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
     let mut taken: HashMap<String, String> = HashMap::new();
-    draft.components.iter_mut().map(|component| read_component(component, &mut taken, report)).collect()
+    let outputs = |component: &Component| {
+        component.outputs().iter().map(|output| graph::address(component, output)).collect::<Vec<_>>()
+    };
+    let known: HashSet<String> = draft.components.iter().flat_map(outputs).collect();
+    draft.components.iter_mut().map(|component| read_component(component, &known, &mut taken, report)).collect()
 }
 
 /// The official connector's cursor belongs to one organization: exactly one source can go on from it.
@@ -138,7 +139,7 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
                 "the sources of this type are {}",
                 if sources.is_empty() { "none".into() } else { sources.join(", ") }
             );
-            table.error("source", format!("no source of type `nordpass` is called `{source}`"), hint);
+            table.error("source", "no source of type `nordpass` has this name", hint);
         }
         None if sources.len() != 1 => {
             let message = format!("with {} sources of type `nordpass`, `takeover` needs `source`", sources.len());
@@ -148,15 +149,27 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
     }
 }
 
-/// Reads a component's table. `None` only without a type, which is an error already.
-fn read_component(component: &mut Component, taken: &mut HashMap<String, String>, report: &Report) -> Option<Settings> {
+/// Reads a component's table. `None` only without a type, which is an error already. Inputs that aren't `known` have their
+/// error, too, and their text may be anything.
+fn read_component(
+    component: &mut Component,
+    known: &HashSet<String>,
+    taken: &mut HashMap<String, String>,
+    report: &Report,
+) -> Option<Settings> {
     let path = component.path();
     let (component_type, section) = component.typed.as_mut()?;
     let settings = match *component_type {
         AnyType::Source(source) => Settings::Source(source, (source.read)(section)),
         AnyType::Transform(transform) => Settings::Transform((transform.read)(section)),
         AnyType::Sink(sink) => {
-            let inputs: Vec<String> = component.inputs.iter().flatten().map(|input| input.text.clone()).collect();
+            let inputs: Vec<String> = component
+                .inputs
+                .iter()
+                .flatten()
+                .map(|input| input.text.clone())
+                .filter(|text| known.contains(text))
+                .collect();
             Settings::Sink(sink, (sink.read)(section, &inputs))
         }
     };
@@ -165,6 +178,7 @@ fn read_component(component: &mut Component, taken: &mut HashMap<String, String>
     if let Some(resource) = resource.filter(|resource| !resource.is_empty())
         && let Some(other) = taken.insert(resource.clone(), path.clone())
     {
+        let resource = if section.declares("path") { "the same files" } else { &resource };
         let message = format!("`{}` and `{other}` both use {resource}", component.name);
         let hint = "give each its own, or use one component for both";
         if section.declares("path") {
@@ -180,6 +194,7 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
+        core_dumps: draft.core_dumps,
         api_listen: draft.api_listen,
         sources: Vec::new(),
         transforms: Vec::new(),

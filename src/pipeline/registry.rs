@@ -1,6 +1,10 @@
 //! The component types that a pipeline file can name.
 
+use std::collections::BTreeSet;
+
+use super::draft::{COMMON_FIELDS, TOP_FIELDS};
 use crate::component::{AnyType, ComponentType, SinkType, SourceType, TransformType};
+use crate::settings::{Field, Kind};
 use crate::telemetry::ComponentKind;
 use crate::{sinks, sources, transforms};
 
@@ -27,9 +31,28 @@ impl Registry {
         }
     }
 
+    /// Every key that a pipeline file can have by itself, not by its author's choice.
+    pub fn words(&self) -> BTreeSet<&'static str> {
+        let mut words: BTreeSet<&str> = KINDS.into_iter().map(table_name).collect();
+        add_words(&mut words, TOP_FIELDS.iter().chain(COMMON_FIELDS));
+        for base in KINDS.into_iter().flat_map(|kind| self.bases(kind)) {
+            add_words(&mut words, base.fields);
+        }
+        words
+    }
+
     /// Names and fields of the types of a kind.
     pub fn bases(&self, kind: ComponentKind) -> impl Iterator<Item = &'static ComponentType> + use<> {
         self.of(kind).into_iter().map(AnyType::base)
+    }
+}
+
+fn add_words<'f>(words: &mut BTreeSet<&'static str>, fields: impl IntoIterator<Item = &'f Field>) {
+    for field in fields {
+        words.insert(field.name);
+        if let Kind::Table(fields) = &field.kind {
+            add_words(words, *fields);
+        }
     }
 }
 

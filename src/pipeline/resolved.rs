@@ -15,6 +15,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the sources' states are kept.
     pub checkpoint: CheckpointSettings,
+    /// Whether a crash may leave a core dump.
+    pub core_dumps: bool,
     /// Where `/health`, `/ready`, `/metrics` and the status page are served; off when absent.
     pub api_listen: Option<SocketAddr>,
     /// The sources, in the order of the files.

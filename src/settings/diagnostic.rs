@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::telemetry::terminal::{plain, plain_lines};
+
 /// Longer lines are cut around the caret.
 const WIDEST: usize = 160;
 
@@ -18,7 +20,7 @@ pub struct Diagnostic {
     pub place: Option<Location>,
     /// The field's path, such as `sinks.sentinel.batch.max_bytes`; empty where there is none.
     pub path: String,
-    /// What is wrong. Never holds a secret.
+    /// What is wrong. Never holds a value's text.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
@@ -43,10 +45,12 @@ pub struct Location {
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// How many characters are meant.
-    pub width: usize,
-    /// The line, without secrets.
+    /// The line, as it may be shown: keys and structure, no values.
     pub text: String,
+    /// How many characters of `text` stand before the caret.
+    pub indent: usize,
+    /// How many characters of `text` are meant.
+    pub width: usize,
 }
 
 impl Diagnostic {
@@ -93,7 +97,7 @@ impl Diagnostic {
             path: &self.path,
             hint: self.hint.as_deref(),
         };
-        serde_json::to_string(&object).unwrap_or_default()
+        plain(&serde_json::to_string(&object).unwrap_or_default()).into_owned()
     }
 }
 
@@ -123,14 +127,15 @@ impl Display for Human<'_> {
         };
         let loud = color.on_default().bold();
         let quiet = AnsiColor::Blue.on_default().bold();
-        writeln!(f, "{}: {}", self.paint(loud, word), diagnostic.message)?;
+        writeln!(f, "{}: {}", self.paint(loud, word), plain_lines(&diagnostic.message))?;
         if let Some(place) = &diagnostic.place {
             let number = place.line.to_string();
             let gutter = " ".repeat(number.len());
             let bar = self.paint(quiet, "|");
-            write!(f, "{gutter}{} {}:{}:{}", self.paint(quiet, "-->"), place.file.display(), place.line, place.column)?;
+            let file = place.file.display().to_string();
+            write!(f, "{gutter}{} {}:{}:{}", self.paint(quiet, "-->"), plain(&file), place.line, place.column)?;
             if !diagnostic.path.is_empty() {
-                write!(f, " ({})", diagnostic.path)?;
+                write!(f, " ({})", plain(&diagnostic.path))?;
             }
             let (text, indent, width) = place.excerpt();
             writeln!(f, "\n{gutter} {bar}")?;
@@ -138,7 +143,7 @@ impl Display for Human<'_> {
             writeln!(f, "{gutter} {bar} {}{}", " ".repeat(indent), self.paint(loud, "^".repeat(width)))?;
         }
         if let Some(hint) = &diagnostic.hint {
-            writeln!(f, "{}: {hint}", self.paint(AnsiColor::Cyan.on_default().bold(), "hint"))?;
+            writeln!(f, "{}: {}", self.paint(AnsiColor::Cyan.on_default().bold(), "hint"), plain_lines(hint))?;
         }
         Ok(())
     }
@@ -148,7 +153,7 @@ impl Location {
     /// The line, cut around the caret if it is long, and the caret's indent and width in it.
     fn excerpt(&self) -> (String, usize, usize) {
         let length = self.text.chars().count();
-        let indent = self.column.saturating_sub(1).min(length);
+        let indent = self.indent.min(length);
         let from = if length <= WIDEST { 0 } else { indent.saturating_sub(WIDEST / 2) };
         let text: String = self.text.chars().skip(from).take(WIDEST).collect();
         let indent = indent - from;

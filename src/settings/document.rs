@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::mask::mask_secrets;
+use super::excerpt::{Excerpt, of_broken_line, of_line, value_spans};
 
 /// A table, in the order of the file.
 pub(crate) type Table = Vec<Entry>;
@@ -55,12 +55,13 @@ impl Value {
 }
 
 /// A file's text.
-#[derive(Debug)]
 pub(crate) struct Document {
     path: PathBuf,
     text: String,
-    /// The text without secrets, with the same lines.
-    shown: OnceCell<String>,
+    /// Where each line begins.
+    lines: OnceCell<Vec<usize>>,
+    /// The places of the values, which errors never show; `None` for a text that isn't TOML.
+    values: OnceCell<Option<Vec<Range<usize>>>>,
 }
 
 /// A syntax error: its place and the parser's words.
@@ -72,7 +73,7 @@ pub(crate) struct SyntaxError {
 
 impl Document {
     pub fn new(path: PathBuf, text: String) -> Self {
-        Self { path, text, shown: OnceCell::new() }
+        Self { path, text, lines: OnceCell::new(), values: OnceCell::new() }
     }
 
     pub fn path(&self) -> &Path {
@@ -100,34 +101,43 @@ impl Document {
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
         let at = floor_char_boundary(&self.text, at);
-        let before = &self.text[..at];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let line = self.line_of(at);
+        (line + 1, self.text[self.line(line).start..at].chars().count() + 1)
     }
 
-    /// How many characters of the first line a span covers; at least one.
-    pub fn width(&self, span: &Range<usize>) -> usize {
+    /// The line of a place, without a value in it and with the caret's place. Keys are shown where `is_shown` says so.
+    pub fn excerpt(&self, span: &Range<usize>, is_shown: impl Fn(&str) -> bool) -> Excerpt {
         let start = floor_char_boundary(&self.text, span.start);
-        let end = floor_char_boundary(&self.text, span.end.max(start));
-        self.text[start..end].split('\n').next().map_or(0, |line| line.trim_end().chars().count()).max(1)
+        let span = start..floor_char_boundary(&self.text, span.end.max(start));
+        let line = self.line(self.line_of(start));
+        let values = self.values.get_or_init(|| {
+            let (table, errors) = DeTable::parse_recoverable(&self.text);
+            errors.is_empty().then(|| value_spans(&convert_table(table.into_inner())))
+        });
+        match values {
+            Some(values) => of_line(&self.text, line, span, values, is_shown),
+            None => of_broken_line(&self.text, line, span, is_shown),
+        }
     }
 
-    /// A line (from 1) as it may be shown: no secret in it, no control characters.
-    pub fn shown_line(&self, line: usize) -> String {
-        let shown = self.shown.get_or_init(|| mask_secrets(&self.text));
-        let line = shown.split('\n').nth(line.saturating_sub(1)).unwrap_or_default();
-        line.trim_end()
-            .chars()
-            .map(|c| {
-                if c == '\t' {
-                    ' '
-                } else if c.is_control() {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect()
+    fn starts(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let ends = memchr::memchr_iter(b'\n', self.text.as_bytes());
+            std::iter::once(0).chain(ends.map(|end| end + 1)).collect()
+        })
+    }
+
+    /// The line, from 0, of a byte.
+    fn line_of(&self, at: usize) -> usize {
+        self.starts().partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// A line's place, without its end.
+    fn line(&self, line: usize) -> Range<usize> {
+        let starts = self.starts();
+        let start = starts.get(line).copied().unwrap_or(self.text.len());
+        let end = starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        start..end.max(start)
     }
 }
 
@@ -187,10 +197,32 @@ mod tests {
         assert_eq!(keys, ["z", "a", "m"]);
     }
 
+    fn excerpt(text: &str, of: &str, is_shown: impl Fn(&str) -> bool) -> (String, usize, usize) {
+        let start = text.find(of).unwrap();
+        let excerpt = Document::new("p.toml".into(), text.into()).excerpt(&(start..start + of.len()), is_shown);
+        (excerpt.text, excerpt.indent, excerpt.width)
+    }
+
     #[test]
-    fn shown_lines_have_no_control_characters() {
-        let document = Document::new("p.toml".into(), "a = \u{1b}[31m\tx\n".into());
-        assert_eq!(document.shown_line(1), "a = \u{fffd}[31m x");
-        assert_eq!(document.shown_line(99), "");
+    fn a_line_shows_the_keys_that_are_meant_and_no_value() {
+        let shown = |text, of| excerpt(text, of, |key| ["a", "b", "\"c.d\""].contains(&key));
+        assert_eq!(shown("a = \"x\" # y", "\"x\""), ("a = \"…\"".into(), 4, 3));
+        assert_eq!(shown("a = { b = 12, x = 'y' }", "12"), ("a = { b = …, … = \"…\" }".into(), 10, 1));
+        assert_eq!(shown("a = [\"x\", \"y\"]", "\"y\""), ("a = [\"…\", \"…\"]".into(), 10, 3));
+        assert_eq!(shown("[a.x.b]", "b"), ("[a.….b]".into(), 5, 1));
+        assert_eq!(shown("\"c.d\" = 1", "\"c.d\""), ("\"c.d\" = …".into(), 0, 5));
+        assert_eq!(shown("\"\\u001b[31m\" = 5", "5"), ("… = …".into(), 4, 1));
+        assert_eq!(shown("a = \"\"\"\nx\ny\"\"\"\nb = 1", "y"), ("…".into(), 0, 1));
+    }
+
+    #[test]
+    fn a_line_that_is_not_toml_shows_known_words_before_its_value() {
+        let shown = |text, of| excerpt(text, of, |key| ["token", "sources"].contains(&key));
+        assert_eq!(shown("token: \"x\"", "x"), ("token…".into(), 5, 1));
+        assert_eq!(shown("token = x token", "x"), ("token = …".into(), 8, 1));
+        assert_eq!(shown("token =\n  x=", "x"), ("  …".into(), 2, 1));
+        assert_eq!(shown("[sources.x", "x"), ("[sources.…".into(), 9, 1));
+        assert_eq!(shown("x", "x"), ("…".into(), 0, 1));
+        assert_eq!(shown("token token", "token"), ("token token".into(), 0, 5));
     }
 }

@@ -12,18 +12,32 @@ const LONGEST_FILE: u64 = 1 << 20;
 pub struct Environment {
     own: BTreeMap<String, String>,
     inherit: bool,
+    /// Whether what isn't there is no error: variables and files.
+    absent: bool,
 }
 
 impl Environment {
     /// The process's environment.
     pub fn system() -> Self {
-        Self { own: BTreeMap::new(), inherit: true }
+        Self { own: BTreeMap::new(), inherit: true, absent: false }
     }
 
     /// These variables and no others.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let own = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { own, inherit: false }
+        Self { own, inherit: false, absent: false }
+    }
+
+    /// The same, where variables and files may be missing, as on another machine than the one that runs the pipeline. What
+    /// depends on them isn't checked.
+    #[must_use]
+    pub fn may_be_absent(self) -> Self {
+        Self { absent: true, ..self }
+    }
+
+    /// Whether variables and files must be there.
+    pub fn is_present(&self) -> bool {
+        !self.absent
     }
 
     /// The same with one variable set.
@@ -42,7 +56,8 @@ impl Environment {
 /// Shows names only: values may be secrets.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment").field("own", &self.own.keys()).field("inherit", &self.inherit).finish()
+        let mut debug = f.debug_struct("Environment");
+        debug.field("own", &self.own.keys()).field("inherit", &self.inherit).field("absent", &self.absent).finish()
     }
 }
 
@@ -54,10 +69,12 @@ fn inherited(name: &str) -> Option<String> {
 /// A file's text without its line end.
 pub(super) fn read_file(path: &Path) -> io::Result<String> {
     let file = std::fs::File::open(path)?;
-    if file.metadata()?.is_dir() {
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let mut bytes = Vec::new();
+    // With room for all of it: growing would leave copies of a secret behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(LONGEST_FILE)).unwrap_or(0) + 64);
     file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));

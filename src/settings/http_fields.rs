@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::value::shown_path;
 use super::{Field, Kind, Presence, Section};
 use crate::http::HttpSettings;
 
@@ -87,10 +88,12 @@ pub fn read_http(section: &mut Section, default_timeout: Duration) -> HttpSettin
 
 fn pem_file(tls: &mut Section, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(tls.optional_text(name)?);
-    if let Err(reason) = std::fs::File::open(&path) {
+    if tls.is_on_its_machine()
+        && let Err(reason) = std::fs::File::open(&path)
+    {
         tls.error(
             name,
-            format!("can't read {}: {reason}", path.display()),
+            format!("can't read the file{}: {reason}", shown_path(&path)),
             "check that the path is right and that this user may read it",
         );
     }

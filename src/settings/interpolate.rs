@@ -5,7 +5,10 @@
 
 use std::path::PathBuf;
 
+use secrecy::zeroize::Zeroize;
+
 use super::environment::{open_to_others, read_file};
+use super::value::shown_path;
 use super::{Environment, Secret};
 
 /// How deep references may stand inside references.
@@ -29,10 +32,16 @@ enum Piece {
 pub(super) struct Problem {
     pub message: String,
     pub hint: String,
+    /// Whether it is this machine that lacks something.
+    pub is_absence: bool,
 }
 
 fn problem<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Problem> {
-    Err(Problem { message: message.into(), hint: hint.into() })
+    Err(Problem { message: message.into(), hint: hint.into(), is_absence: false })
+}
+
+fn absence<T>(message: impl Into<String>, hint: impl Into<String>) -> Result<T, Problem> {
+    Err(Problem { message: message.into(), hint: hint.into(), is_absence: true })
 }
 
 impl Template {
@@ -143,8 +152,10 @@ impl Template {
                     (None, None) => return missing(name),
                 },
                 Piece::File(path) => {
-                    let (path, text) = read(path, environment)?;
-                    if text.is_empty() {
+                    let (path, mut text) = read(path, environment)?;
+                    let is_empty = text.is_empty();
+                    text.zeroize();
+                    if is_empty {
                         return problem(
                             format!("the secret file {} is empty", path.display()),
                             "write only the secret into it",
@@ -172,7 +183,14 @@ fn set(environment: &Environment, name: &str, default: Option<&Template>) -> Opt
 }
 
 fn missing<T>(name: &str) -> Result<T, Problem> {
-    problem(
+    // A secret that somebody has put between the braces must not be shown.
+    if name.len() > 64 || name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return absence(
+            "this variable isn't set",
+            "set it in the environment, or give a default: `${NAME:-…}`; only names in capital letters are shown",
+        );
+    }
+    absence(
         format!("the variable `{name}` isn't set"),
         format!("set it in the environment, or give a default: `${{{name}:-…}}`"),
     )
@@ -182,8 +200,8 @@ fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String),
     let path = PathBuf::from(path.text(environment)?);
     match read_file(&path) {
         Ok(text) => Ok((path, text)),
-        Err(error) => problem(
-            format!("can't read the file {}: {error}", path.display()),
+        Err(error) => absence(
+            format!("can't read the file{}: {error}", shown_path(&path)),
             "check that the path is right and that this user may read it",
         ),
     }

@@ -1,13 +1,21 @@
 //! Collects what is wrong while a set of files is read.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Location, Severity};
 use super::document::Document;
+use super::excerpt::Excerpt;
 use super::interpolate::{Problem, Template};
 use super::{Environment, Secret};
+
+fn location(document: &Document, span: &SourceSpan, is_shown: impl Fn(&str) -> bool) -> Location {
+    let (line, column) = document.position(span.span.start);
+    let Excerpt { text, indent, width } = document.excerpt(&span.span, is_shown);
+    Location { file: document.path().to_owned(), line, column, text, indent, width }
+}
 
 /// The files being read and what has been found in them. Cheap to clone.
 #[derive(Clone)]
@@ -59,15 +67,30 @@ impl Report {
 
     fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
         let place = self.shared.documents.get(span.document).map(|document| {
-            let (line, column) = document.position(span.span.start);
-            Location {
-                file: document.path().to_owned(),
-                line,
-                column,
-                width: document.width(&span.span),
-                text: document.shown_line(line),
-            }
+            // The keys that lead to the field, which the message names anyway.
+            location(document, span, |key| {
+                path.split('.').any(|part| part == key) || (key.starts_with('"') && path.ends_with(key))
+            })
         });
+        self.push(severity, span, place, path, message, hint);
+    }
+
+    /// A syntax error. Of its line only `known` words are shown: nobody can tell keys from values there.
+    pub fn not_toml(&self, span: &SourceSpan, known: &BTreeSet<&str>, message: impl Into<String>, hint: &str) {
+        let document = self.shared.documents.get(span.document);
+        let place = document.map(|document| location(document, span, |word| known.contains(word)));
+        self.push(Severity::Error, span, place, "", message.into(), hint.to_owned());
+    }
+
+    fn push(
+        &self,
+        severity: Severity,
+        span: &SourceSpan,
+        place: Option<Location>,
+        path: &str,
+        message: String,
+        hint: String,
+    ) {
         let hint = Some(hint).filter(|hint| !hint.is_empty());
         let diagnostic = Diagnostic { severity, place, path: path.to_owned(), message, hint };
         self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
@@ -118,6 +141,7 @@ impl Report {
     fn unless_problem<T>(&self, span: &SourceSpan, path: &str, result: Result<T, Problem>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
+            Err(problem) if problem.is_absence && !self.environment().is_present() => None,
             Err(problem) => {
                 self.error(span, path, problem.message, problem.hint);
                 None

@@ -1,9 +1,13 @@
 //! Secrets of the pipeline file.
 
+use std::io;
 use std::path::PathBuf;
 
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::read_file;
+use super::flaw::Flaw;
 use nordpass_env::Disk;
 
 /// A secret: text from the file or a variable, with `${file:PATH}` parts that are read when the secret is used, so
@@ -30,18 +34,20 @@ pub enum SecretError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is there but empty.
-    #[error("the secret file {} is empty", .path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
+    /// It is read, and can't be what was meant.
+    #[error("{what} {}: {}", .flaw.what(), .flaw.hint())]
+    Flawed {
+        /// The file, where it comes from one alone.
+        what: String,
+        /// What is wrong.
+        flaw: Flaw,
     },
 }
 
 impl Secret {
     /// A secret given as text.
     pub fn literal(text: impl Into<String>) -> Self {
-        Self { parts: vec![Part::Text(SecretString::from(text.into()))] }
+        Self { parts: vec![Part::Text(wiped(text.into()))] }
     }
 
     /// A secret that is a file's content without its line end.
@@ -66,23 +72,96 @@ impl Secret {
 
     /// The secret's value now; files are read again at each call.
     pub async fn load(&self, disk: &dyn Disk) -> Result<SecretString, SecretError> {
-        let mut value = String::new();
+        let mut parts = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
-            match part {
-                Part::Text(text) => value.push_str(text.expose_secret()),
+            parts.push(match part {
+                Part::Text(text) => Zeroizing::new(text.expose_secret().as_bytes().to_vec()),
                 Part::File(path) => {
                     let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
-                    let bytes = disk.read(path).await.map_err(unreadable)?;
-                    let text = String::from_utf8(bytes)
-                        .map_err(|_| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8")))?;
-                    let text = text.trim_end_matches(['\r', '\n']);
-                    if text.is_empty() {
-                        return Err(SecretError::Empty { path: path.clone() });
+                    let mut bytes = Zeroizing::new(disk.read(path).await.map_err(unreadable)?);
+                    let text = std::str::from_utf8(&bytes)
+                        .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))?;
+                    let length = text.trim_end_matches(['\r', '\n']).len();
+                    bytes.truncate(length);
+                    if length == 0 {
+                        return Err(SecretError::Flawed { what: self.described(), flaw: Flaw::Empty });
                     }
-                    value.push_str(text);
+                    bytes
                 }
+            });
+        }
+        // Of exactly its length: growing and shrinking would leave copies behind that nobody wipes.
+        let mut value = String::with_capacity(parts.iter().map(|part| part.len()).sum());
+        for part in &parts {
+            value.push_str(str::from_utf8(part).unwrap_or_default());
+        }
+        let value = SecretString::from(value);
+        match Flaw::of(value.expose_secret()) {
+            Some(flaw) if self.files().next().is_some() => Err(SecretError::Flawed { what: self.described(), flaw }),
+            _ => Ok(value),
+        }
+    }
+
+    /// Its value, to be checked. `None`: a file can't be read.
+    pub(super) fn peek(&self) -> Option<Zeroizing<String>> {
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            parts.push(match part {
+                Part::Text(text) => Zeroizing::new(text.expose_secret().to_owned()),
+                Part::File(path) => Zeroizing::new(read_file(path).ok()?),
+            });
+        }
+        let mut value = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+        for part in &parts {
+            value.push_str(part);
+        }
+        Some(value)
+    }
+
+    /// Where it comes from, for the beginning of a sentence.
+    fn described(&self) -> String {
+        match self.files().next() {
+            Some(path) => format!("the secret file {}", path.display()),
+            None => "the secret".to_owned(),
+        }
+    }
+}
+
+/// Takes a secret over without leaving a copy: a `String` with room to spare would be copied, and freed as it is.
+fn wiped(text: String) -> SecretString {
+    let text = Zeroizing::new(text);
+    let mut exact = String::with_capacity(text.len());
+    exact.push_str(&text);
+    SecretString::from(exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nordpass_env::SystemDisk;
+
+    /// What is found in a variable is found in a file, too, also when the file is written anew while the program runs.
+    #[tokio::test]
+    async fn a_file_is_checked_as_a_variable_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let secret = Secret::file(&path);
+        for (content, what) in [
+            ("np-4711\n", None),
+            ("np-4711\r\n", None),
+            ("\u{feff}np-4711\n", Some(Flaw::ByteOrderMark)),
+            ("np-4711 \n", Some(Flaw::WhiteSpace)),
+            ("\nnp-4711\n", Some(Flaw::WhiteSpace)),
+            ("np-4711\nmore\n", Some(Flaw::WhiteSpace)),
+            ("\n", Some(Flaw::Empty)),
+            ("@Microsoft.KeyVault(SecretUri=https://v)\n", Some(Flaw::KeyVault)),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            match (secret.load(&SystemDisk).await, what) {
+                (Ok(value), None) => assert_eq!(value.expose_secret(), "np-4711"),
+                (Err(SecretError::Flawed { flaw, .. }), Some(expected)) => assert_eq!(flaw, expected, "{content:?}"),
+                (result, _) => panic!("{content:?}: {result:?}"),
             }
         }
-        Ok(SecretString::from(value))
     }
 }

@@ -11,7 +11,7 @@ use super::duration::parse_duration;
 use super::nearest::{all_of, nearest};
 use super::report::{Report, SourceSpan};
 use super::url::{check_proxy, check_url};
-use super::value::{Check, Checked, shown_key};
+use super::value::{Check, Checked, quote, shown_key};
 use super::{Environment, Field, Kind, Presence, Secret};
 
 /// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
@@ -54,7 +54,8 @@ impl Section {
         let report = Report::new(vec![document], environment);
         let table = parsed.unwrap_or_else(|errors| {
             for error in errors {
-                report.error(&SourceSpan { document: 0, span: error.span }, "", error.message, "");
+                let known = fields.iter().map(|field| field.name).collect();
+                report.not_toml(&SourceSpan { document: 0, span: error.span }, &known, error.message, "");
             }
             Table::new()
         });
@@ -356,6 +357,11 @@ impl Section {
         self.report.environment().variable(name).filter(|value| !value.trim().is_empty())
     }
 
+    /// Whether files and the platform's variables must be there: not with `validate --no-environment`.
+    pub fn is_on_its_machine(&self) -> bool {
+        self.report.environment().is_present()
+    }
+
     /// Whether the component's fields list this key.
     pub fn declares(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)
@@ -408,9 +414,13 @@ impl Section {
         for key in &strangers {
             let hint = match nearest(key, inputs.iter().map(String::as_str)) {
                 Some(input) => format!("did you mean \"{input}\"?"),
-                None => format!("add \"{key}\" to `inputs`, or remove this line"),
+                None => format!("add {} to `inputs`, or remove this line", quote(key)),
             };
-            self.error(&format!("{map}.{key}"), format!("`{key}` isn't one of this sink's inputs"), hint);
+            self.error(
+                &format!("{map}.{key}"),
+                format!("`{}` isn't one of this sink's inputs", key.escape_debug()),
+                hint,
+            );
         }
         let left: Vec<&str> = inputs.iter().filter(|input| !keys.contains(input)).map(String::as_str).collect();
         if !left.is_empty() {

@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::value::quote;
+use nordpass_env::is_loopback;
 
 /// A message and a hint.
 type Refusal = (String, String);
@@ -15,22 +15,23 @@ pub(super) fn check_url(name: &str, text: &str) -> Result<(), Refusal> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(()),
         "http" => Err((
             format!("`{name}` is plain http, which would show its token to the network"),
             "write https://…; plain http is for loopback hosts (127.0.0.1, [::1], localhost) only".into(),
         )),
-        scheme => Err((format!("`{name}` can't be a URL with {}", quote(scheme)), "write https://…".into())),
+        _ => Err((format!("`{name}` doesn't begin with https://"), "write https://…".into())),
     }
 }
 
 /// Whether a URL can be a proxy.
 pub(super) fn check_proxy(name: &str, text: &str) -> Result<(), Refusal> {
-    let url = parse(name, text)?;
+    let hint = "write http://host:port; in a user name or password, %23 stands for #, %2F for / and %40 for @";
+    let url = parse(name, text).map_err(|(message, _)| (message, hint.to_owned()))?;
     if matches!(url.scheme(), "http" | "https") {
         Ok(())
     } else {
-        Err((format!("`{name}` can't be a URL with {}", quote(url.scheme())), "write http://host:port".into()))
+        Err((format!("`{name}` begins with neither http:// nor https://"), "write http://host:port".into()))
     }
 }
 
@@ -41,13 +42,6 @@ fn parse(name: &str, text: &str) -> Result<Url, Refusal> {
         Some(host) if !host.is_empty() => Ok(url),
         _ => Err((format!("`{name}` names no host"), hint())),
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -72,8 +66,9 @@ mod tests {
         for (bad, message) in [
             ("http://example.com", "`endpoint` is plain http, which would show its token to the network"),
             ("http://127.0.0.1.example.com", "`endpoint` is plain http, which would show its token to the network"),
+            ("http://evil.localhost/x", "`endpoint` is plain http, which would show its token to the network"),
             ("http://localhost@example.com", "`endpoint` holds a user name or password"),
-            ("ftp://example.com", "`endpoint` can't be a URL with \"ftp\""),
+            ("ftp://example.com", "`endpoint` doesn't begin with https://"),
             ("example.com/path", "`endpoint` isn't a URL: relative URL without a base"),
             ("https://", "`endpoint` isn't a URL: empty host"),
             ("file:///etc/passwd", "`endpoint` names no host"),

@@ -1,10 +1,12 @@
 //! Checks one value against its [`Kind`].
 
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};
+use super::flaw::{Flaw, is_quoted};
 use super::nearest::{any_value, nearest};
 use super::report::{Report, SourceSpan};
 use super::section::Section;
@@ -108,24 +110,17 @@ impl Check<'_> {
             other => return self.wrong_type("a string", other, "put it in quotes, best as \"${VARIABLE}\""),
         };
         let Some(secret) = self.report.fill_in_secret(&self.span, self.path, raw) else { return Checked::Wrong };
-        if secret.files().next().is_none() {
-            match self.report.fill_in(&self.span, self.path, raw) {
-                Some((text, _)) if text.trim().is_empty() => return self.empty(),
-                Some((text, _)) if text.trim() != text || text.contains(['\n', '\r']) => {
-                    return self.error(
-                        format!("`{}` begins or ends with white space, or has several lines", self.field.name),
-                        "copy the secret again, without line ends",
-                    );
-                }
-                Some((text, _)) if is_quoted(&text) => {
-                    let message =
-                        format!("`{}` begins and ends with a quotation mark, which is sent along", self.field.name);
-                    let hint = "set the variable without the marks; `docker --env-file`, for one, keeps them";
-                    self.report.warning(&self.span, self.path, message, hint);
-                }
-                Some(_) => {}
-                None => return Checked::Wrong,
+        let Some(text) = secret.peek() else { return Checked::Wrong };
+        match Flaw::of(&text) {
+            Some(Flaw::Empty) => return self.empty(),
+            Some(flaw) => return self.error(format!("`{}` {}", self.field.name, flaw.what()), flaw.hint()),
+            None if is_quoted(&text) => {
+                let message =
+                    format!("`{}` begins and ends with a quotation mark, which is sent along", self.field.name);
+                let hint = "set the secret without the marks; `docker --env-file`, for one, keeps them";
+                self.report.warning(&self.span, self.path, message, hint);
             }
+            None => {}
         }
         Checked::Secret(secret)
     }
@@ -142,7 +137,7 @@ impl Check<'_> {
             Some(choice) => format!("did you mean \"{choice}\"?"),
             None => format!("write {}", any_value(choices.iter().copied())),
         };
-        self.error(format!("`{}` can't be {}", self.field.name, as_written(node)), hint)
+        self.error(format!("`{}` can't have this value", self.field.name), hint)
     }
 
     fn duration(&self, node: &Node, min: &str, max: &str) -> Checked {
@@ -157,8 +152,7 @@ impl Check<'_> {
         let duration = match parse_duration(&text) {
             Ok(duration) => duration,
             Err(reason) => {
-                let message = format!("`{}` can't be {}: {reason}", self.field.name, as_written(node));
-                return self.error(message, bounds);
+                return self.error(format!("`{}` isn't a duration: {reason}", self.field.name), bounds);
             }
         };
         let bound = |text| parse_duration(text).unwrap_or_default();
@@ -184,7 +178,7 @@ impl Check<'_> {
             Value::Text(raw) => match self.report.fill_in(&self.span, self.path, raw) {
                 Some((text, true)) => match text.trim().parse() {
                     Ok(number) => Some(number),
-                    Err(_) => return self.error(format!("{} gives no whole number", as_written(node)), hint),
+                    Err(_) => return self.error(format!("`{}` gives no whole number", self.field.name), hint),
                 },
                 Some((_, false)) => return self.wrong_type("a whole number", &node.value, "leave the quotes out"),
                 None => return Checked::Wrong,
@@ -209,7 +203,7 @@ impl Check<'_> {
                 Some((text, true)) => match text.trim() {
                     "true" => Checked::Flag(true),
                     "false" => Checked::Flag(false),
-                    _ => self.error(format!("{} gives neither `true` nor `false`", as_written(node)), hint),
+                    _ => self.error(format!("`{}` gives neither `true` nor `false`", self.field.name), hint),
                 },
                 Some((_, false)) => self.wrong_type("`true` or `false`", &node.value, hint),
                 None => Checked::Wrong,
@@ -248,13 +242,13 @@ impl Check<'_> {
             let path = format!("{}.{}", self.path, shown_key(key));
             if let Value::Table(inner) = &node.value {
                 let whole = inner.first().map_or_else(|| key.clone(), |first| format!("{key}.{}", first.key));
-                let message = format!("`{key}` must be a string, not a table");
-                let hint = format!("a dot makes a table; put a key with dots in quotes: \"{whole}\" = \"…\"");
+                let message = format!("`{}` must be a string, not a table", shown_key(key));
+                let hint = format!("a dot makes a table; put a key with dots in quotes: {} = \"…\"", quote(&whole));
                 self.report.error(&self.at(key_span), &path, message, hint);
                 wrong = true;
                 continue;
             }
-            match self.element(node, &path, &format!("`{key}`")) {
+            match self.element(node, &path, &format!("`{}`", shown_key(key))) {
                 Some(text) => entries.push((key.clone(), text)),
                 None => wrong = true,
             }
@@ -279,15 +273,7 @@ impl Check<'_> {
     }
 }
 
-/// A string as it stands in the file: with its references, never with what they give.
-pub(crate) fn as_written(node: &Node) -> String {
-    match &node.value {
-        Value::Text(raw) => quote(raw),
-        other => other.kind().into(),
-    }
-}
-
-/// A text in quotes, cut when long, with nothing in it that a terminal would obey.
+/// A key in quotes, cut when long, with nothing in it that a terminal would obey.
 pub(crate) fn quote(text: &str) -> String {
     const LONGEST: usize = 60;
     let cut: String = text.chars().take(LONGEST).collect();
@@ -301,7 +287,9 @@ pub(crate) fn shown_key(key: &str) -> String {
     if plain { key.to_owned() } else { quote(key) }
 }
 
-/// Whether a value brought the quotes of the file along that it comes from.
-fn is_quoted(text: &str) -> bool {
-    text.len() > 1 && ['"', '\''].iter().any(|mark| text.starts_with(*mark) && text.ends_with(*mark))
+/// A path for the middle of a message, with a space before it. Empty for what may be no path but, say, a secret in its place.
+pub(crate) fn shown_path(path: &Path) -> String {
+    let is_path = path.is_absolute()
+        || ["./", "../"].iter().any(|start| path.as_os_str().as_encoded_bytes().starts_with(start.as_bytes()));
+    if is_path { format!(" {}", path.display()) } else { String::new() }
 }

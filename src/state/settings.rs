@@ -219,7 +219,7 @@ fn container(section: &mut Section) -> String {
     let edges = name.starts_with('-') || name.ends_with('-') || name.contains("--");
     if !(3..=63).contains(&name.len()) || !name.bytes().all(good) || edges {
         let hint = "use 3 to 63 lower-case letters, digits and single `-` between them";
-        section.error("container", format!("`{name}` isn't a valid container name"), hint);
+        section.error("container", "`container` isn't a valid name of a container", hint);
     }
     name
 }

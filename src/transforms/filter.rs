@@ -81,13 +81,13 @@ impl Settings {
 
 fn patterns(section: &mut Section, name: &str) -> Vec<Pattern> {
     let mut patterns = Vec::new();
-    for text in section.list(name) {
+    for (number, text) in (1..).zip(section.list(name)) {
         match Pattern::parse(&text) {
             Ok(pattern) => {
                 if !entries().iter().any(|entry| pattern.matches(entry.kind, entry.action)) {
                     section.warning(
                         name,
-                        format!("`{text}` matches no known event"),
+                        format!("pattern {number} of `{name}` matches no known event"),
                         "the events reference lists the known ones; ignore this warning for newer events",
                     );
                 }
@@ -95,7 +95,7 @@ fn patterns(section: &mut Section, name: &str) -> Vec<Pattern> {
             }
             Err(problem) => section.error(
                 name,
-                format!("`{text}` {problem}"),
+                format!("pattern {number} of `{name}` {problem}"),
                 "write a type and an action with a dot between them, such as `item_access.*` or `*.user_login_failed`",
             ),
         }

@@ -59,11 +59,11 @@ fn config() -> Config {
         listen = "127.0.0.1:8080"
         [sources.one]
         type = "nordpass"
-        endpoint = "https://one.example"
+        endpoint = "https://one.example/query"
         token = "t"
         [sources.two]
         type = "nordpass"
-        endpoint = "https://two.example"
+        endpoint = "https://two.example/query"
         token = "t"
         [sources.lines]
         type = "stdin"

@@ -6,6 +6,7 @@ mod messages;
 mod pipelines;
 mod registry;
 mod schema;
+mod spellings;
 
 use crate::pipeline::load;
 use crate::settings::document::Document;

@@ -128,7 +128,7 @@ fn an_input_of_a_source_with_a_wrong_type_is_still_recognised() {
 /// NordPass called such a token revoked, expired or of the other data centre.
 #[test]
 fn a_secret_in_quotation_marks_is_a_warning() {
-    let text = "[sources.nordpass]\ntype = \"nordpass\"\nendpoint = \"https://a.example\"\ntoken = \"${T}\"\n\
+    let text = "[sources.nordpass]\ntype = \"nordpass\"\nendpoint = \"https://a.example/query\"\ntoken = \"${T}\"\n\
                 [sinks.out]\ntype = \"console\"\ninputs = [\"nordpass\"]\n";
     let found = |token: &str| all_found("a.toml", text, &Environment::of([("T", token)]));
     assert_eq!(found("to\"ken\"").len(), 0);
@@ -154,7 +154,7 @@ fn a_file_in_another_encoding_is_told_so() {
 #[test]
 fn one_source_takes_over_from_the_official_connector() {
     let source = |name: &str| {
-        format!("[sources.{name}]\ntype = \"nordpass\"\nendpoint = \"https://a.example\"\ntoken = \"${{T}}\"\n")
+        format!("[sources.{name}]\ntype = \"nordpass\"\nendpoint = \"https://a.example/query\"\ntoken = \"${{T}}\"\n")
     };
     let rest = "[sinks.s]\ntype = \"blackhole\"\ninputs = [\"a\", \"b\"]\n[checkpoint]\nkind = \"azure_blob\"\n\
                 endpoint = \"https://a.example\"\n[checkpoint.credential]\nkind = \"managed_identity\"\n[checkpoint.takeover]\n";

@@ -104,9 +104,9 @@ fn each_wrong_value_has_its_message() {
         ("batch.max_bytes = 99999999999999999999", "batch.max_bytes: `max_bytes` is beyond all bounds"),
         ("batch.max_bytes = 1.5", "batch.max_bytes: `max_bytes` must be a whole number, not a number with a fraction"),
         ("batch.max_bytes = \"2000\"", "batch.max_bytes: `max_bytes` must be a whole number, not a string"),
-        ("batch.max_bytes = \"${TOKEN}\"", "batch.max_bytes: \"${TOKEN}\" gives no whole number"),
+        ("batch.max_bytes = \"${TOKEN}\"", "batch.max_bytes: `max_bytes` gives no whole number"),
         ("batch.timeout = 5", "batch.timeout: `timeout` must be a duration, not a whole number"),
-        ("batch.timeout = \"-5s\"", "batch.timeout: `timeout` can't be \"-5s\": a duration can't be negative"),
+        ("batch.timeout = \"-5s\"", "batch.timeout: `timeout` isn't a duration: a duration can't be negative"),
         ("batch.timeout = \"0s\"", "batch.timeout: `timeout` must be at least 10ms, not 0s"),
         ("batch.timeout = \"1h\"", "batch.timeout: `timeout` must be at most 5m, not 1h"),
     ] {

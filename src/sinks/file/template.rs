@@ -79,7 +79,7 @@ impl Template {
                 "organization" => Part::Organization,
                 _ => {
                     return Err(problem(
-                        format!("the path has an unknown placeholder {{{name}}}"),
+                        "the path has an unknown placeholder".to_owned(),
                         "use {date}, {hour} or {organization}",
                     ));
                 }
@@ -122,6 +122,11 @@ impl Template {
             }
         }
         path
+    }
+
+    /// The file, where it is the same one for every record.
+    pub fn fixed_path(&self) -> Option<PathBuf> {
+        self.parts.iter().all(|part| matches!(part, Part::Literal(_))).then(|| PathBuf::from(&self.text))
     }
 
     /// The folder that doesn't depend on any record.
@@ -292,12 +297,12 @@ mod tests {
     #[test]
     fn wrong_templates() {
         for (template, part) in [
-            ("a/{day}.gz", "{day}"),
+            ("a/{day}.gz", "unknown placeholder"),
             ("a/{date.gz", "unmatched {"),
             ("a/date}.gz", "unmatched }"),
             ("", "name a file"),
             ("a/", "name a file"),
-            ("{}", "unknown placeholder {}"),
+            ("{}", "unknown placeholder"),
         ] {
             let problem = Template::parse(template).unwrap_err();
             assert!(problem.message.contains(part), "{template}: {}", problem.message);

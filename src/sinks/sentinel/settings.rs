@@ -103,6 +103,11 @@ pub struct Settings {
     pub http: HttpSettings,
 }
 
+/// Azure answers any other with 404, and only once there is something to send.
+fn is_immutable_id(text: &str) -> bool {
+    text.strip_prefix("dcr-").is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 impl Settings {
     /// Reads the component's table, given the names in its `inputs`.
     pub fn read(section: &mut Section, inputs: &[String]) -> Self {
@@ -112,11 +117,8 @@ impl Settings {
         for (input, stream) in &named {
             if !stream.starts_with("Custom-") {
                 let hint = "use the rule's input stream, such as `Custom-NordPassAuditEvent`, not the table";
-                section.error(
-                    "streams",
-                    format!("the stream `{stream}` of `{input}` doesn't begin with `Custom-`"),
-                    hint,
-                );
+                let message = format!("the stream of `{}` doesn't begin with `Custom-`", input.escape_debug());
+                section.error(&format!("streams.{input}"), message, hint);
             }
         }
         let stream_of = |input: &String| named.iter().find(|(name, _)| name == input).map(|(_, stream)| stream.clone());
@@ -125,6 +127,9 @@ impl Settings {
         if dcr_immutable_id.contains('/') {
             let hint = "copy `immutableId` from the rule's JSON view; it begins with `dcr-`";
             section.error("dcr_immutable_id", "this is a resource id, not the immutable id", hint);
+        } else if !dcr_immutable_id.is_empty() && !is_immutable_id(&dcr_immutable_id) {
+            let hint = "copy `immutableId` from the rule's JSON view: `dcr-` and 32 digits from 0 to 9 and a to f";
+            section.error("dcr_immutable_id", "this isn't the immutable id of a data collection rule", hint);
         }
         let endpoint = section.url("endpoint").trim_end_matches('/').to_owned();
         let credential = CredentialSettings::read(&mut section.table("credential"));

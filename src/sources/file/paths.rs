@@ -19,7 +19,7 @@ pub fn problem(pattern: &str) -> Option<String> {
     if pattern.is_empty() {
         return Some("the path is empty".to_owned());
     }
-    Pattern::new(pattern).err().map(|error| format!("{pattern} isn't a valid pattern: {}", error.msg))
+    Pattern::new(pattern).err().map(|error| format!("this isn't a valid pattern: {}", error.msg))
 }
 
 /// The files that match any of the patterns, sorted, each once.

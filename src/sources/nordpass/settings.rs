@@ -138,8 +138,14 @@ impl Settings {
     pub fn read(section: &mut Section) -> Self {
         let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);
         let header = section.text("source_header");
+        let endpoint = section.url("endpoint");
+        // Nothing is appended to it, and what stands at the root of a host isn't the API.
+        if endpoint.parse::<http::Uri>().is_ok_and(|url| url.path() == "/") {
+            let hint = "copy the complete URL from the Admin Panel; it ends in /activities/query";
+            section.error("endpoint", "`endpoint` has no path", hint);
+        }
         Self {
-            endpoint: section.url("endpoint"),
+            endpoint,
             token: section.secret("token"),
             source_header: (header != "none").then_some(header),
             poll_interval: section.duration("poll_interval"),
