@@ -11,6 +11,25 @@ use crate::http::clock_is_wrong;
 /// header.
 const METADATA_HOST: &str = "169.254.169.254";
 
+/// The names of errors that are repeated, those of OAuth 2.0 and Entra's own. Any other text may be what was sent.
+const NAMES: [&str; 13] = [
+    "access_denied",
+    "consent_required",
+    "interaction_required",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_resource",
+    "invalid_scope",
+    "login_required",
+    "server_error",
+    "temporarily_unavailable",
+    "unauthorized_client",
+    "unsupported_grant_type",
+];
+/// Entra's numbers are below this.
+const HIGHEST_CODE: u64 = 1_000_000_000;
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
@@ -58,8 +77,8 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
     let parsed: Option<Body> = serde_json::from_slice(answer.body).ok();
     let understood = parsed.is_some();
     let body = parsed.unwrap_or_default();
-    let code = body.error_codes.first();
-    let mut what: Vec<String> = body.name.iter().filter(|name| is_word(name)).cloned().collect();
+    let code = body.error_codes.first().filter(|code| **code < HIGHEST_CODE).copied();
+    let mut what: Vec<String> = body.name.into_iter().filter(|name| NAMES.contains(&name.as_str())).collect();
     what.extend(code.map(|code| format!("AADSTS{code}")));
     what.push(status.to_string());
     let what = what.join(", ");
@@ -136,11 +155,6 @@ fn identity(host: &str, status: u16) -> String {
     format!("no token from the managed identity at {host} ({status}): {advice}")
 }
 
-/// Only a plain word of theirs is repeated.
-fn is_word(text: &str) -> bool {
-    text.len() <= 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +180,7 @@ mod tests {
             (503, "<html>", "an internal problem"),
             (429, "", "throttling requests"),
             (400, r#"{"error":"a b<c>"}"#, "(400)"),
+            (400, r#"{"error":"s3cret","error_codes":[123456789012345]}"#, "(400)"),
         ] {
             let text = said(Asked::Secret, status, body, None);
             assert!(text.contains(part), "{text}");

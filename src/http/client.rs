@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::body::Body;
 use super::failure;
-use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
+use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback, loopback};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
 /// hole is noticed while a slow answer is still waited for.
@@ -38,10 +38,9 @@ impl Network for SystemNetwork {
         if let Some(known) = clients.iter().find(|client| client.0.settings == *settings) {
             return Ok(known.clone());
         }
-        let direct = settings.direct;
-        let client = build(settings, direct)?;
-        let direct = if direct { OnceLock::from(client.clone()) } else { OnceLock::new() };
-        let client = Arc::new(SystemClient(Arc::new(Shared { client, direct, settings: settings.clone() })));
+        let client = build(settings, if settings.direct { Way::Direct } else { Way::Proxied })?;
+        let shared = Shared { client, loopback: OnceLock::new(), settings: settings.clone() };
+        let client = Arc::new(SystemClient(Arc::new(shared)));
         clients.push(client.clone());
         Ok(client)
     }
@@ -51,8 +50,9 @@ struct SystemClient(Arc<Shared>);
 
 struct Shared {
     client: reqwest::Client,
-    /// For loopback hosts where the environment names a proxy: no proxy can reach our loopback. Made when first used.
-    direct: OnceLock<reqwest::Client>,
+    /// For loopback hosts: connects to loopback addresses only, and through no proxy, which would have a loopback of its own.
+    /// Made when first used.
+    loopback: OnceLock<reqwest::Client>,
     settings: HttpSettings,
 }
 
@@ -76,12 +76,12 @@ impl HttpClient for SystemClient {
 
 impl Shared {
     async fn exchange(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
-        let client = self.client_for(request.uri().host().unwrap_or_default())?;
+        let client = self.client_for(request.uri())?;
         let host = self.asked(request.uri());
         let request = reqwest::Request::try_from(request)
             .map_err(|_| HttpError::Connect { host: host.clone(), reason: "the URL is incomplete".to_owned() })?;
         let after = self.settings.request_timeout;
-        let mut answer = client.execute(request).await.map_err(|error| failure::sending(error, &host, after))?;
+        let mut answer = client.execute(request).await.map_err(|error| failure::sending(&error, &host, after))?;
 
         let limit = self.settings.max_body_bytes;
         let too_large = || HttpError::TooLarge { host: host.clone(), limit };
@@ -90,7 +90,7 @@ impl Shared {
             return Err(too_large());
         }
         let mut body = Body::announced(announced);
-        while let Some(part) = answer.chunk().await.map_err(|error| failure::reading(error, &host, after))? {
+        while let Some(part) = answer.chunk().await.map_err(|error| failure::reading(&error, &host, after))? {
             if body.len() + part.len() > limit {
                 return Err(too_large());
             }
@@ -109,21 +109,32 @@ impl Shared {
         let asked = host_and_port(url);
         let proxy = self.settings.proxy.as_deref().and_then(|proxy| proxy.parse::<http::Uri>().ok());
         match proxy {
-            Some(proxy) if !self.settings.direct => format!("{asked} through the proxy {}", host_and_port(&proxy)),
+            Some(proxy) if !self.settings.direct && url.scheme() != Some(&http::uri::Scheme::HTTP) => {
+                format!("{asked} through the proxy {}", host_and_port(&proxy))
+            }
             _ => asked,
         }
     }
 
-    fn client_for(&self, host: &str) -> Result<&reqwest::Client, HttpError> {
-        if self.settings.proxy.is_some() || !is_loopback(host) {
+    /// Plain http would show the token on its way, so it stays on this machine, whatever a name resolves to and a proxy is set.
+    fn client_for(&self, url: &http::Uri) -> Result<&reqwest::Client, HttpError> {
+        let host = url.host().unwrap_or_default();
+        let is_plain = url.scheme() == Some(&http::uri::Scheme::HTTP);
+        let no_client = |reason: String| HttpError::Connect { host: host_and_port(url), reason };
+        if self.settings.direct {
             return Ok(&self.client);
         }
-        if let Some(direct) = self.direct.get() {
-            return Ok(direct);
+        if !is_loopback(host) {
+            return if is_plain { Err(no_client(loopback::NotLoopback.to_string())) } else { Ok(&self.client) };
         }
-        let direct =
-            build(&self.settings, true).map_err(|reason| HttpError::Connect { host: host.to_owned(), reason })?;
-        Ok(self.direct.get_or_init(|| direct))
+        if self.settings.proxy.is_some() && !is_plain {
+            return Ok(&self.client);
+        }
+        if let Some(client) = self.loopback.get() {
+            return Ok(client);
+        }
+        let client = build(&self.settings, Way::Loopback).map_err(no_client)?;
+        Ok(self.loopback.get_or_init(|| client))
     }
 }
 
@@ -133,10 +144,21 @@ fn host_and_port(url: &http::Uri) -> String {
     url.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, String> {
+/// How a client reaches its hosts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Through the proxy that the settings or the environment name, if any.
+    Proxied,
+    /// Through no proxy.
+    Direct,
+    /// Through no proxy, and to loopback addresses only.
+    Loopback,
+}
+
+fn build(settings: &HttpSettings, way: Way) -> Result<reqwest::Client, String> {
     let (authorities, identity) = (authorities(settings)?, identity(settings)?);
     let proxy = match &settings.proxy {
-        Some(url) if !direct => {
+        Some(url) if way == Way::Proxied => {
             // Not the library's words: a proxy's URL may hold a password.
             Some(Proxy::all(url.as_str()).map_err(|_| "`proxy` isn't the URL of a proxy".to_owned())?)
         }
@@ -154,8 +176,11 @@ fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, Strin
             .http2_keep_alive_timeout(SIGN_OF_LIFE.min(settings.request_timeout / 3))
             .pool_idle_timeout(IDLE_TIMEOUT)
             .tcp_keepalive(Duration::from_secs(30));
-        if direct {
+        if way != Way::Proxied {
             builder = builder.no_proxy();
+        }
+        if way == Way::Loopback {
+            builder = builder.dns_resolver(Arc::new(loopback::Resolver));
         }
         if let Some(proxy) = &proxy {
             builder = builder.proxy(proxy.clone());
@@ -168,14 +193,11 @@ fn build(settings: &HttpSettings, direct: bool) -> Result<reqwest::Client, Strin
     let client = builder().tls_certs_merge(authorities.iter().cloned()).build();
     client.or_else(|error| {
         if !authorities.is_empty() {
-            return Err(format!("the TLS settings are invalid: {}", failure::reason(&error)));
+            return Err(failure::settings(&error));
         }
         // A minimal container has no certificate authorities at all. Plain http to loopback works without them, and
         // everything else gets a clear TLS error, which is waited for like any other.
-        let client = builder()
-            .tls_certs_only(std::iter::empty())
-            .build()
-            .map_err(|error| format!("the TLS settings are invalid: {}", failure::reason(&error)))?;
+        let client = builder().tls_certs_only(std::iter::empty()).build().map_err(|error| failure::settings(&error))?;
         tracing::warn!(
             "this system has no certificate authorities, so it trusts no https server: install the `ca-certificates` \
              package or set `tls.ca_file`"

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use nordpass_env::Env;
 
+mod authorization;
 mod body;
 mod client;
 mod clocks;
 mod failure;
+mod loopback;
 mod retry;
 
+pub use authorization::{bearer, hidden};
 pub use client::SystemNetwork;
 pub use clocks::{clock_is_wrong, clocks, date};
+pub use failure::azure_code;
 pub use nordpass_env::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 pub use retry::{Again, Backoff, FIRST_WAIT, Failure, LONGEST_RETRY_AFTER, LONGEST_WAIT, Retry, retry_after};
 

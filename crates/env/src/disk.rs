@@ -65,6 +65,13 @@ pub trait Disk: Send + Sync {
     /// Takes the lock file at `path`. [`io::ErrorKind::WouldBlock`] when another process has it.
     fn lock<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Box<dyn DiskLock>>>;
 
+    /// Whether a file or folder could be written, or made where it isn't there. Changes nothing. A disk without this answer can
+    /// be written.
+    fn check_writable<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+        let _ = path;
+        Box::pin(async { Ok(()) })
+    }
+
     /// A whole file.
     fn read<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Vec<u8>>> {
         self.read_at(path, 0, usize::MAX)
@@ -95,6 +102,35 @@ pub trait Disk: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemDisk;
 
+/// The path itself, or the nearest folder above it that is there.
+fn check_writable(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    for at in path.ancestors() {
+        match fs::metadata(at) {
+            Ok(found) if found.is_dir() => return may_write(at, true),
+            Ok(found) if at == path && found.is_file() => return may_write(at, false),
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+#[cfg(unix)]
+fn may_write(path: &Path, folder: bool) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    access(path, if folder { Access::WRITE_OK | Access::EXEC_OK } else { Access::WRITE_OK }).map_err(io::Error::from)
+}
+
+#[cfg(not(unix))]
+fn may_write(path: &Path, folder: bool) -> io::Result<()> {
+    match fs::metadata(path)?.permissions().readonly() && !folder {
+        true => Err(io::ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
+    }
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
@@ -106,6 +142,11 @@ fn write_to_end(path: &Path, data: &[u8], sync: bool) -> io::Result<()> {
 }
 
 impl Disk for SystemDisk {
+    fn check_writable<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+        let path = path.to_owned();
+        Box::pin(blocking(move || check_writable(&path)))
+    }
+
     fn create_dir_all<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>> {
         let dir = dir.to_owned();
         Box::pin(blocking(move || fs::create_dir_all(dir)))

@@ -96,12 +96,13 @@ pub trait Network: Send + Sync {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String>;
 }
 
-/// Whether a URL's host is this machine: `localhost`, `*.localhost`, 127.0.0.0/8 or `[::1]`.
+/// Whether a URL's host is meant to be this machine: `localhost`, 127.0.0.0/8 or `[::1]`. Which address a name has is seen when
+/// it is connected to; a name below `localhost` can have any.
 pub fn is_loopback(host: &str) -> bool {
     let name = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     match name.parse::<std::net::IpAddr>() {
         Ok(address) => address.is_loopback(),
-        Err(_) => name == "localhost" || name.ends_with(".localhost"),
+        Err(_) => name == "localhost",
     }
 }
 
@@ -111,10 +112,18 @@ mod tests {
 
     #[test]
     fn loopback_hosts() {
-        for host in ["localhost", "LocalHost", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["", "localhost.example.com", "notlocalhost", "10.0.0.1", "127.0.0.1.example.com", "[::2]"] {
+        for host in [
+            "",
+            "evil.localhost",
+            "localhost.example.com",
+            "notlocalhost",
+            "10.0.0.1",
+            "127.0.0.1.example.com",
+            "[::2]",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 
 use super::text;
-use crate::http::retry_after;
+use crate::http::{azure_code, retry_after};
 
 /// Why a request didn't do what it should. None of the texts holds a token or what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +79,7 @@ pub enum Meant {
 pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Response<Bytes>, BlobError> {
     let status = answer.status();
     let headers = answer.headers();
-    let code = text(headers, "x-ms-error-code").to_owned();
+    let code = azure_code(text(headers, "x-ms-error-code")).unwrap_or_default().to_owned();
     let code = if code.is_empty() && meant == Meant::Content { code_in(answer.body()) } else { code };
     let azure = headers.contains_key("x-ms-request-id") || headers.contains_key("x-ms-version");
     let wait = retry_after(headers, now);
@@ -148,6 +148,5 @@ fn named(status: u16, code: &str) -> String {
 fn code_in(body: &Bytes) -> String {
     let text = std::str::from_utf8(body.get(..body.len().min(1_024)).unwrap_or_default()).unwrap_or_default();
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
-    let plain = |code: &&str| code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    code.filter(plain).unwrap_or_default().to_owned()
+    code.and_then(azure_code).unwrap_or_default().to_owned()
 }

@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use secrecy::ExposeSecret;
 
 pub use answer::BlobError;
 use answer::{Meant, classify};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
-use crate::http::{HttpClient, HttpSettings};
+use crate::http::{HttpClient, HttpSettings, bearer};
 use nordpass_env::{Clock, Env, Random};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
@@ -292,10 +291,14 @@ impl Container {
     ) -> Result<Response<Bytes>, BlobError> {
         let seconds = u64::try_from(self.clock.now_seconds()).unwrap_or_default();
         let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds));
+        let wrong = || {
+            let reason = "the token or the URL contains invalid characters".to_owned();
+            BlobError::Refused { reason, wait: None }
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{target}", self.url))
-            .header(header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
+            .header(header::AUTHORIZATION, bearer(&token.secret).map_err(|_| wrong())?)
             .header("x-ms-version", VERSION)
             .header("x-ms-date", date);
         if method == Method::PUT {
@@ -304,8 +307,7 @@ impl Container {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let wrong = || "the token or the URL contains invalid characters".to_owned();
-        let request = request.body(body).map_err(|_| BlobError::Refused { reason: wrong(), wait: None })?;
+        let request = request.body(body).map_err(|_| wrong())?;
         self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
     }
 }

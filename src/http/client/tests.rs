@@ -219,13 +219,30 @@ async fn a_redirect_is_an_answer() {
 async fn a_proxy_is_asked_unless_the_client_is_direct() {
     let proxy = server(Then::Echo, None).await;
     let through = HttpSettings { proxy: Some(format!("http://me:hush@127.0.0.1:{proxy}")), ..HttpSettings::default() };
-    let (_, line) = get(&through, "http://nowhere.example/path").await.expect("the proxy answers");
-    assert_eq!(line, "GET http://nowhere.example/path HTTP/1.1");
+    let error = get(&through, "https://nowhere.example/path").await.expect_err("no tunnel");
+    assert!(error.to_string().contains("nowhere.example through the proxy"), "{error}");
 
     let target = server(Then::Echo, None).await;
     let direct = HttpSettings { direct: true, ..through };
     let (_, line) = get(&direct, &format!("http://127.0.0.1:{target}/path")).await.expect("the target answers");
     assert_eq!(line, "GET /path HTTP/1.1");
+}
+
+/// The token would go through it in clear.
+#[tokio::test]
+async fn plain_http_goes_to_loopback_addresses_and_through_no_proxy() {
+    let target = server(Then::Echo, None).await;
+    let through = HttpSettings { proxy: Some("http://127.0.0.1:1".to_owned()), ..HttpSettings::default() };
+    for host in ["127.0.0.1", "localhost"] {
+        let (_, line) = get(&through, &format!("http://{host}:{target}/path")).await.expect("the target answers");
+        assert_eq!(line, "GET /path HTTP/1.1");
+    }
+    for settings in [through, HttpSettings::default()] {
+        for host in ["evil.localhost", "192.0.2.1", "nowhere.example", "127.0.0.1.example", "[::ffff:127.0.0.1]"] {
+            let error = get(&settings, &format!("http://{host}:{target}/path")).await.expect_err("not this machine");
+            assert!(error.to_string().contains("plain http goes to loopback addresses only"), "{host}: {error}");
+        }
+    }
 }
 
 /// "no connection to api-activities.eu.nordpass.com: tls handshake eof" sent everybody to the wrong machine.
@@ -341,3 +358,5 @@ fn wrong_files_are_named() {
     let proxy = refusal(&HttpSettings { proxy: Some("http://me:hush@[".to_owned()), ..none });
     assert!(proxy.contains("proxy") && !proxy.contains("hush"), "{proxy}");
 }
+
+mod words;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::azure::AccessToken;
-use crate::http::HttpError;
+use crate::http::{HttpError, azure_code, bearer};
 
 /// The most bytes of a body after gzip: the gateway refuses more than 1 MiB as received. A little less, for safety.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
@@ -47,7 +46,7 @@ pub fn request(
     Request::builder()
         .method(Method::POST)
         .uri(format!("{endpoint}/dataCollectionRules/{rule}/streams/{stream}?api-version=2023-01-01"))
-        .header(header::AUTHORIZATION, format!("Bearer {}", token.secret.expose_secret()))
+        .header(header::AUTHORIZATION, bearer(&token.secret)?)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONTENT_ENCODING, "gzip")
         .header("x-ms-client-request-id", request_id)
@@ -170,7 +169,7 @@ pub fn classify(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let json: Value = serde_json::from_slice(body).unwrap_or_default();
     let detail = |name: &str| json["error"][name].as_str();
-    let code = detail("code").or_else(|| header("x-ms-error-code")).filter(|code| is_word(code)).map(str::to_owned);
+    let code = detail("code").or_else(|| header("x-ms-error-code")).and_then(azure_code).map(str::to_owned);
     let shown = code.as_deref().map(|code| format!(", {code}")).unwrap_or_default();
     let rule = target.rule;
     let wait = match status {
@@ -178,7 +177,7 @@ pub fn classify(
         // Gateways in front of Azure may say 200 or 202; a page of HTML is a proxy's, not Azure's.
         StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => return ResponseClass::Accepted,
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
-            let request_id = header("x-ms-request-id").map(str::to_owned);
+            let request_id = header("x-ms-request-id").filter(|id| is_request_id(id)).map(str::to_owned);
             return ResponseClass::Refused(Refusal { status: status.as_u16(), code, request_id });
         }
         StatusCode::UNAUTHORIZED => return ResponseClass::TokenRefused,
@@ -239,9 +238,14 @@ fn not_found(code: &str, target: Target<'_>, takes_others: bool) -> String {
     }
 }
 
-/// Only a plain word of theirs is repeated: what answers needn't be Azure, and may quote the request's token.
-fn is_word(text: &str) -> bool {
-    (1..=60).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+/// A UUID, or several with separators as a gateway may join them: what answers needn't be Azure, and may quote the
+/// request's token.
+fn is_request_id(text: &str) -> bool {
+    let is_uuid = |part: &str| {
+        let lengths = part.split('-').map(str::len);
+        lengths.eq([8, 4, 4, 4, 12]) && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    };
+    text.len() <= 200 && text.split(['|', ',', ' ', ';', '.']).all(is_uuid)
 }
 
 /// A request without a response.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::context::ReadContext;
 use super::page::Page;
 use super::query::Query;
-use crate::http::{Again, HttpClient, HttpError, date, retry_after};
+use crate::http::{Again, HttpClient, HttpError, date, hidden, retry_after};
 use crate::telemetry::{TokenState, metrics};
 
 /// What one request has come to.
@@ -56,21 +56,22 @@ impl Endpoint {
                 return wait("token", format!("{error}; put the NordPass token there"));
             }
         };
+        let refused = || {
+            telemetry.token(TokenState::Missing);
+            wait("token", "the NordPass token contains characters that are invalid in a header; renew it".to_owned())
+        };
+        let Ok(token) = hidden(token.expose_secret()) else { return refused() };
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(&settings.endpoint)
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, token.expose_secret());
+            .header(header::AUTHORIZATION, token);
         if let Some(value) = &settings.source_header {
             request = request.header("X-Source", value);
         }
         let Ok(request) = request.body(Bytes::from(serde_json::to_vec(query).unwrap_or_default())) else {
-            telemetry.token(TokenState::Missing);
-            return wait(
-                "token",
-                "the NordPass token contains characters that are invalid in a header; renew it".to_owned(),
-            );
+            return refused();
         };
         let began = Instant::now();
         let answer = self.http.send(request).await;
