@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use nordpass_sentinel::cli;
+use nordpass_sentinel::telemetry::{logs, stderr};
 
 /// Parsing and writing rows allocate little, but often; this is faster at it than the system's allocator.
 #[global_allocator]
@@ -16,10 +17,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const MOST_WORKERS: usize = 4;
 
 fn main() -> ExitCode {
+    let code = start();
+    stderr::finish();
+    code
+}
+
+fn start() -> ExitCode {
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(code) => return code,
     };
+    logs::report_panics();
+    cli::core_dumps::forbid();
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,

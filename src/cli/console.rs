@@ -5,10 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::core_dumps;
 use super::error::{CommandError, CommandResult};
 use super::{LogArgs, LogFormat, USAGE};
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Diagnostic, Environment, Severity};
+use crate::telemetry::stderr;
+use crate::telemetry::terminal::plain_lines;
 
 /// Standard error, for people or programs.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +68,11 @@ impl Console {
 
     /// Loads pipeline files for a command that runs them, begins to log, and shows the warnings.
     pub(super) fn begin(&mut self, files: &[PathBuf]) -> CommandResult<Config> {
-        let (config, warnings) = load_files(files)?;
+        let (config, warnings) = load_files(files, &Environment::system())?;
         self.begin_logs();
+        if config.core_dumps {
+            core_dumps::allow();
+        }
         for warning in &warnings {
             self.show(warning);
         }
@@ -96,8 +102,8 @@ impl Console {
 }
 
 /// Loads pipeline files. Returns the pipelines, and the warnings about them.
-pub(super) fn load_files(files: &[PathBuf]) -> CommandResult<(Config, Vec<Diagnostic>)> {
-    read_files(files).and_then(|files| load(&files, &Environment::system())).map_err(CommandError::Files)
+pub(super) fn load_files(files: &[PathBuf], environment: &Environment) -> CommandResult<(Config, Vec<Diagnostic>)> {
+    read_files(files).and_then(|files| load(&files, environment)).map_err(CommandError::Files)
 }
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.
@@ -111,14 +117,15 @@ fn log(diagnostic: &Diagnostic) {
     }
 }
 
-/// Ignores failures: there is nowhere to report that standard error is closed.
 fn write(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    stderr::write(text.as_bytes());
 }
 
-/// Writes data to standard output. A closed pipe is no error: the reader has what it wanted.
+/// Writes data to standard output. A closed pipe is no error: the reader has what it wanted. A terminal gets nothing that it
+/// would obey.
 pub(super) fn write_data(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
+    let text = if stdout.is_terminal() { plain_lines(text) } else { text.into() };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,

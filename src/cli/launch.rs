@@ -19,28 +19,39 @@ use nordpass_env::Env;
 
 /// Opens the state, and keeps other processes out of the data folder.
 pub(super) async fn open_state(env: &Env, config: &Config) -> CommandResult<Stores> {
-    Stores::open(&config.checkpoint, &config.data_dir, env).await.map_err(|error| {
-        let hint = match &error {
-            CheckpointError::Locked { .. } => "stop the other process, or give this one its own `data_dir`",
-            CheckpointError::Unusable { .. } => {
-                "nothing was changed; keep the folder, and see \"Backup of the state\" in docs/guide/operations.md"
-            }
-            CheckpointError::Disk { source, .. } => disk_hint(source.kind()),
-            CheckpointError::Storage { .. } | CheckpointError::Held { .. } | CheckpointError::Lost => {
-                "check the [checkpoint] table"
-            }
-        };
-        CommandError::failed(format!("can't open the state in {}: {error}", absolute(&config.data_dir).display()), hint)
-    })
+    let opened = Stores::open(&config.checkpoint, &config.data_dir, env).await;
+    opened.map_err(|error| state_error(&error, &config.data_dir))
+}
+
+/// The error when the state can't be opened.
+pub(super) fn state_error(error: &CheckpointError, data_dir: &Path) -> CommandError {
+    let hint = match error {
+        CheckpointError::Locked { .. } => "stop the other process, or give this one its own `data_dir`",
+        CheckpointError::Unusable { .. } => {
+            "nothing was changed; keep the folder, and see \"Backup of the state\" in docs/guide/operations.md"
+        }
+        CheckpointError::Disk { source, .. } => disk_hint(source.kind()),
+        CheckpointError::Storage { .. } | CheckpointError::Held { .. } | CheckpointError::Lost => {
+            "check the [checkpoint] table"
+        }
+    };
+    CommandError::failed(format!("can't open the state in {}: {error}", absolute(data_dir).display()), hint)
+}
+
+/// The error when the port can't be taken. It brings its own hint, on a second line.
+pub(super) fn api_error(error: &io::Error) -> CommandError {
+    let text = error.to_string();
+    let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
+    CommandError::failed(message, hint)
 }
 
 /// The folder from the root on: the pipeline file may say `./data`.
-fn absolute(folder: &Path) -> PathBuf {
+pub(super) fn absolute(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// What to do about a folder that can't be used.
-fn disk_hint(kind: io::ErrorKind) -> &'static str {
+pub(super) fn disk_hint(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::ReadOnlyFilesystem => "mount this folder as writable, or set `data_dir` to another one",
         io::ErrorKind::PermissionDenied => {
@@ -69,12 +80,8 @@ pub(super) async fn launch(
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
-            let (address, server) = api::bind(listen, telemetry.clone(), env.clone()).await.map_err(|error| {
-                // The error brings its own hint, on a second line.
-                let text = error.to_string();
-                let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
-                CommandError::failed(message, hint)
-            })?;
+            let (address, server) =
+                api::bind(listen, telemetry.clone(), env.clone()).await.map_err(|error| api_error(&error))?;
             tracing::info!("serving /health, /ready and /metrics on http://{address}");
             Some(tokio::spawn(server))
         }

@@ -4,6 +4,7 @@
 //! errors go to standard error, and a closed pipe is no error.
 
 mod console;
+pub mod core_dumps;
 mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
@@ -12,6 +13,7 @@ mod error;
 mod function;
 mod launch;
 mod page;
+mod preflight;
 mod range;
 mod replay;
 mod run;

@@ -8,9 +8,12 @@ use futures::future::join_all;
 use super::FAILED;
 use super::console::{Console, load_files};
 use super::error::CommandResult;
+use super::preflight::{self, Machine};
 use crate::pipeline::Config;
+use crate::settings::Environment;
 use crate::state;
 use crate::telemetry::ComponentKind;
+use nordpass_env::Env;
 
 /// What `validate` takes.
 #[derive(Debug, clap::Args)]
@@ -21,16 +24,34 @@ pub struct ValidateArgs {
     /// Also check tokens, endpoints and every stream with one request each. Reads and writes nothing
     #[arg(long)]
     connect: bool,
+    /// Leave out what depends on this machine: variables, files, folders, ports. For continuous integration
+    #[arg(long, conflicts_with = "connect")]
+    no_environment: bool,
 }
 
 /// Checks the files.
 pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
-    let (config, warnings) = load_files(&args.files)?;
+    let system = Environment::system();
+    let environment = if args.no_environment { system.may_be_absent() } else { system };
+    let (config, warnings) = load_files(&args.files, &environment)?;
     for warning in &warnings {
         console.show(warning);
     }
+    let env = crate::http::system_env();
+    if !args.no_environment {
+        let Machine { errors, is_running } = preflight::check(&config, &env).await;
+        for error in &errors {
+            console.show(error);
+        }
+        if !errors.is_empty() {
+            return Ok(ExitCode::from(FAILED));
+        }
+        if is_running {
+            console.note("a process runs with this `data_dir` now: its state and its port weren't checked");
+        }
+    }
     console.note(&summary(&config));
-    let works = !args.connect || connect(&config, console).await;
+    let works = !args.connect || connect(&config, &env, console).await;
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
@@ -45,15 +66,14 @@ fn summary(config: &Config) -> String {
 }
 
 /// Tries every source and sink at the same time. Returns whether all of them work.
-async fn connect(config: &Config, console: Console) -> bool {
-    let env = crate::http::system_env();
+async fn connect(config: &Config, env: &Env, console: Console) -> bool {
     let sources = config
         .sources
         .iter()
-        .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(&env).await) });
+        .map(|source| async { (ComponentKind::Source, &source.name, source.settings.probe(env).await) });
     let sinks =
-        config.sinks.iter().map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(&env).await) });
-    let checkpoint = state::probe(&config.checkpoint, &env);
+        config.sinks.iter().map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(env).await) });
+    let checkpoint = state::probe(&config.checkpoint, env);
     let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
     let mut works = true;

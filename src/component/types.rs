@@ -118,6 +118,17 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         None
     }
 
+    /// The endpoint in the key of its state, where it keeps one: with its name, what the state is known by.
+    fn state_endpoint(&self) -> Option<String> {
+        None
+    }
+
+    /// Checks what it needs of this machine, as it will when it runs, and changes nothing.
+    fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
+        let _ = env;
+        Box::pin(ready(Ok(())))
+    }
+
     /// Whether it can go on from the official connector's cursor.
     fn can_take_over(&self) -> bool {
         false
@@ -141,6 +152,12 @@ pub trait TransformSettings: Any + Debug + Send + Sync {
 pub trait SinkSettings: Any + Debug + Send + Sync {
     /// Opens the sink, before any source runs.
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>>;
+
+    /// Checks what it needs of this machine, as it will when it is opened, and changes nothing.
+    fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
+        let _ = env;
+        Box::pin(ready(Ok(())))
+    }
 
     /// What no other component of the set may use, in words: the files that it writes.
     fn exclusive_resource(&self) -> Option<String> {

@@ -14,7 +14,7 @@ mod settings;
 mod tasks;
 
 pub use self::blob::{BlobStore, container};
-pub use self::local::LocalStore;
+pub use self::local::{LocalStore, check, is_locked};
 pub use self::memory::MemoryStore;
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
 use nordpass_env::Env;

@@ -20,3 +20,4 @@ mod repository;
 mod secrets;
 mod state_files;
 mod support;
+mod words;

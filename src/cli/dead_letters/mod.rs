@@ -22,7 +22,7 @@ use crate::dead_letters::{
 };
 use crate::pipeline;
 use crate::pipeline::Config;
-use crate::settings::parse_duration;
+use crate::settings::{Environment, parse_duration};
 use nordpass_env::Env;
 
 /// What `dead-letters` takes.
@@ -118,7 +118,7 @@ async fn open(files: &[PathBuf], env: &Env) -> CommandResult<(Config, DeadLetter
         let hint = "name the pipeline files first: they say where the dead letters are and how to send them";
         return Err(CommandError::usage("no pipeline file", hint));
     }
-    let (config, _) = load_files(files)?;
+    let (config, _) = load_files(files, &Environment::system())?;
     let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| CommandError::failed(reason, "see the checkpoint's tls, proxy and credential tables"))?;
     let letters = folder.list().await.map_err(unreadable)?;

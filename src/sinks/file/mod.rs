@@ -163,6 +163,19 @@ impl SinkSettings for Settings {
         Box::pin(build(self.clone(), context))
     }
 
+    fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
+        Box::pin(async {
+            // A path without placeholders is the file itself.
+            for path in [Some(self.template.root()), self.template.fixed_path()].into_iter().flatten() {
+                env.disk.check_writable(&path).await.map_err(|error| {
+                    ComponentError::new(format!("can't write {}: {error}", path.display()))
+                        .hint("let the user that runs this program write there, or set another path")
+                })?;
+            }
+            Ok(())
+        })
+    }
+
     fn exclusive_resource(&self) -> Option<String> {
         Some(self.template.exclusive_resource())
     }

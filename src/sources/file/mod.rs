@@ -92,6 +92,10 @@ impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
         build(self.clone())
     }
+
+    fn state_endpoint(&self) -> Option<String> {
+        (!self.repeat).then(|| self.patterns.join("\n"))
+    }
 }
 
 /// Makes the source.

@@ -16,6 +16,14 @@ impl SourceSettings for Settings {
         build(self.clone())
     }
 
+    fn state_endpoint(&self) -> Option<String> {
+        Some(self.endpoint.clone())
+    }
+
+    fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
+        Box::pin(async { env.network.client(&self.http).map(drop).map_err(ComponentError::new) })
+    }
+
     fn can_take_over(&self) -> bool {
         true
     }

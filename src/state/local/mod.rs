@@ -133,6 +133,25 @@ impl Store for LocalStore {
     }
 }
 
+/// Whether a source's state can be used; none at all can. Changes nothing.
+pub async fn check(disk: &dyn Disk, data_dir: &Path, key: &SourceKey) -> Result<(), CheckpointError> {
+    let id = key.id();
+    load::load(disk, &data_dir.join("sources").join(&id), &id).await.map(drop)
+}
+
+/// Whether a process uses the folder now. Makes nothing: without a lock file nobody does.
+pub async fn is_locked(disk: &dyn Disk, data_dir: &Path) -> Result<bool, CheckpointError> {
+    let lock = data_dir.join("lock");
+    if disk.len(&lock).await.map_err(disk_error(&lock))?.is_none() {
+        return Ok(false);
+    }
+    match disk.lock(&lock).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(disk_error(&lock)(error)),
+    }
+}
+
 /// Makes the folder and takes its lock: one process at a time may use it.
 pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
     disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
