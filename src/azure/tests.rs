@@ -81,7 +81,7 @@ fn rig() -> Rig {
     let disk = Arc::new(MemoryDisk::new());
     let env =
         Env { clock, random: Arc::new(SeededRandom::new(1)), disk: disk.clone(), network: Arc::new(wire.clone()) };
-    Rig { wire, entra: simulation.entra().clone(), disk, env }
+    Rig { wire, entra: simulation.entra.clone(), disk, env }
 }
 
 impl Rig {

@@ -87,7 +87,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let history =
         Generator::new(args.seed, Options::default()).history(now.as_second() - 7 * DAY + 60, now.as_second(), events);
     let simulation = Simulation::new(SimulationOptions { events: history, ..SimulationOptions::default() }, now);
-    simulation.entra().tokens().accept(TOKEN);
+    simulation.entra.tokens.accept(TOKEN);
     let servers = simulation
         .serve(ServerPorts::default(), None, env.clock.clone())
         .await
@@ -150,12 +150,12 @@ async fn live_figures<T>(telemetry: &Telemetry, history: u64, console: Console) 
 }
 
 fn pipeline(simulation: &Simulation, servers: &Servers, folder: &Path) -> Result<Config, String> {
-    let nordpass = simulation.nordpass().settings();
+    let nordpass = &simulation.nordpass.settings;
     let environment = Environment::of([
         ("NORDPASS_ENDPOINT_URL", format!("{}{}", servers.nordpass.url(), nordpass.path)),
         ("NORDPASS_TOKEN", nordpass.token.clone()),
         ("DATA_COLLECTION_ENDPOINT", servers.ingestion.url()),
-        ("DCR_IMMUTABLE_ID", simulation.ingestion().settings().dcr.immutable_id.clone()),
+        ("DCR_IMMUTABLE_ID", simulation.ingestion.settings.dcr.immutable_id.clone()),
         ("AZURE_TOKEN", TOKEN.to_owned()),
         ("DEMO_DIR", folder.display().to_string()),
     ]);
@@ -175,7 +175,7 @@ async fn summary(
     let verdict = simulation.verdict();
     let archive = received_in_files(env.disk.as_ref(), &files_below(&folder.join("archive"))).await?;
     let archive = simulation.verdict_on(&archive);
-    let totals = simulation.ingestion().totals();
+    let totals = simulation.ingestion.totals();
     let dead_lettered: usize = files_below(&data_dir.join("dead-letters"))
         .iter()
         .map(|file| std::fs::read(file).map_or(0, |text| memchr::memchr_iter(b'\n', &text).count()))

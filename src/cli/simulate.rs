@@ -113,7 +113,7 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
         let refused = |error: std::io::Error| format!("can't write {}: {error}", path.display());
         // Absolute: the folder that a bare file name is in has no name itself.
         let path = std::path::absolute(path).map_err(refused)?;
-        env.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
+        env.disk.replace(&path, authority.pem.as_bytes()).await.map_err(refused)?;
     }
     let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
     let servers = simulation.serve(ports, authority.as_ref(), env.clock.clone()).await;
@@ -172,7 +172,7 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
         faults,
     };
     let simulation = Simulation::new(options, now);
-    simulation.entra().tokens().accept(READY_TOKEN);
+    simulation.entra.tokens.accept(READY_TOKEN);
     Ok((simulation, generator))
 }
 
@@ -197,8 +197,8 @@ async fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<String, String>
 
 /// Where everything is, for the program that started this one.
 fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) -> serde_json::Value {
-    let (nordpass, entra) = (simulation.nordpass().settings(), simulation.entra().settings());
-    let dcr = &simulation.ingestion().settings().dcr;
+    let (nordpass, entra) = (&simulation.nordpass.settings, &simulation.entra.settings);
+    let dcr = &simulation.ingestion.settings.dcr;
     json!({
         "nordpass_endpoint": format!("{}{}", servers.nordpass.url(), nordpass.path),
         "nordpass_token": nordpass.token,
@@ -213,7 +213,7 @@ fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) ->
         "dcr_immutable_id": dcr.immutable_id,
         "streams": dcr.streams.iter().map(|(name, stream)| (name.clone(), json!(stream.table))).collect::<serde_json::Map<_, _>>(),
         "ca_file": args.ca_file,
-        "events": simulation.nordpass().len(),
+        "events": simulation.nordpass.count(),
     })
 }
 
@@ -227,7 +227,7 @@ fn print(line: &serde_json::Value) -> Result<(), String> {
 }
 
 async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &std::path::Path) -> Result<(), String> {
-    for (table, rows) in simulation.ingestion().take_ndjson() {
+    for (table, rows) in simulation.ingestion.take_ndjson() {
         let path = dir.join(format!("{table}.ndjson"));
         disk.append(&path, &rows).await.map_err(|error| format!("can't write {}: {error}", path.display()))?;
     }

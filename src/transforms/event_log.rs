@@ -306,6 +306,7 @@ mod tests {
                     ColumnType::Long | ColumnType::Int => value.is_i64(),
                     ColumnType::Real => value.is_number(),
                     ColumnType::Datetime => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
+                    ColumnType::Boolean => value.is_boolean(),
                     ColumnType::Dynamic => !value.is_null(),
                 };
                 assert!(right, "{name}: {value}");

@@ -87,7 +87,7 @@ impl Maker {
     fn new(settings: &Settings, context: &Context) -> Self {
         let generator = Generator::new(settings.seed, Options::default());
         Self {
-            organization: generator.organization().uuid.as_str().into(),
+            organization: generator.organization.uuid.as_str().into(),
             generator,
             identifier: Identifier::default(),
             source: context.name.clone(),

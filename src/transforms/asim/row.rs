@@ -55,7 +55,7 @@ fn tail(entry: &Entry) -> String {
     optional("EventOriginalType", Some(&format!("{}.{}", entry.kind, entry.action)));
     match entry.schema {
         Schema::AuditEvent => {
-            optional("Operation", Some(entry.operation()));
+            optional("Operation", Some(entry.action));
             optional("Object", entry.object);
             optional("ObjectType", entry.object_type);
         }
