@@ -1,6 +1,7 @@
 //! The workbook's items but for its parameters: texts, the bar of tabs, groups and queries.
 
 use serde_json::{Value, json};
+use tools_common::json::text;
 
 use super::pickers::{self, LOGS};
 use super::source::{Kind, Source, Tab, Tile};
@@ -26,35 +27,27 @@ fn markdown(name: &str, text: &str) -> Value {
 
 /// Returns the bar of tabs. The first one is open at the start.
 pub fn tabs(source: &Source) -> Value {
-    let links: Vec<_> = source
-        .tabs
-        .iter()
-        .map(|tab| {
-            json!({
-                "id": pickers::id(&format!("tab {}", tab.id)),
-                "cellValue": "SelectedTab",
-                "linkTarget": "parameter",
-                "linkLabel": tab.label,
-                "subTarget": tab.id,
-                "style": "link",
-            })
+    let link = |tab: &Tab| {
+        json!({
+            "id": pickers::id(&format!("tab {}", tab.id)),
+            "cellValue": "SelectedTab",
+            "linkTarget": "parameter",
+            "linkLabel": tab.label,
+            "subTarget": tab.id,
+            "style": "link",
         })
-        .collect();
-    json!({
-        "type": 11,
-        "content": {"version": "LinkItem/1.0", "style": "tabs", "links": links},
-        "name": "tabs",
-    })
+    };
+    let links: Vec<_> = source.tabs.iter().map(link).collect();
+    json!({"type": 11, "content": {"version": "LinkItem/1.0", "style": "tabs", "links": links}, "name": "tabs"})
 }
 
 /// Returns a tab's content.
 pub fn group(source: &Source, tab: &Tab) -> Value {
     let mut items = vec![markdown(&format!("{} - about", tab.id), &tab.about)];
-    match tab.id.as_str() {
-        "Events" => items.push(pickers::text(&tab.id, "Text", "Text", "")),
-        "Cost" => items.push(pickers::text(&tab.id, "PricePerGB", "Price of a GB (fill in yours)", "4.30")),
-        _ => {}
-    }
+    items.extend(tab.parameters.iter().map(|parameter| {
+        let name = format!("{} - {}", tab.id, text(&parameter["name"]));
+        pickers::item(&name, [parameter.clone()])
+    }));
     for tile in &tab.tiles {
         if let Some(about) = &tile.about {
             items.push(markdown(&format!("{} - about {}", tab.id, tile.title), about));
@@ -80,7 +73,7 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
         "noDataMessage": "Nothing in this time.",
         "queryType": LOGS.0,
         "resourceType": LOGS.1,
-        "visualization": visualization(tile.view),
+        "visualization": tile.view,
     });
     let (key, settings) = match tile.view {
         Kind::Table => ("gridSettings", grid(tile)),
@@ -100,16 +93,6 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
         item["styleSettings"] = json!({"maxWidth": format!("{}%", tile.width)});
     }
     item
-}
-
-fn visualization(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Table => "table",
-        Kind::Timechart => "timechart",
-        Kind::Bars => "barchart",
-        Kind::Pie => "piechart",
-        Kind::Numbers => "tiles",
-    }
 }
 
 fn grid(tile: &Tile) -> Value {
@@ -137,20 +120,15 @@ fn grid(tile: &Tile) -> Value {
 
 /// Returns the states of the health rows, and the `silent` that the query makes of old ones.
 fn state(column: &str) -> Value {
-    let threshold = |operator: &str, value: Option<&str>, icon: &str| json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"});
+    let icons = [("working", "success"), ("finished", "success"), ("starting", "pending"), ("waiting", "warning")];
+    let known = icons.map(|(state, icon)| ("==", Some(state), icon)).into_iter();
+    let thresholds = known.chain([("Default", None, "failed")]).map(|(operator, value, icon)| {
+        json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"})
+    });
     json!({
         "columnMatch": format!("^{column}$"),
         "formatter": 18,
-        "formatOptions": {
-            "thresholdsOptions": "icons",
-            "thresholdsGrid": [
-                threshold("==", Some("working"), "success"),
-                threshold("==", Some("finished"), "success"),
-                threshold("==", Some("starting"), "pending"),
-                threshold("==", Some("waiting"), "warning"),
-                threshold("Default", None, "failed"),
-            ],
-        },
+        "formatOptions": {"thresholdsOptions": "icons", "thresholdsGrid": thresholds.collect::<Vec<_>>()},
     })
 }
 
