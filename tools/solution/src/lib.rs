@@ -13,6 +13,7 @@ mod tables;
 mod tools;
 mod workbook;
 
+use serde::de::DeserializeOwned;
 use tools_common::json::pretty;
 
 pub use check::{check as check_solution, measure as measure_solution, write as write_solution};
@@ -35,7 +36,7 @@ pub const GENERATED: &[Page] = &[
 ];
 
 /// Reads JSON that is a part of the program.
-fn data(text: &str) -> serde_json::Value {
+fn data<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).expect("a test reads it")
 }
 

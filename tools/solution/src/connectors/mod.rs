@@ -36,6 +36,8 @@ struct Page {
     #[serde(deserialize_with = "trimmed")]
     connected: String,
     sample: Vec<Sample>,
+    /// What the page needs in Azure, as it is written there.
+    provider: Vec<Value>,
     permission: Vec<Permission>,
     step: Vec<Step>,
 }
@@ -153,16 +155,7 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
         // The rules and hunting queries require the view; the tables are what it reads.
         "dataTypes": names.iter().copied().chain(["NordPassEvents"]).map(kind).collect::<Value>(),
         "availability": {"status": 1, "isPreview": false},
-        "permissions": {
-            "resourceProvider": [{
-                "provider": "Microsoft.OperationalInsights/workspaces",
-                "permissionsDisplayText": "read and write permissions are required.",
-                "providerDisplayName": "Workspace",
-                "scope": "Workspace",
-                "requiredPermissions": {"read": true, "write": true, "delete": true},
-            }],
-            "customs": customs,
-        },
+        "permissions": {"resourceProvider": page.provider, "customs": customs},
         "instructionSteps": steps,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tools_common::json::{items, parse, text};
 use tools_common::process::output;
@@ -47,9 +47,11 @@ impl Item {
 }
 
 /// A watchlist with its rows.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watchlist {
+    /// Its name as a resource.
+    #[serde(skip_serializing)]
     pub alias: String,
     pub display_name: String,
     pub description: String,

@@ -49,8 +49,10 @@ const LOGO: &str = "<img src=\"https://raw.githubusercontent.com/Azure/Azure-Sen
 static METADATA: LazyLock<Value> = LazyLock::new(|| data(include_str!("../../../../solution/SolutionMetadata.json")));
 
 /// The entry of `Workbooks/WorkbooksMetadata.json`.
-static WORKBOOK: LazyLock<Value> =
-    LazyLock::new(|| data(include_str!("../../../../solution/Workbooks/WorkbooksMetadata.json"))[0].take());
+static WORKBOOK: LazyLock<Value> = LazyLock::new(|| {
+    let [entry] = data(include_str!("../../../../solution/Workbooks/WorkbooksMetadata.json"));
+    entry
+});
 
 /// Returns `Data/Solution_NordPassSentinel.json`, the packager's input.
 fn packager_input(content: &Content) -> Value {

@@ -247,21 +247,11 @@ pub fn connector(page: &Value) -> Piece {
 
 /// Returns a watchlist with its rows. It has no template of its own: it is made at installation.
 pub fn watchlist(list: &Watchlist) -> Value {
+    let fixed = json!({"isDeleted": false, "defaultDuration": "P1000Y", "numberOfLinesToSkip": 0});
     json!({
         "type": "Microsoft.OperationalInsights/workspaces/providers/Watchlists",
         "apiVersion": "2021-03-01-preview",
         "name": format!("[{BELOW},'{}')]", list.alias),
-        "properties": {
-            "displayName": list.display_name,
-            "source": list.source,
-            "description": list.description,
-            "provider": list.provider,
-            "isDeleted": false,
-            "defaultDuration": "P1000Y",
-            "contentType": list.content_type,
-            "numberOfLinesToSkip": 0,
-            "itemsSearchKey": list.items_search_key,
-            "rawContent": list.raw_content,
-        },
+        "properties": with(json!(list), fixed),
     })
 }

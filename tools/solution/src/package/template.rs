@@ -9,7 +9,7 @@ use super::{AUTHOR, DESCRIPTION, LOGO, METADATA, NAME, SUPPORT, VERSION};
 
 /// Returns the file beside this one, with the solution's name.
 fn skeleton() -> Value {
-    let mut template = crate::data(include_str!("mainTemplate.json"));
+    let mut template: Value = crate::data(include_str!("mainTemplate.json"));
     template["parameters"]["workbook1-name"]["defaultValue"] = json!(NAME);
     template
 }

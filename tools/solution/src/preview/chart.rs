@@ -91,9 +91,11 @@ fn spec(tile: &Tile, columns: [Option<usize>; 3], legend: &Value) -> Value {
         .collect();
     let number = if time.is_none() || tile.adds_up() { "datum.total" } else { "datum.last.value" };
     let label = json!({"calculate": format!("datum.name + '  ' + format({number}, ',.3~f')"), "as": "label"});
-    let mut spec = data(include_str!("chart.json"));
+    let mut spec: Value = data(include_str!("chart.json"));
     spec["data"] = json!({"values": values});
-    spec["transform"].as_array_mut().into_iter().for_each(|steps| steps.push(label.clone()));
+    if let Some(steps) = spec["transform"].as_array_mut() {
+        steps.push(label);
+    }
     spec["encoding"]["color"]["scale"] = json!({"range": COLOURS});
     spec["encoding"]["color"]["legend"] = legend.clone();
     spec

@@ -5,12 +5,10 @@ use tools_common::json::text;
 
 use super::pickers::{self, LOGS};
 use super::source::{Kind, Source, Tab, Tile};
+use crate::data;
 
 /// The workbook's key in the gallery.
 pub const WORKBOOK: &str = "NordPassWorkbook";
-
-/// Columns that are times.
-const TIMES: &str = "^(Time|First|Last|From|To|Reported|LastSuccess)$";
 
 /// Returns the text above the pickers.
 pub fn introduction() -> Value {
@@ -79,7 +77,7 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
         Kind::Table => ("gridSettings", grid(tile)),
         Kind::Timechart | Kind::Bars => ("chartSettings", json!({"showLegend": true})),
         Kind::Pie => ("chartSettings", json!({"showMetrics": true, "showLegend": true})),
-        Kind::Numbers => ("tileSettings", numbers()),
+        Kind::Numbers => ("tileSettings", data(include_str!("numbers.json"))),
     };
     content[key] = settings;
     if let Some(column) = &tile.select {
@@ -96,25 +94,13 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
 }
 
 fn grid(tile: &Tile) -> Value {
-    let mut formatters = vec![
-        json!({"columnMatch": TIMES, "formatter": 6, "dateFormat": {"showUtcTime": true, "formatName": "shortDateTimePattern"}}),
-        // The whole object opens beside the workbook.
-        json!({
-            "columnMatch": "^(Details|Example)$",
-            "formatter": 7,
-            "formatOptions": {"linkTarget": "CellDetails", "linkIsContextBlade": true},
-        }),
-    ];
-    if let Some(column) = &tile.bar {
-        formatters.push(json!({
-            "columnMatch": format!("^{column}$"),
-            "formatter": 3,
-            "formatOptions": {"min": 0, "palette": "blue"},
-        }));
-    }
-    if let Some(column) = &tile.state {
-        formatters.push(state(column));
-    }
+    // Times are short, and the whole of an object opens beside the workbook.
+    let mut formatters: Vec<Value> = data(include_str!("grid.json"));
+    formatters.extend(tile.bar.iter().map(|column| {
+        let options = json!({"min": 0, "palette": "blue"});
+        json!({"columnMatch": format!("^{column}$"), "formatter": 3, "formatOptions": options})
+    }));
+    formatters.extend(tile.state.as_deref().map(state));
     json!({"formatters": formatters, "rowLimit": 500, "filter": true})
 }
 
@@ -129,18 +115,5 @@ fn state(column: &str) -> Value {
         "columnMatch": format!("^{column}$"),
         "formatter": 18,
         "formatOptions": {"thresholdsOptions": "icons", "thresholdsGrid": thresholds.collect::<Vec<_>>()},
-    })
-}
-
-fn numbers() -> Value {
-    json!({
-        "titleContent": {"columnMatch": "Name", "formatter": 1},
-        "leftContent": {
-            "columnMatch": "Number",
-            "formatter": 12,
-            "formatOptions": {"palette": "auto"},
-            "numberFormat": {"unit": 0, "options": {"style": "decimal", "maximumFractionDigits": 3}},
-        },
-        "showBorder": true,
     })
 }
