@@ -196,7 +196,7 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::super::asim::generator::{Generator, chunk};
+    use super::super::asim::tests::generator::{Generator, chunk};
     use super::*;
     use crate::event::Takeover;
     use nordpass_env::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};

@@ -198,7 +198,7 @@ impl Transform for Filter {
 
 #[cfg(test)]
 mod tests {
-    use super::super::asim::generator::{chunk, typical};
+    use super::super::asim::tests::generator::{chunk, typical};
     use super::*;
     use crate::event::AckOutcome;
 

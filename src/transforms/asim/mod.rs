@@ -4,19 +4,13 @@
 //! becomes exactly one row in exactly one output: two rows would be billed twice, and none would be a hole in the evidence.
 
 mod additional;
-#[cfg(test)]
-mod conformance;
-#[cfg(test)]
-pub(super) mod generator;
-#[cfg(test)]
-mod golden;
 pub(super) mod json;
 pub(super) mod metadata;
 pub(super) mod people;
 mod platform;
 mod row;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use crate::component::Transform;
 use crate::component::{ComponentType, Records, TransformSettings, TransformType};

@@ -1,15 +1,17 @@
 //! What rows look like, rule by rule; `many` checks what holds for all events.
 
+mod conformance;
+pub mod generator;
+mod golden;
 mod many;
 mod support;
 
 use std::collections::HashMap;
 
-use super::conformance::Tester;
-use super::generator::{READ_AT, chunk, typical};
 use super::*;
 use crate::event::AckOutcome;
-pub use support::rows;
+use conformance::Tester;
+use generator::{READ_AT, chunk, typical};
 use support::{Unique, event, lenient, row, text};
 
 #[test]

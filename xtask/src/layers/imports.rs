@@ -52,7 +52,7 @@ impl Import {
 
 /// Returns the paths that a file uses outside of comments and tests.
 pub fn imports(file: &str, text: &str) -> Vec<Import> {
-    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs" | "conformance.rs" | "golden.rs");
+    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs");
     let mut found = BTreeSet::new();
     if !file.split('/').any(is_test) {
         let module: Vec<_> =

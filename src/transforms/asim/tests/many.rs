@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::conformance::Tester;
-use super::super::generator::{Generator, chunk, noted_chunk};
+use super::conformance::Tester;
+use super::generator::{Generator, chunk, noted_chunk};
 use super::super::*;
 use super::support::{Unique, event, lenient, row, text};
 use nordpass_env::catalogue::{columns, find};

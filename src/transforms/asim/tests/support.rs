@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::generator::chunk;
+use super::generator::chunk;
 use super::super::*;
 
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
