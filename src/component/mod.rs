@@ -15,7 +15,4 @@ pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
 pub(crate) use types::components;
-pub use types::{
-    AnyType, ComponentType, Records, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings,
-    TransformType,
-};
+pub use types::{ComponentType, ReadSettings, Records, SinkSettings, SourceSettings, TransformSettings};

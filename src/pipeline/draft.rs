@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::registry::{KINDS, Registry, table_name};
-use crate::component::AnyType;
+use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
 use crate::settings::nearest::{all_of, all_values, any_value, nearest};
 use crate::settings::report::{Report, SourceSpan};
@@ -96,7 +96,7 @@ pub(super) struct Component {
     pub name: String,
     pub span: SourceSpan,
     /// Its type and its fields; `None` after an error about the type.
-    pub typed: Option<(AnyType, Section)>,
+    pub typed: Option<(&'static ComponentType, Section)>,
     /// `None` where a component that needs inputs has no such key, or a wrong one.
     pub inputs: Option<Vec<Input>>,
     pub required: bool,
@@ -115,7 +115,7 @@ impl Component {
     }
 
     pub fn outputs(&self) -> &'static [&'static str] {
-        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.base().outputs)
+        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.outputs)
     }
 }
 
@@ -270,7 +270,7 @@ impl Component {
             }
         }
         let types = registry.of(self.kind);
-        let names = || types.iter().map(|component_type| component_type.base().name);
+        let names = || types.iter().map(|component_type| component_type.name);
         let type_path = format!("{path}.type");
         let Some(entry) = type_entry else {
             let hint = match own.iter().find(|entry| nearest(&entry.key, ["type"]).is_some()) {
@@ -284,7 +284,7 @@ impl Component {
             let message = format!("`type` must be a string, not {}", entry.node.value.kind());
             return report.error(&span, &type_path, message, format!("write type = {}", any_value(names())));
         };
-        let Some(component_type) = types.iter().find(|component_type| component_type.base().name == type_name) else {
+        let Some(component_type) = types.iter().copied().find(|component_type| component_type.name == type_name) else {
             let known = format!("the types of {word} are {}", all_values(names()));
             let hint = match nearest(type_name, names()) {
                 Some(name) => format!("did you mean \"{name}\"? {known}"),
@@ -297,11 +297,11 @@ impl Component {
             report.clone(),
             self.span.clone(),
             path.to_owned(),
-            component_type.base().fields,
+            component_type.fields,
             common,
             &own,
         );
-        self.typed = Some((*component_type, section));
+        self.typed = Some((component_type, section));
     }
 }
 

@@ -185,7 +185,7 @@ impl<'a> Wiring<'a> {
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
                 let Some((source_type, _)) = &source.typed else { continue };
-                if source_type.base().records == Records::Rows {
+                if source_type.records == Records::Rows {
                     let read: Vec<&str> = source.inputs.iter().flatten().map(|input| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,

@@ -8,7 +8,7 @@ use super::draft::{Component, Draft};
 use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
-use crate::component::{AnyType, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings};
+use crate::component::{ReadSettings, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
@@ -99,22 +99,22 @@ fn syntax_hint(message: &str) -> &'static str {
 
 /// The settings of a component that has a type.
 enum Settings {
-    Source(&'static SourceType, Arc<dyn SourceSettings>),
+    Source(Arc<dyn SourceSettings>),
     Transform(Arc<dyn TransformSettings>),
-    Sink(&'static SinkType, Arc<dyn SinkSettings>),
+    Sink(Arc<dyn SinkSettings>),
 }
 
 impl Settings {
     fn exclusive_resource(&self) -> Option<String> {
         match self {
-            Self::Source(_, settings) => settings.exclusive_resource(),
+            Self::Source(settings) => settings.exclusive_resource(),
             Self::Transform(_) => None,
-            Self::Sink(_, settings) => settings.exclusive_resource(),
+            Self::Sink(settings) => settings.exclusive_resource(),
         }
     }
 
     fn can_take_over(&self) -> bool {
-        matches!(self, Self::Source(_, settings) if settings.can_take_over())
+        matches!(self, Self::Source(settings) if settings.can_take_over())
     }
 }
 
@@ -152,12 +152,12 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
 fn read_component(component: &mut Component, taken: &mut HashMap<String, String>, report: &Report) -> Option<Settings> {
     let path = component.path();
     let (component_type, section) = component.typed.as_mut()?;
-    let settings = match *component_type {
-        AnyType::Source(source) => Settings::Source(source, (source.read)(section)),
-        AnyType::Transform(transform) => Settings::Transform((transform.read)(section)),
-        AnyType::Sink(sink) => {
+    let settings = match component_type.read {
+        ReadSettings::Source(read) => Settings::Source(read(section)),
+        ReadSettings::Transform(read) => Settings::Transform(read(section)),
+        ReadSettings::Sink(read) => {
             let inputs: Vec<String> = component.inputs.iter().flatten().map(|input| input.text.clone()).collect();
-            Settings::Sink(sink, (sink.read)(section, &inputs))
+            Settings::Sink(read(section, &inputs))
         }
     };
     let resource = settings.exclusive_resource();
@@ -186,23 +186,19 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         sinks: Vec::new(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
-    for (index, ((component, inputs), settings)) in
-        draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate()
-    {
-        let outputs = component.outputs().len();
-        let Component { name, required, .. } = component;
+    let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
+    for (index, ((Component { name, required, typed, .. }, inputs), settings)) in components {
+        // Without a type there is an error, and then no configuration is made.
+        let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
         match settings {
-            Some(Settings::Source(component_type, settings)) => {
-                config.sources.push(SourceConfig { name, component_type, settings });
-            }
-            Some(Settings::Transform(settings)) => {
+            Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
+            Settings::Transform(settings) => {
+                let outputs = component_type.outputs.len();
                 transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
             }
-            Some(Settings::Sink(component_type, settings)) => {
+            Settings::Sink(settings) => {
                 config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });
             }
-            // Without a type there is an error, and then no configuration is made.
-            None => {}
         }
     }
     config.transforms = graph.transforms.iter().filter_map(|index| transforms.remove(index)).collect();

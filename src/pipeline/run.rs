@@ -148,7 +148,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
-        component.set_type(sink.component_type.base.name);
+        component.set_type(sink.component_type.name);
         connect(&mut readers, &sink.inputs, sender, sink.required);
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
@@ -179,14 +179,14 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
-        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.base.name);
+        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.name);
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
         let senders = readers_of(&mut readers, ComponentKind::Source, &source.name, 0)?;
         let output = Output::new(senders, component.clone());
         let context = base.context(component.clone());
-        let observes = source.component_type.base.records == Records::Rows;
+        let observes = source.component_type.records == Records::Rows;
         let (reading, shutdown) = (source.settings.build(telemetry).run(context, output), base.shutdown.clone());
         let id = running.spawn(component, None, async move {
             tokio::select! {

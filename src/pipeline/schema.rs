@@ -27,7 +27,7 @@ pub(super) fn schema(registry: &Registry) -> Value {
     let mut definitions = Map::new();
     for kind in KINDS {
         let mut choices = Vec::new();
-        for component_type in registry.bases(kind) {
+        for component_type in registry.of(kind) {
             let name = format!("{}.{}", kind.as_str(), component_type.name);
             choices.push(json!({ "$ref": format!("#/$defs/{name}") }));
             definitions.insert(name, component(kind, component_type));

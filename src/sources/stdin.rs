@@ -14,54 +14,38 @@ use tokio::sync::mpsc;
 use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{InFlight, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::component::{ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
-use crate::settings::{Field, Section};
-
-/// The `stdin` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "stdin",
-        doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
-          read again: it gets back-pressure, but events in flight when the program is killed are lost.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+use crate::component::{
+    ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings,
 };
 
-static FIELDS: &[Field] = &[];
+/// The `stdin` type.
+pub static TYPE: ComponentType = ComponentType {
+    name: "stdin",
+    doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
+      read again: it gets back-pressure, but events in flight when the program is killed are lost.",
+    fields: &[],
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|_| Arc::new(Settings)),
+};
 
 /// Lines that have come together are passed on together, up to about this many bytes.
 const BLOCK: usize = 256 << 10;
 const LONGEST_LINE: usize = 64 << 20;
 const READ: usize = 64 << 10;
 
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+/// Checked settings: there are none.
+#[derive(Debug)]
+pub struct Settings;
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        from(Box::new(std::io::stdin()))
     }
 
     fn exclusive_resource(&self) -> Option<String> {
         Some("standard input".into())
     }
-}
-
-/// Makes the source.
-pub fn build(_settings: Settings) -> Box<dyn Source> {
-    from(Box::new(std::io::stdin()))
 }
 
 /// The source on another input than standard input.

@@ -7,24 +7,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::asim::fields_of_rows;
-use crate::component::Transform;
-use crate::component::{ComponentType, Records, TransformSettings, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
 
 /// The `filter` type.
-pub static TYPE: TransformType = TransformType {
-    base: ComponentType {
-        name: "filter",
-        doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or \
-          there is no `include`) and no pattern of `exclude` does. Events that pass stay unchanged.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "filter",
+    doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or \
+      there is no `include`) and no pattern of `exclude` does. Events that pass stay unchanged.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Transform(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
@@ -153,13 +150,8 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 impl TransformSettings for Settings {
     fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
-        build(self.clone(), telemetry)
+        Box::new(Filter { settings: self.clone(), telemetry })
     }
-}
-
-/// Makes the transform.
-pub fn build(settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
-    Box::new(Filter { settings, telemetry })
 }
 
 struct Filter {
@@ -254,7 +246,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(Some(&["lock.*"]), &[]), ComponentReporter::detached()).transform(whole, &mut out);
+        settings(Some(&["lock.*"]), &[]).build(ComponentReporter::detached()).transform(whole, &mut out);
         let (index, kept) = out.pop().expect("some");
         assert_eq!((index, kept.records.len()), (0, 3));
         for event in kept.events() {
@@ -271,7 +263,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(None, &["*.*"]), ComponentReporter::detached()).transform(whole, &mut out);
+        settings(None, &["*.*"]).build(ComponentReporter::detached()).transform(whole, &mut out);
         assert!(out.is_empty());
         assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }

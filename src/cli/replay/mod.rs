@@ -97,7 +97,7 @@ async fn start(config: Config, args: &ReplayArgs, tally: &replay::Tally, console
 
 /// Puts the recording in place of one source and omits the others: `health` rows would be about a load test.
 fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> CommandResult<()> {
-    let of_events = config.sources.iter().filter(|source| source.component_type.base.records == Records::Events);
+    let of_events = config.sources.iter().filter(|source| source.component_type.records == Records::Events);
     let events: Vec<&str> = of_events.map(|source| source.name.as_str()).collect();
     let names = || events.join(", ");
     let chosen = match (args.source.as_deref(), events.as_slice()) {

@@ -24,24 +24,22 @@ use super::delivery::{Delivery, Portion, unless_shutdown};
 use super::in_flight::{Receipts, Resolved, in_flight};
 use super::recording::{Parser, Position};
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{Telemetry, metrics};
 
 /// The `file` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "file",
-        doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
-          line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
-          ended. Lines that aren't JSON objects become dead letters.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "file",
+    doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
+      line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
+      ended. Lines that aren't JSON objects become dead letters.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[

@@ -7,22 +7,20 @@
 mod run;
 
 use crate::component::Source;
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 
 /// The `generate` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "generate",
-        doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
-          For demos and load tests; keeps no state.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "generate",
+    doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
+      For demos and load tests; keeps no state.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[

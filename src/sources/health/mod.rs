@@ -21,24 +21,22 @@ pub use self::reference::reference_page;
 
 use self::row::Reporter;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use nordpass_env::Env;
 
 /// The `health` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "health",
-        doc: "Reports the health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: \
-          state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
-          and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Rows,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "health",
+    doc: "Reports the health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: \
+      state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
+      and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Rows,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
@@ -185,7 +183,7 @@ impl Reporter {
         let others = self.everybody.components().into_iter();
         let others = others.filter(|component| component.kind() == ComponentKind::Source);
         others
-            .filter(|source| source.numbers().lately().type_name != Some(TYPE.base.name))
+            .filter(|source| source.numbers().lately().type_name != Some(TYPE.name))
             .map(|source| source.status().get())
     }
 }

@@ -31,7 +31,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     let clock = Arc::new(TestClock::starting_at(Timestamp::from_second(1_800_000_000).expect("a time")));
     telemetry.set_clock(clock.clone());
     let component = telemetry.component(ComponentKind::Source, "health");
-    component.set_type(TYPE.base.name);
+    component.set_type(TYPE.name);
     telemetry.component(ComponentKind::Source, "nordpass").set_type("nordpass");
     telemetry.component(ComponentKind::Transform, "asim");
     telemetry.component(ComponentKind::Sink, "sentinel");

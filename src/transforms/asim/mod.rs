@@ -12,52 +12,34 @@ mod row;
 #[cfg(test)]
 pub(super) mod tests;
 
-use crate::component::Transform;
-use crate::component::{ComponentType, Records, TransformSettings, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
-use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::{Schema, entries};
 use std::sync::Arc;
 
 /// The `asim` type.
-pub static TYPE: TransformType = TransformType {
-    base: ComponentType {
-        name: "asim",
-        doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row \
-          in one of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` \
-          (ASimAuthenticationEventLogs) or `user_management` (ASimUserManagementActivityLogs); see the events \
-          reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
-          to `AdditionalFields`.",
-        fields: FIELDS,
-        outputs: &["audit_event", "authentication", "user_management"],
-        records: Records::Rows,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "asim",
+    doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row \
+      in one of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` \
+      (ASimAuthenticationEventLogs) or `user_management` (ASimUserManagementActivityLogs); see the events \
+      reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
+      to `AdditionalFields`.",
+    fields: &[],
+    outputs: &["audit_event", "authentication", "user_management"],
+    records: Records::Rows,
+    read: ReadSettings::Transform(|_| Arc::new(Settings)),
 };
 
-static FIELDS: &[Field] = &[];
-
 /// Checked settings: there are none.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+#[derive(Debug)]
+pub struct Settings;
 
 impl TransformSettings for Settings {
     fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
-        build(self.clone(), telemetry)
+        Box::new(Asim { parts: row::Parts::new(), sizes: [0; 3], telemetry })
     }
-}
-
-/// Makes the transform.
-pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
-    Box::new(Asim { parts: row::Parts::new(), sizes: [0; 3], telemetry })
 }
 
 struct Asim {
