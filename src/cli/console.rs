@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::error::{CommandError, CommandResult};
-use super::{LogArgs, LogFormat, USAGE};
+use super::{LogArgs, USAGE};
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Diagnostic, Environment, Severity};
+use crate::telemetry::logs::LogFormat;
 
 /// Standard error, for people or programs.
 #[derive(Clone, Copy, Debug)]
@@ -102,8 +103,9 @@ pub(super) fn load_files(files: &[PathBuf]) -> CommandResult<(Config, Vec<Diagno
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.
 fn log(diagnostic: &Diagnostic) {
-    let Diagnostic { place, path, message, hint, .. } = diagnostic;
-    let (file, line) = (place.as_ref().map(|place| place.file.display().to_string()), place.as_ref().map(|at| at.line));
+    let Diagnostic { location, path, message, hint, .. } = diagnostic;
+    let location = location.as_ref();
+    let (file, line) = (location.map(|at| at.file.display().to_string()), location.map(|at| at.line));
     let path = (!path.is_empty()).then_some(path);
     match diagnostic.severity {
         Severity::Error => tracing::error!(file, line, path, hint, "{message}"),

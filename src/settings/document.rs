@@ -99,7 +99,7 @@ impl Document {
 
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
-        let at = floor_char_boundary(&self.text, at);
+        let at = self.text.floor_char_boundary(at);
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -107,8 +107,8 @@ impl Document {
 
     /// How many characters of the first line a span covers; at least one.
     pub fn width(&self, span: &Range<usize>) -> usize {
-        let start = floor_char_boundary(&self.text, span.start);
-        let end = floor_char_boundary(&self.text, span.end.max(start));
+        let start = self.text.floor_char_boundary(span.start);
+        let end = self.text.floor_char_boundary(span.end.max(start));
         self.text[start..end].split('\n').next().map_or(0, |line| line.trim_end().chars().count()).max(1)
     }
 
@@ -129,14 +129,6 @@ impl Document {
             })
             .collect()
     }
-}
-
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }
 
 fn convert_table(table: DeTable<'_>) -> Table {

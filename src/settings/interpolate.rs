@@ -24,6 +24,14 @@ enum Piece {
     File(Template),
 }
 
+/// A resolved piece.
+enum Part {
+    Text(String),
+    Variable(String),
+    /// A file's path, and its content without the line end.
+    File(PathBuf, String),
+}
+
 /// What is wrong with a reference, and what to do. Holds names, never values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -105,77 +113,59 @@ impl Template {
 
     /// The value as text; files are read now.
     pub fn text(&self, environment: &Environment) -> Result<String, Problem> {
-        let mut value = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => value.push_str(text),
-                Piece::Variable { name, default } => {
-                    value.push_str(&match (set(environment, name, default.as_ref()), default) {
-                        (Some(text), _) => text,
-                        (None, Some(default)) => default.text(environment)?,
-                        (None, None) => return missing(name),
-                    });
-                }
-                Piece::File(path) => value.push_str(&read(path, environment)?.1),
-            }
-        }
-        Ok(value)
+        let parts = self.resolve(environment)?;
+        Ok(parts.into_iter().map(|(Part::Text(text) | Part::Variable(text) | Part::File(_, text))| text).collect())
     }
 
     /// The value as a secret: files stay references, but must be readable and not empty now. The paths of files that
     /// others can read go to `open`. The flag tells whether any of it comes from a variable or a file.
     pub fn secret(&self, environment: &Environment, open: &mut Vec<PathBuf>) -> Result<(Secret, bool), Problem> {
-        let mut secret: Option<Secret> = None;
+        let mut secret = Secret::default();
         let mut referred = false;
-        for piece in &self.pieces {
-            let part = match piece {
-                Piece::Text(text) => Secret::literal(text.as_str()),
-                Piece::Variable { name, default } => match (set(environment, name, default.as_ref()), default) {
-                    (Some(text), _) => {
-                        referred = true;
-                        Secret::literal(text)
-                    }
-                    (None, Some(default)) => {
-                        let (part, part_referred) = default.secret(environment, open)?;
-                        referred |= part_referred;
-                        part
-                    }
-                    (None, None) => return missing(name),
-                },
-                Piece::File(path) => {
-                    let (path, text) = read(path, environment)?;
-                    if text.is_empty() {
-                        return problem(
-                            format!("the secret file {} is empty", path.display()),
-                            "write only the secret into it",
-                        );
-                    }
+        for part in self.resolve(environment)? {
+            referred |= !matches!(part, Part::Text(_));
+            secret = secret.then(match part {
+                Part::Text(text) | Part::Variable(text) => Secret::literal(text),
+                Part::File(path, text) if text.is_empty() => {
+                    let message = format!("the secret file {} is empty", path.display());
+                    return problem(message, "write only the secret into it");
+                }
+                Part::File(path, _) => {
                     if open_to_others(&path) == Some(true) {
                         open.push(path.clone());
                     }
-                    referred = true;
                     Secret::file(path)
                 }
-            };
-            secret = Some(match secret {
-                Some(first) => first.then(part),
-                None => part,
             });
         }
-        Ok((secret.unwrap_or_else(|| Secret::literal("")), referred))
+        Ok((secret, referred))
     }
-}
 
-/// As in a shell: `${NAME:-default}` also stands in for an empty variable.
-fn set(environment: &Environment, name: &str, default: Option<&Template>) -> Option<String> {
-    environment.variable(name).filter(|value| default.is_none() || !value.is_empty())
-}
-
-fn missing<T>(name: &str) -> Result<T, Problem> {
-    problem(
-        format!("the variable `{name}` isn't set"),
-        format!("set it in the environment, or give a default: `${{{name}:-…}}`"),
-    )
+    /// What each piece stands for now. As in a shell, `${NAME:-default}` also replaces an empty variable.
+    fn resolve(&self, environment: &Environment) -> Result<Vec<Part>, Problem> {
+        let mut parts = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => parts.push(Part::Text(text.clone())),
+                Piece::Variable { name, default } => {
+                    let value = environment.variable(name).filter(|value| default.is_none() || !value.is_empty());
+                    match (value, default) {
+                        (Some(value), _) => parts.push(Part::Variable(value)),
+                        (None, Some(default)) => parts.extend(default.resolve(environment)?),
+                        (None, None) => {
+                            let hint = format!("set it in the environment, or give a default: `${{{name}:-…}}`");
+                            return problem(format!("the variable `{name}` isn't set"), hint);
+                        }
+                    }
+                }
+                Piece::File(path) => {
+                    let (path, text) = read(path, environment)?;
+                    parts.push(Part::File(path, text));
+                }
+            }
+        }
+        Ok(parts)
+    }
 }
 
 fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String), Problem> {

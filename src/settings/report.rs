@@ -58,7 +58,7 @@ impl Report {
     }
 
     fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
-        let place = self.shared.documents.get(span.document).map(|document| {
+        let location = self.shared.documents.get(span.document).map(|document| {
             let (line, column) = document.position(span.span.start);
             Location {
                 file: document.path().to_owned(),
@@ -69,7 +69,7 @@ impl Report {
             }
         });
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let diagnostic = Diagnostic { severity, place, path: path.to_owned(), message, hint };
+        let diagnostic = Diagnostic { severity, message, location, path: path.to_owned(), hint };
         self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
     }
 

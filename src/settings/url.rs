@@ -3,6 +3,7 @@
 use reqwest::Url;
 
 use super::value::quote;
+use crate::http::is_loopback;
 
 /// A message and a hint.
 type Refusal = (String, String);
@@ -15,7 +16,7 @@ pub(super) fn check_url(name: &str, text: &str) -> Result<(), Refusal> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if is_loopback(&url) => Ok(()),
+        "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(()),
         "http" => Err((
             format!("`{name}` is plain http, which would show its token to the network"),
             "write https://…; plain http is for loopback hosts (127.0.0.1, [::1], localhost) only".into(),
@@ -41,13 +42,6 @@ fn parse(name: &str, text: &str) -> Result<Url, Refusal> {
         Some(host) if !host.is_empty() => Ok(url),
         _ => Err((format!("`{name}` names no host"), hint())),
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -120,8 +120,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
 
 /// What is wrong with a pipeline file, in one line.
 pub fn sentence(found: &Diagnostic) -> String {
-    let place =
-        found.place.as_ref().map(|place| format!("{}:{}: ", place.file.display(), place.line)).unwrap_or_default();
+    let location = found.location.as_ref().map(|at| format!("{}:{}: ", at.file.display(), at.line)).unwrap_or_default();
     let hint = found.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{place}{}{hint}", found.message)
+    format!("{location}{}{hint}", found.message)
 }
