@@ -78,9 +78,7 @@ impl TokenCache {
         state.token = Some(token.clone());
         token
     }
-}
 
-impl TokenCache {
     /// The error of a fetch that has failed since `failures` were counted.
     fn failed_since(&self, failures: u64) -> Option<TokenError> {
         let state = self.state();

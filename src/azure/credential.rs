@@ -14,14 +14,14 @@ use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
 use azure_core::http::{ClientMethodOptions, ClientOptions};
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
 };
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, OptionFuture};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::assertion::{CertificateFiles, Claim, Identity, LONGEST_FILE};
 use super::refusal::Asked;
-use super::settings::{Application, AssignedIdentity, CredentialKind};
+use super::settings::{Application, CredentialKind};
 use super::transport::{Exchange, Seen};
 use super::{CredentialSettings, TokenError, cli};
 use crate::http::{HttpClient, HttpSettings};
@@ -84,11 +84,7 @@ impl TokenSource for Source {
                     self.exchange(Asked::Federated, application, token).await
                 }
                 CredentialKind::ManagedIdentity(identity) => {
-                    let user_assigned_id = identity.clone().map(|identity| match identity {
-                        AssignedIdentity::ClientId(id) => UserAssignedId::ClientId(id),
-                        AssignedIdentity::ObjectId(id) => UserAssignedId::ObjectId(id),
-                        AssignedIdentity::ResourceId(id) => UserAssignedId::ResourceId(id),
-                    });
+                    let user_assigned_id = identity.clone();
                     self.ask(Asked::Identity, |client_options| {
                         let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                         Ok(ManagedIdentityCredential::new(Some(options))?)
@@ -166,10 +162,8 @@ impl Source {
         with_chain: bool,
     ) -> Result<SecretString, TokenError> {
         let certificate = read(&*self.env.disk, &files.certificate).await?;
-        let key = match &files.private_key {
-            Some(path) => Some(read(&*self.env.disk, path).await?),
-            None => None,
-        };
+        let key = OptionFuture::from(files.private_key.as_ref().map(|path| read(&*self.env.disk, path)));
+        let key = key.await.transpose()?;
         let wrong = |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
         let identity = Identity::parse(&certificate, key.as_ref().unwrap_or(&certificate)).map_err(wrong)?;
         let authority = self.settings.authority().unwrap_or("https://login.microsoftonline.com");

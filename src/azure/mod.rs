@@ -30,7 +30,7 @@ use secrecy::SecretString;
 pub use assertion::CertificateFiles;
 pub use clouds::{Cloud, scope};
 pub use fields::FIELDS;
-pub use settings::{Application, AssignedIdentity, CredentialKind, CredentialSettings};
+pub use settings::{Application, CredentialKind, CredentialSettings};
 
 use crate::http::HttpSettings;
 use nordpass_env::Env;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use azure_identity::UserAssignedId;
+
 use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
@@ -27,17 +29,6 @@ pub struct Application {
     pub tenant_id: String,
     /// The application.
     pub client_id: String,
-}
-
-/// A user-assigned identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AssignedIdentity {
-    /// By its client id.
-    ClientId(String),
-    /// By its object (principal) id.
-    ObjectId(String),
-    /// By its resource id.
-    ResourceId(String),
 }
 
 /// Who asks for tokens, and with what.
@@ -67,7 +58,7 @@ pub enum CredentialKind {
         token_file: PathBuf,
     },
     /// The identity of the machine that this runs on: without a name the system-assigned one.
-    ManagedIdentity(Option<AssignedIdentity>),
+    ManagedIdentity(Option<UserAssignedId>),
     /// Whoever is signed in at the Azure CLI.
     AzureCli {
         /// Which directory, where there are several.
@@ -198,11 +189,11 @@ fn workload(section: &mut Section) -> CredentialKind {
     CredentialKind::WorkloadIdentity { application: Application { tenant_id, client_id }, token_file }
 }
 
-fn assigned(section: &mut Section) -> Option<AssignedIdentity> {
+fn assigned(section: &mut Section) -> Option<UserAssignedId> {
     let mut found = Vec::new();
-    found.extend(section.optional_text("client_id").map(AssignedIdentity::ClientId));
-    found.extend(section.optional_text("object_id").map(AssignedIdentity::ObjectId));
-    found.extend(section.optional_text("resource_id").map(AssignedIdentity::ResourceId));
+    found.extend(section.optional_text("client_id").map(UserAssignedId::ClientId));
+    found.extend(section.optional_text("object_id").map(UserAssignedId::ObjectId));
+    found.extend(section.optional_text("resource_id").map(UserAssignedId::ResourceId));
     if found.len() > 1 {
         let name = if section.has("resource_id") { "resource_id" } else { "object_id" };
         let hint = "keep one of `client_id`, `object_id` and `resource_id`";

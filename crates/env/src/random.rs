@@ -12,6 +12,14 @@ pub trait Random: Send + Sync {
     fn fraction(&self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
+
+    /// A UUID (version 4), such as Azure demands of request and lease ids.
+    fn uuid(&self) -> String {
+        let (high, low) = (self.next_u64(), self.next_u64());
+        let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{bits:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
 }
 
 /// Numbers that differ from run to run.

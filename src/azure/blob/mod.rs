@@ -19,7 +19,7 @@ use answer::{Meant, classify};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings};
-use nordpass_env::{Clock, Env, Random};
+use nordpass_env::{Clock, Env};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
 const VERSION: &str = "2023-11-03";
@@ -308,14 +308,6 @@ impl Container {
         let request = request.body(body).map_err(|_| BlobError::Refused { reason: wrong(), wait: None })?;
         self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
     }
-}
-
-/// A new lease's id.
-pub fn lease_id(random: &dyn Random) -> String {
-    let [a, b] = [random.next_u64(), random.next_u64()];
-    let hex = format!("{a:016x}{b:016x}");
-    // Azure wants the form of a UUID, of version 4 as anybody would send it.
-    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 /// A value in a query.

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Blobs, failure};
-use crate::azure::blob::{BlobError, Container, lease_id};
+use crate::azure::blob::{BlobError, Container};
 use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 use nordpass_env::Clock;
 
@@ -42,7 +42,7 @@ struct Lease {
 impl Blobs {
     /// Takes the lease of whoever sends dead letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
-        let (path, id) = (self.path(name), lease_id(self.env.random.as_ref()));
+        let (path, id) = (self.path(name), self.env.random.uuid());
         let clock = self.env.clock.clone();
         let lease = Arc::new(Lease { container: self.container.clone(), path, id, clock });
         let mut taken = lease.take().await;

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::azure::{self, TokenProvider};
 use crate::http::{HttpClient, date, retry_after};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
-use nordpass_env::{Env, Random};
+use nordpass_env::Env;
 
 /// Posts bodies to the streams of one rule.
 pub struct IngestionClient {
@@ -102,12 +102,4 @@ impl IngestionClient {
     pub fn clock_ahead(&self) -> i64 {
         self.clock_ahead.load(Ordering::Relaxed)
     }
-}
-
-/// A UUID (version 4).
-pub fn request_id(random: &dyn Random) -> String {
-    let (high, low) = (random.next_u64(), random.next_u64());
-    let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::batch::{Encoded, Rows};
-use super::client::{IngestionClient, request_id};
+use super::client::IngestionClient;
 use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED};
 use super::settings::Settings;
 use super::stream::Stream;
@@ -139,7 +139,7 @@ impl Sender {
 
     /// A new id for a request.
     pub fn request_id(&self) -> String {
-        request_id(self.random.as_ref())
+        self.random.uuid()
     }
 
     fn paused_until(&self) -> Instant {

@@ -11,7 +11,7 @@ use super::Base;
 use super::keeper;
 use super::place::{BlobNames, storage};
 use super::source::Source;
-use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
+use crate::azure::blob::{BlobError, Demand, Lease};
 use crate::component::{CheckpointError, LeaseRequested, SourceKey};
 
 /// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
@@ -52,7 +52,7 @@ pub(super) async fn open(
     if lease == Lease::Held && attempts.asked.is_none() {
         return Err(held());
     }
-    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.env.random.as_ref()));
+    let id = attempts.asked.take().unwrap_or_else(|| base.env.random.uuid());
     let taken = LeaseRequested::now(base.env.clock.as_ref());
     match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
