@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::future::select;
+use futures::{StreamExt as _, future::select};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -16,7 +16,8 @@ use super::FAILED;
 use super::console::{Console, write_data};
 use super::drive::Ending;
 use super::error::CommandResult;
-use super::launch::{launch, show_failures, signals};
+use super::launch::{launch, show_failures};
+use super::signals::signals;
 use super::usage::peak_rss_bytes;
 use crate::pipeline::{Config, load};
 use crate::settings::Environment;

@@ -11,7 +11,7 @@ use super::FAILED;
 use super::console::{Console, counted};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::error::{CommandError, CommandResult};
-use super::signals::Signals;
+use super::signals::signals;
 use crate::component::CheckpointError;
 use crate::pipeline::{Config, RunOptions, RunReport, Stores};
 use crate::telemetry::{ComponentKind, Telemetry, api};
@@ -79,7 +79,7 @@ pub(super) async fn launch(
             Some(tokio::spawn(server))
         }
     };
-    let signals = signals()?.stream();
+    let signals = signals()?;
     let shutdown = CancellationToken::new();
     let options = RunOptions { once, drain: DRAIN };
     let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
@@ -121,14 +121,6 @@ fn log_end(ending: &Ending, telemetry: &Telemetry) {
         counted(records, "record"),
         counted(dead_letters, "dead letter")
     );
-}
-
-/// Listens for SIGINT and SIGTERM.
-pub(super) fn signals() -> CommandResult<Signals> {
-    Signals::new().map_err(|error| {
-        let hint = "the operating system refused it; check its limits";
-        CommandError::failed(format!("can't listen for signals: {error}"), hint)
-    })
 }
 
 /// Shows how a run ended and returns the exit code. With `once`, a signal before the end is a failure; for a service it is

@@ -9,12 +9,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use super::console::write_data;
 use super::error::CommandResult;
-use super::launch::signals;
+use super::signals::signals;
 use nordpass_env::{Disk, Env};
 use nordpass_simulator::faults::Plan;
 use nordpass_simulator::generator::{Generator, Options};
@@ -242,7 +243,7 @@ fn until_ended(stdin: bool) -> CommandResult<impl Future<Output = ()>> {
     Ok(async move {
         tokio::select! {
             biased;
-            () = signals.next() => {}
+            _ = signals.next() => {}
             () = closed.notified() => {}
         }
     })

@@ -23,13 +23,14 @@ mod tests;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
 use super::console::Console;
 use super::error::{CommandError, CommandResult};
-use super::launch::signals;
+use super::signals::signals;
 use crate::settings::Environment;
 
 use catch_up::CatchUp;
@@ -55,7 +56,7 @@ pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult
     let mut serving = std::pin::pin!(server::serve(listener, work, shutdown.clone()));
     tokio::select! {
         biased;
-        () = signals.next() => {}
+        _ = signals.next() => {}
         () = &mut serving => return Ok(ExitCode::SUCCESS),
     }
     tracing::info!("the host is stopping this process: draining; a second signal stops at once");
@@ -63,7 +64,7 @@ pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult
     let code = tokio::select! {
         biased;
         () = &mut serving => ExitCode::SUCCESS,
-        () = signals.next() => ExitCode::from(FAILED),
+        _ = signals.next() => ExitCode::from(FAILED),
     };
     Ok(code)
 }
