@@ -103,11 +103,11 @@ impl TokenProvider for TokenCache {
             }
             let _fetching = match (self.fetching.try_lock(), &current) {
                 (Ok(guard), _) => guard,
-                // Somebody renews it; meanwhile the old one is good.
+                // Another caller renews it; meanwhile the old one is good.
                 (Err(_), Some((token, _))) => return Ok(token.clone()),
                 (Err(_), None) => {
                     let guard = self.fetching.lock().await;
-                    // The answer is for everyone who waited for it: ten callers in a row would each wait as long.
+                    // One failure answers all who waited: otherwise ten callers in a row would each wait as long.
                     if let (None, Some(error)) = (self.current(), self.failed_since(failures)) {
                         return Err(error);
                     }

@@ -28,7 +28,7 @@ use crate::http::{HttpClient, HttpSettings};
 use crate::settings::Secret;
 use nordpass_env::{Disk, Env};
 
-/// A token as fetched, and how long it lives; `None` where nobody knows.
+/// A token as fetched, and how long it lives; `None` if unknown.
 pub type Fetched = (SecretString, Option<Duration>);
 
 /// Where tokens come from.
@@ -133,7 +133,7 @@ impl Source {
                 return Ok((SecretString::from(token.token.secret().to_owned()), lifetime));
             }
             (_, Seen::Failed(reason)) => reason,
-            // The library's words may quote the answer, which is nearly a token.
+            // The library's words may quote the response, which is nearly a token.
             (_, Seen::Answer(_)) => {
                 "the token endpoint didn't return a token: check whether a proxy is in between".to_owned()
             }
@@ -173,7 +173,7 @@ impl Source {
     }
 
     /// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline
-    /// depends on stands in its file.
+    /// depends on is in its file.
     fn cloud(&self) -> CloudConfiguration {
         let Some(host) = self.settings.authority() else { return CloudConfiguration::AzurePublic };
         let mut custom = CustomConfiguration::default();

@@ -3,7 +3,7 @@
 //! Tokens come from Microsoft's `azure_identity`, over our own transport ([`transport`]), through one cache of ours
 //! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
 //! copy of a token that Azure has just refused. It also computes expiry with the machine's clock, which nothing here
-//! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
+//! reads: the transport takes a token's life from the response itself, and the cache counts it on the
 //! [`Clock`](nordpass_env::Clock) handle. A certificate's assertion is signed here ([`assertion`]), because the library
 //! would do it with OpenSSL; the Azure CLI is started here ([`cli`]), with bounds (ADR 0016).
 
@@ -40,7 +40,7 @@ use nordpass_env::Env;
 pub struct AccessToken {
     /// The token's text.
     pub secret: SecretString,
-    /// When it ends; `None` where nobody knows.
+    /// When it ends; `None` if unknown.
     pub expires: Option<Timestamp>,
     /// Counts the tokens of a provider, so that a refused one can be named.
     pub serial: u64,

@@ -14,7 +14,7 @@ use crate::settings::{Secret, Section};
 /// A checked credential.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// Who asks.
+    /// Who requests tokens.
     pub kind: CredentialKind,
     /// The cloud, where one is named.
     pub cloud: Option<Cloud>,
@@ -59,7 +59,7 @@ pub enum CredentialKind {
     },
     /// The identity of the machine that this runs on: without a name the system-assigned one.
     ManagedIdentity(Option<UserAssignedId>),
-    /// Whoever is signed in at the Azure CLI.
+    /// The user who is signed in at the Azure CLI.
     AzureCli {
         /// Which directory, where there are several.
         tenant_id: Option<String>,
@@ -130,7 +130,7 @@ impl CredentialSettings {
     }
 }
 
-/// What a kind doesn't read would be believed to count.
+/// Warns of keys that the kind doesn't use.
 fn unused(section: &mut Section, kind: &str) {
     let used: &[&str] = match kind {
         "client_secret" => &["tenant_id", "client_id", "client_secret", "authority_host"],
@@ -249,7 +249,7 @@ fn authority_host(section: &mut Section) -> Option<String> {
 /// What `azure_identity` would refuse, for the same reason.
 fn check_tenant(section: &mut Section, tenant: &str) {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
-        let hint = "copy the Directory (tenant) ID from the app registration's overview page page page";
+        let hint = "copy the Directory (tenant) ID from the app registration's overview page";
         section.error("tenant_id", "`tenant_id` is neither an ID nor a domain name", hint);
     }
 }

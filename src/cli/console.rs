@@ -39,7 +39,7 @@ impl Console {
         write(&text);
     }
 
-    /// Shows an error that belongs to no place in a file.
+    /// Shows an error without a location in a file.
     pub fn error(self, message: impl Into<String>, hint: Option<String>) {
         self.show(&Diagnostic { hint, ..Diagnostic::error(message, "") });
     }

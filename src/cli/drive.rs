@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::telemetry::ComponentKind;
 
-    /// A run that ends only when told to, after `drain`.
+    /// A run that ends only when cancelled, after `drain`.
     fn patient(drain: Duration) -> (impl Future<Output = RunReport>, CancellationToken) {
         let signal = CancellationToken::new();
         let shutdown = signal.clone();

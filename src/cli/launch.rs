@@ -63,7 +63,7 @@ pub(super) async fn launch(
     telemetry: &Telemetry,
 ) -> CommandResult<Ending> {
     let store = open_state(env, &config).await?;
-    // The first question of a log's reader: which program, with which state.
+    // For readers of the log: which version, with which state.
     let data_dir = absolute(&config.data_dir);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %data_dir.display(), "starting");
     let server = match config.api_listen {
@@ -92,8 +92,8 @@ pub(super) async fn launch(
     Ok(ending)
 }
 
-/// Writes the log's last line of a run that ended in order, which tells such an end from a kill. If something failed, that
-/// is the last line.
+/// Writes the last log line of a run that ended in order, which distinguishes it from a kill. If something failed, that is
+/// the last line.
 fn log_end(ending: &Ending, telemetry: &Telemetry) {
     let (Ending::Finished(report) | Ending::Signalled(report)) = ending else { return };
     if report.drain_timed_out {

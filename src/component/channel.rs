@@ -56,7 +56,7 @@ impl Input {
     /// From now on, the chunk's source can ask for a flush.
     fn received(&self, next: Option<(usize, Chunk)>) -> Option<(usize, Chunk)> {
         if let Some(backpressure) = next.as_ref().and_then(|(_, chunk)| chunk.backpressure.as_ref()) {
-            backpressure.tell(&self.flush_requested);
+            backpressure.notify(&self.flush_requested);
         }
         next
     }

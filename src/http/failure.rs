@@ -8,7 +8,7 @@ use tokio_rustls::rustls;
 
 use super::HttpError;
 
-/// No answer came.
+/// No response came.
 pub(super) fn sending(error: reqwest::Error, host: &str, after: Duration) -> HttpError {
     let host = host.to_owned();
     if let Some(reason) = tls_reason(&error) {
@@ -21,7 +21,7 @@ pub(super) fn sending(error: reqwest::Error, host: &str, after: Duration) -> Htt
     }
 }
 
-/// The answer began and didn't end.
+/// The response began and didn't end.
 pub(super) fn reading(error: reqwest::Error, host: &str, after: Duration) -> HttpError {
     let host = host.to_owned();
     if error.is_timeout() {

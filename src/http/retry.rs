@@ -1,4 +1,4 @@
-//! Trying again: the one policy, the one loop, and how people hear of it.
+//! Retries: the one policy, the one loop, and how they are reported.
 //!
 //! Waiting is never giving up, so there is no limit on attempts here. The first wait is at most a second, because most
 //! failures are a dropped connection; the longest is half a minute, because an operator who has just fixed a role or a
@@ -141,7 +141,7 @@ impl<'a> Retry<'a> {
     ) -> Result<T, E> {
         let mut backoff = Backoff::new(self.env.random.clone());
         let mut stop = pin!(stop);
-        let mut told = None;
+        let mut logged = None;
         loop {
             let again = match attempt().await {
                 Ok(done) => {
@@ -152,7 +152,7 @@ impl<'a> Retry<'a> {
                 Err(Failure::Again(again)) => again,
             };
             let wait = again.wait.unwrap_or_else(|| backoff.next_wait());
-            self.waits(again, wait, &mut told);
+            self.waits(again, wait, &mut logged);
             tokio::select! {
                 biased;
                 error = &mut stop => return Err(error),
@@ -161,7 +161,7 @@ impl<'a> Retry<'a> {
         }
     }
 
-    fn waits(self, again: Again, wait: Duration, told: &mut Option<String>) {
+    fn waits(self, again: Again, wait: Duration, logged: &mut Option<String>) {
         if let (Some(telemetry), Some(kind)) = (self.telemetry, again.kind) {
             telemetry.add_labelled(&metrics::ERRORS, kind, 1);
             telemetry.add(&metrics::RETRIES, 1);
@@ -172,10 +172,10 @@ impl<'a> Retry<'a> {
         match (self.telemetry, self.part) {
             (Some(telemetry), Some(part)) => telemetry.status().held_up(part, &reason, wait, now),
             (Some(telemetry), None) => telemetry.status().trying_again(&reason, wait, now),
-            (None, _) if told.as_ref() == Some(&reason) => {}
+            (None, _) if logged.as_ref() == Some(&reason) => {}
             (None, _) => {
                 tracing::warn!("waiting: {reason}");
-                *told = Some(reason);
+                *logged = Some(reason);
             }
         }
     }

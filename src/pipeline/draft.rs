@@ -1,4 +1,4 @@
-//! A set of files as components with checked fields, before anybody looks at how they are wired.
+//! A set of files as components with checked fields, before their wiring is checked.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::telemetry::ComponentKind;
 /// Longer names make file names and metrics unreadable.
 const LONGEST_NAME: usize = 64;
 
-/// What stands beside the components.
+/// The keys beside the components.
 pub(super) static TOP_FIELDS: &[Field] = &[
     Field {
         name: "data_dir",
@@ -47,7 +47,7 @@ static API_FIELDS: &[Field] = &[Field {
     doc: "Address and port to serve on, such as `127.0.0.1:8686`.",
 }];
 
-/// `type`, which every component has. (`inputs` is read by hand, for the place of each element.)
+/// `type`, which every component has. (`inputs` is read by hand, for the location of each element.)
 pub(super) static TYPE_FIELD: Field =
     Field { name: "type", kind: Kind::Text, presence: Presence::Required, doc: "The type of component." };
 
@@ -229,7 +229,7 @@ impl Draft {
         let taken = self.components.iter().find(|other| other.name == name);
         if let Some(other) = taken {
             let message = format!("the name `{name}` is taken by {}", other.path());
-            let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.span));
+            let hint = format!("rename one of them, and the `inputs` that read it ({})", location(report, &other.span));
             report.error(&span, &path, message, hint);
         }
         let mut component = Component { kind, name, span, typed: None, inputs: None, required: true };
@@ -305,8 +305,8 @@ impl Component {
     }
 }
 
-/// A place for the middle of a sentence.
-fn place(report: &Report, span: &SourceSpan) -> String {
+/// A location, for the middle of a sentence.
+fn location(report: &Report, span: &SourceSpan) -> String {
     report.documents().get(span.document).map_or_else(String::new, |document| {
         format!("{}:{}", document.path().display(), document.position(span.span.start).0)
     })
@@ -335,7 +335,7 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> V
         other => {
             let message = format!("`inputs` must be a list, not {}", other.kind());
             report.error(&at(&entry.node.span), &path, message, "write inputs = [\"NAME\"]");
-            // Wrong, but there: nobody has to be told that inputs are missing.
+            // Wrong, but there: not reported as missing again.
             return Vec::new();
         }
     };

@@ -17,7 +17,7 @@ use crate::settings::{Diagnostic, Severity};
 /// Where the state lives when no file says so.
 const DATA_DIR: &str = "./data";
 
-/// Reads files as one pipeline set. Answers the configuration and the warnings, or everything that is wrong, warnings
+/// Reads files as one pipeline set. Returns the configuration and the warnings, or everything that is wrong, warnings
 /// included, in the order of the files.
 pub fn load(
     files: &[(PathBuf, String)],
@@ -60,7 +60,7 @@ pub(super) fn has_errors(found: &[Diagnostic]) -> bool {
 }
 
 /// Everything that needs no component's own code. The wiring is `None` when a file can't be parsed: whatever is
-/// missing may stand in it.
+/// missing may be in it.
 pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Graph>) {
     let mut draft = Draft::default();
     let mut whole = true;

@@ -30,7 +30,7 @@ pub struct Config {
 pub struct SourceConfig {
     /// Its name.
     pub name: String,
-    /// Its type in the pipeline file; a command may have put other settings in place of the type's own.
+    /// Its type in the pipeline file; a command may have replaced the settings.
     pub component_type: &'static ComponentType,
     /// Its settings.
     pub settings: Arc<dyn SourceSettings>,
@@ -56,7 +56,7 @@ pub struct SinkConfig {
     pub name: String,
     /// Its type.
     pub component_type: &'static ComponentType,
-    /// What it reads, in the order of the file: a sink tells its inputs apart by this order.
+    /// What it reads, in the order of the file: a sink identifies its inputs by this order.
     pub inputs: Vec<InputRef>,
     /// Whether the state waits for it.
     pub required: bool,

@@ -12,7 +12,7 @@ use crate::settings::section::default_list;
 use crate::settings::{Field, Kind, Presence};
 use crate::telemetry::ComponentKind;
 
-/// What a string with a reference looks like; such a string may stand for a number or a flag.
+/// What a string with a reference looks like; such a string can replace a number or a flag.
 const REFERENCE: &str = r"\$\{";
 
 /// The JSON Schema (draft 2020-12) of a pipeline file, as indented JSON with a line end.

@@ -1,4 +1,4 @@
-//! One pipeline file: its text, its tables with their places, and its lines as they may be shown.
+//! One pipeline file: its text, its tables with their locations, and its lines as they may be shown.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub node: Node,
 }
 
-/// A value and its place.
+/// A value and its location.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub value: Value,
@@ -63,7 +63,7 @@ pub(crate) struct Document {
     shown: OnceCell<String>,
 }
 
-/// A syntax error: its place and the parser's words.
+/// A syntax error: its location and the parser's message.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {
     pub span: Range<usize>,
@@ -140,7 +140,7 @@ fn convert_table(table: DeTable<'_>) -> Table {
             node: convert(value.span(), value.into_inner()),
         })
         .collect();
-    // The parser sorts by name; people think in the order of their file.
+    // The parser sorts by name; messages follow the order of the file.
     entries.sort_by_key(|entry| entry.key_span.start);
     entries
 }

@@ -1,14 +1,14 @@
 //! `${VAR}`, `${VAR:-default}` and `${file:PATH}` inside string values.
 //!
-//! They are resolved after the TOML is parsed, so that a value can never change the file's structure. `$${` stands
-//! for a plain `${`. A path or a default may hold references itself: `${file:${CREDENTIALS_DIRECTORY}/token}`.
+//! They are resolved after the TOML is parsed, so that a value can never change the file's structure. `$${` gives
+//! a plain `${`. A path or a default may contain references itself: `${file:${CREDENTIALS_DIRECTORY}/token}`.
 
 use std::path::PathBuf;
 
 use super::environment::{open_to_others, read_file};
 use super::{Environment, Secret};
 
-/// How deep references may stand inside references.
+/// How deep references may be nested.
 const DEEPEST: usize = 4;
 
 /// A string value, taken apart.
@@ -94,9 +94,9 @@ impl Template {
             Some((name, default)) => (name, Some(Self::parse_nested(default, depth + 1)?)),
             None => (inside, None),
         };
-        let mut letters = name.chars();
-        let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mut characters = name.chars();
+        let good = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
             return problem(
                 "a `${…}` doesn't name a variable",
@@ -179,7 +179,7 @@ fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String),
     }
 }
 
-/// The end of a reference whose `${` stands before `text`; braces of references inside it count.
+/// The end of a reference whose `${` is before `text`; braces of nested references count.
 fn closing_brace(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut depth = 0usize;

@@ -1,7 +1,7 @@
 //! Takes the secrets out of a file's text before lines of it are shown in an error.
 //!
 //! It works on the text and not on the parsed tables: a line with a syntax error or a mistyped key may hold a secret
-//! too. Masking a word too many costs nothing; the structure of lines stays, so that positions still fit.
+//! too. Masking a word too many does no harm; the lines stay, so positions still match.
 
 /// Words that make a key's value a secret.
 const SECRET_WORDS: &[&str] = &["token", "secret", "password", "passwd"];

@@ -21,10 +21,10 @@ struct Shared {
     found: RefCell<Vec<(Order, Diagnostic)>>,
 }
 
-/// Where a diagnostic stands in the output: by file, then by place.
+/// The order of diagnostics in the output: by file, then by position.
 type Order = (usize, usize);
 
-/// A place in one of the files.
+/// A location in one of the files.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceSpan {
     pub document: usize,

@@ -260,7 +260,7 @@ impl Check<'_> {
     }
 }
 
-/// A string as it stands in the file: with its references, never with what they give.
+/// A string as it is written in the file: with its references, never with their values.
 pub(crate) fn as_written(node: &Node) -> String {
     match &node.value {
         Value::Text(raw) => quote(raw),

@@ -1,4 +1,4 @@
-//! The status page: one self-contained HTML page without script, for a person who wants to know how it goes.
+//! The status page: one self-contained HTML page without script, for a quick look at the state of a run.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;

@@ -130,7 +130,7 @@ impl Pattern {
     }
 }
 
-/// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first place: a later one
+/// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first occurrence: a later one
 /// could only leave less text for the rest.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
@@ -141,7 +141,7 @@ fn glob(pattern: &str, text: &str) -> bool {
             return text.ends_with(piece);
         }
         match text.find(piece) {
-            Some(place) => text = &text[place + piece.len()..],
+            Some(at) => text = &text[at + piece.len()..],
             None => return false,
         }
     }
@@ -166,8 +166,8 @@ impl Transform for Filter {
         let parsed = fields_of_rows(&chunk);
         let fields = chunk.events.as_deref().unwrap_or(&parsed);
         let kept: Vec<usize> = (0..total.min(fields.len()))
-            .filter(|&place| {
-                let event = Event { text: &chunk.text, record: &chunk.records[place], fields: &fields[place] };
+            .filter(|&index| {
+                let event = Event { text: &chunk.text, record: &chunk.records[index], fields: &fields[index] };
                 let text = |field| -> Cow<'_, str> { event.text_of(field) };
                 self.settings.keeps(&text(&event.fields.kind), &text(&event.fields.action))
             })
@@ -182,8 +182,8 @@ impl Transform for Filter {
             chunk.ack.done();
             return;
         }
-        let records = kept.iter().map(|&place| chunk.records[place].clone()).collect();
-        let events = kept.iter().map(|&place| fields[place].clone()).collect();
+        let records = kept.iter().map(|&index| chunk.records[index].clone()).collect();
+        let events = kept.iter().map(|&index| fields[index].clone()).collect();
         out.push((0, Chunk { records, events: Some(events), ..chunk }));
     }
 }

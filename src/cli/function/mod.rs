@@ -4,13 +4,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`settings`] | what the host and the operator set, as variables |
-//! | [`server`] | listens where the host calls, and answers in its format |
+//! | [`server`] | the HTTP server that the host calls |
 //! | [`call`] | what the host sends and wants back |
 //! | [`catch_up`] | one bounded run of the pipelines |
-//! | [`outcome`] | what it came to, in words |
+//! | [`outcome`] | its outcome, in words |
 //!
-//! A call opens the state and gives it back at its end (ADR 0015): the host moves the timer from instance to instance, and
-//! one that sits there idle must not keep the state from the one that is called now.
+//! A call opens the state and releases it at its end (ADR 0015): the host moves the timer from instance to instance, and
+//! an idle instance must not keep the state from the one that is called now.
 
 mod call;
 mod catch_up;

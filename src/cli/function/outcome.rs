@@ -1,4 +1,4 @@
-//! What a catch-up came to, in lines for the invocation's log, and whether it has failed.
+//! The outcome of a catch-up, in lines for the invocation's log, and whether it has failed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -26,14 +26,14 @@ pub enum StopReason {
 /// The components' states, by kind and name.
 pub type States = BTreeMap<(ComponentKind, String), ComponentState>;
 
-/// What everybody does now.
+/// The components' states now.
 pub fn states(telemetry: &Telemetry) -> States {
     telemetry.health().into_iter().map(|health| ((health.kind, health.name), health.state)).collect()
 }
 
 /// A run that has ended.
 pub struct Ended {
-    /// What everybody did before it was told to end.
+    /// The components' states before it was told to end.
     pub states: States,
     /// How the components ended.
     pub report: RunReport,
@@ -44,7 +44,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The answer to the call.
+    /// The outcome of the call.
     pub fn outcome(&self, telemetry: &Telemetry, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         for failure in &self.report.failures {
@@ -58,7 +58,7 @@ impl Ended {
             let Some(ComponentState::Waiting { reason, since, .. }) = state else { continue };
             let line =
                 format!("{} {} has been waiting since {since}: {reason}", component.kind().as_str(), component.name());
-            // Whoever has done something will do more at the next call.
+            // A component that has made progress will make more at the next call.
             if self.stop == Some(StopReason::Host) || has_worked(&component) {
                 outcome.logs.push(line);
             } else {
@@ -92,7 +92,7 @@ fn has_worked(component: &ComponentReporter) -> bool {
 /// Sources and sinks in numbers; a transform only passes on.
 fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
     let (totals, name) = (component.numbers().totals(), component.name());
-    let letters = match totals.dead_letters {
+    let dead_letters = match totals.dead_letters {
         0 => String::new(),
         number => format!(", {}", counted(number, "dead letter")),
     };
@@ -106,7 +106,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
                 format!("; covered up to {cursor}, {} behind", format_duration(behind))
             });
             Some(format!(
-                "source {name}: {} read, {} new, {} already known{letters}{}",
+                "source {name}: {} read, {} new, {} already known{dead_letters}{}",
                 totals.received,
                 totals.sent,
                 totals.discarded,
@@ -114,7 +114,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
             ))
         }
         ComponentKind::Transform => None,
-        ComponentKind::Sink => Some(format!("sink {name}: {} delivered{letters}", totals.sent)),
+        ComponentKind::Sink => Some(format!("sink {name}: {} delivered{dead_letters}", totals.sent)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Listens where the host calls.
+//! The HTTP server that the host calls.
 //!
 //! With `GET /` the host checks that the process is up; any response will do. `POST /NAME` calls the function in the folder
 //! NAME. A catch-up runs on a task of its own, so it survives a host that hangs up.
@@ -24,7 +24,7 @@ const LONGEST_BODY: usize = 1 << 20;
 /// How long a request may take to arrive once the shutdown has begun.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// Serves until the shutdown begins; then answers the calls that are under way.
+/// Serves until the shutdown begins; then finishes the calls in flight.
 pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: CancellationToken) {
     let unsupported = |status| async move { call::refused(status, "this server supports GET / and POST /FUNCTION") };
     let router = Router::new()
@@ -68,7 +68,7 @@ async fn invoke(
     for failure in &outcome.failures {
         tracing::error!(invocation = id, "{failure}");
     }
-    outcome.answer()
+    outcome.into_response()
 }
 
 /// Only plain words of the host are repeated.

@@ -1,4 +1,4 @@
-//! The lock of whoever sends dead letters again: a lease on a blob, as a source has one on its state.
+//! The lock for resending dead letters: a lease on a blob, like a source's lease on its state.
 
 use std::io;
 use std::sync::Arc;
@@ -12,17 +12,17 @@ use crate::azure::blob::{BlobError, Container};
 use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 use nordpass_env::Clock;
 
-/// How long it lasts: Azure's shortest, so that one that died isn't waited for.
+/// How long it lasts: Azure's minimum, so that a crashed process's lease expires soon.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 
-/// The holder relies on it for so long, from when the last renewal was begun. The rest is for clocks that run
-/// differently and for a request that is under way.
+/// How long the holder relies on it, from the start of the last renewal. The rest is a safety margin for clock drift and for
+/// requests in flight.
 const LASTS: Duration = LEASE.saturating_sub(Duration::from_millis(2_500));
 
-/// When it is renewed, and how long an answer is waited for.
+/// The interval of renewals, and the time limit of one.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// How long after a renewal that failed the next one is tried.
+/// The pause after a failed renewal.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A lease that is renewed as long as this lives.
@@ -40,7 +40,7 @@ struct Lease {
 }
 
 impl Blobs {
-    /// Takes the lease of whoever sends dead letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes the lease for resending dead letters. [`io::ErrorKind::WouldBlock`] when another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
         let (path, id) = (self.path(name), self.env.random.uuid());
         let clock = self.env.clock.clone();
@@ -69,7 +69,7 @@ impl Lease {
     }
 }
 
-/// Renews it. It ends by itself, by the clocks, however long this process is stopped or the answers stay away.
+/// Renews it. It expires by the clocks, even if this process is stopped or responses are missing.
 async fn keep(lease: Arc<Lease>, holder: LeaseKeeper, mut next: Instant) {
     loop {
         tokio::time::sleep_until(next).await;
@@ -84,7 +84,7 @@ async fn keep(lease: Arc<Lease>, holder: LeaseKeeper, mut next: Instant) {
                 holder.set(LeaseState::Lost);
                 return;
             }
-            // It lasts for the time that it was given.
+            // It lasts until its current end.
             Ok(Err(_)) | Err(_) => next = Instant::now() + AGAIN,
         }
     }
@@ -96,7 +96,7 @@ impl BlobLock {
         self.lease_guard.clone()
     }
 
-    /// Gives it back. What isn't given back ends by itself.
+    /// Releases it. A lease that isn't released expires.
     pub async fn release(self) {
         self.renewing.abort();
         let _ = self.lease.container.release(&self.lease.path, &self.lease.id).await;

@@ -33,7 +33,7 @@ pub enum Shape {
 /// A field of an event: where it is, and its shape. For strings the span lies between the quotes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Field {
-    /// Place in the chunk's text.
+    /// Where it is in the chunk's text.
     pub span: Span,
     /// What is there.
     pub shape: Shape,
@@ -233,12 +233,12 @@ impl User {
     }
 
     fn take(&mut self, key: &str, field: Field) {
-        let place = match key {
+        let slot = match key {
             "uuid" => &mut self.uuid,
             "email" => &mut self.email,
             _ => return self.further = true,
         };
-        self.further |= std::mem::replace(place, field).shape != Shape::Missing;
+        self.further |= std::mem::replace(slot, field).shape != Shape::Missing;
     }
 }
 

@@ -105,7 +105,7 @@ impl<'a> Metadata<'a> {
 
     /// The first of several entries counts.
     fn note(&mut self, key: &str, value: &'a str) {
-        let (place, value) = match key {
+        let (slot, value) = match key {
             "platform" => (&mut self.platform, value),
             "ip_address" => (&mut self.ip_address, value),
             "status" => (&mut self.status, value),
@@ -147,7 +147,7 @@ impl<'a> Metadata<'a> {
             _ => return,
         };
         if !json::content(value).is_empty() {
-            place.get_or_insert(value);
+            slot.get_or_insert(value);
         }
     }
 }

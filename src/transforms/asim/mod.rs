@@ -67,9 +67,9 @@ impl Transform for Asim {
         for (record, fields) in chunk.records.iter().zip(fields) {
             let event = Event { text: &chunk.text, record, fields };
             metadata.read(&event);
-            let place = row::place_of(&event);
-            unknown += u64::from(place.is_none());
-            let index = place.map_or(Schema::AuditEvent, |place| entries()[place].schema).index();
+            let position = row::position_of(&event);
+            unknown += u64::from(position.is_none());
+            let index = position.map_or(Schema::AuditEvent, |position| entries()[position].schema).index();
             let rows = &mut outputs[index];
             if rows.records.is_empty() {
                 rows.text = buffers::take_text(self.sizes[index] + self.sizes[index] / 8);
@@ -80,7 +80,7 @@ impl Transform for Asim {
             let start = rows.text.len();
             additional.mark = chunk.mark(record);
             let mut out = json::Out::new(&mut rows.text, event.body());
-            row::write(&mut out, &self.parts, place, &event, &metadata, &mut additional);
+            row::write(&mut out, &self.parts, position, &event, &metadata, &mut additional);
             let body = Span::new(start, rows.text.len());
             rows.records.push(Record {
                 id: record.id,

@@ -280,7 +280,8 @@ fn spelling_is_copied_faithfully() {
     let metadata =
         r#"{"big":123456789012345678901234567890,"fraction":1.50,"huge":1e400,"text":"\u00e9 \"q\" \\ é 😀 \/"}"#;
     let mut out = Vec::new();
-    Settings.build(ComponentReporter::detached())
+    Settings
+        .build(ComponentReporter::detached())
         .transform(chunk(&[event("item_access.item_viewed", metadata)]), &mut out);
     let rows = &out[0].1;
     let body = rows.body(&rows.records[0]);

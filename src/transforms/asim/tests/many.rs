@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::super::*;
 use super::conformance::Tester;
 use super::generator::{Generator, chunk, noted_chunk};
-use super::super::*;
 use super::support::{Unique, event, lenient, row, text};
 use nordpass_env::catalogue::{columns, find};
 

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::generator::chunk;
 use super::super::*;
+use super::generator::chunk;
 
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
 pub fn rows(events: &[String]) -> Vec<(Schema, Map<String, Value>)> {
