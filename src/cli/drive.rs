@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
@@ -74,12 +75,7 @@ pub(super) async fn drive(
     let mut run = pin!(run);
     let mut signals = pin!(signals);
     let mut signalled = false;
-    let mut deadline = pin!(async {
-        match timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    });
+    let mut deadline = pin!(OptionFuture::from(timeout.map(tokio::time::sleep)));
     loop {
         tokio::select! {
             biased;
@@ -94,7 +90,7 @@ pub(super) async fn drive(
                 tracing::info!("ending: draining for up to {} s; a second signal stops at once", DRAIN.as_secs());
                 shutdown.cancel();
             }
-            () = &mut deadline => {
+            Some(()) = &mut deadline => {
                 let message = out_of_time(timeout, telemetry);
                 shutdown.cancel();
                 let report = tokio::time::timeout(LAST_MOMENTS, &mut run).await.ok();

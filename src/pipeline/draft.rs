@@ -26,38 +26,30 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         doc: "Folder for checkpoints and dead letters (unless `checkpoint` is set) and for the logs of `file` sinks. A \
               lock restricts it to one process at a time.",
     },
-    Field {
-        name: "checkpoint",
-        kind: Kind::Table(state::FIELDS),
-        presence: Presence::Optional,
-        doc: "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
-    },
-    Field {
-        name: "api",
-        kind: Kind::Table(API_FIELDS),
-        presence: Presence::Optional,
-        doc: "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
-    },
+    Field::optional(
+        "checkpoint",
+        Kind::Table(state::FIELDS),
+        "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
+    ),
+    Field::optional(
+        "api",
+        Kind::Table(API_FIELDS),
+        "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
+    ),
 ];
 
-static API_FIELDS: &[Field] = &[Field {
-    name: "listen",
-    kind: Kind::Text,
-    presence: Presence::Required,
-    doc: "Address and port to serve on, such as `127.0.0.1:8686`.",
-}];
+static API_FIELDS: &[Field] =
+    &[Field::required("listen", Kind::Text, "Address and port to serve on, such as `127.0.0.1:8686`.")];
 
 /// `type`, which every component has. (`inputs` is read by hand, for the location of each element.)
-pub(super) static TYPE_FIELD: Field =
-    Field { name: "type", kind: Kind::Text, presence: Presence::Required, doc: "The type of component." };
+pub(super) static TYPE_FIELD: Field = Field::required("type", Kind::Text, "The type of component.");
 
 /// `inputs` of transforms and sinks.
-pub(super) static INPUTS_FIELD: Field = Field {
-    name: "inputs",
-    kind: Kind::List,
-    presence: Presence::Required,
-    doc: "The components to read from, by name. For a transform with several outputs, use `name.output`.",
-};
+pub(super) static INPUTS_FIELD: Field = Field::required(
+    "inputs",
+    Kind::List,
+    "The components to read from, by name. For a transform with several outputs, use `name.output`.",
+);
 
 /// `required` of sinks.
 pub(super) static REQUIRED_FIELD: Field = Field {

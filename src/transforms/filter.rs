@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::asim::fields_of_rows;
 use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event};
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
 
@@ -25,19 +25,17 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "include",
-        kind: Kind::List,
-        presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
-              any characters. By default all events are kept.",
-    },
-    Field {
-        name: "exclude",
-        kind: Kind::List,
-        presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to drop; takes precedence over `include`.",
-    },
+    Field::optional(
+        "include",
+        Kind::List,
+        "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
+         any characters. By default all events are kept.",
+    ),
+    Field::optional(
+        "exclude",
+        Kind::List,
+        "Patterns `type.action` of events to drop; takes precedence over `include`.",
+    ),
 ];
 
 /// Checked settings.
