@@ -4,9 +4,7 @@
 //! `nbf`, `exp`. rustls signs with aws-lc, as it does for TLS: no OpenSSL. The files are read anew for each token, so a
 //! renewed certificate counts without a restart.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use azure_core::base64;
 use jiff::Timestamp;

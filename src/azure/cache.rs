@@ -9,8 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::credential::TokenSource;
-use super::{AccessToken, TokenError, TokenProvider};
+use super::{AccessToken, TokenError, TokenProvider, credential::TokenSource};
 use nordpass_env::{Clock, Env, Random};
 
 /// A token is renewed this long before its end, or a fifth of its life before, whichever is later.

@@ -14,8 +14,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::TokenError;
-use super::credential::Fetched;
+use super::{TokenError, credential::Fetched};
 
 /// `az` is a Python program: several seconds are usual on a small machine.
 pub const LIMIT: Duration = Duration::from_secs(60);

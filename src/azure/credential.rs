@@ -3,11 +3,7 @@
 //! A credential of the library is made anew for each fetch. It costs nothing beside the request, and it is the only
 //! way past the library's own cache, which would hand out a refused token again; a renewed secret file counts at once.
 
-use std::fmt;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};

@@ -1,11 +1,8 @@
 //! Runs a pipeline set until it ends: by itself, at a signal, or at `--timeout`.
 
-use std::fmt::Write as _;
-use std::pin::pin;
-use std::time::Duration;
+use std::{fmt::Write as _, pin::pin, time::Duration};
 
-use futures::future::OptionFuture;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, future::OptionFuture};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::RunReport;

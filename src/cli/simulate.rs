@@ -14,8 +14,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::console::write_data;
-use super::error::CommandResult;
-use super::signals::signals;
+use super::{error::CommandResult, signals::signals};
 use nordpass_env::{Disk, Env};
 use nordpass_simulator::faults::Plan;
 use nordpass_simulator::generator::{Generator, Options};

@@ -1,16 +1,13 @@
 //! `validate`: everything that `run` checks before it starts; with `--connect` also tokens and endpoints.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use futures::future::join_all;
 
 use super::FAILED;
 use super::console::{Console, counted, load_files};
 use super::error::CommandResult;
-use crate::pipeline::Config;
-use crate::state;
-use crate::telemetry::ComponentKind;
+use crate::{pipeline::Config, state, telemetry::ComponentKind};
 
 /// What `validate` takes.
 #[derive(Debug, clap::Args)]

@@ -1,15 +1,13 @@
 //! What a source, a transform and a sink are.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::channel::{Input, Output};
 use super::{DeadLetterStore, Store};
-use crate::event::Chunk;
-use crate::telemetry::ComponentReporter;
+use crate::{event::Chunk, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Why a component stopped, for a person: a sentence and, where there is one, what to do.

@@ -1,15 +1,13 @@
 //! What a component sees of the dead letters: where they go, and how they are sent again.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use futures::future::BoxFuture;
 use nordpass_env::Env;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::event::EventId;
-use crate::telemetry::ComponentReporter;
+use crate::{event::EventId, telemetry::ComponentReporter};
 
 /// One record that its destination refused, or that isn't a record at all. Serialized, it is as it is kept.
 #[derive(Clone, Serialize)]

@@ -1,8 +1,6 @@
 //! Whether this process may still read and commit a source.
 
-use std::future::pending;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::pending, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::sync::watch;

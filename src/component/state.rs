@@ -1,9 +1,6 @@
 //! What a component sees of the state: what a source has delivered, so that a restart goes on from there.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 

@@ -2,9 +2,7 @@
 //!
 //! `sources`, `transforms` and `sinks` list these values, each once.
 
-use std::any::Any;
-use std::fmt::Debug;
-use std::sync::Arc;
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use futures::future::{BoxFuture, ready};
 use nordpass_env::Env;

@@ -1,8 +1,6 @@
 //! Where dead letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
 use super::lines::{self, LineRange, Log};

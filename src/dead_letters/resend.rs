@@ -1,10 +1,6 @@
 //! Resends dead letters, each once.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::{future::poll_fn, io, pin::pin, task::Poll, time::Duration};
 
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};

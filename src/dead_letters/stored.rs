@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::LineRange;
-use super::marks::Mark;
+use super::{lines::LineRange, marks::Mark};
 use crate::event::EventId;
 
 /// One dead letter without its record, which may be large and holds people's data.

@@ -1,9 +1,6 @@
 //! Writes dead letters.
 
-use std::collections::HashSet;
-use std::convert::Infallible;
-use std::future::pending;
-use std::io;
+use std::{collections::HashSet, convert::Infallible, future::pending, io};
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;

@@ -12,8 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
-use super::json::canonical;
-use super::{EventFields, Field, MetadataEntries, Shape, Text};
+use super::{EventFields, Field, MetadataEntries, Shape, Text, json::canonical};
 
 /// An event's id of 128 bits, shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

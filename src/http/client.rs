@@ -7,13 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, Proxy};
+use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
-use super::body::Body;
-use super::failure;
-use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
+use super::{HttpClient, HttpError, HttpSettings, Network, body::Body, failure, is_loopback};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
 /// hole is noticed while a slow response is still waited for.

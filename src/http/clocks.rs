@@ -1,7 +1,6 @@
 //! Whether this machine's clock agrees with those of the services that it asks.
 
-use http::HeaderMap;
-use http::header::DATE;
+use http::{HeaderMap, header::DATE};
 
 /// By how many seconds clocks may differ before it counts as wrong: what Entra ID accepts in an assertion's times.
 const CLOCK_TOLERANCE: i64 = 300;

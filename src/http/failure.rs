@@ -1,8 +1,6 @@
 //! From the library's errors to ours: what failed, at which host, in words without a URL or a header.
 
-use std::error::Error;
-use std::io;
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 use tokio_rustls::rustls;
 

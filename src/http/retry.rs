@@ -4,9 +4,7 @@
 //! failures are a dropped connection; the longest is half a minute, because an operator who has just fixed a role or a
 //! token doesn't want to wait longer than that to see it work.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::HeaderMap;

@@ -1,7 +1,6 @@
 //! A set of files as components with checked fields, before their wiring is checked.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::registry::{KINDS, Registry, table_name};
 use crate::component::ComponentType;

@@ -1,8 +1,6 @@
 //! The component types that a pipeline file can name.
 
-use crate::component::ComponentType;
-use crate::telemetry::ComponentKind;
-use crate::{sinks, sources, transforms};
+use crate::{component::ComponentType, sinks, sources, telemetry::ComponentKind, transforms};
 
 /// The types of sources, of transforms and of sinks, each in the order of the reference page. Tests bring their own, so
 /// that they don't change with every component's fields.

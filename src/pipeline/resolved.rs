@@ -1,8 +1,6 @@
 //! A checked pipeline set: what the topology builds from.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use crate::component::{ComponentType, SinkSettings, SourceSettings, TransformSettings};
 use crate::state::CheckpointSettings;

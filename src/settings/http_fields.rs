@@ -2,8 +2,7 @@
 //!
 //! A component lists [`TLS`], [`PROXY`] and [`REQUEST_TIMEOUT`] among its fields and calls [`read_http`].
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{Field, Kind, Presence, Section};
 use crate::http::HttpSettings;

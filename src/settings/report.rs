@@ -1,8 +1,6 @@
 //! Collects what is wrong while a set of files is read.
 
-use std::cell::RefCell;
-use std::ops::Range;
-use std::rc::Rc;
+use std::{cell::RefCell, ops::Range, rc::Rc};
 
 use super::diagnostic::{Diagnostic, Location, Severity};
 use super::document::Document;

@@ -1,9 +1,6 @@
 //! Reads one TOML table by its fields.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Range;
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
 
 use super::diagnostic::Diagnostic;
 use super::document::{Document, Table, Value};

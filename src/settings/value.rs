@@ -1,7 +1,6 @@
 //! Checks one value against its [`Kind`].
 
-use std::ops::Range;
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};

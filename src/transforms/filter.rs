@@ -3,8 +3,7 @@
 //! Kept events stay raw and in their chunk: no text is copied, only the lists of records and fields become shorter. Dropped
 //! events count as done, so they don't hold up the state.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::asim::fields_of_rows;
 use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};

@@ -1,7 +1,6 @@
 //! What `dead-letters resend` reports for each dead letter.
 
-use std::fmt::Write as _;
-use std::io;
+use std::{fmt::Write as _, io};
 
 use serde::Serialize;
 

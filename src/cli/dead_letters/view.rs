@@ -1,7 +1,6 @@
 //! Dead letters as people and programs read them.
 
-use std::fmt::Write as _;
-use std::io;
+use std::{fmt::Write as _, io};
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -5,12 +5,9 @@
 //! component could do nothing at all: running out of time is no failure.
 
 use crate::sources::nordpass;
-use std::any::Any;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{any::Any, sync::Arc, time::Duration};
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::call::Outcome;

@@ -20,8 +20,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
 use futures::StreamExt as _;
 use tokio::net::TcpListener;

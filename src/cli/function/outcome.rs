@@ -1,8 +1,6 @@
 //! The outcome of a catch-up, in lines for the invocation's log, and whether it has failed.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 

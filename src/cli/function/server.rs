@@ -3,8 +3,7 @@
 //! With `GET /` the host checks that the process is up; any response will do. `POST /NAME` calls the function in the folder
 //! NAME. A catch-up runs on a task of its own, so it survives a host that hangs up.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use axum::body::Bytes;

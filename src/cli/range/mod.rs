@@ -7,11 +7,7 @@ mod report;
 mod tests;
 
 use crate::sources::omitted::Omitted;
-use std::any::Any;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{any::Any, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};

@@ -1,8 +1,6 @@
 //! `reconcile`: what NordPass has, what was acknowledged, the difference, and fetching just that.
 
-use std::ops::Range;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::{ops::Range, process::ExitCode, time::Duration};
 
 use futures::future::{OptionFuture, try_join_all};
 use futures::{StreamExt as _, TryFutureExt as _};

@@ -1,11 +1,8 @@
 //! The lock for resending dead letters: a lease on a blob, like a source's lease on its state.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::{Blobs, failure};
 use crate::azure::blob::{BlobError, Container};

@@ -4,8 +4,7 @@
 //! `null`, a number where a string should be, an `initiator` that is an object. Each [`Field`] remembers its shape, so
 //! that odd values stay visible in the row instead of failing the page.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};

@@ -3,8 +3,7 @@
 //! The parts of a row that depend only on the pair are prepared once ([`Parts`]); the rest is copied from the chunk's text. The
 //! function that writes a column also writes the columns that depend on it.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::{fmt::Write as _, net::IpAddr};
 
 use super::additional::Additional;
 use super::json::{self, Out};
