@@ -1,6 +1,6 @@
 //! Fetches one token at a time: from Entra, from the machine's identity, or from a secret.
 //!
-//! A credential of the library is made anew for each fetch. It costs nothing beside the request, and it is the only
+//! A new credential of the library is made for each fetch. It costs nothing beside the request, and it is the only
 //! way past the library's own cache, which would hand out a refused token again; a renewed secret file counts at once.
 
 use std::{fmt, path::Path, pin::Pin, sync::Arc, time::Duration};

@@ -1,6 +1,6 @@
 //! Our HTTP client as `azure_core`'s transport.
 //!
-//! It also takes back what the library would decide and we must. The library tells a token's end by the machine's
+//! It also takes over decisions that the library can't make for us. The library computes a token's end by the machine's
 //! clock, and for a virtual machine's identity it retries for more than a minute whatever its options say. So this
 //! adapter notes how long the token lives, and hands over every failure as an error of a kind that is never retried.
 

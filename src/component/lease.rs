@@ -203,7 +203,7 @@ mod tests {
         assert!(!lease_guard.is_held());
     }
 
-    /// A machine that sleeps: its time that passes stands still, its time of day doesn't.
+    /// While a machine sleeps, its monotonic clock stops and its wall clock doesn't.
     #[tokio::test(start_paused = true)]
     async fn the_earlier_of_both_clocks_ends_it() {
         let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);

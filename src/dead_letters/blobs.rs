@@ -230,7 +230,7 @@ impl BlobLog {
     }
 }
 
-/// A part's name. Parts are told apart by a dot, which no component's stem has.
+/// A part's name. Parts are numbered after a dot, which no component's stem has.
 pub(super) fn part_name(stem: &str, number: u32) -> String {
     if number == 1 { format!("{stem}.ndjson") } else { format!("{stem}.{number}.ndjson") }
 }

@@ -75,7 +75,7 @@ impl Marks {
         self.0.get(&(id.to_owned(), stream.map(str::to_owned)))
     }
 
-    /// The last one counts; but what has been accepted once stays so, whatever a forced second time came to.
+    /// The last one counts, but an acceptance stays, whatever the outcome of a forced second attempt.
     fn line(&mut self, line: &[u8]) {
         let Ok(MarkLine { id, stream, mark }) = serde_json::from_slice(line) else { return };
         let key = (id, stream);

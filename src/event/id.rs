@@ -100,7 +100,7 @@ impl Identifier {
         let user = if fields.user_uuid.is_blank() { &fields.user_email } else { &fields.user_uuid };
         for field in [&fields.kind, &fields.action, &fields.timestamp, &fields.organization, user, &fields.initiator] {
             self.value(text, field);
-            // Each is JSON, so this tells them apart.
+            // Each is JSON, so this separates them.
             self.buffer.push(b',');
         }
         match metadata.known() {

@@ -118,7 +118,7 @@ impl Template {
     }
 
     /// The value as a secret: files stay references, but must be readable and not empty now. The paths of files that
-    /// others can read go to `open`. The flag tells whether any of it comes from a variable or a file.
+    /// others can read go to `open`. The flag is whether any of it comes from a variable or a file.
     pub fn secret(&self, environment: &Environment, open: &mut Vec<PathBuf>) -> Result<(Secret, bool), Problem> {
         let mut secret = Secret::default();
         let mut referred = false;
@@ -141,7 +141,7 @@ impl Template {
         Ok((secret, referred))
     }
 
-    /// What each piece stands for now. As in a shell, `${NAME:-default}` also replaces an empty variable.
+    /// The current value of each piece. As in a shell, `${NAME:-default}` also replaces an empty variable.
     fn resolve(&self, environment: &Environment) -> Result<Vec<Part>, Problem> {
         let mut parts = Vec::with_capacity(self.pieces.len());
         for piece in &self.pieces {

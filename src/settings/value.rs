@@ -157,7 +157,7 @@ impl Check<'_> {
         Ok(Checked::Duration(duration))
     }
 
-    /// What a string of references stands for where a number or a flag is expected.
+    /// The value of a string of references in place of a number or a flag.
     fn referred(&self, node: &Node, expected: &str, unquoted: &str, hint: &str) -> Result<String, Checked> {
         let Value::Text(raw) = &node.value else { return Err(self.wrong_type(expected, &node.value, hint)) };
         match self.report.fill_in(&self.span, self.path, raw) {

@@ -91,7 +91,7 @@ impl Status<'_> {
         self.0.inner.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs that a wait has ended, if there was one `since` then and no other goes on.
+    /// Logs that a wait has ended, if there was one `since` then and no other remains.
     fn works_again(self, since: Option<Timestamp>) {
         let Some(since) = since else { return };
         if self.get().is_waiting() {

@@ -226,7 +226,7 @@ impl Container {
         let mut names: Vec<String> = Vec::new();
         let mut marker = String::new();
         loop {
-            // Azure may end a page anywhere, and then says where to go on.
+            // Azure may end a page anywhere, and then returns a marker.
             let rest = (most as usize).saturating_sub(names.len()).min(PAGE);
             let query = format!(
                 "?restype=container&comp=list&maxresults={rest}&prefix={}{}{}",

@@ -10,7 +10,7 @@ use crate::pipeline::RunReport;
 use crate::settings::{Diagnostic, format_duration};
 use crate::telemetry::{ComponentKind, ComponentReporter, ComponentState, Telemetry};
 
-/// Why a run was told to end.
+/// Why a run was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// Its time is over.
@@ -31,11 +31,11 @@ pub fn states(telemetry: &Telemetry) -> States {
 
 /// A run that has ended.
 pub struct Ended {
-    /// The components' states before it was told to end.
+    /// The components' states before it was ended.
     pub states: States,
     /// How the components ended.
     pub report: RunReport,
-    /// Why it was told to end; `None` if it ended by itself.
+    /// Why it was ended; `None` if it ended by itself.
     pub stop: Option<StopReason>,
     /// How long it took.
     pub took: Duration,
