@@ -14,9 +14,7 @@ use tokio::sync::mpsc;
 use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{InFlight, Resolved, in_flight};
 use super::recording::{Parser, Position};
-use crate::component::{
-    ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings,
-};
+use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
 
 /// The `stdin` type.
 pub static TYPE: ComponentType = ComponentType {

@@ -118,7 +118,7 @@ pub fn parse_event_and<'a>(
     body: &'a str,
     metadata: &mut MetadataEntries<'a>,
 ) -> Result<EventFields, NotAnObject> {
-    let mut reading = Reading::new(whole);
+    let mut reading = Reading::default();
     let mut user = User::default();
     let mut objects = 0;
     metadata.restart();
@@ -146,7 +146,7 @@ pub fn parse_event_and<'a>(
         return Ok(fields);
     }
     metadata.restart();
-    let mut reading = Reading::new(whole);
+    let mut reading = Reading::default();
     raw_entries(body, |key, value| {
         let user = || User::read(whole, value);
         reading.take(&unescape(key.trim_matches('"')), || Field::new(whole, key), Field::new(whole, value), user);
@@ -156,17 +156,13 @@ pub fn parse_event_and<'a>(
 }
 
 /// The fields of an event while they are read.
-struct Reading<'w> {
-    whole: &'w str,
+#[derive(Default)]
+struct Reading {
     fields: EventFields,
     unknown: Vec<(Field, Field)>,
 }
 
-impl<'w> Reading<'w> {
-    fn new(whole: &'w str) -> Self {
-        Self { whole, fields: EventFields::default(), unknown: Vec::new() }
-    }
-
+impl Reading {
     /// Takes an entry. `key` is the name without escapes, `name` its span; `user` reads the value as an object, which it may not
     /// be.
     fn take(&mut self, key: &str, name: impl FnOnce() -> Field, field: Field, user: impl FnOnce() -> Option<User>) {
