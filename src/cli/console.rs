@@ -81,24 +81,21 @@ impl Console {
             Ok(code) => return code,
             Err(error) => error,
         };
-        let code = error.code();
-        let console = if code == USAGE { self.before_logs() } else { self };
-        let concerns_files = matches!(error, CommandError::Files(_));
-        let found = error.into_diagnostics();
-        for diagnostic in &found {
+        let console = if error.code == USAGE { self.before_logs() } else { self };
+        for diagnostic in &error.diagnostics {
             console.show(diagnostic);
         }
-        if concerns_files {
-            let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        if error.in_files {
+            let errors = error.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
             console.note(&format!("{}: nothing was started", counted(errors as u64, "error")));
         }
-        ExitCode::from(code)
+        ExitCode::from(error.code)
     }
 }
 
 /// Loads pipeline files. Returns the pipelines, and the warnings about them.
 pub(super) fn load_files(files: &[PathBuf]) -> CommandResult<(Config, Vec<Diagnostic>)> {
-    read_files(files).and_then(|files| load(&files, &Environment::system())).map_err(CommandError::Files)
+    read_files(files).and_then(|files| load(&files, &Environment::system())).map_err(CommandError::files)
 }
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.

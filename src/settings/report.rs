@@ -114,12 +114,6 @@ impl Report {
     }
 
     fn unless_problem<T>(&self, span: &SourceSpan, path: &str, result: Result<T, Problem>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.error(span, path, problem.message, problem.hint);
-                None
-            }
-        }
+        result.map_err(|problem| self.error(span, path, problem.message, problem.hint)).ok()
     }
 }

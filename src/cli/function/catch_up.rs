@@ -65,7 +65,7 @@ impl CatchUp {
         let store = match open_state(&self.env, &config).await {
             Ok(store) => store,
             Err(error) => {
-                let failures = error.into_diagnostics().iter().map(sentence).collect();
+                let failures = error.diagnostics.iter().map(sentence).collect();
                 return Outcome { logs: Vec::new(), failures };
             }
         };
