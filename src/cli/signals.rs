@@ -20,7 +20,7 @@ fn listen() -> io::Result<impl Stream<Item = ()> + Unpin> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(stream::poll_fn(move |context| match interrupt.poll_recv(context) {
         std::task::Poll::Pending => terminate.poll_recv(context),
-        interrupted => interrupted,
+        ready @ std::task::Poll::Ready(_) => ready,
     }))
 }
 
