@@ -54,7 +54,7 @@ pub struct Parsed {
     /// The position after the block.
     pub end: Position,
     /// What isn't an event.
-    pub letters: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
 }
 
 /// Parses blocks of one text after another.
@@ -111,7 +111,7 @@ impl Parser {
                 fields: Vec::new(),
                 positions: Vec::new(),
                 end,
-                letters: Vec::new(),
+                dead_letters: Vec::new(),
             },
             from,
             seen: Vec::new(),
@@ -135,7 +135,7 @@ impl Parser {
         metadata.keep(&text);
         block.number();
         let parsed = block.parsed;
-        let (events, bad) = (parsed.records.len() as u64, parsed.letters.len() as u64);
+        let (events, bad) = (parsed.records.len() as u64, parsed.dead_letters.len() as u64);
         self.telemetry.add(&metrics::RECEIVED, events + bad);
         self.telemetry.progress().events.fetch_add(events, std::sync::atomic::Ordering::Relaxed);
         parsed
@@ -277,7 +277,7 @@ impl Block<'_> {
             return;
         }
         self.parser.telemetry.add_labelled(&metrics::ODD_EVENTS, "not a JSON object", 1);
-        self.parsed.letters.push(DeadLetter {
+        self.parsed.dead_letters.push(DeadLetter {
             id: EventId::of_bytes(record.as_bytes()),
             stream: None,
             reason: "not a JSON object".to_owned(),
@@ -383,8 +383,8 @@ mod tests {
         assert_eq!(bodies(&parsed), [EVENT, r#"{"x":1}"#]);
         assert_eq!((parsed.records[0].time, parsed.records[0].organization.as_ref()), (1_738_255_186, "o"));
         assert_eq!(parsed.records[1].time, 1_738_255_186, "the time of reading");
-        let letters: Vec<_> = parsed.letters.iter().map(|letter| letter.record.as_str()).collect();
-        assert_eq!(letters, ["5", "{\"broken\":", &format!("[{EVENT}]"), "last"]);
+        let dead_letters: Vec<_> = parsed.dead_letters.iter().map(|dead_letter| dead_letter.record.as_str()).collect();
+        assert_eq!(dead_letters, ["5", "{\"broken\":", &format!("[{EVENT}]"), "last"]);
     }
 
     #[tokio::test]
@@ -393,7 +393,7 @@ mod tests {
         let parsed =
             parse(&format!("{page}\n{{\"data\":null,\"metadata\":{{}}}}\n{{\"data\":[],\"metadata\":{{}}}}\n"));
         assert_eq!(bodies(&parsed), [EVENT, EVENT, r#"{"type":"z"}"#]);
-        assert_eq!(parsed.letters.len(), 1);
+        assert_eq!(parsed.dead_letters.len(), 1);
         let first = parsed.records[0].id;
         assert_eq!(parsed.records[1].id, first.occurrence(1));
         let next = page.len() as u64 + 1;
@@ -425,7 +425,7 @@ mod tests {
             let ids = |records: &[Record]| records.iter().map(|record| record.id).collect::<Vec<_>>();
             assert_eq!(ids(&rest.records), ids(&whole.records[index + 1..]));
         }
-        assert!(parser().parse(text.into_bytes(), 0, whole.end).letters.is_empty());
+        assert!(parser().parse(text.into_bytes(), 0, whole.end).dead_letters.is_empty());
     }
 
     #[test]

@@ -8,11 +8,11 @@ use crate::telemetry::Telemetry;
 use std::io::Read;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, join};
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::delivery::{Delivery, unless_shutdown};
-use super::in_flight::{InFlight, Resolved, in_flight};
+use super::delivery::{Delivery, read_and_deliver};
+use super::in_flight::InFlight;
 use super::recording::{Parser, Position};
 use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
 
@@ -46,8 +46,8 @@ impl SourceSettings for Settings {
     }
 }
 
-/// The source on another input than standard input.
-pub fn from(input: Box<dyn Read + Send>) -> Box<dyn Source> {
+/// The source on any input.
+fn from(input: Box<dyn Read + Send>) -> Box<dyn Source> {
     Box::new(Stdin { input })
 }
 
@@ -66,11 +66,8 @@ async fn run(input: Box<dyn Read + Send>, context: Context, output: Output) -> R
         component = &*context.name,
         "standard input can't be read again: events in flight when the program is killed are lost"
     );
-    let (in_flight, mut ack_receivers) = in_flight();
-    let read = unless_shutdown(context.shutdown.clone(), Box::pin(read_all(input, context, output, in_flight)));
-    let deliver = async move { while let Resolved::Delivered(_) = ack_receivers.next().await {} };
-    let (read, ()) = join(read, deliver).await;
-    read
+    let shutdown = context.shutdown.clone();
+    read_and_deliver(shutdown, |in_flight| Box::pin(read_all(input, context, output, in_flight)), |_| {}).await
 }
 
 async fn read_all(

@@ -71,14 +71,9 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        #[cfg(feature = "simulator")]
+        return Box::new(self.clone());
+        #[cfg(not(feature = "simulator"))]
+        unreachable!("{self:?} was refused when it was read")
     }
-}
-
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    #[cfg(feature = "simulator")]
-    return Box::new(run::Generate { settings });
-    #[cfg(not(feature = "simulator"))]
-    unreachable!("{settings:?} was refused when it was read")
 }

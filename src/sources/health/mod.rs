@@ -77,13 +77,8 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, telemetry: &Telemetry) -> Box<dyn Source> {
-        build(self.clone(), telemetry.clone())
+        Box::new(Health { settings: self.clone(), everybody: telemetry.clone() })
     }
-}
-
-/// Makes the source, which reports about `everybody`.
-pub fn build(settings: Settings, everybody: Telemetry) -> Box<dyn Source> {
-    Box::new(Health { settings, everybody })
 }
 
 struct Health {

@@ -57,7 +57,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     let (senders, inputs): (Vec<_>, Vec<_>) = (0..readers).map(|_| Input::with_capacity(1)).unzip();
     let output = Output::new(senders, component);
     let settings = Settings { interval: MINUTE, instance: None };
-    let task = tokio::spawn(build(settings, telemetry.clone()).run(context, output));
+    let task = tokio::spawn(settings.build(&telemetry).run(context, output));
     Rig { telemetry, inputs, task, signal }
 }
 

@@ -13,7 +13,7 @@ use nordpass_env::Env;
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        Box::new(self.clone())
     }
 
     fn can_take_over(&self) -> bool {
@@ -25,18 +25,9 @@ impl SourceSettings for Settings {
     }
 }
 
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    Box::new(Nordpass { settings })
-}
-
-struct Nordpass {
-    settings: Settings,
-}
-
-impl Source for Nordpass {
+impl Source for Settings {
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(run(self.settings, context, output))
+        Box::pin(run(*self, context, output))
     }
 }
 
