@@ -4,7 +4,7 @@
 //! failures are a dropped connection; the longest is half a minute, because an operator who has just fixed a role or a
 //! token doesn't want to wait longer than that to see it work.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::HeaderMap;
@@ -72,7 +72,7 @@ pub enum Failure<E> {
 }
 
 /// An attempt that is made again.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
     /// The label that it is counted under as an error and a retry; `None`: neither happened.
     pub kind: Option<&'static str>,
@@ -111,22 +111,28 @@ pub struct Retry<'a> {
     env: &'a Env,
     telemetry: Option<&'a ComponentReporter>,
     part: Option<&'a str>,
+    longest_wait: Duration,
 }
 
 impl<'a> Retry<'a> {
     /// No component waits: only the log says so.
     pub fn logged(env: &'a Env) -> Self {
-        Self { env, telemetry: None, part: None }
+        Self { env, telemetry: None, part: None, longest_wait: LONGEST_WAIT }
     }
 
     /// The component waits; it works again when this does, or anything else of it.
     pub fn new(env: &'a Env, telemetry: &'a ComponentReporter) -> Self {
-        Self { env, telemetry: Some(telemetry), part: None }
+        Self { telemetry: Some(telemetry), ..Self::logged(env) }
     }
 
     /// A part of the component waits, and holds it up until this works, whatever the rest does.
     pub fn part(env: &'a Env, telemetry: &'a ComponentReporter, part: &'a str) -> Self {
-        Self { env, telemetry: Some(telemetry), part: Some(part) }
+        Self { part: Some(part), ..Self::new(env, telemetry) }
+    }
+
+    /// The same with no wait longer than this, unless the other side asks for one.
+    pub fn at_most(self, longest_wait: Duration) -> Self {
+        Self { longest_wait, ..self }
     }
 
     /// Attempts until it works or [`Failure::Stop`] ends it. `stop` ends a wait, never an attempt, with its error: a
@@ -135,6 +141,24 @@ impl<'a> Retry<'a> {
     pub async fn run<T, E, A: Future<Output = Result<T, Failure<E>>>>(
         self,
         stop: impl Future<Output = E>,
+        attempt: impl FnMut() -> A,
+    ) -> Result<T, E> {
+        self.attempts(stop, |_, _| Ok(()), attempt).await
+    }
+
+    /// Attempts until it works, [`Failure::Stop`] ends it, or `before_wait` does, which sees each wait before it begins.
+    pub async fn run_checked<T, E, A: Future<Output = Result<T, Failure<E>>>>(
+        self,
+        before_wait: impl FnMut(&Again, Duration) -> Result<(), E>,
+        attempt: impl FnMut() -> A,
+    ) -> Result<T, E> {
+        self.attempts(pending(), before_wait, attempt).await
+    }
+
+    async fn attempts<T, E, A: Future<Output = Result<T, Failure<E>>>>(
+        self,
+        stop: impl Future<Output = E>,
+        mut before_wait: impl FnMut(&Again, Duration) -> Result<(), E>,
         mut attempt: impl FnMut() -> A,
     ) -> Result<T, E> {
         let mut backoff = Backoff::new(self.env.random.clone());
@@ -149,7 +173,8 @@ impl<'a> Retry<'a> {
                 Err(Failure::Stop(error)) => return Err(error),
                 Err(Failure::Again(again)) => again,
             };
-            let wait = again.wait.unwrap_or_else(|| backoff.next_wait());
+            let wait = again.wait.unwrap_or_else(|| backoff.next_wait().min(self.longest_wait));
+            before_wait(&again, wait)?;
             self.waits(again, wait, &mut logged);
             tokio::select! {
                 biased;
@@ -204,7 +229,6 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::future::pending;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use nordpass_env::SeededRandom;

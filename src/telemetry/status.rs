@@ -45,9 +45,9 @@ impl Status<'_> {
     }
 
     /// Reports that `part` holds the component up, however well the rest works: [`Status::working`] doesn't end this, only
-    /// [`Status::released`] with the same `part` does.
-    pub fn held_up(self, part: &str, reason: &str, wait: Duration, now: Timestamp) {
-        self.wait(Some(part), reason, Some(wait), now);
+    /// [`Status::released`] with the same `part` does. Without `wait`, when it is tried again isn't known.
+    pub fn held_up(self, part: &str, reason: &str, wait: impl Into<Option<Duration>>, now: Timestamp) {
+        self.wait(Some(part), reason, wait.into(), now);
     }
 
     /// Reports that `part` no longer holds the component up.

@@ -54,7 +54,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
 async fn try_stream(sender: &Sender, stream: usize) -> Result<(), (&'static str, String)> {
     match sender.post_nothing(stream).await {
         ResponseClass::Accepted => Ok(()),
-        ResponseClass::Wait(wait) => Err((wait.kind, wait.reason)),
+        ResponseClass::Again(again) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
         ResponseClass::TokenRefused => Err(("token", TOKEN_REFUSED.to_owned())),
         ResponseClass::Refused(refusal) => {
             let (name, answer) = (&sender.streams[stream].name, refusal.answer());
