@@ -17,6 +17,7 @@ use nordpass_env::Clock;
 pub struct LeaseGuard(Option<Arc<Shared>>);
 
 /// Keeps a [`LeaseGuard`] up to date.
+#[derive(Clone)]
 pub struct LeaseKeeper(Arc<Shared>);
 
 struct Shared {
@@ -144,6 +145,11 @@ impl LeaseKeeper {
         let state = watch::Sender::new(LeaseState::Unsure("it hasn't been tried yet".to_owned()));
         let shared = Arc::new(Shared { clock, state });
         (Self(shared.clone()), LeaseGuard(Some(shared)))
+    }
+
+    /// Returns whether the lease is held now.
+    pub fn is_held(&self) -> bool {
+        self.0.is_held()
     }
 
     /// Sets the state. What is lost stays lost.

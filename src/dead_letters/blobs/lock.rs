@@ -2,25 +2,25 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::task::JoinHandle;
 
 use super::{Blobs, failure};
 use crate::azure::blob::{BlobError, Container};
-use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
+use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, Renewal, RenewalSchedule};
 use nordpass_env::Clock;
 
 /// How long it lasts: Azure's minimum, so that a crashed process's lease expires soon.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 
-/// How long the holder relies on it, from the start of the last renewal. The rest is a safety margin for clock drift and for
-/// requests in flight.
-const LASTS: Duration = LEASE.saturating_sub(Duration::from_millis(2_500));
-
-/// The interval of renewals, and the time limit of one.
+/// When it is renewed, and how long an answer is waited for.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// The pause after a failed renewal.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Renewed often enough that two failures don't end it.
+const SCHEDULE: RenewalSchedule = RenewalSchedule {
+    renew_after: RENEW,
+    lasts: LEASE.saturating_sub(Duration::from_millis(2_500)),
+    longest_wait: Duration::from_secs(1),
+};
 
 /// A lease that is renewed as long as this lives.
 pub(in crate::dead_letters) struct BlobLock {
@@ -52,9 +52,13 @@ impl Blobs {
             Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => return Err(failure(error)),
         };
-        let (holder, lease_guard) = LeaseKeeper::new(self.env.clock.clone());
-        holder.set(taken.state(taken.at, LASTS));
-        let renewing = tokio::spawn(keep(lease.clone(), holder, taken.at + RENEW));
+        let (keeper, lease_guard) = LeaseKeeper::new(self.env.clock.clone());
+        let renewed = lease.clone();
+        let renew = move |_| {
+            let lease = renewed.clone();
+            async move { Some(lease.renew().await) }
+        };
+        let renewing = tokio::spawn(keeper.keep(self.env.clone(), SCHEDULE, taken.at, taken, renew));
         Ok(BlobLock { lease, lease_guard, renewing })
     }
 }
@@ -64,25 +68,15 @@ impl Lease {
         let asked = LeaseRequested::now(self.clock.as_ref());
         self.container.acquire(&self.path, &self.id, LEASE.as_secs()).await.map(|()| asked)
     }
-}
 
-/// Renews it. It expires by the clocks, even if this process is stopped or responses are missing.
-async fn keep(lease: Arc<Lease>, holder: LeaseKeeper, mut next: Instant) {
-    loop {
-        tokio::time::sleep_until(next).await;
-        let asked = LeaseRequested::now(lease.clock.as_ref());
-        match tokio::time::timeout(RENEW, lease.container.renew(&lease.path, &lease.id)).await {
-            Ok(Ok(())) => {
-                holder.set(asked.state(asked.at, LASTS));
-                next = asked.at + RENEW;
-            }
+    async fn renew(&self) -> Renewal {
+        let asked = LeaseRequested::now(self.clock.as_ref());
+        match tokio::time::timeout(RENEW, self.container.renew(&self.path, &self.id)).await {
+            Ok(Ok(())) => Renewal::Held(asked),
             // Broken, or another process has it or had it.
-            Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => {
-                holder.set(LeaseState::Lost);
-                return;
-            }
-            // It lasts until its current end.
-            Ok(Err(_)) | Err(_) => next = Instant::now() + AGAIN,
+            Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => Renewal::Lost,
+            Ok(Err(error)) => Renewal::Unsure(error.to_string()),
+            Err(_) => Renewal::Unsure(format!("no response within {} s", RENEW.as_secs())),
         }
     }
 }

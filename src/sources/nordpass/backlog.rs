@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::time_ranges::TimeRanges;
+use crate::state::TimeRanges;
 
 const HOUR: i64 = 3600;
 

@@ -16,14 +16,14 @@ use super::commit_queue::{CommitMessage, CommitReceiver, SentChunk};
 use super::context::ReadContext;
 use super::error::unless_ended;
 use super::groups::Groups;
-use super::mode::CommitPolicy;
+use super::mode::ReadMode;
 use super::registry::Registry;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY};
-use super::time_ranges::TimeRanges;
 use crate::component::{Commit, ComponentError, SourceState};
 use crate::event::{AckOutcome, EventId};
 use crate::sources::retry::retry_until_ready;
+use crate::state::TimeRanges;
 use crate::telemetry::metrics;
 
 /// The committer of one source.
@@ -110,7 +110,7 @@ impl Committer {
                 state.apply(change);
             }
             let now = self.context.clock.now();
-            if now.div_euclid(DAY) != forgot_day && self.policy() == CommitPolicy::All {
+            if now.div_euclid(DAY) != forgot_day && matches!(self.context.settings.mode, ReadMode::Follow) {
                 forgot_day = now.div_euclid(DAY);
                 state.forget(now);
                 commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
@@ -125,10 +125,6 @@ impl Committer {
             self.state.send_replace(state);
         }
         Ok(())
-    }
-
-    fn policy(&self) -> CommitPolicy {
-        self.context.settings.mode.commit_policy()
     }
 
     fn settle(
@@ -148,7 +144,7 @@ impl Committer {
                 let message = "part of the pipeline dropped undelivered events";
                 return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
             }
-        } else if self.policy() != CommitPolicy::Nothing {
+        } else if !matches!(self.context.settings.mode, ReadMode::Compare(..)) {
             batch.commit.ids.extend(ids);
             batch.commit.chunks.push(sequence);
         }

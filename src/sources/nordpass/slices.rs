@@ -10,8 +10,8 @@ use super::lanes::Lanes;
 use super::query::Priority;
 use super::slice::{LONGEST_SLICE, NARROWEST, SliceRead, next_length};
 use super::state::Change;
-use super::time_ranges::TimeRanges;
 use crate::event::EventId;
+use crate::state::TimeRanges;
 
 /// What reading a time has come to.
 #[derive(Default)]

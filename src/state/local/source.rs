@@ -50,11 +50,6 @@ impl LocalSource {
         let committed = tokio::sync::Mutex::new(Committed { state, files, recent });
         Ok(Self { folder, info, dir, committed })
     }
-
-    /// Whether a chunk is committed; one of a run that isn't known counts as such.
-    pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        self.committed.lock().await.state.is_committed(run, sequence)
-    }
 }
 
 impl StateBackend for LocalSource {
@@ -64,6 +59,10 @@ impl StateBackend for LocalSource {
 
     fn path(&self) -> PathBuf {
         self.dir.clone()
+    }
+
+    async fn is_committed(&self, run: u64, sequence: u64) -> bool {
+        self.committed.lock().await.state.is_committed(run, sequence)
     }
 
     fn lease_guard(&self) -> LeaseGuard {
