@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Reservation;
-use super::in_flight::{InFlight, Resolved, in_flight};
+use super::in_flight::{InFlight, in_flight};
 use super::recording::{Parsed, Position};
 use crate::component::{Closed, ComponentError, Context, DeadLetterWriter, Output};
 use crate::event::{Chunk, EventFields, Origin, Record};
@@ -68,8 +68,8 @@ impl<M> Delivery<M> {
         })
     }
 
-    /// Sends a block's events, waiting for room and for the rate. `mark` makes the mark of a portion. `Closed`: nobody is
-    /// there any more, the source may end.
+    /// Sends a block's events, waiting for memory and for the rate. `mark` makes the mark of a portion. `Closed`: all
+    /// readers have ended, and the source may end.
     pub async fn send(&mut self, parsed: Parsed, mut mark: impl FnMut(Portion) -> M) -> Result<(), Closed> {
         if !parsed.dead_letters.is_empty() {
             // They are durable before anything moves on.
@@ -116,7 +116,7 @@ struct Piece {
     position: Position,
 }
 
-/// Cuts a block into pieces of at most so many events. A block without events is one piece, to move the position.
+/// Cuts a block into pieces of at most `size` events. A block without events is one piece, to move the position.
 fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
     let Parsed { mut records, mut fields, mut positions, end, .. } = parsed;
     let mut pieces = Vec::new();
@@ -132,8 +132,8 @@ fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
 }
 
 /// Runs a source that keeps no state: reads until `reading` or the program ends, and waits until everything that was sent is
-/// delivered. `delivered` takes the marks of what is. A chunk that is dropped ends the source: whoever dropped it is ending,
-/// with an error of its own if it has one.
+/// delivered. `delivered` takes the marks of what is. A dropped chunk ends the source: the component that dropped it is
+/// ending, with an error of its own if it has one.
 pub async fn read_and_deliver<M>(
     shutdown: CancellationToken,
     reading: impl FnOnce(InFlight<M>) -> BoxFuture<'static, Result<(), ComponentError>>,
@@ -141,7 +141,7 @@ pub async fn read_and_deliver<M>(
 ) -> Result<(), ComponentError> {
     let (in_flight, mut ack_receivers) = in_flight();
     let delivering = async move {
-        while let Resolved::Delivered(marks) = ack_receivers.next().await {
+        while let Some(marks) = ack_receivers.next().await {
             delivered(marks);
         }
     };
@@ -168,7 +168,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Waits until it is the turn of the next so many events.
+    /// Waits until this many more events may go.
     async fn wait(&mut self, events: usize) {
         if self.rate == 0 {
             return;

@@ -31,7 +31,7 @@ pub const WINDOW: u64 = 4 << 20;
 /// Organizations whose names are shared between records.
 const ORGANIZATIONS: usize = 1024;
 
-/// How far a text has been read: so many bytes of whole lines, and so many events of the line that follows.
+/// How far a text has been read: whole lines, in bytes, and events of the line that follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Bytes.
@@ -151,12 +151,12 @@ impl Parser {
         if let Some(last) = self.organization.as_ref().filter(|last| ***last == *value) {
             return last.clone();
         }
-        let shared = self.share(value);
+        let shared = self.intern(value);
         self.organization = Some(shared.clone());
         shared
     }
 
-    fn share(&mut self, value: Cow<'_, str>) -> Arc<str> {
+    fn intern(&mut self, value: Cow<'_, str>) -> Arc<str> {
         if let Some(known) = self.organizations.get(value.as_ref()) {
             return known.clone();
         }
@@ -341,7 +341,7 @@ impl Seen {
         if self.once.contains(&id) { self.further.get(&id).map_or(1, |further| further.saturating_add(1)) } else { 0 }
     }
 
-    /// Counts it; answers how often it was there before.
+    /// Counts it. Returns how often it was there before.
     fn add(&mut self, id: u64) -> u32 {
         if self.once.insert(id) {
             return 0;

@@ -1,8 +1,8 @@
-//! Recorded logs from standard input: the end of somebody else's pipe.
+//! Recorded logs from standard input: the end of a pipe.
 //!
 //! Lines are passed on as they come, not block by block. Standard input can't be read again, so there is no state: the
-//! source promises back-pressure (it reads no further than the sinks can take) and nothing after a crash, and says so
-//! in the log. In order, though, it ends only when everything it has read is delivered.
+//! source promises back-pressure (it reads no further than the sinks can take) but nothing after a crash, and logs that.
+//! Without a crash, it ends only when everything it has read is delivered.
 
 use crate::telemetry::Telemetry;
 use std::io::Read;
@@ -125,7 +125,7 @@ async fn read_all(
 }
 
 /// A thread of its own, because a read of a terminal or a quiet pipe can't be called back: one of the runtime's threads
-/// would hold up the end of the program until somebody types a line. The channel is the back-pressure.
+/// would hold up the end of the program until a line is typed. The channel is the back-pressure.
 fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std::io::Result<Vec<u8>>>, ComponentError> {
     let (sender, receiver) = mpsc::channel(4);
     let read = move || {

@@ -1,7 +1,7 @@
-//! The connector's own health as rows of a table, so that Sentinel can alarm when the connector is silent or blind.
+//! The connector's own health as rows of a table, so Sentinel can alert when the connector stops or can't read.
 //!
 //! One row for each source and sink, each interval. Nothing waits for these rows: each reader has a loop of its own
-//! with at most one round under way, and whoever is slow misses rounds and then gets the latest state. No state is
+//! with at most one round under way, and a slow one misses rounds and then gets the latest state. No state is
 //! kept, and a round that was dropped on the way is not repeated: the next one says more.
 
 mod reference;
@@ -101,7 +101,7 @@ impl Source for Health {
                 } else {
                     forever(output, &reporter, &context, self.settings.interval).await
                 };
-                // A reader that is gone needs no reports.
+                // A reader that has ended needs no reports.
                 let _ = ended;
             });
             join_all(loops).await;
@@ -118,7 +118,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
     while !context.shutdown.is_cancelled() {
         let round = async {
             tick.tick().await;
-            // The rows are made when there is room for them: they tell of now, not of when the reader got stuck.
+            // The rows are made when the reader can take them, so they are up to date.
             output.room().await?;
             let (chunk, ack_receiver) = reporter.round();
             context.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
@@ -135,7 +135,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
             result = round => result?,
         }
     }
-    // Last words, where they hold nobody up.
+    // A last round, if the reader can take it at once.
     let free = under_way.is_none_or(|mut ack_receiver| (&mut ack_receiver).now_or_never().is_some());
     if free && matches!(output.room().now_or_never(), Some(Ok(()))) {
         let _ = output.send(reporter.round().0).now_or_never();

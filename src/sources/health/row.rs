@@ -39,7 +39,7 @@ impl Reporter {
         }
     }
 
-    /// The rows as of now, and the receipt of their delivery.
+    /// The rows as of now, and what resolves when they are delivered.
     pub fn round(&self) -> (Chunk, AckReceiver) {
         let now = self.env.clock.now();
         let (mut text, mut records) = (Vec::new(), Vec::new());

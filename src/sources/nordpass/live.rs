@@ -19,7 +19,7 @@ impl Lanes {
         let (settings, clock) = (&self.context.settings, &self.context.clock);
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
-        // Sources that start together would poll together for ever: each comes to its own time with its second poll.
+        // Sources that start together would poll together forever: from the second poll on, each has its own time.
         let mut early = self.context.env.random.fraction();
         let goal = clock.safe_now();
         loop {
