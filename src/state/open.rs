@@ -1,16 +1,13 @@
 //! An open state as its source sees it: the same on a disk and in a storage account.
 
-use std::collections::HashMap;
-use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{collections::HashMap, io, ops::Range};
 
 use futures::future::BoxFuture;
 
-use super::format::known::DOCUMENT_BYTES;
 use super::format::state::{Ids, State};
-use super::tasks::Tasks;
+use super::{format::known::DOCUMENT_BYTES, tasks::Tasks};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
 use crate::event::Origin;
 
@@ -69,9 +66,12 @@ impl<S: Default> Slots<S> {
 pub struct Slot<K, I> {
     /// Gone when its last user is.
     open: Weak<K>,
-    /// Read for [`Slot::is_committed`]. The inner `None`: there is no state.
-    read: Option<Option<Box<State<I>>>>,
+    /// Read for [`Slot::is_committed`].
+    read: Option<ReadState<I>>,
 }
+
+/// A state as it was read; `None`: there is none.
+struct ReadState<I>(Option<Box<State<I>>>);
 
 impl<K, I> Default for Slot<K, I> {
     fn default() -> Self {
@@ -104,9 +104,9 @@ impl<K: StateBackend, I: Ids> Slot<K, I> {
             return Ok(source.is_committed(origin.run, origin.sequence).await);
         }
         if self.read.is_none() {
-            self.read = Some(load.await?.map(Box::new));
+            self.read = Some(ReadState(load.await?.map(Box::new)));
         }
-        let state = self.read.iter().flatten().next();
+        let state = self.read.as_ref().and_then(|ReadState(state)| state.as_deref());
         Ok(state.is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
     }
 }

@@ -1,7 +1,6 @@
 //! A source's blobs, how long a lease lasts, and what a failure of the storage means.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::super::format::frame;
 use super::super::format::state::{BlobState, Misfit, VERSION};
@@ -26,8 +25,11 @@ impl Times {
     pub fn of(within: Duration) -> Self {
         let seconds = (within.as_secs() * 3 / 4).clamp(15, 60);
         let duration = Duration::from_secs(seconds);
-        let renewal =
-            RenewalSchedule { renew_after: duration / 3, lasts: duration - duration / 6, longest_wait: duration / 10 };
+        let renewal = RenewalSchedule {
+            renew_after: duration / 3,
+            lasts: duration.saturating_sub(duration / 6),
+            longest_wait: duration / 10,
+        };
         Self { within, duration, renewal, look: within / 12 }
     }
 }
