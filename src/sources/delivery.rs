@@ -1,7 +1,6 @@
 //! What the sources that read recordings do with a parsed block: dead letters first, then chunks, at a rate.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, join};
 use tokio::time::Instant;

@@ -11,9 +11,7 @@
 //! id, that it would have had without the restart. Each text (file) is counted by itself: the same event in two
 //! recordings has one id.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde_json::value::RawValue;
 

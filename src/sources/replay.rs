@@ -1,8 +1,7 @@
 //! A recording in place of a pipeline's source, for the command `replay`: as fast as the rest of the pipeline takes it,
 //! or at a rate; once, several times, or for a while. It keeps no state, and it measures.
 
-use crate::component::SourceSettings;
-use crate::telemetry::Telemetry;
+use crate::{component::SourceSettings, telemetry::Telemetry};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,8 +10,7 @@ use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::delivery::{Delivery, Portion, read_and_deliver};
-use super::file::paths;
-use super::file::reader::Reader;
+use super::file::{paths, reader::Reader};
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use crate::component::{ComponentError, Context, Output, Source};

@@ -1,11 +1,9 @@
 //! Writes that go on when their caller stops waiting.
 
-use std::io;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::{io, path::Path};
 
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::component::CheckpointError;
 

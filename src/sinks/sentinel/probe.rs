@@ -4,10 +4,8 @@
 //! rule that takes one stream here has the right id and the right endpoint.
 
 use super::protocol::{ResponseClass, TOKEN_REFUSED};
-use super::sender::Sender;
-use super::settings::Settings;
-use crate::http::clock_is_wrong;
-use crate::telemetry::ComponentReporter;
+use super::{sender::Sender, settings::Settings};
+use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Gets a token and tries every stream. The error has a line for each thing that is wrong.

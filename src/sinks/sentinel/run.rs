@@ -1,23 +1,17 @@
 //! The sink at work: one open batch for each stream, closed by bytes, by age, or at the end; a bounded number of deliveries
 //! side by side; no reading of new chunks while all of them are busy, which is the back-pressure.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
-use super::cut::cut;
 use super::deliver::{Batch, Delivery};
-use super::sender::Sender;
-use super::settings::Settings;
+use super::{cut::cut, sender::Sender, settings::Settings};
 use crate::component::{ComponentError, Context, Input, Sink};
-use crate::event::Chunk;
-use crate::http::Backoff;
 use crate::telemetry::{ComponentReporter, metrics};
+use crate::{event::Chunk, http::Backoff};
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
 const MOST_SUSPECTS: usize = 256;

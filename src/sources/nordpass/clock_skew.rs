@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::client::Client;
-use super::endpoint::Attempt;
-use super::error::ReadError;
 use super::query::{Priority, Query};
-use super::time::DAY;
+use super::{client::Client, endpoint::Attempt, error::ReadError, time::DAY};
 use crate::http::{Again, Failure, Retry, clock_is_wrong};
 
 /// What holds the source up while a clock can't be right.

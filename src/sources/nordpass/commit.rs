@@ -13,18 +13,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::commit_queue::{CommitMessage, CommitReceiver, SentChunk};
-use super::context::ReadContext;
-use super::error::unless_ended;
-use super::groups::Groups;
-use super::mode::ReadMode;
-use super::registry::Registry;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY};
+use super::{context::ReadContext, error::unless_ended, groups::Groups, mode::ReadMode, registry::Registry};
 use crate::component::{Commit, ComponentError, SourceState};
 use crate::event::{AckOutcome, EventId};
-use crate::sources::retry::retry_until_ready;
-use crate::state::TimeRanges;
-use crate::telemetry::metrics;
+use crate::{sources::retry::retry_until_ready, state::TimeRanges, telemetry::metrics};
 
 /// The committer of one source.
 pub struct Committer {

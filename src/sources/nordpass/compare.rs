@@ -1,8 +1,7 @@
 //! Compares what NordPass has of a time with what was acknowledged, for `reconcile`.
 
-use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{ops::Range, sync::atomic::Ordering};
 
 use super::mode::{Counts, ReadMode};
 use super::settings::Settings;

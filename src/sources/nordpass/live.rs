@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::again::LastRead;
-use super::error::ReadError;
-use super::lanes::Lanes;
-use super::query::Priority;
-use super::time::seconds;
+use super::{again::LastRead, error::ReadError, lanes::Lanes, query::Priority, time::seconds};
 
 /// A backlog longer than this is the history's.
 const LIVE_AT_MOST: i64 = 15 * 60;

@@ -1,8 +1,7 @@
 //! What a source reads, and what it commits.
 
-use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::{ops::Range, sync::Arc};
 
 /// What a source is to read.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::error::unless_ended;
-use super::probe::probe;
-use super::session::session;
-use super::settings::Settings;
+use super::{error::unless_ended, probe::probe, session::session, settings::Settings};
 use crate::component::{ComponentError, Context, Output, Source, SourceKey, SourceSettings};
 use crate::sources::retry::retry_until_ready;
 use crate::telemetry::{Telemetry, metrics};

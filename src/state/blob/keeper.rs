@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::names::reason;
-use super::source::Source;
+use super::{names::reason, source::Source};
 use crate::azure::blob::BlobError;
 use crate::component::{LeaseRequested, Renewal};
 

@@ -26,9 +26,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::future::pending;
-use std::path::Path;
-use std::sync::Arc;
+use std::{future::pending, path::Path, sync::Arc};
 
 use futures::future::{BoxFuture, join_all};
 

@@ -1,21 +1,17 @@
 //! One source's open state in Azure Blob Storage: queries, commits, and what a lost answer meant.
 
-use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{ops::Range, path::PathBuf};
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 
-use super::super::format::frame::frame;
 use super::super::format::ids::{self, Bucket, Stored};
 use super::super::format::known::{self, Piece};
-use super::super::format::recent::Recent;
-use super::super::format::state::BlobState;
+use super::super::format::{frame::frame, recent::Recent, state::BlobState};
 use super::super::open::{OpenInfo, StateBackend};
-use super::Base;
-use super::names::BlobNames;
 use super::parts::{self, StoredPart};
+use super::{Base, names::BlobNames};
 use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 

@@ -5,8 +5,7 @@
 //! costs the frames that meet it and the headers of the others. Where a row ends is said by the state, not by the file:
 //! bytes behind the committed length are of a commit that didn't happen.
 
-use std::ops::Range;
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use futures::future::BoxFuture;
 

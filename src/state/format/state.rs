@@ -11,10 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Reader, byte_string, varint};
-use super::frame::check;
-use super::ids::Bucket;
-use super::intervals::Intervals;
-use super::recent::Recent;
+use super::{frame::check, ids::Bucket, intervals::Intervals, recent::Recent};
 use crate::component::{Commit, KnownId, SourceKey};
 use nordpass_env::Random;
 

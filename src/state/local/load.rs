@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::frame;
-use super::ids::Bucket;
 use super::state::{LocalState, Misfit, VERSION, decode_runs_file};
 use super::{disk_error, unusable};
+use super::{frame, ids::Bucket};
 use crate::component::{CheckpointError, SourceKey};
 use nordpass_env::Disk;
 

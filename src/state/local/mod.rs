@@ -20,9 +20,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use futures::future::BoxFuture;
 

@@ -1,18 +1,13 @@
 //! One source's open state: what is committed, and the way to the next commit.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 
 use super::ids::{self, Stored};
-use super::known;
 use super::load::{self, ids_dir};
-use super::recent::Recent;
-use super::state::LocalState;
-use super::write::Files;
 use super::{Folder, disk_error, unusable};
+use super::{known, recent::Recent, state::LocalState, write::Files};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
 use crate::state::open::{OpenInfo, StateBackend};
 use nordpass_env::Disk;

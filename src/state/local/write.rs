@@ -1,15 +1,11 @@
 //! The writing half of a source's folder: what has to be synced, cut or written anew, and in which order.
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::frame::frame;
-use super::ids::Bucket;
 use super::load::{ids_dir, runs_path, state_path};
-use super::state::LocalState;
 use super::{disk_error, unusable};
+use super::{frame::frame, ids::Bucket, state::LocalState};
 use crate::component::CheckpointError;
 use nordpass_env::Disk;
 
