@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bench_reference::workload::Workload;
 use nordpass_env::SystemClock;
-use nordpass_sentinel::component::Transform;
+use nordpass_sentinel::component::{Transform, TransformSettings};
 use nordpass_sentinel::event::{Chunk, Origin};
 use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows};
 use nordpass_sentinel::sources::recording::{Parser, Position};
@@ -55,7 +55,7 @@ pub fn parse(parser: &mut Parser, blocks: Vec<Vec<u8>>) -> Vec<Chunk> {
 
 /// The `asim` transform.
 pub fn asim() -> Box<dyn Transform> {
-    asim::build(asim::Settings {}, ComponentReporter::detached())
+    asim::Settings.build(ComponentReporter::detached())
 }
 
 /// Maps chunks of events to chunks of rows, each with the number of its output.

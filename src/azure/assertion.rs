@@ -4,9 +4,7 @@
 //! `nbf`, `exp`. rustls signs with aws-lc, as it does for TLS: no OpenSSL. The files are read anew for each token, so a
 //! renewed certificate counts without a restart.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use azure_core::base64;
 use jiff::Timestamp;
@@ -31,7 +29,7 @@ pub const LONGEST_FILE: usize = 1 << 20;
 /// Where the certificate and its key are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// PEM: the certificate, and behind it those that signed it; the key may stand there as well.
+    /// PEM: the certificate, then its issuers; it may contain the key, too.
     pub certificate: PathBuf,
     /// PEM: the key, where it has a file of its own.
     pub private_key: Option<PathBuf>,
@@ -55,7 +53,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads PEM. `key` is the text that the key stands in. The error is a sentence about the files' content, without
+    /// Reads PEM. `key` is the text that contains the key. The error is a sentence about the files' content, without
     /// any of it.
     pub fn parse(certificates: &[u8], key: &[u8]) -> Result<Self, String> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();

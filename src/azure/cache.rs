@@ -9,8 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::credential::TokenSource;
-use super::{AccessToken, TokenError, TokenProvider};
+use super::{AccessToken, TokenError, TokenProvider, credential::TokenSource};
 use nordpass_env::{Clock, Env, Random};
 
 /// A token is renewed this long before its end, or a fifth of its life before, whichever is later.
@@ -78,9 +77,7 @@ impl TokenCache {
         state.token = Some(token.clone());
         token
     }
-}
 
-impl TokenCache {
     /// The error of a fetch that has failed since `failures` were counted.
     fn failed_since(&self, failures: u64) -> Option<TokenError> {
         let state = self.state();
@@ -105,11 +102,11 @@ impl TokenProvider for TokenCache {
             }
             let _fetching = match (self.fetching.try_lock(), &current) {
                 (Ok(guard), _) => guard,
-                // Somebody renews it; meanwhile the old one is good.
+                // Another caller renews it; meanwhile the old one is good.
                 (Err(_), Some((token, _))) => return Ok(token.clone()),
                 (Err(_), None) => {
                     let guard = self.fetching.lock().await;
-                    // The answer is for everyone who waited for it: ten callers in a row would each wait as long.
+                    // One failure answers all who waited: otherwise ten callers in a row would each wait as long.
                     if let (None, Some(error)) = (self.current(), self.failed_since(failures)) {
                         return Err(error);
                     }

@@ -1,6 +1,6 @@
 //! Tokens of the Azure CLI: `az account get-access-token`, for a person's own machine.
 //!
-//! A process of somebody else's: bounded in time and output, and nothing that it writes is repeated. Its standard error
+//! A foreign process: bounded in time and output, and nothing that it writes is repeated. Its standard error
 //! may quote what Entra said, and its output is the token.
 
 use std::io;
@@ -14,15 +14,14 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::TokenError;
-use super::credential::Fetched;
+use super::{TokenError, credential::Fetched};
 
 /// `az` is a Python program: several seconds are usual on a small machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
-/// A token's answer has a few kilobytes.
+/// A token's response has a few kilobytes.
 const OUTPUT: u64 = 64 << 10;
 
-/// Its answer. `expiresOn`, which is older, is a local time and of no use.
+/// Its response. `expiresOn`, which is older, is a local time and of no use.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(rename = "accessToken")]
@@ -76,7 +75,7 @@ async fn run(mut command: Command) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)>
     Ok((child.wait().await?, output, errors))
 }
 
-/// At most so much is kept; the rest is read and dropped, so that it never waits for us.
+/// Keeps at most [`OUTPUT`] bytes; the rest is read and dropped, so that the process never blocks.
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let Some(mut pipe) = pipe else { return Ok(Vec::new()) };
     let mut kept = Vec::new();

@@ -22,7 +22,7 @@ impl Cloud {
         }
     }
 
-    /// Where tokens are asked for.
+    /// Where tokens are requested.
     pub fn authority(self) -> &'static str {
         match self {
             Self::Public => "https://login.microsoftonline.com",
@@ -40,7 +40,7 @@ impl Cloud {
         }
     }
 
-    /// Whose an authority host is, as far as its name tells.
+    /// The cloud of an authority host, if its name shows it.
     pub fn of_authority(url: &str) -> Option<Self> {
         match host(url).as_str() {
             "login.microsoftonline.us" => Some(Self::UsGovernment),
@@ -50,7 +50,7 @@ impl Cloud {
         }
     }
 
-    /// Whose an ingestion endpoint is, as far as its name tells.
+    /// The cloud of an ingestion endpoint, if its name shows it.
     pub fn of_endpoint(url: &str) -> Option<Self> {
         let host = host(url);
         let ending = |ending: &str| host.ends_with(ending);

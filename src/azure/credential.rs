@@ -1,34 +1,30 @@
 //! Fetches one token at a time: from Entra, from the machine's identity, or from a secret.
 //!
-//! A credential of the library is made anew for each fetch. It costs nothing beside the request, and it is the only
+//! A new credential of the library is made for each fetch. It costs nothing beside the request, and it is the only
 //! way past the library's own cache, which would hand out a refused token again; a renewed secret file counts at once.
 
-use std::fmt;
-use std::path::Path;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{fmt, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
 use azure_core::http::{ClientMethodOptions, ClientOptions};
 use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId,
+    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
 };
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, OptionFuture};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::assertion::{CertificateFiles, Claim, Identity, LONGEST_FILE};
 use super::refusal::Asked;
-use super::settings::{Application, AssignedIdentity, CredentialKind};
+use super::settings::{Application, CredentialKind};
 use super::transport::{Exchange, Seen};
 use super::{CredentialSettings, TokenError, cli};
 use crate::http::{HttpClient, HttpSettings};
 use crate::settings::Secret;
 use nordpass_env::{Disk, Env};
 
-/// A token as fetched, and how long it lives; `None` where nobody knows.
+/// A token as fetched, and how long it lives; `None` if unknown.
 pub type Fetched = (SecretString, Option<Duration>);
 
 /// Where tokens come from.
@@ -84,11 +80,7 @@ impl TokenSource for Source {
                     self.exchange(Asked::Federated, application, token).await
                 }
                 CredentialKind::ManagedIdentity(identity) => {
-                    let user_assigned_id = identity.clone().map(|identity| match identity {
-                        AssignedIdentity::ClientId(id) => UserAssignedId::ClientId(id),
-                        AssignedIdentity::ObjectId(id) => UserAssignedId::ObjectId(id),
-                        AssignedIdentity::ResourceId(id) => UserAssignedId::ResourceId(id),
-                    });
+                    let user_assigned_id = identity.clone();
                     self.ask(Asked::Identity, |client_options| {
                         let options = ManagedIdentityCredentialOptions { user_assigned_id, client_options };
                         Ok(ManagedIdentityCredential::new(Some(options))?)
@@ -137,7 +129,7 @@ impl Source {
                 return Ok((SecretString::from(token.token.secret().to_owned()), lifetime));
             }
             (_, Seen::Failed(reason)) => reason,
-            // The library's words may quote the answer, which is nearly a token.
+            // The library's words may quote the response, which is nearly a token.
             (_, Seen::Answer(_)) => {
                 "the token endpoint didn't return a token: check whether a proxy is in between".to_owned()
             }
@@ -166,10 +158,8 @@ impl Source {
         with_chain: bool,
     ) -> Result<SecretString, TokenError> {
         let certificate = read(&*self.env.disk, &files.certificate).await?;
-        let key = match &files.private_key {
-            Some(path) => Some(read(&*self.env.disk, path).await?),
-            None => None,
-        };
+        let key = OptionFuture::from(files.private_key.as_ref().map(|path| read(&*self.env.disk, path)));
+        let key = key.await.transpose()?;
         let wrong = |reason: String| no_token(&format!("the certificate in {}: {reason}", files.certificate.display()));
         let identity = Identity::parse(&certificate, key.as_ref().unwrap_or(&certificate)).map_err(wrong)?;
         let authority = self.settings.authority().unwrap_or("https://login.microsoftonline.com");
@@ -179,7 +169,7 @@ impl Source {
     }
 
     /// The cloud is always named: without one the library would read `AZURE_AUTHORITY_HOST`, and what a pipeline
-    /// depends on stands in its file.
+    /// depends on is in its file.
     fn cloud(&self) -> CloudConfiguration {
         let Some(host) = self.settings.authority() else { return CloudConfiguration::AzurePublic };
         let mut custom = CustomConfiguration::default();

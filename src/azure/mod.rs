@@ -1,9 +1,9 @@
 //! Azure: clouds, credentials, and tokens for the Logs Ingestion API.
 //!
 //! Tokens come from Microsoft's `azure_identity`, over our own transport ([`transport`]), through one cache of ours
-//! ([`cache`]). The credential is made anew for each token: `azure_identity` would otherwise hand out its own cached
+//! ([`cache`]). A new credential is made for each token: `azure_identity` would otherwise hand out its own cached
 //! copy of a token that Azure has just refused. It also computes expiry with the machine's clock, which nothing here
-//! reads: the transport takes a token's life from the answer itself, and the cache counts it on the
+//! reads: the transport takes a token's life from the response itself, and the cache counts it on the
 //! [`Clock`](nordpass_env::Clock) handle. A certificate's assertion is signed here ([`assertion`]), because the library
 //! would do it with OpenSSL; the Azure CLI is started here ([`cli`]), with bounds (ADR 0016).
 
@@ -30,7 +30,7 @@ use secrecy::SecretString;
 pub use assertion::CertificateFiles;
 pub use clouds::{Cloud, scope};
 pub use fields::FIELDS;
-pub use settings::{Application, AssignedIdentity, CredentialKind, CredentialSettings};
+pub use settings::{Application, CredentialKind, CredentialSettings};
 
 use crate::http::HttpSettings;
 use nordpass_env::Env;
@@ -40,7 +40,7 @@ use nordpass_env::Env;
 pub struct AccessToken {
     /// The token's text.
     pub secret: SecretString,
-    /// When it ends; `None` where nobody knows.
+    /// When it ends; `None` if unknown.
     pub expires: Option<Timestamp>,
     /// Counts the tokens of a provider, so that a refused one can be named.
     pub serial: u64,
@@ -58,7 +58,7 @@ pub struct TokenError {
 pub trait TokenProvider: Send + Sync {
     /// A token that should be good now.
     fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>>;
-    /// This token was refused: the next one is fetched anew.
+    /// This token was refused: the next one is fetched again.
     fn invalidate(&self, refused: &AccessToken);
 }
 

@@ -51,7 +51,7 @@ pub enum Asked {
     Identity,
 }
 
-/// An answer that isn't a token.
+/// A response that isn't a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
     /// Who answered.
@@ -60,11 +60,11 @@ pub struct Answer<'a> {
     pub status: u16,
     /// The body.
     pub body: &'a [u8],
-    /// By how many seconds this machine's clock is ahead of the answer's `Date`.
+    /// By how many seconds this machine's clock is ahead of the response's `Date`.
     pub ahead: Option<i64>,
 }
 
-/// A sentence about an answer that isn't a token.
+/// A sentence about a response that isn't a token.
 pub fn sentence(asked: Asked, answer: Answer<'_>) -> String {
     match asked {
         Asked::Identity => identity(answer.host, answer.status),

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use azure_identity::UserAssignedId;
+
 use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
@@ -13,7 +15,7 @@ use crate::settings::{Secret, Section};
 /// A checked credential.
 #[derive(Clone, Debug)]
 pub struct CredentialSettings {
-    /// Who asks.
+    /// Who requests tokens.
     pub kind: CredentialKind,
     /// The cloud, where one is named.
     pub cloud: Option<Cloud>,
@@ -28,17 +30,6 @@ pub struct Application {
     pub tenant_id: String,
     /// The application.
     pub client_id: String,
-}
-
-/// A user-assigned identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AssignedIdentity {
-    /// By its client id.
-    ClientId(String),
-    /// By its object (principal) id.
-    ObjectId(String),
-    /// By its resource id.
-    ResourceId(String),
 }
 
 /// Who asks for tokens, and with what.
@@ -68,8 +59,8 @@ pub enum CredentialKind {
         token_file: PathBuf,
     },
     /// The identity of the machine that this runs on: without a name the system-assigned one.
-    ManagedIdentity(Option<AssignedIdentity>),
-    /// Whoever is signed in at the Azure CLI.
+    ManagedIdentity(Option<UserAssignedId>),
+    /// The user who is signed in at the Azure CLI.
     AzureCli {
         /// Which directory, where there are several.
         tenant_id: Option<String>,
@@ -140,7 +131,7 @@ impl CredentialSettings {
     }
 }
 
-/// What a kind doesn't read would be believed to count.
+/// Warns of keys that the kind doesn't use.
 fn unused(section: &mut Section, kind: &str) {
     let used: &[&str] = match kind {
         "client_secret" => &["tenant_id", "client_id", "client_secret", "authority_host"],
@@ -202,11 +193,11 @@ fn workload(section: &mut Section) -> CredentialKind {
     CredentialKind::WorkloadIdentity { application: Application { tenant_id, client_id }, token_file }
 }
 
-fn assigned(section: &mut Section) -> Option<AssignedIdentity> {
+fn assigned(section: &mut Section) -> Option<UserAssignedId> {
     let mut found = Vec::new();
-    found.extend(section.optional_text("client_id").map(AssignedIdentity::ClientId));
-    found.extend(section.optional_text("object_id").map(AssignedIdentity::ObjectId));
-    found.extend(section.optional_text("resource_id").map(AssignedIdentity::ResourceId));
+    found.extend(section.optional_text("client_id").map(UserAssignedId::ClientId));
+    found.extend(section.optional_text("object_id").map(UserAssignedId::ObjectId));
+    found.extend(section.optional_text("resource_id").map(UserAssignedId::ResourceId));
     if found.len() > 1 {
         let name = if section.has("resource_id") { "resource_id" } else { "object_id" };
         let hint = "keep one of `client_id`, `object_id` and `resource_id`";
@@ -265,7 +256,7 @@ fn authority_host(section: &mut Section) -> Option<String> {
 /// What `azure_identity` would refuse, for the same reason.
 fn check_tenant(section: &mut Section, tenant: &str) {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
-        let hint = "copy the Directory (tenant) ID from the app registration's overview page page page";
+        let hint = "copy the Directory (tenant) ID from the app registration's overview page";
         section.error("tenant_id", "`tenant_id` is neither an ID nor a domain name", hint);
     }
 }

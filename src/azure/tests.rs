@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use azure_identity::UserAssignedId;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -81,7 +82,7 @@ fn rig() -> Rig {
     let disk = Arc::new(MemoryDisk::new());
     let env =
         Env { clock, random: Arc::new(SeededRandom::new(1)), disk: disk.clone(), network: Arc::new(wire.clone()) };
-    Rig { wire, entra: simulation.entra().clone(), disk, env }
+    Rig { wire, entra: simulation.entra.clone(), disk, env }
 }
 
 impl Rig {
@@ -94,7 +95,7 @@ impl Rig {
     }
 
     fn identity(&self, client_id: Option<&str>) -> Arc<dyn TokenProvider> {
-        let identity = client_id.map(|id| AssignedIdentity::ClientId(id.to_owned()));
+        let identity = client_id.map(|id| UserAssignedId::ClientId(id.to_owned()));
         self.provider(CredentialKind::ManagedIdentity(identity).into())
     }
 
@@ -310,8 +311,8 @@ fn managed_identity_of_a_virtual_machine() {
         assert_eq!(request.headers()["metadata"], "true");
         let own = entra::Settings::default().user_identity.expect("an identity");
         for (identity, name) in [
-            (AssignedIdentity::ObjectId(own.clone()), "object_id"),
-            (AssignedIdentity::ResourceId(own.clone()), "msi_res_id"),
+            (UserAssignedId::ObjectId(own.clone()), "object_id"),
+            (UserAssignedId::ResourceId(own.clone()), "msi_res_id"),
         ] {
             let rig = rig();
             rig.provider(CredentialKind::ManagedIdentity(Some(identity)).into()).token().await.expect("a token");

@@ -1,6 +1,6 @@
 //! Our HTTP client as `azure_core`'s transport.
 //!
-//! It also takes back what the library would decide and we must. The library tells a token's end by the machine's
+//! It also takes over decisions that the library can't make for us. The library computes a token's end by the machine's
 //! clock, and for a virtual machine's identity it retries for more than a minute whatever its options say. So this
 //! adapter notes how long the token lives, and hands over every failure as an error of a kind that is never retried.
 
@@ -31,10 +31,10 @@ pub struct Exchange {
     seen: Mutex<Seen>,
 }
 
-/// What the last answer said.
+/// What the last response said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seen {
-    /// There was none: the library asked nobody.
+    /// There was none: the library sent no request.
     #[default]
     Nothing,
     /// No token, and why.
@@ -58,7 +58,7 @@ impl Exchange {
         }
     }
 
-    /// What the last answer said.
+    /// What the last response said.
     pub fn seen(&self) -> Seen {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -91,7 +91,7 @@ impl Exchange {
     }
 }
 
-/// The library's request as ours; `None` when a value in it can't stand there.
+/// The library's request as ours; `None` if a value in it can't be sent.
 fn translate(request: &Request) -> Option<http::Request<Bytes>> {
     let mut ours = http::Request::builder().method(request.method().as_ref()).uri(request.url().as_str());
     for (name, value) in request.headers().iter() {
@@ -121,8 +121,8 @@ impl Number {
     }
 }
 
-/// How long the token in an answer lives. `expires_in` holds whatever our clock shows, so it counts first. A token
-/// that would have ended already is nonsense of somebody's clock: then nobody knows, and a refusal will tell.
+/// How long the token in a response lives. `expires_in` holds whatever our clock shows, so it counts first. A token
+/// that would have ended already comes from a wrong clock: then its life is unknown, and a refusal will show its end.
 fn lifetime(body: &[u8], now: Timestamp) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Answer {

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use super::core_dumps;
 use super::error::{CommandError, CommandResult};
-use super::{LogArgs, LogFormat, USAGE};
+use super::{LogArgs, USAGE};
 use crate::pipeline::{Config, load, read_files};
 use crate::settings::{Diagnostic, Environment, Severity};
+use crate::telemetry::logs::LogFormat;
 use crate::telemetry::stderr;
 use crate::telemetry::terminal::plain_lines;
 
@@ -41,7 +42,7 @@ impl Console {
         write(&text);
     }
 
-    /// Shows an error that belongs to no place in a file.
+    /// Shows an error without a location in a file.
     pub fn error(self, message: impl Into<String>, hint: Option<String>) {
         self.show(&Diagnostic { hint, ..Diagnostic::error(message, "") });
     }
@@ -86,30 +87,28 @@ impl Console {
             Ok(code) => return code,
             Err(error) => error,
         };
-        let code = error.code();
-        let console = if code == USAGE { self.before_logs() } else { self };
-        let concerns_files = matches!(error, CommandError::Files(_));
-        let found = error.into_diagnostics();
-        for diagnostic in &found {
+        let console = if error.code == USAGE { self.before_logs() } else { self };
+        for diagnostic in &error.diagnostics {
             console.show(diagnostic);
         }
-        if concerns_files {
-            let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        if error.in_files {
+            let errors = error.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
             console.note(&format!("{}: nothing was started", counted(errors as u64, "error")));
         }
-        ExitCode::from(code)
+        ExitCode::from(error.code)
     }
 }
 
 /// Loads pipeline files. Returns the pipelines, and the warnings about them.
 pub(super) fn load_files(files: &[PathBuf], environment: &Environment) -> CommandResult<(Config, Vec<Diagnostic>)> {
-    read_files(files).and_then(|files| load(&files, environment)).map_err(CommandError::Files)
+    read_files(files).and_then(|files| load(&files, environment)).map_err(CommandError::files)
 }
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.
 fn log(diagnostic: &Diagnostic) {
-    let Diagnostic { place, path, message, hint, .. } = diagnostic;
-    let (file, line) = (place.as_ref().map(|place| place.file.display().to_string()), place.as_ref().map(|at| at.line));
+    let Diagnostic { location, path, message, hint, .. } = diagnostic;
+    let location = location.as_ref();
+    let (file, line) = (location.map(|at| at.file.display().to_string()), location.map(|at| at.line));
     let path = (!path.is_empty()).then_some(path);
     match diagnostic.severity {
         Severity::Error => tracing::error!(file, line, path, hint, "{message}"),

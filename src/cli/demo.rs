@@ -4,23 +4,22 @@
 //! side and the archive hold, by a probe inside each event. None of it is the pipeline's own counting.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt as _, future::select};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
 use super::console::{Console, write_data};
-use super::drive::{DRAIN, Ending, drive, with_progress};
+use super::drive::Ending;
 use super::error::CommandResult;
-use super::launch::show_failures;
-use super::signals::Signals;
+use super::launch::{launch, show_failures};
+use super::signals::signals;
 use super::usage::peak_rss_bytes;
-use crate::pipeline::RunOptions;
-use crate::pipeline::{Config, Stores, load};
+use crate::pipeline::{Config, load};
 use crate::settings::Environment;
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
@@ -70,16 +69,13 @@ pub(super) async fn run(args: DemoArgs, console: Console) -> CommandResult {
     if args.dir.is_none() {
         let _ = std::fs::remove_dir_all(&folder);
     }
-    Ok(if result? { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+    result
 }
 
-async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, String> {
+async fn show(args: &DemoArgs, folder: &Path, console: Console) -> CommandResult {
     if ["state", "archive"].iter().any(|part| folder.join(part).exists()) {
-        return Err(format!(
-            "{} contains the files of an earlier demo, whose events would count as duplicates: choose another folder, \
-             or remove it",
-            folder.display()
-        ));
+        let message = "contains the files of an earlier demo, whose events would count as duplicates";
+        return Err(format!("{} {message}: choose another folder, or remove it", folder.display()).into());
     }
     let env = crate::http::system_env();
     let now = env.clock.now();
@@ -87,44 +83,36 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     let history =
         Generator::new(args.seed, Options::default()).history(now.as_second() - 7 * DAY + 60, now.as_second(), events);
     let simulation = Simulation::new(SimulationOptions { events: history, ..SimulationOptions::default() }, now);
-    simulation.entra().tokens().accept(TOKEN);
+    simulation.entra.tokens.accept(TOKEN);
     let servers = simulation
         .serve(ServerPorts::default(), None, env.clock.clone())
         .await
         .map_err(|error| format!("the simulators can't listen: {error}"))?;
     console.note(&format!("NordPass is simulated at {}, Azure at {}", servers.nordpass.url(), servers.ingestion.url()));
     let config = pipeline(&simulation, &servers, folder)?;
-    let store = Stores::local(&config.data_dir, &env).await.map_err(|error| error.to_string())?;
     let telemetry = Telemetry::new();
     let began = Instant::now();
-    let mut live = (!args.once).then(|| {
+    let mut interrupted = signals()?;
+    let _live = (!args.once).then(|| {
+        console.note("first seven days of history, then live events; press Ctrl-C to end the demo with a summary");
         // A generator of its own: its events never meet those of the history.
         let generator = Generator::new(args.seed.wrapping_add(1), Options::default());
-        Background::spawn(simulation.clone().trickle(generator, args.live_rate, env.clock.clone()))
+        let trickle = simulation.clone().trickle(generator, args.live_rate, env.clock.clone());
+        // The first signal also ends the live events, or the drain would never catch up with them.
+        Background::spawn(async move {
+            select(pin!(trickle), pin!(interrupted.next())).await;
+        })
     });
-    let data_dir = config.data_dir.clone();
-    let shutdown = CancellationToken::new();
-    let options = RunOptions { once: args.once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
-    let signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?.stream();
-    // The first signal also ends the live events, or the drain would never catch up with them.
-    let signals = signals.inspect(move |()| drop(live.take()));
-    let driving = drive(run, &shutdown, signals, None, &telemetry);
-    let watching = async {
-        if !args.once {
-            console.note("first seven days of history, then live events; press Ctrl-C to end the demo with a summary");
-        }
-        tokio::select! {
-            ending = with_progress(&telemetry, driving) => ending,
-            ending = live_figures(&telemetry, u64::from(args.events), console) => ending,
-        }
+    let dead_letters = config.data_dir.join("dead-letters");
+    let ending = tokio::select! {
+        ending = launch(config, args.once, None, &env, &telemetry) => ending?,
+        never = live_figures(&telemetry, u64::from(args.events), console) => never,
     };
-    let ending = watching.await;
     let (Ending::Finished(report) | Ending::Signalled(report)) = ending else {
-        return Err("stopped before the pipeline had drained".to_owned());
+        return Err("stopped before the pipeline had drained".to_owned().into());
     };
-    show_failures(&report, console);
-    let summary = summary(&simulation, folder, &data_dir, &env, began.elapsed()).await?;
+    let code = show_failures(&report, console);
+    let summary = summary(&simulation, folder, &dead_letters, &env, began.elapsed()).await?;
     if args.json {
         write_data(&format!("{summary}\n")).map_err(|error| format!("can't write the summary: {error}"))?;
     } else {
@@ -132,7 +120,7 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> Result<bool, 
     }
     let zero = |path: &str| summary.pointer(path) == Some(&json!(0));
     let clean = ["/events_lost", "/events_duplicated", "/archive/events_lost", "/archive/events_duplicated"];
-    Ok(report.failures.is_empty() && clean.into_iter().all(zero))
+    Ok(if clean.into_iter().all(zero) { code } else { ExitCode::from(FAILED) })
 }
 
 /// Says from time to time how many live events have arrived: else nobody would see that they do.
@@ -150,12 +138,12 @@ async fn live_figures<T>(telemetry: &Telemetry, history: u64, console: Console) 
 }
 
 fn pipeline(simulation: &Simulation, servers: &Servers, folder: &Path) -> Result<Config, String> {
-    let nordpass = simulation.nordpass().settings();
+    let nordpass = &simulation.nordpass.settings;
     let environment = Environment::of([
         ("NORDPASS_ENDPOINT_URL", format!("{}{}", servers.nordpass.url(), nordpass.path)),
         ("NORDPASS_TOKEN", nordpass.token.clone()),
         ("DATA_COLLECTION_ENDPOINT", servers.ingestion.url()),
-        ("DCR_IMMUTABLE_ID", simulation.ingestion().settings().dcr.immutable_id.clone()),
+        ("DCR_IMMUTABLE_ID", simulation.ingestion.settings.dcr.immutable_id.clone()),
         ("AZURE_TOKEN", TOKEN.to_owned()),
         ("DEMO_DIR", folder.display().to_string()),
     ]);
@@ -168,15 +156,15 @@ fn pipeline(simulation: &Simulation, servers: &Servers, folder: &Path) -> Result
 async fn summary(
     simulation: &Simulation,
     folder: &Path,
-    data_dir: &Path,
+    dead_letters: &Path,
     env: &Env,
     elapsed: Duration,
 ) -> Result<Value, String> {
     let verdict = simulation.verdict();
     let archive = received_in_files(env.disk.as_ref(), &files_below(&folder.join("archive"))).await?;
     let archive = simulation.verdict_on(&archive);
-    let totals = simulation.ingestion().totals();
-    let dead_lettered: usize = files_below(&data_dir.join("dead-letters"))
+    let totals = simulation.ingestion.totals();
+    let dead_lettered: usize = files_below(dead_letters)
         .iter()
         .map(|file| std::fs::read(file).map_or(0, |text| memchr::memchr_iter(b'\n', &text).count()))
         .sum();

@@ -1,10 +1,8 @@
 //! Runs a pipeline set until it ends: by itself, at a signal, or at `--timeout`.
 
-use std::fmt::Write as _;
-use std::pin::pin;
-use std::time::Duration;
+use std::{fmt::Write as _, pin::pin, time::Duration};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, future::OptionFuture};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::RunReport;
@@ -74,12 +72,7 @@ pub(super) async fn drive(
     let mut run = pin!(run);
     let mut signals = pin!(signals);
     let mut signalled = false;
-    let mut deadline = pin!(async {
-        match timeout {
-            Some(timeout) => tokio::time::sleep(timeout).await,
-            None => std::future::pending().await,
-        }
-    });
+    let mut deadline = pin!(OptionFuture::from(timeout.map(tokio::time::sleep)));
     loop {
         tokio::select! {
             biased;
@@ -94,7 +87,7 @@ pub(super) async fn drive(
                 tracing::info!("ending: draining for up to {} s; a second signal stops at once", DRAIN.as_secs());
                 shutdown.cancel();
             }
-            () = &mut deadline => {
+            Some(()) = &mut deadline => {
                 let message = out_of_time(timeout, telemetry);
                 shutdown.cancel();
                 let report = tokio::time::timeout(LAST_MOMENTS, &mut run).await.ok();
@@ -128,7 +121,7 @@ mod tests {
     use super::*;
     use crate::telemetry::ComponentKind;
 
-    /// A run that ends only when told to, after `drain`.
+    /// A run that ends only when cancelled, after `drain`.
     fn patient(drain: Duration) -> (impl Future<Output = RunReport>, CancellationToken) {
         let signal = CancellationToken::new();
         let shutdown = signal.clone();

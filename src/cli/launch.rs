@@ -11,7 +11,7 @@ use super::FAILED;
 use super::console::{Console, counted};
 use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::error::{CommandError, CommandResult};
-use super::signals::Signals;
+use super::signals::signals;
 use crate::component::CheckpointError;
 use crate::pipeline::{Config, RunOptions, RunReport, Stores};
 use crate::telemetry::{ComponentKind, Telemetry, api};
@@ -74,7 +74,7 @@ pub(super) async fn launch(
     telemetry: &Telemetry,
 ) -> CommandResult<Ending> {
     let store = open_state(env, &config).await?;
-    // The first question of a log's reader: which program, with which state.
+    // For readers of the log: which version, with which state.
     let data_dir = absolute(&config.data_dir);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %data_dir.display(), "starting");
     let server = match config.api_listen {
@@ -86,7 +86,7 @@ pub(super) async fn launch(
             Some(tokio::spawn(server))
         }
     };
-    let signals = signals()?.stream();
+    let signals = signals()?;
     let shutdown = CancellationToken::new();
     let options = RunOptions { once, drain: DRAIN };
     let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
@@ -99,8 +99,8 @@ pub(super) async fn launch(
     Ok(ending)
 }
 
-/// Writes the log's last line of a run that ended in order, which tells such an end from a kill. If something failed, that
-/// is the last line.
+/// Writes the last log line of a run that ended in order, which distinguishes it from a kill. If something failed, that is
+/// the last line.
 fn log_end(ending: &Ending, telemetry: &Telemetry) {
     let (Ending::Finished(report) | Ending::Signalled(report)) = ending else { return };
     if report.drain_timed_out {
@@ -128,14 +128,6 @@ fn log_end(ending: &Ending, telemetry: &Telemetry) {
         counted(records, "record"),
         counted(dead_letters, "dead letter")
     );
-}
-
-/// Listens for SIGINT and SIGTERM.
-pub(super) fn signals() -> CommandResult<Signals> {
-    Signals::new().map_err(|error| {
-        let hint = "the operating system refused it; check its limits";
-        CommandError::failed(format!("can't listen for signals: {error}"), hint)
-    })
 }
 
 /// Shows how a run ended and returns the exit code. With `once`, a signal before the end is a failure; for a service it is

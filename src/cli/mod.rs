@@ -28,9 +28,9 @@ mod without_simulator;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::telemetry::logs;
+use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
 pub use self::console::Console;
 pub use self::error::CommandError;
@@ -68,57 +68,10 @@ pub struct LogArgs {
     pub log_level: LogLevel,
 }
 
-/// A form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Human-readable on a terminal, JSON otherwise
-    #[default]
-    Auto,
-    /// Human-readable
-    Human,
-    /// Print one JSON object per line
-    Json,
-}
-
-/// How important a log line is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogLevel {
-    /// What failed
-    Error,
-    /// What needs a look
-    Warn,
-    /// What happens
-    #[default]
-    Info,
-    /// Each request and each batch
-    Debug,
-    /// Everything
-    Trace,
-}
-
 impl LogArgs {
     /// Begins to log as asked.
     fn init(self) {
-        let format = match self.log_format {
-            LogFormat::Auto => logs::LogFormat::Auto,
-            LogFormat::Human => logs::LogFormat::Human,
-            LogFormat::Json => logs::LogFormat::Json,
-        };
-        // The level comes from a list, so it exists.
-        let _ = logs::init(format, self.log_level.as_str());
-    }
-}
-
-impl LogLevel {
-    /// Its name as tracing knows it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
+        logs::init(self.log_format, self.log_level);
     }
 }
 

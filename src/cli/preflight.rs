@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::launch::{absolute, api_error, disk_hint, state_error};
-use crate::component::{ComponentError, SourceKey};
+use crate::component::{CheckpointError, ComponentError, SourceKey};
 use crate::pipeline::Config;
 use crate::settings::Diagnostic;
 use crate::state::{self, CheckpointSettings};
@@ -41,7 +41,7 @@ pub(super) async fn check(config: &Config, env: &Env) -> Machine {
     if let Some(listen) = config.api_listen.filter(|_| !is_running)
         && let Err(error) = api::bind(listen, Telemetry::new(), env.clone()).await
     {
-        errors.extend(api_error(&error).into_diagnostics());
+        errors.extend(api_error(&error).diagnostics);
     }
     Machine { errors, is_running }
 }
@@ -57,7 +57,7 @@ async fn state(config: &Config, env: &Env, errors: &mut Vec<Diagnostic>) -> Resu
         };
         disk.check_writable(path).await.map_err(unwritable)?;
     }
-    let unusable = |error| state_error(&error, data_dir).into_diagnostics().remove(0);
+    let unusable = |error: CheckpointError| state_error(&error, data_dir).diagnostics.remove(0);
     if state::is_locked(disk, data_dir).await.map_err(unusable)? {
         return Ok(true);
     }

@@ -1,13 +1,11 @@
 //! `run`: loads the files, opens the state, and lets the pipelines run.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::console::Console;
 use super::error::CommandResult;
 use super::launch::{finish, launch};
-use crate::settings::parse_duration;
-use crate::telemetry::Telemetry;
+use crate::{settings::parse_duration, telemetry::Telemetry};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]

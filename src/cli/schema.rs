@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::console::write_data;
-use super::error::CommandResult;
+use super::{console::write_data, error::CommandResult};
 
 /// Writes the schema to standard output.
 pub(super) fn run() -> CommandResult {

@@ -2,56 +2,29 @@
 
 use std::io;
 
-use futures::{Stream, stream};
+use futures::stream::{self, Stream, StreamExt};
 
-/// The signals that ask this process to end.
-#[cfg(unix)]
-pub(super) struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
+use super::error::{CommandError, CommandResult};
+
+/// Listens for the signals that ask this process to end. The handlers are in place when this returns.
+pub(super) fn signals() -> CommandResult<impl Stream<Item = ()> + Unpin> {
+    listen().map(|signals| signals.chain(stream::pending())).map_err(|error| {
+        let hint = "the operating system refused it; check its limits";
+        CommandError::failed(format!("can't listen for signals: {error}"), hint)
+    })
 }
 
 #[cfg(unix)]
-impl Signals {
-    pub fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) {
-        tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
+fn listen() -> io::Result<impl Stream<Item = ()> + Unpin> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(stream::poll_fn(move |context| match interrupt.poll_recv(context) {
+        std::task::Poll::Pending => terminate.poll_recv(context),
+        ready @ std::task::Poll::Ready(_) => ready,
+    }))
 }
 
-/// The signals that ask this process to end.
 #[cfg(not(unix))]
-pub(super) struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    pub fn new() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-impl Signals {
-    /// All of them, one after the other.
-    pub fn stream(self) -> impl Stream<Item = ()> {
-        stream::unfold(self, |mut signals| async move {
-            signals.next().await;
-            Some(((), signals))
-        })
-    }
+fn listen() -> io::Result<impl Stream<Item = ()> + Unpin> {
+    Ok(Box::pin(stream::unfold((), |()| async { tokio::signal::ctrl_c().await.ok().map(|()| ((), ())) })))
 }

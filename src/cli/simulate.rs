@@ -3,17 +3,18 @@
 //! When they listen, one JSON line on stdout says where; when it ends, another one says what the judge found. A client
 //! in any language can start it, read the first line, do its work, and read the second.
 
-use std::io::{Read as _, Write as _};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::error::CommandResult;
-use super::signals::Signals;
+use super::console::write_data;
+use super::{error::CommandResult, signals::signals};
 use nordpass_env::{Disk, Env};
 use nordpass_simulator::faults::Plan;
 use nordpass_simulator::generator::{Generator, Options};
@@ -113,7 +114,7 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
         let refused = |error: std::io::Error| format!("can't write {}: {error}", path.display());
         // Absolute: the folder that a bare file name is in has no name itself.
         let path = std::path::absolute(path).map_err(refused)?;
-        env.disk.replace(&path, authority.pem().as_bytes()).await.map_err(refused)?;
+        env.disk.replace(&path, authority.pem.as_bytes()).await.map_err(refused)?;
     }
     let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
     let servers = simulation.serve(ports, authority.as_ref(), env.clock.clone()).await;
@@ -135,8 +136,7 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
         }
     }
     drop(servers);
-    let verdict = serde_json::to_value(simulation.verdict()).map_err(|error| error.to_string())?;
-    print(&verdict)?;
+    print(&json!(simulation.verdict()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,17 +144,8 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
 async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generator), String> {
     let disk = env.disk.as_ref();
     let now = env.clock.now();
-    let faults = match &args.faults {
-        None => Plan::default(),
-        Some(path) => {
-            Plan::from_toml(&read(disk, path).await?).map_err(|error| format!("{}: {error}", path.display()))?
-        }
-    };
-    let dcr = match &args.dcr {
-        None => ingestion::Dcr::default(),
-        Some(path) => ingestion::Dcr::from_json(&read(disk, path).await?)
-            .map_err(|error| format!("{}: {error}", path.display()))?,
-    };
+    let faults = read(disk, args.faults.as_deref(), Plan::from_toml).await?;
+    let dcr = read(disk, args.dcr.as_deref(), ingestion::Dcr::from_json).await?;
     if let Some(dir) = &args.out {
         disk.create_dir_all(dir).await.map_err(|error| format!("can't create {}: {error}", dir.display()))?;
     }
@@ -172,7 +163,7 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
         faults,
     };
     let simulation = Simulation::new(options, now);
-    simulation.entra().tokens().accept(READY_TOKEN);
+    simulation.entra.tokens.accept(READY_TOKEN);
     Ok((simulation, generator))
 }
 
@@ -190,15 +181,22 @@ async fn events(
     Ok(generator.history(from, now, args.events))
 }
 
-async fn read(disk: &dyn Disk, path: &std::path::Path) -> Result<String, String> {
+/// What a file says, or the default without a file.
+async fn read<T: Default>(
+    disk: &dyn Disk,
+    path: Option<&Path>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, String> {
+    let Some(path) = path else { return Ok(T::default()) };
     let data = disk.read(path).await.map_err(|error| format!("can't read {}: {error}", path.display()))?;
-    String::from_utf8(data).map_err(|_| format!("{} isn't UTF-8", path.display()))
+    let text = String::from_utf8(data).map_err(|_| format!("{} isn't UTF-8", path.display()))?;
+    parse(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Where everything is, for the program that started this one.
 fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) -> serde_json::Value {
-    let (nordpass, entra) = (simulation.nordpass().settings(), simulation.entra().settings());
-    let dcr = &simulation.ingestion().settings().dcr;
+    let (nordpass, entra) = (&simulation.nordpass.settings, &simulation.entra.settings);
+    let dcr = &simulation.ingestion.settings.dcr;
     json!({
         "nordpass_endpoint": format!("{}{}", servers.nordpass.url(), nordpass.path),
         "nordpass_token": nordpass.token,
@@ -211,23 +209,18 @@ fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) ->
         "ingestion_endpoint": servers.ingestion.url(),
         "ingestion_token": READY_TOKEN,
         "dcr_immutable_id": dcr.immutable_id,
-        "streams": dcr.streams.iter().map(|(name, stream)| (name.clone(), json!(stream.table))).collect::<serde_json::Map<_, _>>(),
+        "streams": dcr.streams.iter().map(|(name, stream)| (name, &stream.table)).collect::<BTreeMap<_, _>>(),
         "ca_file": args.ca_file,
-        "events": simulation.nordpass().len(),
+        "events": simulation.nordpass.count(),
     })
 }
 
-/// stdout carries data only, one line each.
 fn print(line: &serde_json::Value) -> Result<(), String> {
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{line}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("can't write to stdout: {error}")),
-        _ => Ok(()),
-    }
+    write_data(&format!("{line}\n")).map_err(|error| format!("can't write to stdout: {error}"))
 }
 
-async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &std::path::Path) -> Result<(), String> {
-    for (table, rows) in simulation.ingestion().take_ndjson() {
+async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &Path) -> Result<(), String> {
+    for (table, rows) in simulation.ingestion.take_ndjson() {
         let path = dir.join(format!("{table}.ndjson"));
         disk.append(&path, &rows).await.map_err(|error| format!("can't write {}: {error}", path.display()))?;
     }
@@ -235,23 +228,21 @@ async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &std::path::P
 }
 
 /// Resolves at a signal or, if wanted, at the end of stdin. The handlers are in place when this returns.
-fn until_ended(stdin: bool) -> Result<impl Future<Output = ()>, String> {
-    let mut signals = Signals::new().map_err(|error| format!("can't listen for signals: {error}"))?;
+fn until_ended(stdin: bool) -> CommandResult<impl Future<Output = ()>> {
+    let mut signals = signals()?;
     let closed = Arc::new(Notify::new());
     if stdin {
         let closed = closed.clone();
         // A thread of its own: the runtime would wait for a blocking read of its pool when the program ends.
         std::thread::spawn(move || {
-            let mut buffer = [0; 1024];
-            let mut stdin = std::io::stdin().lock();
-            while matches!(stdin.read(&mut buffer), Ok(read) if read > 0) {}
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             closed.notify_one();
         });
     }
     Ok(async move {
         tokio::select! {
             biased;
-            () = signals.next() => {}
+            _ = signals.next() => {}
             () = closed.notified() => {}
         }
     })

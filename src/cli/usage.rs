@@ -1,4 +1,4 @@
-//! What this process has used of the machine, as Linux tells it (`proc(5)`).
+//! The resources that this process has used, as Linux reports them (`proc(5)`).
 
 /// The most memory that was resident, in bytes; 0 where it isn't known.
 pub(super) fn peak_rss_bytes() -> u64 {

@@ -1,18 +1,15 @@
 //! `validate`: everything that `run` checks before it starts; with `--connect` also tokens and endpoints.
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use futures::future::join_all;
 
 use super::FAILED;
-use super::console::{Console, load_files};
+use super::console::{Console, counted, load_files};
 use super::error::CommandResult;
 use super::preflight::{self, Machine};
-use crate::pipeline::Config;
 use crate::settings::Environment;
-use crate::state;
-use crate::telemetry::ComponentKind;
+use crate::{pipeline::Config, state, telemetry::ComponentKind};
 use nordpass_env::Env;
 
 /// What `validate` takes.
@@ -56,13 +53,10 @@ pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
 }
 
 fn summary(config: &Config) -> String {
-    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    format!(
-        "valid: {}, {}, {}",
-        count(config.sources.len(), "source"),
-        count(config.transforms.len(), "transform"),
-        count(config.sinks.len(), "sink")
-    )
+    let [sources, transforms, sinks] =
+        [(config.sources.len(), "source"), (config.transforms.len(), "transform"), (config.sinks.len(), "sink")]
+            .map(|(number, noun)| counted(number as u64, noun));
+    format!("valid: {sources}, {transforms}, {sinks}")
 }
 
 /// Tries every source and sink at the same time. Returns whether all of them work.
@@ -77,22 +71,16 @@ async fn connect(config: &Config, env: &Env, console: Console) -> bool {
     let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
     results.extend(sinks);
     let mut works = true;
-    match checkpoint {
-        None => {}
-        Some(Ok(words)) => console.note(&format!("checkpoint: {words}")),
-        Some(Err(reason)) => {
-            works = false;
-            console.error(format!("checkpoint: {reason}"), None);
-        }
-    }
-    for (kind, name, result) in results {
+    let checkpoint = checkpoint.map(|result| ("checkpoint".to_owned(), result));
+    let results = results.into_iter().map(|(kind, name, result)| (format!("{} {name}", kind.as_str()), result));
+    for (what, result) in checkpoint.into_iter().chain(results) {
         match result {
-            Ok(words) => console.note(&format!("{} {name}: {words}", kind.as_str())),
+            Ok(words) => console.note(&format!("{what}: {words}")),
             Err(reason) => {
                 works = false;
                 // A line for each thing that is wrong.
                 for line in reason.lines() {
-                    console.error(format!("{} {name}: {line}", kind.as_str()), None);
+                    console.error(format!("{what}: {line}"), None);
                 }
             }
         }

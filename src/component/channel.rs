@@ -14,7 +14,7 @@ pub const CHANNEL_CHUNKS: usize = 8;
 #[derive(Debug)]
 pub struct Input {
     receiver: mpsc::Receiver<(usize, Chunk)>,
-    /// Told when a source that something came from waits for room.
+    /// Notified when a source that a chunk came from starts to wait for memory.
     flush_requested: Arc<Notify>,
 }
 
@@ -28,12 +28,12 @@ pub struct InputSender {
 }
 
 impl Input {
-    /// A component's input, and the entrance for its input number 0.
+    /// A component's input, and the sender for its input number 0.
     pub fn new() -> (InputSender, Self) {
         Self::with_capacity(CHANNEL_CHUNKS)
     }
 
-    /// The same with room for `chunks`.
+    /// The same with a capacity of `chunks`.
     pub fn with_capacity(chunks: usize) -> (InputSender, Self) {
         let (sender, receiver) = mpsc::channel(chunks);
         let sender = InputSender { sender, index: 0, required: true };
@@ -44,25 +44,24 @@ impl Input {
     /// upstream components have ended.
     pub async fn receive(&mut self) -> Option<(usize, Chunk)> {
         let next = self.receiver.recv().await;
-        self.received(next.as_ref());
-        next
+        self.received(next)
     }
 
     /// The next chunk if one is waiting.
     pub fn try_receive(&mut self) -> Option<(usize, Chunk)> {
         let next = self.receiver.try_recv().ok();
-        self.received(next.as_ref());
+        self.received(next)
+    }
+
+    /// From now on, the chunk's source can ask for a flush.
+    fn received(&self, next: Option<(usize, Chunk)>) -> Option<(usize, Chunk)> {
+        if let Some(backpressure) = next.as_ref().and_then(|(_, chunk)| chunk.backpressure.as_ref()) {
+            backpressure.notify(&self.flush_requested);
+        }
         next
     }
 
-    fn received(&self, next: Option<&(usize, Chunk)>) {
-        let Some((_, chunk)) = next else { return };
-        if let Some(backpressure) = &chunk.backpressure {
-            backpressure.tell(&self.flush_requested);
-        }
-    }
-
-    /// Resolves when a source that a chunk came from has begun to wait for room. Look at the acknowledgements: it may
+    /// Resolves when a source that a chunk came from has started to wait for memory. Check the back-pressure: the source may
     /// have gone on since.
     pub fn flush_requested(&self) -> impl Future<Output = ()> + Send + use<> {
         let flush_requested = self.flush_requested.clone();
@@ -75,35 +74,35 @@ impl Input {
     }
 }
 
-/// Whether anybody can still send to a component.
+/// Whether an upstream component can still send to this one.
 #[derive(Clone, Debug)]
 pub struct WeakInput(mpsc::WeakSender<(usize, Chunk)>);
 
 impl WeakInput {
-    /// True while an upstream component holds the entrance.
+    /// True while an upstream component holds a sender.
     pub fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }
 }
 
 impl InputSender {
-    /// Watches whether the entrance is still held, without holding it.
+    /// Watches whether a sender is still held, without holding one.
     pub fn weak_input(&self) -> WeakInput {
         WeakInput(self.sender.downgrade())
     }
 
-    /// Whether the state waits for what goes in here.
+    /// Whether the state waits for what is sent here.
     pub fn is_required(&self) -> bool {
         self.required
     }
 
-    /// The same component's entrance for another of its inputs.
+    /// The same component's sender for another of its inputs.
     #[must_use]
     pub fn input(&self, index: usize) -> Self {
         Self { index, ..self.clone() }
     }
 
-    /// An entrance towards optional sinks only: it never holds anybody up.
+    /// A sender towards optional sinks only: it never blocks its source.
     #[must_use]
     pub fn optional(mut self) -> Self {
         self.required = false;
@@ -112,18 +111,10 @@ impl InputSender {
 }
 
 /// The sending end of a source, or of one output of a transform: fans out to every reader.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Output {
     senders: Vec<InputSender>,
-    telemetry: Option<Arc<ComponentHandle>>,
-}
-
-struct ComponentHandle(ComponentReporter);
-
-impl std::fmt::Debug for ComponentHandle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.0.name())
-    }
+    telemetry: ComponentReporter,
 }
 
 /// Every required reader is gone: the pipeline is ending.
@@ -134,16 +125,16 @@ pub struct Closed;
 impl Output {
     /// An output with these readers.
     pub fn new(senders: Vec<InputSender>, telemetry: ComponentReporter) -> Self {
-        Self { senders, telemetry: Some(Arc::new(ComponentHandle(telemetry))) }
+        Self { senders, telemetry }
     }
 
-    /// An output for each reader, for a source that lets none of them wait for another.
+    /// One output for each reader, so that none of them waits for another.
     pub fn split(self) -> Vec<Self> {
         let telemetry = self.telemetry;
         self.senders.into_iter().map(|sender| Self { senders: vec![sender], telemetry: telemetry.clone() }).collect()
     }
 
-    /// Waits until every required reader has room for a chunk. Others may take it before `send` does.
+    /// Waits until every required reader has capacity for a chunk. Another task may use it before `send` does.
     pub async fn room(&self) -> Result<(), Closed> {
         for sender in self.senders.iter().filter(|sender| sender.required) {
             drop(sender.sender.reserve().await.map_err(|_| Closed)?);
@@ -151,19 +142,18 @@ impl Output {
         Ok(())
     }
 
-    /// Sends a chunk to every reader, and waits while a required one is full: that is the back-pressure. An optional
-    /// reader that is full misses the chunk, which is counted. On `Closed` the chunk is abandoned.
+    /// Sends a chunk to every reader, and waits while a required one is full (back-pressure). An optional reader that is full
+    /// misses the chunk, which is counted. On `Closed` the chunk is abandoned.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
-        // Acknowledging what nobody reads would lose it without a word.
+        // Acknowledging a chunk without a reader would lose it silently.
         if self.senders.is_empty() {
             return Err(Closed);
         }
         let records = chunk.records.len() as u64;
         for sender in self.senders.iter().filter(|sender| !sender.required) {
             let copy = chunk.detached();
-            let is_full = sender.sender.try_send((sender.index, copy)).is_err();
-            if is_full && let Some(telemetry) = &self.telemetry {
-                telemetry.0.add_labelled(&metrics::DISCARDED, "optional sink full", records);
+            if sender.sender.try_send((sender.index, copy)).is_err() {
+                self.telemetry.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
         let last = self.senders.iter().rposition(|sender| sender.required);
@@ -178,13 +168,11 @@ impl Output {
             let Some(copy) = copy else { break };
             sender.sender.send((sender.index, copy)).await.map_err(|_| Closed)?;
         }
-        // Only optional readers: nobody has to wait for them.
+        // Only optional readers: no need to wait for them.
         if let Some(chunk) = rest {
             chunk.ack.done();
         }
-        if let Some(telemetry) = &self.telemetry {
-            telemetry.0.add(&metrics::SENT, records);
-        }
+        self.telemetry.add(&metrics::SENT, records);
         Ok(())
     }
 }

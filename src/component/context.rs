@@ -1,15 +1,13 @@
 //! What a source, a transform and a sink are.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use super::channel::{Input, Output};
 use super::{DeadLetterStore, Store};
-use crate::event::Chunk;
-use crate::telemetry::ComponentReporter;
+use crate::{event::Chunk, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Why a component stopped, for a person: a sentence and, where there is one, what to do.
@@ -20,7 +18,7 @@ pub struct ComponentError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// Nothing failed: whoever read what it writes has gone, so the whole set ends in order.
+    /// Nothing failed: the reader of its output has gone, so the whole set ends in order.
     pub reader_gone: bool,
 }
 
@@ -52,13 +50,13 @@ pub struct Context {
     pub env: Env,
     /// Its metrics and its state in words.
     pub telemetry: ComponentReporter,
-    /// The folder of what is this process's own.
+    /// The folder of this process's own files.
     pub data_dir: PathBuf,
     /// The sources' states.
     pub store: Arc<dyn Store>,
     /// Where its dead letters go.
     pub dead_letters: Arc<dyn DeadLetterStore>,
-    /// Told when the program is to end.
+    /// Cancelled when the program is to end.
     pub shutdown: CancellationToken,
     /// `run --once`: a source ends by itself when it has covered everything up to its start.
     pub once: bool,
@@ -66,8 +64,8 @@ pub struct Context {
 
 /// Reads events and sends them as chunks.
 ///
-/// A source ends when it is told to shut down, or (`once`) when it has read everything. It then drops its output,
-/// waits for the receipts of what it sent, commits, and returns. It returns an error only for what waiting can't cure.
+/// A source ends when it is asked to shut down, or (`once`) when it has read everything. It then drops its output,
+/// waits for the acknowledgements of what it sent, commits, and returns. It returns an error only for what waiting can't cure.
 pub trait Source: Send {
     /// Runs to the end.
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>>;

@@ -1,15 +1,13 @@
 //! What a component sees of the dead letters: where they go, and how they are sent again.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use futures::future::BoxFuture;
 use nordpass_env::Env;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::event::EventId;
-use crate::telemetry::ComponentReporter;
+use crate::{event::EventId, telemetry::ComponentReporter};
 
 /// One record that its destination refused, or that isn't a record at all. Serialized, it is as it is kept.
 #[derive(Clone, Serialize)]
@@ -66,11 +64,11 @@ pub trait DeadLetterStore: Send + Sync {
 /// Writes the dead letters of one component.
 pub trait DeadLetterWriter: Send + Sync {
     /// Writes dead letters and makes them durable, however long the disk or the storage account refuses; reports what it
-    /// waits for meanwhile. A letter with the id and stream of an earlier one isn't written again. Returns how many were
+    /// waits for meanwhile. A dead letter with the id and stream of an earlier one isn't written again. Returns how many were
     /// new.
     fn write<'a>(
         &'a self,
-        letters: &'a [DeadLetter],
+        dead_letters: &'a [DeadLetter],
         env: &'a Env,
         telemetry: &'a ComponentReporter,
     ) -> BoxFuture<'a, usize>;
@@ -80,7 +78,7 @@ pub trait DeadLetterWriter: Send + Sync {
 pub trait Resend: Send + Sync {
     /// A new id for a request.
     fn request_id(&self) -> String;
-    /// Sends a record, under this id. What says nothing about the record is waited for, for at most `patience`.
+    /// Sends a record with this request id. Failures that aren't about the record are retried, for at most `patience`.
     fn resend<'a>(
         &'a self,
         stream: &'a str,
@@ -90,10 +88,10 @@ pub trait Resend: Send + Sync {
     ) -> BoxFuture<'a, ResendOutcome>;
 }
 
-/// What sending one record came to.
+/// The outcome of sending one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResendOutcome {
-    /// It is the destination's now.
+    /// The destination has it.
     Accepted,
     /// Refused again.
     Refused {
@@ -106,7 +104,7 @@ pub enum ResendOutcome {
     Unavailable {
         /// What was waited for.
         reason: String,
-        /// A request stayed without an answer: the record may have arrived.
+        /// A request had no response: the record may have arrived.
         unsure: bool,
     },
     /// There is no way to send it.

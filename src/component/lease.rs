@@ -1,66 +1,65 @@
-//! Whether a source may still be read and committed by this process.
+//! Whether this process may still read and commit a source.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{future::pending, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use nordpass_env::Clock;
 
-/// Tells a source whether it is this process's to read. Cheap to clone.
+/// Tells a source whether this process may read it. Cheap to clone.
 ///
 /// A state on the local disk is held as long as the process lives. One in shared storage is held by a lease, and a lease
-/// that couldn't be renewed ends: whoever reads the source asks [`LeaseGuard::held`] before each request and gives up when
+/// that couldn't be renewed ends. A reader checks [`LeaseGuard::held`] before each request and gives up when
 /// [`LeaseGuard::ended`] resolves, which is before another process can get the lease.
 #[derive(Clone)]
 pub struct LeaseGuard(Option<Arc<Shared>>);
 
 /// Keeps a [`LeaseGuard`] up to date.
+#[derive(Clone)]
 pub struct LeaseKeeper(Arc<Shared>);
 
 struct Shared {
     clock: Arc<dyn Clock>,
-    state: Mutex<LeaseState>,
-    changed: Notify,
+    state: watch::Sender<LeaseState>,
 }
 
-/// How it stands.
+/// The state of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseState {
     /// Held for this time. By both clocks: a machine that slept may have missed it on one of them.
     Held {
-        /// From then on: a lease that was broken may still be somebody else's belief.
+        /// From then on: the former holder of a broken lease may not have noticed yet.
         from: Instant,
-        /// The end, in the time that passes.
+        /// The end, in monotonic time.
         until: Instant,
-        /// The same end, as the time of day.
+        /// The same end, by the wall clock.
         until_time: Timestamp,
     },
-    /// Perhaps not held any more, and why; it may come back.
+    /// Possibly no longer held, and why; it may come back.
     Unsure(String),
-    /// Another process has gone on from here. This one's picture of the source is out of date for good.
+    /// Another process has gone on from here. This process's view of the source is out of date for good.
     Lost,
 }
 
-/// When a lease was asked for that was then given: it ends no earlier than its duration after that.
+/// When a lease was requested that was then granted: it ends no earlier than its duration after that.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseRequested {
-    /// In the time that passes.
+    /// In monotonic time.
     pub at: Instant,
-    /// As the time of day.
+    /// By the wall clock.
     pub time: Timestamp,
 }
 
 impl LeaseRequested {
-    /// To be noted before the request is sent.
+    /// To be taken before the request is sent.
     pub fn now(clock: &dyn Clock) -> Self {
         Self { at: Instant::now(), time: clock.now() }
     }
 
-    /// Held from `from` on, until it `lasts` no longer by one of both clocks. That has to be less than the lease's
-    /// duration: clocks run differently, and a request may be under way.
+    /// Held from `from` on, for `lasts` by whichever clock is faster. `lasts` has to be less than the lease's duration:
+    /// clocks drift, and a request takes time.
     pub fn state(self, from: Instant, lasts: Duration) -> LeaseState {
         let until_time = self.time.checked_add(lasts).unwrap_or(Timestamp::MAX);
         LeaseState::Held { from, until: self.at + lasts, until_time }
@@ -86,66 +85,49 @@ impl LeaseGuard {
     /// Resolves once it is held; never when it is lost.
     pub async fn held(&self) {
         let Some(shared) = &self.0 else { return };
+        let mut state = shared.state.subscribe();
         loop {
-            let changed = shared.changed.notified();
+            let begins = match &*state.borrow_and_update() {
+                LeaseState::Held { from, .. } => Some(*from),
+                LeaseState::Unsure(_) | LeaseState::Lost => None,
+            };
             if shared.is_held() {
                 return;
             }
-            let begins = match &*shared.state() {
-                LeaseState::Held { from, .. } if *from > Instant::now() => Some(*from),
-                _ => None,
-            };
-            match begins {
-                Some(begins) => tokio::select! {
-                    biased;
-                    () = changed => {}
-                    () = tokio::time::sleep_until(begins) => {}
-                },
-                None => changed.await,
+            match begins.filter(|begins| *begins > Instant::now()) {
+                Some(begins) => drop(timeout_at(begins, state.changed()).await),
+                None => drop(state.changed().await),
             }
         }
     }
 
-    /// Resolves once it isn't held for certain any more.
+    /// Resolves once it is no longer certainly held.
     pub async fn ended(&self) {
-        let Some(shared) = &self.0 else { return std::future::pending().await };
+        let Some(shared) = &self.0 else { return pending().await };
+        let mut state = shared.state.subscribe();
         loop {
-            let changed = shared.changed.notified();
-            let until = match &*shared.state() {
-                LeaseState::Held { until, .. } => *until,
-                _ => return,
-            };
+            let LeaseState::Held { until, .. } = *state.borrow_and_update() else { return };
             if !shared.is_held() {
                 return;
             }
-            tokio::select! {
-                biased;
-                () = changed => {}
-                () = tokio::time::sleep_until(until) => {}
-            }
+            let _ = timeout_at(until, state.changed()).await;
         }
     }
 
     /// Whether it is lost for good.
     pub fn is_lost(&self) -> bool {
-        self.0.as_ref().is_some_and(|shared| *shared.state() == LeaseState::Lost)
+        self.0.as_ref().is_some_and(|shared| *shared.state.borrow() == LeaseState::Lost)
     }
 
     /// Resolves when it is lost for good.
     pub async fn lost(&self) {
-        let Some(shared) = &self.0 else { return std::future::pending().await };
-        loop {
-            let changed = shared.changed.notified();
-            if *shared.state() == LeaseState::Lost {
-                return;
-            }
-            changed.await;
-        }
+        let Some(shared) = &self.0 else { return pending().await };
+        let _ = shared.state.subscribe().wait_for(|state| *state == LeaseState::Lost).await;
     }
 
     /// Why it isn't held, in a sentence.
     pub fn reason(&self) -> String {
-        let state = self.0.as_ref().map(|shared| shared.state().clone());
+        let state = self.0.as_ref().map(|shared| shared.state.borrow().clone());
         match state {
             Some(LeaseState::Unsure(reason)) => format!("the lease on this source can't be renewed: {reason}"),
             Some(LeaseState::Lost) => "another process has taken over this source".to_owned(),
@@ -158,34 +140,34 @@ impl LeaseGuard {
 }
 
 impl LeaseKeeper {
-    /// A holder and the hold that it keeps, unsure at first.
+    /// A keeper and the guard that it keeps up to date, unsure at first.
     pub fn new(clock: Arc<dyn Clock>) -> (Self, LeaseGuard) {
-        let state = Mutex::new(LeaseState::Unsure("it hasn't been tried yet".to_owned()));
-        let shared = Arc::new(Shared { clock, state, changed: Notify::new() });
+        let state = watch::Sender::new(LeaseState::Unsure("it hasn't been tried yet".to_owned()));
+        let shared = Arc::new(Shared { clock, state });
         (Self(shared.clone()), LeaseGuard(Some(shared)))
     }
 
-    /// Says how it stands. What is lost stays lost.
+    /// Returns whether the lease is held now.
+    pub fn is_held(&self) -> bool {
+        self.0.is_held()
+    }
+
+    /// Sets the state. What is lost stays lost.
     pub fn set(&self, state: LeaseState) {
-        {
-            let mut current = self.0.state();
-            if *current == LeaseState::Lost {
-                return;
+        self.0.state.send_if_modified(|current| {
+            let changes = *current != LeaseState::Lost;
+            if changes {
+                *current = state;
             }
-            *current = state;
-        }
-        self.0.changed.notify_waiters();
+            changes
+        });
     }
 }
 
 impl Shared {
-    fn state(&self) -> MutexGuard<'_, LeaseState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn is_held(&self) -> bool {
         let (now, time) = (Instant::now(), self.clock.now());
-        match &*self.state() {
+        match &*self.state.borrow() {
             LeaseState::Held { from, until, until_time } => *from <= now && now < *until && time < *until_time,
             LeaseState::Unsure(_) | LeaseState::Lost => false,
         }
@@ -227,7 +209,7 @@ mod tests {
         assert!(!lease_guard.is_held());
     }
 
-    /// A machine that sleeps: its time that passes stands still, its time of day doesn't.
+    /// While a machine sleeps, its monotonic clock stops and its wall clock doesn't.
     #[tokio::test(start_paused = true)]
     async fn the_earlier_of_both_clocks_ends_it() {
         let clock = TestClock::starting_at(Timestamp::UNIX_EPOCH);

@@ -4,6 +4,7 @@ mod channel;
 mod context;
 mod dead_letter;
 mod lease;
+mod renewal;
 mod state;
 mod takeover;
 mod types;
@@ -12,10 +13,8 @@ pub use channel::{Closed, Input, InputSender, Output, WeakInput};
 pub use context::{ComponentError, Context, Sink, Source, Transform};
 pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
 pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
+pub use renewal::{Renewal, RenewalSchedule};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
 pub(crate) use types::components;
-pub use types::{
-    AnyType, ComponentType, Records, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings,
-    TransformType,
-};
+pub use types::{ComponentType, ReadSettings, Records, SinkSettings, SourceSettings, TransformSettings};

@@ -1,9 +1,6 @@
 //! What a component sees of the state: what a source has delivered, so that a restart goes on from there.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -99,7 +96,7 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
-    /// Whether time, or an operator, can cure it: then it is waited for, and what to do meanwhile.
+    /// Whether time, or an operator, can cure it: then it is retried, and this is what to do meanwhile.
     pub fn cure(&self) -> Option<&'static str> {
         match self {
             Self::Disk { .. } => Some("; free space or repair the disk"),
@@ -152,7 +149,7 @@ pub trait Store: Send + Sync {
         let _ = source;
         Box::pin(async { Ok(None) })
     }
-    /// Gives back what other processes wait for, once nothing runs any more.
+    /// Releases what other processes wait for, once nothing runs any more.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

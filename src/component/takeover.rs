@@ -1,8 +1,8 @@
 //! What the official connector has left: its cursor.
 //!
 //! A blob of 8 bytes, a big-endian signed number of Unix seconds: the function's clock at the end of its last run that
-//! went well (`cursorManager.go` of `Solutions/NordPass` in <https://github.com/Azure/Azure-Sentinel>). It is only ever
-//! read here, so that the way back stays open.
+//! went well (`cursorManager.go` of `Solutions/NordPass` in <https://github.com/Azure/Azure-Sentinel>). It is only
+//! read here, so you can go back to the official connector.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use std::time::Duration;
 pub struct Cursor {
     /// The function's clock when it wrote it, in Unix seconds.
     pub seconds: i64,
-    /// Azure's clock when it was written; `None` where the answer doesn't say.
+    /// Azure's clock when it was written; `None` if the response doesn't say.
     pub written: Option<i64>,
 }
 
-/// What stands where the cursor should.
+/// What was found in place of the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A cursor.
@@ -24,7 +24,7 @@ pub enum Found {
     Nothing,
     /// A blob of no bytes, which the official connector takes for a first run.
     Empty,
-    /// Something that isn't a cursor, of so many bytes.
+    /// Something that isn't a cursor, with its length in bytes.
     Other(usize),
 }
 

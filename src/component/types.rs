@@ -1,19 +1,17 @@
-//! What stands behind `type = "…"`: one value for each type of component, with its name, its fields and its constructor.
+//! What `type = "…"` names: one value for each type of component, with its name, its fields and its constructor.
 //!
-//! `sources`, `transforms` and `sinks` list these values, each once. A component that lacks a half doesn't compile.
+//! `sources`, `transforms` and `sinks` list these values, each once.
 
-use std::any::Any;
-use std::fmt::Debug;
-use std::sync::Arc;
+use std::{any::Any, fmt::Debug, sync::Arc};
 
 use futures::future::{BoxFuture, ready};
 use nordpass_env::Env;
 
 use super::{ComponentError, Context, Resend, Sink, Source, Transform};
 use crate::settings::{Field, Section};
-use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
+use crate::telemetry::{ComponentReporter, Telemetry};
 
-/// What a pipeline file and the reference page need to know of a type of component.
+/// A type of component: what a pipeline file and the reference page need to know of it, and how its table is read.
 #[derive(Debug)]
 pub struct ComponentType {
     /// The word in the pipeline file.
@@ -26,6 +24,8 @@ pub struct ComponentType {
     pub outputs: &'static [&'static str],
     /// What its outputs hold.
     pub records: Records,
+    /// Reads a component's table. What is wrong is recorded in the section.
+    pub read: ReadSettings,
 }
 
 /// What the chunks of an output hold.
@@ -37,73 +37,26 @@ pub enum Records {
     Rows,
 }
 
-/// A type of source.
-#[derive(Debug)]
-pub struct SourceType {
-    /// Its name and fields.
-    pub base: ComponentType,
-    /// Reads a source's table. What is wrong is recorded in the section.
-    pub read: fn(&mut Section) -> Arc<dyn SourceSettings>,
-}
-
-/// A type of transform.
-#[derive(Debug)]
-pub struct TransformType {
-    /// Its name and fields.
-    pub base: ComponentType,
-    /// Reads a transform's table. What is wrong is recorded in the section.
-    pub read: fn(&mut Section) -> Arc<dyn TransformSettings>,
-}
-
-/// A type of sink.
-#[derive(Debug)]
-pub struct SinkType {
-    /// Its name and fields.
-    pub base: ComponentType,
-    /// Reads a sink's table, given the names in its `inputs`. What is wrong is recorded in the section.
-    pub read: fn(&mut Section, &[String]) -> Arc<dyn SinkSettings>,
-}
-
-/// A type of any kind.
+/// Reads a component's table. The variant is the kind of component.
 #[derive(Clone, Copy, Debug)]
-pub enum AnyType {
-    /// A source's.
-    Source(&'static SourceType),
-    /// A transform's.
-    Transform(&'static TransformType),
-    /// A sink's.
-    Sink(&'static SinkType),
-}
-
-impl AnyType {
-    /// Its name and fields.
-    pub fn base(self) -> &'static ComponentType {
-        match self {
-            Self::Source(source) => &source.base,
-            Self::Transform(transform) => &transform.base,
-            Self::Sink(sink) => &sink.base,
-        }
-    }
-
-    /// Source, transform or sink.
-    pub fn kind(self) -> ComponentKind {
-        match self {
-            Self::Source(_) => ComponentKind::Source,
-            Self::Transform(_) => ComponentKind::Transform,
-            Self::Sink(_) => ComponentKind::Sink,
-        }
-    }
+pub enum ReadSettings {
+    /// Reads a source's table.
+    Source(fn(&mut Section) -> Arc<dyn SourceSettings>),
+    /// Reads a transform's table.
+    Transform(fn(&mut Section) -> Arc<dyn TransformSettings>),
+    /// Reads a sink's table, given the names in its `inputs`.
+    Sink(fn(&mut Section, &[String]) -> Arc<dyn SinkSettings>),
 }
 
 /// Lists the modules of a folder that hold a component each, and their types as `TYPES`: one line for each component.
 ///
 /// `rustfmt` doesn't look into macros for modules, so `cargo xtask fmt` formats every file of the repository.
 macro_rules! components {
-    ($kind:ty: $($module:ident),+ $(,)?) => {
+    ($($module:ident),+ $(,)?) => {
         $(pub mod $module;)+
 
         /// All types, in the order of the reference page.
-        pub static TYPES: &[&$kind] = &[$(&$module::TYPE),+];
+        pub static TYPES: &[&$crate::component::ComponentType] = &[$(&$module::TYPE),+];
     };
 }
 pub(crate) use components;

@@ -1,8 +1,8 @@
 //! Files of lines as append blobs, where the sources' states are in Azure Blob Storage: several processes write them.
 //!
-//! An append demands the length up to which this process has read. So whoever appends knows what is there: no dead letter is
-//! written twice, neither by two processes nor after an answer that didn't come. Append blobs can't be cut: what a
-//! process left half-way gets a line end, and readers skip it. One that takes no more blocks is followed by another.
+//! An append is conditional on the length up to which this process has read. So a writer always knows what is there: no dead
+//! letter is written twice, neither by two processes nor after a missing response. Append blobs can't be truncated: a torn
+//! line gets a line end, and readers skip it. A blob that takes no more blocks is followed by another one.
 
 mod lock;
 #[cfg(test)]
@@ -53,7 +53,7 @@ impl Blobs {
         }
     }
 
-    /// At most so many bytes; fewer at the end. `None`: there is no such blob.
+    /// At most `len` bytes; fewer at the end. `None`: there is no such blob.
     pub async fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
         while bytes.len() < len {
@@ -72,7 +72,7 @@ impl Blobs {
         Ok(Some(bytes))
     }
 
-    /// Shows every whole line from `from` on, where one begins. `None`: there is no such blob.
+    /// Passes every whole line from `from` on to `each`; a line begins there. `None`: there is no such blob.
     pub async fn lines(
         &self,
         name: &str,
@@ -89,7 +89,7 @@ impl Blobs {
         }
     }
 
-    /// Makes an empty blob, and the container if it never was there: states make it, too, at a first run.
+    /// Creates an empty blob, and the container if it never existed.
     async fn make(&self, name: &str) -> io::Result<()> {
         let mut made = self.container.create_append(&self.path(name)).await;
         if made == Err(BlobError::NoContainer) {
@@ -104,13 +104,13 @@ impl Blobs {
     }
 }
 
-/// The writing end of a file of lines in append blobs. Every process may have one.
+/// Writes a file of lines in append blobs. Every process may have one.
 pub(super) struct BlobLog {
     blobs: Blobs,
     stem: String,
     /// How far this process knows what is there; `None`: not at all.
     end: Option<End>,
-    /// An append failed: it may have counted, wholly or in part.
+    /// An append failed: it may have taken effect, wholly or in part.
     unsure: bool,
 }
 
@@ -129,7 +129,7 @@ impl End {
 }
 
 impl BlobLog {
-    /// Asks nothing yet: a pipeline without dead letters never does.
+    /// Sends no request yet: a pipeline without dead letters never does.
     pub fn new(blobs: Blobs, stem: String) -> Self {
         Self { blobs, stem, end: None, unsure: false }
     }
@@ -139,7 +139,7 @@ impl BlobLog {
         self.end.is_some()
     }
 
-    /// Shows what has been written since the last look: at the first look everything.
+    /// Passes what has been written since the last call to `each`; at the first call everything.
     pub async fn catch_up(&mut self, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<()> {
         if let Some(end) = self.end
             && let Some(end) = self.more(end, each).await?
@@ -159,9 +159,9 @@ impl BlobLog {
         Ok(())
     }
 
-    /// What stands behind what is known; `None`: it isn't the blob that it was, somebody has removed or replaced it.
+    /// Reads what follows the known part; `None`: the blob was removed or replaced.
     async fn more(&self, end: End, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<Option<End>> {
-        // The line end before is read again: it has to be there.
+        // The line end before it is read again: it has to be there.
         let mut before = end.extent.whole > 0;
         let mut another = false;
         let from = end.extent.whole.saturating_sub(1);
@@ -180,9 +180,9 @@ impl BlobLog {
         }
     }
 
-    /// Appends whole lines behind what is known. `false`: nothing of it counts, somebody else has written meanwhile, and
-    /// [`Self::catch_up`] says what. After an error the same lines can be appended again: those that were written
-    /// although no answer came are found where they should be.
+    /// Appends whole lines after the known part. `false`: nothing was appended, because another process has written
+    /// meanwhile; [`Self::catch_up`] reads it. After an error the same lines can be appended again: lines that were written
+    /// although the response was lost are found where they should be.
     pub async fn append(&mut self, lines: &[u8]) -> io::Result<bool> {
         let Some(End { number, extent, made }) = self.end else { return Ok(false) };
         let name = part_name(&self.stem, number);
@@ -205,7 +205,7 @@ impl BlobLog {
                         return Ok(false);
                     }
                 }
-                // 50,000 blocks; or somebody has put back a copy that can't be appended to.
+                // 50,000 blocks; or an operator has restored a copy that can't be appended to.
                 Err(BlobError::Conflict { code, .. })
                     if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" =>
                 {
@@ -230,7 +230,7 @@ impl BlobLog {
     }
 }
 
-/// A part's name. Parts are told apart by a dot, which no component's stem has.
+/// A part's name. Parts are numbered after a dot, which no component's stem has.
 pub(super) fn part_name(stem: &str, number: u32) -> String {
     if number == 1 { format!("{stem}.ndjson") } else { format!("{stem}.{number}.ndjson") }
 }
@@ -250,12 +250,12 @@ pub(super) fn part_of(name: &str) -> Option<(&str, u32)> {
     Some(numbered.unwrap_or((stem, 1)))
 }
 
-/// A failure of the storage, which [`storage_trouble`] finds again.
+/// A failure of the storage, as [`storage_trouble`] expects it.
 pub(super) fn failure(error: BlobError) -> io::Error {
     io::Error::other(error)
 }
 
-/// What the storage says, where it is the storage that an error is about.
+/// The storage's error, if the error is one.
 pub fn storage_trouble(error: &io::Error) -> Option<&BlobError> {
     error.get_ref()?.downcast_ref()
 }

@@ -1,15 +1,13 @@
 //! Where dead letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use super::blobs::{BlobLock, BlobLog, Blobs, part_name};
 use super::lines::{self, LineRange, Log};
 use crate::component::LeaseGuard;
 use nordpass_env::{Disk, DiskLock};
 
-/// The place of files of lines.
+/// Where files of lines are.
 #[derive(Clone)]
 pub(super) enum Folder {
     /// One process writes here.
@@ -29,7 +27,7 @@ impl Folder {
         }
     }
 
-    /// Shows every whole line of a file. One that isn't there has none.
+    /// Passes every whole line of a file to `each`. A missing file has none.
     pub async fn lines(&self, name: &str, mut each: impl FnMut(LineRange, &[u8]) + Send) -> io::Result<()> {
         match self {
             Self::Disk { disk, dir } => lines::lines(disk.as_ref(), &dir.join(name), each).await.map(drop),
@@ -45,7 +43,7 @@ impl Folder {
         }
     }
 
-    /// The writing end of the file of this stem, and on a disk what is there.
+    /// The writer of the file with this stem. On a disk, it reads the file first.
     pub async fn writer(&self, stem: &str, mut each: impl FnMut(&[u8]) + Send) -> io::Result<Writer> {
         match self {
             Self::Disk { disk, dir } => {
@@ -65,14 +63,14 @@ impl Folder {
     }
 }
 
-/// The writing end of a file of lines.
+/// Writes a file of lines.
 pub(super) enum Writer {
     Disk(Log),
     Blobs(BlobLog),
 }
 
 impl Writer {
-    /// Makes sure that what was shown is durable, and that all of it was shown.
+    /// Makes what was read durable, and reads the rest.
     pub async fn settle(&mut self, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<()> {
         match self {
             Self::Disk(log) => log.settle().await,
@@ -81,8 +79,8 @@ impl Writer {
         }
     }
 
-    /// Appends whole lines, durably. `false`: nothing of it counts, as somebody else has written; what it was, `each` is
-    /// shown.
+    /// Appends whole lines, durably. `false`: nothing was appended, because another process has written, which goes to
+    /// `each`.
     pub async fn append(&mut self, lines: &[u8], each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<bool> {
         match self {
             Self::Disk(log) => log.append(lines).await.map(|()| true),
@@ -104,7 +102,7 @@ pub(super) enum Lock {
 }
 
 impl Lock {
-    /// Whether nobody else can have it. The operating system keeps a file's lock as long as the process lives.
+    /// Whether it is still held. The operating system keeps a file's lock as long as the process lives.
     pub fn lease_guard(&self) -> LeaseGuard {
         match self {
             Self::Disk(_) => LeaseGuard::always(),
@@ -112,7 +110,7 @@ impl Lock {
         }
     }
 
-    /// Gives it back.
+    /// Releases it.
     pub async fn release(self) {
         match self {
             Self::Disk(lock) => drop(lock),

@@ -9,15 +9,15 @@ use nordpass_env::Disk;
 /// How much is read at once.
 pub(super) const BLOCK: usize = 1 << 20;
 
-/// A line's place in its file, without its line end.
+/// A line's range in its file, without its line end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LineRange {
     pub offset: u64,
     pub len: usize,
 }
 
-/// Cuts what is read of a file, block by block, into whole lines. What is behind the last line end is a torn write, or one
-/// that goes on right now: it is left out.
+/// Splits a file, block by block, into whole lines. What follows the last line end is a torn or unfinished write: it is
+/// left out.
 #[derive(Default)]
 pub(super) struct LineReader {
     /// Where the last whole line ends.
@@ -36,7 +36,7 @@ impl LineReader {
         self.whole + self.rest.len() as u64
     }
 
-    /// Shows every line that is whole with this block.
+    /// Passes every line that is complete with this block to `each`.
     pub fn push(&mut self, block: &[u8], each: &mut dyn FnMut(LineRange, &[u8])) {
         self.rest.extend_from_slice(block);
         let Some(end) = memchr::memrchr(b'\n', &self.rest) else { return };
@@ -48,7 +48,7 @@ impl LineReader {
     }
 }
 
-/// Shows every whole line of a file on disk, and returns how many bytes they are. A file that isn't there has no lines.
+/// Passes every whole line of a file on disk to `each`, and returns their length in bytes. A missing file has no lines.
 pub(super) async fn lines(
     disk: &dyn Disk,
     path: &Path,
@@ -66,14 +66,14 @@ pub(super) async fn lines(
     Ok(lines.whole)
 }
 
-/// The writing end of a file of lines on disk. There may be only one.
+/// Writes a file of lines on disk. There may be only one.
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     /// Where the next line goes. What is beyond it is a torn write.
     len: u64,
     /// The folder and the file's name are durable.
-    placed: bool,
+    linked: bool,
     /// What was there when it was opened is durable, too.
     settled: bool,
 }
@@ -86,7 +86,7 @@ impl Log {
         each: impl FnMut(LineRange, &[u8]) + Send,
     ) -> io::Result<Self> {
         let len = lines(disk.as_ref(), &path, each).await?;
-        Ok(Self { disk, path, len, placed: false, settled: len == 0 })
+        Ok(Self { disk, path, len, linked: false, settled: len == 0 })
     }
 
     /// Makes what was there durable: a process that was killed may have left lines that a power cut would still take.
@@ -95,34 +95,34 @@ impl Log {
             return Ok(());
         }
         self.disk.sync(&self.path).await?;
-        self.place().await?;
+        self.link().await?;
         self.settled = true;
         Ok(())
     }
 
-    async fn place(&mut self) -> io::Result<()> {
+    async fn link(&mut self) -> io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         self.disk.sync_dir(dir).await?;
         if let Some(data_dir) = dir.parent() {
             self.disk.sync_dir(data_dir).await?;
         }
-        self.placed = true;
+        self.linked = true;
         Ok(())
     }
 
     /// Appends whole lines and makes them durable. After an error the same lines can be appended again.
     pub async fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        if !self.placed {
+        if !self.linked {
             self.disk.create_dir_all(dir).await?;
         }
-        // A write that failed half-way, now or before a crash, leaves bytes that no line owns.
+        // A write that failed half-way, now or before a crash, leaves bytes that belong to no line.
         if self.disk.len(&self.path).await?.is_some_and(|size| size > self.len) {
             self.disk.truncate(&self.path, self.len).await?;
         }
         self.disk.append_synced(&self.path, lines).await?;
-        if !self.placed {
-            self.place().await?;
+        if !self.linked {
+            self.link().await?;
         }
         self.len += lines.len() as u64;
         Ok(())

@@ -1,8 +1,8 @@
-//! What became of sending dead letters again: `<component>.resent.ndjson` beside the dead letters.
+//! The outcomes of resending dead letters: `<component>.resent.ndjson` beside the dead letters.
 //!
 //! The dead letters' own file belongs to the pipeline, which may be running. Marks are only appended, too: "resending" is
-//! durable before the request is sent, and what came of it is durable before it is told. A "resending" without anything
-//! behind it is a crash in between: the record may have arrived.
+//! durable before the request is sent, and what came of it is durable before it is reported. A "resending" without
+//! anything after it is a crash in between: the record may have arrived.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -14,11 +14,11 @@ use super::blobs::{part_name, parts, storage_trouble};
 use super::folder::{Folder, Writer};
 use crate::event::EventId;
 
-/// How far sending a dead letter again has come.
+/// How far resending a dead letter has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MarkState {
-    /// Begun. Without another mark behind it: nobody knows whether it arrived.
+    /// Begun. Without a later mark, it is unknown whether it arrived.
     Resending,
     /// Accepted.
     Resent,
@@ -28,7 +28,7 @@ pub enum MarkState {
     Unsent,
 }
 
-/// What became of sending a dead letter again.
+/// The outcome of resending a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// How far it has come.
@@ -70,12 +70,12 @@ impl Marks {
         Ok(marks)
     }
 
-    /// The mark that counts for a dead letter.
+    /// The mark of a dead letter.
     pub fn of(&self, id: &str, stream: Option<&str>) -> Option<&Mark> {
         self.0.get(&(id.to_owned(), stream.map(str::to_owned)))
     }
 
-    /// The last one counts; but what has been accepted once stays so, whatever a forced second time came to.
+    /// The last one counts, but an acceptance stays, whatever the outcome of a forced second attempt.
     fn line(&mut self, line: &[u8]) {
         let Ok(MarkLine { id, stream, mark }) = serde_json::from_slice(line) else { return };
         let key = (id, stream);
@@ -85,7 +85,7 @@ impl Marks {
     }
 }
 
-/// The writing end, for whoever holds the lock.
+/// Writes marks. Only the holder of the lock may.
 pub(super) struct MarksLog {
     log: Writer,
     pub marks: Marks,
@@ -98,7 +98,7 @@ fn stem(component: &str) -> String {
     format!("{component}.resent")
 }
 
-/// How often a mark is tried again where blobs can't be written: what has been accepted must not stay untold.
+/// The attempts to write a mark to blobs: an accepted record must not stay unmarked.
 const TRIES: usize = 6;
 
 impl MarksLog {
@@ -116,9 +116,9 @@ impl MarksLog {
         Ok(Self { log, marks, seen })
     }
 
-    /// Appends a mark, durably. `false`: another process has written marks since this one read them. Only whoever has the
-    /// lock writes, so this one has it no longer. Then only an acceptance is still marked: it stays true whatever the
-    /// other one does, and keeps the record from being sent once more. Any other mark could hide one of its own.
+    /// Appends a mark, durably. `false`: another process has written marks since this one read them. Only the
+    /// holder of the lock writes, so this process no longer has it. Then only an acceptance is still marked: it stays true
+    /// whatever the other process does, and prevents another resend. Any other mark could hide one of the other process.
     pub async fn append(&mut self, id: &str, stream: Option<&str>, mark: Mark) -> io::Result<bool> {
         let state = mark.state;
         let mark = MarkLine { id: id.to_owned(), stream: stream.map(str::to_owned), mark };

@@ -1,4 +1,4 @@
-//! Dead dead letters: records that a destination refused by name, kept with its reason.
+//! Dead letters: records that a destination refused by name, kept with its reason.
 //!
 //! One file for each component, `dead-letters/<component>.ndjson`, one JSON object a line: in `data_dir`, or where the
 //! sources' states are in Azure Blob Storage, in the same container. A dead letter is durable before it acknowledges

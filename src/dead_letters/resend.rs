@@ -1,10 +1,6 @@
-//! Sending dead letters again, once.
+//! Resends dead letters, each once.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+use std::{future::poll_fn, io, pin::pin, task::Poll, time::Duration};
 
 use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
@@ -14,7 +10,7 @@ use crate::component::LeaseGuard;
 use crate::component::{Resend, ResendOutcome};
 use nordpass_env::Clock;
 
-/// What became of a dead letter.
+/// The outcome for a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Sent and accepted.
@@ -60,12 +56,12 @@ pub enum ResendError {
     /// The lease that keeps other processes from it is over, or another one has written marks.
     #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be running")]
     Lost,
-    /// Dead dead letters or marks can't be read or written.
+    /// Dead letters or marks can't be read or written.
     #[error("can't read or mark the dead letters: {0}")]
     Disk(#[from] io::Error),
 }
 
-/// Sends the dead letters of one shelf again. Only one process at a time can.
+/// Resends the dead letters of one folder. Only one process at a time can.
 pub struct Resending {
     folder: DeadLetterFolder,
     patience: Duration,
@@ -83,13 +79,13 @@ impl Resending {
         Ok(Self { folder, patience, force, lock })
     }
 
-    /// Gives the lock back at once; dropped, a lease still has to end.
+    /// Releases the lock at once. If it is only dropped, a lease still has to expire.
     pub async fn end(self) {
         self.lock.release().await;
     }
 
-    /// Sends dead letters of one component, one after the other, and tells of each what became of it. A destination that
-    /// isn't available isn't tried for the rest.
+    /// Sends dead letters of one component, one after the other, and reports the outcome of each. A destination that isn't
+    /// available isn't tried for the rest.
     pub async fn send(
         &self,
         dead_letters: &[StoredDeadLetter],
@@ -165,8 +161,8 @@ impl Resending {
     }
 }
 
-/// Does the work as long as the lock is held; `None`: it isn't any more. That is asked before each step of the work, not
-/// only when a timer says so: the process may have been stopped, or the machine have slept, in between.
+/// Does the work while the lock is held; `None` if it no longer is. This is checked before each step of the work, not only
+/// by a timer: the process may have been stopped, or the machine may have slept, in between.
 async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut ended) = (pin!(work), pin!(lease_guard.ended()));
     poll_fn(|context| {
@@ -181,7 +177,7 @@ async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) 
 /// Why a source's dead letter can't be sent.
 const NOT_A_RECORD: &str = "it isn't a JSON object, so it can't be a record of a table; it is kept as NordPass sent it";
 
-/// The record's text if it is a JSON object; one that was kept as text because of its line ends counts, too.
+/// The record's text if it is a JSON object, or a string that contains one: line ends are kept that way.
 fn object(record: String) -> Option<String> {
     let is_object =
         |text: &str| text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();

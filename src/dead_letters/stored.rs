@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::LineRange;
-use super::marks::Mark;
+use super::{lines::LineRange, marks::Mark};
 use crate::event::EventId;
 
 /// One dead letter without its record, which may be large and holds people's data.
@@ -32,7 +31,7 @@ pub struct StoredDeadLetter {
     /// When, in Unix seconds (UTC).
     #[serde(default)]
     pub time: i64,
-    /// What became of sending it again.
+    /// The outcome of resending it.
     #[serde(rename = "resend", skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Mark>,
     #[serde(skip)]
@@ -59,7 +58,7 @@ pub(super) fn key_of(id: EventId, stream: Option<&str>) -> u128 {
     EventId::of_bytes(format!("{id} {}", stream.unwrap_or_default()).as_bytes()).0
 }
 
-/// A component's name as a file's name, without an ending.
+/// A component's name as a file's name, without an extension.
 pub(super) fn file_stem(component: &str) -> String {
     component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
 }

@@ -1,9 +1,6 @@
 //! Writes dead letters.
 
-use std::collections::HashSet;
-use std::convert::Infallible;
-use std::future::pending;
-use std::io;
+use std::{collections::HashSet, convert::Infallible, future::pending, io};
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
@@ -30,10 +27,10 @@ struct Inner {
     log: Writer,
 }
 
-/// How often other processes may be ahead before this one pauses.
+/// How often other processes may write first before this one pauses.
 const TURNS: usize = 16;
 
-/// Notes the key of a line that is there.
+/// Adds the key of a line that is there.
 fn note(known: &mut HashSet<u128>, line: &[u8]) {
     known.extend(serde_json::from_slice::<StoredDeadLetter>(line).ok().and_then(|known| known.key()));
 }
@@ -47,7 +44,7 @@ impl DeadLetterLog {
     }
 
     /// Writes dead letters and makes them durable. One that is there already (same id and stream) isn't written again.
-    /// Answers how many were new. After an error the same dead letters can be written again.
+    /// Returns how many were new. After an error the same dead letters can be written again.
     pub async fn write(&self, dead_letters: &[DeadLetter]) -> io::Result<usize> {
         let mut inner = self.inner.lock().await;
         let Inner { known, uncounted, log } = &mut *inner;

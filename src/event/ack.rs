@@ -1,8 +1,8 @@
 //! The acknowledgement of a chunk. It flows against the stream, from the sinks to the source.
 //!
 //! A source makes one [`Ack`] for each chunk and keeps its [`AckReceiver`]. Every copy of the chunk (one per
-//! branch of a fan-out, one per open batch that holds rows of it) carries a clone. Whoever is done with its part calls
-//! [`Ack::done`]. When the last clone is gone, the receipt resolves: [`AckOutcome::Delivered`] only if
+//! branch of a fan-out, one per open batch that holds rows of it) carries a clone. A component that is done with its part calls
+//! [`Ack::done`]. When the last clone is gone, the receiver resolves: [`AckOutcome::Delivered`] only if
 //! *every* clone was delivered. Dropping one, as a panic, a cancelled task or a shutdown does, is never mistaken for
 //! a delivery: the outcome is then [`AckOutcome::Abandoned`], nothing is committed, and the events are read again.
 

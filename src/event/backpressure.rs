@@ -37,8 +37,8 @@ impl Backpressure {
         self.0.waiting.load(Ordering::Acquire) > 0
     }
 
-    /// Wakes this holder at each wait from now on.
-    pub fn tell(&self, holder: &Arc<Notify>) {
+    /// Notifies this holder of each wait from now on.
+    pub fn notify(&self, holder: &Arc<Notify>) {
         let mut holders = self.0.holders();
         if !holders.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(holder))) {
             holders.push(Arc::downgrade(holder));
@@ -71,12 +71,12 @@ mod tests {
     #[tokio::test]
     async fn holders_are_told_once_each_time_somebody_begins_to_wait() {
         let (pressure, holder) = (Backpressure::default(), Arc::new(Notify::new()));
-        pressure.tell(&holder);
-        pressure.tell(&holder);
-        let mut told = Box::pin(holder.notified());
-        assert!(futures::poll!(&mut told).is_pending() && !pressure.is_on());
+        pressure.notify(&holder);
+        pressure.notify(&holder);
+        let mut notified = Box::pin(holder.notified());
+        assert!(futures::poll!(&mut notified).is_pending() && !pressure.is_on());
         let (first, second) = (pressure.wait(), pressure.wait());
-        told.await;
+        notified.await;
         drop(first);
         assert!(pressure.is_on(), "another one still waits");
         drop(second);
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_holder_that_is_gone_is_forgotten() {
         let pressure = Backpressure::default();
-        pressure.tell(&Arc::new(Notify::new()));
+        pressure.notify(&Arc::new(Notify::new()));
         drop(pressure.wait());
         assert!(pressure.0.holders().is_empty());
     }

@@ -82,7 +82,7 @@ impl Chunk {
         Self::new(text, records, Some(events.into()), origin, reservation)
     }
 
-    /// A chunk of rows that no event stands behind, and the receiver of its acknowledgement.
+    /// A chunk of rows that weren't made from events, and the receiver of its acknowledgement.
     pub fn of_rows(
         text: Text,
         records: Vec<Record>,

@@ -12,8 +12,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use sha2::{Digest as _, Sha256};
 
-use super::json::canonical;
-use super::{EventFields, Field, MetadataEntries, Shape, Text};
+use super::{EventFields, Field, MetadataEntries, Shape, Text, json::canonical};
 
 /// An event's id of 128 bits, shown as 32 hexadecimal digits. Becomes `EventOriginalUid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -101,7 +100,7 @@ impl Identifier {
         let user = if fields.user_uuid.is_blank() { &fields.user_email } else { &fields.user_uuid };
         for field in [&fields.kind, &fields.action, &fields.timestamp, &fields.organization, user, &fields.initiator] {
             self.value(text, field);
-            // Each is JSON, so this tells them apart.
+            // Each is JSON, so this separates them.
             self.buffer.push(b',');
         }
         match metadata.known() {

@@ -18,7 +18,7 @@ pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use id::{EventId, IdSet, Identifier};
 pub use json::{
     Entry, EventFields, Field, MetadataEntries, NotAnObject, Noted, Scan, Shape, Span, Text, buffers, event_time,
-    parse_event, parse_event_and, unescape,
+    parse_event, parse_event_and, raw_entries, unescape,
 };
 pub use memory_pool::{MemoryPool, MemoryReservation};
 pub use view::Event;

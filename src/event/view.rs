@@ -9,7 +9,7 @@ use super::{EventFields, Field, Record, Shape, Span, Text, unescape};
 pub struct Event<'a> {
     /// The chunk's text.
     pub text: &'a Text,
-    /// Id, time, organization and place.
+    /// Id, time, organization and span.
     pub record: &'a Record,
     /// The parsed fields.
     pub fields: &'a EventFields,
@@ -22,7 +22,7 @@ impl<'a> Event<'a> {
         let entries = self.text.noted(self.fields.noted)?;
         let metadata = self.fields.metadata.span;
         let inside = |(name, value): &(Field, Field)| metadata.start < name.span.start && value.span.end < metadata.end;
-        // The entries of this event, not of one that another parse of the text has put in this place.
+        // The entries of this event, not of one that another parse of the text has put there.
         entries.first().is_none_or(inside).then_some(entries).filter(|entries| entries.last().is_none_or(inside))
     }
 

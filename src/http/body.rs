@@ -1,4 +1,4 @@
-//! An answer's body while it is read.
+//! A response's body while it is read.
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,10 +14,10 @@ pub struct Body {
 }
 
 impl Body {
-    /// An empty one. Not all of what is announced is made room for: a server's word alone must not make us allocate it.
+    /// An empty one. A large announced length isn't allocated at once: a server's word alone must not make us allocate it.
     pub fn announced(bytes: u64) -> Self {
-        let room = usize::try_from(bytes).unwrap_or(BLOCK).min(BLOCK);
-        Self { full: Vec::new(), last: BytesMut::with_capacity(room), length: 0 }
+        let capacity = usize::try_from(bytes).unwrap_or(BLOCK).min(BLOCK);
+        Self { full: Vec::new(), last: BytesMut::with_capacity(capacity), length: 0 }
     }
 
     /// How long it is so far, in bytes.

@@ -7,16 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, Proxy};
+use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
-use super::body::Body;
-use super::failure;
-use super::{HttpClient, HttpError, HttpSettings, Network, is_loopback, loopback};
+use super::{HttpClient, HttpError, HttpSettings, Network, body::Body, failure, is_loopback, loopback};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
-/// hole is noticed while a slow answer is still waited for.
+/// hole is noticed while a slow response is still waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Over HTTP/2 all requests to a host share a connection, and a request's time-out doesn't end that. So its other end is asked
 /// for a sign of life while something is waited for, and the connection is given up without one: in time for a request
@@ -25,7 +22,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// Longer than the usual minute between two polls, so that the next one finds its connection open.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// Clients that use the machine's network. Whoever has the same settings shares a client, so that hundreds of sources of
+/// Clients that use the machine's network. Equal settings share a client, so that hundreds of sources of
 /// one API share its connections and one copy of the certificate authorities. Cloning shares the clients.
 #[derive(Clone, Default)]
 pub struct SystemNetwork {
@@ -57,8 +54,7 @@ struct Shared {
 }
 
 impl HttpClient for SystemClient {
-    /// On a task of its own: an answer that is slow to be asked for must not use up the window of a connection that
-    /// others share. Dropping this ends the task.
+    /// On a task of its own: a response that is polled slowly must not use up the window of a shared connection. Dropping this ends the task.
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         let shared = self.0.clone();
         Box::pin(async move {
@@ -104,7 +100,7 @@ impl Shared {
     }
 
     /// Who is asked, for errors: the host, with a port that isn't the scheme's, and the proxy that the settings name. In an
-    /// outage nobody should have to guess which of the two is meant.
+    /// outage it must be clear which of the two is meant.
     fn asked(&self, url: &http::Uri) -> String {
         let asked = host_and_port(url);
         let proxy = self.settings.proxy.as_deref().and_then(|proxy| proxy.parse::<http::Uri>().ok());

@@ -1,12 +1,11 @@
 //! Whether this machine's clock agrees with those of the services that it asks.
 
-use http::HeaderMap;
-use http::header::DATE;
+use http::{HeaderMap, header::DATE};
 
 /// By how many seconds clocks may differ before it counts as wrong: what Entra ID accepts in an assertion's times.
 const CLOCK_TOLERANCE: i64 = 300;
 
-/// What an answer's `Date` says, in Unix seconds.
+/// What a response's `Date` says, in Unix seconds.
 pub fn date(headers: &HeaderMap) -> Option<i64> {
     let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
     i64::try_from(date.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs()).ok()

@@ -3,9 +3,7 @@
 //! In words of our own and of this machine's system only. A library's words may quote the other end: the data of an HTTP/2
 //! GOAWAY, the names in a certificate. And what the other end says may quote what it was sent, token included.
 
-use std::error::Error;
-use std::io;
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 use tokio_rustls::rustls::{self, CertificateError};
 
@@ -22,7 +20,7 @@ const TUNNEL: [(&str, &str); 4] = [
     ("tunnel error: unsuccessful", "the proxy refuses to connect there"),
 ];
 
-/// No answer came.
+/// No response came.
 pub(super) fn sending(error: &reqwest::Error, host: &str, after: Duration) -> HttpError {
     let host = host.to_owned();
     if let Some(reason) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()).map(tls) {
@@ -35,7 +33,7 @@ pub(super) fn sending(error: &reqwest::Error, host: &str, after: Duration) -> Ht
     }
 }
 
-/// The answer began and didn't end.
+/// The response began and didn't end.
 pub(super) fn reading(error: &reqwest::Error, host: &str, after: Duration) -> HttpError {
     let host = host.to_owned();
     if error.is_timeout() {

@@ -1,12 +1,10 @@
-//! Trying again: the one policy, the one loop, and how people hear of it.
+//! Retries: the one policy, the one loop, and how they are reported.
 //!
 //! Waiting is never giving up, so there is no limit on attempts here. The first wait is at most a second, because most
 //! failures are a dropped connection; the longest is half a minute, because an operator who has just fixed a role or a
 //! token doesn't want to wait longer than that to see it work.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use http::HeaderMap;
@@ -74,7 +72,7 @@ pub enum Failure<E> {
 }
 
 /// An attempt that is made again.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
     /// The label that it is counted under as an error and a retry; `None`: neither happened.
     pub kind: Option<&'static str>,
@@ -113,22 +111,28 @@ pub struct Retry<'a> {
     env: &'a Env,
     telemetry: Option<&'a ComponentReporter>,
     part: Option<&'a str>,
+    longest_wait: Duration,
 }
 
 impl<'a> Retry<'a> {
     /// No component waits: only the log says so.
     pub fn logged(env: &'a Env) -> Self {
-        Self { env, telemetry: None, part: None }
+        Self { env, telemetry: None, part: None, longest_wait: LONGEST_WAIT }
     }
 
     /// The component waits; it works again when this does, or anything else of it.
     pub fn new(env: &'a Env, telemetry: &'a ComponentReporter) -> Self {
-        Self { env, telemetry: Some(telemetry), part: None }
+        Self { telemetry: Some(telemetry), ..Self::logged(env) }
     }
 
     /// A part of the component waits, and holds it up until this works, whatever the rest does.
     pub fn part(env: &'a Env, telemetry: &'a ComponentReporter, part: &'a str) -> Self {
-        Self { env, telemetry: Some(telemetry), part: Some(part) }
+        Self { part: Some(part), ..Self::new(env, telemetry) }
+    }
+
+    /// The same with no wait longer than this, unless the other side asks for one.
+    pub fn at_most(self, longest_wait: Duration) -> Self {
+        Self { longest_wait, ..self }
     }
 
     /// Attempts until it works or [`Failure::Stop`] ends it. `stop` ends a wait, never an attempt, with its error: a
@@ -137,11 +141,29 @@ impl<'a> Retry<'a> {
     pub async fn run<T, E, A: Future<Output = Result<T, Failure<E>>>>(
         self,
         stop: impl Future<Output = E>,
+        attempt: impl FnMut() -> A,
+    ) -> Result<T, E> {
+        self.attempts(stop, |_, _| Ok(()), attempt).await
+    }
+
+    /// Attempts until it works, [`Failure::Stop`] ends it, or `before_wait` does, which sees each wait before it begins.
+    pub async fn run_checked<T, E, A: Future<Output = Result<T, Failure<E>>>>(
+        self,
+        before_wait: impl FnMut(&Again, Duration) -> Result<(), E>,
+        attempt: impl FnMut() -> A,
+    ) -> Result<T, E> {
+        self.attempts(pending(), before_wait, attempt).await
+    }
+
+    async fn attempts<T, E, A: Future<Output = Result<T, Failure<E>>>>(
+        self,
+        stop: impl Future<Output = E>,
+        mut before_wait: impl FnMut(&Again, Duration) -> Result<(), E>,
         mut attempt: impl FnMut() -> A,
     ) -> Result<T, E> {
         let mut backoff = Backoff::new(self.env.random.clone());
         let mut stop = pin!(stop);
-        let mut told = None;
+        let mut logged = None;
         loop {
             let again = match attempt().await {
                 Ok(done) => {
@@ -151,8 +173,9 @@ impl<'a> Retry<'a> {
                 Err(Failure::Stop(error)) => return Err(error),
                 Err(Failure::Again(again)) => again,
             };
-            let wait = again.wait.unwrap_or_else(|| backoff.next_wait());
-            self.waits(again, wait, &mut told);
+            let wait = again.wait.unwrap_or_else(|| backoff.next_wait().min(self.longest_wait));
+            before_wait(&again, wait)?;
+            self.waits(again, wait, &mut logged);
             tokio::select! {
                 biased;
                 error = &mut stop => return Err(error),
@@ -161,7 +184,7 @@ impl<'a> Retry<'a> {
         }
     }
 
-    fn waits(self, again: Again, wait: Duration, told: &mut Option<String>) {
+    fn waits(self, again: Again, wait: Duration, logged: &mut Option<String>) {
         if let (Some(telemetry), Some(kind)) = (self.telemetry, again.kind) {
             telemetry.add_labelled(&metrics::ERRORS, kind, 1);
             telemetry.add(&metrics::RETRIES, 1);
@@ -172,10 +195,10 @@ impl<'a> Retry<'a> {
         match (self.telemetry, self.part) {
             (Some(telemetry), Some(part)) => telemetry.status().held_up(part, &reason, wait, now),
             (Some(telemetry), None) => telemetry.status().trying_again(&reason, wait, now),
-            (None, _) if told.as_ref() == Some(&reason) => {}
+            (None, _) if logged.as_ref() == Some(&reason) => {}
             (None, _) => {
                 tracing::warn!("waiting: {reason}");
-                *told = Some(reason);
+                *logged = Some(reason);
             }
         }
     }
@@ -206,7 +229,6 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::future::pending;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use nordpass_env::SeededRandom;

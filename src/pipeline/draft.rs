@@ -1,10 +1,9 @@
-//! A set of files as components with checked fields, before anybody looks at how they are wired.
+//! A set of files as components with checked fields, before their wiring is checked.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::registry::{KINDS, Registry, table_name};
-use crate::component::AnyType;
+use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
 use crate::settings::nearest::{all_of, all_values, any_value, nearest};
 use crate::settings::report::{Report, SourceSpan};
@@ -17,7 +16,7 @@ use crate::telemetry::ComponentKind;
 /// Longer names make file names and metrics unreadable.
 const LONGEST_NAME: usize = 64;
 
-/// What stands beside the components.
+/// The keys beside the components.
 pub(super) static TOP_FIELDS: &[Field] = &[
     Field {
         name: "data_dir",
@@ -26,12 +25,11 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         doc: "Folder for checkpoints and dead letters (unless `checkpoint` is set) and for the logs of `file` sinks. A \
               lock restricts it to one process at a time.",
     },
-    Field {
-        name: "checkpoint",
-        kind: Kind::Table(state::FIELDS),
-        presence: Presence::Optional,
-        doc: "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
-    },
+    Field::optional(
+        "checkpoint",
+        Kind::Table(state::FIELDS),
+        "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
+    ),
     Field {
         name: "core_dumps",
         kind: Kind::Flag,
@@ -39,32 +37,25 @@ pub(super) static TOP_FIELDS: &[Field] = &[
         doc: "Whether a crash may leave a core dump, and other processes of the same user may read this one's memory. Both \
               show secrets. Linux only; elsewhere the system decides.",
     },
-    Field {
-        name: "api",
-        kind: Kind::Table(API_FIELDS),
-        presence: Presence::Optional,
-        doc: "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
-    },
+    Field::optional(
+        "api",
+        Kind::Table(API_FIELDS),
+        "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
+    ),
 ];
 
-static API_FIELDS: &[Field] = &[Field {
-    name: "listen",
-    kind: Kind::Text,
-    presence: Presence::Required,
-    doc: "Address and port to serve on, such as `127.0.0.1:8686`.",
-}];
+static API_FIELDS: &[Field] =
+    &[Field::required("listen", Kind::Text, "Address and port to serve on, such as `127.0.0.1:8686`.")];
 
-/// `type`, which every component has. (`inputs` is read by hand, for the place of each element.)
-pub(super) static TYPE_FIELD: Field =
-    Field { name: "type", kind: Kind::Text, presence: Presence::Required, doc: "The type of component." };
+/// `type`, which every component has. (`inputs` is read by hand, for the location of each element.)
+pub(super) static TYPE_FIELD: Field = Field::required("type", Kind::Text, "The type of component.");
 
 /// `inputs` of transforms and sinks.
-pub(super) static INPUTS_FIELD: Field = Field {
-    name: "inputs",
-    kind: Kind::List,
-    presence: Presence::Required,
-    doc: "The components to read from, by name. For a transform with several outputs, use `name.output`.",
-};
+pub(super) static INPUTS_FIELD: Field = Field::required(
+    "inputs",
+    Kind::List,
+    "The components to read from, by name. For a transform with several outputs, use `name.output`.",
+);
 
 /// `required` of sinks.
 pub(super) static REQUIRED_FIELD: Field = Field {
@@ -104,7 +95,7 @@ pub(super) struct Component {
     pub name: String,
     pub span: SourceSpan,
     /// Its type and its fields; `None` after an error about the type.
-    pub typed: Option<(AnyType, Section)>,
+    pub typed: Option<(&'static ComponentType, Section)>,
     /// `None` where a component that needs inputs has no such key, or a wrong one.
     pub inputs: Option<Vec<Input>>,
     pub required: bool,
@@ -123,7 +114,7 @@ impl Component {
     }
 
     pub fn outputs(&self) -> &'static [&'static str] {
-        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.base().outputs)
+        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.outputs)
     }
 }
 
@@ -238,7 +229,7 @@ impl Draft {
         let taken = self.components.iter().find(|other| other.name == name);
         if let Some(other) = taken {
             let message = format!("the name `{}` is taken by {}", shown_key(&name), other.path());
-            let hint = format!("rename one of them, and the `inputs` that read it ({})", place(report, &other.span));
+            let hint = format!("rename one of them, and the `inputs` that read it ({})", location(report, &other.span));
             report.error(&span, &path, message, hint);
         }
         let mut component = Component { kind, name, span, typed: None, inputs: None, required: true };
@@ -279,7 +270,7 @@ impl Component {
             }
         }
         let types = registry.of(self.kind);
-        let names = || types.iter().map(|component_type| component_type.base().name);
+        let names = || types.iter().map(|component_type| component_type.name);
         let type_path = format!("{path}.type");
         let Some(entry) = type_entry else {
             let hint = match own.iter().find(|entry| nearest(&entry.key, ["type"]).is_some()) {
@@ -293,7 +284,7 @@ impl Component {
             let message = format!("`type` must be a string, not {}", entry.node.value.kind());
             return report.error(&span, &type_path, message, format!("write type = {}", any_value(names())));
         };
-        let Some(component_type) = types.iter().find(|component_type| component_type.base().name == type_name) else {
+        let Some(component_type) = types.iter().copied().find(|component_type| component_type.name == type_name) else {
             let known = format!("the types of {word} are {}", all_values(names()));
             let hint = match nearest(type_name, names()) {
                 Some(name) => format!("did you mean \"{name}\"? {known}"),
@@ -306,16 +297,16 @@ impl Component {
             report.clone(),
             self.span.clone(),
             path.to_owned(),
-            component_type.base().fields,
+            component_type.fields,
             common,
             &own,
         );
-        self.typed = Some((*component_type, section));
+        self.typed = Some((component_type, section));
     }
 }
 
-/// A place for the middle of a sentence.
-fn place(report: &Report, span: &SourceSpan) -> String {
+/// A location, for the middle of a sentence.
+fn location(report: &Report, span: &SourceSpan) -> String {
     report.documents().get(span.document).map_or_else(String::new, |document| {
         format!("{}:{}", document.path().display(), document.position(span.span.start).0)
     })
@@ -344,7 +335,7 @@ fn read_inputs(report: &Report, document: usize, path: &str, entry: &Entry) -> V
         other => {
             let message = format!("`inputs` must be a list, not {}", other.kind());
             report.error(&at(&entry.node.span), &path, message, "write inputs = [\"NAME\"]");
-            // Wrong, but there: nobody has to be told that inputs are missing.
+            // Wrong, but there: not reported as missing again.
             return Vec::new();
         }
     };

@@ -141,7 +141,7 @@ impl<'a> Wiring<'a> {
     fn unknown_input(&mut self, reader: &Component, text: &str) -> (String, String) {
         let message = "no component has this name".to_owned();
         let mut addresses = self.addresses();
-        // Nobody reads what it writes itself.
+        // A component can't read its own output.
         addresses.retain(|(_, index, _)| self.draft.components[*index].name != reader.name);
         let near = nearest(text, addresses.iter().map(|(address, ..)| address.as_str()));
         if near.is_none() {
@@ -163,7 +163,7 @@ impl<'a> Wiring<'a> {
         (message, hint)
     }
 
-    /// Outputs that nobody reads: their events would be fetched, paid for and lost without a word.
+    /// Outputs without a reader: their events would be fetched, paid for and silently lost.
     fn unread(&self) {
         for (address, index, output) in self.addresses() {
             if self.read.contains(&(index, output)) {
@@ -185,7 +185,7 @@ impl<'a> Wiring<'a> {
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
                 let Some((source_type, _)) = &source.typed else { continue };
-                if source_type.base().records == Records::Rows {
+                if source_type.records == Records::Rows {
                     let read: Vec<&str> = resolved[*from].iter().map(|(.., input)| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,
@@ -203,7 +203,7 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// The transforms, each after those that it reads. Cycles are errors, each told once.
+    /// The transforms, each after those that it reads. Cycles are errors, each reported once.
     fn order(&self, resolved: &[Vec<(usize, usize, &Input)>]) -> Vec<usize> {
         let is_transform = |index: &usize| self.draft.components[*index].kind == ComponentKind::Transform;
         let mut left: BTreeSet<usize> = (0..resolved.len()).filter(is_transform).collect();
@@ -216,7 +216,7 @@ impl<'a> Wiring<'a> {
                 continue;
             }
             let cycle = one_cycle(&left, resolved);
-            self.tell_cycle(&cycle, resolved);
+            self.report_cycle(&cycle, resolved);
             for index in cycle {
                 left.remove(&index);
                 order.push(index);
@@ -225,8 +225,8 @@ impl<'a> Wiring<'a> {
         order
     }
 
-    fn tell_cycle(&self, cycle: &[usize], resolved: &[Vec<(usize, usize, &Input)>]) {
-        // In the direction of the data, from the component that stands first in the files.
+    fn report_cycle(&self, cycle: &[usize], resolved: &[Vec<(usize, usize, &Input)>]) {
+        // In the direction of the data, from the component that comes first in the files.
         let mut forward: Vec<usize> = cycle.iter().rev().copied().collect();
         let first = forward.iter().enumerate().min_by_key(|(_, index)| **index).map_or(0, |(at, _)| at);
         forward.rotate_left(first);

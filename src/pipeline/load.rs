@@ -8,7 +8,7 @@ use super::draft::{Component, Draft};
 use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
-use crate::component::{AnyType, SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings};
+use crate::component::{ReadSettings, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
@@ -17,7 +17,7 @@ use crate::settings::{Diagnostic, Severity};
 /// Where the state lives when no file says so.
 const DATA_DIR: &str = "./data";
 
-/// Reads files as one pipeline set. Answers the configuration and the warnings, or everything that is wrong, warnings
+/// Reads files as one pipeline set. Returns the configuration and the warnings, or everything that is wrong, warnings
 /// included, in the order of the files.
 pub fn load(
     files: &[(PathBuf, String)],
@@ -60,7 +60,7 @@ pub(super) fn has_errors(found: &[Diagnostic]) -> bool {
 }
 
 /// Everything that needs no component's own code. The wiring is `None` when a file can't be parsed: whatever is
-/// missing may stand in it.
+/// missing may be in it.
 pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Graph>) {
     let mut draft = Draft::default();
     let mut whole = true;
@@ -96,22 +96,22 @@ fn syntax_hint(message: &str) -> &'static str {
 
 /// The settings of a component that has a type.
 enum Settings {
-    Source(&'static SourceType, Arc<dyn SourceSettings>),
+    Source(Arc<dyn SourceSettings>),
     Transform(Arc<dyn TransformSettings>),
-    Sink(&'static SinkType, Arc<dyn SinkSettings>),
+    Sink(Arc<dyn SinkSettings>),
 }
 
 impl Settings {
     fn exclusive_resource(&self) -> Option<String> {
         match self {
-            Self::Source(_, settings) => settings.exclusive_resource(),
+            Self::Source(settings) => settings.exclusive_resource(),
             Self::Transform(_) => None,
-            Self::Sink(_, settings) => settings.exclusive_resource(),
+            Self::Sink(settings) => settings.exclusive_resource(),
         }
     }
 
     fn can_take_over(&self) -> bool {
-        matches!(self, Self::Source(_, settings) if settings.can_take_over())
+        matches!(self, Self::Source(settings) if settings.can_take_over())
     }
 }
 
@@ -159,18 +159,13 @@ fn read_component(
 ) -> Option<Settings> {
     let path = component.path();
     let (component_type, section) = component.typed.as_mut()?;
-    let settings = match *component_type {
-        AnyType::Source(source) => Settings::Source(source, (source.read)(section)),
-        AnyType::Transform(transform) => Settings::Transform((transform.read)(section)),
-        AnyType::Sink(sink) => {
-            let inputs: Vec<String> = component
-                .inputs
-                .iter()
-                .flatten()
-                .map(|input| input.text.clone())
-                .filter(|text| known.contains(text))
-                .collect();
-            Settings::Sink(sink, (sink.read)(section, &inputs))
+    let settings = match component_type.read {
+        ReadSettings::Source(read) => Settings::Source(read(section)),
+        ReadSettings::Transform(read) => Settings::Transform(read(section)),
+        ReadSettings::Sink(read) => {
+            let inputs = component.inputs.iter().flatten().map(|input| input.text.clone());
+            let inputs: Vec<String> = inputs.filter(|text| known.contains(text)).collect();
+            Settings::Sink(read(section, &inputs))
         }
     };
     let resource = settings.exclusive_resource();
@@ -201,23 +196,19 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         sinks: Vec::new(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
-    for (index, ((component, inputs), settings)) in
-        draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate()
-    {
-        let outputs = component.outputs().len();
-        let Component { name, required, .. } = component;
+    let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
+    for (index, ((Component { name, required, typed, .. }, inputs), settings)) in components {
+        // Without a type there is an error, and then no configuration is made.
+        let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
         match settings {
-            Some(Settings::Source(component_type, settings)) => {
-                config.sources.push(SourceConfig { name, component_type, settings });
-            }
-            Some(Settings::Transform(settings)) => {
+            Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
+            Settings::Transform(settings) => {
+                let outputs = component_type.outputs.len();
                 transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
             }
-            Some(Settings::Sink(component_type, settings)) => {
+            Settings::Sink(settings) => {
                 config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });
             }
-            // Without a type there is an error, and then no configuration is made.
-            None => {}
         }
     }
     config.transforms = graph.transforms.iter().filter_map(|index| transforms.remove(index)).collect();

@@ -43,7 +43,7 @@ pub(super) fn page(registry: &Registry) -> String {
         };
         let _ = write!(page, "\n## {title}\n\nEvery table `[{}.NAME]` has:\n", table_name(kind));
         fields(&mut page, common_fields(kind).iter().copied());
-        for component_type in registry.bases(kind) {
+        for component_type in registry.of(kind) {
             component(&mut page, kind, component_type);
         }
     }

@@ -3,47 +3,33 @@
 use std::collections::BTreeSet;
 
 use super::draft::{COMMON_FIELDS, TOP_FIELDS};
-use crate::component::{AnyType, ComponentType, SinkType, SourceType, TransformType};
 use crate::settings::{Field, Kind};
-use crate::telemetry::ComponentKind;
-use crate::{sinks, sources, transforms};
+use crate::{component::ComponentType, sinks, sources, telemetry::ComponentKind, transforms};
 
-/// All types, by kind. Tests bring their own, so that they don't change with every component's fields.
+/// The types of sources, of transforms and of sinks, each in the order of the reference page. Tests bring their own, so
+/// that they don't change with every component's fields.
 #[derive(Clone, Copy)]
-pub(super) struct Registry {
-    pub sources: &'static [&'static SourceType],
-    pub transforms: &'static [&'static TransformType],
-    pub sinks: &'static [&'static SinkType],
-}
+pub(super) struct Registry(pub [&'static [&'static ComponentType]; 3]);
 
 impl Registry {
     /// What this program has.
     pub fn built_in() -> Self {
-        Self { sources: sources::TYPES, transforms: transforms::TYPES, sinks: sinks::TYPES }
-    }
-
-    /// The types of a kind, in the order of the reference page.
-    pub fn of(&self, kind: ComponentKind) -> Vec<AnyType> {
-        match kind {
-            ComponentKind::Source => self.sources.iter().copied().map(AnyType::Source).collect(),
-            ComponentKind::Transform => self.transforms.iter().copied().map(AnyType::Transform).collect(),
-            ComponentKind::Sink => self.sinks.iter().copied().map(AnyType::Sink).collect(),
-        }
+        Self([sources::TYPES, transforms::TYPES, sinks::TYPES])
     }
 
     /// Every key that a pipeline file can have by itself, not by its author's choice.
     pub fn words(&self) -> BTreeSet<&'static str> {
         let mut words: BTreeSet<&str> = KINDS.into_iter().map(table_name).collect();
         add_words(&mut words, TOP_FIELDS.iter().chain(COMMON_FIELDS));
-        for base in KINDS.into_iter().flat_map(|kind| self.bases(kind)) {
-            add_words(&mut words, base.fields);
+        for component_type in KINDS.into_iter().flat_map(|kind| self.of(kind)) {
+            add_words(&mut words, component_type.fields);
         }
         words
     }
 
-    /// Names and fields of the types of a kind.
-    pub fn bases(&self, kind: ComponentKind) -> impl Iterator<Item = &'static ComponentType> + use<> {
-        self.of(kind).into_iter().map(AnyType::base)
+    /// The types of a kind.
+    pub fn of(&self, kind: ComponentKind) -> &'static [&'static ComponentType] {
+        self.0[kind as usize]
     }
 }
 

@@ -1,10 +1,8 @@
 //! A checked pipeline set: what the topology builds from.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::component::{SinkSettings, SinkType, SourceSettings, SourceType, TransformSettings};
+use crate::component::{ComponentType, SinkSettings, SourceSettings, TransformSettings};
 use crate::state::CheckpointSettings;
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -32,8 +30,8 @@ pub struct Config {
 pub struct SourceConfig {
     /// Its name.
     pub name: String,
-    /// Its type in the pipeline file; a command may have put other settings in place of the type's own.
-    pub component_type: &'static SourceType,
+    /// Its type in the pipeline file; a command may have replaced the settings.
+    pub component_type: &'static ComponentType,
     /// Its settings.
     pub settings: Arc<dyn SourceSettings>,
 }
@@ -57,8 +55,8 @@ pub struct SinkConfig {
     /// Its name.
     pub name: String,
     /// Its type.
-    pub component_type: &'static SinkType,
-    /// What it reads, in the order of the file: a sink tells its inputs apart by this order.
+    pub component_type: &'static ComponentType,
+    /// What it reads, in the order of the file: a sink identifies its inputs by this order.
     pub inputs: Vec<InputRef>,
     /// Whether the state waits for it.
     pub required: bool,

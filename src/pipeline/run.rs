@@ -1,8 +1,8 @@
 //! Builds the components of a checked configuration, runs them, and ends them in order.
 //!
 //! Ending always goes with the stream: a source stops reading and drops its output, so its readers see the end of
-//! their input, deliver what they hold, and end in turn; meanwhile the source waits for its receipts and commits.
-//! Nothing is told to stop in the middle, unless the drain's deadline passes.
+//! their input, deliver what they hold, and end in turn; meanwhile the source waits for its acknowledgements and
+//! commits. Nothing is stopped in the middle, unless the drain's deadline passes.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -56,7 +56,7 @@ pub struct RunReport {
 ///
 /// A source that fails stops alone: another organization's events go on. When the last of them has ended and one had
 /// failed, when a transform or a sink fails, or when its reader is gone, everything is drained: by its deadline, so that
-/// whoever supervises the process can start it again. A sink that can't be opened is a failure, and then nothing has run.
+/// a supervisor can restart the process. A sink that can't be opened is a failure, and then nothing has run.
 pub async fn run(
     config: Config,
     options: RunOptions,
@@ -88,13 +88,13 @@ pub async fn run(
         return running.report;
     }
     let report = running.supervise(&ending, options.drain).await;
-    // Best effort, and not for long: what isn't given back ends by itself.
-    let _ = tokio::time::timeout(GIVING_BACK, stores.state.close()).await;
+    // Best effort, and not for long: a lease that isn't released expires.
+    let _ = tokio::time::timeout(RELEASE_TIME, stores.state.close()).await;
     report
 }
 
-/// How long giving leases back may take.
-const GIVING_BACK: Duration = Duration::from_secs(3);
+/// How long releasing leases may take.
+const RELEASE_TIME: Duration = Duration::from_secs(3);
 
 /// The pause between the starts of two sources: hundreds of them must not all connect in the same moment.
 const STAGGER: Duration = Duration::from_millis(20);
@@ -138,7 +138,7 @@ struct Running {
     report: RunReport,
 }
 
-/// Who reads each output, by the output's place in the graph.
+/// The readers of each output.
 type Readers = HashMap<InputRef, Vec<InputSender>>;
 
 async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut Running) -> Result<(), Failure> {
@@ -148,7 +148,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
-        component.set_type(sink.component_type.base.name);
+        component.set_type(sink.component_type.name);
         connect(&mut readers, &sink.inputs, sender, sink.required);
         let opened = sink.settings.build(base.context(component.clone())).await;
         let opened = opened
@@ -179,14 +179,14 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
-        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.base.name);
+        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.name);
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
         let senders = readers_of(&mut readers, ComponentKind::Source, &source.name, 0)?;
         let output = Output::new(senders, component.clone());
         let context = base.context(component.clone());
-        let observes = source.component_type.base.records == Records::Rows;
+        let observes = source.component_type.records == Records::Rows;
         let (reading, shutdown) = (source.settings.build(telemetry).run(context, output), base.shutdown.clone());
         let id = running.spawn(component, None, async move {
             tokio::select! {
@@ -203,7 +203,7 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     Ok(())
 }
 
-/// Takes the readers of an output. None would be a loss without a word: what nobody reads would count as delivered.
+/// Takes the readers of an output. Without a reader, events would be lost silently: they would count as delivered.
 fn readers_of(
     readers: &mut Readers,
     kind: ComponentKind,
@@ -217,7 +217,7 @@ fn readers_of(
     })
 }
 
-/// Notes a component's entrance with everything that it reads.
+/// Adds a component as a reader of its inputs.
 fn connect(readers: &mut Readers, inputs: &[InputRef], sender: InputSender, required: bool) {
     let sender = if required { sender } else { sender.optional() };
     for (index, input) in inputs.iter().enumerate() {
@@ -280,14 +280,14 @@ impl Running {
         self.report
     }
 
-    /// Collects ended tasks until all have ended, one ends that the others can't do without, or `told` resolves.
-    async fn until(&mut self, told: impl Future<Output = ()>) -> Stop {
-        tokio::pin!(told);
+    /// Collects ended tasks until all have ended, one ends that the others can't do without, or `stop` resolves.
+    async fn until(&mut self, stop: impl Future<Output = ()>) -> Stop {
+        tokio::pin!(stop);
         loop {
             let ended = tokio::select! {
                 biased;
                 ended = self.tasks.join_next_with_id() => ended,
-                () = &mut told => return Stop::Told,
+                () = &mut stop => return Stop::Told,
             };
             let Some(ended) = ended else { return Stop::AllEnded };
             if self.ended(ended) || self.is_cut_off() {
@@ -334,8 +334,8 @@ impl Running {
         }
     }
 
-    /// Whether no events will ever come again, and not because all were read. Without an end, a sink could go on for ever
-    /// with what it holds, such as a record that waits for others of its table to be accepted.
+    /// Whether no events will come any more because the last source failed. Without an end, a sink could wait forever with
+    /// what it holds, such as a suspect that waits for other records to be accepted.
     fn is_cut_off(&self) -> bool {
         !self.report.failures.is_empty() && self.reading.is_empty()
     }
@@ -445,7 +445,7 @@ mod tests {
         assert!(report.failures.is_empty() && !report.drain_timed_out);
     }
 
-    /// A source that has read everything has dropped its output, and waits for its receipts only. Then the sink's end
+    /// A source that has read everything has dropped its output, and waits for its acknowledgements only. Then the sink's end
     /// has to reach it as an end and not as a loss: `run --once … | head` failed in most runs.
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_goes_when_everything_is_read_is_no_failure() {

@@ -12,7 +12,7 @@ use crate::settings::section::default_list;
 use crate::settings::{Field, Kind, Presence};
 use crate::telemetry::ComponentKind;
 
-/// What a string with a reference looks like; such a string may stand for a number or a flag.
+/// What a string with a reference looks like; such a string can replace a number or a flag.
 const REFERENCE: &str = r"\$\{";
 
 /// The JSON Schema (draft 2020-12) of a pipeline file, as indented JSON with a line end.
@@ -27,7 +27,7 @@ pub(super) fn schema(registry: &Registry) -> Value {
     let mut definitions = Map::new();
     for kind in KINDS {
         let mut choices = Vec::new();
-        for component_type in registry.bases(kind) {
+        for component_type in registry.of(kind) {
             let name = format!("{}.{}", kind.as_str(), component_type.name);
             choices.push(json!({ "$ref": format!("#/$defs/{name}") }));
             definitions.insert(name, component(kind, component_type));

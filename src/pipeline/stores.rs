@@ -1,7 +1,6 @@
 //! Where a pipeline set keeps what outlives the process: the sources' states and the dead letters.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use nordpass_env::Env;
 

@@ -1,28 +1,32 @@
 //! What is wrong with a pipeline file, and how it is shown: to people with the line and a caret, to programs as JSON.
 
-use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::fmt::{self, Display, Write as _};
+use std::path::{Path, PathBuf};
 
 use clap::builder::styling::{AnsiColor, Style};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::telemetry::terminal::{plain, plain_lines};
 
 /// Longer lines are cut around the caret.
 const WIDEST: usize = 160;
 
-/// An error or a warning about a pipeline file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An error or a warning about a pipeline file. Serialized, it is as programs read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// Whether it keeps the pipeline from running.
+    #[serde(rename = "level")]
     pub severity: Severity,
-    /// Where it is; `None` for what concerns the whole set.
-    pub place: Option<Location>,
-    /// The field's path, such as `sinks.sentinel.batch.max_bytes`; empty where there is none.
-    pub path: String,
     /// What is wrong. Never holds a value's text.
     pub message: String,
+    /// Where it is; `None` for what concerns the whole set.
+    #[serde(flatten)]
+    pub location: Option<Location>,
+    /// The field's path, such as `sinks.sentinel.batch.max_bytes`; empty where there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
     /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
@@ -36,21 +40,29 @@ pub enum Severity {
     Warning,
 }
 
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A location in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Location {
     /// The file.
+    #[serde(serialize_with = "shown")]
     pub file: PathBuf,
     /// Its line, from 1.
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
     /// The line, as it may be shown: keys and structure, no values.
+    #[serde(skip)]
     pub text: String,
     /// How many characters of `text` stand before the caret.
+    #[serde(skip)]
     pub indent: usize,
     /// How many characters of `text` are meant.
+    #[serde(skip)]
     pub width: usize,
+}
+
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 impl Diagnostic {
@@ -58,94 +70,54 @@ impl Diagnostic {
     pub fn error(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
-            place: None,
-            path: String::new(),
             message: message.into(),
+            location: None,
+            path: String::new(),
             hint: Some(hint.into()),
         }
     }
 
     /// For people. Ends with a line end.
     pub fn human(&self, color: bool) -> String {
-        Human { diagnostic: self, color }.to_string()
+        let paint = |style: Style, text: &str| {
+            if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        };
+        let (word, word_color) = match self.severity {
+            Severity::Error => ("error", AnsiColor::Red),
+            Severity::Warning => ("warning", AnsiColor::Yellow),
+        };
+        let loud = word_color.on_default().bold();
+        let quiet = AnsiColor::Blue.on_default().bold();
+        let mut shown = format!("{}: {}\n", paint(loud, word), plain_lines(&self.message));
+        if let Some(location) = &self.location {
+            let number = location.line.to_string();
+            let gutter = " ".repeat(number.len());
+            let (arrow, bar) = (paint(quiet, "-->"), paint(quiet, "|"));
+            let Location { file, line, column, .. } = location;
+            let _ = write!(shown, "{gutter}{arrow} {}:{line}:{column}", plain(&file.display().to_string()));
+            if !self.path.is_empty() {
+                let _ = write!(shown, " ({})", plain(&self.path));
+            }
+            let (text, indent, width) = location.excerpt();
+            let (number, carets) = (paint(quiet, &number), paint(loud, &"^".repeat(width)));
+            let indent = " ".repeat(indent);
+            let _ = writeln!(shown, "\n{gutter} {bar}\n{number} {bar} {text}\n{gutter} {bar} {indent}{carets}");
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(shown, "{}: {}", paint(AnsiColor::Cyan.on_default().bold(), "hint"), plain_lines(hint));
+        }
+        shown
     }
 
     /// For programs: one JSON object, without a line end.
     pub fn json(&self) -> String {
-        #[derive(Serialize)]
-        struct Object<'a> {
-            level: Severity,
-            message: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            file: Option<String>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            line: Option<usize>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            column: Option<usize>,
-            #[serde(skip_serializing_if = "str::is_empty")]
-            path: &'a str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            hint: Option<&'a str>,
-        }
-        let place = self.place.as_ref();
-        let object = Object {
-            level: self.severity,
-            message: &self.message,
-            file: place.map(|place| place.file.display().to_string()),
-            line: place.map(|place| place.line),
-            column: place.map(|place| place.column),
-            path: &self.path,
-            hint: self.hint.as_deref(),
-        };
-        plain(&serde_json::to_string(&object).unwrap_or_default()).into_owned()
+        plain(&serde_json::to_string(self).unwrap_or_default()).into_owned()
     }
 }
 
 impl Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Human { diagnostic: self, color: false }.fmt(f)
-    }
-}
-
-struct Human<'a> {
-    diagnostic: &'a Diagnostic,
-    color: bool,
-}
-
-impl Human<'_> {
-    fn paint(&self, style: Style, text: impl Display) -> String {
-        if self.color { format!("{style}{text}{style:#}") } else { text.to_string() }
-    }
-}
-
-impl Display for Human<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let diagnostic = self.diagnostic;
-        let (word, color) = match diagnostic.severity {
-            Severity::Error => ("error", AnsiColor::Red),
-            Severity::Warning => ("warning", AnsiColor::Yellow),
-        };
-        let loud = color.on_default().bold();
-        let quiet = AnsiColor::Blue.on_default().bold();
-        writeln!(f, "{}: {}", self.paint(loud, word), plain_lines(&diagnostic.message))?;
-        if let Some(place) = &diagnostic.place {
-            let number = place.line.to_string();
-            let gutter = " ".repeat(number.len());
-            let bar = self.paint(quiet, "|");
-            let file = place.file.display().to_string();
-            write!(f, "{gutter}{} {}:{}:{}", self.paint(quiet, "-->"), plain(&file), place.line, place.column)?;
-            if !diagnostic.path.is_empty() {
-                write!(f, " ({})", plain(&diagnostic.path))?;
-            }
-            let (text, indent, width) = place.excerpt();
-            writeln!(f, "\n{gutter} {bar}")?;
-            writeln!(f, "{} {bar} {text}", self.paint(quiet, number))?;
-            writeln!(f, "{gutter} {bar} {}{}", " ".repeat(indent), self.paint(loud, "^".repeat(width)))?;
-        }
-        if let Some(hint) = &diagnostic.hint {
-            writeln!(f, "{}: {}", self.paint(AnsiColor::Cyan.on_default().bold(), "hint"), plain_lines(hint))?;
-        }
-        Ok(())
+        f.write_str(&self.human(false))
     }
 }
 
@@ -157,7 +129,7 @@ impl Location {
         let from = if length <= WIDEST { 0 } else { indent.saturating_sub(WIDEST / 2) };
         let text: String = self.text.chars().skip(from).take(WIDEST).collect();
         let indent = indent - from;
-        let room = text.chars().count().saturating_sub(indent).max(1);
-        (text, indent, self.width.clamp(1, room))
+        let rest = text.chars().count().saturating_sub(indent).max(1);
+        (text, indent, self.width.clamp(1, rest))
     }
 }

@@ -1,4 +1,4 @@
-//! One pipeline file: its text, its tables with their places, and its lines as they may be shown.
+//! One pipeline file: its text, its tables with their locations, and its lines as they may be shown.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     pub node: Node,
 }
 
-/// A value and its place.
+/// A value and its location.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub value: Value,
@@ -64,7 +64,7 @@ pub(crate) struct Document {
     values: OnceCell<Option<Vec<Range<usize>>>>,
 }
 
-/// A syntax error: its place and the parser's words.
+/// A syntax error: its location and the parser's message.
 #[derive(Debug)]
 pub(crate) struct SyntaxError {
     pub span: Range<usize>,
@@ -100,14 +100,14 @@ impl Document {
 
     /// Line and column of a byte, both from 1, the column in characters.
     pub fn position(&self, at: usize) -> (usize, usize) {
-        let at = floor_char_boundary(&self.text, at);
+        let at = self.text.floor_char_boundary(at);
         let line = self.line_of(at);
         (line + 1, self.text[self.line(line).start..at].chars().count() + 1)
     }
 
     /// The line of a place, without a value in it and with the caret's place. Keys are shown where `is_shown` says so.
     pub fn excerpt(&self, span: &Range<usize>, is_shown: impl Fn(&str) -> bool) -> Excerpt {
-        let start = floor_char_boundary(&self.text, span.start);
+        let start = self.text.floor_char_boundary(span.start);
         let span = start..floor_char_boundary(&self.text, span.end.max(start));
         let line = self.line(self.line_of(start));
         let values = self.values.get_or_init(|| {
@@ -141,14 +141,6 @@ impl Document {
     }
 }
 
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 fn convert_table(table: DeTable<'_>) -> Table {
     let mut entries: Table = table
         .into_iter()
@@ -158,7 +150,7 @@ fn convert_table(table: DeTable<'_>) -> Table {
             node: convert(value.span(), value.into_inner()),
         })
         .collect();
-    // The parser sorts by name; people think in the order of their file.
+    // The parser sorts by name; messages follow the order of the file.
     entries.sort_by_key(|entry| entry.key_span.start);
     entries
 }

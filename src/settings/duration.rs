@@ -1,7 +1,6 @@
 //! Durations as people write them: `60s`, `10m`, `7d`, `500ms`, `1h30m`.
 
-use std::fmt::Write;
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 /// The units, longest first, with their milliseconds.
 const UNITS: &[(&str, u64)] = &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];

@@ -84,14 +84,14 @@ pub(super) fn read_file(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+/// Whether users other than the owner may read or change a file. `None` if the system can't determine it.
 #[cfg(unix)]
 pub(super) fn open_to_others(path: &Path) -> Option<bool> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).ok().map(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
-/// Whether users other than the owner may read or change a file. `None` where the system can't tell.
+/// Whether users other than the owner may read or change a file. `None` if the system can't determine it.
 #[cfg(not(unix))]
 pub(super) fn open_to_others(_path: &Path) -> Option<bool> {
     None

@@ -13,6 +13,18 @@ pub struct Field {
     pub doc: &'static str,
 }
 
+impl Field {
+    /// A field that must be there.
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Required, doc }
+    }
+
+    /// A field that may be missing.
+    pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Optional, doc }
+    }
+}
+
 /// The type of a field's value.
 #[derive(Debug)]
 pub enum Kind {

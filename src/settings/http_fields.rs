@@ -2,28 +2,25 @@
 //!
 //! A component lists [`TLS`], [`PROXY`] and [`REQUEST_TIMEOUT`] among its fields and calls [`read_http`].
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::value::shown_path;
 use super::{Field, Kind, Presence, Section};
 use crate::http::HttpSettings;
 
 /// `[….tls]`
-pub const TLS: Field = Field {
-    name: "tls",
-    kind: Kind::Table(TLS_FIELDS),
-    presence: Presence::Optional,
-    doc: "Certificates in addition to the system's. A sink's also apply to its credential's requests.",
-};
+pub const TLS: Field = Field::optional(
+    "tls",
+    Kind::Table(TLS_FIELDS),
+    "Certificates in addition to the system's. A sink's also apply to its credential's requests.",
+);
 
 /// `proxy`
-pub const PROXY: Field = Field {
-    name: "proxy",
-    kind: Kind::Text,
-    presence: Presence::Optional,
-    doc: "URL of the HTTP proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.",
-};
+pub const PROXY: Field = Field::optional(
+    "proxy",
+    Kind::Text,
+    "URL of the HTTP proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.",
+);
 
 /// `request_timeout` with the usual default.
 pub const REQUEST_TIMEOUT: Field = request_timeout("30s");
@@ -39,24 +36,9 @@ pub const fn request_timeout(default: &'static str) -> Field {
 }
 
 static TLS_FIELDS: &[Field] = &[
-    Field {
-        name: "ca_file",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "PEM file of certificate authorities to trust in addition to the system's.",
-    },
-    Field {
-        name: "cert_file",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "PEM file with this client's certificate chain; needs `key_file`.",
-    },
-    Field {
-        name: "key_file",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "PEM file with the key of `cert_file`.",
-    },
+    Field::optional("ca_file", Kind::Text, "PEM file of certificate authorities to trust in addition to the system's."),
+    Field::optional("cert_file", Kind::Text, "PEM file with this client's certificate chain; needs `key_file`."),
+    Field::optional("key_file", Kind::Text, "PEM file with the key of `cert_file`."),
 ];
 
 /// Reads the shared fields. `default_timeout` holds where the component lists no `request_timeout`.

@@ -1,7 +1,7 @@
 //! `${VAR}`, `${VAR:-default}` and `${file:PATH}` inside string values.
 //!
-//! They are resolved after the TOML is parsed, so that a value can never change the file's structure. `$${` stands
-//! for a plain `${`. A path or a default may hold references itself: `${file:${CREDENTIALS_DIRECTORY}/token}`.
+//! They are resolved after the TOML is parsed, so that a value can never change the file's structure. `$${` gives
+//! a plain `${`. A path or a default may contain references itself: `${file:${CREDENTIALS_DIRECTORY}/token}`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::environment::{open_to_others, read_file};
 use super::value::shown_path;
 use super::{Environment, Secret};
 
-/// How deep references may stand inside references.
+/// How deep references may be nested.
 const DEEPEST: usize = 4;
 
 /// A string value, taken apart.
@@ -25,6 +25,14 @@ enum Piece {
     Text(String),
     Variable { name: String, default: Option<Template> },
     File(Template),
+}
+
+/// A resolved piece.
+enum Part {
+    Text(String),
+    Variable(String),
+    /// A file's path, and its content without the line end.
+    File(PathBuf, String),
 }
 
 /// What is wrong with a reference, and what to do. Holds names, never values.
@@ -95,9 +103,9 @@ impl Template {
             Some((name, default)) => (name, Some(Self::parse_nested(default, depth + 1)?)),
             None => (inside, None),
         };
-        let mut letters = name.chars();
-        let good = letters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mut characters = name.chars();
+        let good = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+            && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !good {
             return problem(
                 "a `${…}` doesn't name a variable",
@@ -114,72 +122,57 @@ impl Template {
 
     /// The value as text; files are read now.
     pub fn text(&self, environment: &Environment) -> Result<String, Problem> {
-        let mut value = String::new();
-        for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => value.push_str(text),
-                Piece::Variable { name, default } => {
-                    value.push_str(&match (set(environment, name, default.as_ref()), default) {
-                        (Some(text), _) => text,
-                        (None, Some(default)) => default.text(environment)?,
-                        (None, None) => return missing(name),
-                    });
-                }
-                Piece::File(path) => value.push_str(&read(path, environment)?.1),
-            }
-        }
-        Ok(value)
+        let parts = self.resolve(environment)?;
+        Ok(parts.into_iter().map(|(Part::Text(text) | Part::Variable(text) | Part::File(_, text))| text).collect())
     }
 
     /// The value as a secret: files stay references, but must be readable and not empty now. The paths of files that
-    /// others can read go to `open`. The flag tells whether any of it comes from a variable or a file.
+    /// others can read go to `open`. The flag is whether any of it comes from a variable or a file.
     pub fn secret(&self, environment: &Environment, open: &mut Vec<PathBuf>) -> Result<(Secret, bool), Problem> {
-        let mut secret: Option<Secret> = None;
+        let mut secret = Secret::default();
         let mut referred = false;
-        for piece in &self.pieces {
-            let part = match piece {
-                Piece::Text(text) => Secret::literal(text.as_str()),
-                Piece::Variable { name, default } => match (set(environment, name, default.as_ref()), default) {
-                    (Some(text), _) => {
-                        referred = true;
-                        Secret::literal(text)
-                    }
-                    (None, Some(default)) => {
-                        let (part, part_referred) = default.secret(environment, open)?;
-                        referred |= part_referred;
-                        part
-                    }
-                    (None, None) => return missing(name),
-                },
-                Piece::File(path) => {
-                    let (path, mut text) = read(path, environment)?;
-                    let is_empty = text.is_empty();
+        for part in self.resolve(environment)? {
+            referred |= !matches!(part, Part::Text(_));
+            secret = secret.then(match part {
+                Part::Text(text) | Part::Variable(text) => Secret::literal(text),
+                Part::File(path, text) if text.is_empty() => {
+                    let message = format!("the secret file {} is empty", path.display());
+                    return problem(message, "write only the secret into it");
+                }
+                Part::File(path, mut text) => {
                     text.zeroize();
-                    if is_empty {
-                        return problem(
-                            format!("the secret file {} is empty", path.display()),
-                            "write only the secret into it",
-                        );
-                    }
                     if open_to_others(&path) == Some(true) {
                         open.push(path.clone());
                     }
-                    referred = true;
                     Secret::file(path)
                 }
-            };
-            secret = Some(match secret {
-                Some(first) => first.then(part),
-                None => part,
             });
         }
-        Ok((secret.unwrap_or_else(|| Secret::literal("")), referred))
+        Ok((secret, referred))
     }
-}
 
-/// As in a shell: `${NAME:-default}` also stands in for an empty variable.
-fn set(environment: &Environment, name: &str, default: Option<&Template>) -> Option<String> {
-    environment.variable(name).filter(|value| default.is_none() || !value.is_empty())
+    /// The current value of each piece. As in a shell, `${NAME:-default}` also replaces an empty variable.
+    fn resolve(&self, environment: &Environment) -> Result<Vec<Part>, Problem> {
+        let mut parts = Vec::with_capacity(self.pieces.len());
+        for piece in &self.pieces {
+            match piece {
+                Piece::Text(text) => parts.push(Part::Text(text.clone())),
+                Piece::Variable { name, default } => {
+                    let value = environment.variable(name).filter(|value| default.is_none() || !value.is_empty());
+                    match (value, default) {
+                        (Some(value), _) => parts.push(Part::Variable(value)),
+                        (None, Some(default)) => parts.extend(default.resolve(environment)?),
+                        (None, None) => return missing(name),
+                    }
+                }
+                Piece::File(path) => {
+                    let (path, text) = read(path, environment)?;
+                    parts.push(Part::File(path, text));
+                }
+            }
+        }
+        Ok(parts)
+    }
 }
 
 fn missing<T>(name: &str) -> Result<T, Problem> {
@@ -207,7 +200,7 @@ fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String),
     }
 }
 
-/// The end of a reference whose `${` stands before `text`; braces of references inside it count.
+/// The end of a reference whose `${` is before `text`; braces of nested references count.
 fn closing_brace(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut depth = 0usize;

@@ -1,9 +1,6 @@
 //! Collects what is wrong while a set of files is read.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::ops::Range;
-use std::rc::Rc;
+use std::{cell::RefCell, collections::BTreeSet, ops::Range, rc::Rc};
 
 use super::diagnostic::{Diagnostic, Location, Severity};
 use super::document::Document;
@@ -11,7 +8,7 @@ use super::excerpt::Excerpt;
 use super::interpolate::{Problem, Template};
 use super::{Environment, Secret};
 
-fn location(document: &Document, span: &SourceSpan, is_shown: impl Fn(&str) -> bool) -> Location {
+fn location_of(document: &Document, span: &SourceSpan, is_shown: impl Fn(&str) -> bool) -> Location {
     let (line, column) = document.position(span.span.start);
     let Excerpt { text, indent, width } = document.excerpt(&span.span, is_shown);
     Location { file: document.path().to_owned(), line, column, text, indent, width }
@@ -29,10 +26,10 @@ struct Shared {
     found: RefCell<Vec<(Order, Diagnostic)>>,
 }
 
-/// Where a diagnostic stands in the output: by file, then by place.
+/// The order of diagnostics in the output: by file, then by position.
 type Order = (usize, usize);
 
-/// A place in one of the files.
+/// A location in one of the files.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceSpan {
     pub document: usize,
@@ -66,33 +63,33 @@ impl Report {
     }
 
     fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
-        let place = self.shared.documents.get(span.document).map(|document| {
+        let location = self.shared.documents.get(span.document).map(|document| {
             // The keys that lead to the field, which the message names anyway.
-            location(document, span, |key| {
+            location_of(document, span, |key| {
                 path.split('.').any(|part| part == key) || (key.starts_with('"') && path.ends_with(key))
             })
         });
-        self.push(severity, span, place, path, message, hint);
+        self.push(severity, span, location, path, message, hint);
     }
 
     /// A syntax error. Of its line only `known` words are shown: nobody can tell keys from values there.
     pub fn not_toml(&self, span: &SourceSpan, known: &BTreeSet<&str>, message: impl Into<String>, hint: &str) {
         let document = self.shared.documents.get(span.document);
-        let place = document.map(|document| location(document, span, |word| known.contains(word)));
-        self.push(Severity::Error, span, place, "", message.into(), hint.to_owned());
+        let location = document.map(|document| location_of(document, span, |word| known.contains(word)));
+        self.push(Severity::Error, span, location, "", message.into(), hint.to_owned());
     }
 
     fn push(
         &self,
         severity: Severity,
         span: &SourceSpan,
-        place: Option<Location>,
+        location: Option<Location>,
         path: &str,
         message: String,
         hint: String,
     ) {
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let diagnostic = Diagnostic { severity, place, path: path.to_owned(), message, hint };
+        let diagnostic = Diagnostic { severity, message, location, path: path.to_owned(), hint };
         self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
     }
 

@@ -12,7 +12,7 @@ use nordpass_env::Disk;
 
 /// A secret: text from the file or a variable, with `${file:PATH}` parts that are read when the secret is used, so
 /// that a renewed file counts without a restart. `Debug` shows nothing of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Secret {
     parts: Vec<Part>,
 }

@@ -1,9 +1,6 @@
 //! Reads one TOML table by its fields.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::ops::Range;
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
 
 use super::diagnostic::Diagnostic;
 use super::document::{Document, Table, Value};
@@ -15,8 +12,8 @@ use super::value::{Check, Checked, quote, shown_key};
 use super::{Environment, Field, Kind, Presence, Secret};
 
 /// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
-/// variables, checks the bounds and answers the value or the default. A wrong value is recorded as an error, with
-/// file, line, column and path, and answered by a placeholder, so that one reading finds all errors.
+/// variables, checks the bounds and returns the value or the default. A wrong value is recorded as an error, with
+/// file, line, column and path, and replaced by a placeholder, so that one run finds all errors.
 ///
 /// The whole table is checked when the section is made; the getters then only fetch. So a key that a component
 /// doesn't ask for is checked too.
@@ -38,7 +35,7 @@ pub struct Section {
 struct Slot {
     value: Checked,
     key: Range<usize>,
-    /// The value's place, where that is on the key's line; else the key's.
+    /// The value's location if that is on the key's line; otherwise the key's.
     span: Range<usize>,
     /// Whether the key is in the file at all.
     written: bool,
@@ -80,7 +77,7 @@ impl Section {
         table: &Table,
     ) -> Self {
         let mut section = Self { report, span, path, fields, common, slots: BTreeMap::new(), quiet: false };
-        // What mistyped keys were meant to be: those fields aren't missing, and are told once.
+        // The fields that mistyped keys were meant to be: they aren't reported as missing, too.
         let mut meant = Vec::new();
         for entry in table {
             match fields.iter().find(|field| field.name == entry.key) {
@@ -127,7 +124,7 @@ impl Section {
         self.slots.insert(field.name, Slot { value, key: entry.key_span.clone(), span, written: true, entries });
     }
 
-    /// Records an unknown key, and answers the field that it was probably meant to be.
+    /// Records an unknown key, and returns the field that it was probably meant to be.
     fn unknown(&self, key: &str, span: &Range<usize>) -> Option<&'static str> {
         let names = || self.common.iter().copied().chain(self.fields).map(|field| field.name);
         let near = nearest(key, names());
@@ -158,7 +155,7 @@ impl Section {
         self.placeholder(field);
     }
 
-    /// Stands in for a field whose absence is an error that has been told.
+    /// Replaces a field whose absence has been reported.
     fn placeholder(&mut self, field: &'static Field) {
         let value = match &field.kind {
             Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
@@ -196,7 +193,7 @@ impl Section {
         }
     }
 
-    /// The same, where nothing is fine.
+    /// The same for a field that may be absent.
     fn get_optional(&mut self, name: &str) -> Option<Checked> {
         let field = self.field(name)?;
         if self.has(name) || matches!(field.presence, Presence::Default(_)) { self.get(name) } else { None }
@@ -346,13 +343,13 @@ impl Section {
         self.slots.get(name).is_some_and(|slot| slot.written && !matches!(slot.value, Checked::Nothing))
     }
 
-    /// Whether the key's value is wrong, which is an error that has been told. What depends on it can't be judged.
+    /// Whether the key's value is wrong, which has been reported. What depends on it can't be checked.
     pub fn is_wrong(&self, name: &str) -> bool {
         self.slots.get(name).is_some_and(|slot| slot.written && matches!(slot.value, Checked::Wrong))
     }
 
-    /// A variable of the environment, for the few that a platform sets for everybody. Everything else stands in the
-    /// file as `${VAR}`. An empty one counts as none.
+    /// A variable of the environment, for the few that a platform sets. Everything else is in the file as `${VAR}`. An
+    /// empty one counts as none.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.report.environment().variable(name).filter(|value| !value.trim().is_empty())
     }
@@ -390,7 +387,7 @@ impl Section {
         self.report.warning(&span, &path, message, hint);
     }
 
-    /// The place and the path of a field or of a map's entry, and the field's own name.
+    /// The location and the path of a field or of a map's entry, and the field's own name.
     fn locate<'n>(&self, name: &'n str) -> (SourceSpan, String, &'n str) {
         let at = |span: &Range<usize>| SourceSpan { document: self.span.document, span: span.clone() };
         if let Some((map, key)) = name.split_once('.') {
@@ -404,7 +401,7 @@ impl Section {
         (self.slots.get(name).map_or_else(|| self.span.clone(), |slot| at(&slot.span)), path, name)
     }
 
-    /// Checks that the keys of a map are exactly these inputs: nothing may be left without a place to go to.
+    /// Checks that the keys of a map are exactly these inputs: every input needs a destination.
     pub fn keys_are_inputs(&mut self, map: &str, inputs: &[String]) {
         if !self.declares(map) || !matches!(self.slots.get(map), Some(Slot { value: Checked::Map(_), .. })) {
             return;

@@ -1,8 +1,6 @@
 //! Checks one value against its [`Kind`].
 
-use std::ops::Range;
-use std::path::Path;
-use std::time::Duration;
+use std::{ops::Range, path::Path, time::Duration};
 
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};
@@ -41,22 +39,23 @@ impl Check<'_> {
     pub fn value(&self, entry: &Entry) -> Checked {
         let node = &entry.node;
         match &self.field.kind {
-            Kind::Text => self.text(node),
-            Kind::Secret => self.secret(node),
+            Kind::Text => self.filled(node).map(Checked::Text),
+            Kind::Secret => Ok(self.secret(node)),
             Kind::Choice(choices) => self.choice(node, choices),
             Kind::Duration { min, max } => self.duration(node, min, max),
             Kind::Integer { min, max } => self.integer(node, *min, *max),
             Kind::Flag => self.flag(node),
-            Kind::List => self.list(node),
-            Kind::Map => self.map(node),
+            Kind::List => Ok(self.list(node)),
+            Kind::Map => Ok(self.map(node)),
             Kind::Table(fields) => match &node.value {
                 Value::Table(table) => {
                     let span = SourceSpan { span: entry.key_span.clone(), ..self.span };
-                    Checked::Table(Section::new(self.report.clone(), span, self.path.to_owned(), fields, table))
+                    Ok(Checked::Table(Section::new(self.report.clone(), span, self.path.to_owned(), fields, table)))
                 }
-                other => self.wrong_type("a table", other, &format!("write [{}]", self.path)),
+                other => Err(self.wrong_type("a table", other, &format!("write [{}]", self.path))),
             },
         }
+        .unwrap_or_else(|wrong| wrong)
     }
 
     fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> Checked {
@@ -100,10 +99,6 @@ impl Check<'_> {
         }
     }
 
-    fn text(&self, node: &Node) -> Checked {
-        self.filled(node).map_or_else(|wrong| wrong, Checked::Text)
-    }
-
     fn secret(&self, node: &Node) -> Checked {
         let raw = match &node.value {
             Value::Text(text) => text,
@@ -125,91 +120,76 @@ impl Check<'_> {
         Checked::Secret(secret)
     }
 
-    fn choice(&self, node: &Node, choices: &'static [&'static str]) -> Checked {
-        let text = match self.filled(node) {
-            Ok(text) => text,
-            Err(wrong) => return wrong,
-        };
+    fn choice(&self, node: &Node, choices: &'static [&'static str]) -> Result<Checked, Checked> {
+        let text = self.filled(node)?;
         if choices.contains(&text.as_str()) {
-            return Checked::Text(text);
+            return Ok(Checked::Text(text));
         }
         let hint = match nearest(&text, choices.iter().copied()) {
             Some(choice) => format!("did you mean \"{choice}\"?"),
             None => format!("write {}", any_value(choices.iter().copied())),
         };
-        self.error(format!("`{}` can't have this value", self.field.name), hint)
+        Err(self.error(format!("`{}` can't have this value", self.field.name), hint))
     }
 
-    fn duration(&self, node: &Node, min: &str, max: &str) -> Checked {
+    fn duration(&self, node: &Node, min: &str, max: &str) -> Result<Checked, Checked> {
         if let Value::Integer(_) = &node.value {
-            return self.wrong_type("a duration", &node.value, "add a unit and quotes: \"60s\", \"10m\", \"7d\"");
+            return Err(self.wrong_type("a duration", &node.value, "add a unit and quotes: \"60s\", \"10m\", \"7d\""));
         }
-        let text = match self.filled(node) {
-            Ok(text) => text,
-            Err(wrong) => return wrong,
-        };
-        let bounds = format!("write a duration from {min} to {max}, such as \"{}\"", self.example(min));
-        let duration = match parse_duration(&text) {
-            Ok(duration) => duration,
-            Err(reason) => {
-                return self.error(format!("`{}` isn't a duration: {reason}", self.field.name), bounds);
-            }
-        };
+        let text = self.filled(node)?;
+        let example = if let Presence::Default(default) = self.field.presence { default } else { min };
+        let bounds = format!("write a duration from {min} to {max}, such as \"{example}\"");
+        let duration = parse_duration(&text).map_err(|reason| {
+            self.error(format!("`{}` isn't a duration: {reason}", self.field.name), &bounds)
+        })?;
         let bound = |text| parse_duration(text).unwrap_or_default();
         if duration < bound(min) || duration > bound(max) {
             let (word, limit) = if duration < bound(min) { ("at least", min) } else { ("at most", max) };
             let message = format!("`{}` must be {word} {limit}, not {}", self.field.name, format_duration(duration));
-            return self.error(message, bounds);
+            return Err(self.error(message, bounds));
         }
-        Checked::Duration(duration)
+        Ok(Checked::Duration(duration))
     }
 
-    fn example(&self, otherwise: &str) -> String {
-        match self.field.presence {
-            Presence::Default(default) => default.to_owned(),
-            _ => otherwise.to_owned(),
+    /// The value of a string of references in place of a number or a flag.
+    fn referred(&self, node: &Node, expected: &str, unquoted: &str, hint: &str) -> Result<String, Checked> {
+        let Value::Text(raw) = &node.value else { return Err(self.wrong_type(expected, &node.value, hint)) };
+        match self.report.fill_in(&self.span, self.path, raw) {
+            Some((text, true)) => Ok(text.trim().to_owned()),
+            Some((_, false)) => Err(self.wrong_type(expected, &node.value, unquoted)),
+            None => Err(Checked::Wrong),
         }
     }
 
-    fn integer(&self, node: &Node, min: i64, max: i64) -> Checked {
+    fn integer(&self, node: &Node, min: i64, max: i64) -> Result<Checked, Checked> {
         let hint = format!("write a whole number from {min} to {max}");
-        let number = match &node.value {
-            Value::Integer(number) => *number,
-            Value::Text(raw) => match self.report.fill_in(&self.span, self.path, raw) {
-                Some((text, true)) => match text.trim().parse() {
-                    Ok(number) => Some(number),
-                    Err(_) => return self.error(format!("`{}` gives no whole number", self.field.name), hint),
-                },
-                Some((_, false)) => return self.wrong_type("a whole number", &node.value, "leave the quotes out"),
-                None => return Checked::Wrong,
-            },
-            other => return self.wrong_type("a whole number", other, &hint),
+        let number = match node.value {
+            Value::Integer(number) => number,
+            _ => {
+                let text = self.referred(node, "a whole number", "leave the quotes out", &hint)?;
+                let wrong = |_| self.error(format!("`{}` gives no whole number", self.field.name), &hint);
+                Some(text.parse().map_err(wrong)?)
+            }
         };
-        match number {
-            Some(number) if (min..=max).contains(&number) => Checked::Integer(number),
+        let message = match number {
+            Some(number) if (min..=max).contains(&number) => return Ok(Checked::Integer(number)),
             Some(number) => {
                 let (word, limit) = if number < min { ("at least", min) } else { ("at most", max) };
-                self.error(format!("`{}` must be {word} {limit}, not {number}", self.field.name), hint)
+                format!("`{}` must be {word} {limit}, not {number}", self.field.name)
             }
-            None => self.error(format!("`{}` is beyond all bounds", self.field.name), hint),
-        }
+            None => format!("`{}` is beyond all bounds", self.field.name),
+        };
+        Err(self.error(message, hint))
     }
 
-    fn flag(&self, node: &Node) -> Checked {
-        let hint = "write true or false, without quotes";
-        match &node.value {
-            Value::Flag(flag) => Checked::Flag(*flag),
-            Value::Text(raw) => match self.report.fill_in(&self.span, self.path, raw) {
-                Some((text, true)) => match text.trim() {
-                    "true" => Checked::Flag(true),
-                    "false" => Checked::Flag(false),
-                    _ => self.error(format!("`{}` gives neither `true` nor `false`", self.field.name), hint),
-                },
-                Some((_, false)) => self.wrong_type("`true` or `false`", &node.value, hint),
-                None => Checked::Wrong,
-            },
-            other => self.wrong_type("`true` or `false`", other, hint),
+    fn flag(&self, node: &Node) -> Result<Checked, Checked> {
+        if let Value::Flag(flag) = node.value {
+            return Ok(Checked::Flag(flag));
         }
+        let hint = "write true or false, without quotes";
+        let text = self.referred(node, "`true` or `false`", hint, hint)?;
+        let wrong = |_| self.error(format!("`{}` gives neither `true` nor `false`", self.field.name), hint);
+        text.parse().map(Checked::Flag).map_err(wrong)
     }
 
     fn list(&self, node: &Node) -> Checked {

@@ -3,47 +3,28 @@
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
-use crate::component::{ComponentError, Context, Input, Sink};
-use crate::component::{ComponentType, Records, SinkSettings, SinkType};
-use crate::settings::{Field, Section};
+use crate::component::{ComponentError, ComponentType, Context, Input, ReadSettings, Records, Sink, SinkSettings};
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `blackhole` type.
-pub static TYPE: SinkType = SinkType {
-    base: ComponentType {
-        name: "blackhole",
-        doc: "Acknowledges and drops every record. Use it for outputs that you don't need, or to measure the rest of a \
-          pipeline.",
-        fields: FIELDS,
-        outputs: &[],
-        records: Records::Events,
-    },
-    read: |section, _| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "blackhole",
+    doc: "Acknowledges and drops every record. Use it for outputs that you don't need, or to measure the rest of a \
+      pipeline.",
+    fields: &[],
+    outputs: &[],
+    records: Records::Events,
+    read: ReadSettings::Sink(|_, _| Arc::new(Settings)),
 };
 
-static FIELDS: &[Field] = &[];
-
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+/// Checked settings: there are none.
+#[derive(Debug)]
+pub struct Settings;
 
 impl SinkSettings for Settings {
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
-        Box::pin(build(self.clone(), context))
+        Box::pin(async { Ok(Box::new(Blackhole { telemetry: context.telemetry }) as Box<dyn Sink>) })
     }
-}
-
-/// Opens the sink: before any source runs.
-#[expect(clippy::unused_async, reason = "all sinks open alike")]
-pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    Ok(Box::new(Blackhole { telemetry: context.telemetry }))
 }
 
 struct Blackhole {

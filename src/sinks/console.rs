@@ -8,61 +8,40 @@ use std::io::{self, IsTerminal};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use super::ndjson;
-use crate::component::{ComponentError, Context, Input, Sink};
-use crate::component::{ComponentType, Records, SinkSettings, SinkType};
+use crate::component::{ComponentError, ComponentType, Context, Input, ReadSettings, Records, Sink, SinkSettings};
 use crate::event::Ack;
-use crate::settings::{Field, Section};
 use crate::telemetry::terminal::plain_lines;
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `console` type.
-pub static TYPE: SinkType = SinkType {
-    base: ComponentType {
-        name: "console",
-        doc: "Writes records to standard output as NDJSON. Logs go to standard error, so a pipe carries data only. When \
-          the reader closes the pipe, the program ends cleanly with exit code 0.",
-        fields: FIELDS,
-        outputs: &[],
-        records: Records::Events,
-    },
-    read: |section, _| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "console",
+    doc: "Writes records to standard output as NDJSON. Logs go to standard error, so a pipe carries data only. When \
+      the reader closes the pipe, the program ends cleanly with exit code 0.",
+    fields: &[],
+    outputs: &[],
+    records: Records::Events,
+    read: ReadSettings::Sink(|_, _| Arc::new(Settings)),
 };
-
-static FIELDS: &[Field] = &[];
 
 /// Chunks that wait are written together, up to this many bytes.
 const WRITE_BYTES: usize = 1 << 20;
 
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+/// Checked settings: there are none.
+#[derive(Debug)]
+pub struct Settings;
 
 impl SinkSettings for Settings {
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
-        Box::pin(build(self.clone(), context))
+        let sink = to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown);
+        let sink = Console { escapes: io::stdout().is_terminal(), ..sink };
+        Box::pin(ready(Ok(Box::new(sink) as Box<dyn Sink>)))
     }
-}
-
-/// Opens the sink: before any source runs.
-#[expect(clippy::unused_async, reason = "all sinks open alike")]
-pub async fn build(_settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
-    let sink = Console {
-        escapes: io::stdout().is_terminal(),
-        ..to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown)
-    };
-    Ok(Box::new(sink))
 }
 
 /// The sink on another writer than standard output.

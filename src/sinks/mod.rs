@@ -4,9 +4,9 @@ mod ndjson;
 #[cfg(test)]
 mod testing;
 
-use crate::component::{SinkType, components};
+use crate::component::components;
 
-components! { SinkType:
+components! {
     sentinel,
     file,
     console,

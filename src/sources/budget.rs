@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::event::{Backpressure, MemoryPool, MemoryReservation};
 
-/// So many times the bytes of texts may be unacknowledged. An event's id and time take about a quarter of its text.
+/// How many times the bytes of texts may be unacknowledged. An event's id and time take about a quarter of its text.
 const UNACKNOWLEDGED: usize = 4;
 
 /// The budget of one source.
@@ -21,14 +21,14 @@ pub struct Budget {
 /// What a page or block takes of it.
 #[derive(Debug)]
 pub struct Reservation {
-    /// Goes with the chunk's acknowledgement.
+    /// Is held by the chunk's acknowledgement.
     pub text: MemoryReservation,
-    /// Goes with the chunk's receipt.
+    /// Is held until the chunk's acknowledgement is resolved.
     pub unacknowledged: MemoryReservation,
 }
 
 impl Budget {
-    /// Texts of at most so many bytes, and what transforms make of them.
+    /// For texts, and what transforms make of them, of at most `most` bytes.
     pub fn new(most: usize) -> Self {
         let backpressure = Backpressure::default();
         Self {
@@ -37,12 +37,12 @@ impl Budget {
         }
     }
 
-    /// On while somebody waits for room.
+    /// On while the source waits for memory.
     pub fn backpressure(&self) -> &Backpressure {
         self.unacknowledged.backpressure()
     }
 
-    /// Waits until there is any room, and takes it.
+    /// Waits until any memory is free, and takes it.
     pub async fn take(&self, bytes: usize) -> Reservation {
         let unacknowledged = self.unacknowledged.take(bytes).await;
         Reservation { text: self.texts.take(bytes).await, unacknowledged }

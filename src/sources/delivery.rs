@@ -1,17 +1,15 @@
 //! What the sources that read recordings do with a parsed block: dead letters first, then chunks, at a rate.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Reservation;
-use super::in_flight::InFlight;
+use super::in_flight::{InFlight, in_flight};
 use super::recording::{Parsed, Position};
-use crate::component::{Closed, ComponentError, Context, Output};
-use crate::component::{DeadLetter, DeadLetterWriter};
+use crate::component::{Closed, ComponentError, Context, DeadLetterWriter, Output};
 use crate::event::{Chunk, EventFields, Origin, Record};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
@@ -34,7 +32,7 @@ pub struct Portion {
 pub struct Delivery<M> {
     output: Output,
     in_flight: InFlight<M>,
-    letters: Box<dyn DeadLetterWriter>,
+    dead_letters: Box<dyn DeadLetterWriter>,
     env: Env,
     telemetry: ComponentReporter,
     source: Arc<str>,
@@ -52,14 +50,14 @@ impl<M> Delivery<M> {
         (source, run): (Arc<str>, u64),
         rate: u64,
     ) -> Result<Self, ComponentError> {
-        let letters = context.dead_letters.open(&context.name).await;
-        let letters = letters.map_err(|error| {
+        let dead_letters = context.dead_letters.open(&context.name).await;
+        let dead_letters = dead_letters.map_err(|error| {
             ComponentError::new(format!("can't open the dead letters of {}: {error}", context.name))
         })?;
         Ok(Self {
             output,
             in_flight,
-            letters,
+            dead_letters,
             env: context.env.clone(),
             telemetry: context.telemetry.clone(),
             source,
@@ -69,12 +67,15 @@ impl<M> Delivery<M> {
         })
     }
 
-    /// Sends a block's events, waiting for room and for the rate. `mark` makes the mark of a portion. `Closed`: nobody is
-    /// there any more, the source may end.
+    /// Sends a block's events, waiting for memory and for the rate. `mark` makes the mark of a portion. `Closed`: all
+    /// readers have ended, and the source may end.
     pub async fn send(&mut self, parsed: Parsed, mut mark: impl FnMut(Portion) -> M) -> Result<(), Closed> {
-        self.keep_letters(&parsed.letters).await;
+        if !parsed.dead_letters.is_empty() {
+            // They are durable before anything moves on.
+            self.dead_letters.write(&parsed.dead_letters, &self.env, &self.telemetry).await;
+        }
         let text = parsed.text.clone();
-        for Piece { records, fields, position } in cut(parsed, self.pace.events_at_once()) {
+        for Piece { records, fields, position } in cut(parsed, self.events_at_once()) {
             if records.is_empty() {
                 let mark = mark(Portion { position, sequence: None, events: 0 });
                 self.in_flight.push(None, mark).await?;
@@ -94,17 +95,15 @@ impl<M> Delivery<M> {
         Ok(())
     }
 
+    /// The most events that become one chunk.
+    pub fn events_at_once(&self) -> usize {
+        let events = (self.pace.rate / TICKS).max(1);
+        if self.pace.rate == 0 { usize::MAX } else { usize::try_from(events).unwrap_or(usize::MAX) }
+    }
+
     /// Notes something that holds once all that was sent before is delivered.
     pub async fn note(&self, mark: M) -> Result<(), Closed> {
         self.in_flight.push(None, mark).await
-    }
-
-    /// Dead letters are durable before anything moves on.
-    async fn keep_letters(&self, letters: &[DeadLetter]) {
-        if letters.is_empty() {
-            return;
-        }
-        self.letters.write(letters, &self.env, &self.telemetry).await;
     }
 }
 
@@ -116,7 +115,7 @@ struct Piece {
     position: Position,
 }
 
-/// Cuts a block into pieces of at most so many events. A block without events is one piece, to move the position.
+/// Cuts a block into pieces of at most `size` events. A block without events is one piece, to move the position.
 fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
     let Parsed { mut records, mut fields, mut positions, end, .. } = parsed;
     let mut pieces = Vec::new();
@@ -129,6 +128,23 @@ fn cut(parsed: Parsed, size: usize) -> Vec<Piece> {
     }
     pieces.push(Piece { records, fields, position: end });
     pieces
+}
+
+/// Runs a source that keeps no state: reads until `reading` or the program ends, and waits until everything that was sent is
+/// delivered. `delivered` takes the marks of what is. A dropped chunk ends the source: the component that dropped it is
+/// ending, with an error of its own if it has one.
+pub async fn read_and_deliver<M>(
+    shutdown: CancellationToken,
+    reading: impl FnOnce(InFlight<M>) -> BoxFuture<'static, Result<(), ComponentError>>,
+    mut delivered: impl FnMut(Vec<M>),
+) -> Result<(), ComponentError> {
+    let (in_flight, mut ack_receivers) = in_flight();
+    let delivering = async move {
+        while let Some(marks) = ack_receivers.next().await {
+            delivered(marks);
+        }
+    };
+    join(unless_shutdown(shutdown, reading(in_flight)), delivering).await.0
 }
 
 /// Reads to the end, or until the program is to end. Either way the reading is dropped before this returns, and with
@@ -151,11 +167,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn events_at_once(&self) -> usize {
-        if self.rate == 0 { usize::MAX } else { usize::try_from((self.rate / TICKS).max(1)).unwrap_or(usize::MAX) }
-    }
-
-    /// Waits until it is the turn of the next so many events.
+    /// Waits until this many more events may go.
     async fn wait(&mut self, events: usize) {
         if self.rate == 0 {
             return;

@@ -12,16 +12,16 @@ const BYTES: usize = 8 << 20;
 /// Chunks that may be unacknowledged.
 const CHUNKS: usize = 2048;
 
-/// The reading end of a source puts receipts in. `M` says what is done once the chunk is delivered.
+/// The reading end of a source puts chunks' acknowledgements in. `M` says what is done once a chunk is delivered.
 pub struct InFlight<M> {
     entries: mpsc::Sender<Entry<M>>,
     budget: Budget,
 }
 
 /// The committing end takes them out.
-pub struct Receipts<M> {
+pub struct Acknowledgements<M> {
     entries: mpsc::Receiver<Entry<M>>,
-    /// Looked at, but not resolved.
+    /// Taken out of the channel, but not resolved.
     held: Option<Entry<M>>,
 }
 
@@ -31,31 +31,20 @@ struct Entry<M> {
     _reservation: Option<MemoryReservation>,
 }
 
-/// What the oldest chunks have come to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Resolved<M> {
-    /// These are delivered, in order.
-    Delivered(Vec<M>),
-    /// The next one was dropped on the way: nothing after it may be committed.
-    Abandoned,
-    /// The reading end has ended, and all it had sent is resolved.
-    End,
-}
-
 /// Both ends.
-pub fn in_flight<M>() -> (InFlight<M>, Receipts<M>) {
+pub fn in_flight<M>() -> (InFlight<M>, Acknowledgements<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (InFlight { entries: sender, budget: Budget::new(BYTES) }, Receipts { entries: receiver, held: None })
+    (InFlight { entries: sender, budget: Budget::new(BYTES) }, Acknowledgements { entries: receiver, held: None })
 }
 
 impl<M> InFlight<M> {
-    /// Waits for room for a chunk of so many bytes.
+    /// Waits for the memory of a chunk of so many bytes.
     pub async fn reserve(&self, bytes: usize) -> Reservation {
         self.budget.take(bytes).await
     }
 
-    /// Puts a receipt in, with what its chunk claimed, before the chunk is sent. `None` is what was never sent: it is
-    /// resolved when everything before it is. `Closed`: the committing end has given up.
+    /// Puts a chunk's acknowledgement in, with its memory, before the chunk is sent. `None`: nothing is sent, and the mark
+    /// is resolved when everything before it is. `Closed`: the committing end has given up.
     pub async fn push(&self, ack_receiver: Option<(AckReceiver, MemoryReservation)>, mark: M) -> Result<(), Closed> {
         let (ack_receiver, reservation) = ack_receiver.unzip();
         let entry = Entry { ack_receiver, mark, _reservation: reservation };
@@ -70,24 +59,24 @@ impl<M> InFlight<M> {
     }
 }
 
-impl<M> Receipts<M> {
-    /// Waits for the oldest chunk, and takes those after it along that are delivered, too.
-    pub async fn next(&mut self) -> Resolved<M> {
+impl<M> Acknowledgements<M> {
+    /// Waits until the oldest chunk is delivered. Returns its mark and those after it that are delivered, too. `None`: all
+    /// that was sent is resolved, or the next chunk was abandoned, after which nothing may be committed.
+    pub async fn next(&mut self) -> Option<Vec<M>> {
         if self.held.is_none() {
             self.held = self.entries.recv().await;
         }
-        let Some(entry) = &mut self.held else { return Resolved::End };
-        if let Some(ack_receiver) = &mut entry.ack_receiver
+        if let Some(ack_receiver) = &mut self.held.as_mut()?.ack_receiver
             && ack_receiver.await == AckOutcome::Abandoned
         {
-            return Resolved::Abandoned;
+            return None;
         }
         let mut marks: Vec<M> = self.held.take().map(|entry| entry.mark).into_iter().collect();
         while let Ok(mut entry) = self.entries.try_recv() {
             match entry.ack_receiver.as_mut().map(FutureExt::now_or_never) {
                 None | Some(Some(AckOutcome::Delivered)) => marks.push(entry.mark),
                 Some(Some(AckOutcome::Abandoned)) => {
-                    // A resolved receipt can't be asked again; one that nobody will resolve says the same.
+                    // A resolved acknowledgement can't be awaited again; one that nothing will resolve says the same.
                     entry.ack_receiver = Some(crate::event::Ack::new().1);
                     self.held = Some(entry);
                     break;
@@ -98,7 +87,7 @@ impl<M> Receipts<M> {
                 }
             }
         }
-        Resolved::Delivered(marks)
+        Some(marks)
     }
 }
 
@@ -123,11 +112,11 @@ mod tests {
         take(1).done();
         assert!(futures::poll!(Box::pin(ack_receivers.next())).is_pending());
         take(0).done();
-        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0, 1]));
+        assert_eq!(ack_receivers.next().await, Some(vec![0, 1]));
         take(2).done();
         take(3).done();
-        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![2, 3, 4]));
-        assert_eq!(ack_receivers.next().await, Resolved::End);
+        assert_eq!(ack_receivers.next().await, Some(vec![2, 3, 4]));
+        assert_eq!(ack_receivers.next().await, None);
     }
 
     #[tokio::test]
@@ -144,9 +133,9 @@ mod tests {
                     drop(ack);
                 }
             }
-            assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0]));
+            assert_eq!(ack_receivers.next().await, Some(vec![0]));
             if first {
-                assert_eq!(ack_receivers.next().await, Resolved::Abandoned);
+                assert_eq!(ack_receivers.next().await, None);
             }
         }
     }
@@ -165,7 +154,7 @@ mod tests {
         let mut next = Box::pin(in_flight.reserve(1));
         assert!(futures::poll!(&mut next).is_pending());
         ack.done();
-        assert_eq!(ack_receivers.next().await, Resolved::Delivered(vec![0]));
+        assert_eq!(ack_receivers.next().await, Some(vec![0]));
         next.await;
         drop(ack_receivers);
         assert!(in_flight.push(None, 2).await.is_err());
@@ -173,7 +162,7 @@ mod tests {
 
     #[tokio::test]
     async fn bounded_in_bytes_of_texts() {
-        let (in_flight, _receipts) = in_flight::<()>();
+        let (in_flight, _ack_receivers) = in_flight::<()>();
         let mut claims = Vec::new();
         for _ in 0..4 {
             claims.push(in_flight.reserve(BYTES).await);

@@ -8,9 +8,9 @@ pub mod recording;
 pub mod replay;
 mod retry;
 
-use crate::component::{SourceType, components};
+use crate::component::components;
 
-components! { SourceType:
+components! {
     nordpass,
     file,
     stdin,

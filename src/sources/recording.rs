@@ -11,9 +11,7 @@
 //! id, that it would have had without the restart. Each text (file) is counted by itself: the same event in two
 //! recordings has one id.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use serde_json::value::RawValue;
 
@@ -31,7 +29,7 @@ pub const WINDOW: u64 = 4 << 20;
 /// Organizations whose names are shared between records.
 const ORGANIZATIONS: usize = 1024;
 
-/// How far a text has been read: so many bytes of whole lines, and so many events of the line that follows.
+/// How far a text has been read: whole lines, in bytes, and events of the line that follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Bytes.
@@ -54,7 +52,7 @@ pub struct Parsed {
     /// The position after the block.
     pub end: Position,
     /// What isn't an event.
-    pub letters: Vec<DeadLetter>,
+    pub dead_letters: Vec<DeadLetter>,
 }
 
 /// Parses blocks of one text after another.
@@ -111,7 +109,7 @@ impl Parser {
                 fields: Vec::new(),
                 positions: Vec::new(),
                 end,
-                letters: Vec::new(),
+                dead_letters: Vec::new(),
             },
             from,
             seen: Vec::new(),
@@ -135,7 +133,7 @@ impl Parser {
         metadata.keep(&text);
         block.number();
         let parsed = block.parsed;
-        let (events, bad) = (parsed.records.len() as u64, parsed.letters.len() as u64);
+        let (events, bad) = (parsed.records.len() as u64, parsed.dead_letters.len() as u64);
         self.telemetry.add(&metrics::RECEIVED, events + bad);
         self.telemetry.progress().events.fetch_add(events, std::sync::atomic::Ordering::Relaxed);
         parsed
@@ -151,12 +149,12 @@ impl Parser {
         if let Some(last) = self.organization.as_ref().filter(|last| ***last == *value) {
             return last.clone();
         }
-        let shared = self.share(value);
+        let shared = self.intern(value);
         self.organization = Some(shared.clone());
         shared
     }
 
-    fn share(&mut self, value: Cow<'_, str>) -> Arc<str> {
+    fn intern(&mut self, value: Cow<'_, str>) -> Arc<str> {
         if let Some(known) = self.organizations.get(value.as_ref()) {
             return known.clone();
         }
@@ -277,7 +275,7 @@ impl Block<'_> {
             return;
         }
         self.parser.telemetry.add_labelled(&metrics::ODD_EVENTS, "not a JSON object", 1);
-        self.parsed.letters.push(DeadLetter {
+        self.parsed.dead_letters.push(DeadLetter {
             id: EventId::of_bytes(record.as_bytes()),
             stream: None,
             reason: "not a JSON object".to_owned(),
@@ -341,7 +339,7 @@ impl Seen {
         if self.once.contains(&id) { self.further.get(&id).map_or(1, |further| further.saturating_add(1)) } else { 0 }
     }
 
-    /// Counts it; answers how often it was there before.
+    /// Counts it. Returns how often it was there before.
     fn add(&mut self, id: u64) -> u32 {
         if self.once.insert(id) {
             return 0;
@@ -383,8 +381,8 @@ mod tests {
         assert_eq!(bodies(&parsed), [EVENT, r#"{"x":1}"#]);
         assert_eq!((parsed.records[0].time, parsed.records[0].organization.as_ref()), (1_738_255_186, "o"));
         assert_eq!(parsed.records[1].time, 1_738_255_186, "the time of reading");
-        let letters: Vec<_> = parsed.letters.iter().map(|letter| letter.record.as_str()).collect();
-        assert_eq!(letters, ["5", "{\"broken\":", &format!("[{EVENT}]"), "last"]);
+        let dead_letters: Vec<_> = parsed.dead_letters.iter().map(|dead_letter| dead_letter.record.as_str()).collect();
+        assert_eq!(dead_letters, ["5", "{\"broken\":", &format!("[{EVENT}]"), "last"]);
     }
 
     #[tokio::test]
@@ -393,7 +391,7 @@ mod tests {
         let parsed =
             parse(&format!("{page}\n{{\"data\":null,\"metadata\":{{}}}}\n{{\"data\":[],\"metadata\":{{}}}}\n"));
         assert_eq!(bodies(&parsed), [EVENT, EVENT, r#"{"type":"z"}"#]);
-        assert_eq!(parsed.letters.len(), 1);
+        assert_eq!(parsed.dead_letters.len(), 1);
         let first = parsed.records[0].id;
         assert_eq!(parsed.records[1].id, first.occurrence(1));
         let next = page.len() as u64 + 1;
@@ -425,7 +423,7 @@ mod tests {
             let ids = |records: &[Record]| records.iter().map(|record| record.id).collect::<Vec<_>>();
             assert_eq!(ids(&rest.records), ids(&whole.records[index + 1..]));
         }
-        assert!(parser().parse(text.into_bytes(), 0, whole.end).letters.is_empty());
+        assert!(parser().parse(text.into_bytes(), 0, whole.end).dead_letters.is_empty());
     }
 
     #[test]

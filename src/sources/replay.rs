@@ -1,19 +1,17 @@
 //! A recording in place of a pipeline's source, for the command `replay`: as fast as the rest of the pipeline takes it,
 //! or at a rate; once, several times, or for a while. It keeps no state, and it measures.
 
-use crate::component::SourceSettings;
-use crate::telemetry::Telemetry;
+use crate::{component::SourceSettings, telemetry::Telemetry};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, join};
+use futures::future::BoxFuture;
 use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
-use super::delivery::{Delivery, Portion, unless_shutdown};
-use super::file::paths;
-use super::file::reader::Reader;
-use super::in_flight::{InFlight, Receipts, Resolved, in_flight};
+use super::delivery::{Delivery, Portion, read_and_deliver};
+use super::file::{paths, reader::Reader};
+use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use crate::component::{ComponentError, Context, Output, Source};
 
@@ -118,22 +116,13 @@ struct Mark {
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        Box::new(self.clone())
     }
 }
 
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    Box::new(Replay { settings })
-}
-
-struct Replay {
-    settings: Settings,
-}
-
-impl Source for Replay {
+impl Source for Settings {
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(run(self.settings, context, output))
+        Box::pin(run(*self, context, output))
     }
 }
 
@@ -148,19 +137,9 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
     }
     let began = Instant::now();
-    let (in_flight, ack_receivers) = in_flight();
-    let tally = settings.tally.clone();
-    let reading = read_all(settings, files, context.clone(), output, in_flight);
-    let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading));
-    let (read, ()) = join(read, take_receipts(ack_receivers, tally, began)).await;
-    read
-}
-
-async fn take_receipts(mut ack_receivers: Receipts<Mark>, tally: Tally, began: Instant) {
-    // Whoever drops a chunk is ending, with an error of its own if it has one.
-    while let Resolved::Delivered(marks) = ack_receivers.next().await {
-        tally.acknowledged(&marks, began);
-    }
+    let (tally, shutdown) = (settings.tally.clone(), context.shutdown.clone());
+    let reading = |in_flight| Box::pin(read_all(settings, files, context, output, in_flight)) as BoxFuture<'static, _>;
+    read_and_deliver(shutdown, reading, |marks| tally.acknowledged(&marks, began)).await
 }
 
 async fn read_all(

@@ -4,9 +4,8 @@
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::component::CheckpointError;
-use crate::http::Retry;
 use crate::telemetry::{ComponentReporter, metrics};
+use crate::{component::CheckpointError, http::Retry};
 use nordpass_env::Env;
 
 /// Why there was no waiting.

@@ -1,57 +1,44 @@
-//! Recorded logs from standard input: the end of somebody else's pipe.
+//! Recorded logs from standard input: the end of a pipe.
 //!
 //! Lines are passed on as they come, not block by block. Standard input can't be read again, so there is no state: the
-//! source promises back-pressure (it reads no further than the sinks can take) and nothing after a crash, and says so
-//! in the log. In order, though, it ends only when everything it has read is delivered.
+//! source promises back-pressure (it reads no further than the sinks can take) but nothing after a crash, and logs that.
+//! Without a crash, it ends only when everything it has read is delivered.
 
 use crate::telemetry::Telemetry;
 use std::io::Read;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, join};
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::delivery::{Delivery, unless_shutdown};
-use super::in_flight::{InFlight, Resolved, in_flight};
+use super::delivery::{Delivery, read_and_deliver};
+use super::in_flight::InFlight;
 use super::recording::{Parser, Position};
-use crate::component::{ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
-use crate::settings::{Field, Section};
+use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
 
 /// The `stdin` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "stdin",
-        doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
-          read again: it gets back-pressure, but events in flight when the program is killed are lost.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "stdin",
+    doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
+      read again: it gets back-pressure, but events in flight when the program is killed are lost.",
+    fields: &[],
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|_| Arc::new(Settings)),
 };
-
-static FIELDS: &[Field] = &[];
 
 /// Lines that have come together are passed on together, up to about this many bytes.
 const BLOCK: usize = 256 << 10;
 const LONGEST_LINE: usize = 64 << 20;
 const READ: usize = 64 << 10;
 
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+/// Checked settings: there are none.
+#[derive(Debug)]
+pub struct Settings;
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        from(Box::new(std::io::stdin()))
     }
 
     fn exclusive_resource(&self) -> Option<String> {
@@ -59,13 +46,8 @@ impl SourceSettings for Settings {
     }
 }
 
-/// Makes the source.
-pub fn build(_settings: Settings) -> Box<dyn Source> {
-    from(Box::new(std::io::stdin()))
-}
-
-/// The source on another input than standard input.
-pub fn from(input: Box<dyn Read + Send>) -> Box<dyn Source> {
+/// The source on any input.
+fn from(input: Box<dyn Read + Send>) -> Box<dyn Source> {
     Box::new(Stdin { input })
 }
 
@@ -84,11 +66,8 @@ async fn run(input: Box<dyn Read + Send>, context: Context, output: Output) -> R
         component = &*context.name,
         "standard input can't be read again: events in flight when the program is killed are lost"
     );
-    let (in_flight, mut ack_receivers) = in_flight();
-    let read = unless_shutdown(context.shutdown.clone(), Box::pin(read_all(input, context, output, in_flight)));
-    let deliver = async move { while let Resolved::Delivered(_) = ack_receivers.next().await {} };
-    let (read, ()) = join(read, deliver).await;
-    read
+    let shutdown = context.shutdown.clone();
+    read_and_deliver(shutdown, |in_flight| Box::pin(read_all(input, context, output, in_flight)), |_| {}).await
 }
 
 async fn read_all(
@@ -146,7 +125,7 @@ async fn read_all(
 }
 
 /// A thread of its own, because a read of a terminal or a quiet pipe can't be called back: one of the runtime's threads
-/// would hold up the end of the program until somebody types a line. The channel is the back-pressure.
+/// would hold up the end of the program until a line is typed. The channel is the back-pressure.
 fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std::io::Result<Vec<u8>>>, ComponentError> {
     let (sender, receiver) = mpsc::channel(4);
     let read = move || {

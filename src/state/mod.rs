@@ -1,22 +1,26 @@
 //! The checkpoint: what a source has delivered, so that a restart goes on from there.
 //!
 //! A [`Store`] is opened once for a `data_dir` and holds its lock. It keeps the states there ([`LocalStore`]), or in Azure
-//! Blob Storage, where several processes share them ([`BlobStore`]): then each source is held by a lease ([`LeaseGuard`]). Each source opens its own [`SourceState`] in it,
-//! keyed by [`SourceKey`]: one organization's broken state never touches another's. A commit is atomic and durable,
-//! and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the history.
+//! Blob Storage, where several processes share them ([`BlobStore`]) and each source is held by a lease ([`LeaseGuard`]).
+//! Each source opens its own [`SourceState`] in it, keyed by [`SourceKey`]: one organization's broken state never touches
+//! another's. A commit is atomic and durable, and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the
+//! history.
 
 mod blob;
 mod format;
 mod local;
-mod memory;
 mod open;
 mod settings;
 mod tasks;
+#[cfg(test)]
+mod tests;
 
 pub use self::blob::{BlobStore, container};
+pub use self::format::ranges::TimeRanges;
 pub use self::local::{LocalStore, check, is_locked};
-pub use self::memory::MemoryStore;
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
+#[cfg(test)]
+pub use self::tests::MemoryStore;
 use nordpass_env::Env;
 
 /// For `validate --connect`: tries the storage, and says what works.

@@ -1,15 +1,15 @@
 //! An open state as its source sees it: the same on a disk and in a storage account.
 
-use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{collections::HashMap, io, ops::Range};
 
 use futures::future::BoxFuture;
 
-use super::format::known::DOCUMENT_BYTES;
-use super::tasks::Tasks;
+use super::format::state::{Ids, State};
+use super::{format::known::DOCUMENT_BYTES, tasks::Tasks};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
+use crate::event::Origin;
 
 /// What can be asked for while a commit runs.
 pub struct OpenInfo {
@@ -24,7 +24,7 @@ impl OpenInfo {
         Self { key_id: key_id.into(), run, document: Mutex::new(document) }
     }
 
-    /// To be told once a commit counts.
+    /// To be called once a commit counts.
     pub fn set_document(&self, document: Option<&Vec<u8>>) {
         *self.document.lock().unwrap_or_else(PoisonError::into_inner) = document.cloned();
     }
@@ -39,11 +39,79 @@ pub trait StateBackend: Send + Sync + 'static {
     fn read_known(&self, range: Range<i64>) -> impl Future<Output = Result<Vec<KnownId>, CheckpointError>> + Send;
     /// [`SourceState::commit`], with ids sorted by time and a document that isn't too long.
     fn apply(&self, commit: Commit) -> impl Future<Output = Result<(), CheckpointError>> + Send;
-    /// [`SourceState::hold`]
+    /// Whether a chunk is committed; one of a run that isn't known counts as such.
+    fn is_committed(&self, run: u64, sequence: u64) -> impl Future<Output = bool> + Send;
+    /// [`SourceState::lease_guard`]
     fn lease_guard(&self) -> LeaseGuard;
 }
 
-/// What a source holds. When it and the store are gone, so are the writes that nobody waits for any more.
+/// What a store knows of its sources, by their keys' ids.
+pub struct Slots<S>(Mutex<HashMap<String, Arc<tokio::sync::Mutex<S>>>>);
+
+impl<S: Default> Slots<S> {
+    pub fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    pub fn get(&self, key_id: &str) -> Arc<tokio::sync::Mutex<S>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key_id.to_owned()).or_default().clone()
+    }
+
+    pub fn all(&self) -> Vec<Arc<tokio::sync::Mutex<S>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// A source's state, open or read.
+pub struct Slot<K, I> {
+    /// Gone when its last user is.
+    open: Weak<K>,
+    /// Read for [`Slot::is_committed`].
+    read: Option<ReadState<I>>,
+}
+
+/// A state as it was read; `None`: there is none.
+struct ReadState<I>(Option<Box<State<I>>>);
+
+impl<K, I> Default for Slot<K, I> {
+    fn default() -> Self {
+        Self { open: Weak::new(), read: None }
+    }
+}
+
+impl<K: StateBackend, I: Ids> Slot<K, I> {
+    /// The state, if it is open.
+    pub fn open(&self) -> Option<Arc<K>> {
+        self.open.upgrade()
+    }
+
+    /// The state was opened.
+    pub fn set_open(&mut self, source: &Arc<K>) {
+        *self = Self { open: Arc::downgrade(source), read: None };
+    }
+
+    /// [`crate::component::Store::is_committed`]. `load` reads a state that isn't open.
+    pub async fn is_committed(
+        &mut self,
+        origin: &Origin,
+        load: impl Future<Output = Result<Option<State<I>>, CheckpointError>>,
+    ) -> Result<bool, CheckpointError> {
+        // Not a key's id: the name of a source without a state. It must not reach a path or an address, either.
+        if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            return Ok(true);
+        }
+        if let Some(source) = self.open.upgrade() {
+            return Ok(source.is_committed(origin.run, origin.sequence).await);
+        }
+        if self.read.is_none() {
+            self.read = Some(ReadState(load.await?.map(Box::new)));
+        }
+        let state = self.read.as_ref().and_then(|ReadState(state)| state.as_deref());
+        Ok(state.is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
+    }
+}
+
+/// What a source holds. When it and the store are gone, so are the writes that are no longer waited for.
 pub struct OpenSource<K> {
     pub source: Arc<K>,
     pub tasks: Arc<Tasks>,

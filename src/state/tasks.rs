@@ -1,18 +1,16 @@
 //! Writes that go on when their caller stops waiting.
 
-use std::io;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::{io, path::Path};
 
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::component::CheckpointError;
 
-/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits; the disk or the
-/// storage is then still writing, and a second write to the same place must not meet the first. So each write is a task of its own,
-/// and the next one waits for it. Only when the store and all its states are dropped, the tasks are, too: then the
-/// program has ended, as in a crash, and nothing of it may go on writing.
+/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits. The disk or the storage
+/// is then still writing, and a second write must not run into the first. So each write is a task of its own, and the next
+/// one waits for it. The tasks are dropped only with the store and all its states: then the program has ended, as in a
+/// crash, and may not go on writing.
 #[derive(Default)]
 pub struct Tasks(Mutex<JoinSet<()>>);
 

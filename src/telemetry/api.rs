@@ -1,10 +1,7 @@
 //! The API server: `/health`, `/ready`, `/metrics` and the status page. It only reads, and it is bounded: a fixed
 //! number of connections, one request for each, no longer than a few seconds.
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use axum::extract::State;

@@ -46,9 +46,9 @@ pub struct StreamTotals {
 pub enum TokenState {
     /// It hasn't been tried yet.
     Unknown,
-    /// The last answer accepted it.
+    /// The last response accepted it.
     Valid,
-    /// The last answer refused it.
+    /// The last response refused it.
     Refused,
     /// There is none: it couldn't be read, or the credential gave none.
     Missing,

@@ -157,9 +157,9 @@ impl History {
 
     /// The part of the history that is read.
     fn reached(&self) -> String {
-        let share = self.done as f64 / self.total as f64;
+        let fraction = self.done as f64 / self.total as f64;
         #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
-        let at = self.from + ((self.to - self.from) as f64 * share).round() as i64;
+        let at = self.from + ((self.to - self.from) as f64 * fraction).round() as i64;
         format!("{} → {}", time(self.from, "%Y-%m-%d"), time(at, "%Y-%m-%d %H:%M"))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::Timestamp;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::{ComponentKind, ComponentReporter, Health, METRICS, MetricKind, metrics};
 use nordpass_env::Clock;
@@ -16,7 +16,6 @@ pub(super) type SharedClock = Arc<OnceLock<Arc<dyn Clock>>>;
 #[derive(Clone)]
 pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
-    handle: PrometheusHandle,
     components: Arc<Mutex<BTreeMap<(ComponentKind, String), ComponentReporter>>>,
     clock: SharedClock,
 }
@@ -40,8 +39,7 @@ impl Telemetry {
                 MetricKind::Histogram => recorder.describe_histogram(metric.name.into(), None, description),
             }
         }
-        let handle = recorder.handle();
-        Self { recorder: Arc::new(recorder), handle, components: Arc::default(), clock: Arc::default() }
+        Self { recorder: Arc::new(recorder), components: Arc::default(), clock: Arc::default() }
     }
 
     /// Sets the clock that times successes and errors. A second call changes nothing.
@@ -85,7 +83,8 @@ impl Telemetry {
 
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
-        self.handle.run_upkeep();
-        self.handle.render()
+        let handle = self.recorder.handle();
+        handle.run_upkeep();
+        handle.render()
     }
 }

@@ -56,6 +56,12 @@ pub struct ComponentReporter {
     pub(super) inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for ComponentReporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl ComponentReporter {
     pub(super) fn new(kind: ComponentKind, name: &str, recorder: Arc<PrometheusRecorder>, clock: SharedClock) -> Self {
         let (states, progress, numbers) = Default::default();

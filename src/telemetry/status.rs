@@ -45,9 +45,9 @@ impl Status<'_> {
     }
 
     /// Reports that `part` holds the component up, however well the rest works: [`Status::working`] doesn't end this, only
-    /// [`Status::released`] with the same `part` does.
-    pub fn held_up(self, part: &str, reason: &str, wait: Duration, now: Timestamp) {
-        self.wait(Some(part), reason, Some(wait), now);
+    /// [`Status::released`] with the same `part` does. Without `wait`, when it is tried again isn't known.
+    pub fn held_up(self, part: &str, reason: &str, wait: impl Into<Option<Duration>>, now: Timestamp) {
+        self.wait(Some(part), reason, wait.into(), now);
     }
 
     /// Reports that `part` no longer holds the component up.
@@ -91,7 +91,7 @@ impl Status<'_> {
         self.0.inner.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Logs that a wait has ended, if there was one `since` then and no other goes on.
+    /// Logs that a wait has ended, if there was one `since` then and no other remains.
     fn works_again(self, since: Option<Timestamp>) {
         let Some(since) = since else { return };
         if self.get().is_waiting() {

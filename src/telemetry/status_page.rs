@@ -1,13 +1,10 @@
-//! The status page: one self-contained HTML page without script, for a person who wants to know how it goes.
+//! The status page: one self-contained HTML page without script, for a quick look at the state of a run.
 
-use std::fmt::Write;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{fmt::Write, sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 
-use super::api::ReadyReport;
-use super::{ComponentReporter, ComponentState, Telemetry};
+use super::{ComponentReporter, ComponentState, Telemetry, api::ReadyReport};
 
 const HEAD: &str = "<!doctype html>
 <html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">

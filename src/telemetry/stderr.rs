@@ -177,7 +177,10 @@ mod tests {
         queue.push(Job::Line(line.clone()));
         let thread = std::thread::spawn(move || {
             let mut out = Stuck(begun, may_go_on, Vec::new());
-            let text = super::super::logs::tests::logged(super::super::logs::LogFormat::Json, "info", || {
+            let text = super::super::logs::tests::logged(
+                super::super::logs::LogFormat::Json,
+                tracing_subscriber::filter::LevelFilter::INFO,
+                || {
                 writer.write_next(&mut out);
             });
             (text, out.2.len())

@@ -11,6 +11,7 @@ use super::{
     ComponentKind, ComponentReporter, ComponentState, METRICS, MetricKind, Telemetry, TokenState, Totals, metrics,
 };
 use nordpass_env::TestClock;
+use tracing_subscriber::filter::LevelFilter;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -81,7 +82,7 @@ fn what_a_clock_is_behind_counts_as_lag() {
 fn waiting_is_logged_once_for_each_reason() {
     let telemetry = Telemetry::new();
     let sink = telemetry.component(ComponentKind::Sink, "sentinel");
-    let text = logged(LogFormat::Human, "info", || {
+    let text = logged(LogFormat::Human, LevelFilter::INFO, || {
         for minute in 0..5 {
             sink.status().waiting("403: give the identity its role", Timestamp::from_second(minute * 60).unwrap());
         }
@@ -105,7 +106,7 @@ fn waiting_is_logged_once_for_each_reason() {
 fn what_is_still_waited_for_is_logged_each_hour() {
     let telemetry = Telemetry::new();
     let source = telemetry.component(ComponentKind::Source, "nordpass");
-    let text = logged(LogFormat::Human, "info", || {
+    let text = logged(LogFormat::Human, LevelFilter::INFO, || {
         for second in (0..=3 * 3_600).step_by(30) {
             let now = Timestamp::from_second(second).unwrap();
             source.status().trying_again("the token is refused", Duration::from_secs(30), now);
@@ -121,7 +122,7 @@ fn two_streams_that_wait_for_two_things_do_not_fill_the_log() {
     let clock = Arc::new(TestClock::starting_at(Timestamp::from_second(90).unwrap()));
     telemetry.set_clock(clock);
     let sink = telemetry.component(ComponentKind::Sink, "sentinel");
-    let text = logged(LogFormat::Human, "info", || {
+    let text = logged(LogFormat::Human, LevelFilter::INFO, || {
         for attempt in 0..5 {
             let now = Timestamp::from_second(attempt).unwrap();
             sink.status().trying_again("403 on stream A", Duration::from_millis(29_100), now);

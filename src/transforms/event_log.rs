@@ -11,48 +11,30 @@ use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
 use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
-use crate::component::Transform;
-use crate::component::{ComponentType, Records, TransformSettings, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
-use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use std::sync::Arc;
 
 /// The `event_log` type.
-pub static TYPE: TransformType = TransformType {
-    base: ComponentType {
-        name: "event_log",
-        doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled \
-          the same way, so the official rules and workbook keep working, plus `event_id` and `event_time`.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Rows,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "event_log",
+    doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled \
+      the same way, so the official rules and workbook keep working, plus `event_id` and `event_time`.",
+    fields: &[],
+    outputs: &[""],
+    records: Records::Rows,
+    read: ReadSettings::Transform(|_| Arc::new(Settings)),
 };
 
-static FIELDS: &[Field] = &[];
-
 /// Checked settings: there are none.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+#[derive(Debug)]
+pub struct Settings;
 
 impl TransformSettings for Settings {
     fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
-        build(self.clone(), telemetry)
+        Box::new(EventLog { size: 0, telemetry })
     }
-}
-
-/// Makes the transform.
-pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
-    Box::new(EventLog { size: 0, telemetry })
 }
 
 struct EventLog {
@@ -196,14 +178,14 @@ mod tests {
 
     use serde_json::{Map, Value, json};
 
-    use super::super::asim::generator::{Generator, chunk};
+    use super::super::asim::tests::generator::{Generator, chunk};
     use super::*;
     use crate::event::Takeover;
     use nordpass_env::catalogue::{ColumnType, EVENT_LOG_TABLE, columns};
 
     fn rows(events: &[String]) -> Vec<Map<String, Value>> {
         let mut out = Vec::new();
-        build(Settings {}, ComponentReporter::detached()).transform(chunk(events), &mut out);
+        Settings.build(ComponentReporter::detached()).transform(chunk(events), &mut out);
         assert!(out.len() <= 1 && out.iter().all(|(index, _)| *index == 0));
         let parse = |body| serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
         out.iter().flat_map(|(_, rows)| rows.records.iter().map(|record| parse(rows.body(record)))).collect()
@@ -250,7 +232,7 @@ mod tests {
             r#"{{"type":"lock","action":"master_failed","timestamp":5,"user":{{"uuid":"u","email":"e"}},"metadata":{metadata},"initiator":"azure_ad"}}"#
         );
         let mut out = Vec::new();
-        build(Settings {}, ComponentReporter::detached()).transform(chunk(&[event]), &mut out);
+        Settings.build(ComponentReporter::detached()).transform(chunk(&[event]), &mut out);
         let rows = &out[0].1;
         let body = rows.body(&rows.records[0]);
         assert!(body.contains(metadata) && body.contains(r#""initiator":"azure_ad""#), "{body}");
@@ -274,7 +256,7 @@ mod tests {
         let mut chunk = chunk(&[event(5), event(6), event(7)]);
         chunk.takeover = Some(Takeover { cursor: 5, until: 7 });
         let mut out = Vec::new();
-        build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
+        Settings.build(ComponentReporter::detached()).transform(chunk, &mut out);
         let rows = &out[0].1;
         let metadata: Vec<Value> = rows
             .records
@@ -306,6 +288,7 @@ mod tests {
                     ColumnType::Long | ColumnType::Int => value.is_i64(),
                     ColumnType::Real => value.is_number(),
                     ColumnType::Datetime => value.as_str().is_some_and(|text| text.parse::<jiff::Timestamp>().is_ok()),
+                    ColumnType::Boolean => value.is_boolean(),
                     ColumnType::Dynamic => !value.is_null(),
                 };
                 assert!(right, "{name}: {value}");

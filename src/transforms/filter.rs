@@ -3,44 +3,38 @@
 //! Kept events stay raw and in their chunk: no text is copied, only the lists of records and fields become shorter. Dropped
 //! events count as done, so they don't hold up the state.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::asim::fields_of_rows;
-use crate::component::Transform;
-use crate::component::{ComponentType, Records, TransformSettings, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event};
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
 
 /// The `filter` type.
-pub static TYPE: TransformType = TransformType {
-    base: ComponentType {
-        name: "filter",
-        doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or \
-          there is no `include`) and no pattern of `exclude` does. Events that pass stay unchanged.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "filter",
+    doc: "Keeps or drops events by their type and action. An event passes if a pattern of `include` matches it (or \
+      there is no `include`) and no pattern of `exclude` does. Events that pass stay unchanged.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Transform(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "include",
-        kind: Kind::List,
-        presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
-              any characters. By default all events are kept.",
-    },
-    Field {
-        name: "exclude",
-        kind: Kind::List,
-        presence: Presence::Optional,
-        doc: "Patterns `type.action` of events to drop; takes precedence over `include`.",
-    },
+    Field::optional(
+        "include",
+        Kind::List,
+        "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
+         any characters. By default all events are kept.",
+    ),
+    Field::optional(
+        "exclude",
+        Kind::List,
+        "Patterns `type.action` of events to drop; takes precedence over `include`.",
+    ),
 ];
 
 /// Checked settings.
@@ -133,7 +127,7 @@ impl Pattern {
     }
 }
 
-/// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first place: a later one
+/// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first occurrence: a later one
 /// could only leave less text for the rest.
 fn glob(pattern: &str, text: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
@@ -144,7 +138,7 @@ fn glob(pattern: &str, text: &str) -> bool {
             return text.ends_with(piece);
         }
         match text.find(piece) {
-            Some(place) => text = &text[place + piece.len()..],
+            Some(at) => text = &text[at + piece.len()..],
             None => return false,
         }
     }
@@ -153,13 +147,8 @@ fn glob(pattern: &str, text: &str) -> bool {
 
 impl TransformSettings for Settings {
     fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
-        build(self.clone(), telemetry)
+        Box::new(Filter { settings: self.clone(), telemetry })
     }
-}
-
-/// Makes the transform.
-pub fn build(settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
-    Box::new(Filter { settings, telemetry })
 }
 
 struct Filter {
@@ -174,8 +163,8 @@ impl Transform for Filter {
         let parsed = fields_of_rows(&chunk);
         let fields = chunk.events.as_deref().unwrap_or(&parsed);
         let kept: Vec<usize> = (0..total.min(fields.len()))
-            .filter(|&place| {
-                let event = Event { text: &chunk.text, record: &chunk.records[place], fields: &fields[place] };
+            .filter(|&index| {
+                let event = Event { text: &chunk.text, record: &chunk.records[index], fields: &fields[index] };
                 let text = |field| -> Cow<'_, str> { event.text_of(field) };
                 self.settings.keeps(&text(&event.fields.kind), &text(&event.fields.action))
             })
@@ -190,15 +179,15 @@ impl Transform for Filter {
             chunk.ack.done();
             return;
         }
-        let records = kept.iter().map(|&place| chunk.records[place].clone()).collect();
-        let events = kept.iter().map(|&place| fields[place].clone()).collect();
+        let records = kept.iter().map(|&index| chunk.records[index].clone()).collect();
+        let events = kept.iter().map(|&index| fields[index].clone()).collect();
         out.push((0, Chunk { records, events: Some(events), ..chunk }));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::asim::generator::{chunk, typical};
+    use super::super::asim::tests::generator::{chunk, typical};
     use super::*;
     use crate::event::AckOutcome;
 
@@ -254,7 +243,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(Some(&["lock.*"]), &[]), ComponentReporter::detached()).transform(whole, &mut out);
+        settings(Some(&["lock.*"]), &[]).build(ComponentReporter::detached()).transform(whole, &mut out);
         let (index, kept) = out.pop().expect("some");
         assert_eq!((index, kept.records.len()), (0, 3));
         for event in kept.events() {
@@ -271,7 +260,7 @@ mod tests {
         let (records, fields) = (whole.records.to_vec(), whole.events.as_deref().expect("events").to_vec());
         let (whole, ack_receiver) = Chunk::of_events(whole.text.clone(), records, fields, whole.origin.clone(), None);
         let mut out = Vec::new();
-        build(settings(None, &["*.*"]), ComponentReporter::detached()).transform(whole, &mut out);
+        settings(None, &["*.*"]).build(ComponentReporter::detached()).transform(whole, &mut out);
         assert!(out.is_empty());
         assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     }

@@ -1,8 +1,8 @@
 //! Transforms: what happens to events on the way. One file or folder and one line each.
 
-use crate::component::{TransformType, components};
+use crate::component::components;
 
-components! { TransformType:
+components! {
     asim,
     event_log,
     filter,

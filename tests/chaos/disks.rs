@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nordpass_env::{SystemClock, SystemDisk};
 use nordpass_simulator::SimulationOptions;
 use nordpass_simulator::generator::{Generator, Options};
-use nordpass_simulator::judge::{Expectation, judge, received_in_files};
+use nordpass_simulator::judge::{judge, received_in_files};
 use nordpass_simulator::server::Background;
 
 use crate::mounts::SmallDisk;
@@ -85,23 +85,22 @@ async fn run(place: Place, harm: fn(&SmallDisk), words: &str, cure: fn(&SmallDis
 
 /// Waits until so many rows have arrived.
 async fn arrived(world: &World, program: &Program, rows: u64) {
-    let all = || world.simulation.ingestion().rows().values().sum::<u64>() >= rows;
+    let all = || world.simulation.ingestion.rows().values().sum::<u64>() >= rows;
     let arrived = found(async || all().then_some(())).await.is_some();
-    let there = world.simulation.ingestion().rows();
+    let there = world.simulation.ingestion.rows();
     assert!(arrived, "waited for {rows} rows, {there:?}\n{}", tail(&program.log()));
 }
 
 /// Waits until everything has arrived at both ends. What is lost and doubled, both ends together.
 async fn settled(world: &World, program: &Program) -> (u64, u64) {
-    let everything = world.simulation.nordpass().world();
+    let everything = world.simulation.nordpass.world();
     arrived(world, program, everything.total()).await;
-    let expectation = Expectation { world: &everything, shown: &everything, due: &everything };
     let azure = world.simulation.verdict();
     // A file may be read in the middle of an append: then it is read again.
     let mut files = None;
     let complete = async || {
         let received = received_in_files(&SystemDisk, &world.files("archive")).await.ok()?;
-        let verdict = files.insert(judge(expectation, &received));
+        let verdict = files.insert(judge(&everything, &everything, &everything, &received));
         (verdict.events_lost == 0).then_some(())
     };
     found(complete).await;

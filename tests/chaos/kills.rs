@@ -7,7 +7,7 @@ use std::time::Duration;
 use nordpass_env::{SystemClock, SystemDisk};
 use nordpass_simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
 use nordpass_simulator::generator::{Generator, Options};
-use nordpass_simulator::judge::{Expectation, Received, judge, received_in_files};
+use nordpass_simulator::judge::{judge, received_in_files};
 use nordpass_simulator::server::Background;
 use nordpass_simulator::{Dice, Endpoint, SimulationOptions, ingestion, nordpass};
 use tokio::time::Instant;
@@ -124,7 +124,7 @@ async fn wait(dice: &mut Dice, chaos: &Chaos, world: &World) {
         tokio::time::sleep(Duration::from_millis(dice.below(400) as u64)).await;
         return;
     }
-    let rows = || world.simulation.ingestion().rows().values().sum::<u64>();
+    let rows = || world.simulation.ingestion.rows().values().sum::<u64>();
     let wanted = rows() + 1 + dice.below(2 * chaos.events / chaos.kills.max(1)) as u64;
     let latest = Instant::now() + LONGEST_LIFE;
     while rows() < wanted && Instant::now() < latest {
@@ -163,15 +163,8 @@ async fn verdict(
     kills: &[Kill],
 ) -> Result<AckOutcome, String> {
     // Not only what the simulator knows to have shown: by now everything must be there.
-    let everything = world.simulation.nordpass().world();
-    let expectation = Expectation { world: &everything, shown: &everything, due: &everything };
-    let ingestion = world.simulation.ingestion();
-    let received = Received {
-        probes: ingestion.received(),
-        rows: ingestion.rows(),
-        without_probe: ingestion.rows_without_probe(),
-    };
-    let azure = judge(expectation, &received);
+    let everything = world.simulation.nordpass.world();
+    let azure = judge(&everything, &everything, &everything, &world.simulation.ingestion.received());
     if (azure.events_lost, azure.events_unknown, azure.rows_without_probe) != (0, 0, 0) {
         return Err(format!("Azure: {azure:?}"));
     }
@@ -182,7 +175,7 @@ async fn verdict(
         return Err(format!("{ids} ids for {} events; {copies}: {azure:?}", everything.total()));
     }
     let files = received_in_files(&SystemDisk, &world.files("archive")).await?;
-    let files = judge(expectation, &files);
+    let files = judge(&everything, &everything, &everything, &files);
     if (files.events_lost, files.events_duplicated, files.events_unknown, files.rows_without_probe) != (0, 0, 0, 0) {
         return Err(format!("files: {} lost, {} doubled: {files:?}", files.events_lost, files.events_duplicated));
     }

@@ -48,7 +48,7 @@ async fn read(world: &World) -> Result<BTreeSet<u128>, String> {
     let store = LocalStore::open(nordpass_sentinel::http::system_env(), copy.path())
         .await
         .map_err(|error| error.to_string())?;
-    let endpoint = format!("{}{}", world.servers.nordpass.url(), world.simulation.nordpass().settings().path);
+    let endpoint = format!("{}{}", world.servers.nordpass.url(), world.simulation.nordpass.settings.path);
     let key = SourceKey { name: "nordpass".to_owned(), endpoint };
     let state = store.open(key).await.map_err(|error| format!("the state can't be read: {error}"))?;
     let known = state.known(now() - 8 * DAY..now() + DAY).await.map_err(|error| error.to_string())?;

@@ -62,12 +62,12 @@ pub struct Copy {
 impl Lives {
     /// A new life begins. Where its destination is.
     pub async fn begin(&mut self, world: &World) -> String {
-        let ledger = Arc::new(Ledger::new(world.simulation.ingestion().clone()));
+        let ledger = Arc::new(Ledger::new(world.simulation.ingestion.clone()));
         let gate = world.simulation.gate(ledger.clone());
         let life = Arc::new(Life { ledger, gate, requests: self.requests.clone() });
         // The faults are inside; out here nothing goes wrong, and nothing is logged twice.
         let none = Faults::new(Plan::default(), Timestamp::from_second(now()).expect("a time"));
-        let tokens = world.simulation.entra().tokens().clone();
+        let tokens = world.simulation.entra.tokens.clone();
         let outer = Gate::new(life.clone(), Arc::new(none), tokens, RequestLog::default());
         let server = listen(outer, world.authority.as_ref(), 0).await;
         let url = server.url();

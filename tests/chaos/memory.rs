@@ -36,7 +36,7 @@ pub async fn run(events: usize, standstill: Duration, seed: u64) -> String {
         .replace("[sinks.sentinel.batch]\ntimeout = \"200ms\"\n", "")
         .replace("poll_interval = \"1s\"\nlag = \"1s\"\n", "");
     let file = with_api(&world, &text, port);
-    let mut sink = Some(listen(world.simulation.ingestion_gate(), None, 0).await);
+    let mut sink = Some(listen(world.simulation.gate(world.simulation.ingestion.clone()), None, 0).await);
     let address = sink.as_ref().map(Server::url).expect("it listens");
     let mut start = command(&world, &file, &[]);
     start.env("DATA_COLLECTION_ENDPOINT", &address);
@@ -51,12 +51,12 @@ pub async fn run(events: usize, standstill: Duration, seed: u64) -> String {
     {
         watch.until_rows(events * (1 + 4 * number) / 10).await;
         let when = When { endpoint: Some(Endpoint::Ingestion), ..When::default() };
-        world.simulation.faults().add(Fault { when, effect, delay });
+        world.simulation.faults.add(Fault { when, effect, delay });
         figures.push(format!("{what}: {}", watch.standstill(standstill, what == "503").await));
-        world.simulation.faults().clear();
+        world.simulation.faults.clear();
         // A sink that returns has been started anew: its old connections are gone.
         let port = sink.take().map(|server| server.address().port()).expect("it listened");
-        sink = Some(listen(world.simulation.ingestion_gate(), None, port).await);
+        sink = Some(listen(world.simulation.gate(world.simulation.ingestion.clone()), None, port).await);
     }
     watch.until_rows(events).await;
     let mut verdict = world.simulation.verdict();
@@ -110,7 +110,7 @@ impl Watch<'_> {
     }
 
     fn rows(&self) -> usize {
-        let rows: u64 = self.world.simulation.ingestion().rows().values().sum();
+        let rows: u64 = self.world.simulation.ingestion.rows().values().sum();
         usize::try_from(rows).expect("few rows")
     }
 
@@ -133,7 +133,7 @@ impl Watch<'_> {
 
     /// The sink stands still: in the second half, memory is flat and the source asks for nothing new.
     async fn standstill(&mut self, time: Duration, answers: bool) -> String {
-        let shown = || self.world.simulation.nordpass().shown().total();
+        let shown = || self.world.simulation.nordpass.shown().total();
         let asked = || self.world.simulation.log().at(Endpoint::Nordpass).len();
         self.sample_for(time / 2).await;
         let (rows, shown_before, asked_before) = (self.rows(), shown(), asked());

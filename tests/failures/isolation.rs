@@ -44,8 +44,8 @@ async fn third(sick: bool) -> Arrivals {
     let others = [("first", events(1)), ("second", events(2))].map(|(name, options)| {
         let simulation = Simulation::new(options, rig.clock.now());
         let (nordpass, azure) = (format!("{name}.nordpass.example"), format!("{name}.ingest.example"));
-        let routed = rig.network.clone().route(&nordpass, simulation.nordpass_gate());
-        let _shared = routed.route(&azure, simulation.ingestion_gate());
+        let routed = rig.network.clone().route(&nordpass, simulation.gate(simulation.nordpass.clone()));
+        let _shared = routed.route(&azure, simulation.gate(simulation.ingestion.clone()));
         add(name, &format!("https://{nordpass}/activities/query"), &azure);
         simulation
     });
@@ -53,7 +53,7 @@ async fn third(sick: bool) -> Arrivals {
     rig.text = text;
     // Entra is the third's; the others' workspaces accept a ready token, by the `token` credential.
     for (name, simulation) in ["first", "second"].iter().zip(&others) {
-        simulation.entra().tokens().accept(*name);
+        simulation.entra.tokens.accept(*name);
         let from = rig.text.find(&format!("[sinks.{name}_sentinel.credential]")).expect("a credential");
         let until = rig.text[from..].find("[sources").map_or(rig.text.len(), |at| from + at);
         let ready = format!("[sinks.{name}_sentinel.credential]\nkind = \"token\"\ntoken = \"{name}\"\n");
@@ -74,7 +74,7 @@ async fn third(sick: bool) -> Arrivals {
         reply
     });
     if sick {
-        others[0].nordpass().set_token(None);
+        others[0].nordpass.set_token(None);
         rig.network.cut("second.ingest.example");
     }
     let life = rig.start();
@@ -85,9 +85,9 @@ async fn third(sick: bool) -> Arrivals {
     if sick {
         assert!(life.words("first").contains("Admin Panel"), "{}", life.words("first"));
         assert!(life.words("second_sentinel").contains("second.ingest.example"));
-        let counts = others.each_ref().map(|simulation| simulation.ingestion().received().total());
+        let counts = others.each_ref().map(|simulation| simulation.ingestion.received().probes.total());
         assert_eq!(counts, [0, 0], "they are sick indeed");
-        others[0].nordpass().set_token(Some("simulated-nordpass-token"));
+        others[0].nordpass.set_token(Some("simulated-nordpass-token"));
         rig.network.restore("second.ingest.example");
         pass(HOUR).await;
     }

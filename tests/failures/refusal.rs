@@ -23,7 +23,7 @@ async fn a_destination_that_refuses_every_record_with_400_is_waited_for() {
     let life = rig.start();
     for hour in 0..6 {
         let at = START + hour * HOUR + MINUTE;
-        rig.simulation.nordpass().extend(vec![event(at, &format!("live-{hour}"), &json!({}))]);
+        rig.simulation.nordpass.extend(vec![event(at, &format!("live-{hour}"), &json!({}))]);
         pass(HOUR - 10).await;
         assert!(rig.dead_letters("sentinel").is_empty(), "after {hour} hours");
         assert!(rig.state().await.known.is_empty(), "nothing counts as delivered");

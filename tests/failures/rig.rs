@@ -21,8 +21,7 @@ use nordpass_simulator::ingestion::{self, IMMUTABLE_ID};
 use nordpass_simulator::judge::{Received, Verdict, received_in_files};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::{
-    Endpoint, Gate, LoggedRequest, Probes, Reply, Service, SimulatedEvent, Simulation, SimulationOptions, entra,
-    recording,
+    Endpoint, Gate, LoggedRequest, Reply, Service, SimulatedEvent, Simulation, SimulationOptions, entra, recording,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -187,7 +186,7 @@ impl Rig {
         &self,
         act: impl Fn(&Request<Bytes>, Timestamp, &dyn Service) -> Reply + Send + Sync + 'static,
     ) {
-        self.twist(NORDPASS, self.simulation.nordpass().clone(), Box::new(act));
+        self.twist(NORDPASS, self.simulation.nordpass.clone(), Box::new(act));
     }
 
     /// The same for Azure.
@@ -195,12 +194,12 @@ impl Rig {
         &self,
         act: impl Fn(&Request<Bytes>, Timestamp, &dyn Service) -> Reply + Send + Sync + 'static,
     ) {
-        self.twist(INGESTION, self.simulation.ingestion().clone(), Box::new(act));
+        self.twist(INGESTION, self.simulation.ingestion.clone(), Box::new(act));
     }
 
     fn twist(&self, host: &str, inner: Arc<dyn Service>, act: Act) {
         let faults = Arc::new(Faults::new(Plan::default(), self.clock.now()));
-        let tokens = self.simulation.entra().tokens().clone();
+        let tokens = self.simulation.entra.tokens.clone();
         let gate = Gate::new(Arc::new(Twist { inner, act }), faults, tokens, self.simulation.log().clone());
         let _shared = self.network.clone().route(host, gate);
     }
@@ -281,9 +280,9 @@ impl Rig {
 
     /// What arrived in some tables, compared with what NordPass has.
     pub fn tables(&self, names: &[&str]) -> Verdict {
-        let mut received = Received { probes: Probes::new(), ..Received::default() };
+        let mut received = Received::default();
         for name in names {
-            let table = self.simulation.ingestion().table(name);
+            let table = self.simulation.ingestion.table(name);
             received.probes.add_all(&table.probes);
             received.without_probe += table.without_probe;
         }
@@ -297,7 +296,7 @@ impl Rig {
 
     /// Everything that NordPass has is in Azure and in the files, each event as often as it happened.
     pub async fn assert_exactly_once(&self) {
-        let all = self.simulation.nordpass().world().total();
+        let all = self.simulation.nordpass.world().total();
         assert!(all > 0, "a world without events shows nothing");
         for (place, verdict) in [("Azure", self.asim()), ("the files", self.files("archive").await)] {
             assert_exactly_once(&verdict, all, place);
@@ -306,7 +305,7 @@ impl Rig {
 
     /// The rows in the ASIM tables, as Azure keeps them; the simulators have to be [`keeping`] them.
     pub fn rows(&self) -> Vec<Value> {
-        let tables = ASIM.iter().map(|name| self.simulation.ingestion().table(name));
+        let tables = ASIM.iter().map(|name| self.simulation.ingestion.table(name));
         tables.flat_map(|table| table.kept).map(|row| serde_json::from_str(&row).expect("JSON")).collect()
     }
 

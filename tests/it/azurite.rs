@@ -213,7 +213,7 @@ async fn azurite_and_the_simulated_account_answer_alike() {
     let real = answers(&azurite.container("contract"), broken).await;
     let start = Timestamp::from_second(now()).expect("a time");
     let simulation = Simulation::new(SimulationOptions::default(), start);
-    simulation.entra().tokens().accept("ready");
+    simulation.entra.tokens.accept("ready");
     let clock = Arc::new(TestClock::starting_at(start));
     let network = simulation.network(clock.clone(), 1);
     let env = Env { network: Arc::new(network.clone()), clock, ..nordpass_sentinel::http::system_env() };
@@ -258,7 +258,7 @@ impl Pair {
         let options = SimulationOptions { events: history(9, 500), ingestion, ..SimulationOptions::default() };
         let world = World::new(options).await;
         let asked = Arc::<Mutex<Vec<String>>>::default();
-        let book = Book { inner: world.simulation.nordpass().clone(), asked: asked.clone() };
+        let book = Book { inner: world.simulation.nordpass.clone(), asked: asked.clone() };
         let gate = world.simulation.gate(Arc::new(book));
         let nordpass = Server::start(gate, Arc::new(SystemClock), ServerOptions::default()).await.expect("listens");
         Self { world, azurite: Azurite::start(), nordpass, asked }
@@ -320,7 +320,7 @@ token = "${{AZURE_TOKEN}}"
             endpoint = self.azurite.endpoint,
             ca_file = self.azurite.ca_file().display(),
             nordpass = self.nordpass.url(),
-            path = self.world.simulation.nordpass().settings().path,
+            path = self.world.simulation.nordpass.settings.path,
         );
         let file = self.world.pipeline(&format!("{who}.toml"), &text);
         let mut command = self.world.command(&["run", file.to_str().expect("a path")]);
@@ -417,7 +417,7 @@ async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
     pair.until_asks(other).await;
     drop(trickle);
     // What is visible now has to arrive.
-    let all = pair.world.simulation.nordpass().world().total();
+    let all = pair.world.simulation.nordpass.world().total();
     until("everything to arrive", || {
         let verdict = pair.world.simulation.verdict();
         verdict.events_delivered == all && verdict.events_lost == 0
@@ -427,7 +427,7 @@ async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
     assert!(all > 520, "{all} events");
     // A copy is marked: it has the id of its first.
     let tables = ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs"];
-    let rows = tables.iter().flat_map(|table| pair.world.simulation.ingestion().table(table).kept);
+    let rows = tables.iter().flat_map(|table| pair.world.simulation.ingestion.table(table).kept);
     let ids: HashSet<String> =
         rows.map(|row| serde_json::from_str::<Value>(&row).expect("JSON")["EventOriginalUid"].to_string()).collect();
     assert_eq!(ids.len() as u64, all);

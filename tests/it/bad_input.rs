@@ -139,11 +139,11 @@ cases! {
     wrong_application: world => session(&world, replace(&entra::Settings::default().client_id, "99999999-7777-4888-9999-000000000000")).await;
     wrong_secret: world => session(&world, variable("AZURE_CLIENT_SECRET", "not-the-secret")).await;
     expired_secret: world => {
-        world.simulation.entra().expire_secret();
+        world.simulation.entra.expire_secret();
         session(&world, Wrong::default()).await
     };
     missing_role: world => {
-        world.simulation.ingestion().set_forbidden(true);
+        world.simulation.ingestion.set_forbidden(true);
         session(&world, Wrong::default()).await
     };
     wrong_rule: world => session(&world, variable("DCR_IMMUTABLE_ID", "dcr-99999999999999999999999999999999")).await;
@@ -153,11 +153,11 @@ cases! {
         session_with(&world, &client_secret(), wrong, Run::UntilItSays("accepts other streams")).await
     };
     rule_of_another_region_not_bound: world => {
-        world.simulation.ingestion().set_elsewhere(Some(Elsewhere::NotBound));
+        world.simulation.ingestion.set_elsewhere(Some(Elsewhere::NotBound));
         session(&world, Wrong::default()).await
     };
     rule_of_another_region_unknown: world => {
-        world.simulation.ingestion().set_elsewhere(Some(Elsewhere::Unknown));
+        world.simulation.ingestion.set_elsewhere(Some(Elsewhere::Unknown));
         session(&world, Wrong::default()).await
     };
     wrong_nordpass_token: world => session(&world, variable("NORDPASS_TOKEN", "not-the-token")).await;
@@ -173,7 +173,7 @@ cases! {
     };
     platforms_token_of_another_pod: world => {
         let issuer = Issuer::new("https://oidc.cluster.example/").expect("a key");
-        world.simulation.entra().trust(&issuer, SUBJECT);
+        world.simulation.entra.keys.trust(&issuer, SUBJECT);
         let token = issuer.token("system:serviceaccount:default:default", SystemClock.now(), Duration::from_hours(1));
         std::fs::write(world.folder.path().join("token"), token).expect("writes");
         let lines = format!("kind = \"workload_identity\"\n{}federated_token_file = \"token\"\n", application());
@@ -199,7 +199,7 @@ async fn clock_that_is_behind() {
     let options = SimulationOptions { events: history(3, 60), ..SimulationOptions::default() };
     let world = World::with_clock(options, Arc::new(Ahead(7_500))).await;
     let certificate = ApplicationCertificate::new().expect("a certificate");
-    world.simulation.entra().register(&certificate);
+    world.simulation.entra.keys.register(&certificate);
     std::fs::write(world.folder.path().join("app.pem"), certificate.pem() + &certificate.key_pem()).expect("writes");
     let with_secret = session_with(&world, &client_secret(), Wrong::default(), Run::Not).await;
     let lines = format!("kind = \"client_certificate\"\n{}certificate_file = \"app.pem\"\n", application());

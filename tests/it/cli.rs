@@ -218,7 +218,7 @@ async fn the_api_tells_health_readiness_and_metrics() {
         assert!(metrics.contains(name), "{name} in\n{metrics}");
     }
     // The token is revoked: ready no more, and in words why.
-    world.simulation.nordpass().set_token(None);
+    world.simulation.nordpass.set_token(None);
     let refused = async || Some(get("/ready").await).filter(|(status, _)| *status == 503);
     let (_, words) = found(refused).await.expect("not ready, with a revoked token");
     assert!(words.contains("Admin Panel"), "{words}");

@@ -47,12 +47,12 @@ async fn client_certificate() {
     let lines = format!("kind = \"client_certificate\"\n{}certificate_file = \"app.pem\"\n", application());
 
     let one = world().await;
-    one.simulation.entra().register(&certificate);
+    one.simulation.entra.keys.register(&certificate);
     std::fs::write(one.folder.path().join("app.pem"), certificate.pem() + &certificate.key_pem()).expect("writes");
     delivers(&one, &one.with_credential(&lines), |_| {}, Some(Endpoint::Entra)).await;
 
     let two = world().await;
-    two.simulation.entra().register(&certificate);
+    two.simulation.entra.keys.register(&certificate);
     std::fs::write(two.folder.path().join("app.pem"), certificate.pem()).expect("writes");
     std::fs::write(two.folder.path().join("app.key"), certificate.key_pem()).expect("writes");
     let lines = lines + "private_key_file = \"app.key\"\nsend_certificate_chain = true\n";
@@ -64,7 +64,7 @@ async fn client_certificate() {
 async fn workload_identity_with_what_kubernetes_sets() {
     let world = world().await;
     let issuer = Issuer::new("https://oidc.cluster.example/").expect("a key");
-    world.simulation.entra().trust(&issuer, SUBJECT);
+    world.simulation.entra.keys.trust(&issuer, SUBJECT);
     let file = world.folder.path().join("azure-identity-token");
     std::fs::write(&file, issuer.token(SUBJECT, SystemClock.now(), Duration::from_hours(1))).expect("writes");
     let path = world.with_credential("kind = \"workload_identity\"\n");
@@ -90,7 +90,7 @@ async fn managed_identity_of_app_service_by_each_of_its_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn azure_cli() {
     let world = world().await;
-    world.simulation.entra().tokens().accept("token-of-the-cli");
+    world.simulation.entra.tokens.accept("token-of-the-cli");
     let script = "#!/bin/sh\n[ \"$1 $2\" = 'account get-access-token' ] && echo '{\"accessToken\":\"token-of-the-cli\",\"expires_on\":4102444800}'\n";
     let (draft, az) = (world.folder.path().join("draft"), world.folder.path().join("az"));
     std::fs::write(&draft, script).expect("writes");

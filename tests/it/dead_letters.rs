@@ -16,7 +16,7 @@ async fn refused(events: usize) -> (World, String, String) {
     let events = history(21, events);
     let probe = events[events.len() / 2].probe().expect("a probe").to_string();
     let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
-    world.simulation.ingestion().set_poison(Some(&probe));
+    world.simulation.ingestion.set_poison(Some(&probe));
     let pipeline = world.both().display().to_string();
     let process = Process::start(world.command(&["run", &pipeline]));
     let letters = world.folder.path().join("state/dead-letters/sentinel.ndjson");
@@ -32,7 +32,7 @@ fn letters_in(file: Option<Vec<u8>>) -> bool {
 }
 
 fn all_but_one(world: &World) -> bool {
-    world.simulation.verdict().events_delivered == world.simulation.nordpass().world().total() - 1
+    world.simulation.verdict().events_delivered == world.simulation.nordpass.world().total() - 1
 }
 
 async fn dead_letters(world: &World, arguments: &[&str], code: i32) -> String {
@@ -48,7 +48,7 @@ fn json(text: &str) -> Vec<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_record_is_listed_shown_and_sent_again_once() {
     let (world, pipeline, probe) = refused(EVENTS).await;
-    let requests = || world.simulation.ingestion().totals().requests;
+    let requests = || world.simulation.ingestion.totals().requests;
 
     let table = dead_letters(&world, &["list", &pipeline], 0).await;
     assert!(table.contains("sentinel") && table.contains("400") && table.contains("InvalidRequestBody"), "{table}");
@@ -68,12 +68,12 @@ async fn a_refused_record_is_listed_shown_and_sent_again_once() {
     assert_eq!((&told[0]["result"], &told[0]["status"]), (&"refused".into(), &400.into()));
     assert!(dead_letters(&world, &["list", &pipeline], 0).await.contains("refused again"));
 
-    world.simulation.ingestion().set_poison(None);
+    world.simulation.ingestion.set_poison(None);
     let told = dead_letters(&world, &["resend", &pipeline, "--all"], 0).await;
     assert!(told.contains("accepted"), "{told}");
     let verdict = world.simulation.verdict();
     let counts = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
-    assert_eq!(counts, (world.simulation.nordpass().world().total(), 0, 0), "{verdict:?}");
+    assert_eq!(counts, (world.simulation.nordpass.world().total(), 0, 0), "{verdict:?}");
 
     // Once is once: by --all, by name, and by the pipeline itself.
     let before = requests();
@@ -99,12 +99,12 @@ async fn letters_are_sent_while_the_pipeline_runs_and_an_outage_is_waited_for_on
     let _running = Process::start(world.command(&["run", &pipeline]));
     let polls = world.simulation.log().count();
     until("the pipeline to poll", || world.simulation.log().count() > polls).await;
-    world.simulation.ingestion().set_poison(None);
-    world.simulation.ingestion().set_forbidden(true);
+    world.simulation.ingestion.set_poison(None);
+    world.simulation.ingestion.set_forbidden(true);
     let told = json(&dead_letters(&world, &["resend", &pipeline, "--all", "--timeout", "100ms", "--json"], 1).await);
     assert_eq!(told[0]["result"], "not accepted");
     assert!(told[0]["reason"].as_str().expect("words").contains("Monitoring Metrics Publisher"), "{told:?}");
-    world.simulation.ingestion().set_forbidden(false);
+    world.simulation.ingestion.set_forbidden(false);
     let told = json(&dead_letters(&world, &["resend", &pipeline, "--all", "--json"], 0).await);
     assert_eq!(told[0]["result"], "accepted");
     let verdict = world.simulation.verdict();
@@ -150,8 +150,10 @@ async fn with_a_shared_checkpoint_letters_outlive_the_disk_of_their_process() {
     let probe = events[EVENTS / 2].probe().expect("a probe").to_string();
     let world = World::new(SimulationOptions { events, ..SimulationOptions::default() }).await;
     let clock = Arc::new(SystemClock);
-    let account = Server::start(world.simulation.blob_gate(), clock, ServerOptions::default()).await.expect("listens");
-    world.simulation.ingestion().set_poison(Some(&probe));
+    let account = Server::start(world.simulation.gate(world.simulation.blobs.clone()), clock, ServerOptions::default())
+        .await
+        .expect("listens");
+    world.simulation.ingestion.set_poison(Some(&probe));
     let both = std::fs::read_to_string(world.both()).expect("a file");
     let pipeline = |who: &str| {
         let checkpoint = format!(
@@ -164,7 +166,7 @@ async fn with_a_shared_checkpoint_letters_outlive_the_disk_of_their_process() {
     };
     let (first, second) = (pipeline("first"), pipeline("second"));
     let process = Process::start(world.command(&["run", &first]));
-    let blob = || world.simulation.blobs().content("nordpass-sentinel", "one/dead-letters/sentinel.ndjson");
+    let blob = || world.simulation.blobs.content("nordpass-sentinel", "one/dead-letters/sentinel.ndjson");
     until_amid_events(&world, "the dead letter", || letters_in(blob())).await;
     until("all but the refused one to arrive", || all_but_one(&world)).await;
     process.kill();
@@ -182,13 +184,13 @@ async fn with_a_shared_checkpoint_letters_outlive_the_disk_of_their_process() {
     assert!(settled, "{}", said(&end));
     assert_eq!(json(&dead_letters(&world, &["list", &second, "--json"], 0).await).len(), 1);
 
-    world.simulation.ingestion().set_poison(None);
+    world.simulation.ingestion.set_poison(None);
     dead_letters(&world, &["resend", &second, "--all"], 0).await;
     assert_eq!(world.simulation.verdict().events_lost, 0);
     assert_eq!(dead_letters(&world, &["list", &second], 0).await, "no dead letters\n");
     assert!(!world.folder.path().join("second/dead-letters").exists(), "nothing of it is on a disk");
     // Without its role, it says which.
-    world.simulation.blobs().set_forbidden(true);
+    world.simulation.blobs.set_forbidden(true);
     let end = output(world.command(&["dead-letters", "list", &second])).await;
     assert!(end.status.code() == Some(1) && said(&end).contains("Storage Blob Data Contributor"), "{}", said(&end));
 }

@@ -41,7 +41,7 @@ fn container(world: &World, arguments: &[&str]) -> std::process::Command {
 
 /// What went wrong with the rows in any table, in words.
 fn damage(simulation: &Simulation, dcr: &Dcr) -> Vec<String> {
-    let tables = dcr.streams.values().map(|stream| (&stream.table, simulation.ingestion().table(&stream.table)));
+    let tables = dcr.streams.values().map(|stream| (&stream.table, simulation.ingestion.table(&stream.table)));
     let dropped = tables.flat_map(|(name, table)| {
         table.dropped_columns.into_keys().map(move |column| format!("{name} has no column {column}"))
     });
@@ -58,7 +58,7 @@ async fn the_templates_rule_takes_every_row_of_the_whole_pipeline() {
     assert_eq!((verdict.events_delivered, verdict.events_lost), (EVENTS, 0), "{verdict:?}");
     let asim: u64 = verdict.rows.iter().filter(|(table, _)| table.starts_with("ASim")).map(|(_, rows)| rows).sum();
     assert_eq!((verdict.rows[EVENT_LOG_TABLE], asim), (EVENTS, EVENTS), "each event once in each: {verdict:?}");
-    assert!(world.simulation.ingestion().table(HEALTH_TABLE).rows >= 5, "a row for each source and sink");
+    assert!(world.simulation.ingestion.table(HEALTH_TABLE).rows >= 5, "a row for each source and sink");
     assert_eq!(verdict.rows.len(), 5, "all five tables: {verdict:?}");
 }
 

@@ -26,7 +26,7 @@ fn of<'a>(rows: &'a [Value], component: &str) -> Vec<&'a Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_sink_is_seen_with_its_reason_and_no_row_holds_a_secret() {
     let world = World::new(SimulationOptions { events: history(31, 200), ..SimulationOptions::default() }).await;
-    world.simulation.ingestion().set_forbidden(true);
+    world.simulation.ingestion.set_forbidden(true);
     let pipeline = pipeline(&world);
     let running = Process::start(world.command(&["run", &pipeline]));
     let last = |component: &str| of(&rows(&world), component).last().map(|row| (*row).clone()).unwrap_or_default();
@@ -38,11 +38,11 @@ async fn a_refused_sink_is_seen_with_its_reason_and_no_row_holds_a_secret() {
     let seen = rows(&world).len();
     until("the file sink's rows to go on", || rows(&world).len() > seen + 4).await;
 
-    world.simulation.nordpass().set_token(None);
+    world.simulation.nordpass.set_token(None);
     until("the revoked token to show", || last("nordpass")["TokenState"] == "refused").await;
     assert!(last("nordpass")["Reason"].as_str().expect("words").contains("Admin Panel"));
 
-    world.simulation.ingestion().set_forbidden(false);
+    world.simulation.ingestion.set_forbidden(false);
     until("the sink to work", || last("sentinel")["State"] == "working" && last("sentinel")["Rows"] == 200).await;
     assert!(last("sentinel")["LastSuccess"].is_string());
     running.kill();

@@ -57,12 +57,14 @@ async fn drop_in_needs_only_the_official_connectors_variables_and_a_managed_iden
 async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
     let world = world().await;
     let blobs = ServerOptions::default();
-    let blobs = Server::start(world.simulation.blob_gate(), Arc::new(SystemClock), blobs).await.expect("listens");
+    let blobs = Server::start(world.simulation.gate(world.simulation.blobs.clone()), Arc::new(SystemClock), blobs)
+        .await
+        .expect("listens");
     // An hour after the beginning of the history, which is seven days long: the overlap is ten minutes.
     let cursor = now() - 6 * 86_400;
     let written = Timestamp::from_second(cursor).expect("a time");
     let (container, blob) = ("nordpass-function-container", "nordpass-activities-cursor");
-    world.simulation.blobs().put(container, blob, &cursor.to_be_bytes(), written);
+    world.simulation.blobs.put(container, blob, &cursor.to_be_bytes(), written);
     let path = repository("pipelines/shared-checkpoint.toml");
     let run = || {
         let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
@@ -76,18 +78,18 @@ async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
     let verdict = world.simulation.verdict();
     assert_eq!((verdict.events_lost, verdict.events_duplicated), (0, 0), "{verdict:?}");
     assert!(verdict.events_delivered > 1_000 && verdict.events_delivered < 2_000, "{verdict:?}");
-    let names = world.simulation.blobs().names("nordpass-sentinel");
+    let names = world.simulation.blobs.names("nordpass-sentinel");
     assert!(names.iter().any(|name| name.ends_with("/state")), "{names:?}");
     // A second run finds its state, and the lease given back.
     let end = run().await;
     assert!(end.status.success(), "{}", said(&end));
     let again = world.simulation.verdict();
     assert_eq!((again.events_delivered, again.events_duplicated), (verdict.events_delivered, 0), "{again:?}");
-    assert_eq!(world.simulation.blobs().content(container, blob), Some(cursor.to_be_bytes().to_vec()));
+    assert_eq!(world.simulation.blobs.content(container, blob), Some(cursor.to_be_bytes().to_vec()));
     // And `validate --connect` says what it would find.
     let mut command = world.command(&["validate", "--connect", path.to_str().expect("a path")]);
     command.env("CHECKPOINT_ENDPOINT", blobs.url());
-    world.simulation.blobs().set_forbidden(true);
+    world.simulation.blobs.set_forbidden(true);
     let end = output(command).await;
     assert!(!end.status.success() && said(&end).contains("Storage Blob Data Contributor"), "{}", said(&end));
 }
@@ -127,7 +129,7 @@ async fn nordpass_to_sentinel_and_files() {
 async fn with_health() {
     let world = run_with_client_secret("with-health.toml").await;
     // With `--once` one round, when NordPass is read: two sources and a sink.
-    let table = world.simulation.ingestion().table("NordPassConnectorHealth_CL");
+    let table = world.simulation.ingestion.table("NordPassConnectorHealth_CL");
     assert_eq!((table.rows, table.dropped_columns.len(), table.times_replaced), (3, 0, 0));
     assert_eq!(world.simulation.verdict().rows_without_probe, 0, "health is no event");
 }

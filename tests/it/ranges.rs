@@ -37,7 +37,7 @@ async fn reconcile_finds_what_is_missing_and_fetches_just_that() {
     let (world, pipeline) = delivered().await;
     // Five days late: nothing but the daily sweep would have found them.
     let late = events(32, now() - 5 * DAY, now() - 4 * DAY, 150);
-    world.simulation.nordpass().extend(late);
+    world.simulation.nordpass.extend(late);
     let from = jiff::Timestamp::from_second(now() - 6 * DAY).expect("a time").to_string();
     let range = ["reconcile", &pipeline, "--from", &from, "--json"];
 
@@ -63,7 +63,7 @@ async fn reconcile_finds_what_is_missing_and_fetches_just_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn backfill_delivers_an_older_time_and_leaves_the_live_position() {
     let (world, pipeline) = delivered().await;
-    world.simulation.nordpass().extend(events(33, now() - 60 * DAY, now() - 40 * DAY, 1_000));
+    world.simulation.nordpass.extend(events(33, now() - 60 * DAY, now() - 40 * DAY, 1_000));
     let time = |days: i64| jiff::Timestamp::from_second(now() - days * DAY).expect("a time").to_string();
     let (from, to) = (time(61), time(39));
     let backfill = ["backfill", &pipeline, "--from", &from, "--to", &to, "--timeout", "600s"];
@@ -74,7 +74,7 @@ async fn backfill_delivers_an_older_time_and_leaves_the_live_position() {
     let (said, _) = run(&world, &backfill, 0).await;
     assert!(said.contains(" 0 new events delivered"), "{said}");
 
-    world.simulation.nordpass().extend(events(34, now() - 20, now() - 10, 10));
+    world.simulation.nordpass.extend(events(34, now() - 20, now() - 10, 10));
     run(&world, &["run", &pipeline, "--once", "--timeout", "600s"], 0).await;
     assert_eq!(counts(&world), (3_010, 0, 0), "the service goes on where it was");
 }

@@ -36,7 +36,7 @@ fn filed_now(events: Vec<SimulatedEvent>) -> Vec<SimulatedEvent> {
 }
 
 fn rows(world: &World) -> u64 {
-    world.simulation.ingestion().rows().values().sum()
+    world.simulation.ingestion.rows().values().sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ fn report(world: &World, out: &std::process::Output) -> Value {
     assert!(out.status.success(), "{}", said(out));
     let report: Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
     let rows: u64 = report["tables"].as_array().expect("tables").iter().filter_map(|part| part["rows"].as_u64()).sum();
-    let accepted: u64 = world.simulation.ingestion().rows().values().sum();
+    let accepted: u64 = world.simulation.ingestion.rows().values().sum();
     assert!(accepted > 0 && rows > accepted, "the tables' rows, and the archive's beside them");
     report
 }
@@ -35,7 +35,7 @@ async fn a_recording_takes_the_place_of_the_source_and_leaves_the_state_alone() 
     let out = output(world.command(&arguments)).await;
     let report = report(&world, &out);
     assert_eq!((&report["events_read"], &report["events_acknowledged"]), (&3_000.into(), &3_000.into()));
-    assert_eq!(report["requests"], world.simulation.ingestion().totals().requests);
+    assert_eq!(report["requests"], world.simulation.ingestion.totals().requests);
     assert_eq!(report["dead_letters"], 0);
     assert!(report["gb_json_per_month_to_azure"].as_f64().is_some_and(|gb| gb > 0.0), "{report}");
     assert!(report["latency_milliseconds"]["p99"].as_f64().is_some_and(|milliseconds| milliseconds > 0.0), "{report}");
@@ -52,7 +52,7 @@ async fn a_recording_is_repeated() {
     let out =
         output(world.command(&["replay", "recording.ndjson", "--pipeline", pipeline, "--repeat", "3", "--json"])).await;
     assert_eq!(report(&world, &out)["events_acknowledged"], 1_500);
-    assert_eq!(world.simulation.ingestion().rows().values().sum::<u64>(), 1_500);
+    assert_eq!(world.simulation.ingestion.rows().values().sum::<u64>(), 1_500);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,7 +101,7 @@ async fn world(run: &Failing) -> (World, Vec<String>) {
     let world = World::with_tls(SimulationOptions { events, entra, nordpass, ..SimulationOptions::default() }).await;
     let certificate = ApplicationCertificate::new().expect("a certificate");
     let issuer = Issuer::new("https://oidc.cluster.example/").expect("a key");
-    world.simulation.entra().trust(&issuer, SUBJECT);
+    world.simulation.entra.keys.trust(&issuer, SUBJECT);
     let token = issuer.token("system:serviceaccount:default:other", SystemClock.now(), Duration::from_hours(1));
     let put = |name: &str, text: &str, mode: u32| {
         let (draft, path) = (world.folder.path().join("draft"), world.folder.path().join(name));
@@ -121,10 +121,10 @@ async fn world(run: &Failing) -> (World, Vec<String>) {
         let status = http::StatusCode::from_u16(*status).expect("a status");
         let effect = Effect::Status { status, body: body.clone(), headers: [].into(), retry_after: None };
         let when = When { endpoint: Some(*endpoint), ..When::default() };
-        world.simulation.faults().add(Fault::new(when, effect));
+        world.simulation.faults.add(Fault::new(when, effect));
     }
     if run.poison {
-        world.simulation.ingestion().set_poison(Some(&probe));
+        world.simulation.ingestion.set_poison(Some(&probe));
     }
     let mut secrets: Vec<String> = [NORDPASS, CLIENT, READY, CLI, HEADER, ECHOED].map(String::from).into();
     let lines = certificate.key_pem();
@@ -193,8 +193,7 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
             said.push((file.display().to_string(), String::from_utf8_lossy(&content).into_owned()));
         }
     }
-    secrets
-        .extend(world.simulation.entra().tokens().texts().into_iter().filter(|token| token.starts_with("simulated-")));
+    secrets.extend(world.simulation.entra.tokens.texts().into_iter().filter(|token| token.starts_with("simulated-")));
     for request in world.simulation.log().at(Endpoint::Entra) {
         let body = String::from_utf8_lossy(&request.body).into_owned();
         let assertion = body.split('&').find_map(|pair| pair.strip_prefix("client_assertion="));

@@ -52,11 +52,11 @@ impl World {
     async fn start(options: SimulationOptions, tls: bool, clock: Arc<dyn Clock>) -> Self {
         let env = nordpass_sentinel::http::system_env();
         let simulation = Simulation::new(options, env.clock.now());
-        simulation.entra().tokens().accept(TOKEN);
+        simulation.entra.tokens.accept(TOKEN);
         let folder = tempfile::tempdir().expect("a folder");
         let authority = tls.then(|| Authority::new().expect("a certificate authority"));
         if let Some(authority) = &authority {
-            std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("writes");
+            std::fs::write(folder.path().join("ca.pem"), &authority.pem).expect("writes");
         }
         let servers =
             simulation.serve(ServerPorts::default(), authority.as_ref(), clock).await.expect("the simulators listen");
@@ -65,12 +65,12 @@ impl World {
 
     /// Every variable that a file in `pipelines/` names, for this world.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let (nordpass, entra) = (self.simulation.nordpass().settings(), self.simulation.entra().settings());
+        let (nordpass, entra) = (&self.simulation.nordpass.settings, &self.simulation.entra.settings);
         vec![
             ("NORDPASS_ENDPOINT_URL", format!("{}{}", self.servers.nordpass.url(), nordpass.path)),
             ("NORDPASS_TOKEN", nordpass.token.clone()),
             ("DATA_COLLECTION_ENDPOINT", self.servers.ingestion.url()),
-            ("DCR_IMMUTABLE_ID", self.simulation.ingestion().settings().dcr.immutable_id.clone()),
+            ("DCR_IMMUTABLE_ID", self.simulation.ingestion.settings.dcr.immutable_id.clone()),
             ("TABLE_NAME", "Custom-NordPassEventLogs_CL".to_owned()),
             ("AZURE_TOKEN", TOKEN.to_owned()),
             ("AZURE_TENANT_ID", entra.tenant.clone()),
@@ -253,7 +253,7 @@ pub async fn until_amid_events(world: &World, what: &str, holds: impl Fn() -> bo
         }
         seed += 1;
         let events = Generator::new(seed, Options::default()).history(now() - 5, now(), 3);
-        world.simulation.nordpass().extend(events);
+        world.simulation.nordpass.extend(events);
         // Longer than a poll and a batch take.
         tokio::time::sleep(Duration::from_secs(1)).await;
         None

@@ -36,6 +36,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nordpass_env::{Random, SystemRandom};
+use nordpass_sentinel::telemetry::logs;
 
 use plan::Plan;
 use report::{AckOutcome, Sum};
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
         }
     };
     if args.log {
-        let _ = nordpass_sentinel::telemetry::logs::init(nordpass_sentinel::telemetry::logs::LogFormat::Human, "trace");
+        logs::init(logs::LogFormat::Human, logs::LogLevel::Trace);
     } else {
         // A panic is reported with its seed, once.
         std::panic::set_hook(Box::new(|_| {}));

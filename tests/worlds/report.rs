@@ -112,7 +112,8 @@ impl AckOutcome {
 
 fn trace(world: &World) -> [u8; 32] {
     let mut hash = blake3::Hasher::new();
-    for LoggedRequest { number, at, path, body, body_length, status, fault, .. } in world.log.entries() {
+    for (number, request) in world.log.entries().into_iter().enumerate() {
+        let LoggedRequest { at, path, body, body_length, status, fault, .. } = request;
         hash.update(format!("{number} {at} {path} {body_length} {status:?} {fault}").as_bytes());
         hash.update(&body);
     }

@@ -135,8 +135,8 @@ impl World {
 
     /// Logs what was asked of the simulators, and what they answered.
     pub fn log_requests(&self) {
-        for request in self.log.entries() {
-            let LoggedRequest { number, at, endpoint, path, body, body_length, status, fault, .. } = request;
+        for (number, request) in self.log.entries().into_iter().enumerate() {
+            let LoggedRequest { at, endpoint, path, body, body_length, status, fault, .. } = request;
             let question = if endpoint == Endpoint::Nordpass { String::from_utf8_lossy(&body) } else { "".into() };
             tracing::trace!(target: "nordpass_sentinel::worlds", %at, path, %question, body_length, ?status, fault, "request {number}");
         }
@@ -366,7 +366,7 @@ impl World {
     }
 
     fn act(&mut self, action: &Action) {
-        let tokens = self.entra.tokens();
+        let tokens = &self.entra.tokens;
         match action {
             Action::Crash | Action::Restart => {}
             Action::CrashAtDisk(number) => self.disk.go_down_at(*number),
@@ -379,7 +379,7 @@ impl World {
             Action::Cut(host) => self.wires.cut(pipeline::host(*host)),
             Action::Restore(host) => self.wires.restore(pipeline::host(*host)),
             Action::RefuseSecret => self.entra.set_secret("another"),
-            Action::AcceptSecret => self.entra.set_secret(&self.entra.settings().client_secret),
+            Action::AcceptSecret => self.entra.set_secret(&self.entra.settings.client_secret),
             Action::ExpireTokens => tokens.revoke_all(),
             Action::DiskFull => {
                 self.disk_trouble = true;
@@ -390,7 +390,7 @@ impl World {
             Action::DiskRoom => self.disk.set_capacity(None),
             Action::DiskFails(number, kind) => {
                 self.disk_trouble = true;
-                self.disk.fail_next(*number, *kind);
+                self.disk.fail(0..*number, *kind);
             }
             Action::ReadsFail(number) => {
                 self.disk_trouble = true;
@@ -408,7 +408,7 @@ impl World {
         for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second] {
             self.wires.restore(pipeline::host(host));
         }
-        self.entra.set_secret(&self.entra.settings().client_secret);
+        self.entra.set_secret(&self.entra.settings.client_secret);
         self.disk.set_capacity(None);
         self.disk.fail(0..0, std::io::ErrorKind::Other);
         self.disk.fail_next_reads(0, std::io::ErrorKind::Other);

@@ -1,12 +1,10 @@
 //! `cargo xtask docs`: what is generated from the code's own registries: the reference pages, and the Azure template's
 //! columns.
 
-use std::fs;
-
 use nordpass_env::catalogue;
 use nordpass_sentinel::sources::health;
 use nordpass_sentinel::{cli, pipeline, telemetry};
-use tools_common::root;
+use tools_common::{files, passed, root};
 use tools_solution::{GENERATED, Page};
 
 const PAGES: &[Page] = &[
@@ -15,26 +13,13 @@ const PAGES: &[Page] = &[
     ("docs/reference/cli.md", || Ok(cli::reference_page())),
     ("docs/reference/metrics.md", || Ok(telemetry::reference_page())),
     ("docs/reference/health.md", || Ok(health::reference_page())),
-    ("docs/reference/pipeline.schema.json", || Ok(schema())),
+    ("docs/reference/pipeline.schema.json", || Ok(format!("{}\n", pipeline::json_schema().trim_end()))),
 ];
 
-fn schema() -> String {
-    let mut text = pipeline::json_schema();
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
-}
-
-/// Writes all pages.
+/// Writes the pages that are stale.
 pub fn write() -> Result<(), String> {
-    for (path, page) in PAGES.iter().chain(GENERATED) {
-        let file = root().join(path);
-        let text = page()?;
-        if fs::read_to_string(&file).is_ok_and(|found| found == text) {
-            continue;
-        }
-        tools_common::write(&file, text)?;
+    for (path, _, text) in stale()? {
+        tools_common::write(path, text)?;
         println!("wrote {path}");
     }
     Ok(())
@@ -42,54 +27,42 @@ pub fn write() -> Result<(), String> {
 
 /// Compares all pages, and looks for links to files that aren't there and for marks that a merge left.
 pub fn check() -> Result<(), String> {
-    let mut stale = Vec::new();
-    for (path, page) in PAGES.iter().chain(GENERATED) {
-        let found = fs::read_to_string(root().join(path)).unwrap_or_default();
-        let text = page()?;
-        if found != text {
-            let line = found.lines().zip(text.lines()).take_while(|(found, now)| found == now).count() + 1;
-            stale.push(format!("{path} is stale from line {line} on"));
-        }
-    }
-    if !stale.is_empty() {
-        return Err(format!("{}\nhint: run `cargo xtask docs`", stale.join("\n")));
-    }
+    let differs = |(path, found, text): (&str, String, String)| {
+        let line = found.lines().zip(text.lines()).take_while(|(found, now)| found == now).count() + 1;
+        format!("{path} is stale from line {line} on")
+    };
+    let stale: Vec<_> = stale()?.into_iter().map(differs).collect();
+    passed(&stale).map_err(|stale| format!("{stale}\nhint: run `cargo xtask docs`"))?;
     println!("{} generated files are current", PAGES.len() + GENERATED.len());
     prose()
+}
+
+/// Returns the pages that differ from their files: path, what is there, and what should be.
+fn stale() -> Result<Vec<(&'static str, String, String)>, String> {
+    let pages = PAGES.iter().chain(GENERATED);
+    let compared = pages.map(|(path, page)| Ok((*path, tools_common::read(path).unwrap_or_default(), page()?)));
+    let differs =
+        |page: &Result<(&str, String, String), String>| page.as_ref().map_or(true, |(_, is, should)| is != should);
+    compared.filter(differs).collect()
 }
 
 /// Checks all Markdown files of the repository: their relative links, and marks of a merge, which nothing else would notice there.
 fn prose() -> Result<(), String> {
     let (mut wrong, mut number) = (Vec::new(), 0);
-    let mut folders = vec![root()];
-    while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(&folder).map_err(|error| format!("can't read {}: {error}", folder.display()))?;
-        for entry in entries.flatten() {
-            let path = entry.path();
-            let name = entry.file_name();
-            if path.is_dir() {
-                if !["target", ".git", "node_modules"].iter().any(|skip| name == *skip) {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                let text = fs::read_to_string(&path).unwrap_or_default();
-                let shown = path.strip_prefix(root()).unwrap_or(&path).display();
-                for target in targets(&text) {
-                    number += 1;
-                    if !folder.join(target.replace("%20", " ")).exists() {
-                        wrong.push(format!("{shown}: a link to nowhere, {target}"));
-                    }
-                }
-                wrong.extend(merge_mark(&text).map(|line| format!("{shown}:{line}: a merge left this line")));
+    for path in files("")?.iter().filter(|path| path.ends_with(".md")) {
+        let text = tools_common::read(path)?;
+        let folder = root().join(path).with_file_name("");
+        for target in targets(&text) {
+            number += 1;
+            if !folder.join(target.replace("%20", " ")).exists() {
+                wrong.push(format!("{path}: a link to nowhere, {target}"));
             }
         }
+        wrong.extend(merge_mark(&text).map(|line| format!("{path}:{line}: a merge left this line")));
     }
-    if wrong.is_empty() {
-        println!("{number} relative links lead somewhere");
-        Ok(())
-    } else {
-        Err(wrong.join("\n"))
-    }
+    passed(&wrong)?;
+    println!("{number} relative links lead somewhere");
+    Ok(())
 }
 
 /// Returns the number of the first line that git writes where two sides of a merge differ.

@@ -2,11 +2,10 @@
 //!
 //! `cargo fmt` follows `mod` lines, and those of the components stand in a macro: their files are named here.
 
-use std::fs;
 use std::process::Command;
 
+use tools_common::files;
 use tools_common::process::{self, cargo};
-use tools_common::root;
 
 /// Formats all files, or only says which of them aren't formatted.
 pub fn run(check: bool) -> Result<(), String> {
@@ -15,15 +14,11 @@ pub fn run(check: bool) -> Result<(), String> {
     let mut components = Command::new("rustfmt");
     components.args(["--edition", "2024"]);
     for folder in ["src/sources", "src/transforms", "src/sinks"] {
-        let failed = |error| format!("can't read {folder}: {error}");
-        for entry in fs::read_dir(root().join(folder)).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let file = if path.is_dir() { path.join("mod.rs") } else { path };
-            // The tests of a file have a folder without a `mod.rs`.
-            if file.is_file() {
-                components.arg(file);
-            }
-        }
+        let is_component = |path: &String| match path.split_once('/') {
+            Some((_, inner)) => inner == "mod.rs",
+            None => path.ends_with(".rs"),
+        };
+        components.args(files(folder)?.into_iter().filter(is_component).map(|path| format!("{folder}/{path}")));
     }
     if check {
         all.args(["--", "--check"]);

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-use tools_common::process::{cargo, executables};
+use tools_common::process::{build, output};
 
 use crate::tools;
 
@@ -64,7 +64,7 @@ pub fn accept() -> Result<(), String> {
         let _ = writeln!(text, "{stage} = {count:.0}");
     }
     print!("{text}");
-    tools_common::write(&tools_common::root().join(BASELINE), text)
+    tools_common::write(BASELINE, text)
 }
 
 /// Instructions for each event, by stage.
@@ -72,19 +72,14 @@ type Counts = BTreeMap<String, f64>;
 
 fn count() -> Result<Counts, String> {
     tools::valgrind()?;
-    let mut build = cargo();
-    build.args(["build", "--locked", "--profile", "instructions", "--package", "bench-instructions"]);
-    let built = executables(&mut build)?;
-    let program = built.get("bench-instructions").ok_or("cargo built no `bench-instructions`")?;
-    let mut counts = Counts::new();
-    for stage in STAGES {
-        let mut least = u64::MAX;
-        for _ in 0..RUNS {
-            least = least.min(instructions(program, stage)?);
-        }
-        counts.insert(stage.to_owned(), least as f64 / EVENTS as f64);
-    }
-    Ok(counts)
+    let program = build("bench-instructions", |cargo| {
+        cargo.args(["--profile", "instructions", "--package", "bench-instructions"]);
+    })?;
+    let least = |stage: &str| {
+        let counts: Vec<u64> = (0..RUNS).map(|_| instructions(&program, stage)).collect::<Result<_, _>>()?;
+        Ok((stage.to_owned(), counts.into_iter().min().unwrap_or(0) as f64 / EVENTS as f64))
+    };
+    STAGES.into_iter().map(least).collect()
 }
 
 /// Returns the instructions of a stage.
@@ -92,12 +87,8 @@ fn instructions(program: &Path, stage: &str) -> Result<u64, String> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     valgrind.arg(format!("--toggle-collect={MEASURED}"));
-    let output = valgrind.arg(program).arg(stage).output();
-    let output = output.map_err(|error| format!("can't run valgrind: {error}"))?;
+    let output = output(valgrind.arg(program).arg(stage))?;
     let log = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
-        return Err(format!("valgrind failed ({}):\n{log}", output.status));
-    }
     let collected = collected(&log).filter(|number| *number > 0);
     collected.ok_or_else(|| format!("valgrind counted nothing inside {MEASURED}:\n{log}"))
 }

@@ -1,13 +1,13 @@
 //! Files, as the checkpoint, the file sink and the dead letters use them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
 
 /// A file in a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileEntry {
     /// Its name, without the folder.
     pub name: String,
@@ -18,67 +18,66 @@ pub struct FileEntry {
 /// Held as long as this process may use a folder; the operating system releases it when the process ends.
 pub trait DiskLock: Send + Sync {}
 
+impl<T: Send + Sync> DiskLock for T {}
+
+/// What an operation on files returns.
+pub type IoFuture<'a, T> = BoxFuture<'a, io::Result<T>>;
+
 /// The operations on files, by path: small enough that a simulation can stand in and decide what a crash keeps.
 ///
 /// Nothing survives a crash until it is synced: the content by [`Disk::sync`] (or `append_synced`), a new, renamed or
 /// removed name by [`Disk::sync_dir`] on its folder.
 pub trait Disk: Send + Sync {
     /// Makes a folder and its parents.
-    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>>;
+    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()>;
     /// The files (not folders) of a folder, by name. A folder that isn't there has none.
-    fn list<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<FileEntry>>>;
+    fn list<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<FileEntry>>;
     /// The names of the folders in a folder, sorted; links to folders are left out. A folder that isn't there has
     /// none. A disk without this answer has none either.
-    fn list_dirs<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<String>>> {
+    fn list_dirs<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<String>> {
         let _ = dir;
         Box::pin(async { Ok(Vec::new()) })
     }
     /// A file's length in bytes; `None` when there is no such file.
-    fn len<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Option<u64>>>;
-    /// At most `limit` bytes from `offset`; fewer at the end of the file.
-    fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>>;
-    /// [`Disk::read_at`] into a buffer that is used again.
-    fn read_into<'a>(
-        &'a self,
-        path: &'a Path,
-        offset: u64,
-        limit: usize,
-        buffer: Vec<u8>,
-    ) -> BoxFuture<'a, io::Result<Vec<u8>>> {
-        drop(buffer);
-        self.read_at(path, offset, limit)
-    }
+    fn len<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<u64>>;
+    /// At most `limit` bytes from `offset`, in a buffer that is used again; fewer at the end of the file.
+    fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, buffer: Vec<u8>) -> IoFuture<'a, Vec<u8>>;
     /// Appends to a file, which is made if it isn't there. Not durable before [`Disk::sync`].
-    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>>;
+    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()>;
     /// Appends, and makes the content durable.
-    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>>;
+    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()>;
     /// Makes a file's content durable.
-    fn sync<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>>;
+    fn sync<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()>;
     /// Makes the names in a folder durable.
-    fn sync_dir<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>>;
+    fn sync_dir<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()>;
     /// Cuts a file to `len` bytes. Not durable before [`Disk::sync`].
-    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> BoxFuture<'a, io::Result<()>>;
+    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> IoFuture<'a, ()>;
     /// Renames a file over another.
-    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> BoxFuture<'a, io::Result<()>>;
+    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> IoFuture<'a, ()>;
     /// Removes a file.
-    fn remove<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>>;
+    fn remove<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()>;
     /// Takes the lock file at `path`. [`io::ErrorKind::WouldBlock`] when another process has it.
-    fn lock<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Box<dyn DiskLock>>>;
+    fn lock<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn DiskLock>>;
+
+    /// [`Disk::read_into`] a new buffer.
+    fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> IoFuture<'a, Vec<u8>> {
+        self.read_into(path, offset, limit, Vec::new())
+    }
 
     /// Whether a file or folder could be written, or made where it isn't there. Changes nothing. A disk without this answer can
     /// be written.
-    fn check_writable<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn check_writable<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
         let _ = path;
         Box::pin(async { Ok(()) })
     }
 
     /// A whole file.
-    fn read<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Vec<u8>>> {
+    fn read<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Vec<u8>> {
         self.read_at(path, 0, usize::MAX)
     }
 
     /// Replaces a file so that a crash leaves either the old or the new content, whole.
-    fn replace<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+    fn replace<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()> {
         Box::pin(async move {
             let mut name = path.as_os_str().to_owned();
             name.push(".new");
@@ -131,8 +130,32 @@ fn may_write(path: &Path, folder: bool) -> io::Result<()> {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+fn blocking<'a, T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> IoFuture<'a, T> {
+    let path = path.to_owned();
+    Box::pin(async move { tokio::task::spawn_blocking(move || work(&path)).await.map_err(io::Error::other)? })
+}
+
+fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+/// What `pick` takes from the entries of a folder, sorted.
+fn entries<T: Ord>(dir: &Path, pick: impl Fn(&DirEntry) -> io::Result<Option<T>>) -> io::Result<Vec<T>> {
+    let entries = unless_missing(fs::read_dir(dir))?.into_iter().flatten();
+    let picked = entries.filter_map(|entry| entry.and_then(|entry| pick(&entry)).transpose());
+    let mut picked = picked.collect::<io::Result<Vec<T>>>()?;
+    picked.sort();
+    Ok(picked)
+}
+
+fn name_of(entry: &DirEntry) -> String {
+    entry.file_name().to_string_lossy().into_owned()
 }
 
 fn write_to_end(path: &Path, data: &[u8], sync: bool) -> io::Result<()> {
@@ -142,82 +165,34 @@ fn write_to_end(path: &Path, data: &[u8], sync: bool) -> io::Result<()> {
 }
 
 impl Disk for SystemDisk {
-    fn check_writable<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || check_writable(&path)))
+    fn check_writable<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
+        blocking(path, check_writable)
     }
 
-    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let dir = dir.to_owned();
-        Box::pin(blocking(move || fs::create_dir_all(dir)))
+    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()> {
+        blocking(dir, |dir| fs::create_dir_all(dir))
     }
 
-    fn list<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<FileEntry>>> {
-        let dir = dir.to_owned();
-        Box::pin(blocking(move || {
-            let entries = match fs::read_dir(dir) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            let mut files = Vec::new();
-            for entry in entries {
-                let entry = entry?;
+    fn list<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<FileEntry>> {
+        blocking(dir, |dir| {
+            entries(dir, |entry| {
                 let metadata = entry.metadata()?;
-                if metadata.is_file() {
-                    files.push(FileEntry {
-                        name: entry.file_name().to_string_lossy().into_owned(),
-                        len: metadata.len(),
-                    });
-                }
-            }
-            files.sort_by(|a, b| a.name.cmp(&b.name));
-            Ok(files)
-        }))
+                Ok(metadata.is_file().then(|| FileEntry { name: name_of(entry), len: metadata.len() }))
+            })
+        })
     }
 
-    fn list_dirs<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<String>>> {
-        let dir = dir.to_owned();
-        Box::pin(blocking(move || {
-            let entries = match fs::read_dir(dir) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-                Err(error) => return Err(error),
-            };
-            let mut names = Vec::new();
-            for entry in entries {
-                let entry = entry?;
-                if entry.file_type()?.is_dir() {
-                    names.push(entry.file_name().to_string_lossy().into_owned());
-                }
-            }
-            names.sort();
-            Ok(names)
-        }))
+    fn list_dirs<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<String>> {
+        blocking(dir, |dir| entries(dir, |entry| Ok(entry.file_type()?.is_dir().then(|| name_of(entry)))))
     }
 
-    fn len<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Option<u64>>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || match fs::metadata(path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }))
+    fn len<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<u64>> {
+        blocking(path, |path| Ok(unless_missing(fs::metadata(path))?.map(|metadata| metadata.len())))
     }
 
-    fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>> {
-        self.read_into(path, offset, limit, Vec::new())
-    }
-
-    fn read_into<'a>(
-        &'a self,
-        path: &'a Path,
-        offset: u64,
-        limit: usize,
-        mut buffer: Vec<u8>,
-    ) -> BoxFuture<'a, io::Result<Vec<u8>>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || {
+    fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, buffer: Vec<u8>) -> IoFuture<'a, Vec<u8>> {
+        blocking(path, move |path| {
+            let mut buffer = buffer;
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             let there = file.metadata()?.len().saturating_sub(offset);
@@ -225,59 +200,45 @@ impl Disk for SystemDisk {
             buffer.reserve(usize::try_from(there).unwrap_or(usize::MAX).min(limit));
             file.take(limit as u64).read_to_end(&mut buffer)?;
             Ok(buffer)
-        }))
+        })
     }
 
-    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
-        let (path, data) = (path.to_owned(), data.to_vec());
-        Box::pin(blocking(move || write_to_end(&path, &data, false)))
+    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()> {
+        let data = data.to_vec();
+        blocking(path, move |path| write_to_end(path, &data, false))
     }
 
-    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
-        let (path, data) = (path.to_owned(), data.to_vec());
-        Box::pin(blocking(move || write_to_end(&path, &data, true)))
+    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()> {
+        let data = data.to_vec();
+        blocking(path, move |path| write_to_end(path, &data, true))
     }
 
-    fn sync<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || OpenOptions::new().write(true).open(path)?.sync_all()))
+    fn sync<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
+        blocking(path, |path| OpenOptions::new().write(true).open(path)?.sync_all())
     }
 
-    fn sync_dir<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let dir = dir.to_owned();
-        Box::pin(blocking(move || File::open(dir)?.sync_all()))
+    fn sync_dir<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()> {
+        blocking(dir, |dir| File::open(dir)?.sync_all())
     }
 
-    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> BoxFuture<'a, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || OpenOptions::new().write(true).open(path)?.set_len(len)))
+    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> IoFuture<'a, ()> {
+        blocking(path, move |path| OpenOptions::new().write(true).open(path)?.set_len(len))
     }
 
-    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let (from, to) = (from.to_owned(), to.to_owned());
-        Box::pin(blocking(move || fs::rename(from, to)))
+    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> IoFuture<'a, ()> {
+        let to = to.to_owned();
+        blocking(from, move |from| fs::rename(from, to))
     }
 
-    fn remove<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || fs::remove_file(path)))
+    fn remove<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
+        blocking(path, |path| fs::remove_file(path))
     }
 
-    fn lock<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Box<dyn DiskLock>>> {
-        let path = path.to_owned();
-        Box::pin(blocking(move || {
+    fn lock<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn DiskLock>> {
+        blocking(path, |path| {
             let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-            match file.try_lock() {
-                Ok(()) => Ok(Box::new(SystemLock { _file: file }) as Box<dyn DiskLock>),
-                Err(fs::TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-                Err(fs::TryLockError::Error(error)) => Err(error),
-            }
-        }))
+            file.try_lock()?;
+            Ok(Box::new(file) as Box<dyn DiskLock>)
+        })
     }
 }
-
-struct SystemLock {
-    _file: File,
-}
-
-impl DiskLock for SystemLock {}

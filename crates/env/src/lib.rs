@@ -8,16 +8,18 @@ pub mod catalogue;
 mod clock;
 mod disk;
 mod memory;
+mod mutex;
 mod network;
 mod random;
 
 use std::sync::Arc;
 
 pub use clock::{Clock, SystemClock, TestClock};
-pub use disk::{Disk, DiskLock, FileEntry, SystemDisk};
+pub use disk::{Disk, DiskLock, FileEntry, IoFuture, SystemDisk};
 pub use memory::MemoryDisk;
+pub use mutex::Mutex;
 pub use network::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
-pub use random::{Random, SeededRandom, SystemRandom, mix};
+pub use random::{Random, STEP, SeededRandom, SystemRandom, mix};
 
 /// All handles. Cheap to clone.
 #[derive(Clone)]

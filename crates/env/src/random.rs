@@ -1,8 +1,7 @@
 //! Randomness for jitter, run numbers and generated events.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A source of numbers. None of them is a secret.
 pub trait Random: Send + Sync {
@@ -12,6 +11,14 @@ pub trait Random: Send + Sync {
     /// A number from 0 (included) to 1 (excluded).
     fn fraction(&self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A UUID (version 4), such as Azure demands of request and lease ids.
+    fn uuid(&self) -> String {
+        let (high, low) = (self.next_u64(), self.next_u64());
+        let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
+        let hex = format!("{bits:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 }
 
@@ -28,14 +35,17 @@ impl Random for SystemRandom {
 
 /// The same numbers for the same seed (`SplitMix64`).
 #[derive(Debug)]
-pub struct SeededRandom(Mutex<u64>);
+pub struct SeededRandom(AtomicU64);
 
 impl SeededRandom {
     /// Numbers that depend on `seed` alone.
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self(AtomicU64::new(seed))
     }
 }
+
+/// `SplitMix64`'s step from one state to the next.
+pub const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Spreads a number over all 64 bits: the same for the same number.
 pub fn mix(mut z: u64) -> u64 {
@@ -46,9 +56,7 @@ pub fn mix(mut z: u64) -> u64 {
 
 impl Random for SeededRandom {
     fn next_u64(&self) -> u64 {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        mix(*state)
+        mix(self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The simulators' own randomness: one owner, no lock, the same numbers for the same seed.
 
-pub use nordpass_env::mix;
+use nordpass_env::{STEP, mix};
 
 /// Numbers that depend on the seed alone (`SplitMix64`). Nothing secret is made of them.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ impl Dice {
 
     /// 64 evenly distributed bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
 
@@ -41,12 +41,17 @@ impl Dice {
         &from[self.below(from.len())]
     }
 
+    /// A number below `limit`, which isn't 0, the small ones more likely.
+    pub fn early(&mut self, limit: usize) -> usize {
+        let number = self.fraction() * self.fraction() * limit as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the limit")]
+        let number = number as usize;
+        number.min(limit - 1)
+    }
+
     /// One of several, the first ones more likely: few people do most of the work, few items are used most.
     pub fn pick_early<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let place = self.fraction() * self.fraction() * from.len() as f64;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the slice's length")]
-        let place = place as usize;
-        &from[place.min(from.len() - 1)]
+        &from[self.early(from.len())]
     }
 
     /// A version 4 UUID.

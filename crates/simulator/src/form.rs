@@ -1,5 +1,7 @@
 //! Query strings and form bodies: `key=value&key=value`, percent-encoded.
 
+use percent_encoding::percent_decode_str;
+
 /// The decoded pairs of a query string or form body, in order. Keys are decoded as well: one official client sends
 /// `api%2Dversion`.
 pub fn pairs(text: &str) -> Vec<(String, String)> {
@@ -19,22 +21,7 @@ pub fn value<'a>(pairs: &'a [(String, String)], key: &str) -> Option<&'a str> {
 
 /// A text without its percent-encoding; `+` is a space.
 pub fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let hex = |place: usize| bytes.get(place).and_then(|&digit| char::from(digit).to_digit(16));
-        if byte == b'%'
-            && let (Some(high), Some(low)) = (hex(at + 1), hex(at + 2))
-        {
-            out.push(u8::try_from(high * 16 + low).unwrap_or_default());
-            at += 3;
-        } else {
-            out.push(if byte == b'+' { b' ' } else { byte });
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What stands in front of a simulator: the faults, and the log of requests.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::entra::Tokens;
 use super::faults::{Effect, Fault, Faults};
 use super::reply::{CONTROL_PATH, Ending, Endpoint, Reply, Service};
+use nordpass_env::Mutex;
 
 /// How many requests the log remembers.
 const LOG_ENTRIES: usize = 100_000;
@@ -22,8 +23,6 @@ const HTML: &str = "<!DOCTYPE html>\n<html><head><title>Service unavailable</tit
 /// A request as it was seen.
 #[derive(Clone, Debug)]
 pub struct LoggedRequest {
-    /// Counts all requests of the log from 1.
-    pub number: u64,
     /// When.
     pub at: Timestamp,
     /// Where.
@@ -55,7 +54,7 @@ struct Entries {
 impl RequestLog {
     /// The latest requests.
     pub fn entries(&self) -> Vec<LoggedRequest> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.iter().cloned().collect()
+        self.0.lock().entries.iter().cloned().collect()
     }
 
     /// The latest requests at one endpoint.
@@ -65,13 +64,12 @@ impl RequestLog {
 
     /// How many requests there were in all.
     pub fn count(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).number
+        self.0.lock().number
     }
 
-    fn add(&self, mut entry: LoggedRequest) {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn add(&self, entry: LoggedRequest) {
+        let mut log = self.0.lock();
         log.number += 1;
-        entry.number = log.number;
         if log.entries.len() == LOG_ENTRIES {
             log.entries.pop_front();
         }
@@ -107,7 +105,6 @@ impl Gate {
             Some(fault) => self.spoilt(fault, request, now),
         };
         self.log.add(LoggedRequest {
-            number: 0,
             at: now,
             endpoint,
             method: request.method().clone(),
@@ -126,10 +123,8 @@ impl Gate {
             Effect::None => self.service.handle(request, now),
             Effect::Status { status, body, headers, retry_after } => {
                 let media_type = if body.is_empty() { "" } else { "application/json" };
-                let mut reply = Reply::new(*status, media_type, body.clone());
-                for (name, value) in headers {
-                    reply = reply.with_header(name, value);
-                }
+                let reply = Reply::new(*status, media_type, body.clone());
+                let reply = headers.iter().fold(reply, |reply, (name, value)| reply.with_header(name, value));
                 match retry_after {
                     Some(shape) => reply.with_header("retry-after", &shape.value(now)),
                     None => reply,
@@ -160,12 +155,6 @@ impl Gate {
     }
 }
 
-impl std::fmt::Debug for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Gate")
-    }
-}
-
 fn reset() -> Reply {
     let mut reply = Reply::new(StatusCode::OK, "", Bytes::new());
     reply.ending = Ending::Reset;
@@ -190,7 +179,7 @@ mod tests {
         }
 
         fn handle(&self, _request: &Request<Bytes>, _now: Timestamp) -> Reply {
-            *self.0.lock().expect("no panic") += 1;
+            *self.0.lock() += 1;
             Reply::json(StatusCode::OK, r#"{"ok":true}"#)
         }
     }
@@ -207,7 +196,7 @@ mod tests {
         let request = Request::post("https://a.example/b?c=d").body(Bytes::from_static(b"{}")).expect("a request");
         let reply = gate.handle(&request, now);
         assert_eq!(reply.delay, Duration::from_secs(2));
-        let seen = *service.0.lock().expect("no panic") == 1;
+        let seen = *service.0.lock() == 1;
         (reply, seen, log.entries().remove(0))
     }
 

@@ -31,17 +31,6 @@ pub struct Verdict {
     pub rows_without_probe: u64,
 }
 
-/// What one side of the comparison is made of.
-#[derive(Clone, Copy, Debug)]
-pub struct Expectation<'a> {
-    /// All events that the API has.
-    pub world: &'a Probes,
-    /// Those that it has shown.
-    pub shown: &'a Probes,
-    /// Those that must arrive.
-    pub due: &'a Probes,
-}
-
 /// What arrived at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -53,9 +42,8 @@ pub struct Received {
     pub without_probe: u64,
 }
 
-/// Compares.
-pub fn judge(expectation: Expectation<'_>, received: &Received) -> Verdict {
-    let Expectation { world, shown, due } = expectation;
+/// Compares what arrived with all events that the API has, those that it has shown, and those that must arrive.
+pub fn judge(world: &Probes, shown: &Probes, due: &Probes, received: &Received) -> Verdict {
     let mut verdict = Verdict {
         events_read: shown.total(),
         rows: received.rows.clone(),
@@ -91,7 +79,7 @@ pub async fn received_in_files(disk: &dyn Disk, files: &[PathBuf]) -> Result<Rec
             }
             lines += 1;
             match probe_of(&line) {
-                Some(probe) => received.probes.add(&probe),
+                Some(probe) => received.probes.add(probe),
                 None => received.without_probe += 1,
             }
         }
@@ -117,9 +105,9 @@ mod tests {
     use nordpass_env::SystemDisk;
 
     fn probes(list: &[&str]) -> Probes {
-        let mut probes = Probes::new();
+        let mut probes = Probes::default();
         for probe in list {
-            probes.add(probe);
+            probes.add(*probe);
         }
         probes
     }
@@ -127,7 +115,7 @@ mod tests {
     fn verdict(world: &[&str], due: &[&str], received: &[&str]) -> Verdict {
         let (world, due) = (probes(world), probes(due));
         let received = Received { probes: probes(received), ..Received::default() };
-        judge(Expectation { world: &world, shown: &due, due: &due }, &received)
+        judge(&world, &due, &due, &received)
     }
 
     #[test]

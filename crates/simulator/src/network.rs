@@ -3,8 +3,8 @@
 //! Delays pass in tokio's time, so a test at paused time waits for nothing. A client that gives up (its time limit, or
 //! a dropped future) does so at the moment it would in real life: the request may have been taken by then.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,21 +14,18 @@ use http::{Request, Response};
 use super::dice::Dice;
 use super::gate::Gate;
 use super::reply::{Ending, Reply};
-use nordpass_env::Clock;
-use nordpass_env::{HttpClient, HttpError, HttpSettings, Network};
+use nordpass_env::{Clock, HttpClient, HttpError, HttpSettings, Mutex, Network};
 
 /// A network that knows only the simulated hosts. Cloning shares it.
 #[derive(Clone)]
-pub struct SimulatedNetwork(Arc<Shared>);
-
-struct Shared {
+pub struct SimulatedNetwork {
     clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
     hosts: HashMap<String, Gate>,
-    cut: HashMap<String, bool>,
+    cut: HashSet<String>,
     dice: Dice,
     /// Time on the wire, to and fro, at least and at most.
     latency: (Duration, Duration),
@@ -37,41 +34,33 @@ struct State {
 impl SimulatedNetwork {
     /// A network without hosts and without latency.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
-        let state = State {
-            hosts: HashMap::new(),
-            cut: HashMap::new(),
-            dice: Dice::new(seed),
-            latency: (Duration::ZERO, Duration::ZERO),
-        };
-        Self(Arc::new(Shared { clock, state: Mutex::new(state) }))
+        let latency = (Duration::ZERO, Duration::ZERO);
+        let state = State { hosts: HashMap::new(), cut: HashSet::new(), dice: Dice::new(seed), latency };
+        Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Puts a simulator behind a host name (with a port if clients name one).
     #[must_use]
     pub fn route(self, host: &str, gate: Gate) -> Self {
-        self.with(|state| state.hosts.insert(host.to_owned(), gate));
+        self.state.lock().hosts.insert(host.to_owned(), gate);
         self
     }
 
     /// Every request takes a time between these, drawn by the seed.
     #[must_use]
     pub fn latency(self, least: Duration, most: Duration) -> Self {
-        self.with(|state| state.latency = (least, most.max(least)));
+        self.state.lock().latency = (least, most.max(least));
         self
     }
 
     /// Cuts a host off: no connection until [`Self::restore`].
     pub fn cut(&self, host: &str) {
-        self.with(|state| state.cut.insert(host.to_owned(), true));
+        self.state.lock().cut.insert(host.to_owned());
     }
 
     /// Brings a host back.
     pub fn restore(&self, host: &str) {
-        self.with(|state| state.cut.remove(host));
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.state.lock().cut.remove(host);
     }
 
     /// The gate of a request's host and the time its two ways take.
@@ -79,15 +68,13 @@ impl SimulatedNetwork {
         let uri = request.uri();
         let (host, authority) = (uri.host().unwrap_or_default(), uri.authority().map_or("", |it| it.as_str()));
         let refused = |reason: &str| HttpError::Connect { host: host.to_owned(), reason: reason.to_owned() };
-        self.with(|state| {
-            if [host, authority].iter().any(|name| state.cut.contains_key(*name)) {
-                return Err(refused("connection refused"));
-            }
-            let gate = state.hosts.get(authority).or_else(|| state.hosts.get(host)).cloned();
-            let gate =
-                gate.ok_or_else(|| refused("failed to lookup address information: Name or service not known"))?;
-            Ok((gate, state.wire(), state.wire()))
-        })
+        let mut state = self.state.lock();
+        if state.cut.contains(host) || state.cut.contains(authority) {
+            return Err(refused("connection refused"));
+        }
+        let gate = state.hosts.get(authority).or_else(|| state.hosts.get(host)).cloned();
+        let gate = gate.ok_or_else(|| refused("failed to lookup address information: Name or service not known"))?;
+        Ok((gate, state.wire(), state.wire()))
     }
 }
 
@@ -98,12 +85,6 @@ impl State {
             return Duration::ZERO;
         }
         (least + most.saturating_sub(least).mul_f64(self.dice.fraction())) / 2
-    }
-}
-
-impl std::fmt::Debug for SimulatedNetwork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SimulatedNetwork")
     }
 }
 
@@ -131,25 +112,18 @@ impl HttpClient for SimulatedClient {
 
 impl SimulatedClient {
     async fn exchange(&self, request: &Request<Bytes>, host: &str) -> Result<Response<Bytes>, HttpError> {
+        let (host, limit) = (host.to_owned(), self.settings.max_body_bytes);
         let (gate, there, back) = self.network.connect(request)?;
         sleep(there).await;
-        let Reply { response, delay, ending } = gate.handle(request, self.network.0.clock.now());
+        let Reply { response, delay, ending } = gate.handle(request, self.network.clock.now());
         sleep(back + delay).await;
         match ending {
-            Ending::Reset => {
-                Err(HttpError::Connect { host: host.to_owned(), reason: "connection reset by peer".to_owned() })
+            Ending::Reset => Err(HttpError::Connect { host, reason: "connection reset by peer".to_owned() }),
+            Ending::Cut(_) => {
+                Err(HttpError::Body { host, reason: "connection closed before message completed".to_owned() })
             }
-            Ending::Cut(_) => Err(HttpError::Body {
-                host: host.to_owned(),
-                reason: "connection closed before message completed".to_owned(),
-            }),
-            Ending::Whole => {
-                let limit = self.settings.max_body_bytes;
-                if response.body().len() > limit {
-                    return Err(HttpError::TooLarge { host: host.to_owned(), limit });
-                }
-                Ok(response)
-            }
+            Ending::Whole if response.body().len() > limit => Err(HttpError::TooLarge { host, limit }),
+            Ending::Whole => Ok(response),
         }
     }
 }
@@ -179,7 +153,8 @@ mod tests {
     fn simulation() -> (Simulation, SimulatedNetwork) {
         let clock = Arc::new(TestClock::starting_at(start()));
         let simulation = Simulation::new(SimulationOptions::default(), start());
-        let network = SimulatedNetwork::new(clock, 1).route("api.example", simulation.nordpass_gate());
+        let network =
+            SimulatedNetwork::new(clock, 1).route("api.example", simulation.gate(simulation.nordpass.clone()));
         (simulation, network)
     }
 
@@ -210,12 +185,12 @@ mod tests {
         let (simulation, network) = simulation();
         let slow = |seconds| Fault { delay: Duration::from_secs(seconds), ..Fault::new(When::default(), Effect::None) };
         let settings = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
-        simulation.faults().add(slow(9));
+        simulation.faults.add(slow(9));
         let began = Instant::now();
         assert_eq!(ask(&network, &settings, "api.example").await, Ok(200));
         assert_eq!(began.elapsed(), Duration::from_secs(9));
-        simulation.faults().clear();
-        simulation.faults().add(slow(11));
+        simulation.faults.clear();
+        simulation.faults.add(slow(11));
         let timeout = HttpError::Timeout { host: "api.example".into(), after: Duration::from_secs(10) };
         assert_eq!(ask(&network, &settings, "api.example").await, Err(timeout));
         assert_eq!(began.elapsed(), Duration::from_secs(19));
@@ -228,13 +203,13 @@ mod tests {
         let settings = HttpSettings::default();
         for (effect, connect) in [(Effect::ResetBefore, true), (Effect::ResetAfter, true), (Effect::Truncate(3), false)]
         {
-            simulation.faults().clear();
-            simulation.faults().add(Fault::new(When::default(), effect.clone()));
+            simulation.faults.clear();
+            simulation.faults.add(Fault::new(When::default(), effect.clone()));
             let error = ask(&network, &settings, "api.example").await.expect_err("no answer");
             assert_eq!(matches!(error, HttpError::Connect { .. }), connect, "{effect:?}: {error}");
             assert_eq!(matches!(error, HttpError::Body { .. }), !connect, "{effect:?}: {error}");
         }
-        simulation.faults().clear();
+        simulation.faults.clear();
         let small = HttpSettings { max_body_bytes: 10, ..HttpSettings::default() };
         assert!(matches!(ask(&network, &small, "api.example").await, Err(HttpError::TooLarge { limit: 10, .. })));
     }

@@ -18,24 +18,9 @@ const PLACES: [&str; 2] = ["AdditionalFields", "metadata"];
 pub struct Probes(HashMap<Arc<str>, u64>);
 
 impl Probes {
-    /// None.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds one occurrence.
-    pub fn add(&mut self, probe: &str) {
-        match self.0.get_mut(probe) {
-            Some(count) => *count += 1,
-            None => {
-                self.0.insert(Arc::from(probe), 1);
-            }
-        }
-    }
-
-    /// Adds one occurrence of a text that is shared.
-    pub fn add_shared(&mut self, probe: &Arc<str>) {
-        *self.0.entry(probe.clone()).or_default() += 1;
+    pub fn add(&mut self, probe: impl Into<Arc<str>>) {
+        *self.0.entry(probe.into()).or_default() += 1;
     }
 
     /// How often `probe` occurs.
@@ -164,9 +149,9 @@ mod tests {
 
     #[test]
     fn counting() {
-        let mut probes = Probes::new();
+        let mut probes = Probes::default();
         probes.add("a");
-        probes.add_shared(&Arc::from("a"));
+        probes.add(Arc::from("a"));
         probes.add("b");
         assert_eq!((probes.count("a"), probes.count("c"), probes.total(), probes.distinct()), (2, 0, 3, 2));
     }

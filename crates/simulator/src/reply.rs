@@ -5,9 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
 
 /// The endpoints that a fault or a log entry names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Endpoint {
     /// The Activity Logs API.
     Nordpass,
@@ -19,22 +22,6 @@ pub enum Endpoint {
     Ingestion,
     /// Azure Blob Storage.
     Blob,
-}
-
-impl Endpoint {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Nordpass, Self::Entra, Self::Identity, Self::Ingestion, Self::Blob];
-
-    /// The word in a faults file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Nordpass => "nordpass",
-            Self::Entra => "entra",
-            Self::Identity => "identity",
-            Self::Ingestion => "ingestion",
-            Self::Blob => "blob",
-        }
-    }
 }
 
 /// Asks a simulator about itself. No fault and no log entry: it isn't part of what is simulated.
@@ -84,6 +71,11 @@ impl Reply {
     /// A JSON answer.
     pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self::new(status, "application/json; charset=utf-8", body)
+    }
+
+    /// A JSON answer with the status 200.
+    pub fn ok(body: &Value) -> Self {
+        Self::json(StatusCode::OK, body.to_string())
     }
 
     /// The same with a header; a value that can't be one is left out.

@@ -12,7 +12,7 @@ use super::faults::{Faults, Plan};
 use super::gate::{Gate, RequestLog};
 use super::generator::Generator;
 use super::ingestion::{self, Ingestion};
-use super::judge::{Expectation, Received, Verdict, judge};
+use super::judge::{Received, Verdict, judge};
 use super::network::SimulatedNetwork;
 use super::nordpass::{self, NordPass};
 use super::reply::Service;
@@ -37,11 +37,16 @@ pub struct SimulationOptions {
 /// The three simulators with their faults and their log. Cloning shares them.
 #[derive(Clone, Debug)]
 pub struct Simulation {
-    nordpass: Arc<NordPass>,
-    entra: Arc<Entra>,
-    ingestion: Arc<Ingestion>,
-    blobs: Arc<BlobAccount>,
-    faults: Arc<Faults>,
+    /// The Activity Logs API.
+    pub nordpass: Arc<NordPass>,
+    /// Entra ID.
+    pub entra: Arc<Entra>,
+    /// The Logs Ingestion API.
+    pub ingestion: Arc<Ingestion>,
+    /// The storage account.
+    pub blobs: Arc<BlobAccount>,
+    /// The faults of all of them.
+    pub faults: Arc<Faults>,
     log: RequestLog,
 }
 
@@ -92,71 +97,24 @@ impl Simulation {
         }
     }
 
-    /// The Activity Logs API.
-    pub fn nordpass(&self) -> &Arc<NordPass> {
-        &self.nordpass
-    }
-
-    /// Entra ID.
-    pub fn entra(&self) -> &Arc<Entra> {
-        &self.entra
-    }
-
-    /// The Logs Ingestion API.
-    pub fn ingestion(&self) -> &Arc<Ingestion> {
-        &self.ingestion
-    }
-
-    /// The storage account.
-    pub fn blobs(&self) -> &Arc<BlobAccount> {
-        &self.blobs
-    }
-
-    /// The faults of all three.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
     /// The requests to all three.
     pub fn log(&self) -> &RequestLog {
         &self.log
     }
 
-    /// The Activity Logs API with its faults.
-    pub fn nordpass_gate(&self) -> Gate {
-        self.gate(self.nordpass.clone())
-    }
-
-    /// Entra ID with its faults.
-    pub fn entra_gate(&self) -> Gate {
-        self.gate(self.entra.clone())
-    }
-
-    /// The Logs Ingestion API with its faults.
-    pub fn ingestion_gate(&self) -> Gate {
-        self.gate(self.ingestion.clone())
-    }
-
-    /// The storage account with its faults.
-    pub fn blob_gate(&self) -> Gate {
-        self.gate(self.blobs.clone())
-    }
-
-    /// A service of one's own with the faults and the log of these simulators, such as one that keeps a book.
+    /// One of these simulators, or a service of one's own, with the faults and the log.
     pub fn gate(&self, service: Arc<dyn Service>) -> Gate {
-        Gate::new(service, self.faults.clone(), self.entra.tokens().clone(), self.log.clone())
+        Gate::new(service, self.faults.clone(), self.entra.tokens.clone(), self.log.clone())
     }
 
     /// All of it behind the product's network handle, under the real host names; `seed` decides its latency.
     pub fn network(&self, clock: Arc<dyn Clock>, seed: u64) -> SimulatedNetwork {
-        let mut network = SimulatedNetwork::new(clock, seed)
-            .route("api-activities.eu.nordpass.com", self.nordpass_gate())
-            .route("nordpass-5kyl.westeurope-1.ingest.monitor.azure.com", self.ingestion_gate())
-            .route("nordpass5kyl.blob.core.windows.net", self.blob_gate());
-        for host in ["login.microsoftonline.com", "169.254.169.254", "127.0.0.1:41741"] {
-            network = network.route(host, self.entra_gate());
-        }
-        network
+        let network = SimulatedNetwork::new(clock, seed)
+            .route("api-activities.eu.nordpass.com", self.gate(self.nordpass.clone()))
+            .route("nordpass-5kyl.westeurope-1.ingest.monitor.azure.com", self.gate(self.ingestion.clone()))
+            .route("nordpass5kyl.blob.core.windows.net", self.gate(self.blobs.clone()));
+        let entra = ["login.microsoftonline.com", "169.254.169.254", "127.0.0.1:41741"];
+        entra.iter().fold(network, |network, host| network.route(host, self.gate(self.entra.clone())))
     }
 
     /// All of it on loopback sockets.
@@ -170,10 +128,10 @@ impl Simulation {
             Server::start(gate, clock.clone(), ServerOptions { port, tls: tls.cloned(), chunked: false })
         };
         Ok(Servers {
-            nordpass: start(self.nordpass_gate(), ports.nordpass, tls).await?,
-            entra: start(self.entra_gate(), ports.entra, tls).await?,
-            identity: start(self.entra_gate(), 0, None).await?,
-            ingestion: start(self.ingestion_gate(), ports.ingestion, tls).await?,
+            nordpass: start(self.gate(self.nordpass.clone()), ports.nordpass, tls).await?,
+            entra: start(self.gate(self.entra.clone()), ports.entra, tls).await?,
+            identity: start(self.gate(self.entra.clone()), 0, None).await?,
+            ingestion: start(self.gate(self.ingestion.clone()), ports.ingestion, tls).await?,
         })
     }
 
@@ -190,18 +148,12 @@ impl Simulation {
 
     /// What arrived at the ingestion side, compared with what NordPass has.
     pub fn verdict(&self) -> Verdict {
-        let received = Received {
-            probes: self.ingestion.received(),
-            rows: self.ingestion.rows(),
-            without_probe: self.ingestion.rows_without_probe(),
-        };
-        self.verdict_on(&received)
+        self.verdict_on(&self.ingestion.received())
     }
 
     /// What arrived anywhere, such as in files, compared with what NordPass has.
     pub fn verdict_on(&self, received: &Received) -> Verdict {
-        let (world, shown, due) = (self.nordpass.world(), self.nordpass.shown(), self.nordpass.due());
-        judge(Expectation { world: &world, shown: &shown, due: &due }, received)
+        judge(&self.nordpass.world(), &self.nordpass.shown(), &self.nordpass.due(), received)
     }
 }
 
@@ -215,8 +167,7 @@ mod tests {
 
     use super::*;
     use crate::generator::Options;
-    use nordpass_env::TestClock;
-    use nordpass_env::{HttpSettings, Network as _};
+    use nordpass_env::{HttpSettings, Network as _, TestClock};
 
     const NOW: i64 = 1_800_000_000;
 
@@ -242,7 +193,7 @@ mod tests {
             let row = serde_json::json!({"event_type": event["type"], "metadata": event["metadata"]});
             rows.extend(std::iter::repeat_n(row, copies));
         }
-        let token = simulation.entra().tokens().issue("https://monitor.azure.com", Duration::from_mins(1), start);
+        let token = simulation.entra.tokens.issue("https://monitor.azure.com", Duration::from_mins(1), start);
         let url = format!(
             "{}/dataCollectionRules/{}/streams/Custom-NordPassEventLogs_CL?api-version=2023-01-01",
             Simulation::INGESTION_URL,
@@ -276,6 +227,6 @@ mod tests {
         let generator = Generator::new(1, Options::default());
         let trickle = simulation.clone().trickle(generator, 2.0, clock);
         let _ = tokio::time::timeout(Duration::from_millis(10_500), trickle).await;
-        assert_eq!(simulation.nordpass().len(), 20);
+        assert_eq!(simulation.nordpass.count(), 20);
     }
 }

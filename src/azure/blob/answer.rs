@@ -1,4 +1,4 @@
-//! What the answers of Azure Blob Storage mean.
+//! What the responses of Azure Blob Storage mean.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::http::{azure_code, retry_after};
 /// Why a request didn't do what it should. None of the texts holds a token or what was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobError {
-    /// Nobody knows whether it counted: no answer, or one that isn't Azure's. To be read back before it is relied on.
+    /// Whether it took effect is unknown: no response, or one that isn't Azure's. Read it back before relying on it.
     #[error("{reason}")]
     Unclear {
         /// What happened.
@@ -20,7 +20,7 @@ pub enum BlobError {
         /// What the server asks to wait.
         wait: Option<Duration>,
     },
-    /// It didn't count; time, or an operator, can cure it.
+    /// It had no effect; time, or an operator, can cure it.
     #[error("{reason}")]
     Refused {
         /// What happened, and what to do.
@@ -28,7 +28,7 @@ pub enum BlobError {
         /// What the server asks to wait.
         wait: Option<Duration>,
     },
-    /// It didn't count, because the blob isn't what the request demands: its version, its length, its lease.
+    /// It had no effect, because the blob isn't what the request demands: its version, its length, its lease.
     #[error("Azure Storage returned {status} ({code})")]
     Conflict {
         /// 409, 412 or 416.
@@ -48,7 +48,7 @@ pub enum BlobError {
 }
 
 impl BlobError {
-    /// An answer that can't be Azure's.
+    /// A response that can't be Azure's.
     pub fn nonsense(what: &str) -> Self {
         let reason = format!(
             "this response isn't from Azure Blob Storage ({what}): check `endpoint`, and whether a proxy is in \
@@ -66,16 +66,16 @@ impl BlobError {
     }
 }
 
-/// Whether an answer has something in it.
+/// What a response consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meant {
-    /// What it says stands in its headers alone (HEAD).
+    /// Only headers (HEAD).
     Nothing,
-    /// Perhaps.
+    /// A body, perhaps.
     Content,
 }
 
-/// The answer, if it is one of Azure's and a success.
+/// The response, if it is one of Azure's and a success.
 pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result<Response<Bytes>, BlobError> {
     let status = answer.status();
     let headers = answer.headers();
@@ -90,8 +90,8 @@ pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result
         // Only Azure's own word makes something a first run.
         StatusCode::NOT_FOUND if code == "BlobNotFound" => Err(BlobError::NoBlob),
         StatusCode::NOT_FOUND if code == "ContainerNotFound" => Err(BlobError::NoContainer),
-        // HEAD without a code: Azure's headers are proof enough that the account is there; which of both is missing the
-        // next request tells.
+        // HEAD without a code: Azure's headers are proof enough that the account is there; the next request
+        // shows which of both is missing.
         StatusCode::NOT_FOUND if meant == Meant::Nothing && azure && code.is_empty() => Err(BlobError::NoBlob),
         StatusCode::NOT_FOUND => Err(BlobError::nonsense("404 without a reason")),
         StatusCode::CONFLICT if code == "ContainerBeingDeleted" => {
@@ -144,7 +144,7 @@ fn named(status: u16, code: &str) -> String {
     if code.is_empty() { status.to_string() } else { format!("{code}, {status}") }
 }
 
-/// The error code in an answer's XML, where the header is missing. Only a plain word is taken.
+/// The error code in a response's XML, where the header is missing. Only a plain word is taken.
 fn code_in(body: &Bytes) -> String {
     let text = std::str::from_utf8(body.get(..body.len().min(1_024)).unwrap_or_default()).unwrap_or_default();
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);

@@ -1,7 +1,7 @@
 //! Azure Blob Storage: the few requests that the shared checkpoint makes ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)).
 //!
-//! One attempt each; waiting and trying again are the caller's, who alone knows what an answer that didn't come means
-//! for it. Every failure says whether the request may have counted ([`BlobError`]).
+//! One attempt each: callers retry, because only they know what a missing response means for them. Every failure says
+//! whether the request may have taken effect ([`BlobError`]).
 
 mod answer;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use answer::{Meant, classify};
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings, bearer};
-use nordpass_env::{Clock, Env, Random};
+use nordpass_env::{Clock, Env};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
 const VERSION: &str = "2023-11-03";
@@ -26,7 +26,7 @@ const VERSION: &str = "2023-11-03";
 /// What tokens for storage are asked for, in every cloud.
 pub const SCOPE: &str = "https://storage.azure.com/.default";
 
-/// The most names in one answer.
+/// The most names in one response.
 const PAGE: usize = 5_000;
 
 /// A container of a storage account.
@@ -49,7 +49,7 @@ pub struct Blob {
     pub etag: String,
     /// What was asked for.
     pub bytes: Bytes,
-    /// When it was last written, in Unix seconds; `None` where the answer doesn't say.
+    /// When it was last written, in Unix seconds; `None` if the response doesn't say.
     pub modified: Option<i64>,
 }
 
@@ -70,13 +70,13 @@ pub enum Demand<'a> {
 /// The state of a blob's lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// Nobody has one.
+    /// There is none.
     Free,
     /// The last one wasn't renewed, and is over.
     Expired,
-    /// The last one was broken: who had it may not know that yet.
+    /// The last one was broken; its holder may not know yet.
     Broken,
-    /// Somebody has one.
+    /// A process has one.
     Held,
 }
 
@@ -115,7 +115,7 @@ impl Container {
         &self.name
     }
 
-    /// Makes the container; that it is there already is as good.
+    /// Creates the container, unless it already exists.
     pub async fn create(&self) -> Result<(), BlobError> {
         match self.send(Method::PUT, "?restype=container", &[], Bytes::new()).await {
             Err(BlobError::Conflict { code, .. }) if code == "ContainerAlreadyExists" => Ok(()),
@@ -123,8 +123,8 @@ impl Container {
         }
     }
 
-    /// The same for a container that isn't there, if it never was while this process ran. One that was, somebody has
-    /// deleted: Azure restores it only as long as no other has its name, so making it anew is the operator's to decide.
+    /// The same for a container that has never existed while this process ran. One that has was deleted: Azure restores it
+    /// only as long as no other has its name, so the operator has to decide whether to recreate it.
     pub async fn create_first(&self) -> Result<(), BlobError> {
         if self.seen.load(Ordering::Relaxed) { Err(BlobError::NoContainer) } else { self.create().await }
     }
@@ -135,7 +135,7 @@ impl Container {
         Ok(Blob { etag: etag(&answer)?, modified: modified(answer.headers()), bytes: answer.into_body() })
     }
 
-    /// At most so many bytes of a blob; fewer at its end, none behind it.
+    /// At most `len` bytes of a blob from `at`; fewer at its end, none beyond it.
     pub async fn read(&self, blob: &str, at: u64, len: usize) -> Result<Bytes, BlobError> {
         let last = at.saturating_add(len.max(1) as u64 - 1);
         let range = format!("bytes={at}-{last}");
@@ -147,7 +147,7 @@ impl Container {
         }
     }
 
-    /// Writes a whole blob at once. Answers its new version.
+    /// Writes a whole blob at once. Returns its new version.
     pub async fn put(&self, blob: &str, bytes: Bytes, demand: Demand<'_>) -> Result<String, BlobError> {
         let kind = ("x-ms-blob-type", "BlockBlob");
         let answer = match demand {
@@ -160,7 +160,7 @@ impl Container {
         etag(&answer)
     }
 
-    /// Makes an empty blob to append to. One that is there already is as good.
+    /// Creates an empty append blob, unless it already exists.
     pub async fn create_append(&self, blob: &str) -> Result<(), BlobError> {
         let headers = [("x-ms-blob-type", "AppendBlob"), ("if-none-match", "*")];
         match self.send(Method::PUT, &path(blob), &headers, Bytes::new()).await {
@@ -188,7 +188,7 @@ impl Container {
         }
     }
 
-    /// Takes a lease with this id, or prolongs it: asking again with the same id is as good as asking once.
+    /// Takes a lease with this id, or extends it: idempotent for the same id.
     pub async fn acquire(&self, blob: &str, id: &str, seconds: u64) -> Result<(), BlobError> {
         let seconds = seconds.to_string();
         self.lease_action(
@@ -198,12 +198,12 @@ impl Container {
         .await
     }
 
-    /// Begins the lease's time anew.
+    /// Renews the lease.
     pub async fn renew(&self, blob: &str, id: &str) -> Result<(), BlobError> {
         self.lease_action(blob, &[("x-ms-lease-action", "renew"), ("x-ms-lease-id", id)]).await
     }
 
-    /// Gives the lease back, so that another one can be taken at once.
+    /// Releases the lease, so that another one can be taken at once.
     pub async fn release(&self, blob: &str, id: &str) -> Result<(), BlobError> {
         self.lease_action(blob, &[("x-ms-lease-action", "release"), ("x-ms-lease-id", id)]).await
     }
@@ -212,7 +212,7 @@ impl Container {
         self.send(Method::PUT, &format!("{}?comp=lease", path(blob)), headers, Bytes::new()).await.map(drop)
     }
 
-    /// Deletes a blob; that there is none is as good.
+    /// Deletes a blob, if it exists.
     pub async fn delete(&self, blob: &str) -> Result<(), BlobError> {
         match self.send(Method::DELETE, &path(blob), &[], Bytes::new()).await {
             Err(BlobError::NoBlob | BlobError::NoContainer) => Ok(()),
@@ -225,7 +225,7 @@ impl Container {
         let mut names: Vec<String> = Vec::new();
         let mut marker = String::new();
         loop {
-            // Azure may end an answer anywhere, and then says where to go on.
+            // Azure may end a page anywhere, and then returns a marker.
             let rest = (most as usize).saturating_sub(names.len()).min(PAGE);
             let query = format!(
                 "?restype=container&comp=list&maxresults={rest}&prefix={}{}{}",
@@ -236,7 +236,7 @@ impl Container {
             let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
             let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
             let xml = xml.ok_or_else(|| BlobError::nonsense("its response isn't a list of blobs"))?;
-            // Names of ours have no character that XML writes otherwise, and nothing else in the answer is called `Name`.
+            // Names of ours have no character that XML writes otherwise, and nothing else in the response is called `Name`.
             let found = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
             names.extend(found.map(|(name, _)| name.to_owned()));
             let next = xml.split_once("<NextMarker>").and_then(|(_, rest)| rest.split_once("</NextMarker>"));
@@ -269,11 +269,11 @@ impl Container {
             answer
         };
         let meant = if method == Method::HEAD { Meant::Nothing } else { Meant::Content };
-        let judged = classify(answer, meant, self.clock.now());
-        if matches!(judged, Ok(_) | Err(BlobError::Conflict { .. })) {
+        let result = classify(answer, meant, self.clock.now());
+        if matches!(result, Ok(_) | Err(BlobError::Conflict { .. })) {
             self.seen.store(true, Ordering::Relaxed);
         }
-        judged
+        result
     }
 
     async fn token(&self) -> Result<AccessToken, BlobError> {
@@ -310,14 +310,6 @@ impl Container {
         let request = request.body(body).map_err(|_| wrong())?;
         self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
     }
-}
-
-/// A new lease's id.
-pub fn lease_id(random: &dyn Random) -> String {
-    let [a, b] = [random.next_u64(), random.next_u64()];
-    let hex = format!("{a:016x}{b:016x}");
-    // Azure wants the form of a UUID, of version 4 as anybody would send it.
-    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 
 /// A value in a query.

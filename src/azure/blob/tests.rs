@@ -17,7 +17,7 @@ fn world() -> (Simulation, Container, Env) {
     let now = Timestamp::from_second(1_800_000_000).expect("a time");
     let clock = Arc::new(TestClock::starting_at(now));
     let simulation = Simulation::new(SimulationOptions::default(), now);
-    simulation.entra().tokens().accept("s3cret-token");
+    simulation.entra.tokens.accept("s3cret-token");
     let env = Env {
         clock: clock.clone(),
         random: Arc::new(SeededRandom::new(1)),
@@ -60,7 +60,7 @@ async fn each_failure_says_what_to_do_and_whether_it_may_have_counted() {
         (Effect::ResetAfter, true, "connection reset"),
     ] {
         let (simulation, container, _) = world();
-        simulation.faults().add(Fault::new(When { endpoint: Some(Endpoint::Blob), ..When::default() }, effect.clone()));
+        simulation.faults.add(Fault::new(When { endpoint: Some(Endpoint::Blob), ..When::default() }, effect.clone()));
         let error = container.get("state").await.expect_err("it fails");
         assert_eq!(matches!(error, BlobError::Unclear { .. }), unclear, "{effect:?}: {error:?}");
         assert_eq!(matches!(error, BlobError::Refused { .. }), !unclear, "{effect:?}: {error:?}");
@@ -73,10 +73,10 @@ async fn each_failure_says_what_to_do_and_whether_it_may_have_counted() {
 async fn a_server_that_asks_to_wait_and_one_that_hangs() {
     let (simulation, container, _) = world();
     let when = || When { endpoint: Some(Endpoint::Blob), times: Some(1), ..When::default() };
-    simulation.faults().add(Fault::new(when(), status(503, "ServerBusy", Some(RetryAfter::Seconds(7)))));
+    simulation.faults.add(Fault::new(when(), status(503, "ServerBusy", Some(RetryAfter::Seconds(7)))));
     let error = container.get("state").await.expect_err("busy");
     assert_eq!(error.wait(), Some(Duration::from_secs(7)));
-    simulation.faults().add(Fault { delay: Duration::from_secs(60), ..Fault::new(when(), Effect::None) });
+    simulation.faults.add(Fault { delay: Duration::from_secs(60), ..Fault::new(when(), Effect::None) });
     let began = tokio::time::Instant::now();
     let error = container.create().await.expect_err("it hangs");
     assert!(matches!(&error, BlobError::Unclear { reason, .. } if reason.contains("within 10 s")), "{error}");
@@ -88,16 +88,16 @@ async fn a_server_that_asks_to_wait_and_one_that_hangs() {
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_is_fetched_anew_once() {
     let (simulation, _, env) = world();
-    simulation.entra().tokens().revoke("s3cret-token");
+    simulation.entra.tokens.revoke("s3cret-token");
     env.disk.append_synced("token".as_ref(), b"old").await.expect("writes");
-    simulation.entra().tokens().accept("old");
+    simulation.entra.tokens.accept("old");
     let token = Secret::file("token");
     let credential = CredentialSettings::from(CredentialKind::Token(token));
     let http = HttpSettings::default();
     let container = Container::new(Simulation::BLOB_URL, "states", credential, &http, &env).expect("a container");
     container.create().await.expect("made");
-    simulation.entra().tokens().revoke("old");
-    simulation.entra().tokens().accept("new");
+    simulation.entra.tokens.revoke("old");
+    simulation.entra.tokens.accept("new");
     env.disk.replace("token".as_ref(), b"new").await.expect("writes");
     assert_eq!(container.get("state").await, Err(BlobError::NoBlob));
     let statuses: Vec<_> =

@@ -15,7 +15,7 @@ fn of_certificate(key: Option<&str>) -> CredentialSettings {
 
 fn certificate(rig: &Rig) -> ApplicationCertificate {
     let certificate = ApplicationCertificate::new().expect("a certificate");
-    rig.entra.register(&certificate);
+    rig.entra.keys.register(&certificate);
     certificate
 }
 
@@ -37,7 +37,7 @@ async fn a_certificate_signs_for_each_token_anew() {
     let provider = rig.provider(of_certificate(Some(KEY)));
     let reason = failure(&*provider).await;
     assert!(reason.contains("AADSTS700027") && reason.contains("upload it"), "{reason}");
-    rig.entra.register(&renewed);
+    rig.entra.keys.register(&renewed);
     provider.token().await.expect("two files, and another certificate without a restart");
 }
 
@@ -73,7 +73,7 @@ async fn a_certificate_that_cannot_be_used_is_a_reason_to_wait_and_shows_nothing
 async fn a_platforms_token_is_read_anew_for_each_exchange() {
     let rig = rig();
     let (issuer, subject) = (Issuer::new("https://cluster.example").expect("a key"), "system:serviceaccount:a:b");
-    rig.entra.trust(&issuer, subject);
+    rig.entra.keys.trust(&issuer, subject);
     let file = "/var/run/secrets/azure/tokens/azure-identity-token";
     let token_file = Path::new(file).to_owned();
     let provider = rig.provider(CredentialKind::WorkloadIdentity { application: ours(), token_file }.into());

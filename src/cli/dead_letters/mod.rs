@@ -121,18 +121,17 @@ async fn open(files: &[PathBuf], env: &Env) -> CommandResult<(Config, DeadLetter
     let (config, _) = load_files(files, &Environment::system())?;
     let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| CommandError::failed(reason, "see the checkpoint's tls, proxy and credential tables"))?;
-    let letters = folder.list().await.map_err(unreadable)?;
-    Ok((config, folder, letters))
+    let dead_letters = folder.list().await.map_err(unreadable)?;
+    Ok((config, folder, dead_letters))
 }
 
 async fn list(args: ListArgs, console: Console) -> CommandResult {
-    let (_, _, letters) = open(&args.files, &crate::http::system_env()).await?;
-    let total = letters.len();
-    let shown: Vec<StoredDeadLetter> = letters.into_iter().filter(|letter| args.all || !is_resent(letter)).collect();
+    let (_, _, dead_letters) = open(&args.files, &crate::http::system_env()).await?;
+    let total = dead_letters.len();
+    let shown: Vec<StoredDeadLetter> =
+        dead_letters.into_iter().filter(|dead_letter| args.all || !is_resent(dead_letter)).collect();
     let text = match (args.json, shown.is_empty()) {
-        (true, _) => {
-            lines(shown.iter().map(|letter| View { dead_letter: letter, record: None })).map_err(unreadable)?
-        }
+        (true, _) => lines(shown.iter().map(|dead_letter| View { dead_letter, record: None })).map_err(unreadable)?,
         (false, true) => "no dead letters\n".to_owned(),
         (false, false) => table(&shown),
     };
@@ -148,15 +147,12 @@ async fn show(args: ShowArgs) -> CommandResult {
     let [id] = &ids[..] else {
         return Err(CommandError::usage(format!("{} ids instead of one", ids.len()), LIST_HINT));
     };
-    let (_, folder, letters) = open(&files, &crate::http::system_env()).await?;
-    for letter in select(&letters, id)? {
-        let record = folder.record(letter).await.map_err(unreadable)?;
+    let (_, folder, dead_letters) = open(&files, &crate::http::system_env()).await?;
+    for dead_letter in select(&dead_letters, id)? {
+        let record = folder.record(dead_letter).await.map_err(unreadable)?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(|error| unreadable(error.into()))?;
-        let text = if args.json {
-            lines([View { dead_letter: letter, record: Some(raw) }])
-        } else {
-            Ok(page(letter, &record))
-        };
+        let text =
+            if args.json { lines([View { dead_letter, record: Some(raw) }]) } else { Ok(page(dead_letter, &record)) };
         let text = text.map_err(unreadable)?;
         write_data(&text).map_err(unreadable)?;
     }
@@ -170,20 +166,21 @@ async fn resend(args: ResendArgs, console: Console) -> CommandResult {
         return Err(CommandError::usage(message, "name letters by their ids, or send all with `--all`"));
     }
     let env = crate::http::system_env();
-    let (config, folder, letters) = open(&files, &env).await?;
+    let (config, folder, dead_letters) = open(&files, &env).await?;
     let mut chosen: Vec<StoredDeadLetter> = Vec::new();
     for id in &ids {
-        let new: Vec<&StoredDeadLetter> = select(&letters, id)?;
-        let is_new = |letter: &&StoredDeadLetter| {
+        let new: Vec<&StoredDeadLetter> = select(&dead_letters, id)?;
+        let is_new = |dead_letter: &&StoredDeadLetter| {
             !chosen.iter().any(|known| {
-                (&known.id, &known.stream, &known.component) == (&letter.id, &letter.stream, &letter.component)
+                (&known.id, &known.stream, &known.component)
+                    == (&dead_letter.id, &dead_letter.stream, &dead_letter.component)
             })
         };
         let new: Vec<StoredDeadLetter> = new.into_iter().filter(is_new).cloned().collect();
         chosen.extend(new);
     }
     if args.all {
-        chosen = letters.into_iter().filter(|letter| args.force || !is_resent(letter)).collect();
+        chosen = dead_letters.into_iter().filter(|dead_letter| args.force || !is_resent(dead_letter)).collect();
     }
     if chosen.is_empty() {
         console.note("no dead letters to send");
@@ -200,15 +197,15 @@ async fn resend(args: ResendArgs, console: Console) -> CommandResult {
         };
         match destination {
             Ok(destination) => {
-                let tell = |letter: &StoredDeadLetter, fate| report.tell(letter, &fate);
+                let tell = |dead_letter: &StoredDeadLetter, fate| report.tell(dead_letter, &fate);
                 resending
                     .send(group, destination.as_ref(), env.clock.as_ref(), tell)
                     .await
                     .map_err(|error| failed(&error))?;
             }
             Err(reason) => {
-                for letter in group {
-                    report.tell(letter, &Fate::without_destination(letter, &reason));
+                for dead_letter in group {
+                    report.tell(dead_letter, &Fate::without_destination(dead_letter, &reason));
                 }
             }
         }
@@ -244,21 +241,22 @@ fn split(arguments: &[String]) -> (Vec<PathBuf>, Vec<String>) {
 const LIST_HINT: &str =
     "`dead-letters list` shows the ids; after the files, give at least the first 6 characters of one";
 
-/// The letters of the one id that begins so. An event that was refused for two streams has two.
-fn select<'a>(letters: &'a [StoredDeadLetter], id: &str) -> CommandResult<Vec<&'a StoredDeadLetter>> {
+/// The dead letters of the one id with this prefix. An event that was refused for two streams has two.
+fn select<'a>(dead_letters: &'a [StoredDeadLetter], id: &str) -> CommandResult<Vec<&'a StoredDeadLetter>> {
     if id.len() < 6 {
         return Err(CommandError::usage(format!("the id `{id}` is too short"), LIST_HINT));
     }
-    let found: Vec<&StoredDeadLetter> = letters.iter().filter(|letter| letter.id.starts_with(id)).collect();
+    let found: Vec<&StoredDeadLetter> =
+        dead_letters.iter().filter(|dead_letter| dead_letter.id.starts_with(id)).collect();
     match found.first() {
         None => Err(CommandError::usage(format!("no dead letter's id begins with `{id}`"), LIST_HINT)),
-        Some(first) if found.iter().any(|letter| letter.id != first.id) => {
+        Some(first) if found.iter().any(|dead_letter| dead_letter.id != first.id) => {
             Err(CommandError::usage(format!("several ids begin with `{id}`"), "give more characters of the id"))
         }
         Some(_) => Ok(found),
     }
 }
 
-fn is_resent(letter: &StoredDeadLetter) -> bool {
-    letter.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Resent)
+fn is_resent(dead_letter: &StoredDeadLetter) -> bool {
+    dead_letter.mark.as_ref().is_some_and(|mark| mark.state == MarkState::Resent)
 }

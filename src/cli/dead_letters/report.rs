@@ -1,7 +1,6 @@
-//! What `dead-letters resend` says of each letter.
+//! What `dead-letters resend` reports for each dead letter.
 
-use std::fmt::Write as _;
-use std::io;
+use std::{fmt::Write as _, io};
 
 use serde::Serialize;
 
@@ -10,13 +9,13 @@ use super::view::{lines, short};
 use crate::dead_letters::{Fate, StoredDeadLetter};
 use crate::telemetry::terminal::plain;
 
-/// Tells what became of each letter, as soon as it is known.
+/// Reports the outcome of each dead letter as soon as it is known.
 pub(super) struct Report {
     json: bool,
     all: bool,
     /// How many were accepted.
     pub accepted: usize,
-    /// How many were not, those aside that had been before.
+    /// How many were not, without those that had been accepted before.
     pub not_accepted: usize,
     /// Whether the command has failed.
     pub failed: bool,
@@ -40,17 +39,17 @@ struct FateView<'a> {
 }
 
 impl Report {
-    /// Nothing is told yet. `all`: nobody named the letters.
+    /// An empty report. `all`: no ids were given.
     pub fn new(json: bool, all: bool) -> Self {
         Self { json, all, accepted: 0, not_accepted: 0, failed: false, written: Ok(()) }
     }
 
-    /// Tells of a letter.
-    pub fn tell(&mut self, letter: &StoredDeadLetter, fate: &Fate) {
-        let stream = letter.stream.as_deref();
+    /// Reports one dead letter.
+    pub fn tell(&mut self, dead_letter: &StoredDeadLetter, fate: &Fate) {
+        let stream = dead_letter.stream.as_deref();
         let mut view = FateView {
-            component: &letter.component,
-            id: &letter.id,
+            component: &dead_letter.component,
+            id: &dead_letter.id,
             stream,
             result: "accepted",
             status: None,

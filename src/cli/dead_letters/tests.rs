@@ -16,8 +16,8 @@ async fn letters(keys: &[(&str, &str)]) -> Vec<StoredDeadLetter> {
 
 fn reason(result: CommandResult<Vec<&StoredDeadLetter>>) -> String {
     let error = result.expect_err("it isn't found");
-    assert_eq!(error.code(), crate::cli::USAGE);
-    error.into_diagnostics().iter().map(crate::settings::Diagnostic::json).collect()
+    assert_eq!(error.code, crate::cli::USAGE);
+    error.diagnostics.iter().map(crate::settings::Diagnostic::json).collect()
 }
 
 #[tokio::test]

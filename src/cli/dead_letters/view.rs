@@ -1,7 +1,6 @@
 //! Dead letters as people and programs read them.
 
-use std::fmt::Write as _;
-use std::io;
+use std::{fmt::Write as _, io};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,7 +18,7 @@ pub(super) struct View<'a> {
     pub record: Option<&'a RawValue>,
 }
 
-/// Print one JSON object per line.
+/// One JSON object per line.
 pub(super) fn lines(values: impl IntoIterator<Item = impl Serialize>) -> io::Result<String> {
     let mut text = String::new();
     for value in values {
@@ -30,23 +29,23 @@ pub(super) fn lines(values: impl IntoIterator<Item = impl Serialize>) -> io::Res
 }
 
 /// A table for people, without records.
-pub(super) fn table(letters: &[StoredDeadLetter]) -> String {
+pub(super) fn table(dead_letters: &[StoredDeadLetter]) -> String {
     let mut rows = vec![
         ["ID", "COMPONENT", "STREAM", "STATUS", "CODE", "REQUEST ID", "TIME (UTC)", "RESEND", "REASON"]
             .map(str::to_owned),
     ];
     let or_dash = |text: Option<&str>| text.unwrap_or("-").to_owned();
-    rows.extend(letters.iter().map(|letter| {
+    rows.extend(dead_letters.iter().map(|dead_letter| {
         [
-            short(&letter.id).to_owned(),
-            letter.component.clone(),
-            or_dash(letter.stream.as_deref()),
-            letter.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
-            or_dash(letter.code.as_deref()),
-            or_dash(letter.request_id.as_deref()),
-            time(letter.time),
-            letter.mark.as_ref().map_or_else(|| "-".to_owned(), mark_words),
-            shortened(&letter.reason, 72),
+            short(&dead_letter.id).to_owned(),
+            dead_letter.component.clone(),
+            or_dash(dead_letter.stream.as_deref()),
+            dead_letter.status.map_or_else(|| "-".to_owned(), |status| status.to_string()),
+            or_dash(dead_letter.code.as_deref()),
+            or_dash(dead_letter.request_id.as_deref()),
+            time(dead_letter.time),
+            dead_letter.mark.as_ref().map_or_else(|| "-".to_owned(), mark_words),
+            shortened(&dead_letter.reason, 72),
         ]
         .map(|cell| plain(&cell).into_owned())
     }));
@@ -61,20 +60,20 @@ pub(super) fn table(letters: &[StoredDeadLetter]) -> String {
     text
 }
 
-/// One letter for people, whole.
-pub(super) fn page(letter: &StoredDeadLetter, record: &str) -> String {
-    let status = letter.status.map(|status| status.to_string());
-    let mark = letter.mark.as_ref().map(mark_words);
-    let when = time(letter.time);
+/// One dead letter for people, whole.
+pub(super) fn page(dead_letter: &StoredDeadLetter, record: &str) -> String {
+    let status = dead_letter.status.map(|status| status.to_string());
+    let mark = dead_letter.mark.as_ref().map(mark_words);
+    let when = time(dead_letter.time);
     let fields = [
-        ("id", Some(letter.id.as_str())),
-        ("component", Some(&letter.component)),
-        ("stream", letter.stream.as_deref()),
+        ("id", Some(dead_letter.id.as_str())),
+        ("component", Some(&dead_letter.component)),
+        ("stream", dead_letter.stream.as_deref()),
         ("status", status.as_deref()),
-        ("code", letter.code.as_deref()),
-        ("request id", letter.request_id.as_deref()),
+        ("code", dead_letter.code.as_deref()),
+        ("request id", dead_letter.request_id.as_deref()),
         ("time (UTC)", Some(&when)),
-        ("reason", Some(&letter.reason)),
+        ("reason", Some(&dead_letter.reason)),
         ("resend", mark.as_deref()),
         ("record", Some(record)),
     ];

@@ -1,14 +1,14 @@
 //! What the host sends with a call, and what it wants back.
 //!
-//! The request says little that is needed: a call means "catch up". So a body of an unknown shape is no reason not to;
-//! only one that isn't JSON at all is refused, because then it isn't the host that calls.
+//! A call means "catch up", so little of the request matters and any JSON is accepted. Only a body that isn't JSON is
+//! refused: then the caller isn't the host.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What is worth knowing of a call.
+/// What a call says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Call {
     /// Whether the timer fires later than it should have.
@@ -42,7 +42,7 @@ fn get<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// Lines for the invocation's log. No payload, no secret.
@@ -52,13 +52,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// It couldn't work for one reason.
+    /// A failure for one reason.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self { logs: Vec::new(), failures: vec![reason.into()] }
     }
 
     /// In the host's format. The host reads no body of a failed call, so the reasons are logged as well.
-    pub fn answer(self) -> Response {
+    pub fn into_response(self) -> Response {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
         struct Body {
@@ -67,16 +67,16 @@ impl Outcome {
             return_value: Option<Value>,
         }
         let status = if self.failures.is_empty() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
-        answer(status, &Body { outputs: Map::new(), logs: [self.failures, self.logs].concat(), return_value: None })
+        response(status, &Body { outputs: Map::new(), logs: [self.failures, self.logs].concat(), return_value: None })
     }
 }
 
 /// A refusal of a call that isn't the host's.
 pub fn refused(status: StatusCode, reason: &str) -> Response {
-    answer(status, &serde_json::json!({ "Outputs": {}, "Logs": [reason], "ReturnValue": null }))
+    response(status, &serde_json::json!({ "Outputs": {}, "Logs": [reason], "ReturnValue": null }))
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> Response {
+fn response(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_string(body).unwrap_or_else(|_| "{}".to_owned());
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

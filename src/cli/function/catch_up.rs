@@ -1,16 +1,13 @@
 //! One bounded run of the pipelines, as `run --once` makes it, for one call of the host.
 //!
-//! It ends when everything is covered, when its time is over, when nothing moves any more, or when the host ends the
-//! process. Whatever was acknowledged by then is committed, and the next call goes on from there. It has failed only if
-//! some component could do nothing at all: a limit of time is no failure.
+//! It ends when everything is covered, when its time is over, when there is no more progress, or when the host ends the
+//! process. What was acknowledged by then is committed, and the next call goes on from there. It has failed only if a
+//! component could do nothing at all: running out of time is no failure.
 
 use crate::sources::nordpass;
-use std::any::Any;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{any::Any, sync::Arc, time::Duration};
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::call::Outcome;
@@ -24,10 +21,10 @@ use crate::settings::{Environment, Severity};
 use crate::telemetry::Telemetry;
 use nordpass_env::Env;
 
-/// When a component has waited so long and nothing has moved meanwhile, going on is only a cost: the next call tries
-/// again. Longer than a blob's lease, so that a crashed process's successor gets the state in its first call.
+/// If a component has waited this long without any progress, going on only costs money: the next call tries again. Longer
+/// than a blob's lease, so that a crashed process's successor gets the state in its first call.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// For the answer itself, behind the drain.
+/// For the response itself, after the drain.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
 
 /// Makes catch-ups, one at a time.
@@ -41,7 +38,7 @@ pub struct CatchUp {
 }
 
 impl CatchUp {
-    /// One that has run nothing yet. Connections are kept from call to call.
+    /// Keeps connections from call to call.
     pub fn new(settings: Settings, environment: Environment, env: Env, shutdown: CancellationToken) -> Self {
         Self { settings, environment, env, shutdown, running: Mutex::default() }
     }
@@ -51,7 +48,7 @@ impl CatchUp {
         drop(self.running.lock().await);
     }
 
-    /// One catch-up; where one runs already, nothing.
+    /// One catch-up; nothing if one is already running.
     pub async fn run(&self) -> Outcome {
         let Ok(_running) = self.running.try_lock() else {
             let line = "a catch-up is already running and covers this call too";
@@ -68,7 +65,7 @@ impl CatchUp {
         let store = match open_state(&self.env, &config).await {
             Ok(store) => store,
             Err(error) => {
-                let failures = error.into_diagnostics().iter().map(sentence).collect();
+                let failures = error.diagnostics.iter().map(sentence).collect();
                 return Outcome { logs: Vec::new(), failures };
             }
         };
@@ -88,14 +85,14 @@ impl CatchUp {
             () = tokio::time::sleep_until(deadline) => StopReason::Time,
             () = stuck(&telemetry) => StopReason::Stuck,
         };
-        // What everybody does now: once the drain is over, all have ended.
+        // The states now: after the drain, all components have ended.
         let states = states(&telemetry);
         shutdown.cancel();
         let report = run.await;
         Ended { states, report, stop: Some(stop), took: began.elapsed() }.outcome(&telemetry, self.env.clock.now())
     }
 
-    /// Read for each call: a file that was corrected counts at the next one, and what is wrong shows in each.
+    /// Reads the files again for each call: corrections take effect at the next one, and errors show in each.
     pub fn config(&self) -> Result<Config, Vec<String>> {
         let loaded = read_files(&self.settings.files).and_then(|files| load(&files, &self.environment));
         let (mut config, warnings) = loaded.map_err(|found| {
@@ -105,7 +102,7 @@ impl CatchUp {
         for warning in &warnings {
             tracing::warn!("{}", sentence(warning));
         }
-        // It would be there for seconds only, and nobody reaches a Function App's ports.
+        // It would be up for seconds only, and a Function App's ports can't be reached.
         config.api_listen = None;
         for source in &mut config.sources {
             let settings: &dyn Any = source.settings.as_ref();
@@ -117,7 +114,7 @@ impl CatchUp {
     }
 }
 
-/// Resolves when some component waits and nothing has moved for [`PATIENCE`].
+/// Resolves when a component waits and there was no progress for [`PATIENCE`].
 async fn stuck(telemetry: &Telemetry) {
     let (mut before, mut since) = (0, Instant::now());
     loop {

@@ -4,13 +4,13 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`settings`] | what the host and the operator set, as variables |
-//! | [`server`] | listens where the host calls, and answers in its format |
+//! | [`server`] | the HTTP server that the host calls |
 //! | [`call`] | what the host sends and wants back |
 //! | [`catch_up`] | one bounded run of the pipelines |
-//! | [`outcome`] | what it came to, in words |
+//! | [`outcome`] | its outcome, in words |
 //!
-//! A call opens the state and gives it back at its end (ADR 0015): the host moves the timer from instance to instance, and
-//! one that sits there idle must not keep the state from the one that is called now.
+//! A call opens the state and releases it at its end (ADR 0015): the host moves the timer from instance to instance, and
+//! an idle instance must not keep the state from the one that is called now.
 
 mod call;
 mod catch_up;
@@ -20,16 +20,16 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::process::ExitCode;
-use std::sync::Arc;
+use std::{process::ExitCode, sync::Arc};
 
+use futures::StreamExt as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
 use super::console::Console;
 use super::error::{CommandError, CommandResult};
-use super::launch::signals;
+use super::signals::signals;
 use crate::settings::Environment;
 
 use catch_up::CatchUp;
@@ -55,7 +55,7 @@ pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult
     let mut serving = std::pin::pin!(server::serve(listener, work, shutdown.clone()));
     tokio::select! {
         biased;
-        () = signals.next() => {}
+        _ = signals.next() => {}
         () = &mut serving => return Ok(ExitCode::SUCCESS),
     }
     tracing::info!("the host is stopping this process: draining; a second signal stops at once");
@@ -63,7 +63,7 @@ pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult
     let code = tokio::select! {
         biased;
         () = &mut serving => ExitCode::SUCCESS,
-        () = signals.next() => ExitCode::from(FAILED),
+        _ = signals.next() => ExitCode::from(FAILED),
     };
     Ok(code)
 }

@@ -1,8 +1,6 @@
-//! What a catch-up came to, in lines for the invocation's log, and whether it has failed.
+//! The outcome of a catch-up, in lines for the invocation's log, and whether it has failed.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 
@@ -12,7 +10,7 @@ use crate::pipeline::RunReport;
 use crate::settings::{Diagnostic, format_duration};
 use crate::telemetry::{ComponentKind, ComponentReporter, ComponentState, Telemetry};
 
-/// Why a run was told to end.
+/// Why a run was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// Its time is over.
@@ -26,25 +24,25 @@ pub enum StopReason {
 /// The components' states, by kind and name.
 pub type States = BTreeMap<(ComponentKind, String), ComponentState>;
 
-/// What everybody does now.
+/// The components' states now.
 pub fn states(telemetry: &Telemetry) -> States {
     telemetry.health().into_iter().map(|health| ((health.kind, health.name), health.state)).collect()
 }
 
 /// A run that has ended.
 pub struct Ended {
-    /// What everybody did before it was told to end.
+    /// The components' states before it was ended.
     pub states: States,
     /// How the components ended.
     pub report: RunReport,
-    /// Why it was told to end; `None` if it ended by itself.
+    /// Why it was ended; `None` if it ended by itself.
     pub stop: Option<StopReason>,
     /// How long it took.
     pub took: Duration,
 }
 
 impl Ended {
-    /// The answer to the call.
+    /// The outcome of the call.
     pub fn outcome(&self, telemetry: &Telemetry, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         for failure in &self.report.failures {
@@ -58,7 +56,7 @@ impl Ended {
             let Some(ComponentState::Waiting { reason, since, .. }) = state else { continue };
             let line =
                 format!("{} {} has been waiting since {since}: {reason}", component.kind().as_str(), component.name());
-            // Whoever has done something will do more at the next call.
+            // A component that has made progress will make more at the next call.
             if self.stop == Some(StopReason::Host) || has_worked(&component) {
                 outcome.logs.push(line);
             } else {
@@ -92,7 +90,7 @@ fn has_worked(component: &ComponentReporter) -> bool {
 /// Sources and sinks in numbers; a transform only passes on.
 fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
     let (totals, name) = (component.numbers().totals(), component.name());
-    let letters = match totals.dead_letters {
+    let dead_letters = match totals.dead_letters {
         0 => String::new(),
         number => format!(", {}", counted(number, "dead letter")),
     };
@@ -106,7 +104,7 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
                 format!("; covered up to {cursor}, {} behind", format_duration(behind))
             });
             Some(format!(
-                "source {name}: {} read, {} new, {} already known{letters}{}",
+                "source {name}: {} read, {} new, {} already known{dead_letters}{}",
                 totals.received,
                 totals.sent,
                 totals.discarded,
@@ -114,14 +112,13 @@ fn numbers(component: &ComponentReporter, now: Timestamp) -> Option<String> {
             ))
         }
         ComponentKind::Transform => None,
-        ComponentKind::Sink => Some(format!("sink {name}: {} delivered{letters}", totals.sent)),
+        ComponentKind::Sink => Some(format!("sink {name}: {} delivered{dead_letters}", totals.sent)),
     }
 }
 
 /// What is wrong with a pipeline file, in one line.
 pub fn sentence(found: &Diagnostic) -> String {
-    let place =
-        found.place.as_ref().map(|place| format!("{}:{}: ", place.file.display(), place.line)).unwrap_or_default();
+    let location = found.location.as_ref().map(|at| format!("{}:{}: ", at.file.display(), at.line)).unwrap_or_default();
     let hint = found.hint.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{place}{}{hint}", found.message)
+    format!("{location}{}{hint}", found.message)
 }

@@ -1,10 +1,9 @@
-//! Listens where the host calls.
+//! The HTTP server that the host calls.
 //!
-//! `GET /` is the host's question whether anybody is there: any answer will do, at once. `POST /NAME` is a call of the
-//! function in the folder NAME. A catch-up runs on a task of its own: a host that hangs up must not tear it.
+//! With `GET /` the host checks that the process is up; any response will do. `POST /NAME` calls the function in the folder
+//! NAME. A catch-up runs on a task of its own, so it survives a host that hangs up.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,11 +11,7 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::call::{self, Call, Outcome};
@@ -25,63 +20,33 @@ use super::catch_up::CatchUp;
 /// A timer's body has a few hundred bytes.
 const LONGEST_BODY: usize = 1 << 20;
 
-/// How long a request's head may take.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive once the shutdown has begun.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// Serves until the shutdown begins; then answers the calls that are under way.
+/// Serves until the shutdown begins; then finishes the calls in flight.
 pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: CancellationToken) {
+    let unsupported = |status| async move { call::refused(status, "this server supports GET / and POST /FUNCTION") };
     let router = Router::new()
         .route("/", get(|| async { "ready\n" }))
         .route("/{function}", post(invoke))
-        .fallback(|| async { call::refused(StatusCode::NOT_FOUND, "this server supports GET / and POST /FUNCTION") })
-        .method_not_allowed_fallback(|| async {
-            call::refused(StatusCode::METHOD_NOT_ALLOWED, "this server supports GET / and POST /FUNCTION")
-        })
+        .fallback(move || unsupported(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(move || unsupported(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(work.clone());
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let accepted = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let (router, shutdown) = (router.clone(), shutdown.clone());
-                connections.spawn(connection(stream, router, shutdown));
-            }
-            // Out of file descriptors, or a connection that is gone already.
-            Err(error) => {
-                tracing::debug!(%error, "can't accept a connection from the host");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    // A connection that sends half a request must not hold up the end.
+    let overdue = async {
+        shutdown.cancelled().await;
+        work.idle().await;
+        tokio::time::sleep(REQUEST_TIME).await;
+    };
+    tokio::select! {
+        biased;
+        _ = serving => {}
+        () = overdue => {}
     }
     // Also one whose caller has gone.
     work.idle().await;
-    while connections.join_next().await.is_some() {}
-}
-
-async fn connection(stream: tokio::net::TcpStream, router: Router, shutdown: CancellationToken) {
-    let service = TowerToHyperService::new(router);
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    let result = tokio::select! {
-        biased;
-        result = &mut served => result,
-        () = shutdown.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection from the host ended early");
-    }
 }
 
 async fn invoke(
@@ -102,7 +67,7 @@ async fn invoke(
     for failure in &outcome.failures {
         tracing::error!(invocation = id, "{failure}");
     }
-    outcome.answer()
+    outcome.into_response()
 }
 
 /// Only plain words of the host are repeated.

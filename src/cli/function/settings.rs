@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 pub struct Settings {
     /// Where the host calls: always loopback.
     pub listen: SocketAddr,
-    /// The pipeline files, read anew for each call.
+    /// The pipeline files, read again for each call.
     pub files: Vec<PathBuf>,
     /// How long a call may take, draining included.
     pub limit: Duration,

@@ -57,8 +57,8 @@ fn settings_are_checked_before_anything_listens() {
 #[test]
 fn a_failure_is_no_success() {
     let outcome = Outcome { logs: vec!["sink sentinel: 0 delivered".into()], failures: Vec::new() };
-    assert_eq!(outcome.answer().status(), 200);
-    assert_eq!(Outcome::failed("the token is refused").answer().status(), 500);
+    assert_eq!(outcome.into_response().status(), 200);
+    assert_eq!(Outcome::failed("the token is refused").into_response().status(), 500);
 }
 
 /// No run lives for an hour: without this no late event would ever be found.

@@ -5,8 +5,7 @@ use super::super::error::CommandResult;
 use super::super::launch::{finish, launch};
 use super::report::{self, Backfilled};
 use super::{RangeArgs, assign};
-use crate::sources::nordpass::ReadMode;
-use crate::telemetry::Telemetry;
+use crate::{sources::nordpass::ReadMode, telemetry::Telemetry};
 
 /// What `backfill` takes.
 #[derive(Debug, clap::Args)]

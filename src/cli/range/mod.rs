@@ -7,11 +7,7 @@ mod report;
 mod tests;
 
 use crate::sources::omitted::Omitted;
-use std::any::Any;
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{any::Any, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -74,30 +70,26 @@ impl RangeArgs {
 
     /// The time in Unix seconds, if the API still has its events.
     fn seconds(&self, now: Timestamp) -> CommandResult<Range<i64>> {
-        let refusal = |message: String, hint: String| Err(CommandError::usage(message, hint));
+        let refusal = |message: String, hint: &str| Err(CommandError::usage(message, hint));
         let earliest = now.as_second() - API_SECONDS + MARGIN;
         let (from, to) = (self.from.as_second(), self.to.unwrap_or(now).as_second());
         if from < earliest {
             let earliest = Timestamp::from_second(earliest).unwrap_or(now);
             return refusal(
                 format!("`--from` is {} days ago, and NordPass keeps 90 days", (now.as_second() - from) / 86_400),
-                format!("use --from {earliest} or later; older events are no longer available"),
+                &format!("use --from {earliest} or later; older events are no longer available"),
             );
         }
         if to > now.as_second() {
-            return refusal("`--to` is in the future".into(), "omit it to use the current time".into());
+            return refusal("`--to` is in the future".into(), "omit it to use the current time");
         }
         if to <= from && self.to.is_none() {
-            return refusal(
-                format!("`--from` ({}) is in the future", self.from),
-                "use a time in the past; times are UTC".into(),
-            );
+            let message = format!("`--from` ({}) is in the future", self.from);
+            return refusal(message, "use a time in the past; times are UTC");
         }
         if to <= from {
-            return refusal(
-                format!("`--to` ({}) isn't after `--from` ({})", self.to.unwrap_or(now), self.from),
-                "the end is exclusive: for one day, give the next day's date".into(),
-            );
+            let message = format!("`--to` ({}) isn't after `--from` ({})", self.to.unwrap_or(now), self.from);
+            return refusal(message, "the end is exclusive: for one day, give the next day's date");
         }
         Ok(from..to)
     }

@@ -1,8 +1,6 @@
 //! `reconcile`: what NordPass has, what was acknowledged, the difference, and fetching just that.
 
-use std::ops::Range;
-use std::process::ExitCode;
-use std::time::Duration;
+use std::{ops::Range, process::ExitCode, time::Duration};
 
 use futures::future::{OptionFuture, try_join_all};
 use futures::{StreamExt as _, TryFutureExt as _};
@@ -12,7 +10,8 @@ use super::super::FAILED;
 use super::super::console::Console;
 use super::super::drive::{out_of_time, with_progress};
 use super::super::error::{CommandError, CommandResult};
-use super::super::launch::{finish, launch, open_state, signals};
+use super::super::launch::{finish, launch, open_state};
+use super::super::signals::signals;
 use super::report::{self, Found};
 use super::{Chosen, RangeArgs, assign};
 use crate::component::Context;
@@ -117,7 +116,7 @@ impl Comparing {
                 CommandError::failed(format!("can't compare {name}: {}", error.message), hint)
             })
         }));
-        let mut signals = std::pin::pin!(signals()?.stream());
+        let mut signals = signals()?;
         let deadline = OptionFuture::from(self.timeout.map(tokio::time::sleep));
         let comparisons = with_progress(&telemetry, async {
             tokio::select! {

@@ -1,7 +1,6 @@
 //! What `backfill` and `reconcile` report.
 
-use std::fmt::Write as _;
-use std::ops::Range;
+use std::{fmt::Write as _, ops::Range};
 
 use jiff::Timestamp;
 use serde::Serialize;

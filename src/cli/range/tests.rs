@@ -23,7 +23,7 @@ fn seconds(arguments: &[&str]) -> CommandResult<Range<i64>> {
 }
 
 fn text(error: CommandError) -> String {
-    error.into_diagnostics().iter().map(crate::settings::Diagnostic::json).collect()
+    error.diagnostics.into_iter().map(|diagnostic| diagnostic.json()).collect()
 }
 
 #[test]

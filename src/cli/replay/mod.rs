@@ -97,16 +97,12 @@ async fn start(config: Config, args: &ReplayArgs, tally: &replay::Tally, console
 
 /// Puts the recording in place of one source and omits the others: `health` rows would be about a load test.
 fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> CommandResult<()> {
-    let events: Vec<&String> = config
-        .sources
-        .iter()
-        .filter(|source| source.component_type.base.records == Records::Events)
-        .map(|source| &source.name)
-        .collect();
-    let names = || events.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    let chosen = match (&args.source, events.as_slice()) {
-        (Some(name), _) if events.contains(&name) => name.clone(),
-        (None, [only]) => (*only).clone(),
+    let of_events = config.sources.iter().filter(|source| source.component_type.records == Records::Events);
+    let events: Vec<&str> = of_events.map(|source| source.name.as_str()).collect();
+    let names = || events.join(", ");
+    let chosen = match (args.source.as_deref(), events.as_slice()) {
+        (Some(name), _) if events.contains(&name) => name.to_owned(),
+        (None, [only]) => (*only).to_owned(),
         (Some(name), _) => {
             let message = format!("`--source {name}`: no source of events has this name");
             return Err(CommandError::usage(message, format!("available: {}", names())));
@@ -137,7 +133,6 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
 }
 
 fn has_files(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| {
-        entries.any(|entry| entry.is_ok_and(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() > 0)))
-    })
+    let mut entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| entry.metadata().is_ok_and(|metadata| metadata.len() > 0))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::console::counted;
 use crate::cli::usage::{cpu_seconds, peak_rss_bytes};
 use crate::sources::replay::Count;
-use crate::telemetry::{ComponentKind, Telemetry};
+use crate::telemetry::{ComponentKind, Telemetry, Totals};
 
 const DAY: f64 = 86_400.0;
 const MONTH: f64 = 30.0 * DAY;
@@ -29,21 +29,14 @@ struct Part {
 
 /// The figures.
 pub(super) struct Report {
-    read: u64,
-    acknowledged: u64,
-    passes: u64,
-    seconds: f64,
-    text_bytes: u64,
+    count: Count,
     cpu_seconds: f64,
     peak_rss_bytes: u64,
     /// Milliseconds by percentile, and the most.
     latency: Vec<(&'static str, f64)>,
     parts: Vec<Part>,
-    requests: u64,
-    retries: u64,
-    dead_letters: u64,
-    bytes_json: u64,
-    bytes_wire: u64,
+    /// Of all sinks; the dead letters are those of all components.
+    totals: Totals,
     /// Events per second in the recording, where it is long enough to say.
     recorded_rate: Option<f64>,
 }
@@ -52,20 +45,12 @@ impl Report {
     /// The figures of a run that has ended.
     pub fn of(count: &Count, telemetry: &Telemetry) -> Self {
         let mut report = Self {
-            read: count.read,
-            acknowledged: count.acknowledged,
-            passes: count.passes,
-            seconds: count.elapsed.as_secs_f64(),
-            text_bytes: count.text_bytes,
+            count: count.clone(),
             cpu_seconds: cpu_seconds(),
             peak_rss_bytes: peak_rss_bytes(),
             latency: Vec::new(),
             parts: Vec::new(),
-            requests: 0,
-            retries: 0,
-            dead_letters: 0,
-            bytes_json: 0,
-            bytes_wire: 0,
+            totals: Totals::default(),
             recorded_rate: recorded_rate(count),
         };
         let millis = |micros: u64| micros as f64 / 1000.0;
@@ -75,14 +60,14 @@ impl Report {
         report.latency.push(("max", millis(count.latency.max())));
         for component in telemetry.components() {
             let totals = component.numbers().totals();
-            report.dead_letters += totals.dead_letters;
+            report.totals.dead_letters += totals.dead_letters;
             if component.kind() != ComponentKind::Sink {
                 continue;
             }
-            report.requests += totals.requests;
-            report.retries += totals.errors;
-            report.bytes_json += totals.bytes_json;
-            report.bytes_wire += totals.bytes_wire;
+            report.totals.requests += totals.requests;
+            report.totals.errors += totals.errors;
+            report.totals.bytes_json += totals.bytes_json;
+            report.totals.bytes_wire += totals.bytes_wire;
             let streams = component.numbers().streams();
             if streams.is_empty() {
                 let name = component.name().to_owned();
@@ -98,23 +83,27 @@ impl Report {
         report
     }
 
+    fn seconds(&self) -> f64 {
+        self.count.elapsed.as_secs_f64()
+    }
+
     fn events_per_second(&self) -> f64 {
-        if self.seconds > 0.0 { self.acknowledged as f64 / self.seconds } else { 0.0 }
+        ratio(self.count.acknowledged as f64, self.seconds())
     }
 
     fn cpu_per_million(&self) -> f64 {
-        if self.acknowledged > 0 { self.cpu_seconds / self.acknowledged as f64 * 1e6 } else { 0.0 }
+        ratio(self.cpu_seconds, self.count.acknowledged as f64) * 1e6
     }
 
     /// JSON bytes for each byte sent.
     fn compression(&self) -> f64 {
-        if self.bytes_wire > 0 { self.bytes_json as f64 / self.bytes_wire as f64 } else { 0.0 }
+        ratio(self.totals.bytes_json as f64, self.totals.bytes_wire as f64)
     }
 
     /// GB (10^9 bytes) of JSON in 30 days, if they were all like the recording.
     fn monthly_gb(&self, bytes_json: u64) -> Option<f64> {
         let events = self.recorded_rate? * MONTH;
-        (self.acknowledged > 0).then(|| bytes_json as f64 / self.acknowledged as f64 * events / 1e9)
+        (self.count.acknowledged > 0).then(|| bytes_json as f64 / self.count.acknowledged as f64 * events / 1e9)
     }
 
     /// The same for all tables.
@@ -136,22 +125,22 @@ impl Report {
             })
             .collect();
         json!({
-            "events_read": self.read,
-            "events_acknowledged": self.acknowledged,
-            "passes": self.passes,
-            "seconds": round(self.seconds, 3),
+            "events_read": self.count.read,
+            "events_acknowledged": self.count.acknowledged,
+            "passes": self.count.passes,
+            "seconds": round(self.seconds(), 3),
             "events_per_second": round(self.events_per_second(), 0),
-            "recording_bytes": self.text_bytes,
+            "recording_bytes": self.count.text_bytes,
             "cpu_seconds": round(self.cpu_seconds, 2),
             "cpu_seconds_per_million_events": round(self.cpu_per_million(), 2),
             "peak_rss_bytes": self.peak_rss_bytes,
             "latency_milliseconds": self.latency.iter().copied().collect::<BTreeMap<_, _>>(),
             "tables": parts,
-            "requests": self.requests,
-            "failed_attempts": self.retries,
-            "dead_letters": self.dead_letters,
-            "bytes_json": self.bytes_json,
-            "bytes_sent": self.bytes_wire,
+            "requests": self.totals.requests,
+            "failed_attempts": self.totals.errors,
+            "dead_letters": self.totals.dead_letters,
+            "bytes_json": self.totals.bytes_json,
+            "bytes_sent": self.totals.bytes_wire,
             "compression_ratio": round(self.compression(), 2),
             "events_per_day_recorded": self.recorded_rate.map(|rate| round(rate * DAY, 0)),
             "gb_json_per_month_to_azure": self.billed_monthly_gb().map(|gb| round(gb, 3)),
@@ -162,7 +151,7 @@ impl Report {
     pub fn people(&self) -> String {
         let mut lines = vec![
             String::new(),
-            format!("{} events in {:.2} s: {:.0}/s", self.acknowledged, self.seconds, self.events_per_second()),
+            format!("{} events in {:.2} s: {:.0}/s", self.count.acknowledged, self.seconds(), self.events_per_second()),
             format!(
                 "{:.2} CPU seconds per million events; at most {} MiB of memory",
                 self.cpu_per_million(),
@@ -174,9 +163,9 @@ impl Report {
         lines.push(format!("from read to acknowledgement: {}", latency.join(", ")));
         lines.push(format!(
             "{}, {}, {}; compression {:.1}:1",
-            counted(self.requests, "request"),
-            counted(self.retries, "failed attempt"),
-            counted(self.dead_letters, "dead letter"),
+            counted(self.totals.requests, "request"),
+            counted(self.totals.errors, "failed attempt"),
+            counted(self.totals.dead_letters, "dead letter"),
             self.compression()
         ));
         let width = self.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
@@ -203,6 +192,11 @@ fn recorded_rate(count: &Count) -> Option<f64> {
     let (from, to) = count.span?;
     let seconds = to.checked_sub(from)?;
     (seconds >= SHORTEST_SPAN).then(|| count.first_pass as f64 / seconds as f64)
+}
+
+/// 0 where there is nothing to divide by.
+fn ratio(dividend: f64, divisor: f64) -> f64 {
+    if divisor > 0.0 { dividend / divisor } else { 0.0 }
 }
 
 fn round(number: f64, digits: i32) -> f64 {

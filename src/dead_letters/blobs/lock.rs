@@ -1,29 +1,26 @@
-//! The lock of whoever sends dead letters again: a lease on a blob, as a source has one on its state.
+//! The lock for resending dead letters: a lease on a blob, like a source's lease on its state.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::{Blobs, failure};
-use crate::azure::blob::{BlobError, Container, lease_id};
-use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
+use crate::azure::blob::{BlobError, Container};
+use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, Renewal, RenewalSchedule};
 use nordpass_env::Clock;
 
-/// How long it lasts: Azure's shortest, so that one that died isn't waited for.
+/// How long it lasts: Azure's minimum, so that a crashed process's lease expires soon.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-
-/// The holder relies on it for so long, from when the last renewal was begun. The rest is for clocks that run
-/// differently and for a request that is under way.
-const LASTS: Duration = LEASE.saturating_sub(Duration::from_millis(2_500));
 
 /// When it is renewed, and how long an answer is waited for.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// How long after a renewal that failed the next one is tried.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Renewed often enough that two failures don't end it.
+const SCHEDULE: RenewalSchedule = RenewalSchedule {
+    renew_after: RENEW,
+    lasts: LEASE.saturating_sub(Duration::from_millis(2_500)),
+    longest_wait: Duration::from_secs(1),
+};
 
 /// A lease that is renewed as long as this lives.
 pub(in crate::dead_letters) struct BlobLock {
@@ -40,9 +37,9 @@ struct Lease {
 }
 
 impl Blobs {
-    /// Takes the lease of whoever sends dead letters again. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes the lease for resending dead letters. [`io::ErrorKind::WouldBlock`] when another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
-        let (path, id) = (self.path(name), lease_id(self.env.random.as_ref()));
+        let (path, id) = (self.path(name), self.env.random.uuid());
         let clock = self.env.clock.clone();
         let lease = Arc::new(Lease { container: self.container.clone(), path, id, clock });
         let mut taken = lease.take().await;
@@ -55,9 +52,13 @@ impl Blobs {
             Err(BlobError::Conflict { .. }) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(error) => return Err(failure(error)),
         };
-        let (holder, lease_guard) = LeaseKeeper::new(self.env.clock.clone());
-        holder.set(taken.state(taken.at, LASTS));
-        let renewing = tokio::spawn(keep(lease.clone(), holder, taken.at + RENEW));
+        let (keeper, lease_guard) = LeaseKeeper::new(self.env.clock.clone());
+        let renewed = lease.clone();
+        let renew = move |_| {
+            let lease = renewed.clone();
+            async move { Some(lease.renew().await) }
+        };
+        let renewing = tokio::spawn(keeper.keep(self.env.clone(), SCHEDULE, taken.at, taken, renew));
         Ok(BlobLock { lease, lease_guard, renewing })
     }
 }
@@ -67,25 +68,15 @@ impl Lease {
         let asked = LeaseRequested::now(self.clock.as_ref());
         self.container.acquire(&self.path, &self.id, LEASE.as_secs()).await.map(|()| asked)
     }
-}
 
-/// Renews it. It ends by itself, by the clocks, however long this process is stopped or the answers stay away.
-async fn keep(lease: Arc<Lease>, holder: LeaseKeeper, mut next: Instant) {
-    loop {
-        tokio::time::sleep_until(next).await;
-        let asked = LeaseRequested::now(lease.clock.as_ref());
-        match tokio::time::timeout(RENEW, lease.container.renew(&lease.path, &lease.id)).await {
-            Ok(Ok(())) => {
-                holder.set(asked.state(asked.at, LASTS));
-                next = asked.at + RENEW;
-            }
+    async fn renew(&self) -> Renewal {
+        let asked = LeaseRequested::now(self.clock.as_ref());
+        match tokio::time::timeout(RENEW, self.container.renew(&self.path, &self.id)).await {
+            Ok(Ok(())) => Renewal::Held(asked),
             // Broken, or another process has it or had it.
-            Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => {
-                holder.set(LeaseState::Lost);
-                return;
-            }
-            // It lasts for the time that it was given.
-            Ok(Err(_)) | Err(_) => next = Instant::now() + AGAIN,
+            Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => Renewal::Lost,
+            Ok(Err(error)) => Renewal::Unsure(error.to_string()),
+            Err(_) => Renewal::Unsure(format!("no response within {} s", RENEW.as_secs())),
         }
     }
 }
@@ -96,7 +87,7 @@ impl BlobLock {
         self.lease_guard.clone()
     }
 
-    /// Gives it back. What isn't given back ends by itself.
+    /// Releases it. A lease that isn't released expires.
     pub async fn release(self) {
         self.renewing.abort();
         let _ = self.lease.container.release(&self.lease.path, &self.lease.id).await;

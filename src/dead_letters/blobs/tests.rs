@@ -32,7 +32,7 @@ impl World {
     fn new() -> Self {
         let now = Timestamp::from_second(1_800_000_000).expect("a time");
         let simulation = Simulation::new(SimulationOptions::default(), now);
-        simulation.entra().tokens().accept("ready");
+        simulation.entra.tokens.accept("ready");
         Self(simulation, TestClock::starting_at(now))
     }
 
@@ -70,7 +70,7 @@ impl World {
 
     /// How many whole lines that are dead letters stand in the blobs, copies included.
     fn lines(&self) -> usize {
-        let text = |blob| self.0.blobs().content(CONTAINER, blob).unwrap_or_default();
+        let text = |blob| self.0.blobs.content(CONTAINER, blob).unwrap_or_default();
         let lines = [text(BLOB), text(SECOND)].concat();
         lines
             .split(|byte| *byte == b'\n')
@@ -86,7 +86,7 @@ impl World {
             times: Some(times),
             ..When::default()
         };
-        self.0.faults().add(Fault::new(when, effect));
+        self.0.faults.add(Fault::new(when, effect));
     }
 }
 
@@ -167,7 +167,7 @@ async fn each_request_may_fail_in_each_way() {
 async fn many_writers_at_once_with_lost_answers() {
     let world = World::new();
     let when = When { endpoint: Some(Endpoint::Blob), probability: Some(0.2), times: Some(60), ..When::default() };
-    world.0.faults().add(Fault::new(when, Effect::ResetAfter));
+    world.0.faults.add(Fault::new(when, Effect::ResetAfter));
     let mut tasks = Vec::new();
     for number in 0..4 {
         let (env, folder) = world.process(number);
@@ -192,7 +192,7 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
     let world = World::new();
     let (env, folder) = world.process(1);
     let dead_letters = open(&folder).await;
-    world.0.blobs().set_forbidden(true);
+    world.0.blobs.set_forbidden(true);
     let telemetry = ComponentReporter::detached();
     let dead_letter = [dead_letter(1, "{}")];
     let mut keeping = std::pin::pin!(dead_letters.keep(&dead_letter, &env, &telemetry));
@@ -201,7 +201,7 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
         panic!("{:?}", telemetry.status().get())
     };
     assert!(reason.contains("Storage Blob Data Contributor") && !reason.contains("data_dir"), "{reason}");
-    world.0.blobs().set_forbidden(false);
+    world.0.blobs.set_forbidden(false);
     assert_eq!(keeping.await, 1);
     assert_eq!(world.lines(), 1);
 }
@@ -210,21 +210,21 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
 async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made_anew() {
     let world = World::new();
     // An answer with one name each: the list has to be followed.
-    world.0.blobs().set_page(1);
+    world.0.blobs.set_page(1);
     let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
     for dead_letters in [&a, &b] {
         dead_letters.write(&[dead_letter(1, "{}")]).await.expect("writes");
     }
-    world.0.blobs().fill(CONTAINER, BLOB);
+    world.0.blobs.fill(CONTAINER, BLOB);
     assert_eq!(a.write(&[dead_letter(2, "{}")]).await.expect("writes"), 1);
     assert_eq!(b.write(&[dead_letter(2, "{}"), dead_letter(3, "{}")]).await.expect("writes"), 1);
     let third = open(&world.process(3).1).await;
     let again: Vec<_> = (1..=3).map(|id| dead_letter(id, "{}")).collect();
     assert_eq!(third.write(&again).await.expect("writes"), 0);
     assert_eq!((world.lines(), world.dead_letters().await.len()), (3, 3));
-    assert!(world.0.blobs().content(CONTAINER, SECOND).is_some());
+    assert!(world.0.blobs.content(CONTAINER, SECOND).is_some());
     for blob in [BLOB, SECOND] {
-        world.0.blobs().remove(CONTAINER, blob);
+        world.0.blobs.remove(CONTAINER, blob);
     }
     assert_eq!(a.write(&[dead_letter(4, "{}")]).await.expect("writes"), 1);
     assert_eq!(b.write(&[dead_letter(5, "{}")]).await.expect("writes"), 1);
@@ -237,7 +237,7 @@ async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made
 async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     for restored in [true, false] {
         let world = World::new();
-        let blobs = world.0.blobs();
+        let blobs = &world.0.blobs;
         let (env, folder) = world.process(1);
         let dead_letters = open(&folder).await;
         assert_eq!(

@@ -15,7 +15,7 @@ const MOST: usize = 8 << 20;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
-/// An empty buffer with room for `bytes`.
+/// An empty buffer with a capacity of at least `bytes`.
 pub fn take(bytes: usize) -> Vec<u8> {
     let Some(class) = (0..CLASSES).find(|class| capacity(*class) >= bytes).filter(|_| bytes > SMALLEST / 2) else {
         return Vec::with_capacity(bytes);

@@ -8,8 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::special;
-use super::{Entry, Shape, unescape};
+use super::{Entry, Shape, scan::special, unescape};
 
 /// Writes canonical forms. Reuses its buffers from one value to the next.
 #[derive(Default)]

@@ -9,6 +9,8 @@ mod scan;
 mod text;
 
 pub use self::entries::{MetadataEntries, Noted};
-pub use self::parse::{EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, unescape};
+pub use self::parse::{
+    EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, raw_entries, unescape,
+};
 pub use self::scan::{Entry, Scan};
 pub use self::text::{Span, Text};

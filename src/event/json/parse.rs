@@ -4,8 +4,7 @@
 //! `null`, a number where a string should be, an `initiator` that is an object. Each [`Field`] remembers its shape, so
 //! that odd values stay visible in the row instead of failing the page.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
@@ -33,7 +32,7 @@ pub enum Shape {
 /// A field of an event: where it is, and its shape. For strings the span lies between the quotes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Field {
-    /// Place in the chunk's text.
+    /// Where it is in the chunk's text.
     pub span: Span,
     /// What is there.
     pub shape: Shape,
@@ -119,7 +118,7 @@ pub fn parse_event_and<'a>(
     body: &'a str,
     metadata: &mut MetadataEntries<'a>,
 ) -> Result<EventFields, NotAnObject> {
-    let mut reading = Reading::new(whole);
+    let mut reading = Reading::default();
     let mut user = User::default();
     let mut objects = 0;
     metadata.restart();
@@ -147,24 +146,23 @@ pub fn parse_event_and<'a>(
         return Ok(fields);
     }
     metadata.restart();
-    let mut deserializer = serde_json::Deserializer::from_str(body);
-    let fields = deserializer.deserialize_map(Reading::new(whole)).map_err(|_| NotAnObject)?;
-    deserializer.end().map_err(|_| NotAnObject)?;
-    Ok(fields)
+    let mut reading = Reading::default();
+    raw_entries(body, |key, value| {
+        let user = || User::read(whole, value);
+        reading.take(&unescape(key.trim_matches('"')), || Field::new(whole, key), Field::new(whole, value), user);
+    })
+    .ok_or(NotAnObject)?;
+    Ok(reading.done())
 }
 
 /// The fields of an event while they are read.
-struct Reading<'w> {
-    whole: &'w str,
+#[derive(Default)]
+struct Reading {
     fields: EventFields,
     unknown: Vec<(Field, Field)>,
 }
 
-impl<'w> Reading<'w> {
-    fn new(whole: &'w str) -> Self {
-        Self { whole, fields: EventFields::default(), unknown: Vec::new() }
-    }
-
+impl Reading {
     /// Takes an entry. `key` is the name without escapes, `name` its span; `user` reads the value as an object, which it may not
     /// be.
     fn take(&mut self, key: &str, name: impl FnOnce() -> Field, field: Field, user: impl FnOnce() -> Option<User>) {
@@ -196,24 +194,28 @@ impl<'w> Reading<'w> {
     }
 }
 
-/// A key with its spelling, so that an unknown one can be copied into a row.
-type Key<'de> = &'de RawValue;
+/// The entries of a text that is one object: keys (with their quotes) and values, as they are spelled. `None` for anything
+/// else, perhaps after some entries. Slower than [`Scan::whole_object`], but it reads any JSON.
+pub fn raw_entries<'a>(json: &'a str, each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(RawEntries(each)).ok()?;
+    deserializer.end().ok()
+}
 
-impl<'de> Visitor<'de> for Reading<'_> {
-    type Value = EventFields;
+struct RawEntries<F>(F);
+
+impl<'de, F: FnMut(&'de str, &'de str)> Visitor<'de> for RawEntries<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a NordPass event")
+        f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<EventFields, A::Error> {
-        let whole = self.whole;
-        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            let name = unescape(key.get().trim_matches('"'));
-            let user = || User::read(whole, value.get());
-            self.take(&name, || Field::new(whole, key.get()), Field::new(whole, value.get()), user);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            (self.0)(key.get(), value.get());
         }
-        Ok(self.done())
+        Ok(())
     }
 }
 
@@ -229,36 +231,18 @@ struct User {
 impl User {
     /// `None` for anything but an object.
     fn read(whole: &str, json: &str) -> Option<Self> {
-        serde_json::Deserializer::from_str(json).deserialize_map(UserReading { whole }).ok()
+        let mut user = Self::default();
+        raw_entries(json, |key, value| user.take(&unescape(key.trim_matches('"')), Field::new(whole, value)))?;
+        Some(user)
     }
 
     fn take(&mut self, key: &str, field: Field) {
-        let place = match key {
+        let slot = match key {
             "uuid" => &mut self.uuid,
             "email" => &mut self.email,
             _ => return self.further = true,
         };
-        self.further |= std::mem::replace(place, field).shape != Shape::Missing;
-    }
-}
-
-struct UserReading<'w> {
-    whole: &'w str,
-}
-
-impl<'de> Visitor<'de> for UserReading<'_> {
-    type Value = User;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a user")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<User, A::Error> {
-        let mut user = User::default();
-        while let Some((key, value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            user.take(&unescape(key.get().trim_matches('"')), Field::new(self.whole, value.get()));
-        }
-        Ok(user)
+        self.further |= std::mem::replace(slot, field).shape != Shape::Missing;
     }
 }
 

@@ -7,8 +7,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use super::entries::Noted;
-use super::{Field, buffers};
+use super::{Field, buffers, entries::Noted};
 
 /// The text that a chunk's records point into. Cloning shares it.
 #[derive(Clone, Default)]

@@ -75,7 +75,7 @@ fn several_files_make_one_set() {
     let found = diagnose_files(&[("1.toml", source), ("2.toml", sink), ("3.toml", source)]);
     let messages: Vec<String> = found.iter().map(|found| found.message.clone()).collect();
     assert_eq!(messages, ["`data_dir` is set in two files", "the name `a` is taken by sources.a"]);
-    assert!(found.iter().all(|found| found.place.as_ref().unwrap().file.to_str() == Some("3.toml")));
+    assert!(found.iter().all(|found| found.location.as_ref().unwrap().file.to_str() == Some("3.toml")));
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn each_loads_with_the_real_components() {
     for (name, variables) in FILES {
         let config = load_pipeline(name, variables);
         // The connector's own health aside, one source of events.
-        let events = config.sources.iter().filter(|source| source.component_type.base.name != "health").count();
+        let events = config.sources.iter().filter(|source| source.component_type.name != "health").count();
         assert_eq!(events, 1, "{name}");
         assert!(!config.sinks.is_empty(), "{name}");
     }

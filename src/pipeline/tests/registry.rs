@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
-use crate::component::{ComponentType, Records, SinkType, SourceType, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records};
 use crate::pipeline::registry::Registry;
 use crate::settings::{Field, Kind, Presence, http_fields};
 use crate::sources::omitted::Omitted;
 
 pub(super) fn registry() -> Registry {
-    Registry { sources: SOURCES, transforms: TRANSFORMS, sinks: SINKS }
+    Registry([SOURCES, TRANSFORMS, SINKS])
 }
 
 const fn field(name: &'static str, kind: Kind, presence: Presence) -> Field {
     Field { name, kind, presence, doc: "What it is for." }
 }
 
-const fn base(name: &'static str, fields: &'static [Field], outputs: &'static [&'static str]) -> ComponentType {
-    ComponentType { name, doc: "What it does.", fields, outputs, records: Records::Events }
+const fn component(
+    name: &'static str,
+    fields: &'static [Field],
+    outputs: &'static [&'static str],
+    read: ReadSettings,
+) -> ComponentType {
+    ComponentType { name, doc: "What it does.", fields, outputs, records: Records::Events, read }
 }
 
-const fn source(name: &'static str, fields: &'static [Field]) -> SourceType {
-    SourceType { base: base(name, fields, &[""]), read: |_| Arc::new(Omitted) }
+const fn source(name: &'static str, fields: &'static [Field]) -> ComponentType {
+    component(name, fields, &[""], ReadSettings::Source(|_| Arc::new(Omitted)))
 }
 
 const fn transform(
@@ -28,21 +33,15 @@ const fn transform(
     fields: &'static [Field],
     outputs: &'static [&'static str],
     records: Records,
-) -> TransformType {
-    TransformType {
-        base: ComponentType { records, ..base(name, fields, outputs) },
-        read: |section| (crate::transforms::filter::TYPE.read)(section),
-    }
+) -> ComponentType {
+    ComponentType { records, ..component(name, fields, outputs, crate::transforms::filter::TYPE.read) }
 }
 
-const fn sink(name: &'static str, fields: &'static [Field]) -> SinkType {
-    SinkType {
-        base: base(name, fields, &[]),
-        read: |section, inputs| (crate::sinks::blackhole::TYPE.read)(section, inputs),
-    }
+const fn sink(name: &'static str, fields: &'static [Field]) -> ComponentType {
+    component(name, fields, &[], crate::sinks::blackhole::TYPE.read)
 }
 
-static SOURCES: &[&SourceType] = &[
+static SOURCES: &[&ComponentType] = &[
     &source(
         "nordpass",
         &[
@@ -60,7 +59,7 @@ static SOURCES: &[&SourceType] = &[
     &source("stdin", &[]),
 ];
 
-static TRANSFORMS: &[&TransformType] = &[
+static TRANSFORMS: &[&ComponentType] = &[
     &transform("asim", &[], &["audit_event", "authentication", "user_management"], Records::Rows),
     &transform("event_log", &[], &[""], Records::Rows),
     &transform("filter", &[field("include", Kind::List, Presence::Optional)], &[""], Records::Events),
@@ -79,7 +78,7 @@ static CREDENTIAL: &[Field] = &[
     field("token", Kind::Secret, Presence::Optional),
 ];
 
-static SINKS: &[&SinkType] = &[
+static SINKS: &[&ComponentType] = &[
     &sink(
         "sentinel",
         &[

@@ -187,7 +187,7 @@ fn the_built_in_schema_is_json() {
 fn the_reference_page_lists_every_field() {
     let page = reference_page();
     for kind in KINDS {
-        for component_type in Registry::built_in().bases(kind) {
+        for component_type in Registry::built_in().of(kind) {
             assert!(page.contains(&format!("### `{}` {}", component_type.name, kind.as_str())));
             for field in component_type.fields {
                 assert!(page.contains(&format!("| `{}` |", field.name)), "{}", field.name);
@@ -229,7 +229,7 @@ fn the_registry_is_sound() {
         }
     }
     for kind in KINDS {
-        for component_type in Registry::built_in().bases(kind) {
+        for component_type in Registry::built_in().of(kind) {
             check(&format!("{}.{}", kind.as_str(), component_type.name), component_type.fields);
         }
     }

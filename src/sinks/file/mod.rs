@@ -31,23 +31,21 @@ use self::group::{Collector, Group};
 use self::template::{Problem, Template};
 use self::writer::{WriteError, Writer};
 use crate::component::{ComponentError, Context, Input, Sink};
-use crate::component::{ComponentType, Records, SinkSettings, SinkType};
+use crate::component::{ComponentType, ReadSettings, Records, SinkSettings};
 use crate::http::{Again, Retry};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
 /// The `file` type.
-pub static TYPE: SinkType = SinkType {
-    base: ComponentType {
-        name: "file",
-        doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
-          the files exactly once, even after crashes. If a file is moved away at run time, a new one is started.",
-        fields: FIELDS,
-        outputs: &[],
-        records: Records::Events,
-    },
-    read: |section, _| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "file",
+    doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
+      the files exactly once, even after crashes. If a file is moved away at run time, a new one is started.",
+    fields: FIELDS,
+    outputs: &[],
+    records: Records::Events,
+    read: ReadSettings::Sink(|section, _| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[

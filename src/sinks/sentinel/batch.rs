@@ -67,7 +67,7 @@ impl Rows {
     pub fn split(self) -> (Self, Self) {
         let middle = self.rows.len() / 2;
         let halves = (self.part(0..middle), self.part(middle..self.rows.len()));
-        // Only this copy's share: the halves hold theirs.
+        // Only this copy's acknowledgements: the halves hold their own.
         self.done();
         halves
     }
@@ -241,7 +241,7 @@ impl OpenBatch {
         Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
     }
 
-    /// The array's length with a row of so many bytes and the brackets, in bytes before gzip.
+    /// The array's length with one more row of `row` bytes and the brackets, in bytes before gzip.
     pub fn with(&self, row: usize) -> usize {
         self.json_bytes + 1 + row + 1
     }
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn the_body_is_an_array_of_the_stated_length() {
         for rows in [vec![], vec!["{}"], vec![r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]] {
-            let (chunk, _receipt) = chunk(&rows);
+            let (chunk, _ack_receiver) = chunk(&rows);
             let mut batch = OpenBatch::new();
             let mut expected = 2;
             for (number, row) in rows.iter().enumerate() {
@@ -306,7 +306,7 @@ mod tests {
     /// Two filters of one source in front of one table.
     #[test]
     fn chunks_of_one_text_with_other_records_are_two() {
-        let (whole, _receipt) = chunk_with(",", &["1", "2", "3", "4"]);
+        let (whole, _ack_receiver) = chunk_with(",", &["1", "2", "3", "4"]);
         let part = |records: &[usize]| Chunk {
             records: records.iter().map(|number| whole.records[*number].clone()).collect(),
             ..whole.clone()
@@ -323,8 +323,8 @@ mod tests {
     fn rows_that_follow_each_other_are_one_piece_and_others_are_not() {
         let texts = [r#"{"a":1}"#, r#"{"b":","}"#, r#"{"c":3}"#, r#"{"d":4}"#];
         for between in [",", "", ", ", "\n"] {
-            let (chunk, _receipt) = chunk_with(between, &texts);
-            let (other, _receipt) = chunk_with(between, &texts);
+            let (chunk, _ack_receiver) = chunk_with(between, &texts);
+            let (other, _ack_receiver) = chunk_with(between, &texts);
             // Whole, with one left out, with one cut, out of order, of two chunks.
             let cases: [&[(&Chunk, usize, Option<&str>)]; 5] = [
                 &[(&chunk, 0, None), (&chunk, 1, None), (&chunk, 2, None), (&chunk, 3, None)],
@@ -344,7 +344,7 @@ mod tests {
                 assert_eq!(json(&encoded).len(), encoded.json_bytes);
             }
         }
-        let (chunk, _receipt) = chunk_with(",", &texts);
+        let (chunk, _ack_receiver) = chunk_with(",", &texts);
         let mut batch = OpenBatch::new();
         (0..4).for_each(|record| batch.push(&chunk, record, None));
         assert_eq!(batch.rows.run(0).1, 4, "rows as transforms write them are one piece");

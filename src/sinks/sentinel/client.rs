@@ -7,12 +7,12 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use super::batch::Encoded;
-use super::protocol::{ResponseClass, Target, Wait, classify, no_response, request};
+use super::protocol::{ResponseClass, Target, classify, no_response, request};
 use super::settings::Settings;
 use crate::azure::{self, TokenProvider};
-use crate::http::{HttpClient, date, retry_after};
+use crate::http::{Again, HttpClient, date, retry_after};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
-use nordpass_env::{Env, Random};
+use nordpass_env::Env;
 
 /// Posts bodies to the streams of one rule.
 pub struct IngestionClient {
@@ -49,13 +49,13 @@ impl IngestionClient {
             Ok(token) => token,
             Err(error) => {
                 self.telemetry.token(TokenState::Missing);
-                return ResponseClass::Wait(Wait::new("token", error.reason));
+                return ResponseClass::Again(Again::because("token", error.reason));
             }
         };
         let target = Target { endpoint: &self.endpoint, rule: &self.rule, stream };
         let Ok(request) = request(target, encoded.body.clone(), &token, request_id) else {
-            let reason = "the token or a name contains invalid characters";
-            return ResponseClass::Wait(Wait::new("token", reason));
+            let reason = "the token or a name contains invalid characters".to_owned();
+            return ResponseClass::Again(Again::because("token", reason));
         };
         let began = Instant::now();
         let response = self.http.send(request).await;
@@ -67,7 +67,7 @@ impl IngestionClient {
             Ok(response) => response,
             Err(error) => {
                 self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
-                return ResponseClass::Wait(no_response(&error));
+                return ResponseClass::Again(no_response(&error));
             }
         };
         let (status, headers) = (response.status(), response.headers());
@@ -87,13 +87,13 @@ impl IngestionClient {
             self.clock_ahead.store(self.env.clock.now_seconds() - date, Ordering::Relaxed);
         }
         let mut class = classify(status, headers, response.body(), target, takes_others);
-        if let ResponseClass::Wait(wait) = &mut class {
-            wait.retry_after = retry_after(headers, self.env.clock.now());
+        if let ResponseClass::Again(again) = &mut class {
+            again.wait = retry_after(headers, self.env.clock.now());
         }
         class
     }
 
-    /// Gets a token, for whoever wants to know whether there is one. The error is a sentence.
+    /// Gets a token, to find out whether there is one. The error is a sentence.
     pub async fn try_token(&self) -> Result<(), String> {
         self.tokens.token().await.map(drop).map_err(|error| error.reason)
     }
@@ -102,12 +102,4 @@ impl IngestionClient {
     pub fn clock_ahead(&self) -> i64 {
         self.clock_ahead.load(Ordering::Relaxed)
     }
-}
-
-/// A UUID (version 4).
-pub fn request_id(random: &dyn Random) -> String {
-    let (high, low) = (random.next_u64(), random.next_u64());
-    let bits = (u128::from(high) << 64 | u128::from(low)) & !(0xf << 76) & !(0x3 << 62) | 0x4 << 76 | 0x2 << 62;
-    let hex = format!("{bits:032x}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

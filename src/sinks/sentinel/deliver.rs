@@ -6,17 +6,16 @@
 //!   record ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If
 //!   everything is refused, it isn't the rows: wait.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::batch::{Encoded, Rows};
-use super::dead_letter::DeadLetterRecorder;
 use super::evidence::{Attribution, RefusalEvidence};
 use super::protocol::{MAX_WIRE_BYTES, Refusal};
 use super::sender::{Sender, Sent};
+use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::http::Backoff;
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::Random;
+use nordpass_env::Env;
 
 /// After this many single records in a row were refused, the rest of the batch waits: it isn't the records.
 const REFUSED_IN_A_ROW: u32 = 3;
@@ -28,11 +27,11 @@ pub struct Delivery {
     /// Sends the batches.
     pub sender: Sender,
     /// Where refused records go.
-    pub dead_letters: DeadLetterRecorder,
+    pub dead_letters: Box<dyn DeadLetterWriter>,
     /// 0 to 9.
     pub gzip_level: u32,
-    /// Decides which half of a batch comes first.
-    pub random: Arc<dyn Random>,
+    /// Clock, randomness, disk, network.
+    pub env: Env,
     /// Metrics.
     pub telemetry: ComponentReporter,
 }
@@ -44,21 +43,16 @@ pub struct Batch {
     pub stream: usize,
     /// The rows.
     pub rows: Rows,
+    /// Its body, where it is to be sent again.
+    encoded: Option<Encoded>,
     /// Of a refused row: what is known about it.
     pub evidence: Option<RefusalEvidence>,
 }
 
-/// A part of a batch that is still to be sent.
-struct Part {
-    rows: Rows,
-    encoded: Option<Encoded>,
-    /// Of a single row that was refused: what is known.
-    evidence: Option<RefusalEvidence>,
-}
-
-impl Part {
-    fn new(rows: Rows) -> Self {
-        Self { rows, encoded: None, evidence: None }
+impl Batch {
+    /// Rows that weren't sent yet.
+    pub fn new(stream: usize, rows: Rows) -> Self {
+        Self { stream, rows, encoded: None, evidence: None }
     }
 }
 
@@ -66,21 +60,23 @@ impl Part {
 struct Work {
     stream: usize,
     /// What is still to be sent, the next part last.
-    parts: Vec<Part>,
+    parts: Vec<Batch>,
     refused_in_a_row: u32,
     backoff: Backoff,
 }
 
 impl Delivery {
     /// Delivers a batch. Returns the rows that were refused without a proof, each alone.
-    pub async fn deliver(&self, Batch { stream, rows, evidence }: Batch) -> Vec<Batch> {
-        let parts = vec![Part { evidence, ..Part::new(rows) }];
-        let mut work = Work { stream, parts, refused_in_a_row: 0, backoff: Backoff::new(self.random.clone()) };
+    pub async fn deliver(&self, batch: Batch) -> Vec<Batch> {
+        let stream = batch.stream;
+        let mut work =
+            Work { stream, parts: vec![batch], refused_in_a_row: 0, backoff: Backoff::new(self.env.random.clone()) };
         let (mut suspects, mut suspected) = (Vec::new(), None);
         let state = &self.sender.streams[stream];
-        while let Some(Part { rows, encoded, evidence }) = work.parts.pop() {
+        while let Some(Batch { rows, encoded, evidence, .. }) = work.parts.pop() {
             if state.time_limited.load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
-                work.parts.extend(rows.split_by_time(TIME_RANGE_SECONDS).into_iter().map(Part::new));
+                let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
+                work.parts.extend(parts.map(|rows| Batch::new(stream, rows)));
                 continue;
             }
             let (rows, encoded) = match encoded {
@@ -99,7 +95,9 @@ impl Delivery {
                     self.on_accepted(stream, rows, &encoded);
                 }
                 // Only a send with a deadline gives up.
-                Sent::GaveUp { .. } => work.parts.push(Part { rows, encoded: Some(encoded), evidence }),
+                Sent::GaveUp { .. } => {
+                    work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence });
+                }
                 Sent::Refused(refusal) if rows.len() > 1 => self.on_refused(&mut work, rows, encoded, &refusal).await,
                 Sent::Refused(refusal) if refusal.proves_too_large(encoded.body.len(), self.sender.longest()) => {
                     self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
@@ -115,11 +113,11 @@ impl Delivery {
                             self.dead_letter(stream, rows, &refusal, reason).await;
                         }
                         Attribution::SendAgain(evidence) => {
-                            work.parts.push(Part { rows, encoded: Some(encoded), evidence: Some(evidence) });
+                            work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence: Some(evidence) });
                         }
                         Attribution::Open(evidence) => {
                             work.refused_in_a_row += 1;
-                            suspects.push(Batch { stream, rows, evidence: Some(evidence) });
+                            suspects.push(Batch { evidence: Some(evidence), ..Batch::new(stream, rows) });
                             suspected = Some(refusal);
                         }
                     }
@@ -128,7 +126,7 @@ impl Delivery {
         }
         if let Some(refusal) = suspected {
             // Their turn comes with the next acceptance, or with the other suspects'.
-            self.sender.waits.waits(stream, refusal.of_one_record(&state.name), None);
+            self.sender.waits(stream, &refusal.of_one_record(&state.name), None);
         }
         suspects
     }
@@ -138,16 +136,16 @@ impl Delivery {
         let stream = &self.sender.streams[work.stream];
         if refusal.is_for_time_range() && rows.span() > TIME_RANGE_SECONDS {
             stream.time_limited.store(true, Ordering::Relaxed);
-            work.parts.push(Part::new(rows));
+            work.parts.push(Batch::new(work.stream, rows));
         } else if refusal.is_for_size() || work.refused_in_a_row < REFUSED_IN_A_ROW {
             self.halve(rows, work);
         } else {
             // It isn't the records: Azure refuses all of them. Later the whole rest is tried again.
             let wait = work.backoff.next_wait();
-            self.sender.waits.waits(work.stream, refusal.of_every_record(&stream.name), Some(wait));
+            self.sender.waits(work.stream, &refusal.of_every_record(&stream.name), Some(wait));
             tokio::time::sleep(wait).await;
             work.refused_in_a_row = 0;
-            work.parts.push(Part { encoded: Some(encoded), ..Part::new(rows) });
+            work.parts.push(Batch { encoded: Some(encoded), ..Batch::new(work.stream, rows) });
         }
     }
 
@@ -156,14 +154,14 @@ impl Delivery {
     fn halve(&self, rows: Rows, work: &mut Work) {
         let (first, second) = rows.split();
         let mut halves = [first, second];
-        if self.random.next_u64() & 1 == 1 {
+        if self.env.random.next_u64() & 1 == 1 {
             halves.reverse();
         }
-        work.parts.extend(halves.map(Part::new));
+        work.parts.extend(halves.map(|rows| Batch::new(work.stream, rows)));
     }
 
     fn on_accepted(&self, stream: usize, rows: Rows, encoded: &Encoded) {
-        self.sender.waits.works(stream);
+        self.sender.works(stream);
         let (name, telemetry) = (&self.sender.streams[stream].name, &self.telemetry);
         let (count, json, wire) = (rows.len(), encoded.json_bytes, encoded.body.len());
         telemetry.add_labelled(&metrics::STREAM_ROWS, name, count as u64);
@@ -177,10 +175,25 @@ impl Delivery {
         rows.done();
     }
 
+    /// Writes a single row to the dead letters, however long that takes.
     async fn dead_letter(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
-        self.dead_letters.write(&self.sender.streams[stream].name, &rows, refusal, reason).await;
-        // Azure has answered for the stream, and what it was waited for is settled.
-        self.sender.waits.works(stream);
+        let Refusal { status, code, request_id } = refusal;
+        let dead_letter = DeadLetter {
+            id: rows.record(0).id,
+            stream: Some(self.sender.streams[stream].name.clone()),
+            reason: reason.to_owned(),
+            status: Some(*status),
+            code: code.clone(),
+            request_id: request_id.clone(),
+            time: self.env.clock.now_seconds(),
+            record: rows.text(0).to_owned(),
+        };
+        if self.dead_letters.write(std::slice::from_ref(&dead_letter), &self.env, &self.telemetry).await > 0 {
+            let (component, id, code) = (self.telemetry.name(), dead_letter.id, code.as_deref());
+            tracing::warn!(component, %id, status, code, "dead letter: {reason}");
+        }
+        // Azure has answered for the stream, and what it waited for is settled.
+        self.sender.works(stream);
         rows.done();
     }
 }

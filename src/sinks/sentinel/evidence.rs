@@ -10,9 +10,8 @@
 //! that and refuse every row, so few records are dead-lettered with its help between two accepted rows. Without it the
 //! next accepted request of the stream counts.
 
-use super::batch::Encoded;
 use super::protocol::{Refusal, ResponseClass};
-use super::sender::Sender;
+use super::{batch::Encoded, sender::Sender};
 
 /// What is known about a record that was refused alone.
 #[derive(Clone, Copy, Debug)]

@@ -7,14 +7,14 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::event::buffers::{self, Lent};
 
-/// The window's size in bits: the largest that there is, as everybody uses it.
+/// The window's size in bits: the largest, as usual.
 const WINDOW_BITS: u8 = 15;
 /// The output grows by at least this many bytes.
 const GROWTH: usize = 32 << 10;
-/// How much is compressed at once, and the room that this always finds. Levels 5 and 6 choose other matches where the room
-/// ends in the middle, so with less, equal rows would be other bytes in another run.
+/// How much is compressed at once, and the free capacity that the output always has for it. Levels 5 and 6 choose other
+/// matches where the output ends in the middle, so with less, equal rows would be other bytes in another run.
 const PIECE: usize = 16 << 10;
-const ROOM: usize = PIECE + 4 * GROWTH;
+const SPARE_BYTES: usize = PIECE + 4 * GROWTH;
 
 thread_local! {
     /// The compressor that this thread last used, its level, and how long its output was in bytes.
@@ -39,7 +39,7 @@ impl Gzip {
             _ => (Compress::new_gzip(Compression::new(level), WINDOW_BITS), GROWTH),
         };
         // One batch is about as long as the one before.
-        Self { level, compress, out: buffers::take(length + length / 8 + ROOM) }
+        Self { level, compress, out: buffers::take(length + length / 8 + SPARE_BYTES) }
     }
 
     /// Adds text.
@@ -61,10 +61,10 @@ impl Gzip {
         Lent::bytes(self.out)
     }
 
-    /// One call, with room for what it may write.
+    /// One call, with capacity for what it may write.
     fn step(&mut self, input: &[u8], flush: FlushCompress) -> Status {
-        if self.out.capacity() - self.out.len() < ROOM {
-            self.out.reserve(ROOM.max(self.out.len() / 4));
+        if self.out.capacity() - self.out.len() < SPARE_BYTES {
+            self.out.reserve(SPARE_BYTES.max(self.out.len() / 4));
         }
         // There is nothing about its input that a compressor could refuse.
         self.compress.compress_vec(input, &mut self.out, flush).expect("deflate takes any bytes")
@@ -114,17 +114,17 @@ mod tests {
     fn equal_input_is_equal_output_whatever_room_there_is() {
         let text = text();
         for level in 0..=9 {
-            let packed = |room: usize| {
+            let packed = |capacity: usize| {
                 let compress = Compress::new_gzip(Compression::new(level), WINDOW_BITS);
-                let mut gzip = Gzip { level, compress, out: Vec::with_capacity(room) };
+                let mut gzip = Gzip { level, compress, out: Vec::with_capacity(capacity) };
                 for part in [&text[..3], &text[3..200_000], &text[200_000..]] {
                     gzip.write(part);
                 }
                 gzip.finish()
             };
             let first = packed(0);
-            for room in (1..40).map(|number| number * 9_973) {
-                assert!(packed(room) == first, "level {level} with room for {room} bytes");
+            for capacity in (1..40).map(|number| number * 9_973) {
+                assert!(packed(capacity) == first, "level {level} with a capacity of {capacity} bytes");
             }
         }
     }

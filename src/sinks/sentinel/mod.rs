@@ -5,12 +5,10 @@
 //! | [`run`] | collects rows in one open batch for each stream, and starts the deliveries |
 //! | [`batch`] | rows of one stream with their chunks' acknowledgements, and the body that they become |
 //! | [`gzip`] | compressors that are used again |
-//! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name |
+//! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name: a dead letter |
 //! | [`evidence`] | whether a refusal is about the record |
-//! | [`dead_letter`] | writes refused rows to the dead letters |
 //! | [`sender`] | sends a body until the response says something about its rows |
 //! | [`stream`] | what is known of one stream |
-//! | [`waits`] | reports what the streams wait for |
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
 //! | [`cut`] | fields longer than Azure keeps |
@@ -22,7 +20,6 @@
 mod batch;
 mod client;
 mod cut;
-mod dead_letter;
 mod deliver;
 mod evidence;
 mod gzip;
@@ -35,7 +32,6 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod waits;
 
 use futures::future::BoxFuture;
 use nordpass_env::Env;

@@ -4,10 +4,8 @@
 //! rule that takes one stream here has the right id and the right endpoint.
 
 use super::protocol::{ResponseClass, TOKEN_REFUSED};
-use super::sender::Sender;
-use super::settings::Settings;
-use crate::http::clock_is_wrong;
-use crate::telemetry::ComponentReporter;
+use super::{sender::Sender, settings::Settings};
+use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Gets a token and tries every stream. The error has a line for each thing that is wrong.
@@ -54,7 +52,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
 async fn try_stream(sender: &Sender, stream: usize) -> Result<(), (&'static str, String)> {
     match sender.post_nothing(stream).await {
         ResponseClass::Accepted => Ok(()),
-        ResponseClass::Wait(wait) => Err((wait.kind, wait.reason)),
+        ResponseClass::Again(again) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
         ResponseClass::TokenRefused => Err(("token", TOKEN_REFUSED.to_owned())),
         ResponseClass::Refused(refusal) => {
             let (name, answer) = (&sender.streams[stream].name, refusal.answer());

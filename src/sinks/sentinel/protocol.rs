@@ -1,13 +1,11 @@
 //! The Logs Ingestion API: what a request looks like, and what its responses mean.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use crate::azure::AccessToken;
-use crate::http::{HttpError, azure_code, bearer};
+use crate::http::{Again, HttpError, azure_code, bearer};
 
 /// The most bytes of a body after gzip: the gateway refuses more than 1 MiB as received. A little less, for safety.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
@@ -17,8 +15,11 @@ const SURELY_FITS: usize = 64 << 10;
 const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
 /// What Azure itself says when a body is too large; a proxy in front of it says something else.
 const TOO_LONG: &str = "ContentLengthLimitExceeded";
-/// The kinds of failure ([`Wait::kind`]) after which the rows may still have arrived.
+/// The kinds of failure ([`Again::kind`]) after which the rows may still have arrived.
 const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
+
+const THROTTLED: &str = "throttled";
+const UNAVAILABLE: &str = "unavailable";
 
 /// 401 from Azure Monitor, whatever the credential.
 pub const TOKEN_REFUSED: &str =
@@ -63,32 +64,17 @@ pub enum ResponseClass {
     /// The token isn't accepted.
     TokenRefused,
     /// Nothing: try the same again later.
-    Wait(Wait),
+    Again(Again),
 }
 
-/// Why a request has to be repeated later.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// For the metrics.
-    pub kind: &'static str,
-    /// Why, and what an operator can do, in a sentence.
-    pub reason: String,
-    /// Whether the whole sink has to pause.
-    pub throttled: bool,
-    /// How long Azure asks to wait.
-    pub retry_after: Option<Duration>,
+/// Whether the rows may have arrived although the request failed.
+pub fn may_have_arrived(again: &Again) -> bool {
+    again.kind.is_some_and(|kind| MAY_HAVE_ARRIVED.contains(&kind))
 }
 
-impl Wait {
-    /// For as long as the back-off says.
-    pub fn new(kind: &'static str, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into(), throttled: false, retry_after: None }
-    }
-
-    /// Whether the rows may have arrived all the same.
-    pub fn may_have_arrived(&self) -> bool {
-        MAY_HAVE_ARRIVED.contains(&self.kind)
-    }
+/// Whether all streams have to pause: Azure throttles, or says when it is available again.
+pub fn pauses_all(again: &Again) -> bool {
+    again.kind == Some(THROTTLED) || again.kind == Some(UNAVAILABLE) && again.wait.is_some()
 }
 
 /// How Azure refused a body.
@@ -172,7 +158,7 @@ pub fn classify(
     let code = detail("code").or_else(|| header("x-ms-error-code")).and_then(azure_code).map(str::to_owned);
     let shown = code.as_deref().map(|code| format!(", {code}")).unwrap_or_default();
     let rule = target.rule;
-    let wait = match status {
+    let (kind, reason) = match status {
         StatusCode::NO_CONTENT => return ResponseClass::Accepted,
         // Gateways in front of Azure may say 200 or 202; a page of HTML is a proxy's, not Azure's.
         StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => return ResponseClass::Accepted,
@@ -181,25 +167,19 @@ pub fn classify(
             return ResponseClass::Refused(Refusal { status: status.as_u16(), code, request_id });
         }
         StatusCode::UNAUTHORIZED => return ResponseClass::TokenRefused,
-        StatusCode::FORBIDDEN => Wait::new("forbidden", forbidden(&shown, rule, detail("message").unwrap_or_default())),
-        StatusCode::NOT_FOUND => Wait::new("not found", not_found(&shown, target, takes_others)),
-        StatusCode::TOO_MANY_REQUESTS => Wait {
-            throttled: true,
-            ..Wait::new("throttled", format!("Azure is throttling requests to rule {rule} (429)"))
-        },
-        StatusCode::SERVICE_UNAVAILABLE => Wait {
-            throttled: headers.contains_key(header::RETRY_AFTER),
-            ..Wait::new("unavailable", "Azure is unavailable (503)")
-        },
-        _ => Wait::new(
-            "unexpected answer",
-            format!("Azure returned {}{shown}, which says nothing about the rows", status.as_u16()),
-        ),
+        StatusCode::FORBIDDEN => ("forbidden", forbidden(&shown, rule, detail("message").unwrap_or_default())),
+        StatusCode::NOT_FOUND => ("not found", not_found(&shown, target, takes_others)),
+        StatusCode::TOO_MANY_REQUESTS => (THROTTLED, format!("Azure is throttling requests to rule {rule} (429)")),
+        StatusCode::SERVICE_UNAVAILABLE => (UNAVAILABLE, "Azure is unavailable (503)".to_owned()),
+        _ => {
+            let status = status.as_u16();
+            ("unexpected answer", format!("Azure returned {status}{shown}, which says nothing about the rows"))
+        }
     };
-    ResponseClass::Wait(wait)
+    ResponseClass::Again(Again::because(kind, reason))
 }
 
-/// 403. Where Azure says what it looked at, only that is told.
+/// 403. Where Azure says what it checked, only that is reported.
 fn forbidden(code: &str, rule: &str, message: &str) -> String {
     let denied = |word: &str| {
         let found = message.split(word).nth(1).unwrap_or_default();
@@ -249,14 +229,14 @@ fn is_request_id(text: &str) -> bool {
 }
 
 /// A request without a response.
-pub fn no_response(error: &HttpError) -> Wait {
+pub fn no_response(error: &HttpError) -> Again {
     let kind = match error {
         HttpError::Connect { .. } => "no connection",
         HttpError::Tls { .. } => "tls",
         HttpError::Timeout { .. } => "timeout",
         HttpError::Body { .. } | HttpError::TooLarge { .. } => "broken answer",
     };
-    Wait::new(kind, error.to_string())
+    Again::because(kind, error.to_string())
 }
 
 #[cfg(test)]
@@ -287,7 +267,7 @@ mod tests {
         assert_eq!(class(204, ""), ResponseClass::Accepted);
         assert_eq!(class(202, ""), ResponseClass::Accepted);
         for (status, body) in [(200, "<html>login</html>"), (302, ""), (206, ""), (500, ""), (418, "")] {
-            assert!(matches!(class(status, body), ResponseClass::Wait(_)), "{status}");
+            assert!(matches!(class(status, body), ResponseClass::Again(_)), "{status}");
         }
     }
 
@@ -299,14 +279,16 @@ mod tests {
         let ResponseClass::Refused(refusal) = class(413, body) else { panic!("refused") };
         assert!(refusal.is_for_size());
         for status in [403, 404, 408, 429, 500, 502, 503, 504] {
-            let ResponseClass::Wait(Wait { reason, .. }) = class(status, body) else { panic!("{status} waits") };
+            let ResponseClass::Again(Again { reason: Some(reason), .. }) = class(status, body) else {
+                panic!("{status} waits")
+            };
             assert!(!reason.contains("example.com"), "no payload in a reason: {reason}");
         }
     }
 
     #[test]
     fn a_missing_role_says_which_and_where() {
-        let ResponseClass::Wait(Wait { reason, .. }) = class(403, "") else { panic!("waits") };
+        let ResponseClass::Again(Again { reason: Some(reason), .. }) = class(403, "") else { panic!("waits") };
         assert!(reason.contains("Monitoring Metrics Publisher") && reason.contains("dcr-1"), "{reason}");
     }
 
@@ -321,7 +303,7 @@ mod tests {
             let body = format!(
                 r#"{{"error":{{"code":"OperationFailed","message":"someone@example.com AccessGranted: False, IsRbacPresent: {rbac}, IsDcrDceBindingValid: {binding}, DcrArmId: x"}}}}"#
             );
-            let ResponseClass::Wait(Wait { reason, .. }) = class(403, &body) else { panic!("waits") };
+            let ResponseClass::Again(Again { reason: Some(reason), .. }) = class(403, &body) else { panic!("waits") };
             assert_eq!(reason.contains("Monitoring Metrics Publisher"), role, "{reason}");
             assert_eq!(reason.contains("logsIngestion"), endpoint, "{reason}");
             assert!(!reason.contains("example.com"), "{reason}");
@@ -331,7 +313,7 @@ mod tests {
     #[test]
     fn what_is_not_found_is_narrowed_by_what_was() {
         let told = |takes_others| match classify(StatusCode::NOT_FOUND, &HeaderMap::new(), b"", TARGET, takes_others) {
-            ResponseClass::Wait(Wait { reason, .. }) => reason,
+            ResponseClass::Again(Again { reason: Some(reason), .. }) => reason,
             class => panic!("{class:?}"),
         };
         assert!(told(false).contains("another region") && told(false).contains("dcr_immutable_id"));

@@ -5,11 +5,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::batch::encode;
-use super::cut::cut;
-use super::protocol::Refusal;
 use super::sender::{Sender, Sent};
-use super::settings::Settings;
+use super::{batch::encode, cut::cut, protocol::Refusal, settings::Settings};
 use crate::component::{Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;

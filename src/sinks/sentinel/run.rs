@@ -1,25 +1,17 @@
 //! The sink at work: one open batch for each stream, closed by bytes, by age, or at the end; a bounded number of deliveries
 //! side by side; no reading of new chunks while all of them are busy, which is the back-pressure.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use futures::StreamExt;
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
-use super::cut::cut;
-use super::dead_letter::DeadLetterRecorder;
 use super::deliver::{Batch, Delivery};
-use super::sender::Sender;
-use super::settings::Settings;
+use super::{cut::cut, sender::Sender, settings::Settings};
 use crate::component::{ComponentError, Context, Input, Sink};
-use crate::event::Chunk;
-use crate::http::Backoff;
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::Random;
+use crate::{event::Chunk, http::Backoff};
 
 /// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
@@ -27,19 +19,14 @@ const MOST_SUSPECTS: usize = 256;
 /// Opens the sink.
 pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
     let Context { name, env, telemetry, dead_letters, .. } = context;
-    let writer = dead_letters
+    let dead_letters = dead_letters
         .open(&name)
         .await
         .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
     let sender = Sender::new(&settings, &env, &telemetry)
         .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
-    let delivery = Delivery {
-        sender,
-        dead_letters: DeadLetterRecorder::new(writer, env.clone(), telemetry.clone()),
-        gzip_level: settings.gzip_level,
-        random: env.random.clone(),
-        telemetry: telemetry.clone(),
-    };
+    let delivery =
+        Delivery { sender, dead_letters, gzip_level: settings.gzip_level, env, telemetry: telemetry.clone() };
     Ok(Box::new(Sentinel {
         open: settings.streams.iter().map(|_| None).collect(),
         delivery: Arc::new(delivery),
@@ -47,7 +34,6 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
         in_flight: FuturesUnordered::new(),
         suspects: Vec::new(),
         again: VecDeque::new(),
-        random: env.random,
         settings,
         telemetry,
     }))
@@ -64,9 +50,8 @@ struct Sentinel {
     in_flight: FuturesUnordered<BoxFuture<'static, Vec<Batch>>>,
     /// Rows that were refused without a proof.
     suspects: Vec<Batch>,
-    /// Those of them whose turn to be tried again it is.
+    /// Those of them that are tried again next.
     again: VecDeque<Batch>,
-    random: Arc<dyn Random>,
     telemetry: ComponentReporter,
 }
 
@@ -81,7 +66,7 @@ impl Sink for Sentinel {
 
 impl Sentinel {
     async fn run_to_end(&mut self, mut input: Input) {
-        let mut backoff = Backoff::new(self.random.clone());
+        let mut backoff = Backoff::new(self.delivery.env.random.clone());
         let mut retry_at: Option<Instant> = None;
         let mut ended = false;
         loop {
@@ -95,19 +80,19 @@ impl Sentinel {
             }
             if self.suspects.is_empty() {
                 retry_at = None;
-                // One that is on its way is still one: without a pause that grows, it would be sent every second.
+                // One that is being sent still counts: without a pause that grows, it would be sent every second.
                 if idle {
                     backoff.reset();
                 }
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            // One that waits is enough to keep the deliveries busy; more would only be memory while Azure is down.
+            // One that waits keeps the deliveries busy; more would only take memory while Azure is down.
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             // Nothing is under way or about to come, and a source waits for what is still being collected.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.oldest(Rows::are_waited_for).is_some() {
-                // A delivery that has just finished makes room too, and the source may have continued.
+                // A delivery that has just finished frees memory, too, and the source may have continued.
                 tokio::task::yield_now().await;
                 if let Some((_, stream)) = self.oldest(Rows::are_waited_for).filter(|_| input.waiting() == 0) {
                     self.close(stream);
@@ -159,13 +144,13 @@ impl Sentinel {
             }
             self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut);
         }
-        // The batches hold their own shares now.
+        // The batches hold their own acknowledgements now.
         chunk.ack.done();
     }
 
     fn close(&mut self, stream: usize) {
         if let Some(batch) = self.open[stream].take() {
-            self.ready.push_back(Batch { stream, rows: batch.rows, evidence: None });
+            self.ready.push_back(Batch::new(stream, batch.rows));
         }
     }
 

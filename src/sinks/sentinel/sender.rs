@@ -3,21 +3,19 @@
 //! - 401: with a new token, once at once.
 //! - Everything else that says nothing about the rows: wait, and try again without end. A 429 pauses all streams.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::batch::{Encoded, Rows};
-use super::client::{IngestionClient, request_id};
-use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED};
-use super::settings::Settings;
-use super::stream::Stream;
-use super::waits::WaitReporter;
-use crate::http::Backoff;
+use super::client::IngestionClient;
+use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED, may_have_arrived, pauses_all};
+use super::{settings::Settings, stream::Stream};
+use crate::http::{Again, Failure, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::{Env, Random};
+use nordpass_env::Env;
 
 /// Sends bodies to a sink's streams.
 pub struct Sender {
@@ -25,15 +23,13 @@ pub struct Sender {
     pub client: IngestionClient,
     /// The stream of each input.
     pub streams: Vec<Stream>,
-    /// What the streams wait for.
-    pub waits: WaitReporter,
     /// How many requests with rows have gone out: their numbers.
     sent: AtomicU64,
     /// The longest body that was accepted, in bytes after gzip.
     longest: AtomicUsize,
     /// Nothing is sent before this.
     paused_until: Mutex<Instant>,
-    random: Arc<dyn Random>,
+    env: Env,
     telemetry: ComponentReporter,
 }
 
@@ -58,58 +54,65 @@ impl Sender {
         Ok(Self {
             client: IngestionClient::new(settings, env, telemetry)?,
             streams: settings.streams.iter().cloned().map(Stream::new).collect(),
-            waits: WaitReporter::new(telemetry.clone(), env.clock.clone()),
             sent: AtomicU64::new(0),
             longest: AtomicUsize::new(0),
             paused_until: Mutex::new(Instant::now()),
-            random: env.random.clone(),
+            env: env.clone(),
             telemetry: telemetry.clone(),
         })
     }
 
     /// Sends until the response says something about the rows; with a deadline, until waiting would go beyond it.
     pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
-        let mut backoff = Backoff::new(self.random.clone());
-        let (mut has_new_token, mut unsure) = (false, false);
-        loop {
+        let (has_new_token, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
+        let attempt = || async {
             tokio::time::sleep_until(self.paused_until()).await;
             let number = self.sent.fetch_add(1, Ordering::AcqRel) + 1;
-            let (kind, reason, wait) = match self.post(stream, encoded, request_id).await {
+            match self.post(stream, encoded, request_id).await {
                 ResponseClass::Accepted => {
                     self.streams[stream].accept(number);
                     self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
-                    return Sent::Accepted;
+                    Ok(Sent::Accepted)
                 }
                 ResponseClass::Refused(refusal) => {
                     let kind = if refusal.is_for_size() { "too large" } else { "refused" };
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
-                    return Sent::Refused(refusal);
+                    Err(Failure::Stop(Sent::Refused(refusal)))
                 }
                 ResponseClass::TokenRefused => {
                     // The first new token is tried at once; if that is refused too, it isn't the token's age.
-                    let wait = if has_new_token { backoff.next_wait() } else { Duration::ZERO };
-                    has_new_token = true;
-                    ("token refused", TOKEN_REFUSED.to_owned(), wait)
+                    let wait = (!has_new_token.swap(true, Ordering::Relaxed)).then_some(Duration::ZERO);
+                    Err(Again { wait, ..Again::because("token refused", TOKEN_REFUSED.to_owned()) }.into())
                 }
-                ResponseClass::Wait(wait) => {
-                    let pause = wait.retry_after.unwrap_or_else(|| backoff.next_wait());
-                    if wait.throttled {
-                        self.pause(pause);
-                    }
-                    unsure |= wait.may_have_arrived();
-                    (wait.kind, wait.reason, pause)
+                ResponseClass::Again(again) => {
+                    unsure.fetch_or(may_have_arrived(&again), Ordering::Relaxed);
+                    Err(again.into())
                 }
-            };
+            }
+        };
+        let before_wait = |again: &Again, wait: Duration| {
+            if pauses_all(again) {
+                self.pause(wait);
+            }
             if until.is_some_and(|until| Instant::now() + wait > until) {
-                return Sent::GaveUp { reason, unsure };
+                let reason = again.reason.clone().unwrap_or_default();
+                return Err(Sent::GaveUp { reason, unsure: unsure.load(Ordering::Relaxed) });
             }
-            self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
-            self.telemetry.add(&metrics::RETRIES, 1);
-            if !wait.is_zero() {
-                self.waits.waits(stream, reason, Some(wait));
-                tokio::time::sleep(wait).await;
-            }
-        }
+            Ok(())
+        };
+        let retry = Retry::part(&self.env, &self.telemetry, &self.streams[stream].name);
+        retry.run_checked(before_wait, attempt).await.unwrap_or_else(|sent| sent)
+    }
+
+    /// Reports that a stream waits, and when it is tried again, where that is known.
+    pub fn waits(&self, stream: usize, reason: &str, wait: Option<Duration>) {
+        self.telemetry.status().held_up(&self.streams[stream].name, reason, wait, self.env.clock.now());
+    }
+
+    /// Reports that a stream works.
+    pub fn works(&self, stream: usize) {
+        self.telemetry.status().released(&self.streams[stream].name);
+        self.telemetry.status().working();
     }
 
     /// Posts an empty array once. Azure looks at the token, the role, the rule and the stream as it does for rows.
@@ -139,7 +142,7 @@ impl Sender {
 
     /// A new id for a request.
     pub fn request_id(&self) -> String {
-        request_id(self.random.as_ref())
+        self.env.random.uuid()
     }
 
     fn paused_until(&self) -> Instant {

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::azure::{self, Cloud, CredentialSettings};
-use crate::component::{ComponentType, Records, SinkType};
+use crate::component::{ComponentType, ReadSettings, Records};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
 
 /// The `sentinel` type.
-pub static TYPE: SinkType = SinkType {
-    base: ComponentType {
-        name: "sentinel",
-        doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches per stream. \
-          Dead-letters a record only if Azure rejects that record; waits for everything else.",
-        fields: FIELDS,
-        outputs: &[],
-        records: Records::Events,
-    },
-    read: |section, inputs| Arc::new(Settings::read(section, inputs)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "sentinel",
+    doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches per stream. \
+      Dead-letters a record only if Azure rejects that record; waits for everything else.",
+    fields: FIELDS,
+    outputs: &[],
+    records: Records::Events,
+    read: ReadSettings::Sink(|section, inputs| Arc::new(Settings::read(section, inputs))),
 };
 
 static FIELDS: &[Field] = &[

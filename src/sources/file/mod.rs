@@ -21,27 +21,25 @@ use futures::future::{BoxFuture, join};
 use self::reader::Reader;
 use self::state::{Mark, State};
 use super::delivery::{Delivery, Portion, unless_shutdown};
-use super::in_flight::{Receipts, Resolved, in_flight};
+use super::in_flight::{Acknowledgements, in_flight};
 use super::recording::{Parser, Position};
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{Telemetry, metrics};
 
 /// The `file` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "file",
-        doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
-          line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
-          ended. Lines that aren't JSON objects become dead letters.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "file",
+    doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
+      line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
+      ended. Lines that aren't JSON objects become dead letters.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
@@ -254,16 +252,12 @@ impl Reading {
 
 /// Commits what is delivered, in order, until everything is resolved or something was dropped on the way.
 async fn commit_all(
-    mut ack_receivers: Receipts<Mark>,
+    mut ack_receivers: Acknowledgements<Mark>,
     state: Option<Arc<dyn SourceState>>,
     context: Context,
 ) -> Result<(), ComponentError> {
-    loop {
-        let marks = match ack_receivers.next().await {
-            Resolved::Delivered(marks) => marks,
-            // Whoever dropped it is ending, with an error of its own if it has one. It is read again next time.
-            Resolved::Abandoned | Resolved::End => return Ok(()),
-        };
+    // What drops a chunk is ending, with an error of its own if it has one. The chunk is read again next time.
+    while let Some(marks) = ack_receivers.next().await {
         let Some(state) = &state else { continue };
         let what = "can't commit the position";
         Retry::new(&context.env, &context.telemetry)
@@ -275,6 +269,7 @@ async fn commit_all(
             .map_err(|error| state::unusable(&error))?;
         context.telemetry.add(&metrics::COMMITS, 1);
     }
+    Ok(())
 }
 
 #[cfg(test)]

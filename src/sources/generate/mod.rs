@@ -7,22 +7,20 @@
 mod run;
 
 use crate::component::Source;
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 
 /// The `generate` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "generate",
-        doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
-          For demos and load tests; keeps no state.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "generate",
+    doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
+      For demos and load tests; keeps no state.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
@@ -73,14 +71,9 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        #[cfg(feature = "simulator")]
+        return Box::new(self.clone());
+        #[cfg(not(feature = "simulator"))]
+        unreachable!("{self:?} was refused when it was read")
     }
-}
-
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    #[cfg(feature = "simulator")]
-    return Box::new(run::Generate { settings });
-    #[cfg(not(feature = "simulator"))]
-    unreachable!("{settings:?} was refused when it was read")
 }

@@ -1,7 +1,7 @@
-//! The connector's own health as rows of a table, so that Sentinel can alarm when the connector is silent or blind.
+//! The connector's own health as rows of a table, so Sentinel can alert when the connector stops or can't read.
 //!
 //! One row for each source and sink, each interval. Nothing waits for these rows: each reader has a loop of its own
-//! with at most one round under way, and whoever is slow misses rounds and then gets the latest state. No state is
+//! with at most one round under way, and a slow one misses rounds and then gets the latest state. No state is
 //! kept, and a round that was dropped on the way is not repeated: the next one says more.
 
 mod reference;
@@ -21,24 +21,22 @@ pub use self::reference::reference_page;
 
 use self::row::Reporter;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, Records, SourceSettings, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Presence, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use nordpass_env::Env;
 
 /// The `health` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "health",
-        doc: "Reports the health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: \
-          state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
-          and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Rows,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "health",
+    doc: "Reports the health of every source and sink of the set as rows for the table NordPassConnectorHealth_CL: \
+      state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
+      and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Rows,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[
@@ -79,13 +77,8 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, telemetry: &Telemetry) -> Box<dyn Source> {
-        build(self.clone(), telemetry.clone())
+        Box::new(Health { settings: self.clone(), everybody: telemetry.clone() })
     }
-}
-
-/// Makes the source, which reports about `everybody`.
-pub fn build(settings: Settings, everybody: Telemetry) -> Box<dyn Source> {
-    Box::new(Health { settings, everybody })
 }
 
 struct Health {
@@ -108,7 +101,7 @@ impl Source for Health {
                 } else {
                     forever(output, &reporter, &context, self.settings.interval).await
                 };
-                // A reader that is gone needs no reports.
+                // A reader that has ended needs no reports.
                 let _ = ended;
             });
             join_all(loops).await;
@@ -125,7 +118,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
     while !context.shutdown.is_cancelled() {
         let round = async {
             tick.tick().await;
-            // The rows are made when there is room for them: they tell of now, not of when the reader got stuck.
+            // The rows are made when the reader can take them, so they are up to date.
             output.room().await?;
             let (chunk, ack_receiver) = reporter.round();
             context.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
@@ -142,7 +135,7 @@ async fn forever(output: Output, reporter: &Reporter, context: &Context, interva
             result = round => result?,
         }
     }
-    // Last words, where they hold nobody up.
+    // A last round, if the reader can take it at once.
     let free = under_way.is_none_or(|mut ack_receiver| (&mut ack_receiver).now_or_never().is_some());
     if free && matches!(output.room().now_or_never(), Some(Ok(()))) {
         let _ = output.send(reporter.round().0).now_or_never();
@@ -185,7 +178,7 @@ impl Reporter {
         let others = self.everybody.components().into_iter();
         let others = others.filter(|component| component.kind() == ComponentKind::Source);
         others
-            .filter(|source| source.numbers().lately().type_name != Some(TYPE.base.name))
+            .filter(|source| source.numbers().lately().type_name != Some(TYPE.name))
             .map(|source| source.status().get())
     }
 }

@@ -31,7 +31,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     let clock = Arc::new(TestClock::starting_at(Timestamp::from_second(1_800_000_000).expect("a time")));
     telemetry.set_clock(clock.clone());
     let component = telemetry.component(ComponentKind::Source, "health");
-    component.set_type(TYPE.base.name);
+    component.set_type(TYPE.name);
     telemetry.component(ComponentKind::Source, "nordpass").set_type("nordpass");
     telemetry.component(ComponentKind::Transform, "asim");
     telemetry.component(ComponentKind::Sink, "sentinel");
@@ -57,7 +57,7 @@ fn rig(readers: usize, once: bool) -> Rig {
     let (senders, inputs): (Vec<_>, Vec<_>) = (0..readers).map(|_| Input::with_capacity(1)).unzip();
     let output = Output::new(senders, component);
     let settings = Settings { interval: MINUTE, instance: None };
-    let task = tokio::spawn(build(settings, telemetry.clone()).run(context, output));
+    let task = tokio::spawn(settings.build(&telemetry).run(context, output));
     Rig { telemetry, inputs, task, signal }
 }
 
@@ -129,7 +129,7 @@ async fn rows_have_the_tables_columns_and_nothing_empty() {
             ColumnType::Long | ColumnType::Int => value.is_u64(),
             ColumnType::Real => value.is_number(),
             ColumnType::Datetime => value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok()),
-            ColumnType::Dynamic => false,
+            ColumnType::Dynamic | ColumnType::Boolean => false,
         };
         assert!(good, "{name}: {value}");
     }

@@ -1,18 +1,12 @@
 //! Which request may go out, and when: the lease, the requests side by side, the rate limit.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::context::ReadContext;
-use super::error::ReadError;
-use super::query::Priority;
-use super::rate_limiter::RateLimiter;
-use crate::component::LeaseGuard;
-use crate::http::Again;
+use super::{context::ReadContext, error::ReadError, query::Priority, rate_limiter::RateLimiter};
+use crate::{component::LeaseGuard, http::Again};
 
 /// What holds the source up while it isn't certain that it is this process's to read.
 const LEASE: &str = "lease";

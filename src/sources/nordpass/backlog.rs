@@ -1,13 +1,11 @@
 //! What is still to be read besides the live end.
 
-use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
-use super::time_ranges::TimeRanges;
+use crate::state::TimeRanges;
 
 const HOUR: i64 = 3600;
 

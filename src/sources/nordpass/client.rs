@@ -9,16 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::admission::Admission;
-use super::context::ReadContext;
 use super::endpoint::{Attempt, Endpoint, UNAVAILABLE};
-use super::error::ReadError;
-use super::page::Page;
 use super::query::{Priority, Query};
-use super::time::DAY;
-use crate::component::LeaseGuard;
+use super::{admission::Admission, context::ReadContext, error::ReadError, page::Page, time::DAY};
 use crate::http::{Again, Failure, Retry};
-use crate::telemetry::metrics;
+use crate::{component::LeaseGuard, telemetry::metrics};
 
 /// How often an unreadable or late answer is asked for again before the query is given up.
 const UNREADABLE_TRIES: u32 = 4;

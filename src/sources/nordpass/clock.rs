@@ -27,16 +27,6 @@ pub struct SourceClock {
     server: Mutex<Server>,
 }
 
-/// What an answer's `Date` says of this machine's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Skew {
-    /// By how many seconds it is ahead, by the last two answers: a single odd `Date` is no reason for an alarm.
-    ahead: i64,
-    /// The same by this answer, where it is to be reported: when it begins, changes or ends that the clocks differ, and once
-    /// an hour meanwhile.
-    report: Option<i64>,
-}
-
 #[derive(Default)]
 struct Server {
     /// What the last `Date` said (Unix seconds), and when.
@@ -55,7 +45,7 @@ impl SourceClock {
 
     /// Takes in the `Date` of an answer, and reports how far the clocks differ.
     pub fn observe(&self, date: i64, telemetry: &ComponentReporter) {
-        let Skew { ahead, report } = self.skew(date);
+        let (ahead, report) = self.skew(date);
         telemetry.set(&metrics::CLOCK_AHEAD_SECONDS, ahead as f64);
         let component = telemetry.name();
         match report {
@@ -73,7 +63,10 @@ impl SourceClock {
         }
     }
 
-    fn skew(&self, date: i64) -> Skew {
+    /// Returns by how many seconds this machine's clock is ahead, by the last two answers: a single odd `Date` is no reason for
+    /// an alarm. And the same by this answer, where it is to be reported: when the clocks begin or cease to differ, when the
+    /// difference changes, and once an hour meanwhile.
+    fn skew(&self, date: i64) -> (i64, Option<i64>) {
         let (ahead, at) = (self.clock.now_seconds() - date, Instant::now());
         let mut server = self.server();
         server.date = Some((date, at));
@@ -86,7 +79,7 @@ impl SourceClock {
             server.reported = differ.then_some((ahead, at));
             ahead
         });
-        Skew { ahead: surely, report }
+        (surely, report)
     }
 
     fn server(&self) -> MutexGuard<'_, Server> {
@@ -166,10 +159,7 @@ mod tests {
     async fn clocks_that_differ_are_reported_again_each_hour_and_when_they_agree() {
         let clock = Arc::new(Jumpy(AtomicI64::new(100_000)));
         let time = SourceClock::new(clock.clone(), Duration::ZERO);
-        let skew = |date: i64| {
-            let Skew { ahead, report } = time.skew(date);
-            (ahead, report)
-        };
+        let skew = |date: i64| time.skew(date);
         assert_eq!(skew(100_060), (-60, None), "a minute needs no report");
         assert_eq!(skew(186_400), (-60, Some(-86_400)), "one answer may be odd");
         assert_eq!(skew(186_401), (-86_400, None), "it is known");

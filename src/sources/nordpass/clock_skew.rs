@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use super::client::Client;
-use super::endpoint::Attempt;
-use super::error::ReadError;
 use super::query::{Priority, Query};
-use super::time::DAY;
+use super::{client::Client, endpoint::Attempt, error::ReadError, time::DAY};
 use crate::http::{Again, Failure, Retry, clock_is_wrong};
 
 /// What holds the source up while a clock can't be right.
@@ -38,8 +35,8 @@ impl Client {
         })
     }
 
-    /// Waits until the two clocks are of one day: before it is decided for good where the history begins. A clock of 1970 would
-    /// make all the time since then a gap.
+    /// Waits until the two clocks are within a day of each other, before where the history begins is decided for good. A
+    /// clock of 1970 would make all the time since then a gap.
     pub async fn agree_on_the_day(&self) -> Result<(), ReadError> {
         let mut is_first = true;
         let attempt = || self.try_to_agree(std::mem::take(&mut is_first));

@@ -13,18 +13,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::commit_queue::{CommitMessage, CommitReceiver, SentChunk};
-use super::context::ReadContext;
-use super::error::unless_ended;
-use super::groups::Groups;
-use super::mode::CommitPolicy;
-use super::registry::Registry;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY};
-use super::time_ranges::TimeRanges;
+use super::{context::ReadContext, error::unless_ended, groups::Groups, mode::ReadMode, registry::Registry};
 use crate::component::{Commit, ComponentError, SourceState};
 use crate::event::{AckOutcome, EventId};
-use crate::sources::retry::retry_until_ready;
-use crate::telemetry::metrics;
+use crate::{sources::retry::retry_until_ready, state::TimeRanges, telemetry::metrics};
 
 /// The committer of one source.
 pub struct Committer {
@@ -110,7 +104,7 @@ impl Committer {
                 state.apply(change);
             }
             let now = self.context.clock.now();
-            if now.div_euclid(DAY) != forgot_day && self.policy() == CommitPolicy::All {
+            if now.div_euclid(DAY) != forgot_day && matches!(self.context.settings.mode, ReadMode::Follow) {
                 forgot_day = now.div_euclid(DAY);
                 state.forget(now);
                 commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
@@ -125,10 +119,6 @@ impl Committer {
             self.state.send_replace(state);
         }
         Ok(())
-    }
-
-    fn policy(&self) -> CommitPolicy {
-        self.context.settings.mode.commit_policy()
     }
 
     fn settle(
@@ -148,7 +138,7 @@ impl Committer {
                 let message = "part of the pipeline dropped undelivered events";
                 return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
             }
-        } else if self.policy() != CommitPolicy::Nothing {
+        } else if !matches!(self.context.settings.mode, ReadMode::Compare(..)) {
             batch.commit.ids.extend(ids);
             batch.commit.chunks.push(sequence);
         }

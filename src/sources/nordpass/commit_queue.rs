@@ -3,9 +3,8 @@
 //! Sending never waits: what is to be committed with the events in the middle of a page must get there. Code
 //! that begins something new first checks whether the committer [is behind](CommitSender::is_behind).
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -1,13 +1,11 @@
 //! Compares what NordPass has of a time with what was acknowledged, for `reconcile`.
 
-use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{ops::Range, sync::atomic::Ordering};
 
 use super::mode::{Counts, ReadMode};
 use super::settings::Settings;
-use super::source::build;
-use crate::component::{ComponentError, Context, Input, Output};
+use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::EventId;
 
 /// An event that NordPass has and that was never acknowledged.
@@ -57,7 +55,7 @@ pub async fn compare(
             chunk.ack.done();
         }
     };
-    let (result, ()) = tokio::join!(build(settings).run(context, output), collect);
+    let (result, ()) = tokio::join!(Box::new(settings).run(context, output), collect);
     result?;
     if shutdown.is_cancelled() {
         return Err(ComponentError::new("stopped before everything was compared"));

@@ -1,14 +1,10 @@
 //! What all parts that read one source share.
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::clock::SourceClock;
-use super::error::ReadError;
-use super::settings::Settings;
+use super::{clock::SourceClock, error::ReadError, settings::Settings};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 

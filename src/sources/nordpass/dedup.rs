@@ -1,17 +1,11 @@
 //! Whether an event is new: neither in the checkpoint nor in flight.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
-use std::sync::Arc;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
-use super::context::ReadContext;
-use super::error::ReadError;
-use super::observations::Window;
 use super::registry::{Claim, Reading, Registry};
-use super::slice::Slice;
+use super::{context::ReadContext, error::ReadError, observations::Window, slice::Slice};
 use crate::component::{KnownId, SourceState};
-use crate::event::EventId;
-use crate::sources::retry::retry_until_ready;
+use crate::{event::EventId, sources::retry::retry_until_ready};
 
 /// Knows all ids of a source.
 pub struct Dedup {

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::commit_queue::{CommitSender, SentChunk};
-use super::context::ReadContext;
-use super::error::ReadError;
+use super::{context::ReadContext, error::ReadError};
 use crate::component::{KnownId, Output};
 use crate::event::{Chunk, EventFields, Origin, Record, Takeover, Text};
 use crate::sources::budget::{Budget, Reservation};

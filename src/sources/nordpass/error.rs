@@ -1,8 +1,6 @@
 //! Why something can't be read.
 
-use crate::component::ComponentError;
-use crate::http::Failure;
-use crate::sources::retry::RetryStop;
+use crate::{component::ComponentError, http::Failure, sources::retry::RetryStop};
 
 /// Why a page, a slice or a longer time can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::state::Change;
-use crate::component::KnownId;
-use crate::event::EventId;
+use crate::{component::KnownId, event::EventId};
 
 /// A group that isn't finished.
 #[derive(Debug, Default)]

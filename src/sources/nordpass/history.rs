@@ -1,19 +1,14 @@
 //! The history lane: what isn't covered, oldest first. Several of it run side by side.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use tokio::time::Instant;
 
 use super::backlog::{Deferred, Gaps};
-use super::error::ReadError;
-use super::lanes::Lanes;
-use super::query::Priority;
 use super::slice::{FIRST_SLICE, LONGEST_SLICE, NARROWEST, SliceRead, next_length};
-use super::state::Change;
 use super::time::{API_DAYS, DAY, timestamp};
+use super::{error::ReadError, lanes::Lanes, query::Priority, state::Change};
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::metrics;
 

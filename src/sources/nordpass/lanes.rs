@@ -1,19 +1,13 @@
 //! What the lanes share: each reads another part of the time, and they go side by side.
 
-use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use super::backlog::Backlog;
-use super::client::Client;
-use super::commit_queue::CommitSender;
-use super::context::ReadContext;
-use super::dedup::Dedup;
-use super::error::ReadError;
-use super::reader::Reader;
-use super::state::State;
+use super::{
+    backlog::Backlog, client::Client, commit_queue::CommitSender, context::ReadContext, dedup::Dedup, error::ReadError,
+    reader::Reader, state::State,
+};
 
 /// The pause before an unproven slice is read again, more narrowly; each further one is twice as long.
 pub const FIRST_DOUBT: Duration = Duration::from_secs(60);

@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::again::LastRead;
-use super::error::ReadError;
-use super::lanes::Lanes;
-use super::query::Priority;
-use super::time::seconds;
+use super::{again::LastRead, error::ReadError, lanes::Lanes, query::Priority, time::seconds};
 
 /// A backlog longer than this is the history's.
 const LIVE_AT_MOST: i64 = 15 * 60;
@@ -19,7 +15,7 @@ impl Lanes {
         let (settings, clock) = (&self.context.settings, &self.context.clock);
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
-        // Sources that start together would poll together for ever: each comes to its own time with its second poll.
+        // Sources that start together would poll together forever: from the second poll on, each has its own time.
         let mut early = self.context.env.random.fraction();
         let goal = clock.safe_now();
         loop {

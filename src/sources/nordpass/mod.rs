@@ -24,7 +24,7 @@
 //! | [`admission`], [`rate_limiter`] | which request may go out, and when |
 //! | [`emitter`] | sends chunks |
 //! | [`commit_queue`], [`commit`], [`groups`] | waits for acknowledgements and moves the state by them |
-//! | [`state`], [`time_ranges`] | what is kept in the checkpoint |
+//! | [`state`] | what is kept in the checkpoint |
 //! | [`clock`], [`time`] | what time it is, for every decision |
 //!
 //! Imports go one way: a file imports files further down in this table, and all may import the leaves ([`context`],
@@ -74,7 +74,6 @@ mod takeover;
 #[cfg(test)]
 mod tests;
 mod time;
-mod time_ranges;
 
 pub use compare::{Comparison, Missing, compare};
 pub use mode::ReadMode;

@@ -1,16 +1,15 @@
-//! What a source reads, and what of it is committed.
+//! What a source reads, and what it commits.
 
-use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::{ops::Range, sync::Arc};
 
 /// What a source is to read.
 #[derive(Clone, Debug, Default)]
 pub enum ReadMode {
-    /// Everything, for as long as the program runs.
+    /// Everything, for as long as the program runs. Commits ids and covered times.
     #[default]
     Follow,
-    /// These Unix seconds, once.
+    /// These Unix seconds, once. Commits the ids of what was delivered; the live cursor stays where it is.
     Fetch(Range<i64>),
     /// These Unix seconds, once, only to compare; nothing is committed.
     Compare(Range<i64>, Arc<Counts>),
@@ -27,32 +26,12 @@ pub struct Counts {
     pub unproven: AtomicBool,
 }
 
-/// What a run commits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitPolicy {
-    /// Ids and covered times.
-    All,
-    /// The ids of what was delivered; the live cursor stays where it is.
-    Ids,
-    /// Nothing: the run only looks.
-    Nothing,
-}
-
 impl ReadMode {
     /// The time, where one was given.
     pub fn range(&self) -> Option<Range<i64>> {
         match self {
             Self::Follow => None,
             Self::Fetch(range) | Self::Compare(range, _) => Some(range.clone()),
-        }
-    }
-
-    /// What of it is committed.
-    pub fn commit_policy(&self) -> CommitPolicy {
-        match self {
-            Self::Follow => CommitPolicy::All,
-            Self::Fetch(_) => CommitPolicy::Ids,
-            Self::Compare(..) => CommitPolicy::Nothing,
         }
     }
 }

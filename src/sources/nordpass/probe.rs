@@ -2,12 +2,9 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::context::ReadContext;
 use super::endpoint::{Attempt, Endpoint};
-use super::query::Query;
-use super::settings::Settings;
-use crate::http::clock_is_wrong;
-use crate::telemetry::ComponentReporter;
+use super::{context::ReadContext, query::Query, settings::Settings};
+use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Asks for one event and says what came.

@@ -3,17 +3,10 @@
 //! Known events are dropped as always, so only the difference is delivered. The ids of what was delivered are committed
 //! and nothing else: the live cursor, the covered times and the sweeps stay as they are.
 
-use std::collections::VecDeque;
-use std::ops::Range;
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
+use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering};
 
-use super::error::ReadError;
-use super::lanes::Lanes;
-use super::mode::ReadMode;
-use super::query::Priority;
-use super::slice::FIRST_SLICE;
-use super::time::DAY;
+use super::{error::ReadError, lanes::Lanes, mode::ReadMode, query::Priority, slice::FIRST_SLICE, time::DAY};
 use crate::http::{Again, Failure, Retry};
 
 /// How often seconds that can't be read are tried before the command gives up on them.

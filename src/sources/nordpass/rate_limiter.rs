@@ -1,11 +1,10 @@
 //! The rate limit, shared by live polls and everything else, and which request goes next.
 //!
 //! Requests keep an interval. Live polls go first, but while others wait, too, every fourth turn is theirs: an API whose
-//! order takes many queries for each poll could otherwise keep the history waiting for ever.
+//! order takes many queries for each poll could otherwise keep the history waiting forever.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};

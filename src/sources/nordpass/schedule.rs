@@ -10,9 +10,7 @@
 
 use futures::future::{BoxFuture, join_all};
 
-use super::again::LastRead;
-use super::error::ReadError;
-use super::lanes::Lanes;
+use super::{again::LastRead, error::ReadError, lanes::Lanes};
 
 impl Lanes {
     /// Reads until it is to end or, with `once`, until everything up to `start` is read.

@@ -1,28 +1,16 @@
 //! One session: from the opened state until the source ends or another process takes it.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, atomic::AtomicU32};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
-use super::backlog::Backlog;
-use super::client::Client;
-use super::commit::Committer;
-use super::commit_queue::commit_queue;
-use super::context::ReadContext;
-use super::dedup::Dedup;
-use super::emitter::Emitter;
-use super::error::unless_ended;
-use super::ingest::PageIngester;
-use super::lanes::Lanes;
-use super::odd_events::OddEvents;
-use super::organizations::Organizations;
-use super::proof::Pages;
-use super::reader::Reader;
-use super::registry::Registry;
-use super::settings::Settings;
 use super::start::{Start, watch_organizations};
+use super::{
+    backlog::Backlog, client::Client, commit::Committer, commit_queue::commit_queue, context::ReadContext,
+    dedup::Dedup, emitter::Emitter, error::unless_ended, ingest::PageIngester, lanes::Lanes, odd_events::OddEvents,
+    organizations::Organizations, proof::Pages, reader::Reader, registry::Registry, settings::Settings,
+};
 use crate::component::{ComponentError, Context, Output, SourceState};
 
 /// Reads the source to the end. Takes the output away once nothing more is sent.

@@ -4,22 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mode::ReadMode;
-use crate::component::{ComponentType, Records, SourceType};
+use crate::component::{ComponentType, ReadSettings, Records};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
 
 /// The `nordpass` type.
-pub static TYPE: SourceType = SourceType {
-    base: ComponentType {
-        name: "nordpass",
-        doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`; later polls read only \
-          new events plus `overlap`. Delivers each event once, including late ones: every poll, an hourly and a daily \
-          sweep and a daily audit re-read events and drop known ones.",
-        fields: FIELDS,
-        outputs: &[""],
-        records: Records::Events,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "nordpass",
+    doc: "Polls the NordPass Activity Logs API. The first connection reads `initial_lookback`; later polls read only \
+      new events plus `overlap`. Delivers each event once, including late ones: every poll, an hourly and a daily \
+      sweep and a daily audit re-read events and drop known ones.",
+    fields: FIELDS,
+    outputs: &[""],
+    records: Records::Events,
+    read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
 
 static FIELDS: &[Field] = &[

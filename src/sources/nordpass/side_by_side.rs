@@ -4,11 +4,9 @@
 //! something else meanwhile (a disk that refuses a dead letter, a full pipeline) therefore has to keep polling them, or
 //! live polls would wait with it.
 
-use std::collections::VecDeque;
-use std::future::Future;
+use std::{collections::VecDeque, future::Future};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::{StreamExt, stream::FuturesUnordered};
 
 /// Queries of which at most `most` are under way, or answered and not taken.
 pub struct SideBySide<I: Iterator>

@@ -1,17 +1,12 @@
 //! Reads a longer time slice by slice, for polls, sweeps and audited days.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+use std::{collections::BTreeSet, ops::Range};
 
 use tokio::time::Instant;
 
-use super::error::ReadError;
-use super::lanes::Lanes;
-use super::query::Priority;
 use super::slice::{LONGEST_SLICE, NARROWEST, SliceRead, next_length};
-use super::state::Change;
-use super::time_ranges::TimeRanges;
-use crate::event::EventId;
+use super::{error::ReadError, lanes::Lanes, query::Priority, state::Change};
+use crate::{event::EventId, state::TimeRanges};
 
 /// What reading a time has come to.
 #[derive(Default)]

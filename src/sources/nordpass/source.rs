@@ -2,10 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::error::unless_ended;
-use super::probe::probe;
-use super::session::session;
-use super::settings::Settings;
+use super::{error::unless_ended, probe::probe, session::session, settings::Settings};
 use crate::component::{ComponentError, Context, Output, Source, SourceKey, SourceSettings};
 use crate::sources::retry::retry_until_ready;
 use crate::telemetry::{Telemetry, metrics};
@@ -13,7 +10,7 @@ use nordpass_env::Env;
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        Box::new(self.clone())
     }
 
     fn state_endpoint(&self) -> Option<String> {
@@ -33,18 +30,9 @@ impl SourceSettings for Settings {
     }
 }
 
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    Box::new(Nordpass { settings })
-}
-
-struct Nordpass {
-    settings: Settings,
-}
-
-impl Source for Nordpass {
+impl Source for Settings {
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(run(self.settings, context, output))
+        Box::pin(run(*self, context, output))
     }
 }
 

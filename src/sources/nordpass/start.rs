@@ -1,20 +1,14 @@
 //! Where reading begins: at a first connection, after the official connector, and where the last run has ended.
 
-use std::collections::HashSet;
-use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::{collections::HashSet, ops::Range, sync::atomic::Ordering};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::again::LastRead;
-use super::backlog::Gaps;
-use super::emitter::Emitter;
 use super::error::{ReadError, unless_ended};
 use super::lanes::{FIRST_DOUBT, Lanes};
-use super::settings::Settings;
 use super::state::{Change, State};
-use super::takeover;
 use super::time::{API_DAYS, DAY, seconds};
+use super::{again::LastRead, backlog::Gaps, emitter::Emitter, settings::Settings, takeover};
 use crate::component::{ComponentError, Context, Predecessor};
 use crate::sources::retry::retry_until_ready;
 

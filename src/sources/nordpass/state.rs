@@ -5,8 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::time::{API_DAYS, DAY};
-use super::time_ranges::TimeRanges;
-use crate::event::Takeover;
+use crate::{event::Takeover, state::TimeRanges};
 
 const VERSION: u32 = 1;
 /// The checkpoint's limit is 3,500; the shapes below stay well under it in ordinary times.

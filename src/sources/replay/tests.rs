@@ -62,7 +62,7 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
         }
         ids
     });
-    build(settings).run(context, output).await?;
+    Box::new(settings).run(context, output).await?;
     Ok(reader.await.expect("no panic"))
 }
 

@@ -1,7 +1,7 @@
 //! The checkpoint in Azure Blob Storage, shared by several processes ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)).
 //!
 //! ```text
-//! <container>/<prefix>/sources/<key id>/state   the state, whole; whoever reads the source has a lease on it
+//! <container>/<prefix>/sources/<key id>/state   the state, whole; the process that reads the source has a lease on it
 //!                                       ids/    the known ids: <yyyy-mm-dd>.<run>.<number>.ids and other.….ids
 //!                      dead-letters/            what was refused ([`crate::dead_letters`])
 //! ```
@@ -16,27 +16,24 @@
 //! | [`opening`] | taking a source: its lease, its state, a new run |
 //! | [`keeper`] | renewing the lease, and giving the source up before the lease can have ended |
 //! | [`parts`] | the blobs of ids |
-//! | [`place`] | names, and what a failure means |
+//! | [`names`] | names, and what a failure means |
 
 mod keeper;
+mod names;
 mod opening;
 mod parts;
-mod place;
 mod source;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::future::pending;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{future::pending, path::Path, sync::Arc};
 
 use futures::future::{BoxFuture, join_all};
 
-use self::place::{BlobNames, Times};
+use self::names::{BlobNames, Times};
 use self::source::Source;
-use super::format::state::BlobState;
-use super::open::OpenSource;
+use super::format::state::{BlobState, Part};
+use super::open::{OpenSource, Slot, Slots};
 use super::tasks::Tasks;
 use super::{BlobSettings, TakeoverSettings};
 use crate::azure::blob::{BlobError, Container};
@@ -50,7 +47,7 @@ use nordpass_env::{DiskLock, Env};
 pub struct BlobStore {
     shared: Arc<Base>,
     tasks: Arc<Tasks>,
-    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+    slots: Slots<BlobSlot>,
 }
 
 /// What all sources of the store share.
@@ -67,19 +64,13 @@ struct Base {
 
 /// What the store knows of one source.
 #[derive(Default)]
-struct Slot {
-    /// Gone when its last user is.
-    open: Weak<Source>,
-    /// The place and the lease of the last one that was open: a source that has ended still has them.
+struct BlobSlot {
+    state: Slot<Source, Vec<Part>>,
+    /// The names and the lease of the last one that was open: a source that has ended still has them.
     lease: Option<(BlobNames, String)>,
     /// What earlier attempts to take it have shown.
     attempts: opening::Attempts,
-    /// Read for [`Store::is_committed`].
-    read: Option<Read>,
 }
-
-/// A state as it was read; `None`: there is none.
-struct Read(Option<Box<BlobState>>);
 
 impl BlobStore {
     /// Takes the `data_dir`'s lock. Asks Azure nothing yet.
@@ -91,12 +82,7 @@ impl BlobStore {
     ) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = super::local::lock(env.disk.as_ref(), data_dir).await?;
         let shared = Arc::new(Base::new(env, settings, container, lock));
-        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Mutex::default() }))
-    }
-
-    fn slot(&self, key_id: &str) -> Arc<tokio::sync::Mutex<Slot>> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(key_id.to_owned()).or_default().clone()
+        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Slots::new() }))
     }
 }
 
@@ -110,21 +96,21 @@ impl Base {
         Self { env, container, prefix: settings.prefix.clone(), times, predecessor, _lock: lock }
     }
 
-    fn place(&self, key_id: &str) -> BlobNames {
+    fn names(&self, key_id: &str) -> BlobNames {
         BlobNames::new(self.container.name(), &self.prefix, key_id)
     }
 
-    /// The state as it stands; `None`: there is none.
+    /// The state; `None`: there is none.
     async fn load(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
-        let place = self.place(key_id);
-        match self.container.get(&place.state).await {
-            Ok(blob) => place.decode(&blob.bytes, key_id).map(Some),
+        let names = self.names(key_id);
+        match self.container.get(&names.state).await {
+            Ok(blob) => names.decode(&blob.bytes, key_id).map(Some),
             Err(BlobError::NoBlob | BlobError::NoContainer) => Ok(None),
-            Err(error) => Err(place::storage(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// The same, however long the storage can't be used: what sinks do with their files depends on it.
+    /// The same, however long the storage is unavailable: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
         let what = "can't read the checkpoint";
         Retry::logged(&self.env)
@@ -136,18 +122,17 @@ impl Base {
 impl Store for BlobStore {
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async move {
-            let slot = self.slot(&key.id());
-            let (base, path) = (self.shared.clone(), self.shared.place(&key.id()).path());
+            let slot = self.slots.get(&key.id());
+            let (base, path) = (self.shared.clone(), self.shared.names(&key.id()).path());
             let work = async move {
                 let mut slot = slot.lock_owned().await;
-                if slot.open.strong_count() > 0 {
+                if slot.state.open().is_some() {
                     let reason = "this process hasn't released this source yet".to_owned();
                     return Err(CheckpointError::Storage { reason, wait: None });
                 }
                 let source = opening::open(base, key, &mut slot.attempts).await?;
-                slot.open = Arc::downgrade(&source);
-                slot.lease = Some((source.place.clone(), source.lease.clone()));
-                slot.read = None;
+                slot.state.set_open(&source);
+                slot.lease = Some((source.names.clone(), source.lease.clone()));
                 Ok(source)
             };
             let source = self.tasks.finish(&path, work).await?;
@@ -158,20 +143,9 @@ impl Store for BlobStore {
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
         let origin = origin.clone();
         Box::pin(async move {
-            // Not a key's id: the name of a source without a state. It must not reach an address, either.
-            if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-                return Ok(true);
-            }
-            let slot = self.slot(&origin.source);
-            let mut slot = slot.lock().await;
-            if let Some(source) = slot.open.upgrade() {
-                return Ok(source.is_committed(origin.run, origin.sequence).await);
-            }
-            if slot.read.is_none() {
-                slot.read = Some(Read(self.shared.load_patiently(&origin.source).await?.map(Box::new)));
-            }
-            let state = slot.read.as_ref().and_then(|Read(state)| state.as_deref());
-            Ok(state.is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
+            let slot = self.slots.get(&origin.source);
+            let load = self.shared.load_patiently(&origin.source);
+            slot.lock().await.state.is_committed(&origin, load).await
         })
     }
 
@@ -184,7 +158,7 @@ impl Store for BlobStore {
             let found = match container.get(&settings.blob).await {
                 Ok(blob) => parse_cursor(&blob.bytes, blob.modified),
                 Err(BlobError::NoBlob | BlobError::NoContainer) => Found::Nothing,
-                Err(error) => return Err(place::storage(&error)),
+                Err(error) => return Err(error.into()),
             };
             let place = format!("{}/{}", settings.container, settings.blob);
             Ok(Some(Predecessor { place, found, overlap: settings.overlap }))
@@ -192,15 +166,14 @@ impl Store for BlobStore {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        let slots: Vec<_> = self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         Box::pin(async move {
-            let release = slots.into_iter().map(async |slot| {
+            let release = self.slots.all().into_iter().map(async |slot| {
                 let mut slot = slot.lock().await;
-                if let Some(source) = slot.open.upgrade() {
+                if let Some(source) = slot.state.open() {
                     source.end();
                 }
-                let Some((place, lease)) = slot.lease.take() else { return };
-                if let Err(error) = self.shared.container.release(&place.state, &lease).await {
+                let Some((names, lease)) = slot.lease.take() else { return };
+                if let Err(error) = self.shared.container.release(&names.state, &lease).await {
                     tracing::debug!("can't release a lease; it stays until it expires: {error}");
                 }
             });

@@ -9,12 +9,12 @@ use super::super::format::frame::frame;
 use super::super::format::state::BlobState;
 use super::Base;
 use super::keeper;
-use super::place::{BlobNames, storage};
+use super::names::BlobNames;
 use super::source::Source;
-use crate::azure::blob::{BlobError, Demand, Lease, lease_id};
+use crate::azure::blob::{BlobError, Demand, Lease};
 use crate::component::{CheckpointError, LeaseRequested, SourceKey};
 
-/// How often an answer that didn't come is asked about before the attempt is given up, to be made anew later.
+/// How often the blob is checked after a lost answer before the attempt is given up, to be made again later.
 const LOOKS: usize = 3;
 
 /// What is known from one attempt to take a source to the next.
@@ -22,7 +22,7 @@ const LOOKS: usize = 3;
 pub(super) struct Attempts {
     /// The id of a lease whose answer never came: it may be ours, and only asking again with the same id tells.
     asked: Option<String>,
-    /// The source was seen with a broken lease: whoever had that may believe in it until its time is over.
+    /// The source was seen with a broken lease: its former holder may rely on it until its time is over.
     not_before: Option<Instant>,
     /// The state was there. Should it be gone, that is no first run.
     seen: bool,
@@ -35,14 +35,14 @@ pub(super) async fn open(
     attempts: &mut Attempts,
 ) -> Result<Arc<Source>, CheckpointError> {
     let key_id = key.id();
-    let place = base.place(&key_id);
-    let lease = match base.container.lease(&place.state).await {
+    let names = base.names(&key_id);
+    let lease = match base.container.lease(&names.state).await {
         Ok(lease) => lease,
         Err(BlobError::NoBlob | BlobError::NoContainer) if !attempts.seen => {
-            make(&base, &place, &key).await?;
+            make(&base, &names, &key).await?;
             Lease::Free
         }
-        Err(error) => return Err(storage(&error)),
+        Err(error) => return Err(error.into()),
     };
     attempts.seen = true;
     if lease == Lease::Broken {
@@ -52,24 +52,24 @@ pub(super) async fn open(
     if lease == Lease::Held && attempts.asked.is_none() {
         return Err(held());
     }
-    let id = attempts.asked.take().unwrap_or_else(|| lease_id(base.env.random.as_ref()));
+    let id = attempts.asked.take().unwrap_or_else(|| base.env.random.uuid());
     let taken = LeaseRequested::now(base.env.clock.as_ref());
-    match base.container.acquire(&place.state, &id, base.times.duration.as_secs()).await {
+    match base.container.acquire(&names.state, &id, base.times.duration.as_secs()).await {
         Ok(()) => {}
         Err(BlobError::Conflict { .. }) => return Err(held()),
         Err(error) => {
             attempts.asked = Some(id);
-            return Err(storage(&error));
+            return Err(error.into());
         }
     }
-    let begun = begin(&base, &place, &key_id, &id).await;
+    let begun = begin(&base, &names, &key_id, &id).await;
     let (state, etag) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            // Nobody has to wait for a lease that isn't used. If it stays all the same, it is asked for again. One that was
-            // taken after a broken one stays: to others it would look free, and they wouldn't wait.
+            // Nothing has to wait for an unused lease. If releasing it fails, it is asked for again. One that was taken
+            // after a broken one isn't released: it would look free to other processes, and they wouldn't wait.
             let wait = attempts.not_before.is_some_and(|begins| begins > Instant::now());
-            if wait || base.container.release(&place.state, &id).await.is_err() {
+            if wait || base.container.release(&names.state, &id).await.is_err() {
                 attempts.asked = Some(id);
             }
             return Err(error);
@@ -77,51 +77,48 @@ pub(super) async fn open(
     };
     // What the one before commits is void already.
     let from = attempts.not_before.take().map_or(taken.at, |begins| begins.max(taken.at));
-    let source = Source::new(base, place, id, state, etag);
+    let source = Source::new(base, names, id, state, etag);
     keeper::keep(&source, taken, from);
     Ok(source)
 }
 
-/// The state before the first run, and the container if it isn't there yet. Somebody else may be making them, too.
-async fn make(base: &Base, place: &BlobNames, key: &SourceKey) -> Result<(), CheckpointError> {
+/// Creates the state before the first run, and the container if it doesn't exist yet. Another process may create them, too.
+async fn make(base: &Base, names: &BlobNames, key: &SourceKey) -> Result<(), CheckpointError> {
     let bytes = Bytes::from(frame(&BlobState::new(key.clone()).encode_blob()));
-    let mut made = base.container.put(&place.state, bytes.clone(), Demand::New).await;
+    let mut made = base.container.put(&names.state, bytes.clone(), Demand::New).await;
     if made == Err(BlobError::NoContainer) {
-        base.container.create_first().await.map_err(|error| storage(&error))?;
-        made = base.container.put(&place.state, bytes, Demand::New).await;
+        base.container.create_first().await?;
+        made = base.container.put(&names.state, bytes, Demand::New).await;
     }
     match made {
         Ok(_) | Err(BlobError::Conflict { .. }) => Ok(()),
-        Err(error) => Err(storage(&error)),
+        Err(error) => Err(error.into()),
     }
 }
 
-/// Registers a new run: from then on a chunk of it that isn't committed is known as such, and whoever had the source
-/// before can't commit any more.
+/// Registers a new run: from then on a chunk of it that isn't committed is known as such, and the former holder can't
+/// commit any more.
 async fn begin(
     base: &Base,
-    place: &BlobNames,
+    names: &BlobNames,
     key_id: &str,
     lease: &str,
 ) -> Result<(BlobState, String), CheckpointError> {
     let mut written: Option<(Bytes, BlobState)> = None;
     for _ in 0..LOOKS {
-        let blob = match base.container.get(&place.state).await {
-            Ok(blob) => blob,
-            Err(error) => return Err(storage(&error)),
-        };
-        // An answer that didn't come: what stands there tells.
+        let blob = base.container.get(&names.state).await?;
+        // An answer that didn't come: the blob tells.
         if let Some((_, state)) = written.take_if(|(bytes, _)| *bytes == blob.bytes) {
             return Ok((state, blob.etag));
         }
-        let state = place.decode(&blob.bytes, key_id)?;
+        let state = names.decode(&blob.bytes, key_id)?;
         let next = state.begin_run(base.env.random.as_ref());
         let bytes = Bytes::from(frame(&next.encode_blob()));
         let demand = Demand::Same { etag: &blob.etag, lease };
-        match base.container.put(&place.state, bytes.clone(), demand).await {
+        match base.container.put(&names.state, bytes.clone(), demand).await {
             Ok(etag) => return Ok((next, etag)),
             Err(BlobError::Conflict { .. } | BlobError::Unclear { .. }) => written = Some((bytes, next)),
-            Err(error) => return Err(storage(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
     let reason = "can't find out whether a new run is registered in the state".to_owned();

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 
 use super::super::format::ids::{Bucket, Stored};
 use super::super::format::state::{BlobState, Part};
-use super::place::{BlobNames, storage};
+use super::names::BlobNames;
 use crate::azure::blob::{BlobError, Container};
 use crate::component::CheckpointError;
 
@@ -15,18 +15,10 @@ const BLOCK: usize = 4 << 20;
 /// How much is read ahead: a day of a busy organization is a few such requests.
 const READ_BYTES: usize = 1 << 20;
 
-/// Whether bytes stand where they should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Appended {
-    Yes,
-    /// Something else stands there, or the blob takes no more.
-    No,
-}
-
 /// Appends a commit's ids of one bucket, and notes in `next` where they are.
 pub(super) async fn append(
     container: &Container,
-    place: &BlobNames,
+    names: &BlobNames,
     next: &mut BlobState,
     bucket: Bucket,
     data: &Bytes,
@@ -34,8 +26,8 @@ pub(super) async fn append(
     let run = next.run;
     let parts = next.ids_mut(bucket);
     if let Some(last) = parts.last_mut() {
-        let blob = format!("{}{}", place.ids, last.name(bucket));
-        if append_at(container, place, &blob, last.len, data).await? == Appended::Yes {
+        let blob = format!("{}{}", names.ids, last.name(bucket));
+        if append_at(container, names, &blob, last.len, data).await? {
             last.len += data.len() as u64;
             return Ok(());
         }
@@ -43,9 +35,9 @@ pub(super) async fn append(
     let mut number = parts.iter().filter(|part| part.run == run).map(|part| part.number + 1).max().unwrap_or(0);
     loop {
         let mut part = Part { run, number, len: 0 };
-        let blob = format!("{}{}", place.ids, part.name(bucket));
-        container.create_append(&blob).await.map_err(|error| storage(&error))?;
-        if append_at(container, place, &blob, 0, data).await? == Appended::Yes {
+        let blob = format!("{}{}", names.ids, part.name(bucket));
+        container.create_append(&blob).await?;
+        if append_at(container, names, &blob, 0, data).await? {
             part.len = data.len() as u64;
             parts.push(part);
             return Ok(());
@@ -55,49 +47,49 @@ pub(super) async fn append(
     }
 }
 
-/// Appends at exactly this position.
+/// Appends at exactly this position. `false`: other bytes are there, or the blob takes no more.
 async fn append_at(
     container: &Container,
-    place: &BlobNames,
+    names: &BlobNames,
     blob: &str,
     mut at: u64,
     data: &Bytes,
-) -> Result<Appended, CheckpointError> {
+) -> Result<bool, CheckpointError> {
     for start in (0..data.len()).step_by(BLOCK) {
         let block = data.slice(start..data.len().min(start + BLOCK));
         match container.append(blob, at, block.clone()).await {
             Ok(()) => {}
-            // The answer to the same request may have been lost: then the bytes are there, whoever wrote them.
+            // The answer to the same request may have been lost: then the bytes are there.
             Err(BlobError::Conflict { code, .. }) if code == "AppendPositionConditionNotMet" => {
-                let there = container.read(blob, at, block.len()).await.map_err(|error| storage(&error))?;
+                let there = container.read(blob, at, block.len()).await?;
                 if there != block {
-                    return Ok(Appended::No);
+                    return Ok(false);
                 }
             }
-            // 50,000 blocks; or somebody has put back a copy that can't be appended to.
+            // 50,000 blocks; or a copy was restored that can't be appended to.
             Err(BlobError::Conflict { code, .. }) if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" => {
-                return Ok(Appended::No);
+                return Ok(false);
             }
-            Err(BlobError::NoBlob) => return Err(missing(container, place, blob).await),
-            Err(error) => return Err(storage(&error)),
+            Err(BlobError::NoBlob) => return Err(missing(container, names, blob).await),
+            Err(error) => return Err(error.into()),
         }
         at += block.len() as u64;
     }
-    Ok(Appended::Yes)
+    Ok(true)
 }
 
 /// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
-async fn missing(container: &Container, place: &BlobNames, blob: &str) -> CheckpointError {
-    match container.lease(&place.state).await {
-        Ok(_) => place.unusable(blob, "this blob of the state is missing, but others exist"),
-        Err(error) => storage(&error),
+async fn missing(container: &Container, names: &BlobNames, blob: &str) -> CheckpointError {
+    match container.lease(&names.state).await {
+        Ok(_) => names.unusable(blob, "this blob of the state is missing, but others exist"),
+        Err(error) => error.into(),
     }
 }
 
 /// A part, to be read.
 pub(super) struct StoredPart<'a> {
     pub container: &'a Container,
-    pub place: &'a BlobNames,
+    pub names: &'a BlobNames,
     pub blob: String,
 }
 
@@ -106,8 +98,8 @@ impl Stored for StoredPart<'_> {
         Box::pin(async move {
             match self.container.read(&self.blob, at, len).await {
                 Ok(bytes) => Ok(bytes.into()),
-                Err(BlobError::NoBlob) => Err(missing(self.container, self.place, &self.blob).await),
-                Err(error) => Err(storage(&error)),
+                Err(BlobError::NoBlob) => Err(missing(self.container, self.names, &self.blob).await),
+                Err(error) => Err(error.into()),
             }
         })
     }
@@ -117,6 +109,6 @@ impl Stored for StoredPart<'_> {
     }
 
     fn damaged(&self, at: u64) -> CheckpointError {
-        self.place.unusable(&self.blob, format!("the known ids are damaged or truncated at byte {at}"))
+        self.names.unusable(&self.blob, format!("the known ids are damaged or truncated at byte {at}"))
     }
 }

@@ -1,25 +1,21 @@
-//! One source's open state in Azure Blob Storage: queries, commits, and what an answer that didn't come meant.
+//! One source's open state in Azure Blob Storage: queries, commits, and what a lost answer meant.
 
-use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{ops::Range, path::PathBuf};
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 
-use super::super::format::frame::frame;
 use super::super::format::ids::{self, Bucket, Stored};
 use super::super::format::known::{self, Piece};
-use super::super::format::recent::Recent;
-use super::super::format::state::BlobState;
+use super::super::format::{frame::frame, recent::Recent, state::BlobState};
 use super::super::open::{OpenInfo, StateBackend};
-use super::Base;
 use super::parts::{self, StoredPart};
-use super::place::{BlobNames, storage};
+use super::{Base, names::BlobNames};
 use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 
-/// How often a commit looks what became of it before it is given up, to be tried again later.
+/// How often a commit is checked before it is given up, to be tried again later.
 const LOOKS: usize = 3;
 
 /// How many forgotten blobs are removed after one commit.
@@ -28,10 +24,10 @@ const MOST_REMOVED: u32 = 100;
 /// A source's state, open.
 pub(super) struct Source {
     pub base: Arc<Base>,
-    pub place: BlobNames,
+    pub names: BlobNames,
     /// The lease's id.
     pub lease: String,
-    pub holder: LeaseKeeper,
+    pub lease_keeper: LeaseKeeper,
     pub lease_guard: LeaseGuard,
     info: OpenInfo,
     keeper: Mutex<Option<AbortHandle>>,
@@ -46,7 +42,7 @@ struct Committed {
     bytes: Bytes,
     etag: String,
     recent: Recent,
-    /// A commit that may have counted: its answer never came, and what stands there couldn't be read either.
+    /// A commit that may have counted: its answer never came, and the blob couldn't be read either.
     doubt: Option<Next>,
 }
 
@@ -57,7 +53,7 @@ struct Next {
     ids: Vec<KnownId>,
 }
 
-/// What stands in the state's blob.
+/// What the state's blob contains.
 enum Stands {
     /// What this process committed last.
     AsLeft,
@@ -68,15 +64,15 @@ enum Stands {
 }
 
 impl Source {
-    pub(super) fn new(base: Arc<Base>, place: BlobNames, lease: String, state: BlobState, etag: String) -> Arc<Self> {
+    pub(super) fn new(base: Arc<Base>, names: BlobNames, lease: String, state: BlobState, etag: String) -> Arc<Self> {
         let recent = state.unread();
-        let (holder, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
+        let (lease_keeper, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
         let bytes = Bytes::from(frame(&state.encode_blob()));
         Arc::new(Self {
             base,
-            place,
+            names,
             lease,
-            holder,
+            lease_keeper,
             lease_guard,
             info: OpenInfo::new(state.key.id(), state.run, state.document.clone()),
             keeper: Mutex::default(),
@@ -98,12 +94,7 @@ impl Source {
     /// Before the lease is given back: nothing is read or committed any more.
     pub(super) fn end(&self) {
         self.end_keeper();
-        self.holder.set(LeaseState::Lost);
-    }
-
-    /// Whether a chunk is committed; one of a run that isn't known counts as such.
-    pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        self.committed.lock().await.state.is_committed(run, sequence)
+        self.lease_keeper.set(LeaseState::Lost);
     }
 
     /// Whether the state is as this process left it.
@@ -112,12 +103,9 @@ impl Source {
         self.settle_doubt(&mut committed).await.map(|stands| !matches!(stands, Stands::Foreign))
     }
 
-    /// Looks what stands there, and takes note of it.
+    /// Reads the state's blob and settles what is in doubt.
     async fn settle_doubt(&self, committed: &mut Committed) -> Result<Stands, CheckpointError> {
-        let blob = match self.base.container.get(&self.place.state).await {
-            Ok(blob) => blob,
-            Err(error) => return Err(storage(&error)),
-        };
+        let blob = self.base.container.get(&self.names.state).await?;
         if blob.bytes == committed.bytes {
             // The doubted commit may still be under way; its demand for the old version then fails, or ours does.
             committed.etag = blob.etag;
@@ -142,7 +130,7 @@ impl Source {
     }
 
     fn lost(&self) -> CheckpointError {
-        self.holder.set(LeaseState::Lost);
+        self.lease_keeper.set(LeaseState::Lost);
         CheckpointError::Lost
     }
 
@@ -164,18 +152,17 @@ impl Source {
         next.serial += 1;
         for (bucket, ids) in batches {
             let data = Bytes::from(ids::encode(bucket, &ids));
-            parts::append(&self.base.container, &self.place, &mut next, bucket, &data).await?;
+            parts::append(&self.base.container, &self.names, &mut next, bucket, &data).await?;
         }
         let bytes = Bytes::from(frame(&next.encode_blob()));
         Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
     }
 
-    /// Removes the blobs of days before this time: no process needs them, whichever has the source. What stays behind is
-    /// tried again a day later.
+    /// Removes the blobs of days before this time: no process needs them. What can't be removed is tried again a day later.
     async fn remove_forgotten(&self, time: i64) {
         let Some(day) = Bucket::day(time) else { return };
-        let first_kept = format!("{}{}", self.place.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
-        let names = self.base.container.list(&self.place.ids, MOST_REMOVED).await.unwrap_or_default();
+        let first_kept = format!("{}{}", self.names.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
+        let names = self.base.container.list(&self.names.ids, MOST_REMOVED).await.unwrap_or_default();
         // The other ids' names begin with a letter, and so come after all days.
         for name in names.iter().filter(|name| **name < first_kept) {
             if let Err(error) = self.base.container.delete(name).await {
@@ -191,7 +178,7 @@ impl StateBackend for Source {
     }
 
     fn path(&self) -> PathBuf {
-        self.place.path()
+        self.names.path()
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {
@@ -202,8 +189,8 @@ impl StateBackend for Source {
             .buckets()
             .flat_map(|(bucket, parts)| parts.iter().map(move |part| (bucket, part)))
             .map(|(bucket, part)| {
-                let blob = format!("{}{}", self.place.ids, part.name(bucket));
-                let stored = StoredPart { container: &self.base.container, place: &self.place, blob };
+                let blob = format!("{}{}", self.names.ids, part.name(bucket));
+                let stored = StoredPart { container: &self.base.container, names: &self.names, blob };
                 (bucket, Box::new(stored) as Box<dyn Stored>, part.len)
             })
             .collect();
@@ -223,7 +210,7 @@ impl StateBackend for Source {
             let forgotten = next.state.days.len() < committed.state.days.len() && commit.forget_before.is_some();
             self.check_hold()?;
             let demand = Demand::Same { etag: &committed.etag, lease: &self.lease };
-            let error = match self.base.container.put(&self.place.state, next.bytes.clone(), demand).await {
+            let error = match self.base.container.put(&self.names.state, next.bytes.clone(), demand).await {
                 Ok(etag) => {
                     self.count(&mut committed, next, etag);
                     if forgotten {
@@ -231,10 +218,10 @@ impl StateBackend for Source {
                     }
                     return Ok(());
                 }
-                Err(error @ BlobError::Refused { .. }) => return Err(storage(&error)),
+                Err(error @ BlobError::Refused { .. }) => return Err(error.into()),
                 Err(error) => error,
             };
-            // It may have counted, or an earlier attempt may have; or this isn't ours any more. What stands there tells.
+            // It may have counted, or an earlier attempt may have; or the source was taken over. The blob tells.
             let bytes = next.bytes.clone();
             committed.doubt = Some(next);
             match self.settle_doubt(&mut committed).await? {
@@ -243,13 +230,17 @@ impl StateBackend for Source {
                 Stands::AsLeft | Stands::Doubted => {
                     // Without a lease it can't be written; the keeper sees to that.
                     if matches!(&error, BlobError::Conflict { code, .. } if code.starts_with("Lease")) {
-                        return Err(storage(&error));
+                        return Err(error.into());
                     }
                 }
             }
         }
         let reason = "no response to a commit".to_owned();
         Err(CheckpointError::Storage { reason, wait: None })
+    }
+
+    async fn is_committed(&self, run: u64, sequence: u64) -> bool {
+        self.committed.lock().await.state.is_committed(run, sequence)
     }
 
     fn lease_guard(&self) -> LeaseGuard {

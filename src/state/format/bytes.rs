@@ -17,7 +17,7 @@ pub fn byte_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads from the front of a slice. Every method answers `None` at an end that comes too early.
+/// Reads from the front of a slice. Every method returns `None` where the slice ends too early.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 

@@ -15,7 +15,7 @@ pub fn frame(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + payload.len());
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(&check(payload));
+    out.extend_from_slice(&check::<8>(payload));
     out.extend_from_slice(payload);
     out
 }
@@ -47,12 +47,13 @@ fn whole(log: &[u8], at: usize) -> Option<&[u8]> {
     let len = u32::from_le_bytes(header[2..6].try_into().ok()?) as usize;
     let start = at + HEADER;
     let payload = log.get(start..start.checked_add(len)?)?;
-    (header[6..] == check(payload)).then_some(payload)
+    (header[6..] == check::<8>(payload)).then_some(payload)
 }
 
-fn check(payload: &[u8]) -> [u8; 8] {
-    let mut check = [0; 8];
-    check.copy_from_slice(&blake3::hash(payload).as_bytes()[..8]);
+/// The first bytes of a hash, which tell whether bytes are whole.
+pub fn check<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut check = [0; N];
+    check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..N]);
     check
 }
 

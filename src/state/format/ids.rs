@@ -5,11 +5,11 @@
 //! costs the frames that meet it and the headers of the others. Where a row ends is said by the state, not by the file:
 //! bytes behind the committed length are of a commit that didn't happen.
 
-use std::ops::Range;
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use futures::future::BoxFuture;
 
+use super::frame::check;
 use crate::component::{CheckpointError, KnownId};
 use crate::event::EventId;
 
@@ -23,7 +23,7 @@ const FRAME_ENTRIES: usize = 4_096;
 
 /// Where a row of frames is kept.
 pub trait Stored: Send + Sync {
-    /// At most so many bytes from this offset; fewer only at the end.
+    /// Reads at most `len` bytes from this offset; fewer only at the end.
     fn read_at(&self, at: u64, len: usize) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>>;
     /// How much is read ahead while frames are skipped. Frames are usually larger, or many of them fit.
     fn ahead(&self) -> usize;
@@ -133,8 +133,8 @@ pub fn encode(bucket: Bucket, ids: &[KnownId]) -> Vec<u8> {
         for known in [ids.first(), ids.last()].into_iter().flatten() {
             bucket.write_time(&mut out, known.time);
         }
-        out.extend_from_slice(&check(&body));
-        let header_check = check(&out[header..]);
+        out.extend_from_slice(&check::<4>(&body));
+        let header_check: [u8; 4] = check(&out[header..]);
         out.extend_from_slice(&header_check);
         out.extend_from_slice(&body);
     }
@@ -186,7 +186,7 @@ impl Header {
     fn parse(bucket: Bucket, bytes: &[u8]) -> Option<Self> {
         let width = bucket.width();
         let (fields, header_check) = bytes.split_at_checked(bucket.header_len() - 4)?;
-        (check(fields) == header_check).then_some(())?;
+        (check::<4>(fields) == header_check).then_some(())?;
         Some(Self {
             count: usize::from(u16::from_le_bytes(fields[..2].try_into().ok()?)),
             first: bucket.read_time(&fields[2..]),
@@ -220,12 +220,6 @@ impl Window<'_> {
         let there = self.bytes.get(offset..).and_then(|bytes| bytes.get(..len));
         there.ok_or_else(|| self.stored.damaged(at))
     }
-}
-
-fn check(bytes: &[u8]) -> [u8; 4] {
-    let mut check = [0; 4];
-    check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..4]);
-    check
 }
 
 #[cfg(test)]

@@ -7,5 +7,6 @@ pub mod frame;
 pub mod ids;
 pub mod intervals;
 pub mod known;
+pub mod ranges;
 pub mod recent;
 pub mod state;

@@ -1,7 +1,6 @@
 //! The latest known ids in memory, so that the poll of every minute reads no file to look at its overlap again.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::component::KnownId;
 

@@ -11,9 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Reader, byte_string, varint};
-use super::ids::Bucket;
-use super::intervals::Intervals;
-use super::recent::Recent;
+use super::{frame::check, ids::Bucket, intervals::Intervals, recent::Recent};
 use crate::component::{Commit, KnownId, SourceKey};
 use nordpass_env::Random;
 
@@ -164,7 +162,7 @@ impl<I: Ids> State<I> {
     /// The state at the beginning of this run.
     ///
     /// In shared storage, a process that crashed asks for its own run when it comes back, however many others there were
-    /// since: its file sink keeps what was committed and cuts the rest, which somebody else has delivered. A run that is
+    /// since: its file sink keeps what was committed and cuts the rest, which another process has delivered. A run that is
     /// forgotten by then counts as committed, and the rest stays: copies in the files of two processes, of at most what
     /// was in flight. The other answer would cut what was committed, and that is nowhere else, as it isn't read again.
     pub fn next_run(&self, run: u64) -> Self {
@@ -229,7 +227,8 @@ impl<I: Ids> State<I> {
     /// ids by the bucket they go to.
     pub fn step(&mut self, commit: &Commit) -> Vec<(Bucket, Vec<KnownId>)> {
         for &chunk in &commit.chunks {
-            self.chunks.insert(chunk);
+            // `u64::MAX` can't be kept, and no run counts that far.
+            self.chunks.insert(chunk..chunk.saturating_add(1));
         }
         if commit.document.is_some() {
             self.document.clone_from(&commit.document);
@@ -245,12 +244,12 @@ impl<I: Ids> State<I> {
     fn batches(&self, ids: &[KnownId]) -> Vec<(Bucket, Vec<KnownId>)> {
         let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
         let mut other = Vec::new();
-        let mut room = MOST_DAYS.saturating_sub(self.days.len());
+        let mut days_left = MOST_DAYS.saturating_sub(self.days.len());
         for ids in ids.chunk_by(|a, b| Bucket::day(a.time) == Bucket::day(b.time)) {
             match Bucket::day(ids[0].time) {
                 Some(day) if self.days.contains_key(&day) => batches.push((Bucket::Day(day), ids.to_vec())),
-                Some(day) if room > 0 => {
-                    room -= 1;
+                Some(day) if days_left > 0 => {
+                    days_left -= 1;
                     batches.push((Bucket::Day(day), ids.to_vec()));
                 }
                 _ => other.extend_from_slice(ids),
@@ -356,12 +355,9 @@ pub fn decode_runs_file(payload: &[u8]) -> Result<(SourceKey, Vec<Run>), Misfit>
     whole(open(payload, RUNS)?, |reader| Some((decode_head(reader)?, decode_runs(reader)?)))
 }
 
-/// The key's hash as it stands in each frame of `state.log`.
+/// The key's hash, which is in each frame of `state.log`.
 fn key_hash(key: &SourceKey) -> [u8; 8] {
-    let mut hash = [0; 8];
-    let text = format!("{}\n{}", key.name, key.endpoint);
-    hash.copy_from_slice(&blake3::hash(text.as_bytes()).as_bytes()[..8]);
-    hash
+    check(format!("{}\n{}", key.name, key.endpoint).as_bytes())
 }
 
 /// Checks what kind of payload this is, and that this program knows its version.

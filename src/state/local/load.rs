@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::frame;
-use super::ids::Bucket;
 use super::state::{LocalState, Misfit, VERSION, decode_runs_file};
 use super::{disk_error, unusable};
+use super::{frame, ids::Bucket};
 use crate::component::{CheckpointError, SourceKey};
 use nordpass_env::Disk;
 
@@ -34,21 +33,13 @@ pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<Lo
     let has_ids =
         disk.list(&ids_dir(dir)).await.map_err(disk_error(dir))?.iter().any(|file| Bucket::is_file_name(&file.name));
 
-    let runs = match &runs_file {
-        Some(bytes) => Some(whole_frame(bytes, &runs_path)?),
-        None => None,
-    };
-    let runs = match runs {
-        Some(payload) => Some(decode_runs_file(payload).map_err(|misfit| explain(&runs_path, misfit, key_id))?),
-        None => None,
-    };
-    if let Some((owner, _)) = &runs
-        && owner.id() != key_id
-    {
-        return Err(explain(&runs_path, Misfit::Foreign(Some(owner.clone())), key_id));
-    }
-
-    let Some((owner, earlier)) = runs else {
+    let runs = runs_file.map(|bytes| {
+        let runs = decode_runs_file(whole_frame(&bytes, &runs_path)?);
+        let (owner, earlier) = runs.map_err(|misfit| explain(&runs_path, misfit, key_id))?;
+        let is_ours = owner.id() == key_id;
+        if is_ours { Ok((owner, earlier)) } else { Err(explain(&runs_path, Misfit::Foreign(Some(owner)), key_id)) }
+    });
+    let Some((owner, earlier)) = runs.transpose()? else {
         return match state_file {
             None if !has_ids => Ok(None),
             Some(bytes) if bytes.is_empty() && !has_ids => Ok(None),

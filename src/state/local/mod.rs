@@ -20,17 +20,14 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{io, sync::Arc};
 
 use futures::future::BoxFuture;
 
 use self::source::LocalSource;
-use self::state::LocalState;
 use super::format::{frame, ids, known, recent, state};
-use super::open::OpenSource;
+use super::open::{OpenSource, Slot, Slots};
 use super::tasks::Tasks;
 use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;
@@ -46,20 +43,8 @@ pub struct LocalStore {
 struct Folder {
     env: Env,
     dir: PathBuf,
-    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+    slots: Slots<Slot<LocalSource, u64>>,
     _lock: Box<dyn DiskLock>,
-}
-
-/// What the store knows of one source.
-#[derive(Default)]
-enum Slot {
-    /// Nobody asked for it yet.
-    #[default]
-    Unread,
-    /// Read from disk for [`Store::is_committed`]; `None`: there is no state.
-    Read(Option<Box<LocalState>>),
-    /// Opened; gone when its last user is.
-    Open(Weak<LocalSource>),
 }
 
 impl LocalStore {
@@ -67,13 +52,8 @@ impl LocalStore {
     pub async fn open(env: Env, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = lock(env.disk.as_ref(), data_dir).await?;
         let dir = data_dir.to_owned();
-        let folder = Folder { env, dir, slots: Mutex::default(), _lock: lock };
+        let folder = Folder { env, dir, slots: Slots::new(), _lock: lock };
         Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
-    }
-
-    fn slot(&self, key_id: &str) -> Arc<tokio::sync::Mutex<Slot>> {
-        let mut slots = self.folder.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry(key_id.to_owned()).or_default().clone()
     }
 }
 
@@ -86,21 +66,16 @@ impl Folder {
 impl Store for LocalStore {
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async move {
-            let slot = self.slot(&key.id());
+            let slot = self.folder.slots.get(&key.id());
             let folder = self.folder.clone();
             let work = async move {
                 let mut slot = slot.lock_owned().await;
-                if let Slot::Open(source) = &*slot
-                    && source.strong_count() > 0
-                {
-                    let path = folder.source(&key.id());
-                    return Err(CheckpointError::Disk {
-                        path,
-                        source: io::Error::new(io::ErrorKind::AlreadyExists, "this source's state is already open"),
-                    });
+                if slot.open().is_some() {
+                    let error = io::Error::new(io::ErrorKind::AlreadyExists, "this source's state is already open");
+                    return Err(disk_error(&folder.source(&key.id()))(error));
                 }
                 let source = Arc::new(LocalSource::open(folder, key).await?);
-                *slot = Slot::Open(Arc::downgrade(&source));
+                slot.set_open(&source);
                 Ok(source)
             };
             let source = self.tasks.finish(&self.folder.dir, work).await?;
@@ -109,26 +84,12 @@ impl Store for LocalStore {
     }
 
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
-        let origin = origin.clone();
+        let (origin, folder) = (origin.clone(), &self.folder);
         Box::pin(async move {
-            // Not a key's id: the name of a source without a state. It must not reach a path, either.
-            if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-                return Ok(true);
-            }
-            let slot = self.slot(&origin.source);
-            let mut slot = slot.lock().await;
-            if let Slot::Open(source) = &*slot
-                && let Some(source) = source.upgrade()
-            {
-                return Ok(source.is_committed(origin.run, origin.sequence).await);
-            }
-            if !matches!(&*slot, Slot::Read(_)) {
-                let dir = self.folder.source(&origin.source);
-                *slot =
-                    Slot::Read(load::load(self.folder.env.disk.as_ref(), &dir, &origin.source).await?.map(Box::new));
-            }
-            let Slot::Read(state) = &*slot else { return Ok(true) };
-            Ok(state.as_ref().is_none_or(|state| state.is_committed(origin.run, origin.sequence)))
+            let slot = folder.slots.get(&origin.source);
+            let dir = folder.source(&origin.source);
+            let load = load::load(folder.env.disk.as_ref(), &dir, &origin.source);
+            slot.lock().await.is_committed(&origin, load).await
         })
     }
 }

@@ -1,18 +1,13 @@
 //! One source's open state: what is committed, and the way to the next commit.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use futures::future::BoxFuture;
 
 use super::ids::{self, Stored};
-use super::known;
 use super::load::{self, ids_dir};
-use super::recent::Recent;
-use super::state::LocalState;
-use super::write::Files;
 use super::{Folder, disk_error, unusable};
+use super::{known, recent::Recent, state::LocalState, write::Files};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
 use crate::state::open::{OpenInfo, StateBackend};
 use nordpass_env::Disk;
@@ -50,11 +45,6 @@ impl LocalSource {
         let committed = tokio::sync::Mutex::new(Committed { state, files, recent });
         Ok(Self { folder, info, dir, committed })
     }
-
-    /// Whether a chunk is committed; one of a run that isn't known counts as such.
-    pub(super) async fn is_committed(&self, run: u64, sequence: u64) -> bool {
-        self.committed.lock().await.state.is_committed(run, sequence)
-    }
 }
 
 impl StateBackend for LocalSource {
@@ -64,6 +54,10 @@ impl StateBackend for LocalSource {
 
     fn path(&self) -> PathBuf {
         self.dir.clone()
+    }
+
+    async fn is_committed(&self, run: u64, sequence: u64) -> bool {
+        self.committed.lock().await.state.is_committed(run, sequence)
     }
 
     fn lease_guard(&self) -> LeaseGuard {

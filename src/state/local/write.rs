@@ -1,15 +1,11 @@
 //! The writing half of a source's folder: what has to be synced, cut or written anew, and in which order.
 
-use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::frame::frame;
-use super::ids::Bucket;
 use super::load::{ids_dir, runs_path, state_path};
-use super::state::LocalState;
 use super::{disk_error, unusable};
+use super::{frame::frame, ids::Bucket, state::LocalState};
 use crate::component::CheckpointError;
 use nordpass_env::Disk;
 
@@ -42,7 +38,7 @@ impl Files {
     ) -> Result<Self, CheckpointError> {
         let ids = ids_dir(dir);
         disk.create_dir_all(&ids).await.map_err(disk_error(&ids))?;
-        // The folder of `data_dir` may be one that we can't read; whoever made it early enough loses nothing.
+        // This process may not be able to read the folder of `data_dir`. If it was made early enough, nothing is lost.
         let above = data_dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let _ = disk.sync_dir(above).await;
         for made_in in [Some(data_dir), dir.parent()].into_iter().flatten() {
@@ -110,7 +106,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes files whose ids are forgotten. One that stays behind is tried again later: nobody reads it.
+    /// Removes files whose ids are forgotten. One that can't be removed isn't read, and is tried again later.
     pub async fn remove_days(&mut self, days: Vec<u32>, committed: &LocalState) {
         self.leftover.extend(days);
         for day in std::mem::take(&mut self.leftover) {

@@ -4,8 +4,7 @@
 //! names are reserved in every row, used or not: a metadata entry with such a name, or with a name that is there twice, goes to
 //! `MetadataCollisions`, a list of objects with one entry each. So keys stay unique and nothing is lost.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::json::Out;
 use super::metadata::{Entries, Entry, Metadata};

@@ -152,8 +152,8 @@ pub fn time(seconds: i64) -> TimeText {
     text
 }
 
-fn digits(place: &mut [u8], mut number: u64) {
-    for digit in place.iter_mut().rev() {
+fn digits(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
         *digit = b"0123456789"[usize::try_from(number % 10).unwrap_or_default()];
         number /= 10;
     }

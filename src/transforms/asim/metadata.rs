@@ -8,14 +8,11 @@
 //! pattern: they fill a column if they are there. The vendor publishes no list.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::json;
-use crate::event::{Event, Scan, Shape, unescape};
+use crate::event::{Event, Scan, Shape, raw_entries, unescape};
 
 /// The entries of a JSON object.
 pub type Entries<'a> = Vec<Entry<'a>>;
@@ -105,7 +102,7 @@ impl<'a> Metadata<'a> {
 
     /// The first of several entries counts.
     fn note(&mut self, key: &str, value: &'a str) {
-        let (place, value) = match key {
+        let (slot, value) = match key {
             "platform" => (&mut self.platform, value),
             "ip_address" => (&mut self.ip_address, value),
             "status" => (&mut self.status, value),
@@ -147,7 +144,7 @@ impl<'a> Metadata<'a> {
             _ => return,
         };
         if !json::content(value).is_empty() {
-            place.get_or_insert(value);
+            slot.get_or_insert(value);
         }
     }
 }
@@ -206,30 +203,12 @@ fn read_entries<'a>(object: &'a str, entries: &mut Entries<'a>) -> bool {
         return true;
     }
     entries.clear();
-    let is_object = serde_json::Deserializer::from_str(object).deserialize_map(Reader { entries }).is_ok();
+    let each = |key, value| entries.push(Entry::new(json::string(key).unwrap_or_default(), value));
+    let is_object = raw_entries(object, each).is_some();
     if !is_object {
         entries.clear();
     }
     is_object
-}
-
-struct Reader<'r, 'a> {
-    entries: &'r mut Entries<'a>,
-}
-
-impl<'de> Visitor<'de> for Reader<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
-            self.entries.push(Entry::new(json::string(key.get()).unwrap_or_default(), value.get()));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -4,66 +4,42 @@
 //! becomes exactly one row in exactly one output: two rows would be billed twice, and none would be a hole in the evidence.
 
 mod additional;
-#[cfg(test)]
-mod conformance;
-#[cfg(test)]
-pub(super) mod generator;
-#[cfg(test)]
-mod golden;
 pub(super) mod json;
 pub(super) mod metadata;
 pub(super) mod people;
 mod platform;
 mod row;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-use crate::component::Transform;
-use crate::component::{ComponentType, Records, TransformSettings, TransformType};
+use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
-use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::{Schema, entries};
 use std::sync::Arc;
 
 /// The `asim` type.
-pub static TYPE: TransformType = TransformType {
-    base: ComponentType {
-        name: "asim",
-        doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row \
-          in one of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` \
-          (ASimAuthenticationEventLogs) or `user_management` (ASimUserManagementActivityLogs); see the events \
-          reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
-          to `AdditionalFields`.",
-        fields: FIELDS,
-        outputs: &["audit_event", "authentication", "user_management"],
-        records: Records::Rows,
-    },
-    read: |section| Arc::new(Settings::read(section)),
+pub static TYPE: ComponentType = ComponentType {
+    name: "asim",
+    doc: "Turns NordPass events into rows of Microsoft Sentinel's normalised tables (ASIM). Each event becomes one row \
+      in one of the three outputs: `audit_event` (ASimAuditEventLogs), `authentication` \
+      (ASimAuthenticationEventLogs) or `user_management` (ASimUserManagementActivityLogs); see the events \
+      reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
+      to `AdditionalFields`.",
+    fields: &[],
+    outputs: &["audit_event", "authentication", "user_management"],
+    records: Records::Rows,
+    read: ReadSettings::Transform(|_| Arc::new(Settings)),
 };
 
-static FIELDS: &[Field] = &[];
-
 /// Checked settings: there are none.
-#[derive(Clone, Debug)]
-pub struct Settings {}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(_section: &mut Section) -> Self {
-        Self {}
-    }
-}
+#[derive(Debug)]
+pub struct Settings;
 
 impl TransformSettings for Settings {
     fn build(&self, telemetry: ComponentReporter) -> Box<dyn Transform> {
-        build(self.clone(), telemetry)
+        Box::new(Asim { parts: row::Parts::new(), sizes: [0; 3], telemetry })
     }
-}
-
-/// Makes the transform.
-pub fn build(_settings: Settings, telemetry: ComponentReporter) -> Box<dyn Transform> {
-    Box::new(Asim { parts: row::Parts::new(), sizes: [0; 3], telemetry })
 }
 
 struct Asim {
@@ -91,9 +67,9 @@ impl Transform for Asim {
         for (record, fields) in chunk.records.iter().zip(fields) {
             let event = Event { text: &chunk.text, record, fields };
             metadata.read(&event);
-            let place = row::place_of(&event);
-            unknown += u64::from(place.is_none());
-            let index = place.map_or(Schema::AuditEvent, |place| entries()[place].schema).index();
+            let position = row::position_of(&event);
+            unknown += u64::from(position.is_none());
+            let index = position.map_or(Schema::AuditEvent, |position| entries()[position].schema).index();
             let rows = &mut outputs[index];
             if rows.records.is_empty() {
                 rows.text = buffers::take_text(self.sizes[index] + self.sizes[index] / 8);
@@ -104,7 +80,7 @@ impl Transform for Asim {
             let start = rows.text.len();
             additional.mark = chunk.mark(record);
             let mut out = json::Out::new(&mut rows.text, event.body());
-            row::write(&mut out, &self.parts, place, &event, &metadata, &mut additional);
+            row::write(&mut out, &self.parts, position, &event, &metadata, &mut additional);
             let body = Span::new(start, rows.text.len());
             rows.records.push(Record {
                 id: record.id,

@@ -1,6 +1,6 @@
 //! The actor and the target of an event.
 //!
-//! - MSP staff (`metadata.msp`) are the actor. The member in whose name they acted is the target, or is in
+//! - MSP staff (`metadata.msp`) are the actor. The member on whose behalf they acted is the target, or is in
 //!   `AdditionalFields.User` if the schema has no target columns or the target is another person.
 //! - Otherwise the member (`user`) is the actor.
 //! - Without a user (SCIM, scheduled work), the `initiator` is the actor.

@@ -3,8 +3,7 @@
 //! The parts of a row that depend only on the pair are prepared once ([`Parts`]); the rest is copied from the chunk's text. The
 //! function that writes a column also writes the columns that depend on it.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::{fmt::Write as _, net::IpAddr};
 
 use super::additional::Additional;
 use super::json::{self, Out};
@@ -55,7 +54,7 @@ fn tail(entry: &Entry) -> String {
     optional("EventOriginalType", Some(&format!("{}.{}", entry.kind, entry.action)));
     match entry.schema {
         Schema::AuditEvent => {
-            optional("Operation", Some(entry.operation()));
+            optional("Operation", Some(entry.action));
             optional("Object", entry.object);
             optional("ObjectType", entry.object_type);
         }
@@ -70,7 +69,7 @@ fn tail(entry: &Entry) -> String {
 }
 
 /// The event's entry in the catalogue.
-pub fn place_of(event: &Event<'_>) -> Option<usize> {
+pub fn position_of(event: &Event<'_>) -> Option<usize> {
     position(&event.text_of(&event.fields.kind), &event.text_of(&event.fields.action))
 }
 
@@ -78,12 +77,12 @@ pub fn place_of(event: &Event<'_>) -> Option<usize> {
 pub fn write<'a>(
     out: &mut Out<'_>,
     parts: &Parts,
-    place: Option<usize>,
+    position: Option<usize>,
     event: &Event<'a>,
     metadata: &Metadata<'a>,
     additional: &mut Additional<'a>,
 ) {
-    let entry = place.map(|place| &entries()[place]);
+    let entry = position.map(|position| &entries()[position]);
     let schema = entry.map_or(Schema::AuditEvent, |entry| entry.schema);
     let target = entry.map_or(Target::None, |entry| entry.target);
     let people = People::of(event, metadata, target);
@@ -98,7 +97,7 @@ pub fn write<'a>(
     out.push_str(time);
     out.push_str("\"");
     out.push_str(&parts.heads[schema.index()]);
-    match (entry, place.and_then(|place| parts.tails.get(place))) {
+    match (entry, position.and_then(|position| parts.tails.get(position))) {
         (Some(entry), Some(tail)) => {
             out.push_str(event_type(entry, metadata));
             out.push_str(tail);

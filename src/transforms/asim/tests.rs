@@ -1,15 +1,17 @@
 //! What rows look like, rule by rule; `many` checks what holds for all events.
 
+mod conformance;
+pub mod generator;
+mod golden;
 mod many;
 mod support;
 
 use std::collections::HashMap;
 
-use super::conformance::Tester;
-use super::generator::{READ_AT, chunk, typical};
 use super::*;
 use crate::event::AckOutcome;
-pub use support::rows;
+use conformance::Tester;
+use generator::{READ_AT, chunk, typical};
 use support::{Unique, event, lenient, row, text};
 
 #[test]
@@ -48,7 +50,7 @@ fn the_original_uid_is_the_record_id_in_hex() {
     let chunk = chunk(&[event("lock.master_failed", "{}")]);
     let id = chunk.records[0].id.to_string();
     let mut out = Vec::new();
-    build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
+    Settings.build(ComponentReporter::detached()).transform(chunk, &mut out);
     let (index, rows) = out.pop().expect("one");
     assert_eq!(index, 1);
     assert_eq!(rows.records[0].id.to_string(), id);
@@ -278,7 +280,8 @@ fn spelling_is_copied_faithfully() {
     let metadata =
         r#"{"big":123456789012345678901234567890,"fraction":1.50,"huge":1e400,"text":"\u00e9 \"q\" \\ é 😀 \/"}"#;
     let mut out = Vec::new();
-    build(Settings {}, ComponentReporter::detached())
+    Settings
+        .build(ComponentReporter::detached())
         .transform(chunk(&[event("item_access.item_viewed", metadata)]), &mut out);
     let rows = &out[0].1;
     let body = rows.body(&rows.records[0]);
@@ -295,7 +298,7 @@ async fn one_event_one_row_and_the_chunk_is_acknowledged_by_its_rows() {
     let (chunk, ack_receiver) = Chunk::of_events(text, records, fields, chunk.origin.clone(), None);
     let ids: Vec<_> = chunk.records.iter().map(|record| record.id).collect();
     let mut out = Vec::new();
-    build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
+    Settings.build(ComponentReporter::detached()).transform(chunk, &mut out);
     assert_eq!(out.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
     let mut seen: HashMap<_, usize> = HashMap::new();
     for (_, rows) in &out {

@@ -36,7 +36,7 @@ pub struct Failed;
 
 impl Official {
     pub fn new(rig: &Rig) -> Self {
-        rig.simulation.entra().tokens().accept(TOKEN);
+        rig.simulation.entra.tokens.accept(TOKEN);
         // Ten seconds for the whole exchange.
         let settings = HttpSettings { request_timeout: Duration::from_secs(10), ..HttpSettings::default() };
         let http = rig.network.client(&settings).expect("a client");
@@ -45,7 +45,7 @@ impl Official {
 
     /// The cursor, as it stands in its blob.
     pub fn cursor(&self) -> Option<i64> {
-        let bytes = self.simulation.blobs().content(CONTAINER, CURSOR)?;
+        let bytes = self.simulation.blobs.content(CONTAINER, CURSOR)?;
         Some(i64::from_be_bytes(bytes.try_into().expect("8 bytes")))
     }
 
@@ -62,7 +62,7 @@ impl Official {
         // The clock, after everything; without a condition.
         let now = rig.now();
         let time = jiff::Timestamp::from_second(now).expect("a time");
-        self.simulation.blobs().put(CONTAINER, CURSOR, &now.to_be_bytes(), time);
+        self.simulation.blobs.put(CONTAINER, CURSOR, &now.to_be_bytes(), time);
         Ok(())
     }
 

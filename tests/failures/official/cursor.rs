@@ -52,7 +52,7 @@ async fn d02_every_question_has_an_end_in_the_past() {
     pass(5 * MINUTE).await;
     trickle.abort();
     pass(5 * MINUTE).await;
-    assert_eq!(rig.simulation.nordpass().len() / 100, 35, "they happened meanwhile");
+    assert_eq!(rig.simulation.nordpass.count() / 100, 35, "they happened meanwhile");
     rig.stop(life).await;
     rig.assert_exactly_once().await;
     let questions = rig.questions();
@@ -132,10 +132,10 @@ async fn d05_after_a_hundred_days_the_rest_arrives_and_the_gap_is_written_down()
     pass(100 * DAY).await;
     let now = rig.now();
     let events = (0..100).map(|day| event(now - day * DAY - HOUR, &format!("day-{day}"), &json!({})));
-    rig.simulation.nordpass().extend(events.collect());
+    rig.simulation.nordpass.extend(events.collect());
     let life = rig.start();
     pass(HOUR).await;
-    let arrived = rig.simulation.ingestion().received();
+    let arrived = rig.simulation.ingestion.received().probes;
     for day in 0..89 {
         assert_eq!(arrived.count(&format!("day-{day}")), 1, "day {day}");
     }

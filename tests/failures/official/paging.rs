@@ -48,10 +48,10 @@ async fn d08_an_answer_that_denies_everything_is_found_out_later() {
         }
         nordpass.handle(request, now)
     });
-    rig.simulation.nordpass().extend(vec![event(START + 10 * MINUTE, "live", &json!({}))]);
+    rig.simulation.nordpass.extend(vec![event(START + 10 * MINUTE, "live", &json!({}))]);
     let life = rig.start();
     pass(12 * MINUTE + 10).await;
-    assert_eq!(rig.simulation.ingestion().received().count("live"), 1, "the overlap finds it");
+    assert_eq!(rig.simulation.ingestion.received().probes.count("live"), 1, "the overlap finds it");
     pass(25 * HOUR).await;
     rig.stop(life).await;
     rig.assert_exactly_once().await;
@@ -125,7 +125,7 @@ async fn d11_another_source_endpoint_or_organization_begins_with_its_own_history
     let events = Generator::new(11, Options::default()).history(START - 6 * DAY, START - HOUR, 300);
     let options = SimulationOptions { events, ..SimulationOptions::default() };
     let second = Simulation::new(options, rig.clock.now());
-    let _shared = rig.network.clone().route("second.nordpass.example", second.nordpass_gate());
+    let _shared = rig.network.clone().route("second.nordpass.example", second.gate(second.nordpass.clone()));
     assert!(rig.once().await.failures.is_empty());
     rig.assert_exactly_once().await;
 
@@ -151,8 +151,8 @@ async fn d11_another_source_endpoint_or_organization_begins_with_its_own_history
     rig.text = text;
     let mut third = Generator::new(12, Options::default());
     let now = rig.now();
-    rig.simulation.nordpass().extend(third.history(now - 5 * DAY, now - HOUR, 200));
-    rig.simulation.nordpass().extend(vec![third.event(now + MINUTE)]);
+    rig.simulation.nordpass.extend(third.history(now - 5 * DAY, now - HOUR, 200));
+    rig.simulation.nordpass.extend(vec![third.event(now + MINUTE)]);
     let life = rig.start();
     until("the third organization's history", HOUR, || arrived(&rig, &rig.simulation).1 >= 501).await;
     rig.stop(life).await;
@@ -161,6 +161,6 @@ async fn d11_another_source_endpoint_or_organization_begins_with_its_own_history
 
 /// How many events a NordPass has, and how often they arrived in Azure, all together.
 fn arrived(rig: &Rig, nordpass: &Simulation) -> (u64, u64) {
-    let (all, arrived) = (nordpass.nordpass().world(), rig.simulation.ingestion().received());
+    let (all, arrived) = (nordpass.nordpass.world(), rig.simulation.ingestion.received().probes);
     (all.total(), all.iter().map(|(probe, _)| arrived.count(probe)).sum())
 }

@@ -65,12 +65,12 @@ struct World {
 impl World {
     fn new(options: SimulationOptions) -> Self {
         let rig = Rig::new(options);
-        rig.simulation.entra().tokens().accept(TOKEN);
+        rig.simulation.entra.tokens.accept(TOKEN);
         Self { rig, asked: Arc::default() }
     }
 
     fn machine(&self, name: &'static str, seed: u64) -> Machine {
-        let book = Book { inner: self.rig.simulation.nordpass().clone(), asked: self.asked.clone() };
+        let book = Book { inner: self.rig.simulation.nordpass.clone(), asked: self.asked.clone() };
         let gate = self.rig.simulation.gate(Arc::new(book));
         let network = self.rig.simulation.network(Arc::new(self.rig.clock.clone()), seed);
         let network = network.latency(Duration::from_millis(10), Duration::from_millis(60)).route(NORDPASS, gate);
@@ -179,7 +179,7 @@ fn live(seed: u64, hours: i64) -> SimulationOptions {
 /// Everything arrived; a copy has the same `EventOriginalUid` as its first.
 fn assert_nothing_lost(world: &World, most_copies: u64) {
     let verdict = world.rig.asim();
-    let all = world.rig.simulation.nordpass().world().total();
+    let all = world.rig.simulation.nordpass.world().total();
     assert_eq!((verdict.events_delivered, verdict.events_lost), (all, 0), "{verdict:?}");
     assert!(verdict.events_duplicated <= most_copies, "{verdict:?}");
     let rows = world.rig.rows();
@@ -198,7 +198,7 @@ async fn d10_two_processes_share_a_source_and_never_read_it_at_once() {
     b.start(&world, pipeline("b"));
     let mut takeovers = 0;
     let state = || {
-        let names = world.rig.simulation.blobs().names(CONTAINER);
+        let names = world.rig.simulation.blobs.names(CONTAINER);
         names.into_iter().find(|name| name.ends_with("/state")).expect("a state")
     };
     for round in 0..18_i64 {
@@ -218,7 +218,7 @@ async fn d10_two_processes_share_a_source_and_never_read_it_at_once() {
                 60
             }
             2 => {
-                world.rig.simulation.blobs().break_lease(CONTAINER, &state());
+                world.rig.simulation.blobs.break_lease(CONTAINER, &state());
                 // Whoever gets it waits for the former to notice; or the former gets it back.
                 120
             }
@@ -294,7 +294,7 @@ async fn a_source_that_is_held_elsewhere_stops_no_other() {
         },
         world.rig.clock.now(),
     );
-    let _shared = b.network.clone().route("second.nordpass.example", elsewhere.nordpass_gate());
+    let _shared = b.network.clone().route("second.nordpass.example", elsewhere.gate(elsewhere.nordpass.clone()));
     let second = r#"
 [sources.second]
 type = "nordpass"
@@ -328,7 +328,7 @@ path = "second/{date}.ndjson"
 async fn a_container_that_is_deleted_holds_its_sources_up_until_it_is_restored() {
     for seconds in [0, 4, 8, 12] {
         let world = World::new(live(6, 1));
-        let blobs = world.rig.simulation.blobs();
+        let blobs = &world.rig.simulation.blobs;
         let mut a = world.machine("a", 1);
         a.start(&world, pipeline("a"));
         pass(10 * MINUTE + seconds).await;
@@ -356,7 +356,7 @@ async fn a_run_with_once_that_loses_its_source_before_its_last_commit_fails() {
     let (mut a, mut b) = (world.machine("a", 1), world.machine("b", 2));
     // Azure takes everything and answers when it is too late.
     let when = When { endpoint: Some(Endpoint::Ingestion), ..When::default() };
-    world.rig.simulation.faults().add(Fault { delay: Duration::from_secs(600), ..Fault::new(when, Effect::None) });
+    world.rig.simulation.faults.add(Fault { delay: Duration::from_secs(600), ..Fault::new(when, Effect::None) });
     a.start_with(&world, pipeline("a"), RunOptions { once: true, ..RunOptions::default() });
     pass(30).await;
     let read = world.turns().last().expect("it asks").2;
@@ -373,11 +373,11 @@ async fn a_run_with_once_that_loses_its_source_before_its_last_commit_fails() {
     let failures: Vec<_> = report.failures.iter().map(|failure| (&*failure.name, &*failure.error.message)).collect();
     let [("nordpass", message)] = failures[..] else { panic!("{failures:?}") };
     assert!(message.contains("took over this source before"), "{message}");
-    world.rig.simulation.faults().clear();
+    world.rig.simulation.faults.clear();
     pass(20 * MINUTE).await;
     b.stop().await;
     // Azure had taken it twice: from both.
-    assert_nothing_lost(&world, world.rig.simulation.nordpass().world().total() * 20);
+    assert_nothing_lost(&world, world.rig.simulation.nordpass.world().total() * 20);
 }
 
 /// A file sink asks the checkpoint which of its appends count, while it opens and before anything else runs. While the

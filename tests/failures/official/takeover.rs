@@ -53,7 +53,7 @@ token = "{TOKEN}"
 
 fn rig(events: Vec<SimulatedEvent>) -> Rig {
     let mut rig = Rig::new(keeping(events));
-    rig.simulation.entra().tokens().accept(TOKEN);
+    rig.simulation.entra.tokens.accept(TOKEN);
     rig.text = drop_in();
     rig
 }
@@ -69,7 +69,7 @@ struct Arrived {
 /// The rows of the table, by probe. Only this program's have an event id.
 fn arrived(rig: &Rig) -> BTreeMap<String, Arrived> {
     let mut arrived: BTreeMap<String, Arrived> = BTreeMap::new();
-    for row in rig.simulation.ingestion().table(TABLE).kept {
+    for row in rig.simulation.ingestion.table(TABLE).kept {
         let row: Value = serde_json::from_str(&row).expect("JSON");
         let metadata = match &row["metadata"] {
             Value::String(text) => serde_json::from_str(text).expect("JSON"),
@@ -119,11 +119,11 @@ async fn taking_over_loses_nothing_and_doubles_nothing_without_a_mark() {
         // The last run uploads its first page and fails at the second.
         let extra: Vec<_> =
             (0..130).map(|n| event(cursor + n % 3, &format!("at the cursor {seed} {n}"), &json!({}))).collect();
-        rig.simulation.nordpass().extend(extra);
+        rig.simulation.nordpass.extend(extra);
         let when = When { endpoint: Some(Endpoint::Ingestion), nth: vec![2], ..When::default() };
-        rig.simulation.faults().add(Fault::new(when, Effect::ResetBefore));
+        rig.simulation.faults.add(Fault::new(when, Effect::ResetBefore));
         assert!(official.run(&rig).await.is_err());
-        rig.simulation.faults().clear();
+        rig.simulation.faults.clear();
         assert_eq!(official.cursor(), Some(cursor));
         pass(2 * MINUTE).await;
 
@@ -198,7 +198,7 @@ async fn the_way_back_is_open() {
 async fn rows_of_asim_are_marked_too() {
     let events = [-700, -500, 0, 1, 400].map(|at| event(START + at, &format!("at {at}"), &json!({})));
     let mut rig = Rig::new(keeping(events.to_vec()));
-    rig.simulation.entra().tokens().accept(TOKEN);
+    rig.simulation.entra.tokens.accept(TOKEN);
     let checkpoint =
         drop_in().split("[sources.nordpass]").next().expect("a beginning").replace("data_dir = \"data\"", "");
     rig.text = format!("{}{checkpoint}", rig.text);
@@ -217,7 +217,7 @@ async fn rows_of_asim_are_marked_too() {
 
 fn put_cursor(rig: &Rig, bytes: &[u8]) {
     let time = jiff::Timestamp::from_second(rig.now()).expect("a time");
-    rig.simulation.blobs().put(CONTAINER, CURSOR, bytes, time);
+    rig.simulation.blobs.put(CONTAINER, CURSOR, bytes, time);
 }
 
 /// Each cursor that can't be relied on has its own end: a first run with marks, a gap, an error; never a silent guess.
@@ -261,7 +261,7 @@ async fn d04_a_cursor_that_cannot_be_read_is_waited_for() {
     let body = String::new();
     let effect = Effect::Status { status: StatusCode::FORBIDDEN, body, headers: BTreeMap::new(), retry_after: None };
     let when = When { endpoint: Some(Endpoint::Blob), path: Some(CURSOR.to_owned()), ..When::default() };
-    rig.simulation.faults().add(Fault::new(when, effect));
+    rig.simulation.faults.add(Fault::new(when, effect));
     let life = rig.start();
     pass(HOUR).await;
     assert!(
@@ -270,7 +270,7 @@ async fn d04_a_cursor_that_cannot_be_read_is_waited_for() {
         life.words("nordpass")
     );
     assert!(rig.requests(Endpoint::Nordpass).is_empty(), "nothing is asked before that is known");
-    rig.simulation.faults().clear();
+    rig.simulation.faults.clear();
     pass(5 * MINUTE).await;
     rig.stop(life).await;
     assert_eq!(arrived(&rig).keys().collect::<Vec<_>>(), ["new"]);

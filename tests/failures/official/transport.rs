@@ -33,7 +33,7 @@ fn status(status: u16, body: &str) -> Fault {
 async fn d12_an_outage_is_waited_out_with_growing_pauses() {
     for code in [429, 500, 503] {
         let mut rig = Rig::new(SimulationOptions { events: history(300), ..SimulationOptions::default() });
-        rig.simulation.faults().add(status(code, ""));
+        rig.simulation.faults.add(status(code, ""));
         let life = rig.start();
         pass(HOUR).await;
         let times: Vec<i64> =
@@ -41,7 +41,7 @@ async fn d12_an_outage_is_waited_out_with_growing_pauses() {
         let pauses: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert!(pauses[0] <= 1_200, "the first is short: {pauses:?}");
         assert!(pauses[10..].iter().all(|pause| (14_000..31_000).contains(pause)), "then they are long: {pauses:?}");
-        rig.simulation.faults().clear();
+        rig.simulation.faults.clear();
         pass(5 * MINUTE).await;
         rig.stop(life).await;
         rig.assert_exactly_once().await;
@@ -80,13 +80,13 @@ async fn d14_each_refusal_has_words_that_say_what_to_do() {
         (503, "NordPass answers 503"),
     ] {
         let mut rig = Rig::new(SimulationOptions { events: history(10), ..SimulationOptions::default() });
-        rig.simulation.faults().add(status(code, r#"{"message":"someone@example.com may not"}"#));
+        rig.simulation.faults.add(status(code, r#"{"message":"someone@example.com may not"}"#));
         let life = rig.start();
         pass(5 * MINUTE).await;
         let words = life.words("nordpass");
         assert!(words.contains(expected), "{code}: {words}");
         assert!(!words.contains('@') && words.contains(&code.to_string()), "{words}");
-        rig.simulation.faults().clear();
+        rig.simulation.faults.clear();
         pass(2 * MINUTE).await;
         assert_eq!(life.words("nordpass"), "", "it works again");
         rig.stop(life).await;
@@ -137,7 +137,7 @@ async fn d16_long_lists_of_items_are_batched_by_bytes_and_compressed() {
         assert_eq!(request.status, Some(StatusCode::NO_CONTENT), "{} bytes", request.body_length);
         assert!(request.body_length <= 1 << 20);
     }
-    let totals = rig.simulation.ingestion().totals();
+    let totals = rig.simulation.ingestion.totals();
     assert!(totals.bytes_json > 5 << 20, "{} bytes of JSON", totals.bytes_json);
     assert!(totals.bytes_received * 4 < totals.bytes_json, "compressed: {} bytes", totals.bytes_received);
     assert!(requests.len() < 12, "{} requests", requests.len());
@@ -187,7 +187,7 @@ async fn d18_unknown_fields_and_large_numbers_stay_as_they_came() {
     let mut rig = Rig::new(keeping(vec![SimulatedEvent::from_json(&json, START - DAY)]));
     assert!(rig.once().await.failures.is_empty());
     rig.assert_exactly_once().await;
-    let row = &rig.simulation.ingestion().table("ASimAuditEventLogs").kept[0];
+    let row = &rig.simulation.ingestion.table("ASimAuditEventLogs").kept[0];
     for part in [r#""serial":9007199254740993"#, r#""ratio":0.1"#, r#""name":"gold""#, "12345678901234567890123"] {
         assert!(row.contains(part), "{part} in {row}");
     }

@@ -23,10 +23,10 @@ async fn peers_08_late_events_and_shifting_pages_are_sent_once() {
         let at = START - 10 * MINUTE * (30 - number);
         event(at, &format!("appearing-{number}"), &serde_json::json!({}))
     });
-    rig.simulation.nordpass().hold_back(appearing.collect());
+    rig.simulation.nordpass.hold_back(appearing.collect());
     let life = rig.start();
     pass(3 * HOUR).await;
-    assert_eq!(rig.simulation.nordpass().len(), 3_000 + 720 + 30, "all have appeared");
+    assert_eq!(rig.simulation.nordpass.count(), 3_000 + 720 + 30, "all have appeared");
     rig.stop(life).await;
     rig.assert_exactly_once().await;
 }
@@ -68,6 +68,6 @@ async fn peers_12_every_odd_answer_of_the_source_only_delays() {
     let mut rig = Rig::new(options);
     assert!(rig.once().await.failures.is_empty());
     rig.assert_exactly_once().await;
-    let happened = rig.simulation.faults().happened();
+    let happened = rig.simulation.faults.happened();
     assert!(happened.iter().all(|times| *times > 0), "each happened: {happened:?}");
 }

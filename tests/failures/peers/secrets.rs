@@ -75,7 +75,7 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
         events.extend(recorded(name));
     }
     let mut rig = Rig::new(SimulationOptions { events, ..SimulationOptions::default() });
-    rig.simulation.ingestion().set_poison(Some("\"probe\":\"poison\""));
+    rig.simulation.ingestion.set_poison(Some("\"probe\":\"poison\""));
     let body = r#"{"error":{"code":"Refused","message":"someone@example.com with simulated-nordpass-token"}}"#;
     for (endpoint, status) in [
         (Endpoint::Nordpass, 400),
@@ -96,34 +96,35 @@ async fn peers_10_no_secret_and_no_person_in_logs_errors_debug_state_or_dead_let
             retry_after: None,
         };
         let when = When { endpoint: Some(endpoint), every: Some(u64::from(status % 7) + 4), ..When::default() };
-        rig.simulation.faults().add(Fault::new(when, effect));
+        rig.simulation.faults.add(Fault::new(when, effect));
     }
     let life = rig.start();
     pass(HOUR).await;
     // The words while it waits for a token, of either kind, and for either host.
     let mut said = Vec::new();
     let hear = || format!("{:?}\n{}", life.telemetry.health(), life.telemetry.render());
-    rig.simulation.nordpass().set_token(None);
-    rig.simulation.entra().set_secret("another");
-    rig.simulation.entra().tokens().revoke_all();
-    rig.simulation.nordpass().extend(vec![event(rig.now(), "afterwards", &json!({}))]);
+    rig.simulation.nordpass.set_token(None);
+    rig.simulation.entra.set_secret("another");
+    rig.simulation.entra.tokens.revoke_all();
+    rig.simulation.nordpass.extend(vec![event(rig.now(), "afterwards", &json!({}))]);
     pass(5 * MINUTE).await;
     said.push(hear());
     rig.network.cut(NORDPASS);
     rig.network.cut(ENTRA);
     pass(5 * MINUTE).await;
     said.push(hear());
-    rig.simulation.faults().clear();
+    rig.simulation.faults.clear();
     rig.network.restore(NORDPASS);
     rig.network.restore(ENTRA);
-    rig.simulation.nordpass().set_token(Some("simulated-nordpass-token"));
-    rig.simulation.entra().set_secret(&entra::Settings::default().client_secret);
+    rig.simulation.nordpass.set_token(Some("simulated-nordpass-token"));
+    rig.simulation.entra.set_secret(&entra::Settings::default().client_secret);
     // Then Azure refuses each token, however new.
-    rig.simulation.faults().add(Fault::status(Endpoint::Ingestion, &[], 401));
+    rig.simulation.faults.add(Fault::status(Endpoint::Ingestion, &[], 401));
     pass(5 * MINUTE).await;
     said.push(hear());
-    rig.simulation.faults().clear();
-    until("the last event to arrive", HOUR, || rig.simulation.ingestion().received().count("afterwards") == 1).await;
+    rig.simulation.faults.clear();
+    until("the last event to arrive", HOUR, || rig.simulation.ingestion.received().probes.count("afterwards") == 1)
+        .await;
     // It is the proof that Azure means the record that it refuses.
     pass(5 * MINUTE).await;
     said.push(hear());

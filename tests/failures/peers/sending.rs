@@ -43,7 +43,7 @@ async fn peers_01_a_413_on_many_rows_halves_until_accepted() {
     assert_eq!(letters[0]["record"]["AdditionalFields"]["probe"], "oversize");
     assert_eq!((&letters[0]["status"], &letters[0]["code"]), (&413.into(), &"ContentLengthLimitExceeded".into()));
 
-    rig.simulation.nordpass().extend(vec![event(rig.now(), "afterwards", &json!({}))]);
+    rig.simulation.nordpass.extend(vec![event(rig.now(), "afterwards", &json!({}))]);
     until("the pipeline to go on", 5 * MINUTE, || rig.asim().events_delivered == 1_501).await;
     assert_eq!(rig.asim().events_duplicated, 0);
     rig.stop(life).await;
@@ -111,8 +111,8 @@ async fn peers_03_retry_after_of_every_shape_is_a_bounded_wait() {
                 retry_after: Some(shape.clone()),
             };
             let when = When { endpoint: Some(endpoint), nth: vec![1], ..When::default() };
-            rig.simulation.faults().add(Fault::new(when, effect));
-            rig.simulation.nordpass().extend(vec![event(rig.now(), "one", &json!({}))]);
+            rig.simulation.faults.add(Fault::new(when, effect));
+            rig.simulation.nordpass.extend(vec![event(rig.now(), "one", &json!({}))]);
             until("the event to arrive", 10 * MINUTE, || rig.asim().events_delivered == 1).await;
             let requests = rig.requests(endpoint);
             let throttled = requests.iter().position(|request| request.fault).expect("a 429");
@@ -148,13 +148,13 @@ async fn peers_04_a_token_refused_while_sending_is_renewed_once() {
     let mut rig = Rig::new(SimulationOptions { events: history(50), ..SimulationOptions::default() });
     let life = rig.start();
     until("the first events to arrive", HOUR, || rig.asim().events_delivered == 50).await;
-    let (issued, sent) = (rig.simulation.entra().tokens().issued(), rig.requests(Endpoint::Ingestion).len());
-    rig.simulation.entra().tokens().revoke_all();
-    rig.simulation.nordpass().extend(vec![event(rig.now(), "one", &json!({}))]);
+    let (issued, sent) = (rig.simulation.entra.tokens.issued(), rig.requests(Endpoint::Ingestion).len());
+    rig.simulation.entra.tokens.revoke_all();
+    rig.simulation.nordpass.extend(vec![event(rig.now(), "one", &json!({}))]);
     until("one more to arrive", 5 * MINUTE, || rig.asim().events_delivered == 51).await;
     let answers: Vec<_> = rig.requests(Endpoint::Ingestion)[sent..].iter().map(|sent| sent.status).collect();
     assert_eq!(answers, [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::NO_CONTENT)]);
-    assert_eq!(rig.simulation.entra().tokens().issued() - issued, 1, "one new token");
+    assert_eq!(rig.simulation.entra.tokens.issued() - issued, 1, "one new token");
     rig.stop(life).await;
     rig.assert_exactly_once().await;
 }
@@ -166,7 +166,7 @@ async fn peers_05_a_400_is_bisected_to_the_record() {
     let mut events = history(400);
     events.push(event(START - DAY, "poison", &json!({})));
     let mut rig = Rig::new(keeping(events));
-    rig.simulation.ingestion().set_poison(Some("\"probe\":\"poison\""));
+    rig.simulation.ingestion.set_poison(Some("\"probe\":\"poison\""));
     assert!(rig.once().await.failures.is_empty());
     let letters = rig.dead_letters("sentinel");
     assert_eq!(letters.len(), 1);
@@ -183,7 +183,7 @@ async fn peers_05_a_400_is_bisected_to_the_record() {
 #[tokio::test(start_paused = true)]
 async fn peers_05_a_403_is_waited_for_and_the_state_stands_still() {
     let mut rig = Rig::new(SimulationOptions { events: history(400), ..SimulationOptions::default() });
-    rig.simulation.ingestion().set_forbidden(true);
+    rig.simulation.ingestion.set_forbidden(true);
     let life = rig.start();
     for _ in 0..12 {
         pass(5 * MINUTE).await;
@@ -195,7 +195,7 @@ async fn peers_05_a_403_is_waited_for_and_the_state_stands_still() {
     }
     assert!(life.words("sentinel").contains("Monitoring Metrics Publisher"), "{}", life.words("sentinel"));
     assert!(rig.dead_letters("sentinel").is_empty());
-    rig.simulation.ingestion().set_forbidden(false);
+    rig.simulation.ingestion.set_forbidden(false);
     until("all to arrive", 2 * MINUTE, || rig.asim().events_delivered == 400).await;
     rig.stop(life).await;
     rig.assert_exactly_once().await;

@@ -37,7 +37,7 @@ async fn peers_06_a_kill_between_the_answer_and_the_checkpoint_doubles_but_never
         rig.disk.went_down().await;
         rig.kill(life).await;
     }
-    let doubled_at_most = rig.simulation.ingestion().received().total();
+    let doubled_at_most = rig.simulation.ingestion.received().probes.total();
     assert!(doubled_at_most > 0 && rig.state().await.known.len() < 3_000);
     assert!(rig.once().await.failures.is_empty());
     let verdict = rig.asim();
@@ -75,12 +75,12 @@ fn two_destinations() -> Rig {
         .replace("\"asim.user_management\" = \"Custom-NordPassUserManagement\"\n", "");
     rig.text.push_str("\n[transforms.event_log]\ntype = \"event_log\"\ninputs = [\"nordpass\"]\n");
     rig.text.push_str(&second);
-    let _shared = rig.network.clone().route(SECOND, rig.simulation.ingestion_gate());
+    let _shared = rig.network.clone().route(SECOND, rig.simulation.gate(rig.simulation.ingestion.clone()));
     rig
 }
 
 fn official(rig: &Rig) -> u64 {
-    rig.simulation.ingestion().table("NordPassEventLogs_CL").rows
+    rig.simulation.ingestion.table("NordPassEventLogs_CL").rows
 }
 
 /// Failure 7 of the peers: in a fan-out the cursor follows the first destination that answers, so what a second one
@@ -108,7 +108,7 @@ async fn peers_07_the_state_waits_for_a_destination_that_is_slow() {
     let mut rig = two_destinations();
     let when = When { path: Some("NordPassEventLogs".to_owned()), ..When::default() };
     let slow = Fault { delay: Duration::from_secs(25), ..Fault::new(when, Effect::None) };
-    rig.simulation.faults().add(slow);
+    rig.simulation.faults.add(slow);
     let life = rig.start();
     let mut waited = false;
     for _ in 0..60 {

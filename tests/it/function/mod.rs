@@ -49,7 +49,7 @@ fn slow_nordpass(world: &World, delay: Duration) {
     let when = When { endpoint: Some(Endpoint::Nordpass), ..When::default() };
     let mut fault = Fault::new(when, Effect::None);
     fault.delay = delay;
-    world.simulation.faults().add(fault);
+    world.simulation.faults.add(fault);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,9 +68,9 @@ async fn a_call_catches_up_and_the_next_one_has_nothing_to_do() {
     let second = handler.call().await;
     assert!(second.succeeded && second.logs.contains("sink asim_tables: 0 delivered"), "{second:?}");
     assert_all(&world, 800);
-    assert!(world.simulation.ingestion().table("NordPassConnectorHealth_CL").rows >= 6, "health of both calls");
+    assert!(world.simulation.ingestion.table("NordPassConnectorHealth_CL").rows >= 6, "health of both calls");
     let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", handler.child.id())).expect("it runs");
-    assert!(!arguments.contains(&world.simulation.nordpass().settings().token), "{arguments}");
+    assert!(!arguments.contains(&world.simulation.nordpass.settings.token), "{arguments}");
     assert_eq!(handler.terminate().await, Some(0));
 }
 
@@ -82,7 +82,7 @@ async fn a_backlog_is_worked_off_call_by_call_within_the_limit() {
     let handler = app.start().await;
     let first = handler.call().await;
     assert!(first.succeeded && first.logs.contains("out of time after"), "{first:?}");
-    world.simulation.faults().clear();
+    world.simulation.faults.clear();
     slow_nordpass(&world, Duration::from_millis(200));
     calls_until_done(&handler).await;
     assert_all(&world, 1_500);
@@ -117,7 +117,7 @@ async fn overlapping_calls_never_run_two_catch_ups() {
     let first = handler.call_beside();
     delivered(&world, 1).await;
     let second = handler.call().await;
-    world.simulation.faults().clear();
+    world.simulation.faults.clear();
     assert!(second.succeeded && second.logs.contains("already running"), "{second:?}");
     let first = first.await.expect("no panic").expect("an answer");
     assert!(first.succeeded && first.logs.contains("covered everything up to now"), "{first:?}");
@@ -135,7 +135,7 @@ async fn a_host_that_hangs_up_tears_nothing() {
     delivered(&world, 1).await;
     call.abort();
     delivered(&world, 600).await;
-    world.simulation.faults().clear();
+    world.simulation.faults.clear();
     calls_until_done(&handler).await;
     assert_all(&world, 600);
 }
@@ -145,12 +145,12 @@ async fn a_sick_nordpass_shows_red_until_it_is_well() {
     let world = world(300).await;
     let app = App::deployed(&world, &[SHORT]);
     let handler = app.start().await;
-    let token = world.simulation.nordpass().settings().token.clone();
-    world.simulation.nordpass().set_token(None);
+    let token = world.simulation.nordpass.settings.token.clone();
+    world.simulation.nordpass.set_token(None);
     let red = handler.call().await;
     assert!(red.status == 500 && red.logs.contains("NordPass refuses the token (401)"), "{red:?}");
     assert!(app.log().contains("NordPass refuses the token"), "the host reads no body of a failed call");
-    world.simulation.nordpass().set_token(Some(&token));
+    world.simulation.nordpass.set_token(Some(&token));
     calls_until_done(&handler).await;
     assert_all(&world, 300);
 }
@@ -160,10 +160,10 @@ async fn a_sick_azure_shows_red_and_loses_nothing() {
     let world = world(300).await;
     let app = App::deployed(&world, &[SHORT]);
     let handler = app.start().await;
-    world.simulation.ingestion().set_forbidden(true);
+    world.simulation.ingestion.set_forbidden(true);
     let red = handler.call().await;
     assert!(red.status == 500 && red.logs.contains("Monitoring Metrics Publisher"), "{red:?}");
-    world.simulation.ingestion().set_forbidden(false);
+    world.simulation.ingestion.set_forbidden(false);
     calls_until_done(&handler).await;
     assert_all(&world, 300);
 }
@@ -205,7 +205,7 @@ async fn the_host_s_shutdown_drains_and_the_next_instance_doubles_nothing() {
     assert_eq!(handler.terminate().await, Some(0));
     let answer = call.await.expect("no panic").expect("it was answered");
     assert!(answer.succeeded && answer.logs.contains("the host ended it"), "{answer:?}");
-    world.simulation.faults().clear();
+    world.simulation.faults.clear();
     calls_until_done(&app.start().await).await;
     assert_all(&world, 1_500);
 }
@@ -218,7 +218,7 @@ async fn what_is_wrong_with_the_settings_shows_in_each_call() {
     let red = handler.call().await;
     assert!(red.status == 500 && red.logs.contains("DCR_IMMUTABLE_ID"), "{red:?}");
     let text = std::fs::read_to_string(app.file("pipeline.toml")).expect("a file");
-    let id = &world.simulation.ingestion().settings().dcr.immutable_id;
+    let id = &world.simulation.ingestion.settings.dcr.immutable_id;
     std::fs::write(app.file("pipeline.toml"), text.replace("${DCR_IMMUTABLE_ID}", id)).expect("writes");
     calls_until_done(&handler).await;
     assert_all(&world, 50);

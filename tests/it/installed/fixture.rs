@@ -118,7 +118,7 @@ impl Fixture {
     /// Puts the blobs into a storage account, through its own API.
     pub fn restore_blobs(&self, simulation: &Simulation, now: Timestamp) {
         for blob in &self.facts.blobs {
-            simulation.blobs().create_container(CONTAINER);
+            simulation.blobs.create_container(CONTAINER);
             let (path, content) = (format!("/{CONTAINER}/{}", blob.name), self.blob(blob));
             let put = |path: &str, kind, body: Vec<u8>| {
                 let answer = ask(simulation, now, &Method::PUT, path, &[("x-ms-blob-type", kind)], body.into());
@@ -152,7 +152,7 @@ pub fn ask(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    simulation.blobs().handle(&request.body(body).expect("a request"), now).response
+    simulation.blobs.handle(&request.body(body).expect("a request"), now).response
 }
 
 /// An event that is its probe.

@@ -132,13 +132,14 @@ struct Maker {
 impl Maker {
     async fn new(program: &str, checkpoint: &'static str) -> Self {
         let simulation = Simulation::new(SimulationOptions::default(), SystemClock.now());
-        simulation.entra().tokens().accept(TOKEN);
+        simulation.entra.tokens.accept(TOKEN);
         let clock = Arc::new(SystemClock);
         let ports = ServerPorts { nordpass: NORDPASS, entra: ENTRA, ingestion: INGESTION };
         let options = ServerOptions { port: BLOB, ..ServerOptions::default() };
         let (servers, account) = loop {
             let servers = simulation.serve(ports, None, clock.clone()).await;
-            let account = Server::start(simulation.blob_gate(), clock.clone(), options.clone()).await;
+            let account =
+                Server::start(simulation.gate(simulation.blobs.clone()), clock.clone(), options.clone()).await;
             if let (Ok(servers), Ok(account)) = (servers, account) {
                 break (servers, account);
             }
@@ -153,7 +154,7 @@ impl Maker {
     /// Writes the pipeline file.
     fn pipeline(&self, source: &str, parts: &[&str]) {
         let name = if source == NORDPASS_SOURCE { "nordpass" } else { "recorded" };
-        let rule = &self.simulation.ingestion().settings().dcr.immutable_id;
+        let rule = &self.simulation.ingestion.settings.dcr.immutable_id;
         let parts = parts.concat().replace("SOURCE", name).replace("RULE", rule);
         let text = format!("data_dir = \"data\"\n{}{source}{parts}", self.checkpoint);
         fs::write(self.folder.path().join("pipeline.toml"), text).expect("writes");
@@ -162,7 +163,7 @@ impl Maker {
     /// NordPass has these events from now on.
     fn happen(&mut self, events: Vec<SimulatedEvent>) {
         self.events.extend(events.clone());
-        self.simulation.nordpass().extend(events);
+        self.simulation.nordpass.extend(events);
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -223,7 +224,7 @@ impl Saved<'_> {
             write(&to.join("disk").join(path), &content);
         }
         write(&to.join("events.ndjson.gz"), &packed(&ndjson(self.events)));
-        let blobs = self.simulation.blobs();
+        let blobs = &self.simulation.blobs;
         let described = |name: &String| {
             let path = format!("/{CONTAINER}/{name}");
             let answer = ask(self.simulation, self.now, &Method::HEAD, &path, &[], Bytes::new());
@@ -232,7 +233,7 @@ impl Saved<'_> {
             Blob { name: name.clone(), append }
         };
         let blobs = blobs.names(CONTAINER).iter().map(described).collect();
-        let delivered = counts(&self.simulation.ingestion().received());
+        let delivered = counts(&self.simulation.ingestion.received().probes);
         let facts = Facts { made_at: self.now.as_second(), delivered, blobs };
         write(&to.join("facts.json"), serde_json::to_string_pretty(&facts).expect("JSON").as_bytes());
     }
@@ -266,13 +267,13 @@ async fn clean(mut maker: Maker, name: &str) {
         // The official connector's cursor, and events that it has sent before.
         let cursor = now() - 3 * DAY;
         let (container, blob) = ("nordpass-function-container", "nordpass-activities-cursor");
-        maker.simulation.blobs().put(container, blob, &cursor.to_be_bytes(), SystemClock.now());
+        maker.simulation.blobs.put(container, blob, &cursor.to_be_bytes(), SystemClock.now());
         maker.happen((0..10).map(|number| event(cursor - DAY + number, &format!("before-{number}"))).collect());
     }
     maker.happen(history(31, 3, 60));
     maker.happen((1..=5).map(|number| event(now() - 3_600 + number, &format!("refused-{number}"))).collect());
     maker.happen(odd(now() - 7_200));
-    let ingestion = maker.simulation.ingestion().clone();
+    let ingestion = maker.simulation.ingestion.clone();
     ingestion.set_poison(Some("refused-"));
     let running = Process::start(maker.command(&["run", "pipeline.toml"]));
     for round in 0.. {
@@ -285,7 +286,7 @@ async fn clean(mut maker: Maker, name: &str) {
         }
     }
     let due = maker.events.iter().filter(|event| !event.json().contains("before-")).count() as u64;
-    until("the rest to arrive", || ingestion.received().total() == due - 5).await;
+    until("the rest to arrive", || ingestion.received().probes.total() == due - 5).await;
     maker.archived(due).await;
     terminate(running).await;
 
@@ -358,11 +359,11 @@ async fn killed(mut maker: Maker, name: &str) {
     if !maker.checkpoint.is_empty() {
         let cursor = now() - 3 * DAY;
         let (container, blob) = ("nordpass-function-container", "nordpass-activities-cursor");
-        maker.simulation.blobs().put(container, blob, &cursor.to_be_bytes(), SystemClock.now());
+        maker.simulation.blobs.put(container, blob, &cursor.to_be_bytes(), SystemClock.now());
     }
     maker.happen(history(32, 3, 60));
     maker.once().await;
-    maker.simulation.ingestion().set_forbidden(true);
+    maker.simulation.ingestion.set_forbidden(true);
     maker.happen(recent("unsent", 20));
     let running = Process::start(maker.command(&["run", "pipeline.toml"]));
     maker.archived(80).await;
@@ -414,8 +415,8 @@ async fn files(mut maker: Maker, name: &str) {
     write(&input.join("a.ndjson"), format!("{first_text}{}", ndjson(&grown)).as_bytes());
     write(&input.join("b.ndjson.gz"), &packed(&ndjson(&second)));
     let running = Process::start(maker.command(&["run", "pipeline.toml"]));
-    let ingestion = maker.simulation.ingestion().clone();
-    until("a part of the second file to arrive", || ingestion.received().total() > 200).await;
+    let ingestion = maker.simulation.ingestion.clone();
+    until("a part of the second file to arrive", || ingestion.received().probes.total() > 200).await;
     // Between two batches: what is accepted is committed, too.
     ingestion.set_forbidden(true);
     maker.archived(550).await;

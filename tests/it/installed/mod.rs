@@ -56,7 +56,7 @@ impl Installed {
             events.extend((0..20).map(|number| event(start.as_second() + 360 * number, &format!("new-{number}"))));
         }
         let simulation = Simulation::new(SimulationOptions { events, ..SimulationOptions::default() }, start);
-        simulation.entra().tokens().accept(TOKEN);
+        simulation.entra.tokens.accept(TOKEN);
         fixture.restore_blobs(&simulation, start);
         let disk = MemoryDisk::new();
         for (path, content) in fixture.disk() {
@@ -94,7 +94,7 @@ impl Installed {
     /// How often each event was sent to Azure: before, and since.
     fn sent(&self) -> Counts {
         let mut sent = self.fixture.facts.delivered.clone();
-        for (probe, count) in counts(&self.simulation.ingestion().received()) {
+        for (probe, count) in counts(&self.simulation.ingestion.received().probes) {
             *sent.entry(probe).or_default() += count;
         }
         sent
@@ -105,7 +105,7 @@ impl Installed {
         let due = if self.fixture.text("pipeline.toml").contains("[sources.nordpass]") {
             // Poll interval and lag later, all of it is shown.
             let now = self.clock.now();
-            counts(&self.simulation.nordpass().in_range(0..now.as_second() - 90, now))
+            counts(&self.simulation.nordpass.in_range(0..now.as_second() - 90, now))
         } else {
             self.fixture.recorded()
         };
@@ -132,9 +132,9 @@ fn start(simulation: &Simulation, disk: &MemoryDisk, clock: &TestClock, text: St
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let network = simulation.network(clock.clone(), seed);
     let network = network
-        .route(&format!("127.0.0.1:{NORDPASS}"), simulation.nordpass_gate())
-        .route(&format!("127.0.0.1:{INGESTION}"), simulation.ingestion_gate())
-        .route(&format!("127.0.0.1:{BLOB}"), simulation.blob_gate());
+        .route(&format!("127.0.0.1:{NORDPASS}"), simulation.gate(simulation.nordpass.clone()))
+        .route(&format!("127.0.0.1:{INGESTION}"), simulation.gate(simulation.ingestion.clone()))
+        .route(&format!("127.0.0.1:{BLOB}"), simulation.gate(simulation.blobs.clone()));
     let random = Arc::new(SeededRandom::new(mix(seed)));
     let env = Env { clock, random, disk: Arc::new(disk.clone()), network: Arc::new(network) };
     let (telemetry, signal) = (Telemetry::new(), CancellationToken::new());
@@ -160,7 +160,7 @@ async fn goes_on(name: &str) {
             assert_eq!(installed.disk.content(path).as_ref(), Some(content), "{name}: {}", path.display());
         }
         for (blob, content) in installed.fixture.letters_in_blobs() {
-            assert_eq!(installed.simulation.blobs().content(CONTAINER, &blob), Some(content), "{name}: {blob}");
+            assert_eq!(installed.simulation.blobs.content(CONTAINER, &blob), Some(content), "{name}: {blob}");
         }
     }
 }
@@ -238,18 +238,18 @@ async fn a_lease_of_the_process_before_is_waited_for() {
     let now = installed.clock.now();
     let path = format!("/{CONTAINER}/{state}?comp=lease");
     assert_eq!(ask(&installed.simulation, now, &Method::PUT, &path, &lease, Bytes::new()).status(), 201);
-    let content = || installed.simulation.blobs().content(CONTAINER, &state);
+    let content = || installed.simulation.blobs.content(CONTAINER, &state);
     let before = content();
     let simulation = installed.simulation.clone();
     let watched = state.clone();
     let held = tokio::spawn(async move {
         sleep(Duration::from_secs(44)).await;
-        simulation.blobs().content(CONTAINER, &watched)
+        simulation.blobs.content(CONTAINER, &watched)
     });
     let report = installed.run_for(Duration::from_mins(58)).await;
     assert!(report.failures.is_empty(), "{:?}", report.failures);
     assert_eq!(held.await.expect("no panic"), before, "nothing was written under another's lease");
-    assert_ne!(installed.simulation.blobs().content(CONTAINER, &state), before, "it was taken over");
+    assert_ne!(installed.simulation.blobs.content(CONTAINER, &state), before, "it was taken over");
     assert_same(&installed.sent(), &installed.due_in_azure(), "Azure");
 }
 
@@ -258,11 +258,13 @@ async fn letters_are_resent(name: &str) {
     let fixture = Fixture::read(name);
     let options = SimulationOptions { events: fixture.events(), ..SimulationOptions::default() };
     let simulation = Simulation::new(options, SystemClock.now());
-    simulation.entra().tokens().accept(TOKEN);
+    simulation.entra.tokens.accept(TOKEN);
     fixture.restore_blobs(&simulation, SystemClock.now());
     let clock = Arc::new(SystemClock);
     let servers = simulation.serve(ServerPorts::default(), None, clock.clone()).await.expect("the simulators listen");
-    let account = Server::start(simulation.blob_gate(), clock, ServerOptions::default()).await.expect("listens");
+    let account = Server::start(simulation.gate(simulation.blobs.clone()), clock, ServerOptions::default())
+        .await
+        .expect("listens");
     let folder = tempfile::tempdir().expect("a folder");
     fixture.write_disk(folder.path());
     let text = fixture
@@ -295,7 +297,7 @@ async fn letters_are_resent(name: &str) {
     let told = letters(&["resend", "pipeline.toml", "--all", "--json"], 0).await;
     let (told, before) = (without_words(&told), without_words(&fixture.text("resent.ndjson")));
     assert_eq!(told, before, "{name}: as the program did that wrote them");
-    let arrived = counts(&simulation.ingestion().received());
+    let arrived = counts(&simulation.ingestion.received().probes);
     let once = (2..=5).map(|number| (format!("refused-{number}"), 1)).collect();
     assert_same(&arrived, &once, name);
     assert_eq!(letters(&["list", "pipeline.toml"], 0).await, "no dead letters\n");

@@ -42,8 +42,8 @@ impl Simulated {
         let nordpass =
             nordpass::Settings { order: Order::UnstableWithinSecond, total, ..nordpass::Settings::default() };
         let simulation = Simulation::new(SimulationOptions { nordpass, ..SimulationOptions::default() }, begin);
-        simulation.entra().tokens().accept(TOKEN);
-        let rule = &simulation.ingestion().settings().dcr.immutable_id;
+        simulation.entra.tokens.accept(TOKEN);
+        let rule = &simulation.ingestion.settings.dcr.immutable_id;
         let parts = parts.concat().replace("SOURCE", "nordpass").replace("RULE", rule);
         let source = NORDPASS_SOURCE.replace("poll_interval = \"1s\"", "poll_interval = \"1m\"");
         let text = format!("data_dir = \"data\"\n{source}{parts}");
@@ -53,7 +53,7 @@ impl Simulated {
 
     fn happen(&mut self, events: Vec<SimulatedEvent>) {
         self.events.extend(events.clone());
-        self.simulation.nordpass().extend(events);
+        self.simulation.nordpass.extend(events);
     }
 
     fn start(&self, seed: u64) -> Life {
@@ -96,7 +96,7 @@ async fn busy(total: Total, away: Duration, name: &str) {
     let now = world.clock.now_seconds();
     world.happen((0..150).map(|number| event(now - 5, &format!("busy-{number}"))).collect());
     sleep(Duration::from_mins(2)).await;
-    world.simulation.ingestion().set_forbidden(true);
+    world.simulation.ingestion.set_forbidden(true);
     let now = world.clock.now_seconds();
     world.happen((0..10).map(|number| event(now - number, &format!("unsent-{number}"))).collect());
     sleep(Duration::from_mins(2)).await;

@@ -2,12 +2,13 @@
 //! time, fixed modes, no owners. The compressor is a crate that `Cargo.lock` pins.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 use zip::write::SimpleFileOptions;
+
+use crate::{bytes, files};
 
 /// What goes into an archive, by its path there.
 pub type Entries = BTreeMap<String, Entry>;
@@ -31,15 +32,8 @@ impl Entry {
 
 /// Adds all files of a folder; `below` is put before their paths.
 pub fn collect(folder: &Path, below: &str, entries: &mut Entries) -> Result<(), String> {
-    let refused = |error: std::io::Error| format!("can't read {}: {error}", folder.display());
-    for entry in fs::read_dir(folder).map_err(refused)? {
-        let entry = entry.map_err(refused)?;
-        let path = format!("{below}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            collect(&entry.path(), &format!("{path}/"), entries)?;
-        } else {
-            entries.insert(path, Entry::File(fs::read(entry.path()).map_err(refused)?));
-        }
+    for path in files(folder)? {
+        entries.insert(format!("{below}{path}"), Entry::File(bytes(folder.join(path))?));
     }
     Ok(())
 }

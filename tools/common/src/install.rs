@@ -43,7 +43,7 @@ pub fn node(tool: &str, package: &str, title: &str) -> Result<PathBuf, String> {
         if !works("npm") {
             return Err("npm is missing\nhint: install Node.js with npm".to_owned());
         }
-        crate::write(&dir.join("package.json"), &wanted)?;
+        crate::write(dir.join("package.json"), &wanted)?;
         let npm =
             ["install", "--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefix"];
         run(Command::new("npm").args(npm).arg(dir))

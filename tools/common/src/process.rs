@@ -1,13 +1,12 @@
 //! Runs other programs.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::root;
+use crate::{json, root};
 
 /// Returns a command that starts the cargo which runs this program.
 pub fn cargo() -> Command {
@@ -16,37 +15,40 @@ pub fn cargo() -> Command {
 
 /// Runs a command in the repository's folder and shows what it writes.
 pub fn run(command: &mut Command) -> Result<(), String> {
-    let line = describe(command);
-    println!("$ {line}");
-    let status = command.current_dir(root()).status().map_err(|error| {
-        format!("can't run `{line}`: {error}\nhint: install `{}`", command.get_program().to_string_lossy())
-    })?;
-    if status.success() { Ok(()) } else { Err(format!("`{line}` failed ({status})")) }
+    println!("$ {}", describe(command));
+    output(command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit())).map(drop)
 }
 
-/// Runs a `cargo build` and shows its progress. Returns the paths of the programs that it made, by their names.
-pub fn executables(cargo: &mut Command) -> Result<BTreeMap<String, PathBuf>, String> {
-    let line = describe(cargo);
-    println!("$ {line}");
-    let cargo = cargo.arg("--message-format=json-render-diagnostics").current_dir(root());
-    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("can't run `{line}`: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("`{line}` failed ({})", output.status));
+/// Runs a command in the repository's folder. Returns what it writes.
+pub fn output(command: &mut Command) -> Result<Output, String> {
+    let line = describe(command);
+    let output = command.current_dir(root()).output().map_err(|error| {
+        format!("can't run `{line}`: {error}\nhint: install `{}`", command.get_program().to_string_lossy())
+    })?;
+    if output.status.success() {
+        return Ok(output);
     }
+    let end = format!("`{line}` failed ({})\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    Err(end.trim_end().to_owned())
+}
+
+/// Builds a program with `cargo build` and shows the progress. Returns its path.
+pub fn build(program: &str, configure: impl FnOnce(&mut Command)) -> Result<PathBuf, String> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--locked", "--bin", program]);
+    configure(&mut cargo);
+    println!("$ {}", describe(&cargo));
+    let output = output(cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let programs = messages.filter_map(|message| {
-        let name = message["target"]["name"].as_str()?.to_owned();
-        Some((name, PathBuf::from(message["executable"].as_str()?)))
-    });
-    Ok(programs.collect())
+    let mut built = messages.filter(|message| message["target"]["name"] == program);
+    let path = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
+    path.ok_or_else(|| format!("cargo built no `{program}`"))
 }
 
 /// Builds `nordpass-sentinel` for tests. Returns its path.
 pub fn product() -> Result<PathBuf, String> {
-    let mut build = cargo();
-    build.args(["build", "--locked", "--bin", "nordpass-sentinel"]);
-    executables(&mut build)?.remove("nordpass-sentinel").ok_or_else(|| "cargo built no `nordpass-sentinel`".to_owned())
+    build("nordpass-sentinel", |_| ())
 }
 
 /// Describes a command as one would type it, with paths relative to the repository.
@@ -103,19 +105,28 @@ impl Simulator {
         command.args(["simulate", "--until-stdin-closes"]).stdin(Stdio::piped());
         configure(&mut command);
         let (process, mut output) = Running::piped(&mut command)?;
-        let connection = parse(&line(&mut output)?)?;
+        let connection = json::parse("the simulator's line", line(&mut output)?)?;
         Ok(Self { process, output, connection })
+    }
+
+    /// Sets the variables that pipeline files take endpoints and credentials from.
+    pub fn connect(&self, command: &mut Command) {
+        for (variable, name) in [
+            ("NORDPASS_ENDPOINT_URL", "nordpass_endpoint"),
+            ("NORDPASS_TOKEN", "nordpass_token"),
+            ("DATA_COLLECTION_ENDPOINT", "ingestion_endpoint"),
+            ("DCR_IMMUTABLE_ID", "dcr_immutable_id"),
+            ("AZURE_TOKEN", "ingestion_token"),
+        ] {
+            command.env(variable, json::text(&self.connection[name]));
+        }
     }
 
     /// Ends it after it has written its last rows. Returns its last line: what was delivered.
     pub fn end(mut self) -> Result<Value, String> {
         drop(self.process.0.stdin.take());
-        let summary = parse(&line(&mut self.output)?)?;
+        let summary = json::parse("the simulator's line", line(&mut self.output)?)?;
         self.process.0.wait().map_err(|error| format!("the simulator doesn't end: {error}"))?;
         Ok(summary)
     }
-}
-
-fn parse(line: &str) -> Result<Value, String> {
-    serde_json::from_str(line).map_err(|error| format!("the simulator's line isn't JSON: {error}"))
 }

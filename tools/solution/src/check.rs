@@ -31,7 +31,7 @@ pub fn measure() -> Result<(), String> {
         for (tenant, mode) in [("all", "attacks"), ("small", "month"), ("medium", "month"), ("large", "month")] {
             let work = root().join("target/samples").join(format!("{mode}-{tenant}-{seed}"));
             tools_common::empty(&work)?;
-            tools_common::write(&work.join("columns.json"), &columns)?;
+            tools_common::write(work.join("columns.json"), &columns)?;
             let mut command = Command::new(&python);
             command.arg(&script).arg("--work").arg(work).arg("--program").arg(&program).arg("--details");
             run(command.args(["--seed", seed, "--tenant", tenant, "--hours", "1", mode]))?;

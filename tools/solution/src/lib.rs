@@ -13,6 +13,7 @@ mod tables;
 mod tools;
 mod workbook;
 
+use serde::de::DeserializeOwned;
 use tools_common::json::pretty;
 
 pub use check::{check as check_solution, measure as measure_solution, write as write_solution};
@@ -30,7 +31,17 @@ pub const GENERATED: &[Page] = &[
     (workbook::PATH, workbook::text),
     (connectors::GENERIC, || connectors::generic().map(|page| pretty(&page))),
     (connectors::DEFINITION, || connectors::definition().map(|page| pretty(&page))),
-    (connectors::CONNECTOR, || Ok(pretty(&connectors::connector()))),
-    (connectors::RULE, || Ok(pretty(&connectors::rule()))),
+    (connectors::RULE, || connectors::rule().map(|rule| pretty(&rule))),
     (connectors::TABLES, || Ok(pretty(&connectors::tables()))),
 ];
+
+/// Reads JSON that is a part of the program.
+fn data<T: DeserializeOwned>(text: &str) -> T {
+    serde_json::from_str(text).expect("a test reads it")
+}
+
+/// Returns whether a text is like a shape in which `0` stands for any digit.
+fn has_shape(text: &str, shape: &str) -> bool {
+    let alike = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    text.len() == shape.len() && text.bytes().zip(shape.bytes()).all(alike)
+}

@@ -4,13 +4,14 @@
 //! the rows are moved back.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
 use jiff::Timestamp;
 use nordpass_env::{Clock as _, SystemClock};
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::{SimulatedEvent, recording};
+
+use crate::has_shape;
 
 /// Wednesday, 2026-11-25, 16:30 UTC: office hours before it, far from the edges of an hour, a day and a month.
 const MOMENT: i64 = 1_795_624_200;
@@ -40,12 +41,11 @@ impl Moment {
 
     /// Moves back all times in the rows of a folder. Times before `days` before the moment are none of the clock's.
     pub fn settle(&self, rows: &Path, days: i64) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("{}: {error}", rows.display());
-        for entry in fs::read_dir(rows).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            let text = fs::read_to_string(&path).map_err(failed)?;
-            let (since, by) = (self.0 - days * DAY, -self.ahead());
-            fs::write(&path, renumbered(&moved(&text, since, by), since, by)).map_err(failed)?;
+        let (since, by) = (self.0 - days * DAY, -self.ahead());
+        for name in tools_common::files(rows)? {
+            let path = rows.join(name);
+            let text = tools_common::read(&path)?;
+            tools_common::write(&path, renumbered(&moved(&text, since, by), since, by))?;
         }
         Ok(())
     }
@@ -61,24 +61,17 @@ fn ndjson(events: &[SimulatedEvent]) -> String {
 
 /// Returns a text in which all times from `since` on, as `2026-11-25T16:30:00`, are moved by these seconds.
 fn moved(text: &str, since: i64, by: i64) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('T') {
-        let begin = at.checked_sub(DATE).filter(|begin| rest.is_char_boundary(*begin));
-        let time = begin.and_then(|begin| Some((begin, rest.get(begin..at + CLOCK)?)));
-        let time = time.and_then(|(begin, time)| Some((begin, second(time).filter(|second| *second >= since)?)));
-        let Some((begin, second)) = time else {
-            out.push_str(&rest[..=at]);
-            rest = &rest[at + 1..];
-            continue;
-        };
-        out.push_str(&rest[..begin]);
-        let later = Timestamp::from_second(second + by).unwrap_or_default();
-        let _ = write!(out, "{}", later.strftime("%Y-%m-%dT%H:%M:%S"));
-        rest = &rest[at + CLOCK..];
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for (at, _) in text.match_indices('T') {
+        let begin = at.checked_sub(DATE).filter(|begin| *begin >= done);
+        let time = begin.and_then(|begin| second(text.get(begin..at + CLOCK)?)).filter(|second| *second >= since);
+        if let Some(second) = time {
+            let later = Timestamp::from_second(second + by).unwrap_or_default();
+            let _ = write!(out, "{}{}", &text[done..at - DATE], later.strftime("%Y-%m-%dT%H:%M:%S"));
+            done = at + CLOCK;
+        }
     }
-    out.push_str(rest);
-    out
+    out + &text[done..]
 }
 
 /// The same for the official table's `timestamp`, which is a number.
@@ -87,10 +80,10 @@ fn renumbered(text: &str, since: i64, by: i64) -> String {
     let mut parts = text.split(NAME);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        let second = part[..digits].parse::<i64>().ok().filter(|second| *second >= since);
-        let number = second.map_or_else(|| part[..digits].to_owned(), |second| (second + by).to_string());
-        out.extend([NAME, &number, &part[digits..]]);
+        let (digits, rest) = part.split_at(part.bytes().take_while(u8::is_ascii_digit).count());
+        let second = digits.parse::<i64>().ok().filter(|second| *second >= since);
+        let number = second.map_or_else(|| digits.to_owned(), |second| (second + by).to_string());
+        out.extend([NAME, &number, rest]);
     }
     out
 }
@@ -101,10 +94,7 @@ const CLOCK: usize = 9;
 
 /// Returns the Unix second of a time in UTC without its end.
 fn second(time: &str) -> Option<i64> {
-    let plain = time.bytes().zip(*b"0000-00-00T00:00:00").all(|(byte, like)| match like {
-        b'0' => byte.is_ascii_digit(),
-        like => byte == like,
-    });
+    let plain = has_shape(time, "0000-00-00T00:00:00");
     plain.then(|| format!("{time}Z").parse::<Timestamp>().ok())?.map(Timestamp::as_second)
 }
 

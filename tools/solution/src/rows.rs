@@ -1,19 +1,22 @@
 //! Recordings to tables: the real program, the real transforms, the ingestion simulator that is as strict as Azure.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use tools_common::process::{self, Running, Simulator, run};
-use tools_common::root;
+use tools_common::{failed, root};
 
 use crate::moment::Moment;
 use crate::tables;
 
 /// How many rounds of health rows are waited for: enough to see a count grow.
 const HEALTH_ROUNDS: usize = 4;
+
+/// The pipelines of the health rows, with the names of their instances: beside a source that works, one whose token is
+/// refused, one with dead letters.
+const HEALTH: [(&str, &str); 3] = [("health", "healthy"), ("health", "blind"), ("dead-letters", "letters")];
 
 /// Runs the recordings (and a few seconds of the connector's health) through the program. Leaves `rows/TABLE.ndjson`
 /// and `columns.json`, the tables' columns, in the folder `work`.
@@ -24,58 +27,24 @@ pub fn write(work: &Path) -> Result<(), String> {
     let simulator = Simulator::start(&program, |command| {
         command.args(["--events", "300", "--days", "1", "--out"]).arg(&rows);
     })?;
-    let connection = &simulator.connection;
-    let pipeline = save(work, "recordings.toml", &recordings(connection, work))?;
-    run(Command::new(&program).args(["run", "--once", "--timeout", "600s"]).arg(pipeline))?;
-    health(&program, connection, work, &rows.join("NordPassConnectorHealth_CL.ndjson"))?;
+    run(pipeline("recordings", &program, &simulator, work).args(["--once", "--timeout", "600s"]))?;
+    health(&program, &simulator, work, &rows.join("NordPassConnectorHealth_CL.ndjson"))?;
     simulator.end()?;
     // The recordings' own times are those of their files.
     moment.settle(&rows, 0)?;
-    save(work, "columns.json", &tables::all_columns().to_string())?;
-    Ok(())
+    tools_common::write(work.join("columns.json"), tables::all_columns().to_string())
 }
 
-/// Returns a pipeline of every recording through both transforms: the ASIM tables and the official one get the same events.
-fn recordings(connection: &Value, work: &Path) -> String {
-    let fixtures = root().join("tests/fixtures");
-    let recorded =
-        ["every-pair", "metadata-shapes", "unknown-pairs"].map(|name| fixtures.join(format!("recorded/{name}.ndjson")));
-    let mut paths = vec![fixtures.join("scenarios/*.ndjson"), work.join("month.ndjson")];
-    paths.extend(recorded);
-    format!(
-        "data_dir = {}\n\
-         [sources.recordings]\ntype = \"file\"\npaths = {}\n\
-         [transforms.asim]\ntype = \"asim\"\ninputs = [\"recordings\"]\n\
-         [transforms.event_log]\ntype = \"event_log\"\ninputs = [\"recordings\"]\n{}",
-        json!(work.join("state")),
-        json!(paths),
-        sentinel(connection, |input| input != "health"),
-    )
-}
-
-/// Runs the `health` source three times: beside a source that works, one whose token is refused, one with dead letters.
-fn health(program: &Path, connection: &Value, work: &Path, rows: &Path) -> Result<(), String> {
-    let nordpass = |token: &Value| {
-        let endpoint = &connection["nordpass_endpoint"];
-        format!("type = \"nordpass\"\nendpoint = {endpoint}\ntoken = {token}\npoll_interval = \"1s\"\nlag = \"1s\"\n")
-    };
-    let letters = json!([root().join("tests/fixtures/recorded/not-events.ndjson")]);
-    let runs = [
-        ("healthy", nordpass(&connection["nordpass_token"])),
-        ("blind", nordpass(&json!("revoked"))),
-        ("letters", format!("type = \"file\"\npaths = {letters}\n")),
-    ];
+/// Runs the `health` source of each instance.
+fn health(program: &Path, simulator: &Simulator, work: &Path, rows: &Path) -> Result<(), String> {
     let mut running = Vec::new();
-    for (name, source) in &runs {
-        let text = format!(
-            "data_dir = {}\n\
-             [sources.events]\n{source}[sinks.nowhere]\ntype = \"blackhole\"\ninputs = [\"events\"]\n\
-             [sources.health]\ntype = \"health\"\ninterval = \"1s\"\ninstance = \"{name}\"\n{}",
-            json!(work.join(format!("state-{name}"))),
-            sentinel(connection, |input| input == "health"),
-        );
-        let pipeline = save(work, &format!("health-{name}.toml"), &text)?;
-        running.push(start(program, &pipeline)?);
+    for (name, instance) in HEALTH {
+        let mut command = pipeline(name, program, simulator, work);
+        command.env("INSTANCE", instance);
+        if instance == "blind" {
+            command.env("NORDPASS_TOKEN", "revoked");
+        }
+        running.push(start(&mut command, &work.join(format!("health-{instance}.log")))?);
     }
     let done = || {
         let text = fs::read_to_string(rows).unwrap_or_default();
@@ -83,19 +52,25 @@ fn health(program: &Path, connection: &Value, work: &Path, rows: &Path) -> Resul
             let (instance, component) = (format!("\"Instance\":\"{name}\""), "\"Component\":\"events\"");
             text.lines().filter(|line| line.contains(&instance) && line.contains(component)).count()
         };
-        runs.iter().all(|(name, _)| seen(name) >= HEALTH_ROUNDS)
+        HEALTH.iter().all(|(_, instance)| seen(instance) >= HEALTH_ROUNDS)
     };
     // A busy machine takes its time: this only ends what would never end.
     wait(done, 6_000).ok_or_else(|| format!("no health rows in {} within 10 minutes", rows.display()))
 }
 
-/// Starts the program on a pipeline file; its log goes beside that.
-pub fn start(program: &Path, pipeline: &Path) -> Result<Running, String> {
-    let log = pipeline.with_extension("log");
-    let log = fs::File::create(&log).map_err(|error| format!("can't write {}: {error}", log.display()))?;
-    Running::start(
-        Command::new(program).arg("run").arg(pipeline).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log),
-    )
+/// Returns a command that runs a pipeline of this crate on a simulator. What it keeps is in `work`.
+pub fn pipeline(name: &str, program: &Path, simulator: &Simulator, work: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("run").arg(root().join(format!("tools/solution/pipelines/{name}.toml")));
+    simulator.connect(&mut command);
+    command.env("ROOT", root()).env("WORK", work);
+    command
+}
+
+/// Starts a pipeline, with its log in a file.
+pub fn start(pipeline: &mut Command, log: &Path) -> Result<Running, String> {
+    let file = fs::File::create(log).map_err(failed("write", log))?;
+    Running::start(pipeline.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file))
 }
 
 /// Waits for a condition, at most this many tenths of a second. Returns `None` if it never holds.
@@ -108,29 +83,4 @@ pub fn wait(done: impl Fn() -> bool, tenths: usize) -> Option<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     None
-}
-
-/// Returns a sink for the streams of the inputs that `wanted` chooses.
-pub fn sentinel(connection: &Value, wanted: impl Fn(&str) -> bool) -> String {
-    let streams: Vec<_> = tables::streams().into_iter().filter(|stream| wanted(&stream.input)).collect();
-    let inputs: Vec<_> = streams.iter().map(|stream| &stream.input).collect();
-    let lines: Vec<_> = streams.iter().map(|stream| format!("\"{}\" = \"{}\"\n", stream.input, stream.name)).collect();
-    format!(
-        "[sinks.sentinel]\ntype = \"sentinel\"\ninputs = {}\nendpoint = {}\ndcr_immutable_id = {}\n\
-         [sinks.sentinel.batch]\ntimeout = \"200ms\"\n\
-         [sinks.sentinel.credential]\nkind = \"token\"\ntoken = {}\n\
-         [sinks.sentinel.streams]\n{}",
-        json!(inputs),
-        connection["ingestion_endpoint"],
-        connection["dcr_immutable_id"],
-        connection["ingestion_token"],
-        lines.concat(),
-    )
-}
-
-/// Writes a file of the folder `work`. Returns its path.
-pub fn save(work: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
-    let path = work.join(name);
-    tools_common::write(&path, text)?;
-    Ok(path)
 }

@@ -5,8 +5,6 @@ use serde_json::{Map, Value, json};
 
 /// A stream of a data collection rule.
 pub struct Stream {
-    /// The input of a `sentinel` sink whose rows it takes, as pipeline files name it.
-    pub input: String,
     /// Its name.
     pub name: String,
     /// The stream that goes on to the table.
@@ -15,20 +13,19 @@ pub struct Stream {
     pub table: &'static str,
 }
 
-/// Tables of our own, each with the transform or source that fills it. The ASIM tables are part of Microsoft Sentinel.
-pub const CUSTOM: [(&str, &str); 2] = [("event_log", EVENT_LOG_TABLE), ("health", HEALTH_TABLE)];
+/// Tables of our own. The ASIM tables are part of Microsoft Sentinel.
+pub const CUSTOM: [&str; 2] = [EVENT_LOG_TABLE, HEALTH_TABLE];
 
 /// Returns a stream for every table.
 pub fn streams() -> Vec<Stream> {
     let asim = Schema::ALL.map(|schema| Stream {
-        input: format!("asim.{}", schema.output()),
         name: schema.stream().to_owned(),
         output: format!("Microsoft-{}", schema.table()),
         table: schema.table(),
     });
-    let custom = CUSTOM.map(|(input, table)| {
+    let custom = CUSTOM.map(|table| {
         let name = format!("Custom-{table}");
-        Stream { input: input.to_owned(), output: name.clone(), name, table }
+        Stream { output: name.clone(), name, table }
     });
     asim.into_iter().chain(custom).collect()
 }
@@ -44,4 +41,17 @@ pub fn all_columns() -> Value {
     let tables =
         streams().into_iter().map(|stream| (stream.table.to_owned(), Value::Object(types(stream.table).collect())));
     Value::Object(tables.collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_fills_every_table() {
+        let pipeline = tools_common::read("tools/solution/pipelines/demo.toml").expect("the pipeline");
+        for stream in streams() {
+            assert!(pipeline.contains(&format!("= \"{}\"\n", stream.name)), "{}", stream.name);
+        }
+    }
 }

@@ -3,12 +3,10 @@
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tools_common::json::text;
 use tools_common::process::Simulator;
 
-use super::Bench;
-use super::measure;
 use super::report::{Goal, Section};
+use super::{Bench, measure};
 
 /// What each question to NordPass takes, in seconds.
 const ROUND_TRIP: f64 = 0.2;
@@ -36,12 +34,8 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
             format!("{:.0}", events as f64 / used.wall),
             format!("{:.2}", used.cpu),
         ]);
-        goals.push(Goal {
-            what: format!("backfill with {concurrency} pages side by side, of the ideal"),
-            wanted: "at least 85 %",
-            found: format!("{:.0} %", ratio * 100.0),
-            met: ratio >= LEAST,
-        });
+        let what = format!("backfill with {concurrency} pages side by side, of the ideal");
+        goals.push(Goal::new(what, "at least 85 %", format!("{:.0} %", ratio * 100.0), ratio >= LEAST));
         raw.push(json!({"concurrency": concurrency, "ideal": ideal, "seconds": used.wall, "cpu": used.cpu}));
     }
     Ok(Section {
@@ -67,15 +61,7 @@ fn read(bench: &Bench, events: u64, concurrency: u32) -> Result<measure::Used, S
     let mut command = Command::new(&bench.programs.product);
     command.args(["run", "--once", "--timeout", "10m"]).arg(Bench::pipeline("backfill.toml"));
     command.env("DATA_DIR", bench.state()?).env("CONCURRENCY", concurrency.to_string());
-    for (variable, name) in [
-        ("NORDPASS", "nordpass_endpoint"),
-        ("NORDPASS_TOKEN", "nordpass_token"),
-        ("AZURE", "ingestion_endpoint"),
-        ("AZURE_TOKEN", "ingestion_token"),
-        ("DCR", "dcr_immutable_id"),
-    ] {
-        command.env(variable, text(&simulator.connection[name]));
-    }
+    simulator.connect(&mut command);
     let used = measure::run(command, &bench.folder)?;
     let summary = simulator.end()?;
     let count = |name: &str| summary[name].as_u64();

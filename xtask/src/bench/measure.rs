@@ -7,6 +7,7 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use tools_common::failed;
 use tools_common::process::Running;
 
 /// Clock ticks a second in `/proc`: Linux's constant for all programs.
@@ -32,7 +33,7 @@ pub struct Used {
 /// Runs a program to its end. Its error output goes to a file, which is named if it fails.
 pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let file = |path: &Path| File::create(path).map_err(|error| format!("can't write {}: {error}", path.display()));
+    let file = |path: &Path| File::create(path).map_err(failed("write", path));
     let (output, log) = (folder.join("output"), folder.join("log"));
     command.stdout(file(&output)?).stderr(file(&log)?);
     let before = machine();
@@ -48,7 +49,7 @@ pub fn run(mut command: Command, folder: &Path) -> Result<Used, String> {
         if ended {
             break cpu;
         }
-        peak = peak_memory(&fs::read_to_string(proc.join("status")).unwrap_or_default()).unwrap_or(peak);
+        peak = kib(&fs::read_to_string(proc.join("status")).unwrap_or_default(), "VmHWM:").unwrap_or(peak);
         sleep(LOOK);
     };
     let wall = began.elapsed().as_secs_f64();
@@ -101,22 +102,10 @@ fn ended(stat: &str) -> Option<(bool, f64)> {
     Some((*words.first()? == "Z", (ticks(11)? + ticks(12)?) as f64 / TICKS))
 }
 
-/// Returns from `/proc/PID/status` the most resident memory so far, in bytes.
-fn peak_memory(status: &str) -> Option<u64> {
-    kib(status, "VmHWM:")
-}
-
-/// Returns a line's KiB, in bytes.
+/// Returns the KiB of a line of `/proc/PID/status`, in bytes.
 fn kib(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
-}
-
-/// Returns the seconds that `work` takes.
-pub fn seconds<T>(work: impl FnOnce() -> Result<T, String>) -> Result<f64, String> {
-    let began = Instant::now();
-    work()?;
-    Ok(began.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]
@@ -128,8 +117,8 @@ mod tests {
         let stat = "77 (a) Z (b) Z 1 77 77 0 -1 4228108 150 0 0 0 120 30 0 0 20 0 1 0 99 0 0";
         let (ended, cpu) = ended(stat).expect("known");
         assert!(ended && (cpu - 1.5).abs() < 1e-9, "{cpu}");
-        assert_eq!(peak_memory("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n"), Some(2 << 20));
-        assert_eq!(peak_memory("Name:\tzombie\n"), None);
+        assert_eq!(kib("VmPeak:\t 9 kB\nVmHWM:\t    2048 kB\n", "VmHWM:"), Some(2 << 20));
+        assert_eq!(kib("Name:\tzombie\n", "VmHWM:"), None);
         let busy = busy("cpu  100 20 30 4000 500 6 7 8 90 10\ncpu0 1 1\n").expect("known");
         assert!((busy - 1.71).abs() < 1e-9, "{busy}");
     }

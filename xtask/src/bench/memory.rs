@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::Bench;
 use super::report::{Goal, Section};
 use super::rounds::{MOST_MEMORY, peak};
+use super::{Bench, mib};
 
 /// The level that lets the most rows through.
 const LEVEL: u32 = 1;
@@ -24,27 +24,18 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     // It is large.
     let _ = std::fs::remove_file(&recording);
     let high = high?;
-    let mib = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
     let growth = high as f64 / low as f64;
+    let mib = |bytes| format!("{:.1}", mib(bytes));
+    let flat = format!("peak memory of {many} events, times that of {few}");
     Ok(Section {
         title: "Memory",
         head: &["events", "peak MiB"],
         lines: vec![vec![few.to_string(), mib(low)], vec![many.to_string(), mib(high)]],
         goals: vec![
-            Goal {
-                what: format!("peak memory of {many} events, MiB"),
-                wanted: "below 64",
-                found: mib(high),
-                met: high < MOST_MEMORY,
-            },
-            Goal {
-                what: format!("peak memory of {many} events, times that of {few}"),
-                wanted: "at most 1.10",
-                found: format!("{growth:.2}"),
-                met: growth <= FLAT,
-            },
+            Goal::new(format!("peak memory of {many} events, MiB"), "below 64", mib(high), high < MOST_MEMORY),
+            Goal::new(flat, "at most 1.10", format!("{growth:.2}"), growth <= FLAT),
         ],
-        note: String::new(),
         raw: json!([{"events": few, "peak_bytes": low}, {"events": many, "peak_bytes": high}]),
+        ..Section::default()
     })
 }

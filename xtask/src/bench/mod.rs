@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 pub use options::Options;
 use programs::Programs;
 use report::{Report, Section};
+use tools_common::failed;
 
 /// What all sections need.
 struct Bench {
@@ -46,7 +47,7 @@ const SECTIONS: &[(&str, Measure)] = &[
 /// Measures all sections.
 pub fn run(options: Options) -> Result<(), String> {
     let folder = tools_common::root().join("target/bench");
-    fs::create_dir_all(&folder).map_err(|error| format!("can't create {}: {error}", folder.display()))?;
+    fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
     let mut report = Report::new(&options);
     let bench = Bench { programs: programs::build()?, options, folder };
     for (name, measure) in SECTIONS {
@@ -69,7 +70,7 @@ impl Bench {
             let part = path.with_extension("part");
             let mut command = std::process::Command::new(&self.programs.workload);
             tools_common::process::run(command.args(["--events", &events.to_string(), "--out"]).arg(&part))?;
-            fs::rename(&part, &path).map_err(|error| format!("can't rename {}: {error}", part.display()))?;
+            fs::rename(&part, &path).map_err(failed("rename", &part))?;
         }
         Ok(path)
     }
@@ -78,7 +79,7 @@ impl Bench {
     fn state(&self) -> Result<PathBuf, String> {
         let path = self.folder.join("state");
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(|error| format!("can't empty {}: {error}", path.display()))?;
+            fs::remove_dir_all(&path).map_err(failed("empty", &path))?;
         }
         Ok(path)
     }
@@ -87,6 +88,17 @@ impl Bench {
     fn pipeline(name: &str) -> PathBuf {
         tools_common::root().join(Path::new("benches/reference")).join(name)
     }
+}
+
+/// Returns MiB.
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// Returns the lowest and the highest value.
+fn extremes(values: &[f64]) -> (f64, f64) {
+    let all = values.iter().copied();
+    (all.clone().fold(f64::INFINITY, f64::min), all.fold(0.0, f64::max))
 }
 
 /// Returns the median.

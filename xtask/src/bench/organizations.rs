@@ -6,7 +6,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,9 +16,8 @@ use axum::http::header;
 use serde_json::json;
 use tools_common::process::Running;
 
-use super::Bench;
-use super::measure;
 use super::report::Section;
+use super::{Bench, measure, mib};
 
 /// The response of a NordPass without events.
 const NOTHING: &str = r#"{"data":[],"metadata":{"total":0,"per_page":100,"current_page":1}}"#;
@@ -29,23 +28,23 @@ const SETTLE: Duration = Duration::from_secs(75);
 pub fn measure(bench: &Bench) -> Result<Section, String> {
     let (sources, length) = (bench.options.size(500, 50), Duration::from_secs(bench.options.size(120, 20)));
     println!("{sources} organizations, idle for {} s after {} s", length.as_secs(), SETTLE.as_secs());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let address = serve(asked.clone()).map_err(|error| format!("can't serve: {error}"))?;
+    let (sender, asked) = mpsc::channel();
+    let address = serve(sender).map_err(|error| format!("can't serve: {error}"))?;
     let pipeline = bench.folder.join("organizations.toml");
-    fs::write(&pipeline, text(sources, address)).map_err(|error| format!("can't write the pipeline: {error}"))?;
+    tools_common::write(&pipeline, text(sources, address))?;
     let mut command = Command::new(&bench.programs.product);
     command.arg("run").arg(&pipeline).env("DATA_DIR", bench.state()?).stdout(Stdio::null()).stderr(Stdio::null());
     let process = Running::start(&mut command)?;
     thread::sleep(SETTLE);
     let proc = Path::new("/proc").join(process.0.id().to_string());
     let before = measure::look(&proc)?;
-    asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    asked.try_iter().for_each(drop);
     let began = Instant::now();
     thread::sleep(length);
     let after = measure::look(&proc)?;
     let sockets = sockets(&proc);
     drop(process);
-    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let asked: Vec<Instant> = asked.try_iter().collect();
     let mut seconds = vec![0u32; usize::try_from(length.as_secs()).unwrap_or(0).max(1)];
     for at in &asked {
         let second = usize::try_from(at.saturating_duration_since(began).as_secs()).unwrap_or(usize::MAX);
@@ -56,22 +55,21 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     let mean = asked.len() as f64 / length.as_secs_f64();
     let most = seconds.iter().max().copied().unwrap_or(0);
     let cpu = (after.cpu - before.cpu) / length.as_secs_f64() * 100.0;
-    let mib = after.resident as f64 / f64::from(1 << 20);
     Ok(Section {
         title: "Idle organizations in one process",
         head: &["organizations", "CPU, % of a core", "resident MiB", "sockets", "requests/s", "most in a second"],
         lines: vec![vec![
             sources.to_string(),
             format!("{cpu:.2}"),
-            format!("{mib:.1}"),
+            format!("{:.1}", mib(after.resident)),
             sockets.to_string(),
             format!("{mean:.1}"),
             most.to_string(),
         ]],
-        goals: Vec::new(),
         note: format!("Over {} s, each organization polled every 60 s.", length.as_secs()),
         raw: json!({"organizations": sources, "cpu_percent": cpu, "resident_bytes": after.resident, "sockets": sockets,
             "requests_by_second": seconds}),
+        ..Section::default()
     })
 }
 
@@ -95,9 +93,9 @@ fn text(sources: u32, address: SocketAddr) -> String {
 }
 
 /// Serves a NordPass without events, which notes when it is asked. Returns its address.
-fn serve(asked: Arc<Mutex<Vec<Instant>>>) -> std::io::Result<SocketAddr> {
+fn serve(asked: Sender<Instant>) -> std::io::Result<SocketAddr> {
     let answer = move |_: Bytes| {
-        asked.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        let _ = asked.send(Instant::now());
         async { ([(header::CONTENT_TYPE, "application/json")], NOTHING) }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -123,14 +121,14 @@ mod tests {
 
     #[test]
     fn the_idle_nordpass_answers_and_notes_when_it_is_asked() {
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let mut stream = std::net::TcpStream::connect(serve(asked.clone()).expect("a server")).expect("a connection");
+        let (sender, asked) = mpsc::channel();
+        let mut stream = std::net::TcpStream::connect(serve(sender).expect("a server")).expect("a connection");
         let request = "POST /activities/query HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
         let closing = request.replace("host: x", "host: x\r\nconnection: close");
         stream.write_all(format!("{request}{closing}").as_bytes()).expect("sent");
         let mut answers = String::new();
         stream.read_to_string(&mut answers).expect("answers");
         assert_eq!(answers.matches(NOTHING).count(), 2, "{answers}");
-        assert_eq!(asked.lock().expect("times").len(), 2);
+        assert_eq!(asked.try_iter().count(), 2);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use tools_common::process::cargo;
-use tools_common::process::executables;
+use tools_common::process;
 
 /// Where they are.
 pub struct Programs {
@@ -20,17 +19,13 @@ pub struct Programs {
 /// Builds all of them.
 pub fn build() -> Result<Programs, String> {
     // Apart from each other: built together, one could change the features of the other's dependencies.
-    let mut product = cargo();
-    product.args(["build", "--release", "--locked", "--bin", "nordpass-sentinel"]);
-    let mut built = executables(&mut product)?;
-    let mut reference = cargo();
-    reference.args(["build", "--release", "--locked", "--package", "bench-reference", "--bins"]);
-    built.extend(executables(&mut reference)?);
-    let mut take = |name: &str| built.remove(name).ok_or_else(|| format!("cargo built no `{name}`"));
+    let release = |package: &str, program: &str| {
+        process::build(program, |cargo| _ = cargo.args(["--release", "--package", package]))
+    };
     Ok(Programs {
-        product: take("nordpass-sentinel")?,
-        floor: take("floor")?,
-        receiver: take("receiver")?,
-        workload: take("workload")?,
+        product: release("nordpass-sentinel", "nordpass-sentinel")?,
+        floor: release("bench-reference", "floor")?,
+        receiver: release("bench-reference", "receiver")?,
+        workload: release("bench-reference", "workload")?,
     })
 }

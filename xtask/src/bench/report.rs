@@ -5,11 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde::Serialize;
 use serde_json::{Value, json};
+use tools_common::json::pretty;
+use tools_common::process::output;
 
 use super::options::Options;
 
 /// One part of the report.
+#[derive(Default)]
 pub struct Section {
     /// Its heading.
     pub title: &'static str,
@@ -26,15 +30,13 @@ pub struct Section {
 }
 
 /// Something that is aimed at.
+#[derive(Serialize)]
 pub struct Goal {
-    /// Of what.
-    pub what: String,
-    /// What it should be.
-    pub wanted: &'static str,
-    /// What it is.
-    pub found: String,
-    /// Whether that is enough.
-    pub met: bool,
+    #[serde(rename = "goal")]
+    what: String,
+    wanted: &'static str,
+    found: String,
+    met: bool,
 }
 
 /// All of it.
@@ -62,7 +64,7 @@ impl Report {
                 let _ = writeln!(text, "\n{}", section.note);
             }
         }
-        let goals: Vec<Vec<String>> = self.sections.iter().flat_map(|section| &section.goals).map(Goal::line).collect();
+        let goals: Vec<Vec<String>> = self.goals().map(Goal::line).collect();
         let head = ["goal", "wanted", "found", "met"].map(str::to_owned);
         let _ = write!(text, "\nGoals\n\n{}", table(&head, &goals));
         text
@@ -72,23 +74,26 @@ impl Report {
     pub fn write(&self, folder: &Path) -> Result<(), String> {
         let sections: serde_json::Map<String, Value> =
             self.sections.iter().map(|section| (section.title.to_owned(), section.raw.clone())).collect();
-        let goals = self.sections.iter().flat_map(|section| &section.goals);
-        let goals: Vec<Value> = goals
-            .map(|goal| json!({"goal": goal.what, "wanted": goal.wanted, "found": goal.found, "met": goal.met}))
-            .collect();
+        let goals: Vec<&Goal> = self.goals().collect();
         let notes: Vec<&str> = self.sections.iter().map(|section| section.note.as_str()).collect();
         let results = json!({
             "machine": self.machine, "conditions": self.conditions, "notes": notes, "sections": sections, "goals": goals,
         });
-        let write = |name: &str, text: String| {
-            fs::write(folder.join(name), text).map_err(|error| format!("can't write {name}: {error}"))
-        };
-        write("table.md", self.text())?;
-        write("results.json", format!("{results:#}\n"))
+        tools_common::write(folder.join("table.md"), self.text())?;
+        tools_common::write(folder.join("results.json"), pretty(&results))
+    }
+
+    fn goals(&self) -> impl Iterator<Item = &Goal> {
+        self.sections.iter().flat_map(|section| &section.goals)
     }
 }
 
 impl Goal {
+    /// Names what is aimed at, what it should be, what it is, and whether that is enough.
+    pub fn new(what: impl Into<String>, wanted: &'static str, found: String, met: bool) -> Self {
+        Self { what: what.into(), wanted, found, met }
+    }
+
     fn line(&self) -> Vec<String> {
         let met = if self.met { "yes" } else { "NO" };
         vec![self.what.clone(), self.wanted.to_owned(), self.found.clone(), met.to_owned()]
@@ -129,9 +134,8 @@ fn machine() -> String {
 }
 
 fn commit() -> String {
-    let mut git = Command::new("git");
-    let output = git.args(["describe", "--always", "--dirty"]).current_dir(tools_common::root()).output();
-    output.map_or_else(|_| "unknown".to_owned(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let git = output(Command::new("git").args(["describe", "--always", "--dirty"]));
+    git.map_or_else(|_| "unknown".to_owned(), |git| String::from_utf8_lossy(&git.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

@@ -7,11 +7,13 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tools_common::failed;
+use tools_common::json::parse;
 
 use super::measure::{Used, run};
-use super::receiver::Receiver;
+use super::receiver::{Arrived, Receiver};
 use super::report::{Goal, Section};
-use super::{Bench, median};
+use super::{Bench, extremes, median, mib};
 
 /// gzip levels.
 const LEVELS: [u32; 2] = [1, 6];
@@ -30,11 +32,8 @@ struct Run {
     level: u32,
     events: u64,
     used: Used,
-    raw_bytes: u64,
-    wire_bytes: u64,
     /// The floor doesn't tell ids apart.
-    distinct: Option<u64>,
-    receiver_cpu: Option<f64>,
+    arrived: Arrived,
 }
 
 /// Measures them.
@@ -42,7 +41,7 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     let recording = bench.recording(bench.options.events)?;
     // Into the page cache: the first contender isn't to pay for the disk.
     let read = File::open(&recording).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
-    read.map_err(|error| format!("can't read {}: {error}", recording.display()))?;
+    read.map_err(failed("read", &recording))?;
     let mut runs = Vec::new();
     for round in 1..=bench.options.rounds {
         for level in LEVELS {
@@ -67,14 +66,12 @@ fn floor(bench: &Bench, recording: &Path, level: u32) -> Result<Run, String> {
     let mut command = Command::new(&bench.programs.floor);
     command.arg(recording).arg(level.to_string());
     let used = run(command, &bench.folder)?;
-    let totals: Value = serde_json::from_str(&used.output).map_err(|error| format!("the floor's totals: {error}"))?;
-    let number = |name: &str| totals[name].as_u64().ok_or_else(|| format!("the floor's totals lack {name}"));
+    let arrived: Arrived = parse("what the floor says", &used.output)?;
     let events = bench.options.events;
-    if number("rows")? != events {
-        return Err(format!("the floor made {} rows of {events} events", number("rows")?));
+    if arrived.rows != events {
+        return Err(format!("the floor made {} rows of {events} events", arrived.rows));
     }
-    let (raw_bytes, wire_bytes) = (number("raw_bytes")?, number("wire_bytes")?);
-    Ok(Run { program: "floor", level, events, used, raw_bytes, wire_bytes, distinct: None, receiver_cpu: None })
+    Ok(Run { program: "floor", level, events, used, arrived })
 }
 
 fn product(bench: &Bench, recording: &Path, level: u32, events: u64, drop_bodies: bool) -> Result<Run, String> {
@@ -85,16 +82,7 @@ fn product(bench: &Bench, recording: &Path, level: u32, events: u64, drop_bodies
     command.env("GZIP_LEVEL", level.to_string()).env("TOKEN", "token");
     let used = run(command, &bench.folder)?;
     let arrived = receiver.arrived(events)?;
-    Ok(Run {
-        program: "nordpass-sentinel",
-        level,
-        events,
-        used,
-        raw_bytes: arrived.raw_bytes,
-        wire_bytes: arrived.wire_bytes,
-        distinct: Some(arrived.distinct),
-        receiver_cpu: Some(arrived.cpu),
-    })
+    Ok(Run { program: "nordpass-sentinel", level, events, used, arrived })
 }
 
 /// Returns the most memory of a run of the program, in bytes.
@@ -115,14 +103,15 @@ impl Run {
 
     /// Returns the peak memory in MiB.
     fn memory(&self) -> f64 {
-        self.used.peak as f64 / f64::from(1 << 20)
+        mib(self.used.peak)
     }
 
     fn json(&self) -> Value {
         json!({
             "program": self.program, "level": self.level, "events": self.events, "wall_seconds": self.used.wall,
-            "cpu_seconds": self.used.cpu, "peak_bytes": self.used.peak, "raw_bytes": self.raw_bytes,
-            "wire_bytes": self.wire_bytes, "distinct_uids": self.distinct, "receiver_cpu_seconds": self.receiver_cpu,
+            "cpu_seconds": self.used.cpu, "peak_bytes": self.used.peak, "raw_bytes": self.arrived.raw_bytes,
+            "wire_bytes": self.arrived.wire_bytes, "distinct_uids": self.arrived.distinct,
+            "receiver_cpu_seconds": self.arrived.cpu_seconds,
             "machine_cpu_seconds": self.used.machine,
         })
     }
@@ -156,56 +145,31 @@ fn section(runs: &[Run]) -> Section {
             median(&ratios.collect::<Vec<_>>())
         };
         let (cpu, rate) = (ratio(Run::cpu), ratio(Run::rate));
-        goals.push(Goal {
-            what: format!("processor time, gzip {level}, times the floor's"),
-            wanted: "at most 1.35",
-            found: format!("{cpu:.2}"),
-            met: cpu <= MOST_CPU,
-        });
-        goals.push(Goal {
-            what: format!("events/s, gzip {level}, times the floor's"),
-            wanted: wanted_rate,
-            found: format!("{rate:.2}"),
-            met: rate >= least_rate,
-        });
+        let of = |what: &str| format!("{what}, gzip {level}, times the floor's");
+        goals.push(Goal::new(of("processor time"), "at most 1.35", format!("{cpu:.2}"), cpu <= MOST_CPU));
+        goals.push(Goal::new(of("events/s"), wanted_rate, format!("{rate:.2}"), rate >= least_rate));
     }
+    let peak = runs.iter().filter(|run| run.program != "floor").map(|run| run.used.peak).max().unwrap_or(0);
+    let below = peak < MOST_MEMORY;
+    goals.push(Goal::new("peak memory of all runs, MiB", "below 64", format!("{:.1}", mib(peak)), below));
     let raw = runs.iter().map(Run::json).collect();
-    Section {
-        title: "Reference run (medians)",
-        head: HEAD,
-        lines,
-        goals: with_memory(goals, runs),
-        note: note(runs),
-        raw,
-    }
+    Section { title: "Reference run (medians)", head: HEAD, lines, goals, note: note(runs), raw }
 }
 
 /// Says how busy other programs kept the machine.
 fn note(runs: &[Run]) -> String {
     let wall: f64 = runs.iter().map(|run| run.used.wall).sum();
-    let ours = |run: &Run| run.used.cpu + run.receiver_cpu.unwrap_or(0.0);
+    let ours = |run: &Run| run.used.cpu + run.arrived.cpu_seconds.unwrap_or(0.0);
     let others = runs.iter().map(|run| run.used.machine - ours(run)).sum::<f64>() / wall;
     let warning = if others > MOST_OTHERS { ": wall times and events/s say little" } else { "" };
     format!("Other programs kept {others:.2} cores busy during the runs{warning}.")
-}
-
-fn with_memory(mut goals: Vec<Goal>, runs: &[Run]) -> Vec<Goal> {
-    let peak = runs.iter().filter(|run| run.program != "floor").map(|run| run.used.peak).max().unwrap_or(0);
-    goals.push(Goal {
-        what: "peak memory of all runs, MiB".to_owned(),
-        wanted: "below 64",
-        found: format!("{:.1}", peak as f64 / f64::from(1 << 20)),
-        met: peak < MOST_MEMORY,
-    });
-    goals
 }
 
 /// Returns a contender's medians.
 fn line(runs: &[&Run]) -> Option<Vec<String>> {
     let first = runs.first()?;
     let of = |figure: fn(&Run) -> f64| median(&runs.iter().map(|run| figure(run)).collect::<Vec<_>>());
-    let cpu = || runs.iter().map(|run| run.cpu());
-    let (lowest, highest) = (cpu().fold(f64::INFINITY, f64::min), cpu().fold(0.0, f64::max));
+    let (lowest, highest) = extremes(&runs.iter().map(|run| run.cpu()).collect::<Vec<_>>());
     Some(vec![
         first.program.to_owned(),
         first.level.to_string(),
@@ -215,8 +179,8 @@ fn line(runs: &[&Run]) -> Option<Vec<String>> {
         format!("{lowest:.2} to {highest:.2}"),
         format!("{:.1}", of(Run::memory)),
         first.events.to_string(),
-        first.distinct.map_or("not counted".to_owned(), |distinct| distinct.to_string()),
-        format!("{:.0}", of(|run| run.raw_bytes as f64 / run.events as f64)),
-        format!("{:.1}", of(|run| run.wire_bytes as f64 / run.events as f64)),
+        first.arrived.distinct.map_or("not counted".to_owned(), |distinct| distinct.to_string()),
+        format!("{:.0}", of(|run| run.arrived.raw_bytes as f64 / run.events as f64)),
+        format!("{:.1}", of(|run| run.arrived.wire_bytes as f64 / run.events as f64)),
     ])
 }

@@ -18,9 +18,8 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
         title: "Size of the program",
         head: &["bytes as built", "bytes without symbols"],
         lines: vec![vec![built.to_string(), stripped.map_or("no strip here".to_owned(), |bytes| bytes.to_string())]],
-        goals: Vec::new(),
-        note: String::new(),
         raw: json!({"built_bytes": built, "stripped_bytes": stripped}),
+        ..Section::default()
     })
 }
 

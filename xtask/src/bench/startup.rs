@@ -1,18 +1,18 @@
 //! How soon after its start the program asks NordPass for the first time.
+#![expect(clippy::disallowed_methods, reason = "measuring is what this is for; nothing is decided by it")]
 
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tools_common::process::Running;
 
-use super::measure::seconds;
 use super::report::Section;
-use super::{Bench, median};
+use super::{Bench, extremes, median};
 
 /// The program doesn't ask at all if it hasn't by then.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -23,20 +23,14 @@ pub fn measure(bench: &Bench) -> Result<Section, String> {
     println!("{starts} starts");
     let times: Vec<f64> = (0..starts).map(|_| start(bench)).collect::<Result<_, _>>()?;
     let milliseconds = |value: f64| format!("{:.1}", value * 1e3);
-    let (lowest, highest) =
-        (times.iter().copied().fold(f64::INFINITY, f64::min), times.iter().copied().fold(0.0, f64::max));
+    let (lowest, highest) = extremes(&times);
+    let figures = [median(&times), lowest, highest].map(milliseconds);
     Ok(Section {
         title: "From the start to the first request",
         head: &["starts", "median ms", "lowest ms", "highest ms"],
-        lines: vec![vec![
-            times.len().to_string(),
-            milliseconds(median(&times)),
-            milliseconds(lowest),
-            milliseconds(highest),
-        ]],
-        goals: Vec::new(),
-        note: String::new(),
+        lines: vec![[times.len().to_string()].into_iter().chain(figures).collect()],
         raw: json!({ "seconds": times }),
+        ..Section::default()
     })
 }
 
@@ -52,10 +46,9 @@ fn start(bench: &Bench) -> Result<f64, String> {
         let read = listener.accept().and_then(|(mut stream, _)| stream.read_exact(&mut [0; 4]));
         let _ = sender.send(read);
     });
-    let mut process = None;
-    seconds(|| {
-        process = Some(Running::start(&mut command)?);
-        let read = arrival.recv_timeout(PATIENCE).map_err(|_| "the program sends no request".to_owned())?;
-        read.map_err(|error| format!("the first request broke off: {error}"))
-    })
+    let began = Instant::now();
+    let _process = Running::start(&mut command)?;
+    let read = arrival.recv_timeout(PATIENCE).map_err(|_| "the program sends no request".to_owned())?;
+    read.map_err(|error| format!("the first request broke off: {error}"))?;
+    Ok(began.elapsed().as_secs_f64())
 }

@@ -1,6 +1,8 @@
 //! The paths that a file of `src` uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// One path that a file uses, from the crate's root on.
 #[derive(Debug)]
@@ -31,10 +33,8 @@ impl Import {
     pub fn files_of(&self, folder: &str, files: &BTreeMap<String, String>) -> Option<(String, String)> {
         let own = self.file.strip_prefix(folder)?.strip_prefix('/')?;
         let from = own.split('/').next()?.trim_end_matches(".rs");
-        let modules: Vec<&str> = folder.split('/').collect();
-        let rest =
-            self.segments.strip_prefix(modules.iter().map(ToString::to_string).collect::<Vec<_>>().as_slice())?;
-        let name = rest.first()?;
+        let modules: Vec<String> = folder.split('/').map(str::to_owned).collect();
+        let name = self.segments.strip_prefix(modules.as_slice())?.first()?;
         let is_file = |name: &str| {
             files.contains_key(&format!("{folder}/{name}.rs")) || files.contains_key(&format!("{folder}/{name}/mod.rs"))
         };
@@ -43,7 +43,7 @@ impl Import {
         }
         let root = format!("{folder}/mod.rs");
         let handed_on = imports(&root, files.get(&root)?).into_iter().find_map(|import| {
-            let inside = import.segments.strip_prefix(&self.segments[..modules.len()])?;
+            let inside = import.segments.strip_prefix(modules.as_slice())?;
             (inside.len() > 1 && inside.last() == Some(name) && is_file(&inside[0])).then(|| inside[0].clone())
         });
         Some((from.to_owned(), handed_on.unwrap_or_else(|| "mod".to_owned())))
@@ -52,109 +52,90 @@ impl Import {
 
 /// Returns the paths that a file uses outside of comments and tests.
 pub fn imports(file: &str, text: &str) -> Vec<Import> {
-    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs" | "conformance.rs" | "golden.rs");
-    if file.split('/').any(is_test) {
-        return Vec::new();
+    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs");
+    let mut found = BTreeSet::new();
+    if !file.split('/').any(is_test) {
+        let module: Vec<_> =
+            file.trim_end_matches(".rs").trim_end_matches("/mod").split('/').map(str::to_owned).collect();
+        // What can't be split into tokens doesn't compile either.
+        search(text.parse().unwrap_or_default(), &module, &mut found);
     }
-    let code = code_of(text);
-    let module = module_of(file);
-    let mut found = Vec::new();
-    for (root, depth) in [("crate::", None), ("super::", Some(1)), ("self::", Some(0))] {
-        for (at, _) in code.match_indices(root) {
-            let before = code[..at].chars().next_back();
-            let part_of_a_name = before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '$');
-            // `pub(in crate::…)` uses nothing.
-            if part_of_a_name || code[..at].ends_with("(in ") {
-                continue;
-            }
-            let mut base = match depth {
-                None => Vec::new(),
-                Some(up) => module[..module.len().saturating_sub(up)].to_vec(),
-            };
-            let mut rest = &code[at + root.len()..];
-            while let Some(further) = rest.strip_prefix("super::") {
-                base.pop();
-                rest = further;
-            }
-            paths(rest, &base, &mut found);
-        }
-    }
-    // In `mod.rs`, a path can begin with a child's name.
-    for (at, _) in code.match_indices("use ") {
-        let rest = &code[at + 4..];
-        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        if code.contains(&format!("mod {name};")) {
-            paths(rest, &module, &mut found);
-        }
-    }
-    found.sort();
-    found.dedup();
     found.into_iter().map(|segments| Import { file: file.to_owned(), segments }).collect()
 }
 
-/// Collects the paths of a `use` tree.
-fn paths(text: &str, base: &[String], found: &mut Vec<Vec<String>>) {
-    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let rest = &text[name.len()..];
-    if let Some(inner) = text.strip_prefix('{') {
-        let mut depth = 0;
-        let mut start = 0;
-        for (at, c) in inner.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth > 0 => depth -= 1,
-                ',' | '}' if depth == 0 => {
-                    let item = inner[start..at].trim();
-                    if !item.is_empty() {
-                        paths(item, base, found);
+/// Collects the paths in the code of a module, but for what stands below `#[cfg(test)]`.
+fn search(code: TokenStream, module: &[String], found: &mut BTreeSet<Vec<String>>) {
+    let tokens: Vec<TokenTree> = code.into_iter().collect();
+    let word = |at: usize| match tokens.get(at) {
+        Some(token @ (TokenTree::Ident(_) | TokenTree::Punct(_))) => token.to_string(),
+        _ => String::new(),
+    };
+    let is_child =
+        |name: &str| (0..tokens.len()).any(|at| word(at) == "mod" && word(at + 1) == name && word(at + 2) == ";");
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let before = at.checked_sub(1).map(word).unwrap_or_default();
+        match token {
+            TokenTree::Group(group) if before == "#" && group.stream().to_string().replace(' ', "") == "cfg(test)" => {
+                let ends = |token: &TokenTree| is(token, ';') || is_braced(token);
+                at += tokens[at..].iter().position(ends).unwrap_or(tokens.len());
+            }
+            TokenTree::Group(group) => search(group.stream(), module, found),
+            TokenTree::Ident(name) => {
+                let begins = match name.to_string().as_str() {
+                    // `pub(in crate::…)` uses nothing.
+                    "crate" | "super" | "self" => {
+                        word(at + 1) + &word(at + 2) == "::" && ![":", "$", "in"].contains(&&*before)
                     }
-                    start = at + 1;
-                    if c == '}' {
-                        return;
-                    }
+                    // In `mod.rs`, a path can begin with a child's name.
+                    name => before == "use" && is_child(name),
+                };
+                if begins {
+                    paths(&tokens[at..], module, found);
                 }
-                _ => {}
             }
+            _ => {}
         }
-        return;
-    }
-    let mut whole = base.to_vec();
-    if !name.is_empty() && name != "self" {
-        whole.push(name);
-    }
-    match rest.strip_prefix("::") {
-        Some(further) if further.starts_with(|c: char| c.is_alphabetic() || c == '_' || c == '{') => {
-            paths(further, &whole, found);
-        }
-        _ => found.push(whole),
+        at += 1;
     }
 }
 
-/// The module that a file holds, from the crate's root on.
-fn module_of(file: &str) -> Vec<String> {
-    let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
-    path.split('/').map(ToOwned::to_owned).collect()
+fn is(token: &TokenTree, sign: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
 }
 
-/// The text without comments, and without what stands below `#[cfg(test)]`.
-fn code_of(text: &str) -> String {
-    let mut code = String::with_capacity(text.len());
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start().starts_with("#[cfg(test)]") {
-            let indent = line.len() - line.trim_start().len();
-            let mut item = lines.next().unwrap_or_default();
-            while item.trim_start().starts_with("#[") {
-                item = lines.next().unwrap_or_default();
-            }
-            if !item.trim_end().ends_with([';', '}']) {
-                let end = format!("{}}}", " ".repeat(indent));
-                lines.by_ref().take_while(|line| !line.starts_with(&end)).for_each(drop);
-            }
-            continue;
+fn is_braced(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// Collects the paths of a `use` tree that begins in the module `base`.
+fn paths(tokens: &[TokenTree], base: &[String], found: &mut BTreeSet<Vec<String>>) {
+    match tokens {
+        [TokenTree::Group(group), ..] => {
+            let inner: Vec<_> = group.stream().into_iter().collect();
+            inner.split(|token| is(token, ',')).for_each(|tree| paths(tree, base, found));
         }
-        code.push_str(line.split("//").next().unwrap_or_default());
-        code.push('\n');
+        [TokenTree::Ident(name), rest @ ..] => {
+            let mut whole = base.to_vec();
+            match name.to_string().as_str() {
+                "crate" => whole.clear(),
+                "super" => _ = whole.pop(),
+                "self" => {}
+                name => whole.push(name.to_owned()),
+            }
+            match rest {
+                [one, two, further @ ..]
+                    if is(one, ':')
+                        && is(two, ':')
+                        && further
+                            .first()
+                            .is_some_and(|next| matches!(next, TokenTree::Ident(_)) || is_braced(next)) =>
+                {
+                    paths(further, &whole, found);
+                }
+                _ => _ = found.insert(whole),
+            }
+        }
+        _ => {}
     }
-    code
 }

@@ -6,10 +6,8 @@ mod graph;
 mod imports;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use tools_common::root;
+use tools_common::{files, passed};
 
 use self::graph::Graph;
 use self::imports::{Import, imports};
@@ -34,35 +32,20 @@ const LEAVES: &[&str] = &["event/json"];
 
 /// Checks the repository.
 pub fn check() -> Result<(), String> {
-    let mut files = read(&root().join("src"))?;
-    files.retain(|path, _| path.contains('/'));
-    let mut wrong = problems(&files);
-    for (path, text) in read(&root().join("crates"))? {
-        if text.contains("nordpass_sentinel") {
-            wrong.push(format!("crates/{path} names the product: the simulators would agree with its mistakes"));
-        }
-    }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    let mut sources = read("src")?;
+    sources.retain(|path, _| path.contains('/'));
+    let mut wrong = problems(&sources);
+    let named = read("crates")?.into_iter().filter(|(_, text)| text.contains("nordpass_sentinel"));
+    wrong.extend(
+        named.map(|(path, _)| format!("crates/{path} names the product: the simulators would agree with its mistakes")),
+    );
+    passed(&wrong)
 }
 
 /// Reads the Rust files below a folder, by their paths in it.
-fn read(folder: &Path) -> Result<BTreeMap<String, String>, String> {
-    let mut files = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(inner) = folders.pop() {
-        let failed = |error| format!("can't read {}: {error}", inner.display());
-        for entry in fs::read_dir(&inner).map_err(failed)? {
-            let path = entry.map_err(failed)?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).map_err(failed)?;
-                let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-                files.insert(name, text);
-            }
-        }
-    }
-    Ok(files)
+fn read(folder: &str) -> Result<BTreeMap<String, String>, String> {
+    let names = files(folder)?.into_iter().filter(|path| path.ends_with(".rs"));
+    names.map(|path| Ok((path.clone(), tools_common::read(format!("{folder}/{path}"))?))).collect()
 }
 
 /// Returns a sentence for each arrow that goes up and each circle.

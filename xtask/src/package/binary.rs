@@ -6,7 +6,7 @@ use std::process::Command;
 
 use object::read::elf::{ElfFile64, ProgramHeader as _};
 use object::{Endianness, elf};
-use tools_common::process::{cargo, executables};
+use tools_common::process::{build, output};
 
 /// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -20,7 +20,7 @@ pub struct Programs {
 }
 
 /// Builds both. The same source, toolchain and C compiler make the same bytes in any folder.
-pub fn build() -> Result<Programs, String> {
+pub fn programs() -> Result<Programs, String> {
     // The second build only makes the program itself again.
     Ok(Programs { whole: build_with(&[])?, deployed: build_with(&["--no-default-features"])? })
 }
@@ -33,21 +33,20 @@ fn build_with(features: &[&str]) -> Result<Vec<u8>, String> {
     flags.extend(folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
     let c_flags: Vec<_> =
         folders.iter().map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display())).collect();
-    let mut command = cargo();
-    command.args(["build", "--release", "--locked", "--bin", "nordpass-sentinel", "--target", TARGET]);
-    command.args(features);
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
-    command.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
-    let programs = executables(&mut command)?;
-    let path = programs.get("nordpass-sentinel").ok_or("the build made no program")?;
-    let bytes = std::fs::read(path).map_err(|error| format!("can't read {}: {error}", path.display()))?;
+    let path = build("nordpass-sentinel", |cargo| {
+        cargo.args(["--release", "--target", TARGET]).args(features);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
+        cargo.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
+    })?;
+    let bytes = tools_common::bytes(&path)?;
     check(&bytes)?;
     for (folder, _) in &folders {
         if contains(&bytes, folder) {
             return Err(format!("the program holds the path {}: it would differ in another folder", folder.display()));
         }
     }
-    runs(path)?;
+    // It starts with nothing in its environment.
+    output(Command::new(path).arg("--version").env_clear())?;
     Ok(bytes)
 }
 
@@ -61,12 +60,6 @@ fn cargo_home() -> Result<PathBuf, String> {
 fn contains(bytes: &[u8], folder: &Path) -> bool {
     let needle = OsString::from(folder).into_encoded_bytes();
     bytes.windows(needle.len()).any(|window| window == needle)
-}
-
-/// Checks that the program starts with nothing in its environment.
-fn runs(path: &Path) -> Result<(), String> {
-    let output = Command::new(path).arg("--version").env_clear().output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(format!("`{} --version` failed", path.display())) }
 }
 
 /// Checks that an ELF file needs nothing of the system it runs on: it names neither a loader nor a library.

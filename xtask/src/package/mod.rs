@@ -14,7 +14,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tools_common::archive::{self, Entries, Entry, collect};
-use tools_common::root;
+use tools_common::{json, root};
 use tools_solution::write_package;
 
 use self::binary::Programs;
@@ -25,20 +25,20 @@ const CONTAINER: &str = "deploy/container";
 
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
-    let mut files = artefacts(&root(), &binary::build()?)?;
+    let mut files = artefacts(&root(), &binary::programs()?)?;
     let folder = root().join("target/package");
-    let refused = |error: std::io::Error| format!("can't write to {}: {error}", folder.display());
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).map_err(refused)?;
+    tools_common::empty(&folder)?;
     files.push(("solution.zip", write_package(&folder.join("solution"))?));
     for (name, bytes) in &files {
-        fs::write(folder.join(name), bytes).map_err(refused)?;
+        tools_common::write(folder.join(name), bytes)?;
         println!("{:>10} bytes  target/package/{name}", bytes.len());
     }
-    executable(&folder.join("nordpass-sentinel")).map_err(refused)?;
+    #[cfg(unix)]
+    fs::set_permissions(folder.join("nordpass-sentinel"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .map_err(|error| format!("can't make the program executable: {error}"))?;
     print!("{}", sums(&files));
-    fs::write(folder.join("SHA256SUMS"), sums(&files)).map_err(refused)
+    tools_common::write(folder.join("SHA256SUMS"), sums(&files))
 }
 
 /// Packages the Sentinel solution alone, which needs no build of the program.
@@ -46,7 +46,7 @@ pub fn solution() -> Result<(), String> {
     let folder = root().join("target/package");
     let _ = fs::remove_dir_all(folder.join("solution"));
     let zip = write_package(&folder.join("solution"))?;
-    fs::write(folder.join("solution.zip"), &zip).map_err(|error| format!("can't write the zip: {error}"))?;
+    tools_common::write(folder.join("solution.zip"), &zip)?;
     print!("{}", sums(&[("solution.zip", zip)]));
     Ok(())
 }
@@ -70,8 +70,7 @@ fn function(root: &Path, binary: &[u8]) -> Result<Entries, String> {
     let Some(Entry::File(host)) = entries.get("host.json") else {
         return Err(format!("{FUNCTION}/host.json is missing"));
     };
-    let host: serde_json::Value =
-        serde_json::from_slice(host).map_err(|error| format!("{FUNCTION}/host.json isn't JSON: {error}"))?;
+    let host: serde_json::Value = json::parse(&format!("{FUNCTION}/host.json"), host)?;
     let program = host["customHandler"]["description"]["defaultExecutablePath"]
         .as_str()
         .ok_or_else(|| format!("{FUNCTION}/host.json has no customHandler.description.defaultExecutablePath"))?;
@@ -105,17 +104,6 @@ fn sums(files: &[(&str, Vec<u8>)]) -> String {
         let _ = writeln!(text, "  {name}");
         text
     })
-}
-
-#[cfg(unix)]
-fn executable(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn executable(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

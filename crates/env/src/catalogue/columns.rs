@@ -4,6 +4,11 @@
 //! generated from it, and the ingestion simulator refuses what isn't in it. It stands here, not beside the transforms,
 //! because simulators may read the catalogue but nothing of the pipeline they judge.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
 use ColumnType::{Datetime, Dynamic, Int, Long, Real, String};
 
 /// The official connector's table.
@@ -15,8 +20,9 @@ pub const HEALTH_TABLE: &str = "NordPassConnectorHealth_CL";
 /// A column's name and type.
 pub type Column = (&'static str, ColumnType);
 
-/// The types of column that rows use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The types of column that a stream declaration can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ColumnType {
     /// Text.
     String,
@@ -26,6 +32,9 @@ pub enum ColumnType {
     Long,
     /// Any number.
     Real,
+    /// `true` or `false`; no row has one.
+    #[serde(alias = "bool")]
+    Boolean,
     /// A time, written as RFC 3339.
     Datetime,
     /// Any JSON value; in `AdditionalFields` always an object.
@@ -40,6 +49,7 @@ impl ColumnType {
             Int => "int",
             Long => "long",
             Real => "real",
+            Self::Boolean => "boolean",
             Datetime => "datetime",
             Dynamic => "dynamic",
         }
@@ -48,53 +58,37 @@ impl ColumnType {
 
 /// The columns that are sent to a table; none for a table that nothing is sent to.
 pub fn columns(table: &str) -> &'static [Column] {
-    match table {
-        "ASimAuditEventLogs" => AUDIT_EVENT,
-        "ASimAuthenticationEventLogs" => AUTHENTICATION,
-        "ASimUserManagementActivityLogs" => USER_MANAGEMENT,
-        EVENT_LOG_TABLE => EVENT_LOG,
-        HEALTH_TABLE => HEALTH,
-        _ => &[],
-    }
+    TABLES.get(table).map_or(&[], Vec::as_slice)
 }
 
-static AUDIT_EVENT: &[Column] = &[
+static TABLES: LazyLock<HashMap<&'static str, Vec<Column>>> = LazyLock::new(|| {
+    let group = &[("GroupName", String), ("GroupNameType", String), ("GroupId", String), ("GroupIdType", String)];
+    HashMap::from([
+        ("ASimAuditEventLogs", [BEGIN, EVENT, OBJECT, ACTOR, SOURCE, END].concat()),
+        ("ASimAuthenticationEventLogs", {
+            let acting = &[("ActingAppType", String)];
+            [BEGIN, EVENT, APPLICATION, TARGET, ACTOR, acting, SOURCE, &[("SrcDvcOs", String)], END].concat()
+        }),
+        ("ASimUserManagementActivityLogs", {
+            let schema = &[("EventSchema", String)];
+            [BEGIN, schema, EVENT, &[("NewPropertyValue", String)], TARGET, group, ACTOR, SOURCE, END].concat()
+        }),
+        (EVENT_LOG_TABLE, EVENT_LOG.to_vec()),
+        (HEALTH_TABLE, HEALTH.to_vec()),
+    ])
+});
+
+/// How each ASIM table begins.
+const BEGIN: &[Column] = &[
     ("TimeGenerated", Datetime),
     ("EventStartTime", Datetime),
     ("EventEndTime", Datetime),
     ("EventVendor", String),
     ("EventProduct", String),
-    ("EventSchemaVersion", String),
-    ("EventCount", Int),
-    ("EventType", String),
-    ("EventResult", String),
-    ("EventResultDetails", String),
-    ("EventSeverity", String),
-    ("EventOriginalType", String),
-    ("EventOriginalUid", String),
-    ("Operation", String),
-    ("Object", String),
-    ("ObjectType", String),
-    ("ObjectId", String),
-    ("ActorUsername", String),
-    ("ActorUsernameType", String),
-    ("ActorUserId", String),
-    ("ActorUserIdType", String),
-    ("ActorUserType", String),
-    ("ActorOriginalUserType", String),
-    ("ActorScopeId", String),
-    ("ActingAppName", String),
-    ("SrcIpAddr", String),
-    ("SrcDeviceType", String),
-    ("AdditionalFields", Dynamic),
 ];
 
-static AUTHENTICATION: &[Column] = &[
-    ("TimeGenerated", Datetime),
-    ("EventStartTime", Datetime),
-    ("EventEndTime", Datetime),
-    ("EventVendor", String),
-    ("EventProduct", String),
+/// What happened.
+const EVENT: &[Column] = &[
     ("EventSchemaVersion", String),
     ("EventCount", Int),
     ("EventType", String),
@@ -103,54 +97,25 @@ static AUTHENTICATION: &[Column] = &[
     ("EventSeverity", String),
     ("EventOriginalType", String),
     ("EventOriginalUid", String),
-    ("TargetAppName", String),
-    ("TargetAppType", String),
-    ("LogonMethod", String),
+];
+
+/// What it was done to.
+const OBJECT: &[Column] = &[("Operation", String), ("Object", String), ("ObjectType", String), ("ObjectId", String)];
+
+/// What was logged in to.
+const APPLICATION: &[Column] = &[("TargetAppName", String), ("TargetAppType", String), ("LogonMethod", String)];
+
+/// To whom.
+const TARGET: &[Column] = &[
     ("TargetUsername", String),
     ("TargetUsernameType", String),
     ("TargetUserId", String),
     ("TargetUserIdType", String),
     ("TargetUserScopeId", String),
-    ("ActorUsername", String),
-    ("ActorUsernameType", String),
-    ("ActorUserId", String),
-    ("ActorUserIdType", String),
-    ("ActorUserType", String),
-    ("ActorOriginalUserType", String),
-    ("ActorScopeId", String),
-    ("ActingAppName", String),
-    ("ActingAppType", String),
-    ("SrcIpAddr", String),
-    ("SrcDvcOs", String),
-    ("SrcDeviceType", String),
-    ("AdditionalFields", Dynamic),
 ];
 
-static USER_MANAGEMENT: &[Column] = &[
-    ("TimeGenerated", Datetime),
-    ("EventStartTime", Datetime),
-    ("EventEndTime", Datetime),
-    ("EventVendor", String),
-    ("EventProduct", String),
-    ("EventSchema", String),
-    ("EventSchemaVersion", String),
-    ("EventCount", Int),
-    ("EventType", String),
-    ("EventResult", String),
-    ("EventResultDetails", String),
-    ("EventSeverity", String),
-    ("EventOriginalType", String),
-    ("EventOriginalUid", String),
-    ("NewPropertyValue", String),
-    ("TargetUsername", String),
-    ("TargetUsernameType", String),
-    ("TargetUserId", String),
-    ("TargetUserIdType", String),
-    ("TargetUserScopeId", String),
-    ("GroupName", String),
-    ("GroupNameType", String),
-    ("GroupId", String),
-    ("GroupIdType", String),
+/// By whom, and with what.
+const ACTOR: &[Column] = &[
     ("ActorUsername", String),
     ("ActorUsernameType", String),
     ("ActorUserId", String),
@@ -159,10 +124,13 @@ static USER_MANAGEMENT: &[Column] = &[
     ("ActorOriginalUserType", String),
     ("ActorScopeId", String),
     ("ActingAppName", String),
-    ("SrcIpAddr", String),
-    ("SrcDeviceType", String),
-    ("AdditionalFields", Dynamic),
 ];
+
+/// From where.
+const SOURCE: &[Column] = &[("SrcIpAddr", String)];
+
+/// How each ASIM table ends.
+const END: &[Column] = &[("SrcDeviceType", String), ("AdditionalFields", Dynamic)];
 
 /// The official table's nine columns, and two of ours at the end.
 static EVENT_LOG: &[Column] = &[

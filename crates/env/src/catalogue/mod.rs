@@ -104,11 +104,7 @@ impl Schema {
 
     /// Its place in [`Schema::ALL`].
     pub fn index(self) -> usize {
-        match self {
-            Self::AuditEvent => 0,
-            Self::Authentication => 1,
-            Self::UserManagement => 2,
-        }
+        self as usize
     }
 }
 
@@ -130,7 +126,7 @@ pub enum Target {
 pub struct Entry {
     /// The event's `type`.
     pub kind: &'static str,
-    /// The event's `action`.
+    /// The event's `action`, and `Operation`: ASIM wants it "as reported by the reporting device".
     pub action: &'static str,
     /// Its group.
     pub group: Group,
@@ -164,18 +160,6 @@ pub struct Entry {
     pub other_because: Option<&'static str>,
 }
 
-impl Entry {
-    /// `Operation`. ASIM wants it "as reported by the reporting device", so it is the action, letter for letter.
-    pub fn operation(&self) -> &'static str {
-        self.action
-    }
-}
-
-struct Catalogue {
-    entries: Vec<Entry>,
-    places: Places<'static>,
-}
-
 type Places<'a> = HashMap<(&'a str, &'a str), usize, BuildHasherDefault<WordHasher>>;
 
 /// The map's keys are fixed, so nobody can choose them to collide: a multiplication for each word will do.
@@ -198,26 +182,27 @@ impl Hasher for WordHasher {
     }
 }
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let entries = table::read(FILE).unwrap_or_else(|error| panic!("events.txt, which is part of the program: {error}"));
-    let places = entries.iter().enumerate().map(|(place, entry)| ((entry.kind, entry.action), place)).collect();
-    Catalogue { entries, places }
+static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    table::read(FILE).unwrap_or_else(|error| panic!("events.txt, which is part of the program: {error}"))
 });
+
+static PLACES: LazyLock<Places<'static>> =
+    LazyLock::new(|| ENTRIES.iter().zip(0..).map(|(entry, place)| ((entry.kind, entry.action), place)).collect());
 
 /// All pairs, in the order of the data file.
 pub fn entries() -> &'static [Entry] {
-    &CATALOGUE.entries
+    &ENTRIES
 }
 
 /// The pair, if the catalogue knows it. Both are compared letter for letter: one action can occur with two types.
 pub fn find(kind: &str, action: &str) -> Option<&'static Entry> {
-    position(kind, action).map(|place| &CATALOGUE.entries[place])
+    position(kind, action).map(|place| &ENTRIES[place])
 }
 
 /// The place of the pair in [`entries`], for callers that keep something for each entry.
 pub fn position(kind: &str, action: &str) -> Option<usize> {
     // The map's keys live for ever, so it also serves as a map with shorter-lived keys.
-    let places: &Places<'_> = &CATALOGUE.places;
+    let places: &Places<'_> = &PLACES;
     places.get(&(kind, action)).copied()
 }
 

@@ -7,26 +7,9 @@ use std::collections::HashSet;
 
 use super::{Entry, Group, Schema, Target};
 
-/// The header line, cell by cell.
-const HEADER: [&str; 17] = [
-    "type",
-    "action",
-    "group",
-    "since",
-    "schema",
-    "event_type",
-    "result",
-    "result_details",
-    "severity",
-    "target",
-    "object",
-    "object_type",
-    "logon_method",
-    "metadata",
-    "official_rule",
-    "other_because",
-    "meaning",
-];
+/// The header line.
+const HEADER: &str = "type|action|group|since|schema|event_type|result|result_details|severity|target|object|\
+                      object_type|logon_method|metadata|official_rule|other_because|meaning";
 
 /// What is wrong with the data file, and where.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,17 +30,18 @@ pub fn read(file: &'static str) -> Result<Vec<Entry>, Malformed> {
             continue;
         }
         let cells: Vec<&'static str> = line.split('|').map(str::trim).collect();
-        let cells: [&'static str; HEADER.len()] = cells
-            .try_into()
-            .map_err(|cells: Vec<_>| wrong(format!("{} cells instead of {}", cells.len(), HEADER.len())))?;
+        let names: Vec<&'static str> = HEADER.split('|').collect();
+        if cells.len() != names.len() {
+            return Err(wrong(format!("{} cells instead of {}", cells.len(), names.len())));
+        }
         if !header {
-            if cells != HEADER {
-                return Err(wrong(format!("the header must be {}", HEADER.join(" | "))));
+            if cells != names {
+                return Err(wrong(format!("the header must be {HEADER}")));
             }
             header = true;
             continue;
         }
-        let entry = entry(&cells).map_err(&wrong)?;
+        let entry = Cells(names.into_iter().zip(cells).collect()).entry().map_err(&wrong)?;
         if !pairs.insert((entry.kind, entry.action)) {
             return Err(wrong(format!("{}.{} is there twice", entry.kind, entry.action)));
         }
@@ -66,68 +50,76 @@ pub fn read(file: &'static str) -> Result<Vec<Entry>, Malformed> {
     if header { Ok(entries) } else { Err(Malformed { line: 0, what: "no header".to_owned() }) }
 }
 
-fn entry(cells: &[&'static str; HEADER.len()]) -> Result<Entry, String> {
-    if let Some(empty) = cells.iter().position(|cell| cell.is_empty()) {
-        return Err(format!("the cell `{}` is empty; write `-`", HEADER[empty]));
-    }
-    if let Some(odd) = cells.iter().position(|cell| cell.contains(['"', '\\']) || cell.contains(char::is_control)) {
-        return Err(format!("the cell `{}` has a character that JSON would escape", HEADER[odd]));
-    }
-    let [
-        kind,
-        action,
-        group,
-        since,
-        schema,
-        event_type,
-        result,
-        result_details,
-        severity,
-        target,
-        object,
-        object_type,
-        logon_method,
-        metadata,
-        official_rule,
-        other_because,
-        meaning,
-    ] = *cells;
-    let schema = one_of("schema", schema, &Schema::ALL, Schema::name)?;
-    let entry = Entry {
-        kind: there("type", kind)?,
-        action: there("action", action)?,
-        group: one_of("group", group, &Group::ALL, Group::name)?,
-        meaning: there("meaning", meaning)?,
-        since: there("since", since)?,
-        schema,
-        event_type: there("event_type", event_type)?,
-        result: one_of("result", result, &["Success", "Failure", "NA"], |word| word)?,
-        result_details: cell(result_details),
-        severity: one_of("severity", severity, &["Informational", "Low", "Medium", "High"], |word| word)?,
-        target: one_of("target", target, &[Target::None, Target::Itself, Target::Other, Target::Group], target_name)?,
-        object: cell(object),
-        object_type: cell(object_type),
-        logon_method: cell(logon_method),
-        metadata: cell(metadata).map(|keys| keys.split(',').collect()).unwrap_or_default(),
-        official_rule: cell(official_rule),
-        other_because: cell(other_because),
-    };
-    // What a schema's rows need, and what they have no column for.
-    if (entry.target == Target::None) != (schema == Schema::AuditEvent) {
-        return Err(format!("target `{target}` doesn't go with {}", schema.name()));
-    }
-    for (name, value) in [("object", object), ("object_type", object_type)] {
-        if (cell(value).is_none()) != (schema == Schema::UserManagement) {
-            return Err(format!("{name} `{value}` doesn't go with {}", schema.name()));
+/// A line's cells with the names of their columns.
+struct Cells(Vec<(&'static str, &'static str)>);
+
+impl Cells {
+    fn entry(&self) -> Result<Entry, String> {
+        for (name, cell) in &self.0 {
+            if cell.is_empty() {
+                return Err(format!("the cell `{name}` is empty; write `-`"));
+            }
+            if cell.contains(['"', '\\']) || cell.contains(char::is_control) {
+                return Err(format!("the cell `{name}` has a character that JSON would escape"));
+            }
         }
+        let schema = self.one_of("schema", &Schema::ALL, Schema::name)?;
+        let entry = Entry {
+            kind: self.there("type")?,
+            action: self.there("action")?,
+            group: self.one_of("group", &Group::ALL, Group::name)?,
+            meaning: self.there("meaning")?,
+            since: self.there("since")?,
+            schema,
+            event_type: self.there("event_type")?,
+            result: self.one_of("result", &["Success", "Failure", "NA"], |word| word)?,
+            result_details: self.cell("result_details"),
+            severity: self.one_of("severity", &["Informational", "Low", "Medium", "High"], |word| word)?,
+            target: self.one_of(
+                "target",
+                &[Target::None, Target::Itself, Target::Other, Target::Group],
+                target_name,
+            )?,
+            object: self.cell("object"),
+            object_type: self.cell("object_type"),
+            logon_method: self.cell("logon_method"),
+            metadata: self.cell("metadata").map(|keys| keys.split(',').collect()).unwrap_or_default(),
+            official_rule: self.cell("official_rule"),
+            other_because: self.cell("other_because"),
+        };
+        // What a schema's rows need, and what they have no column for.
+        for (name, goes) in [
+            ("target", (entry.target == Target::None) == (schema == Schema::AuditEvent)),
+            ("object", entry.object.is_none() == (schema == Schema::UserManagement)),
+            ("object_type", entry.object_type.is_none() == (schema == Schema::UserManagement)),
+            ("logon_method", entry.logon_method.is_none() || schema == Schema::Authentication),
+        ] {
+            if !goes {
+                return Err(format!("{name} `{}` doesn't go with {}", self.text(name), schema.name()));
+            }
+        }
+        if entry.other_because.is_some() != (entry.event_type == "Other") {
+            return Err("other_because is there exactly for the event type Other".to_owned());
+        }
+        Ok(entry)
     }
-    if entry.logon_method.is_some() && schema != Schema::Authentication {
-        return Err(format!("logon_method doesn't go with {}", schema.name()));
+
+    fn text(&self, name: &str) -> &'static str {
+        self.0.iter().find(|(column, _)| *column == name).map_or("-", |(_, cell)| cell)
     }
-    if entry.other_because.is_some() != (event_type == "Other") {
-        return Err("other_because is there exactly for the event type Other".to_owned());
+
+    fn cell(&self, name: &str) -> Option<&'static str> {
+        Some(self.text(name)).filter(|cell| *cell != "-")
     }
-    Ok(entry)
+
+    fn there(&self, name: &str) -> Result<&'static str, String> {
+        self.cell(name).ok_or_else(|| format!("`{name}` is missing"))
+    }
+
+    fn one_of<T: Copy>(&self, name: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, String> {
+        let cell = self.text(name);
+        all.iter().copied().find(|one| word(*one) == cell).ok_or_else(|| format!("`{cell}` is no {name}"))
+    }
 }
 
 fn target_name(target: Target) -> &'static str {
@@ -139,18 +131,6 @@ fn target_name(target: Target) -> &'static str {
     }
 }
 
-fn cell(value: &'static str) -> Option<&'static str> {
-    (value != "-").then_some(value)
-}
-
-fn there(name: &str, value: &'static str) -> Result<&'static str, String> {
-    cell(value).ok_or_else(|| format!("`{name}` is missing"))
-}
-
-fn one_of<T: Copy>(name: &str, value: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, String> {
-    all.iter().copied().find(|one| word(*one) == value).ok_or_else(|| format!("`{value}` is no {name}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,7 +138,8 @@ mod tests {
     const LINE: &str = "a|b|admin|3.0.0|AuditEvent|Set|Success|-|Low|-|Thing|Other|-|-|-|-|Something happened";
 
     fn reading(line: &str) -> Result<usize, String> {
-        let file: &'static str = Box::leak(format!("# remark\n{}\n{line}\n", HEADER.join(" | ")).into_boxed_str());
+        let file: &'static str =
+            Box::leak(format!("# remark\n{}\n{line}\n", HEADER.replace('|', " | ")).into_boxed_str());
         read(file).map(|entries| entries.len()).map_err(|error| error.to_string())
     }
 

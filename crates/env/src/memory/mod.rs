@@ -17,24 +17,18 @@ mod state;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
-use self::state::{Change, Held, State};
-use super::{Disk, DiskLock, FileEntry};
+use self::state::{Change, State};
+use super::{Disk, DiskLock, FileEntry, IoFuture, Mutex};
 
 /// A disk in memory. Clones share it. See the module's text.
 #[derive(Clone, Default)]
 pub struct MemoryDisk {
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    went_down: Notify,
+    state: Arc<Mutex<State>>,
+    went_down: Arc<Notify>,
 }
 
 impl MemoryDisk {
@@ -43,36 +37,32 @@ impl MemoryDisk {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A power cut, now: by `seed`, what wasn't durable is lost, torn or kept. Locks are released, and faults that
     /// were ordered are forgotten (the capacity stays). After it the disk works again.
     pub fn crash(&self, seed: u64) {
-        self.state().crash(seed);
+        self.state.lock().crash(seed);
     }
 
     /// Only the process was killed: nothing is lost, locks are released, faults that were ordered are forgotten.
     pub fn restart(&self) {
-        self.state().restart();
+        self.state.lock().restart();
     }
 
     /// Goes down at the `number`th changing operation from now on (0: the next).
     pub fn go_down_at(&self, number: u64) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.down_at = Some(state.operations + number);
     }
 
     /// Whether it has gone down.
     pub fn is_down(&self) -> bool {
-        self.state().down
+        self.state.lock().down
     }
 
     /// Resolves once it has gone down.
     pub async fn went_down(&self) {
         loop {
-            let notified = self.shared.went_down.notified();
+            let notified = self.went_down.notified();
             if self.is_down() {
                 return;
             }
@@ -80,96 +70,83 @@ impl MemoryDisk {
         }
     }
 
-    /// The next `count` changing operations fail with `kind`. A failing append writes a part.
-    pub fn fail_next(&self, count: u64, kind: io::ErrorKind) {
-        self.fail(0..count, kind);
-    }
-
-    /// The changing operations with these numbers, counted from now on (0: the next), fail with `kind`.
+    /// The changing operations with these numbers, counted from now on (0: the next), fail with `kind`. A failing append
+    /// writes a part.
     pub fn fail(&self, numbers: Range<u64>, kind: io::ErrorKind) {
-        let mut state = self.state();
-        state.failures = (state.operations + numbers.start..state.operations + numbers.end, kind);
+        let mut state = self.state.lock();
+        state.failures = Some((state.operations + numbers.start..state.operations + numbers.end, kind));
     }
 
     /// The next `count` reads fail with `kind`.
     pub fn fail_next_reads(&self, count: u64, kind: io::ErrorKind) {
-        self.state().read_failures = (count, kind);
+        self.state.lock().read_failures = Some((count, kind));
     }
 
     /// The disk is full at `bytes` of content; `None` for no limit. An append that doesn't fit writes what fits.
     pub fn set_capacity(&self, bytes: Option<u64>) {
-        self.state().capacity = bytes;
+        self.state.lock().capacity = bytes;
     }
 
     /// How many changing operations have begun.
     pub fn operations(&self) -> u64 {
-        self.state().operations
+        self.state.lock().operations
     }
 
     /// Puts a file there, durable with its folders, as if it had always been there.
     pub fn put(&self, path: impl AsRef<Path>, data: impl Into<Vec<u8>>) {
-        self.state().put(path.as_ref(), data.into());
+        self.state.lock().put(path.as_ref(), data.into());
     }
 
     /// A file's content as a program sees it now; `None` when there is no such file.
     pub fn content(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
-        self.state().content(path.as_ref()).map(<[u8]>::to_vec)
+        self.state.lock().content(path.as_ref()).map(<[u8]>::to_vec)
     }
 
     /// All files as a program sees them now, sorted.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.state().paths()
+        self.state.lock().paths()
     }
 
     /// Runs one changing operation, unless the machine is down or goes down with it: then it never ends.
     async fn change(&self, change: Change<'_>) -> io::Result<()> {
         tokio::task::yield_now().await;
-        let outcome = self.state().begin(&change);
+        let outcome = self.state.lock().begin(&change);
         tracing::trace!(?change, ?outcome, "disk");
         if let Some(result) = outcome {
             return result;
         }
-        self.shared.went_down.notify_waiters();
+        self.went_down.notify_waiters();
         std::future::pending().await
     }
 
     async fn look<T>(&self, look: impl FnOnce(&State) -> io::Result<T>) -> io::Result<T> {
         tokio::task::yield_now().await;
-        let outcome = {
-            let mut state = self.state();
-            if state.down { None } else { Some(state.read_fault().and_then(|()| look(&state))) }
-        };
-        match outcome {
-            Some(result) => result,
-            None => std::future::pending().await,
+        if self.is_down() {
+            std::future::pending::<()>().await;
         }
-    }
-}
-
-impl std::fmt::Debug for MemoryDisk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MemoryDisk({} operations)", self.operations())
+        let mut state = self.state.lock();
+        state.read_fault().and_then(|()| look(&state))
     }
 }
 
 impl Disk for MemoryDisk {
-    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn create_dir_all<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::CreateDirAll(dir)))
     }
 
-    fn list<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<FileEntry>>> {
+    fn list<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<FileEntry>> {
         Box::pin(self.look(|state| Ok(state.list(dir))))
     }
 
-    fn list_dirs<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<Vec<String>>> {
+    fn list_dirs<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<String>> {
         Box::pin(self.look(|state| Ok(state.list_dirs(dir))))
     }
 
-    fn len<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Option<u64>>> {
+    fn len<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<u64>> {
         Box::pin(self.look(|state| Ok(state.content(path).map(|data| data.len() as u64))))
     }
 
-    fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>> {
+    fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, _: Vec<u8>) -> IoFuture<'a, Vec<u8>> {
         Box::pin(self.look(move |state| {
             let data = state.content(path).ok_or(io::ErrorKind::NotFound)?;
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
@@ -178,53 +155,39 @@ impl Disk for MemoryDisk {
         }))
     }
 
-    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+    fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Append { path, data, sync: false }))
     }
 
-    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> BoxFuture<'a, io::Result<()>> {
+    fn append_synced<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Append { path, data, sync: true }))
     }
 
-    fn sync<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn sync<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Sync(path)))
     }
 
-    fn sync_dir<'a>(&'a self, dir: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn sync_dir<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::SyncDir(dir)))
     }
 
-    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> BoxFuture<'a, io::Result<()>> {
+    fn truncate<'a>(&'a self, path: &'a Path, len: u64) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Truncate { path, len }))
     }
 
-    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn rename<'a>(&'a self, from: &'a Path, to: &'a Path) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Rename { from, to }))
     }
 
-    fn remove<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<()>> {
+    fn remove<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
         Box::pin(self.change(Change::Remove(path)))
     }
 
-    fn lock<'a>(&'a self, path: &'a Path) -> BoxFuture<'a, io::Result<Box<dyn DiskLock>>> {
-        let disk = self.clone();
+    fn lock<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn DiskLock>> {
         Box::pin(async move {
-            let held = self.state().lock(path).ok_or(io::ErrorKind::WouldBlock)?;
-            Ok(Box::new(MemoryLock { disk, held }) as Box<dyn DiskLock>)
+            let held = self.state.lock().lock(path).ok_or(io::ErrorKind::WouldBlock)?;
+            Ok(Box::new(held) as Box<dyn DiskLock>)
         })
-    }
-}
-
-struct MemoryLock {
-    disk: MemoryDisk,
-    held: Held,
-}
-
-impl DiskLock for MemoryLock {}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        self.disk.state().unlock(&self.held);
     }
 }
 

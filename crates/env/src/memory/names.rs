@@ -37,6 +37,11 @@ pub fn clean(path: &Path) -> PathBuf {
     path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
+/// Whether a path is where paths begin.
+pub fn is_root(dir: &Path) -> bool {
+    dir.as_os_str().is_empty() || dir == Path::new("/")
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
@@ -52,7 +57,7 @@ impl NameChange {
 
 impl Tree {
     pub fn has_folder(&self, dir: &Path) -> bool {
-        dir.as_os_str().is_empty() || dir == Path::new("/") || self.folders.contains(dir)
+        is_root(dir) || self.folders.contains(dir)
     }
 
     fn apply(&mut self, change: &NameChange) {
@@ -79,11 +84,7 @@ impl Tree {
     /// A name in a folder that is gone is gone, too.
     fn drop_orphans(&mut self) {
         let folders = self.folders.clone();
-        let there = |path: &Path| {
-            path.ancestors()
-                .skip(1)
-                .all(|dir| dir.as_os_str().is_empty() || dir == Path::new("/") || folders.contains(dir))
-        };
+        let there = |path: &Path| path.ancestors().skip(1).all(|dir| is_root(dir) || folders.contains(dir));
         self.files.retain(|path, _| there(path));
         self.folders.retain(|path| there(path));
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
 
 use super::content::Content;
-use super::names::{Inode, NameChange, Names, clean};
+use super::names::{Inode, NameChange, Names, clean, is_root};
 use crate::{FileEntry, SeededRandom};
 
 /// An operation that changes something.
@@ -38,43 +39,21 @@ impl std::fmt::Debug for Change<'_> {
     }
 }
 
-/// A lock and the machine's life in which it was taken: one from before a crash releases nothing.
-pub struct Held {
-    path: PathBuf,
-    life: u64,
-}
-
+#[derive(Default)]
 pub struct State {
     names: Names,
     contents: BTreeMap<Inode, Content>,
     next_inode: Inode,
-    locks: HashMap<PathBuf, u64>,
-    life: u64,
+    /// Those taken since the last crash: one from before it releases nothing.
+    locks: HashMap<PathBuf, Weak<()>>,
     pub operations: u64,
     pub down_at: Option<u64>,
     pub down: bool,
     /// Operations by number, and how they fail.
-    pub failures: (Range<u64>, io::ErrorKind),
-    pub read_failures: (u64, io::ErrorKind),
+    pub failures: Option<(Range<u64>, io::ErrorKind)>,
+    /// How many reads fail, and how.
+    pub read_failures: Option<(u64, io::ErrorKind)>,
     pub capacity: Option<u64>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            names: Names::default(),
-            contents: BTreeMap::new(),
-            next_inode: 1,
-            locks: HashMap::new(),
-            life: 0,
-            operations: 0,
-            down_at: None,
-            down: false,
-            failures: (0..0, io::ErrorKind::Other),
-            read_failures: (0, io::ErrorKind::Other),
-            capacity: None,
-        }
-    }
 }
 
 impl State {
@@ -90,34 +69,35 @@ impl State {
             self.down = true;
             return None;
         }
-        if self.failures.0.contains(&number) {
+        if let Some((numbers, kind)) = &self.failures
+            && numbers.contains(&number)
+        {
+            let error = io::Error::from(*kind);
             if let Change::Append { path, data, .. } = change {
                 let _ = self.append(path, &data[..data.len() / 2]);
             }
-            return Some(Err(self.failures.1.into()));
+            return Some(Err(error));
         }
         Some(self.apply(change))
     }
 
     /// An operation that the power cut interrupts: it may have happened, but nothing of it is durable by itself.
     fn start(&mut self, change: &Change<'_>) {
-        match change {
-            Change::Append { path, data, .. } => {
-                let _ = self.append(path, data);
-            }
-            Change::Sync(_) | Change::SyncDir(_) => {}
-            other => {
-                let _ = self.apply(other);
-            }
-        }
+        let _ = match change {
+            Change::Append { path, data, .. } => self.append(path, data).map(drop),
+            Change::Sync(_) | Change::SyncDir(_) => Ok(()),
+            other => self.apply(other),
+        };
     }
 
     pub fn read_fault(&mut self) -> io::Result<()> {
-        if self.read_failures.0 > 0 {
-            self.read_failures.0 -= 1;
-            return Err(self.read_failures.1.into());
+        match &mut self.read_failures {
+            Some((left @ 1.., kind)) => {
+                *left -= 1;
+                Err((*kind).into())
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn apply(&mut self, change: &Change<'_>) -> io::Result<()> {
@@ -130,10 +110,7 @@ impl State {
                 }
                 Ok(())
             }
-            Change::Sync(path) => {
-                self.file(path)?.sync();
-                Ok(())
-            }
+            Change::Sync(path) => self.file(path).map(Content::sync),
             Change::SyncDir(dir) => {
                 let dir = clean(dir);
                 if !self.names.live.has_folder(&dir) {
@@ -231,17 +208,14 @@ impl State {
 
     pub fn restart(&mut self) {
         self.locks.clear();
-        self.life += 1;
         self.down = false;
-        self.down_at = None;
-        self.failures.0 = 0..0;
-        self.read_failures.0 = 0;
+        (self.down_at, self.failures, self.read_failures) = (None, None, None);
     }
 
     pub fn put(&mut self, path: &Path, data: Vec<u8>) {
         let path = clean(path);
         for tree in [&mut self.names.live, &mut self.names.durable] {
-            let dirs = path.ancestors().skip(1).filter(|dir| !dir.as_os_str().is_empty() && *dir != Path::new("/"));
+            let dirs = path.ancestors().skip(1).filter(|dir| !is_root(dir));
             tree.folders.extend(dirs.map(Path::to_owned));
             tree.files.insert(path.clone(), self.next_inode);
         }
@@ -259,34 +233,29 @@ impl State {
     }
 
     pub fn list(&self, dir: &Path) -> Vec<FileEntry> {
-        let dir = clean(dir);
-        let files = self.names.live.files.keys().filter(|path| path.parent() == Some(&dir));
-        files
-            .filter_map(|path| {
-                let name = path.file_name()?.to_string_lossy().into_owned();
-                Some(FileEntry { name, len: self.content(path)?.len() as u64 })
-            })
-            .collect()
+        let files = in_folder(self.names.live.files.keys(), dir);
+        files.filter_map(|(path, name)| Some(FileEntry { name, len: self.content(path)?.len() as u64 })).collect()
     }
 
     pub fn list_dirs(&self, dir: &Path) -> Vec<String> {
-        let dir = clean(dir);
-        let folders = self.names.live.folders.iter().filter(|path| path.parent() == Some(&dir));
-        folders.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect()
+        in_folder(self.names.live.folders.iter(), dir).map(|(_, name)| name).collect()
     }
 
-    pub fn lock(&mut self, path: &Path) -> Option<Held> {
-        let path = clean(path);
-        if self.locks.contains_key(&path) {
+    /// Takes a lock, unless it is taken; it is released when what is returned is dropped.
+    pub fn lock(&mut self, path: &Path) -> Option<Arc<()>> {
+        let lock = self.locks.entry(clean(path)).or_default();
+        if lock.strong_count() > 0 {
             return None;
         }
-        self.locks.insert(path.clone(), self.life);
-        Some(Held { path, life: self.life })
+        let held = Arc::new(());
+        *lock = Arc::downgrade(&held);
+        Some(held)
     }
+}
 
-    pub fn unlock(&mut self, held: &Held) {
-        if self.locks.get(&held.path) == Some(&held.life) {
-            self.locks.remove(&held.path);
-        }
-    }
+/// Those paths that are directly in a folder, with their names.
+fn in_folder<'a>(paths: impl Iterator<Item = &'a PathBuf>, dir: &Path) -> impl Iterator<Item = (&'a PathBuf, String)> {
+    let dir = clean(dir);
+    let inside = paths.filter(move |path| path.parent() == Some(&dir));
+    inside.filter_map(|path| Some((path, path.file_name()?.to_string_lossy().into_owned())))
 }

@@ -117,7 +117,7 @@ async fn full_disk_failures_and_locks() {
     let error = disk.append(path("a"), b"0123456").await.unwrap_err();
     assert_eq!((error.kind(), disk.content("a").unwrap().len()), (io::ErrorKind::StorageFull, 5));
     disk.set_capacity(None);
-    disk.fail_next(1, io::ErrorKind::PermissionDenied);
+    disk.fail(0..1, io::ErrorKind::PermissionDenied);
     assert_eq!(disk.sync(path("a")).await.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     disk.sync(path("a")).await.unwrap();
     disk.fail_next_reads(1, io::ErrorKind::Other);

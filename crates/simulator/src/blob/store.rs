@@ -10,22 +10,12 @@ use super::lease::Lease;
 use super::{NO_BLOB, NO_CONTAINER, Refusal};
 use crate::reply::{Reply, header_text, http_date};
 
-/// The kinds of blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Written whole.
-    Block,
-    /// Appended to.
-    Append,
-}
-
 /// A blob.
 #[derive(Debug)]
 pub struct Stored {
-    pub kind: Kind,
     pub bytes: Vec<u8>,
-    /// How often it was appended to.
-    pub blocks: u64,
+    /// How often it was appended to; `None` for a block blob.
+    pub blocks: Option<u64>,
     pub lease: Lease,
     version: u64,
     modified: i64,
@@ -43,15 +33,20 @@ impl Stored {
         if met { Ok(()) } else { Err((StatusCode::PRECONDITION_FAILED, "ConditionNotMet")) }
     }
 
-    /// The answer with what it says about the blob.
-    pub fn described(&self, reply: Reply, now: Timestamp) -> Reply {
-        let reply = reply
+    /// Whether it may be written with the lease that the request names.
+    pub fn demand_lease(&self, request: &Request<Bytes>, now: Timestamp) -> Result<(), Refusal> {
+        self.lease.allows(header_text(request, "x-ms-lease-id"), now)
+    }
+
+    /// An answer with this status and body, and what it says about the blob.
+    pub fn reply(&self, status: StatusCode, body: Bytes, now: Timestamp) -> Reply {
+        let reply = Reply::new(status, "", body)
             .with_header("etag", &self.etag())
             .with_header("last-modified", &http_date(self.modified))
             .with_header("x-ms-lease-state", self.lease.state(now));
-        match self.kind {
-            Kind::Append => reply.with_header("x-ms-blob-committed-block-count", &self.blocks.to_string()),
-            Kind::Block => reply,
+        match self.blocks {
+            Some(blocks) => reply.with_header("x-ms-blob-committed-block-count", &blocks.to_string()),
+            None => reply,
         }
     }
 }
@@ -77,7 +72,7 @@ impl Account {
     pub fn delete(&mut self, container: &str) {
         if let Some(mut blobs) = self.containers.remove(container) {
             for stored in blobs.values_mut() {
-                stored.lease = Lease::Available;
+                stored.lease = Lease::default();
             }
             self.deleted.insert(container.to_owned(), blobs);
         }
@@ -108,19 +103,19 @@ impl Account {
         self.containers.get_mut(container).ok_or(NO_CONTAINER)?.get_mut(blob).ok_or(NO_BLOB)
     }
 
-    /// Writes a blob whole. Its lease stays.
+    /// Writes a blob whole: one that can be appended to if it has `blocks`. Its lease stays.
     pub fn write(
         &mut self,
         container: &str,
         blob: &str,
-        kind: Kind,
+        blocks: Option<u64>,
         bytes: Vec<u8>,
         now: Timestamp,
     ) -> Result<&Stored, Refusal> {
         self.versions += 1;
         let blobs = self.containers.get_mut(container).ok_or(NO_CONTAINER)?;
         let lease = blobs.remove(blob).map(|stored| stored.lease).unwrap_or_default();
-        let stored = Stored { kind, bytes, blocks: 0, lease, version: self.versions, modified: now.as_second() };
+        let stored = Stored { bytes, blocks, lease, version: self.versions, modified: now.as_second() };
         Ok(blobs.entry(blob.to_owned()).or_insert(stored))
     }
 
@@ -130,7 +125,7 @@ impl Account {
         let version = self.versions;
         let stored = self.get_mut(container, blob)?;
         stored.bytes.extend_from_slice(bytes);
-        stored.blocks += 1;
+        stored.blocks = stored.blocks.map(|blocks| blocks + 1);
         (stored.version, stored.modified) = (version, now.as_second());
         Ok(stored)
     }

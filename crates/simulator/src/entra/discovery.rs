@@ -9,12 +9,12 @@ use crate::reply::{Reply, header_text};
 
 /// `GET /{tenant}/v2.0/.well-known/openid-configuration`
 pub fn openid(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timestamp) -> Reply {
-    if tenant != entra.settings().tenant {
+    if tenant != entra.settings.tenant {
         let text = format!("Tenant '{tenant}' not found.");
         return aad_error(StatusCode::BAD_REQUEST, "invalid_tenant", 90_002, &text, now);
     }
     let base = format!("{}/{tenant}", own_address(request));
-    let body = serde_json::json!({
+    Reply::ok(&serde_json::json!({
         "token_endpoint": format!("{base}/oauth2/v2.0/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
         "jwks_uri": format!("{base}/discovery/v2.0/keys"),
@@ -28,21 +28,19 @@ pub fn openid(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
         "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
         "tenant_region_scope": null,
         "cloud_instance_name": "microsoftonline.com",
-    });
-    Reply::json(StatusCode::OK, body.to_string())
+    }))
 }
 
 /// `GET /common/discovery/instance`, for clients whose instance discovery isn't switched off.
 pub fn instance(entra: &Entra, request: &Request<Bytes>) -> Reply {
     let address = own_address(request);
     let host = address.split_once("://").map_or(address.as_str(), |(_, host)| host);
-    let body = serde_json::json!({
+    Reply::ok(&serde_json::json!({
         "tenant_discovery_endpoint":
-            format!("{address}/{}/v2.0/.well-known/openid-configuration", entra.settings().tenant),
+            format!("{address}/{}/v2.0/.well-known/openid-configuration", entra.settings.tenant),
         "api-version": "1.1",
         "metadata": [{ "preferred_network": host, "preferred_cache": host, "aliases": [host] }],
-    });
-    Reply::json(StatusCode::OK, body.to_string())
+    }))
 }
 
 /// The address under which the client asked.

@@ -18,7 +18,7 @@ pub fn app_service(entra: &Entra, request: &Request<Bytes>, now: Timestamp) -> R
         });
         Reply::json(status, body.to_string())
     };
-    if header_text(request, "x-identity-header") != entra.settings().identity_header {
+    if header_text(request, "x-identity-header") != entra.settings.identity_header {
         return refusal(StatusCode::UNAUTHORIZED, "The X-IDENTITY-HEADER is missing or wrong.");
     }
     let query = form::pairs(request.uri().query().unwrap_or_default());
@@ -27,16 +27,13 @@ pub fn app_service(entra: &Entra, request: &Request<Bytes>, now: Timestamp) -> R
     }
     match resource(entra, &query) {
         Err(message) => refusal(StatusCode::BAD_REQUEST, message),
-        Ok((resource, client_id)) => {
-            let body = serde_json::json!({
-                "access_token": entra.issue(resource, now),
-                "expires_on": entra.expiry(now).to_string(),
-                "resource": resource,
-                "token_type": "Bearer",
-                "client_id": client_id,
-            });
-            Reply::json(StatusCode::OK, body.to_string())
-        }
+        Ok((resource, client_id)) => Reply::ok(&serde_json::json!({
+            "access_token": entra.issue(resource, now),
+            "expires_on": entra.expiry(now).to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+            "client_id": client_id,
+        })),
     }
 }
 
@@ -58,25 +55,22 @@ pub fn virtual_machine(entra: &Entra, request: &Request<Bytes>, now: Timestamp) 
     }
     match resource(entra, &query) {
         Err(message) => refusal("invalid_request", message),
-        Ok((resource, client_id)) => {
-            let body = serde_json::json!({
-                "access_token": entra.issue(resource, now),
-                "client_id": client_id,
-                "refresh_token": "",
-                "expires_in": entra.settings().lifetime.as_secs().to_string(),
-                "expires_on": entra.expiry(now).to_string(),
-                "not_before": now.as_second().to_string(),
-                "resource": resource,
-                "token_type": "Bearer",
-            });
-            Reply::json(StatusCode::OK, body.to_string())
-        }
+        Ok((resource, client_id)) => Reply::ok(&serde_json::json!({
+            "access_token": entra.issue(resource, now),
+            "client_id": client_id,
+            "refresh_token": "",
+            "expires_in": entra.settings.lifetime.as_secs().to_string(),
+            "expires_on": entra.expiry(now).to_string(),
+            "not_before": now.as_second().to_string(),
+            "resource": resource,
+            "token_type": "Bearer",
+        })),
     }
 }
 
 /// The resource that is asked for, and the client id of the identity that it is for.
 fn resource<'a>(entra: &'a Entra, query: &'a [(String, String)]) -> Result<(&'a str, &'a str), &'static str> {
-    let settings = entra.settings();
+    let settings = &entra.settings;
     let resource = form::value(query, "resource").unwrap_or_default();
     if resource.is_empty() {
         return Err("The resource parameter is missing");

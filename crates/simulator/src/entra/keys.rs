@@ -1,8 +1,6 @@
 //! The keys that client assertions are checked against: certificates of the application, and issuers that it trusts.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,11 +9,13 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::assertion::{self, Jwt, Refused};
+use nordpass_env::Mutex;
 
 /// The audience that Entra wants in a platform's token.
 const EXCHANGE: &str = "api://AzureADTokenExchange";
 
 /// A certificate as an application uses it, with its key. Made anew for each run.
+#[derive(Debug)]
 pub struct ApplicationCertificate {
     certificate: rcgen::Certificate,
     key: KeyPair,
@@ -52,13 +52,8 @@ impl ApplicationCertificate {
     }
 }
 
-impl fmt::Debug for ApplicationCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ApplicationCertificate")
-    }
-}
-
 /// A platform whose tokens an application can trust, such as a Kubernetes cluster.
+#[derive(Debug)]
 pub struct Issuer {
     url: String,
     key: KeyPair,
@@ -100,12 +95,6 @@ fn jwt(key: &KeyPair, header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", assertion::encode(&signature))
 }
 
-impl fmt::Debug for Issuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
 /// What one application accepts.
 #[derive(Debug, Default)]
 pub struct Keys(Mutex<State>);
@@ -132,80 +121,69 @@ struct Federated {
 }
 
 impl Keys {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Accepts what this certificate's key signs.
+    /// Uploads a certificate for the application: assertions that its key has signed are accepted.
     pub fn register(&self, certificate: &ApplicationCertificate) {
         let thumbprint = certificate.thumbprint();
         let public_key = certificate.key.public_key_raw().to_vec();
-        self.state().certificates.push(Registered { thumbprint, public_key });
+        self.0.lock().certificates.push(Registered { thumbprint, public_key });
     }
 
-    /// Accepts this issuer's tokens about a subject.
+    /// Adds a federated credential: this issuer's tokens about this subject are accepted for the application.
     pub fn trust(&self, issuer: &Issuer, subject: &str) {
         let public_key = issuer.key.public_key_raw().to_vec();
         let federated = Federated { issuer: issuer.url.clone(), subject: subject.to_owned(), public_key };
-        self.state().federated.push(federated);
+        self.0.lock().federated.push(federated);
     }
 
     /// Checks an assertion for an application at a token endpoint, as Entra does.
-    pub fn check(&self, text: &str, client_id: &str, endpoint: &str, now: Timestamp) -> Result<(), Refused> {
+    pub(super) fn check(&self, text: &str, client_id: &str, endpoint: &str, now: Timestamp) -> Result<(), Refused> {
         let jwt = Jwt::parse(text)?;
-        let mut state = self.state();
+        let state = &mut *self.0.lock();
         match jwt.thumbprint() {
-            Some(thumbprint) => {
-                let known = state.certificates.iter().find(|known| known.thumbprint == thumbprint);
-                let known = known.ok_or_else(|| {
-                    (
-                        700_027,
-                        "Client assertion contains an invalid signature. [Reason - The key was not found.]".into(),
-                    )
-                })?;
-                jwt.verify(&known.public_key).map_err(|()| {
-                    (700_027, "Client assertion contains an invalid signature. [Reason - The key was used but the signature was invalid.]".into())
-                })?;
-                if jwt.text("iss") != client_id || jwt.text("sub") != client_id {
-                    let text = "Client assertion application identifier doesn't match 'client_id' parameter.";
-                    return Err((700_021, text.to_owned()));
-                }
-                if !jwt.is_for(endpoint) {
-                    let text = "Client assertion audience claim does not match Realm issuer.";
-                    return Err((700_023, text.to_owned()));
-                }
-                jwt.check_time(now)?;
-                // Microsoft documents that `jti` must be unique, and no number for one that isn't.
-                let jti = jwt.text("jti");
-                if jti.is_empty() || !state.used.insert(jti.to_owned()) {
-                    return Err((50_013, "Assertion is invalid: its jti is missing or was used before.".to_owned()));
-                }
-                Ok(())
-            }
-            None => {
-                let issuer = jwt.text("iss");
-                let known: Vec<_> = state.federated.iter().filter(|known| known.issuer == issuer).collect();
-                let Some(first) = known.first() else {
-                    let text = format!(
-                        "No matching federated identity record found for presented assertion issuer '{issuer}'."
-                    );
-                    return Err((700_211, text));
-                };
-                jwt.verify(&first.public_key)
-                    .map_err(|()| (50_013, "Assertion failed signature validation.".to_owned()))?;
-                let subject = jwt.text("sub");
-                if !known.iter().any(|known| known.subject == subject) {
-                    let text = format!(
-                        "No matching federated identity record found for presented assertion subject '{subject}'."
-                    );
-                    return Err((700_213, text));
-                }
-                if !jwt.is_for(EXCHANGE) {
-                    let text = "No matching federated identity record found for presented assertion audience.";
-                    return Err((700_212, text.to_owned()));
-                }
-                jwt.check_time(now)
-            }
+            Some(thumbprint) => state.check_own(&jwt, thumbprint, client_id, endpoint, now),
+            None => state.check_federated(&jwt, now),
         }
     }
+}
+
+impl State {
+    fn check_own(
+        &mut self,
+        jwt: &Jwt<'_>,
+        thumbprint: &str,
+        client_id: &str,
+        endpoint: &str,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let invalid = |reason: &str| format!("Client assertion contains an invalid signature. [Reason - {reason}]");
+        let known = self.certificates.iter().find(|known| known.thumbprint == thumbprint);
+        let known = known.ok_or_else(|| (700_027, invalid("The key was not found.")))?;
+        let signed = jwt.is_signed_by(&known.public_key);
+        demand(signed, 700_027, invalid("The key was used but the signature was invalid."))?;
+        let own = jwt.text("iss") == client_id && jwt.text("sub") == client_id;
+        demand(own, 700_021, "Client assertion application identifier doesn't match 'client_id' parameter.")?;
+        demand(jwt.is_for(endpoint), 700_023, "Client assertion audience claim does not match Realm issuer.")?;
+        jwt.check_time(now)?;
+        // Microsoft documents that `jti` must be unique, and no number for one that isn't.
+        let jti = jwt.text("jti");
+        let fresh = !jti.is_empty() && self.used.insert(jti.to_owned());
+        demand(fresh, 50_013, "Assertion is invalid: its jti is missing or was used before.")
+    }
+
+    fn check_federated(&self, jwt: &Jwt<'_>, now: Timestamp) -> Result<(), Refused> {
+        let unknown =
+            |claim: &str| format!("No matching federated identity record found for presented assertion {claim}.");
+        let (issuer, subject) = (jwt.text("iss"), jwt.text("sub"));
+        let known: Vec<_> = self.federated.iter().filter(|known| known.issuer == issuer).collect();
+        let first = known.first().ok_or_else(|| (700_211, unknown(&format!("issuer '{issuer}'"))))?;
+        demand(jwt.is_signed_by(&first.public_key), 50_013, "Assertion failed signature validation.")?;
+        let trusted = known.iter().any(|known| known.subject == subject);
+        demand(trusted, 700_213, unknown(&format!("subject '{subject}'")))?;
+        demand(jwt.is_for(EXCHANGE), 700_212, unknown("audience"))?;
+        jwt.check_time(now)
+    }
+}
+
+fn demand(met: bool, code: u32, text: impl Into<String>) -> Result<(), Refused> {
+    if met { Ok(()) } else { Err((code, text.into())) }
 }

@@ -10,19 +10,17 @@ mod keys;
 mod token;
 mod tokens;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use jiff::Timestamp;
 
-pub use keys::{ApplicationCertificate, Issuer};
+pub use keys::{ApplicationCertificate, Issuer, Keys};
 pub use tokens::{Refusal, Tokens};
 
-use keys::Keys;
-
 use super::reply::{Endpoint, Reply, Service};
+use nordpass_env::Mutex;
 
 /// The path of the App Service endpoint.
 pub const IDENTITY_PATH: &str = "/msi/token";
@@ -56,14 +54,9 @@ impl Default for Settings {
             tenant: "11111111-2222-4333-8444-555555555555".into(),
             client_id: "66666666-7777-4888-9999-000000000000".into(),
             client_secret: "simulated-client-secret".into(),
-            audiences: [
-                "https://monitor.azure.com",
-                "https://monitor.azure.us",
-                "https://monitor.azure.cn",
-                "https://storage.azure.com",
-            ]
-            .map(String::from)
-            .into(),
+            audiences: ["monitor.azure.com", "monitor.azure.us", "monitor.azure.cn", "storage.azure.com"]
+                .map(|host| format!("https://{host}"))
+                .into(),
             lifetime: Duration::from_secs(3599),
             identity_header: "simulated-identity-header".into(),
             user_identity: Some("aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee".into()),
@@ -75,60 +68,39 @@ impl Default for Settings {
 /// The simulated directory.
 #[derive(Debug)]
 pub struct Entra {
-    settings: Settings,
-    /// The secret that counts now: it can be renewed.
-    secret: Mutex<String>,
-    /// A secret that was right until it expired.
-    expired: Mutex<Option<String>>,
+    /// Its settings.
+    pub settings: Settings,
+    secrets: Mutex<Secrets>,
     /// What client assertions are checked against.
-    keys: Keys,
-    tokens: Tokens,
+    pub keys: Keys,
+    /// The tokens it has issued.
+    pub tokens: Tokens,
+}
+
+#[derive(Debug)]
+struct Secrets {
+    /// The one that counts now: it can be renewed.
+    current: String,
+    /// One that was right until it expired.
+    expired: Option<String>,
 }
 
 impl Entra {
     /// A directory that issues into `tokens`.
     pub fn new(settings: Settings, tokens: Tokens) -> Self {
-        let secret = Mutex::new(settings.client_secret.clone());
-        Self { secret, settings, tokens, expired: Mutex::default(), keys: Keys::default() }
-    }
-
-    /// Its settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// The tokens it has issued.
-    pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+        let secrets = Mutex::new(Secrets { current: settings.client_secret.clone(), expired: None });
+        Self { settings, secrets, keys: Keys::default(), tokens }
     }
 
     /// Renews the application's secret: the one before is refused from now on.
     pub fn set_secret(&self, secret: &str) {
-        secret.clone_into(&mut self.secret.lock().unwrap_or_else(PoisonError::into_inner));
+        secret.clone_into(&mut self.secrets.lock().current);
     }
 
     /// Lets the application's secret expire: it is refused as such from now on.
     pub fn expire_secret(&self) {
-        let secret = std::mem::take(&mut *self.secret.lock().unwrap_or_else(PoisonError::into_inner));
-        *self.expired.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret);
-    }
-
-    /// Uploads a certificate for the application: assertions that its key has signed are accepted.
-    pub fn register(&self, certificate: &ApplicationCertificate) {
-        self.keys.register(certificate);
-    }
-
-    /// Adds a federated credential: this issuer's tokens about this subject are accepted for the application.
-    pub fn trust(&self, issuer: &Issuer, subject: &str) {
-        self.keys.trust(issuer, subject);
-    }
-
-    fn secret_has_expired(&self, secret: &str) -> bool {
-        self.expired.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(secret)
-    }
-
-    fn secret_is(&self, secret: &str) -> bool {
-        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) == secret
+        let mut secrets = self.secrets.lock();
+        secrets.expired = Some(std::mem::take(&mut secrets.current));
     }
 
     fn issue(&self, audience: &str, now: Timestamp) -> String {

@@ -38,7 +38,7 @@ fn a_secret_gets_a_token() {
         let (status, body) = post(&entra, TENANT, &FORM.replace("%2F.default", scope));
         assert_eq!((status, &body["token_type"], &body["expires_in"]), (200, &"Bearer".into(), &3599.into()));
         let token = body["access_token"].as_str().expect("a token");
-        assert_eq!(entra.tokens().check(token, AUDIENCE, now()), Ok(()));
+        assert_eq!(entra.tokens.check(token, AUDIENCE, now()), Ok(()));
     }
 }
 
@@ -68,7 +68,7 @@ fn an_assertion_must_be_signed_by_a_registered_key_at_its_time_and_once() {
     };
     let good = sign("jti", "the first".into());
     assert_eq!(code(&post(&entra, TENANT, &asserted(&good))), 700_027, "the key isn't registered");
-    entra.register(&certificate);
+    entra.keys.register(&certificate);
     assert_eq!(post(&entra, TENANT, &asserted(&good)).0, 200);
     assert_eq!(code(&post(&entra, TENANT, &asserted(&good))), 50_013, "a second time");
     let forged = format!("{}.{}", good.rsplit_once('.').expect("parts").0, "AAAA");
@@ -93,7 +93,7 @@ fn a_platforms_token_must_be_of_a_trusted_issuer_about_a_trusted_subject() {
     let [issuer, other] =
         ["https://cluster.example", "https://other.example"].map(|url| Issuer::new(url).expect("a key"));
     let subject = "system:serviceaccount:default:nordpass-sentinel";
-    entra.trust(&issuer, subject);
+    entra.keys.trust(&issuer, subject);
     let good = issuer.token(subject, now(), hour);
     for _ in 0..2 {
         assert_eq!(post(&entra, TENANT, &asserted(&good)).0, 200, "it may be used again");
@@ -163,7 +163,7 @@ fn app_service_identity() {
     assert_eq!(body["expires_on"], "1800003599", "a string");
     assert!(body.get("expires_in").is_none());
     let token = body["access_token"].as_str().expect("a token");
-    assert_eq!(entra.tokens().check(token, AUDIENCE, now()), Ok(()));
+    assert_eq!(entra.tokens.check(token, AUDIENCE, now()), Ok(()));
 
     let ours = format!("{path}&client_id=aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee");
     assert_eq!(get(&entra, &ours, header).0, 200);

@@ -22,7 +22,7 @@ pub fn answer(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
     let missing = |name: &str| {
         bad("invalid_request", 900_144, &format!("The request body must contain the following parameter: '{name}'."))
     };
-    let settings = entra.settings();
+    let settings = &entra.settings;
     if tenant != settings.tenant {
         return bad("invalid_request", 90_002, &format!("Tenant '{tenant}' not found."));
     }
@@ -55,7 +55,7 @@ pub fn answer(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
         return bad("invalid_resource", 500_011, &text);
     }
     let unauthorized = |code: u32, text: &str| aad_error(StatusCode::UNAUTHORIZED, "invalid_client", code, text, now);
-    let (secret, assertion) = (field("client_secret"), field("client_assertion"));
+    let (secret, assertion, secrets) = (field("client_secret"), field("client_assertion"), entra.secrets.lock());
     if secret.is_empty() && assertion.is_empty() {
         return unauthorized(
             7_000_218,
@@ -70,10 +70,10 @@ pub fn answer(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
         if let Err((code, text)) = entra.keys.check(assertion, &settings.client_id, &endpoint, now) {
             return unauthorized(code, &text);
         }
-    } else if entra.secret_has_expired(secret) {
+    } else if secrets.expired.as_deref() == Some(secret) {
         let text = format!("The provided client secret keys for app '{}' are expired.", settings.client_id);
         return unauthorized(7_000_222, &text);
-    } else if !entra.secret_is(secret) {
+    } else if secrets.current != secret {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",
             settings.client_id
@@ -81,13 +81,12 @@ pub fn answer(entra: &Entra, tenant: &str, request: &Request<Bytes>, now: Timest
         return unauthorized(7_000_215, &text);
     }
     let seconds = settings.lifetime.as_secs();
-    let body = serde_json::json!({
+    Reply::ok(&serde_json::json!({
         "token_type": "Bearer",
         "expires_in": seconds,
         "ext_expires_in": seconds,
         "access_token": entra.issue(audience, now),
-    });
-    Reply::json(StatusCode::OK, body.to_string())
-        .with_header("cache-control", "no-store, no-cache")
-        .with_header("pragma", "no-cache")
+    }))
+    .with_header("cache-control", "no-store, no-cache")
+    .with_header("pragma", "no-cache")
 }

@@ -1,12 +1,12 @@
 //! The tokens that were issued, and whether one is still good.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::dice::mix;
+use nordpass_env::{Mutex, mix};
 
 /// All tokens: Entra issues them, the ingestion endpoint checks them. Cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub enum Refusal {
 impl Tokens {
     /// A new token for an audience.
     pub fn issue(&self, audience: &str, lifetime: Duration, now: Timestamp) -> String {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.number += 1;
         // Opaque, as clients must treat it; and never a secret of anything real.
         let text = format!("simulated-{}-{:016x}", state.number, mix(state.number));
@@ -53,12 +53,12 @@ impl Tokens {
 
     /// Accepts a ready token for every audience, until it is revoked by name: for the `token` credential.
     pub fn accept(&self, token: impl Into<String>) {
-        self.state().ready.push(token.into());
+        self.0.lock().ready.push(token.into());
     }
 
     /// Whether a token is good for an audience.
     pub fn check(&self, token: &str, audience: &str, now: Timestamp) -> Result<(), Refusal> {
-        let state = self.state();
+        let state = self.0.lock();
         if state.ready.iter().any(|ready| ready == token) {
             return Ok(());
         }
@@ -72,29 +72,25 @@ impl Tokens {
 
     /// Makes every issued token void at once.
     pub fn revoke_all(&self) {
-        self.state().issued.clear();
+        self.0.lock().issued.clear();
     }
 
     /// Makes one token void, issued or ready.
     pub fn revoke(&self, token: &str) {
-        let mut state = self.state();
+        let mut state = self.0.lock();
         state.issued.remove(token);
         state.ready.retain(|ready| ready != token);
     }
 
     /// The texts of the tokens that are known now: what must stand in no log.
     pub fn texts(&self) -> Vec<String> {
-        let state = self.state();
+        let state = self.0.lock();
         state.issued.keys().chain(&state.ready).cloned().collect()
     }
 
     /// How many were ever issued.
     pub fn issued(&self) -> u64 {
-        self.state().number
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().number
     }
 }
 

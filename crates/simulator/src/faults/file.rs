@@ -1,7 +1,6 @@
 //! The faults file.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -36,7 +35,7 @@ enum Reset {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    endpoint: Option<String>,
+    endpoint: Option<Endpoint>,
     path: Option<String>,
     nth: Option<Numbers>,
     every: Option<u64>,
@@ -67,19 +66,6 @@ pub fn read(text: &str) -> Result<Plan, String> {
 
 impl Entry {
     fn check(self) -> Result<Fault, String> {
-        let effects = [
-            self.status.is_some() && self.html != Some(true),
-            self.html == Some(true),
-            self.reset.is_some(),
-            self.truncate.is_some(),
-            self.expire_tokens == Some(true),
-        ];
-        if effects.iter().filter(|given| **given).count() > 1 {
-            return Err(
-                "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens` (`html` may have a `status`)"
-                    .into(),
-            );
-        }
         if self.status.is_none() && (self.body.is_some() || self.headers.is_some() || self.retry_after.is_some()) {
             return Err("`body`, `headers` and `retry_after` belong to a `status`".into());
         }
@@ -90,13 +76,8 @@ impl Entry {
             return Err("`probability` is between 0 and 1".into());
         }
         let time = |text: &Option<String>| text.as_deref().map(duration).transpose();
-        let endpoint = self.endpoint.as_deref().map(|name| {
-            let known = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name);
-            let names = Endpoint::ALL.map(|endpoint| format!("`{}`", endpoint.name())).join(", ");
-            known.ok_or_else(|| format!("`{name}` is none of {names}"))
-        });
         let when = When {
-            endpoint: endpoint.transpose()?,
+            endpoint: self.endpoint,
             path: self.path,
             nth: match self.nth {
                 None => Vec::new(),
@@ -113,31 +94,35 @@ impl Entry {
         let status =
             self.status.map(|status| StatusCode::from_u16(status).map_err(|_| format!("`{status}` is no status")));
         let status = status.transpose()?;
-        let effect = match (status, self.reset, self.truncate) {
-            (status, _, _) if self.html == Some(true) => Effect::Html(status.unwrap_or(StatusCode::OK)),
-            (Some(status), _, _) => Effect::Status {
-                status,
-                body: self.body.unwrap_or_default(),
-                headers: self.headers.unwrap_or_default(),
-                retry_after: self.retry_after.as_deref().map(str::parse).transpose()?,
-            },
-            (_, Some(Reset::Before), _) => Effect::ResetBefore,
-            (_, Some(Reset::After), _) => Effect::ResetAfter,
-            (_, _, Some(bytes)) => Effect::Truncate(bytes),
-            _ if self.expire_tokens == Some(true) => Effect::ExpireTokens,
-            _ if delay.is_some() => Effect::None,
-            _ => {
-                return Err(
-                    "it does nothing: give `status`, `html`, `reset`, `truncate`, `expire_tokens` or `delay`".into()
-                );
-            }
+        let retry_after = self.retry_after.as_deref().map(str::parse).transpose()?;
+        let (body, headers) = (self.body.unwrap_or_default(), self.headers.unwrap_or_default());
+        let answer = match (status, self.html) {
+            (status, Some(true)) => Some(Effect::Html(status.unwrap_or(StatusCode::OK))),
+            (status, _) => status.map(|status| Effect::Status { status, body, headers, retry_after }),
         };
-        Ok(Fault { when, effect, delay: delay.unwrap_or(Duration::ZERO) })
+        let reset = self.reset.map(|reset| match reset {
+            Reset::Before => Effect::ResetBefore,
+            Reset::After => Effect::ResetAfter,
+        });
+        let expired = (self.expire_tokens == Some(true)).then_some(Effect::ExpireTokens);
+        let mut effects = [answer, reset, self.truncate.map(Effect::Truncate), expired].into_iter().flatten();
+        let effect = effects
+            .next()
+            .or(delay.map(|_| Effect::None))
+            .ok_or("it does nothing: give `status`, `html`, `reset`, `truncate`, `expire_tokens` or `delay`")?;
+        if effects.next().is_some() {
+            let several =
+                "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens` (`html` may have a `status`)";
+            return Err(several.into());
+        }
+        Ok(Fault { when, effect, delay: delay.unwrap_or_default() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::faults::RetryAfter;
 

@@ -21,7 +21,6 @@ mod file;
 mod retry_after;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -29,8 +28,9 @@ use jiff::Timestamp;
 
 pub use retry_after::RetryAfter;
 
-use super::dice::{Dice, mix};
+use super::dice::Dice;
 use super::reply::Endpoint;
+use nordpass_env::{Mutex, mix};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,13 +126,8 @@ impl Plan {
 #[derive(Debug)]
 pub struct Faults {
     started: Timestamp,
-    state: Mutex<State>,
-}
-
-#[derive(Debug)]
-struct State {
     seed: u64,
-    rules: Vec<Rule>,
+    rules: Mutex<Vec<Rule>>,
 }
 
 #[derive(Debug)]
@@ -146,26 +141,24 @@ impl Faults {
     /// Begins now.
     pub fn new(plan: Plan, started: Timestamp) -> Self {
         let rules = plan.faults.into_iter().map(Rule::new).collect();
-        Self { started, state: Mutex::new(State { seed: plan.seed, rules }) }
+        Self { started, seed: plan.seed, rules: Mutex::new(rules) }
     }
 
     /// Adds a fault while it runs; its requests are counted from here on.
     pub fn add(&self, fault: Fault) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).rules.push(Rule::new(fault));
+        self.rules.lock().push(Rule::new(fault));
     }
 
     /// Ends all faults.
     pub fn clear(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).rules.clear();
+        self.rules.lock().clear();
     }
 
     /// Counts a request, and says what goes wrong with it.
     pub fn decide(&self, endpoint: Endpoint, path: &str, now: Timestamp) -> Option<Fault> {
         let since = Duration::try_from(now.duration_since(self.started)).unwrap_or_default();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let seed = state.seed;
         let mut decided = None;
-        for (number, rule) in state.rules.iter_mut().enumerate() {
+        for (number, rule) in self.rules.lock().iter_mut().enumerate() {
             let when = &rule.fault.when;
             let here = when.endpoint.is_none_or(|at| at == endpoint)
                 && when.path.as_deref().is_none_or(|part| path.contains(part));
@@ -175,7 +168,7 @@ impl Faults {
             // Every rule counts every request of its place, whichever rule wins.
             rule.seen += 1;
             // The draw depends on the request's number alone, so that one rule never shifts another's luck.
-            let luck = Dice::new(mix(seed ^ mix(number as u64 + 1)) ^ rule.seen).fraction();
+            let luck = Dice::new(mix(self.seed ^ mix(number as u64 + 1)) ^ rule.seen).fraction();
             if decided.is_none() && rule.applies(since, luck) {
                 rule.happened += 1;
                 decided = Some(rule.fault.clone());
@@ -186,8 +179,7 @@ impl Faults {
 
     /// How often the faults have happened, in the order of the plan.
     pub fn happened(&self) -> Vec<u64> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.rules.iter().map(|rule| rule.happened).collect()
+        self.rules.lock().iter().map(|rule| rule.happened).collect()
     }
 }
 

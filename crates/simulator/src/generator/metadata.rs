@@ -54,11 +54,8 @@ fn vault(dice: &mut Dice, organization: &Organization, entry: &Entry, person: &P
                 let outsider = dice.chance(0.15);
                 let guest =
                     if outsider { "guest@partner.example.edu" } else { &*dice.pick(&organization.members).email };
-                let _ = write!(
-                    out,
-                    r#""emails":["{guest}"],"permission":"{}","#,
-                    dice.pick(&["full", "limited", "autofill"])
-                );
+                let permission = dice.pick(&["full", "limited", "autofill"]);
+                let _ = write!(out, r#""emails":["{guest}"],"permission":"{permission}","#);
             }
         }
     }
@@ -115,13 +112,8 @@ fn admin(dice: &mut Dice, organization: &Organization, entry: &Entry, person: &P
             }
         }
         "global_settings" | "role_settings" | "user_settings" | "totp" => {
-            let _ = write!(
-                out,
-                r#""setting":"{}","enabled":{},"minutes":{},"#,
-                dice.pick(SETTINGS),
-                dice.chance(0.5),
-                dice.below(60)
-            );
+            let (setting, enabled, minutes) = (dice.pick(SETTINGS), dice.chance(0.5), dice.below(60));
+            let _ = write!(out, r#""setting":"{setting}","enabled":{enabled},"minutes":{minutes},"#);
             if dice.chance(0.3) {
                 out.push_str(r#""previous":{"enabled":null,"values":[1,2.50,true]},"#);
             }

@@ -47,7 +47,8 @@ impl Default for Options {
 pub struct Generator {
     dice: Dice,
     options: Options,
-    organization: Organization,
+    /// The organization whose events it makes.
+    pub organization: Organization,
     /// Cumulative weights over the catalogue's entries.
     likely: Vec<f64>,
     /// A prefix that tells this generator's probes from those of another seed.
@@ -56,12 +57,6 @@ pub struct Generator {
     /// Events that a live trickle owes: a rate below one event per call adds up.
     owed: f64,
     buffer: String,
-}
-
-/// What `write` leaves in the buffer.
-struct Written {
-    probe: Arc<str>,
-    user: String,
 }
 
 impl Generator {
@@ -81,11 +76,6 @@ impl Generator {
         }
     }
 
-    /// The organization whose events it makes.
-    pub fn organization(&self) -> &Organization {
-        &self.organization
-    }
-
     /// Exactly `count` events with times in `[from, to)`, ordered by time.
     pub fn history(&mut self, from: i64, to: i64, count: usize) -> Vec<SimulatedEvent> {
         let times = calendar::times(&mut self.dice, from, to, count);
@@ -100,13 +90,7 @@ impl Generator {
                 forced += 1;
                 continue;
             }
-            match events.last() {
-                Some(last) if self.dice.chance(self.options.twins) => events.push(last.clone()),
-                _ => {
-                    let pair = self.pair();
-                    events.push(self.event_of(pair, at));
-                }
-            }
+            self.next(&mut events, at);
         }
         events
     }
@@ -123,12 +107,18 @@ impl Generator {
         times.sort_unstable();
         let mut events: Vec<SimulatedEvent> = Vec::with_capacity(count);
         for at in times {
-            match events.last() {
-                Some(last) if self.dice.chance(self.options.twins) => events.push(last.clone()),
-                _ => events.push(self.event(at)),
-            }
+            self.next(&mut events, at);
         }
         events
+    }
+
+    /// Adds an event of any pair, or a twin of the one before.
+    fn next(&mut self, events: &mut Vec<SimulatedEvent>, at: i64) {
+        let event = match events.last() {
+            Some(last) if self.dice.chance(self.options.twins) => last.clone(),
+            _ => self.event(at),
+        };
+        events.push(event);
     }
 
     /// One event of any pair.
@@ -139,8 +129,8 @@ impl Generator {
 
     /// One event of the catalogue's entry number `pair`.
     pub fn event_of(&mut self, pair: usize, at: i64) -> SimulatedEvent {
-        let written = self.write(pair, at);
-        let event = SimulatedEvent::of_parts(&self.buffer, at, written.probe, &written.user);
+        let (probe, user) = self.write(pair, at);
+        let event = SimulatedEvent::of_parts(&self.buffer, at, probe, &user);
         if self.options.late > 0.0 && self.dice.chance(self.options.late) {
             let late = 1 + self.dice.below(self.options.late_by);
             return event.visible_at(at + i64::try_from(late).unwrap_or_default());
@@ -163,14 +153,14 @@ impl Generator {
         self.likely.partition_point(|&edge| edge <= draw).min(self.likely.len().saturating_sub(1))
     }
 
-    fn write(&mut self, pair: usize, at: i64) -> Written {
+    /// Leaves an event's text in the buffer, and returns its probe and its user's UUID.
+    fn write(&mut self, pair: usize, at: i64) -> (Arc<str>, String) {
         self.number += 1;
         let probe: Arc<str> = format!("{}-{}", self.name, self.number).into();
         let entry = &catalogue::entries()[pair];
         let actor = self.actor(entry);
         let mut metadata = String::with_capacity(256);
         metadata::write(&mut self.dice, &self.organization, entry, actor, &mut metadata);
-        let _ = write!(metadata, r#""probe":"{probe}""#);
 
         let machine = entry.group == Group::Admin && self.by_machine(entry);
         let named = entry.group == Group::Admin && self.dice.chance(0.5);
@@ -184,27 +174,17 @@ impl Generator {
         self.buffer.clear();
         let _ = write!(
             self.buffer,
-            r#"{{"type":"{}","action":"{}","timestamp":{at},"organization_uuid":"{}","user":{{"uuid":"{user}","email":"{email}"}},"metadata":{{{metadata}}},"initiator":"{initiator}"}}"#,
+            r#"{{"type":"{}","action":"{}","timestamp":{at},"organization_uuid":"{}","user":{{"uuid":"{user}","email":"{email}"}},"metadata":{{{metadata}"probe":"{probe}"}},"initiator":"{initiator}"}}"#,
             entry.kind, entry.action, self.organization.uuid,
         );
-        Written { probe, user }
+        (probe, user)
     }
 
     /// Who acts: an administrator, or any member, the busy ones more often.
     fn actor(&mut self, entry: &Entry) -> usize {
-        let members = self.organization.members.len();
         match entry.group {
             Group::Admin => self.dice.below(self.organization.administrators),
-            Group::Vault | Group::Login => {
-                let place = self.dice.fraction() * self.dice.fraction() * members as f64;
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "below the number of members"
-                )]
-                let place = place as usize;
-                place.min(members - 1)
-            }
+            Group::Vault | Group::Login => self.dice.early(self.organization.members.len()),
         }
     }
 

@@ -10,13 +10,12 @@ pub fn cumulative(entries: &[Entry]) -> Vec<f64> {
         Group::Admin => 0.06,
     };
     let sum = |group| -> f64 { entries.iter().filter(|entry| entry.group == group).map(relative).sum() };
-    let sums = Group::ALL.map(|group| (group, sum(group)));
+    let sums = Group::ALL.map(sum);
     let mut total = 0.0;
     entries
         .iter()
         .map(|entry| {
-            let of_group = sums.iter().find(|(group, _)| *group == entry.group).map_or(1.0, |(_, sum)| *sum);
-            total += share(entry.group) * relative(entry) / of_group;
+            total += share(entry.group) * relative(entry) / sums[entry.group as usize];
             total
         })
         .collect()

@@ -5,28 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use nordpass_env::catalogue::{self, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
-
-/// The column types of a stream declaration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ColumnKind {
-    /// Text.
-    String,
-    /// A whole number of 32 bits.
-    Int,
-    /// A whole number of 64 bits.
-    Long,
-    /// Any number.
-    Real,
-    /// `true` or `false`.
-    #[serde(alias = "bool")]
-    Boolean,
-    /// A time, RFC 3339.
-    Datetime,
-    /// Any JSON value.
-    Dynamic,
-}
+use nordpass_env::catalogue::{self, ColumnType, EVENT_LOG_TABLE, HEALTH_TABLE, Schema};
 
 /// A stream of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +13,7 @@ pub struct Stream {
     /// The table that it feeds.
     pub table: String,
     /// Its columns.
-    pub columns: BTreeMap<String, ColumnKind>,
+    pub columns: BTreeMap<String, ColumnType>,
 }
 
 /// The rule.
@@ -55,18 +34,7 @@ impl Default for Dcr {
         let asim = Schema::ALL.map(|schema| (schema.stream().to_owned(), schema.table()));
         let custom = [EVENT_LOG_TABLE, HEALTH_TABLE].map(|table| (format!("Custom-{table}"), table));
         let streams = asim.into_iter().chain(custom).map(|(name, table)| {
-            let columns = catalogue::columns(table).iter().map(|(column, kind)| {
-                use catalogue::ColumnType as Type;
-                let kind = match kind {
-                    Type::String => ColumnKind::String,
-                    Type::Int => ColumnKind::Int,
-                    Type::Long => ColumnKind::Long,
-                    Type::Real => ColumnKind::Real,
-                    Type::Datetime => ColumnKind::Datetime,
-                    Type::Dynamic => ColumnKind::Dynamic,
-                };
-                ((*column).to_owned(), kind)
-            });
+            let columns = catalogue::columns(table).iter().map(|(column, kind)| ((*column).to_owned(), *kind));
             (name, Stream { table: table.to_owned(), columns: columns.collect() })
         });
         Self { immutable_id: IMMUTABLE_ID.to_owned(), streams: streams.collect() }
@@ -74,7 +42,6 @@ impl Default for Dcr {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct File {
     properties: Properties,
 }
@@ -82,7 +49,6 @@ struct File {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Properties {
-    #[serde(default)]
     immutable_id: Option<String>,
     stream_declarations: BTreeMap<String, Declaration>,
     data_flows: Vec<Flow>,
@@ -97,14 +63,13 @@ struct Declaration {
 struct Column {
     name: String,
     #[serde(rename = "type")]
-    kind: ColumnKind,
+    kind: ColumnType,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Flow {
     streams: Vec<String>,
-    #[serde(default)]
     output_stream: Option<String>,
 }
 
@@ -131,14 +96,11 @@ impl Dcr {
                 return Err(format!("stream `{name}`: the name of a declared stream begins with `Custom-`"));
             }
             let flow = properties.data_flows.iter().find(|flow| flow.streams.contains(&name));
-            let Some(flow) = flow else {
-                return Err(format!("stream `{name}` is in no data flow"));
-            };
+            let flow = flow.ok_or_else(|| format!("stream `{name}` is in no data flow"))?;
             let output = flow.output_stream.as_deref().unwrap_or(&name);
             let table = ["Custom-", "Microsoft-"].iter().find_map(|prefix| output.strip_prefix(prefix));
-            let Some(table) = table else {
-                return Err(format!("output stream `{output}` begins with neither `Custom-` nor `Microsoft-`"));
-            };
+            let table = table
+                .ok_or_else(|| format!("output stream `{output}` begins with neither `Custom-` nor `Microsoft-`"))?;
             let columns = declaration.columns.into_iter().map(|column| (column.name, column.kind)).collect();
             let stream = Stream { table: table.to_owned(), columns };
             streams.insert(name, stream);
@@ -177,9 +139,9 @@ mod tests {
             ]
         );
         for stream in dcr.streams.values() {
-            assert_eq!(stream.columns.get("TimeGenerated"), Some(&ColumnKind::Datetime));
+            assert_eq!(stream.columns.get("TimeGenerated"), Some(&ColumnType::Datetime));
         }
-        assert_eq!(dcr.streams["Custom-NordPassAuditEvent"].columns["EventCount"], ColumnKind::Int);
+        assert_eq!(dcr.streams["Custom-NordPassAuditEvent"].columns["EventCount"], ColumnType::Int);
     }
 
     #[test]
@@ -191,7 +153,7 @@ mod tests {
         );
         let dcr = dcr.expect("a rule");
         assert_eq!((&*dcr.immutable_id, &*dcr.streams["Custom-A"].table), ("dcr-1", "ASimAuditEventLogs"));
-        assert_eq!(dcr.streams["Custom-A"].columns["n"], ColumnKind::Real);
+        assert_eq!(dcr.streams["Custom-A"].columns["n"], ColumnType::Real);
     }
 
     #[test]

@@ -12,24 +12,24 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http::{Request, StatusCode};
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 pub use budget::Limits;
-pub use dcr::{ColumnKind, Dcr, IMMUTABLE_ID, Stream};
+pub use dcr::{Dcr, IMMUTABLE_ID, Stream};
 pub use row::FIELD_BYTES;
 pub use table::Table;
 
 use super::entra::{Refusal, Tokens};
-use super::probe::Probes;
+use super::judge::Received;
 use super::reply::{CONTROL_PATH, Endpoint, Reply, Service, header_text};
 use budget::Budget;
-use nordpass_env::catalogue::HEALTH_TABLE;
+use nordpass_env::{Mutex, catalogue::HEALTH_TABLE};
 use request::{Refused, bad, error, route, version};
 use row::{Checked, Rules};
 
@@ -80,7 +80,7 @@ pub enum Elsewhere {
 }
 
 /// What arrived, all tables together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Requests, accepted or not.
     pub requests: u64,
@@ -97,7 +97,8 @@ pub struct Totals {
 /// The simulated endpoint.
 #[derive(Debug)]
 pub struct Ingestion {
-    settings: Settings,
+    /// Its settings.
+    pub settings: Settings,
     tokens: Tokens,
     state: Mutex<State>,
 }
@@ -121,88 +122,59 @@ impl Ingestion {
         Self { settings, tokens, state: Mutex::new(state) }
     }
 
-    /// Its settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Takes the caller's role on the rule away (403), or gives it back.
     pub fn set_forbidden(&self, forbidden: bool) {
-        self.state().forbidden = forbidden;
+        self.state.lock().forbidden = forbidden;
     }
 
     /// Makes this the endpoint of another region or rule, or (`None`) the rule's own again.
     pub fn set_elsewhere(&self, elsewhere: Option<Elsewhere>) {
-        self.state().elsewhere = elsewhere;
+        self.state.lock().elsewhere = elsewhere;
     }
 
     /// Refuses (400) every request with a row whose JSON text contains this; `None` ends it.
     pub fn set_poison(&self, text: Option<&str>) {
-        self.state().poison = text.map(str::to_owned);
+        self.state.lock().poison = text.map(str::to_owned);
     }
 
     /// A copy of what a table has.
     pub fn table(&self, name: &str) -> Table {
-        self.state().tables.get(name).cloned().unwrap_or_default()
+        self.state.lock().tables.get(name).cloned().unwrap_or_default()
     }
 
     /// Rows per table; tables without rows are there as well.
     pub fn rows(&self) -> BTreeMap<String, u64> {
-        self.state().tables.iter().map(|(name, table)| (name.clone(), table.rows)).collect()
+        self.state.lock().tables.iter().map(|(name, table)| (name.clone(), table.rows)).collect()
     }
 
-    /// All tables' probes.
-    pub fn received(&self) -> Probes {
-        let mut probes = Probes::new();
-        self.state().tables.values().for_each(|table| probes.add_all(&table.probes));
-        probes
-    }
-
-    /// Rows without a probe, all tables of events together: the connector's own health is no event.
-    pub fn rows_without_probe(&self) -> u64 {
-        let state = self.state();
-        let tables = state.tables.iter().filter(|(name, _)| *name != HEALTH_TABLE);
-        tables.map(|(_, table)| table.without_probe).sum()
+    /// What arrived in all tables. Rows of the connector's own health are no events: they need no probe.
+    pub fn received(&self) -> Received {
+        let mut received = Received { rows: self.rows(), ..Received::default() };
+        for (name, table) in &self.state.lock().tables {
+            received.probes.add_all(&table.probes);
+            received.without_probe += if name == HEALTH_TABLE { 0 } else { table.without_probe };
+        }
+        received
     }
 
     /// The totals.
     pub fn totals(&self) -> Totals {
-        self.state().totals.clone()
+        self.state.lock().totals.clone()
     }
 
     /// The new rows of each table as NDJSON; they are forgotten here.
     pub fn take_ndjson(&self) -> Vec<(String, Vec<u8>)> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let tables = state.tables.iter_mut().filter(|(_, table)| !table.pending.is_empty());
         tables.map(|(name, table)| (name.clone(), std::mem::take(&mut table.pending))).collect()
     }
 
     /// What has arrived, as JSON, for other people's tests.
     fn control(&self) -> Reply {
-        let state = self.state();
-        let tables = state.tables.iter().map(|(name, table)| {
-            let counts = serde_json::json!({
-                "rows": table.rows,
-                "rows_without_probe": table.without_probe,
-                "dropped_columns": table.dropped_columns,
-                "truncated_fields": table.truncated_fields,
-                "times_replaced": table.times_replaced,
-            });
-            (name.clone(), counts)
-        });
-        let body = serde_json::json!({
-            "requests": state.totals.requests,
-            "accepted": state.totals.accepted,
-            "bytes_received": state.totals.bytes_received,
-            "bytes_json": state.totals.bytes_json,
-            "lost_oversize": state.totals.lost_oversize,
-            "tables": tables.collect::<serde_json::Map<_, _>>(),
-        });
-        Reply::json(StatusCode::OK, body.to_string())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state.lock();
+        let mut body = serde_json::json!(state.totals);
+        body["tables"] = serde_json::json!(state.tables);
+        Reply::ok(&body)
     }
 
     fn accept(&self, request: &Request<Bytes>, now: Timestamp) -> Result<(), Refused> {
@@ -218,7 +190,7 @@ impl Ingestion {
             );
             return Err((StatusCode::PAYLOAD_TOO_LARGE, "ContentLengthLimitExceeded", text));
         }
-        let elsewhere = self.state().elsewhere;
+        let elsewhere = self.state.lock().elsewhere;
         if dcr != self.settings.dcr.immutable_id || elsewhere == Some(Elsewhere::Unknown) {
             let text = format!("Data collection rule with immutable Id '{dcr}' not found.");
             return Err((StatusCode::NOT_FOUND, "NotFound", text));
@@ -232,22 +204,18 @@ impl Ingestion {
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", text));
         }
         let body = self.decompress(request)?;
-        let received = length as u64;
-        let taken = self.state().budget.take(self.settings.limits, body.len() as u64, now.as_second());
-        if let Err(seconds) = taken {
-            // The wait travels in the message; `handle` makes the header of it.
-            return Err((StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", seconds.to_string()));
-        }
-        if body.len() > self.settings.max_decompressed {
-            let mut state = self.state();
+        let taken = self.state.lock().budget.take(self.settings.limits, body.len() as u64, now.as_second());
+        // The wait travels in the message; `handle` makes the header of it.
+        taken.map_err(|seconds| (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", seconds.to_string()))?;
+        let oversize = body.len() > self.settings.max_decompressed;
+        let rows = if oversize { Vec::new() } else { self.check(&body, stream, now)? };
+        let mut state = self.state.lock();
+        state.totals.accepted += 1;
+        if oversize {
             state.totals.lost_oversize += 1;
-            state.totals.accepted += 1;
             return Ok(());
         }
-        let rows = self.check(&body, stream, now)?;
-        let mut state = self.state();
-        state.totals.accepted += 1;
-        state.totals.bytes_received += received;
+        state.totals.bytes_received += length as u64;
         state.totals.bytes_json += body.len() as u64;
         let table = state.tables.entry(stream.table.clone()).or_default();
         for row in rows {
@@ -261,19 +229,16 @@ impl Ingestion {
         let Some(token) = header_text(request, "authorization").strip_prefix("Bearer ") else {
             return unauthorized("Authentication token not provided.");
         };
-        match self.tokens.check(token, &self.settings.audience, now) {
-            Ok(()) => {}
-            Err(Refusal::Unknown) => return unauthorized("The authentication token is invalid."),
-            Err(Refusal::Expired) => return unauthorized("The authentication token is expired."),
-            Err(Refusal::Audience) => return unauthorized("The authentication token has an invalid audience."),
+        if let Err(refusal) = self.tokens.check(token, &self.settings.audience, now) {
+            return unauthorized(match refusal {
+                Refusal::Unknown => "The authentication token is invalid.",
+                Refusal::Expired => "The authentication token is expired.",
+                Refusal::Audience => "The authentication token has an invalid audience.",
+            });
         }
-        let (forbidden, elsewhere) = {
-            let state = self.state();
-            (state.forbidden, state.elsewhere)
-        };
-        let found = match (forbidden, elsewhere) {
-            (true, _) => "IsRbacPresent: False, IsDcrDceBindingValid: ",
-            (false, Some(Elsewhere::NotBound)) => "IsRbacPresent: True, IsDcrDceBindingValid: False",
+        let found = match &*self.state.lock() {
+            State { forbidden: true, .. } => "IsRbacPresent: False, IsDcrDceBindingValid: ",
+            State { elsewhere: Some(Elsewhere::NotBound), .. } => "IsRbacPresent: True, IsDcrDceBindingValid: False",
             _ => return Ok(()),
         };
         let text = format!(
@@ -306,7 +271,7 @@ impl Ingestion {
         let text = std::str::from_utf8(body).map_err(|_| bad("InvalidRequestBody", "The body is not valid UTF-8."))?;
         let rows: Vec<&RawValue> = serde_json::from_str(text)
             .map_err(|_| bad("InvalidRequestBody", "The body is not a JSON array of records."))?;
-        let poison = self.state().poison.clone();
+        let poison = self.state.lock().poison.clone();
         let store = self.settings.keep_rows || self.settings.ndjson;
         let rules = Rules { stream, strict: self.settings.strict, store, now };
         let mut checked = Vec::with_capacity(rows.len());
@@ -331,7 +296,7 @@ impl Service for Ingestion {
             return self.control();
         }
         let number = {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             state.totals.requests += 1;
             state.totals.requests
         };

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::dcr::{ColumnKind, Stream};
+use super::dcr::Stream;
 use crate::probe::{Object, probe_of_object};
+use nordpass_env::catalogue::ColumnType;
 
 /// A longer value of one field is cut, without an error.
 pub const FIELD_BYTES: usize = 64 * 1024;
@@ -44,9 +45,7 @@ pub struct Rules<'a> {
 
 /// Checks one row; the error says which column is wrong.
 pub fn check(row: &str, rules: Rules<'_>) -> Result<Checked, String> {
-    let Some(object) = Object::read(row) else {
-        return Err("is not a JSON object".to_owned());
-    };
+    let object = Object::read(row).ok_or("is not a JSON object")?;
     let mut checked = Checked::default();
     let mut stored = String::new();
     if rules.store {
@@ -64,7 +63,7 @@ pub fn check(row: &str, rules: Rules<'_>) -> Result<Checked, String> {
             continue;
         };
         if !fits(kind, value) {
-            return Err(format!("has a value in the column `{name}` that is no {}", word(kind)));
+            return Err(format!("has a value in the column `{name}` that is no {}", kind.name()));
         }
         if *name == TIME {
             time = Some(value);
@@ -117,27 +116,27 @@ fn entry(stored: &mut String, name: &str, value: &str) {
 }
 
 /// Whether a value can be in a column. `null` always can.
-fn fits(kind: ColumnKind, value: &str) -> bool {
+fn fits(kind: ColumnType, value: &str) -> bool {
     let first = value.as_bytes().first().copied().unwrap_or_default();
     value == "null"
         || match kind {
-            ColumnKind::Dynamic => true,
-            ColumnKind::String => first == b'"',
-            ColumnKind::Int => value.parse::<i32>().is_ok(),
-            ColumnKind::Long => value.parse::<i64>().is_ok(),
-            ColumnKind::Real => first == b'-' || first.is_ascii_digit(),
-            ColumnKind::Boolean => value == "true" || value == "false",
-            ColumnKind::Datetime => first == b'"' && value.trim_matches('"').parse::<Timestamp>().is_ok(),
+            ColumnType::Dynamic => true,
+            ColumnType::String => first == b'"',
+            ColumnType::Int => value.parse::<i32>().is_ok(),
+            ColumnType::Long => value.parse::<i64>().is_ok(),
+            ColumnType::Real => first == b'-' || first.is_ascii_digit(),
+            ColumnType::Boolean => value == "true" || value == "false",
+            ColumnType::Datetime => first == b'"' && value.trim_matches('"').parse::<Timestamp>().is_ok(),
         }
 }
 
 /// The value, or what is left of one that is too long. A cut dynamic value is text: it is no JSON any more.
-fn kept(kind: ColumnKind, value: &str) -> Cow<'_, str> {
+fn kept(kind: ColumnType, value: &str) -> Cow<'_, str> {
     if value.len() <= FIELD_BYTES {
         return Cow::Borrowed(value);
     }
     let text = match kind {
-        ColumnKind::String => serde_json::from_str::<String>(value).unwrap_or_default(),
+        ColumnType::String => serde_json::from_str::<String>(value).unwrap_or_default(),
         _ => value.to_owned(),
     };
     if text.len() <= FIELD_BYTES {
@@ -145,18 +144,6 @@ fn kept(kind: ColumnKind, value: &str) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(FIELD_BYTES);
     Cow::Owned(serde_json::to_string(&text[..end]).unwrap_or_default())
-}
-
-fn word(kind: ColumnKind) -> &'static str {
-    match kind {
-        ColumnKind::String => "string",
-        ColumnKind::Int => "int",
-        ColumnKind::Long => "long",
-        ColumnKind::Real => "real",
-        ColumnKind::Boolean => "boolean",
-        ColumnKind::Datetime => "datetime",
-        ColumnKind::Dynamic => "dynamic",
-    }
 }
 
 #[cfg(test)]
@@ -170,7 +157,7 @@ mod tests {
     const NOW: &str = "2026-11-23T12:00:00Z";
 
     fn stream() -> Stream {
-        use ColumnKind::{Boolean, Datetime, Dynamic, Int, Long, Real, String};
+        use ColumnType::{Boolean, Datetime, Dynamic, Int, Long, Real, String};
         let columns = [
             (TIME, Datetime),
             ("s", String),

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::row::Checked;
 use crate::probe::Probes;
 
 /// A table's rows: always counted, kept only when asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Table {
     /// Rows accepted.
     pub rows: u64,
     /// The probes of these rows.
+    #[serde(skip)]
     pub probes: Probes,
     /// Rows without a probe.
+    #[serde(rename = "rows_without_probe")]
     pub without_probe: u64,
     /// Values in columns that the stream doesn't declare, by column.
     pub dropped_columns: BTreeMap<String, u64>,
@@ -21,8 +25,10 @@ pub struct Table {
     /// Rows whose `TimeGenerated` was replaced by the time of receipt.
     pub times_replaced: u64,
     /// The rows as stored, if they are kept.
+    #[serde(skip)]
     pub kept: Vec<Box<str>>,
     /// Rows as NDJSON that nobody has taken yet.
+    #[serde(skip)]
     pub(super) pending: Vec<u8>,
 }
 
@@ -30,7 +36,7 @@ impl Table {
     /// Adds a row.
     pub(super) fn add(&mut self, row: Checked, keep: bool, write: bool) {
         self.rows += 1;
-        match &row.probe {
+        match row.probe {
             Some(probe) => self.probes.add(probe),
             None => self.without_probe += 1,
         }

@@ -83,7 +83,7 @@ fn rows_arrive_and_are_counted() {
     assert!(reply.response.headers().get("content-type").is_none());
     let table = bench.ingestion.table(TABLE);
     assert_eq!((table.rows, table.probes.count("1"), table.probes.count("2"), table.kept.len()), (3, 1, 2, 3));
-    assert_eq!(bench.ingestion.received().total(), 3);
+    assert_eq!(bench.ingestion.received().probes.total(), 3);
     let ndjson = bench.ingestion.take_ndjson();
     assert_eq!((ndjson.len(), &*ndjson[0].0), (1, TABLE));
     assert_eq!(ndjson[0].1.split_inclusive(|&byte| byte == b'\n').count(), 3);
@@ -214,5 +214,5 @@ fn one_row_can_be_poisoned() {
     assert_eq!(bench.send(&bench.request(&json!([row(1)]))).0, 204);
     bench.ingestion.set_poison(None);
     assert_eq!(bench.send(&bench.request(&json!([row(2)]))).0, 204);
-    assert_eq!(bench.ingestion.received().total(), 2);
+    assert_eq!(bench.ingestion.received().probes.total(), 2);
 }

@@ -15,7 +15,6 @@ mod settings;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
@@ -23,10 +22,10 @@ use jiff::Timestamp;
 
 pub use settings::{Bound, Order, PageLimit, RateLimit, Settings, Total};
 
-use super::dice::mix;
 use super::event::SimulatedEvent;
 use super::probe::Probes;
 use super::reply::{Endpoint, Reply, Service, header_text, http_date};
+use nordpass_env::{Mutex, mix};
 use query::Query;
 
 /// The seconds at both ends of a window that a reader needn't use.
@@ -35,7 +34,8 @@ const EDGE: i64 = 2;
 /// The simulated API.
 #[derive(Debug)]
 pub struct NordPass {
-    settings: Settings,
+    /// Its settings.
+    pub settings: Settings,
     state: Mutex<State>,
 }
 
@@ -66,43 +66,28 @@ impl NordPass {
         api
     }
 
-    /// Its settings.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// Adds events.
     pub fn extend(&self, events: Vec<SimulatedEvent>) {
-        let mut state = self.state();
-        let sorted = state.events.last().map(|held| held.event.timestamp);
-        let in_order = events.is_sorted_by_key(|event| event.timestamp)
-            && events.first().is_none_or(|first| sorted.is_none_or(|last| last <= first.timestamp));
-        state.events.extend(events.into_iter().map(Held::new));
-        if !in_order {
-            // Stable: events of one second keep the order in which they came.
-            state.events.sort_by_key(|held| held.event.timestamp);
-        }
+        let mut state = self.state.lock();
+        state.events.extend(events.into_iter().map(|event| Held { event, shown: false, due: false }));
+        // Stable: events of one second keep the order in which they came.
+        state.events.sort_by_key(|held| held.event.timestamp);
     }
 
     /// Holds events back until they become visible one after the other, some after each answer
     /// ([`Settings::reveal_per_request`]): pages then shift under the reader.
     pub fn hold_back(&self, events: Vec<SimulatedEvent>) {
-        self.state().held_back.extend(events);
+        self.state.lock().held_back.extend(events);
     }
 
     /// Accepts this token from now on, and no other; `None` accepts none (a revoked token).
     pub fn set_token(&self, token: Option<&str>) {
-        self.state().token = token.map(str::to_owned);
+        self.state.lock().token = token.map(str::to_owned);
     }
 
     /// Number of events, those held back aside.
-    pub fn len(&self) -> usize {
-        self.state().events.len()
-    }
-
-    /// Whether it has no events.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub fn count(&self) -> usize {
+        self.state.lock().events.len()
     }
 
     /// The probes of all events it has.
@@ -128,26 +113,20 @@ impl NordPass {
 
     /// Events shown that have no probe: nobody can judge what became of them.
     pub fn shown_without_probe(&self) -> u64 {
-        self.state().events.iter().filter(|held| held.shown && held.event.probe().is_none()).count() as u64
+        self.state.lock().events.iter().filter(|held| held.shown && held.event.probe().is_none()).count() as u64
     }
 
     fn probes(&self, which: impl Fn(&Held) -> bool) -> Probes {
-        let mut probes = Probes::new();
-        for held in self.state().events.iter().filter(|held| which(held)) {
-            if let Some(probe) = held.event.probe() {
-                probes.add_shared(probe);
-            }
-        }
+        let mut probes = Probes::default();
+        let state = self.state.lock();
+        let chosen = state.events.iter().filter(|held| which(held));
+        chosen.filter_map(|held| held.event.probe()).for_each(|probe| probes.add(probe.clone()));
         probes
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self, request: &Request<Bytes>, now: i64) -> Reply {
         let settings = &self.settings;
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.requests += 1;
         if request.uri().path() != settings.path {
             return error(StatusCode::NOT_FOUND, "Not Found");
@@ -174,10 +153,12 @@ impl NordPass {
         match Query::read(request.body(), now, settings) {
             Ok(query) => {
                 let body = state.page(&query, now, settings);
-                let revealed: Vec<_> =
-                    (0..settings.reveal_per_request).map_while(|_| state.held_back.pop_front()).collect();
+                let revealed = settings.reveal_per_request.min(state.held_back.len());
+                let revealed: Vec<_> = state.held_back.drain(..revealed).collect();
                 drop(state);
-                self.extend(revealed);
+                if !revealed.is_empty() {
+                    self.extend(revealed);
+                }
                 Reply::json(StatusCode::OK, body)
             }
             Err(message) => error(StatusCode::BAD_REQUEST, &message),
@@ -193,12 +174,6 @@ impl Service for NordPass {
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let now = now.as_second() + self.settings.clock_ahead;
         self.answer(request, now).with_header("date", &http_date(now))
-    }
-}
-
-impl Held {
-    fn new(event: SimulatedEvent) -> Self {
-        Self { event, shown: false, due: false }
     }
 }
 

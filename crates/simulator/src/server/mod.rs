@@ -4,17 +4,14 @@
 //! closed with its linger time at zero, so that the client's kernel sees RST and not an orderly end.
 
 mod tls;
-mod wire;
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, DATE, HOST};
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -29,7 +26,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 pub use tls::Authority;
-use wire::Wire;
 
 use super::gate::Gate;
 use super::reply::{Ending, Reply, http_date};
@@ -56,8 +52,8 @@ pub struct ServerOptions {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    tls: bool,
-    task: JoinHandle<()>,
+    url: String,
+    _task: Background,
 }
 
 impl Server {
@@ -65,15 +61,12 @@ impl Server {
     pub async fn start(gate: Gate, clock: Arc<dyn Clock>, options: ServerOptions) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
-        let tls = options.tls.as_ref().map(|authority| TlsAcceptor::from(authority.server_config()));
-        let shared = Arc::new(Shared {
-            gate,
-            clock,
-            scheme: if tls.is_some() { "https" } else { "http" },
-            chunked: options.chunked,
-        });
-        let encrypted = tls.is_some();
-        Ok(Self { address, tls: encrypted, task: tokio::spawn(accept(listener, tls, shared)) })
+        let tls = options.tls.as_ref().map(|authority| TlsAcceptor::from(authority.config.clone()));
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let host = if tls.is_some() { "localhost".to_owned() } else { address.ip().to_string() };
+        let url = format!("{scheme}://{host}:{}", address.port());
+        let shared = Arc::new(Shared { gate, clock, scheme, chunked: options.chunked });
+        Ok(Self { address, url, _task: Background::spawn(accept(listener, tls, shared)) })
     }
 
     /// Where it listens.
@@ -83,13 +76,7 @@ impl Server {
 
     /// Its URL without a path. With TLS the host is `localhost`: some clients refuse addresses in certificates.
     pub fn url(&self) -> String {
-        if self.tls { format!("https://localhost:{}", self.address.port()) } else { format!("http://{}", self.address) }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
+        self.url.clone()
     }
 }
 
@@ -103,56 +90,54 @@ struct Shared {
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     loop {
-        tokio::select! {
-            biased;
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, tls.clone(), shared.clone()));
-                }
-                // Out of file descriptors, or the peer has gone: the next one may work.
-                Err(error) => {
-                    tracing::warn!("simulator can't accept a connection: {error}");
-                    tokio::task::yield_now().await;
-                }
-            },
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        match listener.accept().await {
+            Ok((stream, _)) => drop(connections.spawn(connection(stream, tls.clone(), shared.clone()))),
+            // Out of file descriptors, or the peer has gone: the next one may work.
+            Err(error) => {
+                tracing::warn!("simulator can't accept a connection: {error}");
+                tokio::task::yield_now().await;
+            }
         }
+        while connections.try_join_next().is_some() {}
     }
 }
 
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     // An answer is one small write: waiting for more would only slow the client down.
     let _ = stream.set_nodelay(true);
-    let reset = Arc::new(AtomicBool::new(false));
-    let wire = Wire::new(stream, reset.clone());
     match tls {
-        None => serve(wire, reset, shared).await,
-        Some(acceptor) => match acceptor.accept(wire).await {
-            Ok(stream) => serve(stream, reset, shared).await,
+        None => serve(stream, |stream| stream, shared).await,
+        Some(acceptor) => match acceptor.accept(stream).await {
+            Ok(stream) => serve(stream, |stream| stream.get_ref().0, shared).await,
             Err(error) => tracing::debug!("simulator: TLS handshake failed: {error}"),
         },
     }
 }
 
-async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + 'static, reset: Arc<AtomicBool>, shared: Arc<Shared>) {
-    let service = service_fn(move |request| {
-        let (reset, shared) = (reset.clone(), shared.clone());
-        async move { answer(request, &reset, &shared).await }
-    });
-    // An error here is a client that went away or a fault of ours.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(io), service).await;
+async fn serve<S>(stream: S, socket: impl FnOnce(&S) -> &TcpStream, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let service = service_fn(|request| answer(request, &shared));
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // An error here is a client that went away or a fault of ours. After a reset, no orderly end is sent.
+    let Err(error) = (&mut connection).await else { return };
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    if source.is_some_and(|source| source.kind() == io::ErrorKind::ConnectionReset) {
+        let _ = socket(connection.into_parts().io.inner()).set_zero_linger();
+    }
 }
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-async fn answer(request: Request<Incoming>, reset: &AtomicBool, shared: &Shared) -> io::Result<Response<Body>> {
+async fn answer(request: Request<Incoming>, shared: &Shared) -> io::Result<Response<Body>> {
     let (mut parts, body) = request.into_parts();
     parts.uri = absolute(&parts.uri, parts.headers.get(HOST), shared.scheme);
     let body = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let reply = Reply::new(StatusCode::PAYLOAD_TOO_LARGE, "", Bytes::new());
-            return Ok(reply.response.map(|body| Full::new(body).map_err(never).boxed_unsync()));
+            return Ok(reply.response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync()));
         }
         Err(error) => return Err(io::Error::other(error)),
     };
@@ -166,13 +151,10 @@ async fn answer(request: Request<Incoming>, reset: &AtomicBool, shared: &Shared)
         tokio::time::sleep(delay).await;
     }
     match ending {
-        Ending::Reset => {
-            reset.store(true, Ordering::Release);
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
+        Ending::Reset => Err(io::ErrorKind::ConnectionReset.into()),
         Ending::Cut(bytes) => Ok(cut(response, bytes)),
         Ending::Whole if shared.chunked && !response.body().is_empty() => Ok(in_chunks(response)),
-        Ending::Whole => Ok(response.map(|body| Full::new(body).map_err(never).boxed_unsync())),
+        Ending::Whole => Ok(response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync())),
     }
 }
 
@@ -197,25 +179,16 @@ fn cut(response: Response<Bytes>, bytes: usize) -> Response<Body> {
     let length = response.body().len();
     let mut response = response.map(|body| {
         let part = body.slice(..bytes.min(body.len()));
-        let frames = stream::unfold(Some(part), |part| async move {
-            match part {
-                Some(part) if !part.is_empty() => Some((Ok(Frame::data(part)), Some(Bytes::new()))),
-                Some(_) => {
-                    // Lets the connection write out what it has before it learns of the end.
-                    tokio::task::yield_now().await;
-                    Some((Err(io::ErrorKind::ConnectionAborted.into()), None))
-                }
-                None => None,
-            }
+        let end = stream::once(async {
+            // Lets the connection write out what it has before it learns of the end.
+            tokio::task::yield_now().await;
+            Err(io::ErrorKind::ConnectionAborted.into())
         });
+        let frames = stream::iter((!part.is_empty()).then(|| Ok(Frame::data(part)))).chain(end);
         StreamBody::new(frames).boxed_unsync()
     });
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
-}
-
-fn never(error: Infallible) -> io::Error {
-    match error {}
 }
 
 /// A task that ends with its owner.

@@ -11,7 +11,7 @@ use nordpass_env::SystemClock;
 const TOKEN: &str = "simulated-nordpass-token";
 
 async fn start(simulation: &Simulation, options: ServerOptions) -> Server {
-    Server::start(simulation.nordpass_gate(), Arc::new(SystemClock), options).await.expect("a port")
+    Server::start(simulation.gate(simulation.nordpass.clone()), Arc::new(SystemClock), options).await.expect("a port")
 }
 
 fn simulation() -> Simulation {
@@ -58,13 +58,13 @@ async fn resets_are_real() {
     let simulation = simulation();
     let server = start(&simulation, ServerOptions::default()).await;
     for (effect, taken) in [(Effect::ResetBefore, 0), (Effect::ResetAfter, 1)] {
-        simulation.faults().clear();
-        simulation.faults().add(Fault::new(When::default(), effect));
+        simulation.faults.clear();
+        simulation.faults.add(Fault::new(When::default(), effect));
         let error = raw(&server, 1).await.expect_err("a reset");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         let log = simulation.log().entries();
         assert!(log.last().is_some_and(|entry| entry.status.is_none()));
-        assert_eq!(simulation.nordpass().shown().total(), taken, "whether the simulator had the request");
+        assert_eq!(simulation.nordpass.shown().total(), taken, "whether the simulator had the request");
     }
 }
 
@@ -72,7 +72,7 @@ async fn resets_are_real() {
 async fn answers_break_off() {
     let simulation = simulation();
     let server = start(&simulation, ServerOptions::default()).await;
-    simulation.faults().add(Fault::new(When::default(), Effect::Truncate(10)));
+    simulation.faults.add(Fault::new(When::default(), Effect::Truncate(10)));
     let text = raw(&server, 1).await.expect("an early but orderly end");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     assert_eq!(body, r#"{"data":[{"#);
@@ -94,9 +94,9 @@ async fn tls_is_trusted_through_its_authority() {
         request.header("authorization", TOKEN).header("content-type", "application/json").body("{}").send()
     };
     for host in ["localhost", "127.0.0.1"] {
-        let response = ask(client(authority.pem()), host).await.expect("trusted");
+        let response = ask(client(&authority.pem), host).await.expect("trusted");
         assert_eq!(response.status(), 200);
     }
     let another = Authority::new().expect("a certificate");
-    assert!(ask(client(another.pem()), "localhost").await.is_err(), "another authority isn't trusted");
+    assert!(ask(client(&another.pem), "localhost").await.is_err(), "another authority isn't trusted");
 }

@@ -14,8 +14,10 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 /// are made anew for each run and never leave the process.
 #[derive(Clone, Debug)]
 pub struct Authority {
-    pem: String,
-    config: Arc<ServerConfig>,
+    /// The authority's certificate in PEM, for clients to trust.
+    pub pem: String,
+    /// The servers' TLS configuration.
+    pub(super) config: Arc<ServerConfig>,
 }
 
 impl Authority {
@@ -44,15 +46,5 @@ impl Authority {
             .map_err(|error| format!("can't set up TLS: {error}"))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { pem: issuer.pem(), config: Arc::new(config) })
-    }
-
-    /// The authority's certificate in PEM, for clients to trust.
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// The servers' TLS configuration.
-    pub(super) fn server_config(&self) -> Arc<ServerConfig> {
-        self.config.clone()
     }
 }

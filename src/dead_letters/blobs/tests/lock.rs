@@ -112,7 +112,7 @@ async fn a_process_that_was_stopped_for_longer_than_its_lease_sends_nothing_more
     two_letters(&world).await;
     let resending = begin(world.process(1).1).await.expect("begins");
     let when = When { endpoint: Some(Endpoint::Blob), path: Some(LEASES.to_owned()), ..When::default() };
-    world.0.faults().add(Fault { delay: Duration::from_secs(3), ..Fault::new(when, Effect::None) });
+    world.0.faults.add(Fault { delay: Duration::from_secs(3), ..Fault::new(when, Effect::None) });
     let azure = destination(nothing);
     // Polled once, the time has passed, and nothing else has run.
     let stop = || assert_eq!(tokio::time::advance(LEASE * 2).now_or_never(), None);
@@ -188,7 +188,7 @@ async fn a_renewal_that_fails_is_tried_again() {
     let (fates, result) = send(&world, &resending, &azure, || {}).await;
     result.expect("it is held");
     assert_eq!(fates, vec![Fate::Accepted { maybe_twice: false }; 2]);
-    assert_eq!(world.0.faults().happened(), [3]);
+    assert_eq!(world.0.faults.happened(), [3]);
 }
 
 /// Whatever the clocks say: marks that another process wrote are the proof that it has the lock.
@@ -248,21 +248,21 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
             }
             match trouble {
                 0 => {}
-                1 => world.0.blobs().fill(CONTAINER, MARKS),
-                2 => world.0.blobs().remove(CONTAINER, MARKS),
+                1 => world.0.blobs.fill(CONTAINER, MARKS),
+                2 => world.0.blobs.remove(CONTAINER, MARKS),
                 // The latest of two: then the first is read anew.
                 _ => {
-                    world.0.blobs().fill(CONTAINER, MARKS);
+                    world.0.blobs.fill(CONTAINER, MARKS);
                     assert!(append(&mut log, 2, MarkState::Refused, "3").await);
                     log = MarksLog::open(&folder.folder, "s").await.expect("readable");
-                    world.0.blobs().remove(CONTAINER, MORE);
+                    world.0.blobs.remove(CONTAINER, MORE);
                 }
             }
             world.fault("s.resent", &[], 2, effect.clone());
             assert!(append(&mut log, 1, MarkState::Resending, "3").await, "{effect:?} {trouble}");
             assert!(append(&mut log, 1, MarkState::Resent, "3").await, "{effect:?} {trouble}");
             assert_eq!(states(&world).await, [Some(MarkState::Resent), None], "{effect:?} {trouble}");
-            assert_eq!(world.0.blobs().content(CONTAINER, MORE).is_some(), trouble % 2 == 1, "{effect:?} {trouble}");
+            assert_eq!(world.0.blobs.content(CONTAINER, MORE).is_some(), trouble % 2 == 1, "{effect:?} {trouble}");
         }
     }
 }

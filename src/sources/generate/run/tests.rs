@@ -1,13 +1,15 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
-
-use tokio_util::sync::CancellationToken;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::component::Input;
-use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, Input, SourceKey, SourceState, Store};
+use crate::event::{Chunk, Origin};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::{Env, SeededRandom, TestClock};
 
@@ -50,7 +52,7 @@ fn start(
 ) -> (Input, tokio::task::JoinHandle<Result<(), ComponentError>>) {
     let (sender, input) = Input::new();
     let output = Output::new(vec![sender], ComponentReporter::detached());
-    (input, tokio::spawn(crate::sources::generate::build(settings).run(context(shutdown), output)))
+    (input, tokio::spawn(Box::new(settings).run(context(shutdown), output)))
 }
 
 async fn all(input: &mut Input) -> Vec<Chunk> {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::state::State;
-use super::super::time_ranges::TimeRanges;
 use super::rig::{NOW, Rig, event};
+use crate::state::TimeRanges;
 
 const DAY: i64 = 86_400;
 

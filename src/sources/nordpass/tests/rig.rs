@@ -15,10 +15,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::super::source::build;
 use super::super::{ReadMode, Settings};
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
-use crate::component::{ComponentError, Context, Input, Output};
+use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
@@ -350,7 +349,7 @@ impl Rig {
         let telemetry = self.component();
         let (sender, input) = Input::new();
         let output = Output::new(vec![sender], telemetry);
-        let run = build(self.settings.clone()).run(self.context(shutdown, false), output);
+        let run = Box::new(self.settings.clone()).run(self.context(shutdown, false), output);
         tokio::spawn(async move {
             let result = run.await;
             drop((signal, input));
@@ -407,7 +406,7 @@ impl Rig {
                 number += 1;
             }
         });
-        let task = tokio::spawn(build(self.settings.clone()).run(context, output));
+        let task = tokio::spawn(Box::new(self.settings.clone()).run(context, output));
         Running { task, sink, signal }
     }
 

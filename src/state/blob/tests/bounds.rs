@@ -20,10 +20,10 @@ async fn a_commit_costs_what_is_new_however_long_the_history() {
     }
     let stored: usize = world
         .simulation
-        .blobs()
+        .blobs
         .names(CONTAINER)
         .iter()
-        .map(|name| world.simulation.blobs().content(CONTAINER, name).unwrap_or_default().len())
+        .map(|name| world.simulation.blobs.content(CONTAINER, name).unwrap_or_default().len())
         .sum();
     assert!(stored > 30_000_000, "{stored} bytes of history");
     let before = world.requests().len();
@@ -84,7 +84,7 @@ async fn what_is_forgotten_is_removed() {
     let days = || {
         world
             .simulation
-            .blobs()
+            .blobs
             .names(CONTAINER)
             .iter()
             .filter(|name| name.contains("/ids/2026") || name.contains("/ids/2025"))
@@ -107,7 +107,7 @@ async fn a_part_that_is_full_is_followed_by_another() {
     for number in 0..50_003_u32 {
         source.commit(Commit { ids: vec![known(NOW, number.into())], ..Commit::default() }).await.expect("commits");
     }
-    let names = world.simulation.blobs().names(CONTAINER);
+    let names = world.simulation.blobs.names(CONTAINER);
     assert_eq!(names.iter().filter(|name| name.contains("/ids/")).count(), 2);
     assert_eq!(source.known(NOW..NOW + 1).await.expect("readable").len(), 50_003);
 }

@@ -97,7 +97,7 @@ async fn each_request_may_fail_in_each_way() {
         for nth in 1..=24 {
             let world = World::new();
             let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], ..When::default() };
-            world.simulation.faults().add(Fault { when, ..fault.clone() });
+            world.simulation.faults.add(Fault { when, ..fault.clone() });
             let process = world.process(1).await;
             let what = format!("{:?}, request {nth}", fault.effect);
             let mut source = process.open().await;
@@ -109,7 +109,7 @@ async fn each_request_may_fail_in_each_way() {
             let run = source.run();
             drop(source);
             process.store.close().await;
-            happened += world.simulation.faults().happened()[0];
+            happened += world.simulation.faults.happened()[0];
             let second = world.process(2).await;
             source = second.open().await;
             assert_eq!(source.document().as_deref(), Some(&b"document 2"[..]), "{what}");
@@ -132,7 +132,7 @@ async fn a_commit_is_whole_wherever_the_process_dies() {
         let process = world.process(1).await;
         let at = |nth: Vec<u64>, effect| {
             let when = When { endpoint: Some(Endpoint::Blob), nth, ..When::default() };
-            world.simulation.faults().add(Fault::new(when, effect));
+            world.simulation.faults.add(Fault::new(when, effect));
         };
         if counted {
             at(vec![nth], Effect::ResetAfter);
@@ -150,7 +150,7 @@ async fn a_commit_is_whole_wherever_the_process_dies() {
         // Dead: nothing is given back.
         drop(source);
         drop(process);
-        world.simulation.faults().clear();
+        world.simulation.faults.clear();
         let second = world.process(2).await;
         let source = second.open().await;
         let ids = all(&source).await;
@@ -182,16 +182,16 @@ async fn what_a_failed_commit_left_behind_counts_for_nobody() {
     source.commit(commit(0)).await.expect("commits");
     // The ids arrive, the state doesn't.
     let when = When { endpoint: Some(Endpoint::Blob), path: Some(World::state_blob()), ..When::default() };
-    world.simulation.faults().add(Fault::new(when, Effect::ResetBefore));
+    world.simulation.faults.add(Fault::new(when, Effect::ResetBefore));
     assert!(source.commit(commit(1)).await.is_err());
-    world.simulation.faults().clear();
+    world.simulation.faults.clear();
     // Another commit instead, as after a restart.
     source.commit(commit(2)).await.expect("commits");
     let expected: Vec<u128> = vec![0, 2];
     let ids: Vec<u128> =
         all(&source).await.into_iter().filter(|(time, _)| *time == NOW - DAY + 5).map(|(_, id)| id).collect();
     assert_eq!(ids, expected);
-    let names = world.simulation.blobs().names(CONTAINER);
+    let names = world.simulation.blobs.names(CONTAINER);
     assert_eq!(
         names.iter().filter(|name| name.contains("/ids/2026-01-10.")).count(),
         2,
@@ -219,11 +219,11 @@ async fn the_official_cursor_is_read_and_never_written() {
         (&b"1234567"[..], Found::Other(7)),
         (&cursor[..], Found::Cursor(Cursor { seconds: NOW, written: Some(NOW) })),
     ] {
-        world.simulation.blobs().put("official", "cursor", bytes, Timestamp::from_second(NOW).expect("a time"));
+        world.simulation.blobs.put("official", "cursor", bytes, Timestamp::from_second(NOW).expect("a time"));
         assert_eq!(found().await, expected);
     }
     assert_eq!(store.predecessor("another").await.expect("readable"), None);
-    world.simulation.blobs().set_forbidden(true);
+    world.simulation.blobs.set_forbidden(true);
     let error = store.predecessor("nordpass").await.expect_err("nothing is guessed");
     assert!(error.cure().is_some() && error.to_string().contains("Storage Blob Data Contributor"), "{error}");
     let methods: Vec<_> = world.requests().into_iter().map(|request| request.method).collect();

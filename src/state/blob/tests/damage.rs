@@ -27,7 +27,7 @@ async fn refusal(world: &World) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_not_one_is_refused_and_left_alone() {
-    let whole = committed().await.simulation.blobs().content(CONTAINER, &World::state_blob()).expect("there");
+    let whole = committed().await.simulation.blobs.content(CONTAINER, &World::state_blob()).expect("there");
     let other = SourceKey { name: "other".into(), endpoint: "https://other.example".into() };
     let mut newer = BlobState::new(key()).encode_blob();
     newer[1] = 7;
@@ -42,10 +42,10 @@ async fn a_state_that_is_not_one_is_refused_and_left_alone() {
     ];
     for (bytes, words) in cases {
         let world = committed().await;
-        world.simulation.blobs().put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
+        world.simulation.blobs.put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
         let text = refusal(&world).await;
         assert!(text.contains(words) && text.contains("hint:"), "{text}");
-        assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), Some(bytes));
+        assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), Some(bytes));
         // The lease isn't kept for nothing: another process says the same at once.
         assert!(refusal(&world).await.contains(words));
     }
@@ -55,13 +55,13 @@ async fn a_state_that_is_not_one_is_refused_and_left_alone() {
 async fn ids_that_are_gone_are_an_error_not_a_first_run() {
     for remove in [true, false] {
         let world = committed().await;
-        let names = world.simulation.blobs().names(CONTAINER);
+        let names = world.simulation.blobs.names(CONTAINER);
         let part = names.iter().find(|name| name.contains("/ids/2026-01-10.")).expect("a part").clone();
         if remove {
-            world.simulation.blobs().remove(CONTAINER, &part);
+            world.simulation.blobs.remove(CONTAINER, &part);
         } else {
-            let bytes = world.simulation.blobs().content(CONTAINER, &part).expect("there");
-            world.simulation.blobs().put(CONTAINER, &part, &bytes[..bytes.len() - 1], world.clock.now());
+            let bytes = world.simulation.blobs.content(CONTAINER, &part).expect("there");
+            world.simulation.blobs.put(CONTAINER, &part, &bytes[..bytes.len() - 1], world.clock.now());
         }
         let source = world.process(2).await.open().await;
         let error = source.known(NOW..NOW + 60).await.expect_err("unreadable");
@@ -78,8 +78,8 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     let process = world.process(1).await;
     let source = process.open().await;
     source.commit(commit(0)).await.expect("commits");
-    let bytes = world.simulation.blobs().content(CONTAINER, &World::state_blob()).expect("there");
-    world.simulation.blobs().remove(CONTAINER, &World::state_blob());
+    let bytes = world.simulation.blobs.content(CONTAINER, &World::state_blob()).expect("there");
+    world.simulation.blobs.remove(CONTAINER, &World::state_blob());
     let error = source.commit(commit(1)).await.expect_err("nothing to replace");
     assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
     pass(120).await;
@@ -88,9 +88,9 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
         "{}",
         source.lease_guard().reason()
     );
-    assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), None, "nothing is made up");
+    assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), None, "nothing is made up");
     // Restored, it goes on.
-    world.simulation.blobs().put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
+    world.simulation.blobs.put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
     tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
     retry_until_ready(|| source.commit(commit(1))).await.expect("commits");
     assert_eq!(all(&source).await, expected(2));
@@ -105,10 +105,10 @@ async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
     let source = first.open().await;
     source.commit(commit(0)).await.expect("commits");
     assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })));
-    world.simulation.blobs().remove(CONTAINER, &World::state_blob());
+    world.simulation.blobs.remove(CONTAINER, &World::state_blob());
     let Err(error) = second.store.open(key()).await else { panic!("a first run") };
     assert!(error.cure().is_some() && error.to_string().contains("deleted"), "{error}");
-    assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), None, "nothing is made up");
+    assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), None, "nothing is made up");
 }
 
 /// The container with everything in it is deleted under a source that is read. It is waited for in words and not made
@@ -117,7 +117,7 @@ async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
 async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
     for restored in [true, false] {
         let world = committed().await;
-        let blobs = world.simulation.blobs();
+        let blobs = &world.simulation.blobs;
         let process = world.process(2).await;
         let source = process.open().await;
         blobs.delete_container(CONTAINER);
@@ -166,7 +166,7 @@ async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
     let world = committed().await;
-    let blobs = world.simulation.blobs();
+    let blobs = &world.simulation.blobs;
     let process = world.process(2).await;
     let source = process.open().await;
     let kept: Vec<_> = blobs.names(CONTAINER).into_iter().map(|name| (blobs.content(CONTAINER, &name), name)).collect();
@@ -204,13 +204,13 @@ async fn a_state_that_is_deleted_while_it_is_taken_is_waited_for() {
                 retry_after: None,
             };
             let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], times: Some(1), ..When::default() };
-            world.simulation.faults().add(Fault::new(when, effect));
+            world.simulation.faults.add(Fault::new(when, effect));
             let process = world.process(2).await;
             let Err(error) = process.store.open(key()).await else { panic!("{code} at {nth}: it was there") };
             assert!(error.cure().is_some(), "{code} at {nth}: {error}");
             let source = process.open().await;
             assert_eq!(all(&source).await, expected(1), "{code} at {nth}");
-            happened += world.simulation.faults().happened()[0];
+            happened += world.simulation.faults.happened()[0];
         }
         assert_eq!(happened, 3);
     }
@@ -223,8 +223,8 @@ async fn a_state_that_another_wrote_is_never_overwritten() {
     let source = world.process(1).await.open().await;
     source.commit(commit(0)).await.expect("commits");
     let foreign = frame(&BlobState::new(key()).next_run(5).encode_blob());
-    world.simulation.blobs().put(CONTAINER, &World::state_blob(), &foreign, world.clock.now());
+    world.simulation.blobs.put(CONTAINER, &World::state_blob(), &foreign, world.clock.now());
     assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Lost)));
     assert!(source.lease_guard().is_lost());
-    assert_eq!(world.simulation.blobs().content(CONTAINER, &World::state_blob()), Some(foreign));
+    assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), Some(foreign));
 }

@@ -105,7 +105,7 @@ async fn after_a_broken_lease_the_next_holder_waits_until_the_last_one_must_have
     let (first, second) = (world.process(1).await, world.process(2).await);
     let source = first.open().await;
     source.commit(commit(0)).await.expect("commits");
-    world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+    world.simulation.blobs.break_lease(CONTAINER, &World::state_blob());
     let other = second.store.open(key()).await.expect("nobody has it");
     assert!(!other.lease_guard().is_held() && source.lease_guard().is_held(), "both would ask otherwise");
     assert!(matches!(source.commit(commit(1)).await, Err(CheckpointError::Lost)));
@@ -132,15 +132,15 @@ async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
             let world = World::new();
             let (first, second) = (world.process(1).await, world.process(2).await);
             let source = first.open().await;
-            world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+            world.simulation.blobs.break_lease(CONTAINER, &World::state_blob());
             let when = When { endpoint: Some(Endpoint::Blob), nth: vec![nth], ..When::default() };
-            world.simulation.faults().add(Fault::new(when, effect.clone()));
+            world.simulation.faults.add(Fault::new(when, effect.clone()));
             let other = retry_until_ready(|| second.store.open(key())).await.expect("nobody has it");
             let (ended, begun) = (source.lease_guard(), other.lease_guard());
             let ended = tokio::spawn(async move { ended.ended().await });
             begun.held().await;
             assert!(ended.is_finished(), "{effect:?} at request {nth}: both would ask");
-            happened += world.simulation.faults().happened()[0];
+            happened += world.simulation.faults.happened()[0];
         }
     }
     assert_eq!(happened, 8);
@@ -152,10 +152,10 @@ async fn a_lease_that_was_taken_after_a_broken_one_is_not_given_back_early() {
     let world = World::new();
     let (first, second, third) = (world.process(1).await, world.process(2).await, world.process(3).await);
     let source = first.open().await;
-    world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+    world.simulation.blobs.break_lease(CONTAINER, &World::state_blob());
     // The lease is taken, and the state can't be read.
     let when = When { endpoint: Some(Endpoint::Blob), nth: vec![3], ..When::default() };
-    world.simulation.faults().add(Fault::new(when, Effect::ResetBefore));
+    world.simulation.faults.add(Fault::new(when, Effect::ResetBefore));
     assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Storage { .. })));
     assert!(matches!(third.store.open(key()).await, Err(CheckpointError::Held { .. })));
     assert!(source.lease_guard().is_held(), "it may still believe so");
@@ -172,10 +172,10 @@ async fn two_never_hold_at_once_whatever_breaks() {
     for second_number in 0..1_000_u64 {
         pass(1).await;
         match second_number % 194 {
-            40 => world.simulation.blobs().break_lease(CONTAINER, &World::state_blob()),
+            40 => world.simulation.blobs.break_lease(CONTAINER, &World::state_blob()),
             137 => {
                 let (after, now) = (Duration::from_secs(second_number % 31), world.clock.now());
-                world.simulation.blobs().break_lease_after(CONTAINER, &World::state_blob(), after, now);
+                world.simulation.blobs.break_lease_after(CONTAINER, &World::state_blob(), after, now);
             }
             _ => {}
         }
@@ -202,7 +202,7 @@ async fn a_broken_lease_that_nobody_took_is_taken_back() {
     let world = World::new();
     let first = world.process(1).await;
     let source = first.open().await;
-    world.simulation.blobs().break_lease(CONTAINER, &World::state_blob());
+    world.simulation.blobs.break_lease(CONTAINER, &World::state_blob());
     pass(30).await;
     assert!(source.lease_guard().is_held());
     source.commit(commit(0)).await.expect("commits");
@@ -220,7 +220,7 @@ async fn a_lease_that_is_being_broken_is_not_lost() {
         source.commit(commit(0)).await.expect("commits");
         let now = world.clock.now();
         let period = Duration::from_secs(period);
-        world.simulation.blobs().break_lease_after(CONTAINER, &World::state_blob(), period, now);
+        world.simulation.blobs.break_lease_after(CONTAINER, &World::state_blob(), period, now);
         assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Held { .. })), "it still is somebody's");
         // The first renewal notices.
         pass(16).await;
@@ -269,12 +269,12 @@ async fn a_write_that_arrives_late_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_role_is_named_and_waited_for() {
     let world = World::new();
-    world.simulation.blobs().set_forbidden(true);
+    world.simulation.blobs.set_forbidden(true);
     let process = world.process(1).await;
     let error = process.store.open(key()).await.err().expect("forbidden");
     assert!(error.to_string().contains("Storage Blob Data Contributor"), "{error}");
     assert!(error.cure().is_some());
-    world.simulation.blobs().set_forbidden(false);
+    world.simulation.blobs.set_forbidden(false);
     process.open().await;
 }
 

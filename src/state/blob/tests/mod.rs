@@ -43,7 +43,7 @@ impl World {
     fn new() -> Self {
         let now = Timestamp::from_second(NOW).expect("a time");
         let simulation = Simulation::new(SimulationOptions::default(), now);
-        simulation.entra().tokens().accept("ready");
+        simulation.entra.tokens.accept("ready");
         Self { simulation, clock: TestClock::starting_at(now) }
     }
 

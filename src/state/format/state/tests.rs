@@ -9,7 +9,7 @@ fn key() -> SourceKey {
 fn local() -> State<u64> {
     let mut state = State::new(key()).next_run(3).next_run(u64::MAX);
     for number in [0, 1, 2, 5, 9] {
-        state.chunks.insert(number);
+        state.chunks.insert(number..number + 1);
     }
     state.days = [(20_000, 10_000_000 * 20), (20_001, 5), (20_090, 70)].into();
     State { serial: 0, other: 26, document: Some(b"{}".to_vec()), ..state }
@@ -17,7 +17,7 @@ fn local() -> State<u64> {
 
 fn shared() -> State<Vec<Part>> {
     let mut state = State::<Vec<Part>>::new(key()).next_run(9);
-    state.chunks.insert(3);
+    state.chunks.insert(3..4);
     state.days.insert(20_000, vec![Part { run: 9, number: 0, len: 1_000 }, Part { run: 8, number: 2, len: 0 }]);
     state.days.insert(20_090, vec![Part { run: u64::MAX, number: 0, len: u64::MAX }]);
     state.other.push(Part { run: 1, number: 1, len: 26 });
@@ -49,7 +49,7 @@ fn many_runs_are_remembered_and_take_a_bounded_place() {
     let mut state = shared();
     let empty = state.encode_blob().len();
     for run in 100..10_000 {
-        state.chunks.insert(run);
+        state.chunks.insert(run..run + 1);
         state = state.next_run(run);
     }
     let known = (100..10_000).filter(|run| state.chunks_of(*run).is_some()).count();
@@ -59,7 +59,7 @@ fn many_runs_are_remembered_and_take_a_bounded_place() {
     // However much each of them says, as many as ever.
     for run in 20_000..20_100 {
         for chunk in 0..2_000 {
-            state.chunks.insert(2 * chunk);
+            state.chunks.insert(2 * chunk..2 * chunk + 1);
         }
         state = state.next_run(run);
     }

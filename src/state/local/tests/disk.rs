@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::BoxFuture;
 
-use nordpass_env::{Disk, DiskLock, FileEntry};
+use nordpass_env::{Disk, DiskLock, FileEntry, IoFuture};
 
 /// How an operation that changes something goes wrong. The caller sees an error each time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,8 +248,6 @@ fn done<'a, T: Send + 'a>(result: io::Result<T>) -> BoxFuture<'a, io::Result<T>>
 
 struct TestLock(TestDisk, PathBuf);
 
-impl DiskLock for TestLock {}
-
 impl Drop for TestLock {
     fn drop(&mut self) {
         self.0.world().locks.remove(&self.1);
@@ -276,7 +274,7 @@ impl Disk for TestDisk {
         done(Ok(world.names.get(path).map(|&file| world.files[file].data.len() as u64)))
     }
 
-    fn read_at<'a>(&'a self, path: &'a Path, offset: u64, limit: usize) -> BoxFuture<'a, io::Result<Vec<u8>>> {
+    fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, _: Vec<u8>) -> IoFuture<'a, Vec<u8>> {
         let mut world = self.world();
         let data = world.existing(path).map(|file| {
             let data = &world.files[file].data;

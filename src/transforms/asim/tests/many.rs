@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::conformance::Tester;
-use super::super::generator::{Generator, chunk, noted_chunk};
 use super::super::*;
+use super::conformance::Tester;
+use super::generator::{Generator, chunk, noted_chunk};
 use super::support::{Unique, event, lenient, row, text};
 use nordpass_env::catalogue::{columns, find};
 
@@ -48,7 +48,7 @@ fn generated_events_conform_and_lose_nothing() {
     let tester = Tester::new();
     let generator = Generator::new(2025);
     let allowed: [HashMap<&str, _>; 3] = Schema::ALL.map(|schema| columns(schema.table()).iter().copied().collect());
-    let mut asim = build(Settings {}, ComponentReporter::detached());
+    let mut asim = Settings.build(ComponentReporter::detached());
     let mut used: [std::collections::HashSet<String>; 3] = Default::default();
     for _ in 0..100 {
         let events: Vec<String> = (0..1_000).map(|_| generator.event()).collect();
@@ -96,7 +96,7 @@ fn what_the_parse_noted_makes_no_difference() {
     assert!(plain.events().all(|event| event.metadata_entries().is_none()));
     let rows = |chunk: Chunk| {
         let mut out = Vec::new();
-        build(Settings {}, ComponentReporter::detached()).transform(chunk, &mut out);
+        Settings.build(ComponentReporter::detached()).transform(chunk, &mut out);
         let body = |(index, rows): &(usize, Chunk), record| (*index, rows.body(record).to_owned());
         out.iter().flat_map(|part| part.1.records.iter().map(|record| body(part, record))).collect::<Vec<_>>()
     };

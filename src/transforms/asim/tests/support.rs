@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::super::generator::chunk;
 use super::super::*;
+use super::generator::chunk;
 
 /// The rows of events with their schemas, in no particular order; each output's rows keep the events' order.
 pub fn rows(events: &[String]) -> Vec<(Schema, Map<String, Value>)> {
     let mut out = Vec::new();
-    let mut asim = build(Settings {}, ComponentReporter::detached());
+    let mut asim = Settings.build(ComponentReporter::detached());
     asim.transform(chunk(events), &mut out);
     let mut rows = Vec::new();
     for (index, chunk) in out {

@@ -19,9 +19,8 @@ pub const ID: &str = "NordPassSentinel";
 pub const PUSH_ID: &str = "NordPassSentinelPush";
 /// The page in the repository.
 pub const GENERIC: &str = "solution/Data Connectors/NordPass.json";
-/// The files of the Push variant.
+/// The generated files of the Push variant. `DataConnector.json` beside them ties the application to the rule.
 pub const DEFINITION: &str = "solution/Data Connectors/NordPassPush_ccf/ConnectorDefinition.json";
-pub const CONNECTOR: &str = "solution/Data Connectors/NordPassPush_ccf/DataConnector.json";
 pub const RULE: &str = "solution/Data Connectors/NordPassPush_ccf/DCR.json";
 pub const TABLES: &str = "solution/Data Connectors/NordPassPush_ccf/Tables.json";
 
@@ -37,6 +36,8 @@ struct Page {
     #[serde(deserialize_with = "trimmed")]
     connected: String,
     sample: Vec<Sample>,
+    /// What the page needs in Azure, as it is written there.
+    provider: Vec<Value>,
     permission: Vec<Permission>,
     step: Vec<Step>,
 }
@@ -66,8 +67,9 @@ struct Step {
     title: String,
     #[serde(deserialize_with = "trimmed")]
     description: String,
-    #[serde(skip_serializing)]
-    instruction: Option<Instruction>,
+    /// What a step of the Push page shows besides its text.
+    #[serde(default, rename(serialize = "instructions"), skip_serializing_if = "Vec::is_empty")]
+    instruction: Vec<Value>,
 }
 
 fn trimmed<'de, D: Deserializer<'de>>(source: D) -> Result<String, D::Error> {
@@ -82,16 +84,6 @@ enum Variant {
     Push,
     #[default]
     Both,
-}
-
-/// What a step of the Push page shows besides its text.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Instruction {
-    /// The button that makes everything.
-    Deploy,
-    /// What it made, to copy.
-    Values,
 }
 
 fn page() -> Result<Page, String> {
@@ -130,7 +122,7 @@ pub fn definition() -> Result<Value, String> {
     }))
 }
 
-pub use push::{connector, rule, tables};
+pub use push::{rule, tables};
 
 /// Returns a table's rows that are ours: the ASIM tables are shared.
 fn ours(table: &str) -> String {
@@ -151,13 +143,7 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
     };
     let here = |wanted: Variant| wanted == variant || wanted == Variant::Both;
     let customs: Vec<_> = page.permission.iter().filter(|permission| here(permission.variant)).collect();
-    let steps = page.step.iter().filter(|step| here(step.variant)).map(|step| {
-        let mut value = json!(step);
-        if let Some(instruction) = step.instruction {
-            value["instructions"] = push::instructions(instruction);
-        }
-        value
-    });
+    let steps: Vec<_> = page.step.iter().filter(|step| here(step.variant)).collect();
     json!({
         "id": id,
         "title": title,
@@ -169,16 +155,7 @@ fn common(page: &Page, id: &str, title: &str, variant: Variant) -> Value {
         // The rules and hunting queries require the view; the tables are what it reads.
         "dataTypes": names.iter().copied().chain(["NordPassEvents"]).map(kind).collect::<Value>(),
         "availability": {"status": 1, "isPreview": false},
-        "permissions": {
-            "resourceProvider": [{
-                "provider": "Microsoft.OperationalInsights/workspaces",
-                "permissionsDisplayText": "read and write permissions are required.",
-                "providerDisplayName": "Workspace",
-                "scope": "Workspace",
-                "requiredPermissions": {"read": true, "write": true, "delete": true},
-            }],
-            "customs": customs,
-        },
-        "instructionSteps": steps.collect::<Value>(),
+        "permissions": {"resourceProvider": page.provider, "customs": customs},
+        "instructionSteps": steps,
     })
 }

@@ -17,7 +17,7 @@ fn every_query_on_a_shared_table_is_ours_alone() {
 
 #[test]
 fn the_push_page_makes_a_stream_and_a_flow_for_every_table() {
-    let rule = rule();
+    let rule = rule().expect("the rule");
     let properties = &rule[0]["properties"];
     let declared: Vec<_> = properties["streamDeclarations"].as_object().expect("streams").keys().cloned().collect();
     let flows = properties["dataFlows"].as_array().expect("flows");
@@ -27,7 +27,9 @@ fn the_push_page_makes_a_stream_and_a_flow_for_every_table() {
         // A stream with a transformation that isn't declared is refused by Azure since 2026.
         assert!(declared.iter().any(|name| flow["streams"][0] == name.as_str()), "{flow}");
     }
-    let connector = connector();
+    let connector: Value = tools_common::json::read("solution/Data Connectors/NordPassPush_ccf/DataConnector.json")
+        .expect("the connection");
+    assert_eq!([&connector[0]["name"], &connector[0]["properties"]["connectorDefinitionName"]], [PUSH_ID, PUSH_ID]);
     let stream = &connector[0]["properties"]["dcrConfig"]["streamName"];
     assert!(declared.iter().any(|name| stream == name.as_str()), "{stream}");
 }
@@ -51,7 +53,7 @@ fn each_page_has_its_own_steps_and_the_spelling_of_its_kind() {
 
 #[test]
 fn the_pages_name_what_the_azure_template_and_the_pipeline_have() {
-    let template = tools_common::read_json("deploy/azure/mainTemplate.json").expect("the template");
+    let template = tools_common::json::read::<Value>("deploy/azure/mainTemplate.json").expect("the template");
     let pipeline = tools_common::read("pipelines/with-health.toml").expect("the pipeline file");
     let (generic, push) = (generic().expect("the page"), definition().expect("the page"));
     let push = &push["properties"]["connectorUiConfig"];

@@ -1,11 +1,10 @@
 //! Runs third-party checkers over `deploy/`: checkov, hadolint, kubernetes-validate.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use tools_common::json::{self, items};
+use tools_common::json::{items, parse, pretty, text};
 use tools_common::{process, root};
 
 use super::findings::{self, Finding};
@@ -29,8 +28,8 @@ pub fn check(template: &Value) -> Result<(), String> {
     let folder = root().join("target/tools/deploy/input");
     let (ours, spoilt) = (folder.join("mainTemplate.json"), folder.join("spoilt.json"));
     let template = plain(template);
-    tools_common::write(&ours, format!("{template:#}\n"))?;
-    tools_common::write(&spoilt, format!("{:#}\n", spoil(&template)))?;
+    tools_common::write(&ours, pretty(&template))?;
+    tools_common::write(&spoilt, pretty(&spoil(template)))?;
     let mut files = vec![ours.display().to_string(), spoilt.display().to_string(), DOCKERFILE.to_owned()];
     files.extend(manifests);
     let found = checkov(&programs, &files)?;
@@ -51,26 +50,19 @@ pub fn check(template: &Value) -> Result<(), String> {
 
 /// Returns the manifests, without kustomization.yaml, which is no resource of a cluster.
 fn manifests() -> Result<Vec<String>, String> {
-    let folder = "deploy/kubernetes";
-    let entries = fs::read_dir(root().join(folder)).map_err(|error| format!("can't read {folder}: {error}"))?;
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut manifests: Vec<_> = names
-        .filter(|name| name.ends_with(".yaml") && name != "kustomization.yaml")
-        .map(|name| format!("{folder}/{name}"))
-        .collect();
-    manifests.sort();
-    Ok(manifests)
+    let manifests = tools_common::files("deploy/kubernetes")?.into_iter();
+    let manifests = manifests.filter(|name| name.ends_with(".yaml") && name != "kustomization.yaml");
+    Ok(manifests.map(|name| format!("deploy/kubernetes/{name}")).collect())
 }
 
 /// Returns the template with one thing wrong that checkov knows.
-fn spoil(template: &Value) -> Value {
-    let mut spoilt = template.clone();
-    for resource in spoilt["resources"].as_array_mut().into_iter().flatten() {
+fn spoil(mut template: Value) -> Value {
+    for resource in template["resources"].as_array_mut().into_iter().flatten() {
         if resource["type"] == "Microsoft.KeyVault/vaults" {
             resource["properties"]["enablePurgeProtection"] = Value::Bool(false);
         }
     }
-    spoilt
+    template
 }
 
 /// Returns every failed check with its file. A template's resource is named by its type.
@@ -79,18 +71,14 @@ fn checkov(programs: &Path, files: &[String]) -> Result<Vec<(String, Finding)>, 
     checkov.args(["--framework", "arm", "kubernetes", "dockerfile", "--skip-download", "--compact", "--quiet"]);
     checkov.args(["--soft-fail", "--output", "json", "--file"]).args(files);
     println!("$ checkov over {} files", files.len());
-    let output = checkov.current_dir(root()).stderr(Stdio::null()).output();
-    let output = output.map_err(|error| format!("can't run checkov: {error}"))?;
-    let reports: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| format!("checkov's answer can't be read: {error}"))?;
-    let reports = reports.as_array().ok_or("checkov's answer isn't a report for each framework")?;
+    let reports: Vec<Value> = parse("checkov's answer", process::output(&mut checkov)?.stdout)?;
     let mut found = Vec::new();
-    for report in reports {
+    for report in &reports {
         if report["summary"]["parsing_errors"] != 0 {
             return Err("checkov can't read a file".to_owned());
         }
         for check in items(&report["results"]["failed_checks"]) {
-            let text = |name: &str| json::text(&check[name]).to_owned();
+            let text = |name: &str| text(&check[name]).to_owned();
             let resource = text("resource");
             let on = match resource.rsplit_once(".resource") {
                 Some((kind, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => kind.to_owned(),

@@ -45,12 +45,14 @@ impl Expression {
     /// Returns the first argument of a call, if it is a text: the name in `parameters('name')`.
     pub fn name_in(&self, function: &str) -> Option<&str> {
         match self {
-            Self::Call(name, arguments) if name == function => match arguments.first() {
-                Some(Self::Text(text)) => Some(text),
-                _ => None,
-            },
+            Self::Call(name, arguments) if name == function => arguments.first()?.text(),
             _ => None,
         }
+    }
+
+    /// Returns the text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
     }
 
     /// Replaces every call by what `with` returns for it, the innermost first.
@@ -73,11 +75,8 @@ impl fmt::Display for Expression {
             Self::Text(text) => write!(out, "'{}'", text.replace('\'', "''")),
             Self::Number(number) => out.write_str(number),
             Self::Call(name, arguments) => {
-                write!(out, "{name}(")?;
-                for (number, argument) in arguments.iter().enumerate() {
-                    write!(out, "{}{argument}", if number == 0 { "" } else { ", " })?;
-                }
-                out.write_str(")")
+                let arguments: Vec<_> = arguments.iter().map(Self::to_string).collect();
+                write!(out, "{name}({})", arguments.join(", "))
             }
             Self::Member(of, name) => write!(out, "{of}.{name}"),
             Self::Index(of, index) => write!(out, "{of}[{index}]"),
@@ -161,12 +160,10 @@ impl Reader<'_> {
     fn text(&mut self) -> Result<Expression, String> {
         let mut text = String::new();
         loop {
-            let Some((before, after)) = self.rest.split_once('\'') else {
-                return Err("a quote isn't closed".to_owned());
-            };
+            let (before, after) = self.rest.split_once('\'').ok_or("a quote isn't closed")?;
             text.push_str(before);
             self.rest = after;
-            let Some(after) = self.rest.strip_prefix('\'') else { return Ok(Expression::Text(text)) };
+            let Some(after) = after.strip_prefix('\'') else { return Ok(Expression::Text(text)) };
             text.push('\'');
             self.rest = after;
         }

@@ -16,19 +16,22 @@ const FUNCTIONS: &str = "and concat contains createarray createobject empty envi
 /// named. `text` checks each plain text, with its path.
 pub fn check(template: &Value, text: impl Fn(&str, &str) -> Option<String>) -> Vec<String> {
     let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
-    strings(template, "", &mut |path, whole| {
+    for (path, whole) in strings(template) {
         let mut say = |words: String| wrong.push(format!("{path}: {words}"));
         let expression = match Expression::read(whole) {
-            Ok(Some(expression)) => expression,
+            Ok(Some(expression)) => Ok(expression),
             Ok(None) if whole.starts_with('[') && !whole.starts_with("[[") => {
-                return say("it begins like an expression and has no end".to_owned());
+                Err(Some("it begins like an expression and has no end".to_owned()))
             }
-            Ok(None) => return text(path, whole).into_iter().for_each(say),
-            Err(error) => return say(error),
+            Ok(None) => Err(text(&path, whole)),
+            Err(error) => Err(Some(error)),
         };
-        for part in expression.parts() {
+        if let Err(Some(words)) = &expression {
+            say(words.clone());
+        }
+        for part in expression.iter().flat_map(Expression::parts) {
             match part {
-                Expression::Text(inner) => text(path, inner).into_iter().for_each(&mut say),
+                Expression::Text(inner) => text(&path, inner).into_iter().for_each(&mut say),
                 Expression::Call(name, _) if name.starts_with("list") => say(format!("`{name}` reads a key")),
                 Expression::Call(name, _) if !FUNCTIONS.split(' ').any(|known| name.eq_ignore_ascii_case(known)) => {
                     say(format!("no function is called `{name}`"));
@@ -41,7 +44,7 @@ pub fn check(template: &Value, text: impl Fn(&str, &str) -> Option<String>) -> V
                 _ => {}
             }
         }
-    });
+    }
     for section in ["parameters", "variables"] {
         let defined = template[section].as_object();
         wrong.extend(defined.into_iter().flatten().filter_map(|(name, value)| {

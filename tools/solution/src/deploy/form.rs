@@ -1,9 +1,9 @@
 //! Checks the portal's form, `createUiDefinition.json`: its outputs have to be the template's parameters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tools_common::json::{self, items, members};
+use tools_common::json::{items, members, text};
 
 use super::expression::Expression;
 use super::template::strings;
@@ -12,69 +12,56 @@ const FUNCTIONS: &[&str] = &["and", "empty", "equals", "if", "location", "not", 
 
 /// Checks the form. Returns what is wrong.
 pub fn check(form: &Value, template: &Value) -> Vec<String> {
-    let mut errors = Vec::new();
-    let names = |json: &Value| -> BTreeSet<String> {
-        json.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
-    };
-    let (outputs, parameters) = (names(&form["parameters"]["outputs"]), names(&template["parameters"]));
-    errors.extend(outputs.difference(&parameters).map(|name| format!("the template has no parameter `{name}`")));
-    errors.extend(parameters.difference(&outputs).map(|name| format!("the form has no output `{name}`")));
+    fn names(json: &Value) -> BTreeSet<&str> {
+        members(json).map(|(name, _)| name).collect()
+    }
+    let (mut errors, mut known, mut used) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
+    let [outputs, steps] = ["outputs", "steps"].map(|key| &form["parameters"][key]);
+    let (given, asked) = (names(outputs), names(&template["parameters"]));
+    errors.extend(given.difference(&asked).map(|name| format!("the template has no parameter `{name}`")));
+    errors.extend(asked.difference(&given).map(|name| format!("the form has no output `{name}`")));
 
-    let steps = items(&form["parameters"]["steps"]);
-    let mut known = BTreeSet::new();
-    for step in steps {
+    for step in items(steps) {
         for element in items(&step["elements"]) {
-            let (step, name) = (json::text(&step["name"]), json::text(&element["name"]));
-            if !known.insert(format!("steps('{step}').{name}")) {
-                errors.push(format!("step `{step}` has two elements `{name}`"));
+            let name = format!("steps('{}').{}", text(&step["name"]), text(&element["name"]));
+            if known.insert(name.clone(), element).is_some() {
+                errors.push(format!("there are two elements {name}"));
             }
         }
     }
-    let mut used = BTreeSet::new();
-    strings(&form["parameters"]["outputs"], "outputs", &mut |_, text| references(text, &known, &mut used, &mut errors));
-    errors.extend(known.difference(&used).map(|element| format!("nothing comes of {element}")));
-    strings(&form["parameters"]["steps"], "steps", &mut |_, text| references(text, &known, &mut used, &mut errors));
-    errors.extend(choices(form, template));
-    errors
-}
-
-/// Checks what a string of the form refers to.
-fn references(text: &str, known: &BTreeSet<String>, used: &mut BTreeSet<String>, errors: &mut Vec<String>) {
-    let expression = match Expression::read(text) {
-        Ok(Some(expression)) => expression,
-        Ok(None) => return,
-        Err(error) => return errors.push(format!("`{text}`: {error}")),
-    };
-    for part in expression.parts() {
-        match part {
-            Expression::Call(name, _) if !FUNCTIONS.contains(&name.as_str()) => {
-                errors.push(format!("`{text}`: no function is called `{name}`"));
-            }
-            Expression::Member(of, _) if of.name_in("steps").is_some() => {
-                let element = part.to_string();
-                if !known.contains(&element) {
-                    errors.push(format!("`{text}`: there is no {element}"));
+    for (json, is_output) in [(outputs, true), (steps, false)] {
+        for (_, text) in strings(json) {
+            let expression = Expression::read(text).unwrap_or_else(|error| {
+                errors.push(format!("`{text}`: {error}"));
+                None
+            });
+            for part in expression.iter().flat_map(Expression::parts) {
+                match part {
+                    Expression::Call(name, _) if !FUNCTIONS.contains(&name.as_str()) => {
+                        errors.push(format!("`{text}`: no function is called `{name}`"));
+                    }
+                    Expression::Member(of, _) if of.name_in("steps").is_some() => {
+                        if !known.contains_key(&part.to_string()) {
+                            errors.push(format!("`{text}`: there is no {part}"));
+                        }
+                        if is_output {
+                            used.insert(part.to_string());
+                        }
+                    }
+                    _ => {}
                 }
-                used.insert(element);
             }
-            _ => {}
         }
     }
-}
+    let unused = known.keys().filter(|element| !used.contains(*element));
+    errors.extend(unused.map(|element| format!("nothing comes of {element}")));
 
-/// Checks that a choice in the form offers what the template allows.
-fn choices(form: &Value, template: &Value) -> Vec<String> {
-    let mut errors = Vec::new();
+    // A choice offers what the template allows.
     for (name, parameter) in members(&template["parameters"]) {
-        let Some(allowed) = parameter["allowedValues"].as_array() else { continue };
-        let allowed: BTreeSet<_> = allowed.iter().filter_map(Value::as_str).collect();
-        let steps = items(&form["parameters"]["steps"]);
-        let elements = steps.flat_map(|step| items(&step["elements"]));
-        let offered = elements.filter(|element| element["name"] == name).flat_map(|element| {
-            let values = items(&element["constraints"]["allowedValues"]);
-            values.filter_map(|value| value["value"].as_str()).collect::<Vec<_>>()
-        });
-        if offered.collect::<BTreeSet<_>>() != allowed {
+        let allowed: BTreeSet<_> = items(&parameter["allowedValues"]).map(text).collect();
+        let elements = known.values().filter(|element| element["name"] == name);
+        let offered = elements.flat_map(|element| items(&element["constraints"]["allowedValues"]));
+        if !allowed.is_empty() && offered.map(|value| text(&value["value"])).collect::<BTreeSet<_>>() != allowed {
             errors.push(format!("the form's choices for `{name}` aren't those that the template allows"));
         }
     }
@@ -86,7 +73,7 @@ mod tests {
     use super::*;
 
     fn file(name: &str) -> Value {
-        tools_common::read_json(&format!("deploy/azure/{name}")).expect("a file")
+        tools_common::json::read(&format!("deploy/azure/{name}")).expect("a file")
     }
 
     #[test]

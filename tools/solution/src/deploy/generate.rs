@@ -4,6 +4,8 @@
 //! They are put into the existing text, so that everything else stays as it was written.
 
 use nordpass_env::catalogue::{self, Column, ColumnType};
+use serde::de::IgnoredAny;
+use serde_json::Deserializer;
 
 use crate::tables::{CUSTOM, streams};
 
@@ -31,7 +33,7 @@ fn generated(text: &str) -> Option<String> {
     });
     let text = put(text, "\"streamDeclarations\": {", &declarations.collect::<Vec<_>>())?;
     let mut text = put(&text, "\"dataFlows\": [", &flows.collect::<Vec<_>>())?;
-    for (_, table) in CUSTOM {
+    for table in CUSTOM {
         let place = format!("\"name\": \"{table}\",\n");
         let from = text.find(&place)?;
         let after = put(text.get(from..)?, "\"columns\": [", &columns(table, table_type))?;
@@ -60,32 +62,13 @@ fn object(key: &str, items: &[String]) -> String {
 fn put(text: &str, opening: &str, items: &[String]) -> Option<String> {
     let start = text.find(opening)?;
     let from = start + opening.len();
-    let to = from + partner(text.get(from - 1..)?)? - 1;
+    let mut value = Deserializer::from_str(text.get(from - 1..)?).into_iter::<IgnoredAny>();
+    value.next()?.ok()?;
+    let to = from + value.byte_offset() - 2;
     let line = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
     let indent = " ".repeat(text.get(line..start)?.chars().take_while(|letter| *letter == ' ').count());
     let inner = items.join(",\n").replace('\n', &format!("\n{indent}  "));
     Some(format!("{}\n{indent}  {inner}\n{indent}{}", text.get(..from)?, text.get(to..)?))
-}
-
-/// Finds where the bracket that a text begins with is closed. Brackets in strings don't count.
-fn partner(text: &str) -> Option<usize> {
-    let (mut depth, mut string, mut escaped) = (0_usize, false, false);
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if string => escaped = true,
-            b'"' => string = !string,
-            b'{' | b'[' if !string => depth += 1,
-            b'}' | b']' if !string => {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(at);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -95,9 +78,9 @@ mod tests {
     #[test]
     fn puts_items_between_brackets_and_leaves_the_rest() {
         let text = "{\n  \"a\": [ {\"x\": \"]\\\"}\"} ],\n  \"b\": 1\n}\n";
-        let once = put(text, "\"a\": [", &["1".to_owned(), "{\n  2\n}".to_owned()]).expect("a place");
-        assert_eq!(once, "{\n  \"a\": [\n    1,\n    {\n      2\n    }\n  ],\n  \"b\": 1\n}\n");
-        assert_eq!(put(&once, "\"a\": [", &["1".to_owned(), "{\n  2\n}".to_owned()]).expect("a place"), once);
+        let once = put(text, "\"a\": [", &["1".to_owned(), "{\n  \"c\": 2\n}".to_owned()]).expect("a place");
+        assert_eq!(once, "{\n  \"a\": [\n    1,\n    {\n      \"c\": 2\n    }\n  ],\n  \"b\": 1\n}\n");
+        assert_eq!(put(&once, "\"a\": [", &["1".to_owned(), "{\n  \"c\": 2\n}".to_owned()]).expect("a place"), once);
         assert!(put(text, "\"c\": [", &[]).is_none());
         assert!(put("\"a\": [ {", "\"a\": [", &[]).is_none());
     }

@@ -12,17 +12,17 @@ mod plain;
 mod rules;
 pub mod template;
 
-use tools_common::{read_json, root};
+use serde_json::Value;
+use tools_common::json::read;
+use tools_common::passed;
 
 /// Checks `deploy/` as far as that is possible without Azure.
 pub fn check() -> Result<(), String> {
-    let (template, form) = (read_json(generate::TEMPLATE)?, read_json("deploy/azure/createUiDefinition.json")?);
+    let [template, form]: [Value; 2] = [read(generate::TEMPLATE)?, read("deploy/azure/createUiDefinition.json")?];
     let mut wrong = rules::check(&template);
     wrong.extend(form::check(&form, &template).into_iter().map(|words| format!("form: {words}")));
-    wrong.extend(pipelines::check(&root(), &template)?);
-    if !wrong.is_empty() {
-        return Err(wrong.join("\n"));
-    }
+    wrong.extend(pipelines::check(&template)?);
+    passed(&wrong)?;
     println!("the template, the form and the pipeline files fit");
     checkers::check(&template)
 }

@@ -2,10 +2,10 @@
 //! names is there.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
+use tools_common::json::text;
+use tools_common::{files, read, root};
 
 use super::rules::access::environment;
 use super::template;
@@ -13,71 +13,51 @@ use super::template;
 const CONTAINER_APP: &str = "Microsoft.App/containerApps";
 const FUNCTION_APP: &str = "Microsoft.Web/sites";
 
-/// Checks that the pipeline files fit their hosts. Returns what is wrong; `root` is the repository.
-pub fn check(root: &Path, template: &Value) -> Result<Vec<String>, String> {
-    let read = |path: &str| fs::read_to_string(root.join(path)).map_err(|error| format!("can't read {path}: {error}"));
+/// Checks that the pipeline files fit their hosts. Returns what is wrong.
+pub fn check(template: &Value) -> Result<Vec<String>, String> {
     let mut wrong = Vec::new();
-    let folder = root.join("deploy");
-    let entries = fs::read_dir(&folder).map_err(|error| format!("can't read {}: {error}", folder.display()))?;
-    for host in entries.flatten().filter(|entry| entry.path().is_dir()) {
-        let name = host.file_name().to_string_lossy().into_owned();
-        for file in fs::read_dir(host.path()).map_err(|error| error.to_string())?.flatten() {
-            let path = file.path();
-            if path.extension().is_none_or(|ending| ending != "toml") {
-                continue;
+    let function = of_template(template, FUNCTION_APP);
+    for path in files("deploy")?.iter().filter(|path| path.ends_with(".toml")) {
+        let set = match path.split('/').next().unwrap_or_default() {
+            // One set of files for both hosts in Azure.
+            "container" => of_template(template, CONTAINER_APP).intersection(&function).cloned().collect(),
+            "functions" => function.clone(),
+            "compose" => words(&read("deploy/compose/compose.yaml")?, ':'),
+            "kubernetes" => words(&read("deploy/kubernetes/settings.env")?, '='),
+            "systemd" => {
+                let mut set = words(&read("deploy/systemd/environment.example")?, '=');
+                // Those that the unit's LoadCredential= and StateDirectory= set.
+                set.extend(["CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"].map(str::to_owned));
+                set
             }
-            let shown = format!("deploy/{name}/{}", file.file_name().to_string_lossy());
-            let set = match name.as_str() {
-                // One set of files for both hosts in Azure.
-                "container" => {
-                    let (app, function) = (of_template(template, CONTAINER_APP), of_template(template, FUNCTION_APP));
-                    app.intersection(&function).cloned().collect()
-                }
-                "functions" => of_template(template, FUNCTION_APP),
-                "compose" => words(&read("deploy/compose/compose.yaml")?, ':'),
-                "kubernetes" => words(&read("deploy/kubernetes/settings.env")?, '='),
-                "systemd" => {
-                    let mut set = words(&read("deploy/systemd/environment.example")?, '=');
-                    // Those that the unit's LoadCredential= and StateDirectory= set.
-                    set.extend(["CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"].map(str::to_owned));
-                    set
-                }
-                _ => return Err(format!("{shown}: it is unknown what sets the variables in deploy/{name}")),
-            };
-            for variable in variables(&read(&shown)?).difference(&set) {
-                wrong.push(format!("{shown}: nothing sets {variable}"));
-            }
-        }
+            _ => return Err(format!("deploy/{path}: it is unknown what sets its variables")),
+        };
+        let used = variables(&read(format!("deploy/{path}"))?);
+        wrong.extend(used.difference(&set).map(|variable| format!("deploy/{path}: nothing sets {variable}")));
     }
-    wrong.extend(named_files(root, template));
-    for file in ["host.json", "nordpass-sentinel/function.json"].map(|name| root.join("deploy/functions").join(name)) {
+    wrong.extend(named_files(template));
+    for path in ["deploy/functions/host.json", "deploy/functions/nordpass-sentinel/function.json"] {
         // The host puts app settings in the place of their names.
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let set = of_template(template, FUNCTION_APP);
-        let names =
-            text.split('%').skip(1).step_by(2).filter(|name| is_variable(name) && !name.starts_with("FUNCTIONS_"));
-        wrong.extend(
-            names.filter(|name| !set.contains(*name)).map(|name| format!("{}: nothing sets {name}", file.display())),
-        );
+        let text = read(path)?;
+        let names = text.split('%').skip(1).step_by(2);
+        let names = names.filter(|name| is_variable(name) && !name.starts_with("FUNCTIONS_"));
+        let unset = names.filter(|name| !function.contains(*name));
+        wrong.extend(unset.map(|name| format!("{path}: nothing sets {name}")));
     }
     Ok(wrong)
 }
 
 /// Checks that the pipeline files exist that the template names.
-fn named_files(root: &Path, template: &Value) -> Vec<String> {
+fn named_files(template: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     for (list, folder) in [("pipelineFiles", "/etc/nordpass-sentinel/"), ("functionFiles", "")] {
-        let mut number = 0;
-        template::strings(&template["variables"][list], "", &mut |_, names| {
-            for name in names.split(',').filter(|name| name.ends_with(".toml")) {
-                number += 1;
-                let there = name.strip_prefix(folder).map(|name| root.join("deploy/container").join(name));
-                if !there.is_some_and(|file| file.is_file()) {
-                    wrong.push(format!("the template's {list}: {name} isn't in deploy/container"));
-                }
-            }
-        });
-        if number == 0 {
+        let texts = template::strings(&template["variables"][list]);
+        let names = texts.iter().flat_map(|(_, names)| names.split(',')).filter(|name| name.ends_with(".toml"));
+        let names: Vec<_> = names.collect();
+        let there = |name: &str| root().join("deploy/container").join(name).is_file();
+        let missing = names.iter().filter(|name| !name.strip_prefix(folder).is_some_and(there));
+        wrong.extend(missing.map(|name| format!("the template's {list}: {name} isn't in deploy/container")));
+        if names.is_empty() {
             wrong.push(format!("the template's {list} name no file"));
         }
     }
@@ -88,8 +68,7 @@ fn named_files(root: &Path, template: &Value) -> Vec<String> {
 fn of_template(json: &Value, kind: &str) -> BTreeSet<String> {
     let scopes = template::scopes(json, "template", &mut Vec::new());
     let resources = scopes.iter().flat_map(|scope| &scope.resources).filter(|resource| resource.kind == kind);
-    let entries = resources.filter_map(environment).flatten();
-    entries.filter_map(|entry| Some(entry["name"].as_str()?.to_owned())).collect()
+    resources.filter_map(environment).flatten().map(|entry| text(&entry["name"]).to_owned()).collect()
 }
 
 /// Returns the names at the beginnings of lines such as `NAME=value` or `NAME: value`.
@@ -115,18 +94,18 @@ mod tests {
     use super::*;
 
     fn template() -> Value {
-        tools_common::read_json("deploy/azure/mainTemplate.json").expect("the template")
+        tools_common::json::read("deploy/azure/mainTemplate.json").expect("the template")
     }
 
     #[test]
     fn every_variable_is_set_by_its_host() {
-        assert_eq!(check(&tools_common::root(), &template()), Ok(Vec::new()));
+        assert_eq!(check(&template()), Ok(Vec::new()));
     }
 
     #[test]
     fn one_that_is_not_set_is_told() {
         let spoilt = template().to_string().replace("\"BLOB_URL\"", "\"BLOB\"").replace("/asim.toml", "/other.toml");
-        let wrong = check(&tools_common::root(), &serde_json::from_str(&spoilt).expect("JSON")).expect("readable");
+        let wrong = check(&serde_json::from_str(&spoilt).expect("JSON")).expect("readable");
         assert!(wrong.contains(&"deploy/container/checkpoint.toml: nothing sets BLOB_URL".to_owned()), "{wrong:?}");
         assert!(wrong.iter().any(|words| words.contains("other.toml isn't in deploy/container")), "{wrong:?}");
     }

@@ -12,7 +12,8 @@ use tools_common::json::{self, items, members};
 
 use super::expression::Expression;
 use super::expressions;
-use super::template::{Id, Resource, Scope, read, scopes, strings};
+use super::template::{Id, Resource, Scope, parts, read, scopes};
+use crate::has_shape;
 
 /// What the template may make. The workspace, its Sentinel onboarding and its data connector pages aren't in it.
 const TYPES: &[&str] = &[
@@ -80,12 +81,9 @@ fn nested_parameters(scope: &Scope<'_>, errors: &mut Vec<String>) {
             members(&json["parameters"]).map(|(name, _)| name).collect()
         }
         let (given, has) = (names(&resource.json["properties"]), names(&resource.json["properties"]["template"]));
-        for name in given.symmetric_difference(&has) {
-            errors.push(format!(
-                "{}: the nested template's parameter `{name}` isn't given or isn't there",
-                scope.location
-            ));
-        }
+        let say =
+            |name| format!("{}: the nested template's parameter `{name}` isn't given or isn't there", scope.location);
+        errors.extend(given.symmetric_difference(&has).map(say));
     }
 }
 
@@ -114,10 +112,7 @@ fn shape(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
 }
 
 fn is_version(text: &str) -> bool {
-    let date = text.strip_suffix("-preview").unwrap_or(text);
-    let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<_> = date.split('-').collect();
-    matches!(parts.as_slice(), [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+    has_shape(text.strip_suffix("-preview").unwrap_or(text), "0000-00-00")
 }
 
 fn parent(id: &Id) -> Id {
@@ -143,21 +138,16 @@ fn dependencies(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     for id in found.iter().filter(|id| scope.resource(id).is_none()) {
         wrong.push(format!("it depends on {} {}, which isn't in the template", id.kind, id.names.join("/")));
     }
-    let mut references = Vec::new();
-    strings(resource.json, "", &mut |_, text| {
-        let Ok(Some(expression)) = Expression::read(text) else { return };
-        let calls = expression.parts().into_iter().filter_map(|part| match part {
-            Expression::Call(name, arguments) if name == "reference" => Some(arguments.clone()),
-            _ => None,
-        });
-        references.extend(calls);
-    });
-    for arguments in references {
+    for (_, part) in parts(resource.json) {
+        let Expression::Call(name, arguments) = part else { continue };
+        if name != "reference" {
+            continue;
+        }
         match arguments.first().and_then(|of| scope.id(of)) {
             Some(id) if scope.resource(&id).is_some() || EXISTING.contains(&&*id.kind) => {}
             _ => wrong.push("it refers to something that isn't in the template".to_owned()),
         }
-        if !matches!(arguments.get(1), Some(Expression::Text(version)) if is_version(version)) {
+        if !arguments.get(1).and_then(Expression::text).is_some_and(is_version) {
             wrong.push("`reference` needs a fixed API version".to_owned());
         }
     }

@@ -43,13 +43,9 @@ pub struct Id {
 
 /// Returns all scopes of a template, the template itself first. Errors name the place.
 pub fn scopes<'a>(template: &'a Value, location: &str, errors: &mut Vec<String>) -> Vec<Scope<'a>> {
-    let mut scope =
-        Scope { location: location.to_owned(), json: template, resources: Vec::new(), variables: BTreeMap::new() };
-    for (name, value) in members(&template["variables"]) {
-        if let Some(expression) = value.as_str().and_then(|text| read(text).ok()) {
-            scope.variables.insert(name, expression);
-        }
-    }
+    let texts = members(&template["variables"]).filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let variables = texts.filter_map(|(name, text)| Some((name, read(text).ok()?))).collect();
+    let mut scope = Scope { location: location.to_owned(), json: template, resources: Vec::new(), variables };
     let mut nested = Vec::new();
     for (number, json) in items(&template["resources"]).enumerate() {
         let kind = json::text(&json["type"]);
@@ -107,37 +103,35 @@ impl Scope<'_> {
     }
 }
 
+/// Returns what a `concat` joins, or the expression alone.
+fn pieces(of: &Expression) -> Vec<Expression> {
+    match of {
+        Expression::Call(name, pieces) if name == "concat" => pieces.clone(),
+        other => vec![other.clone()],
+    }
+}
+
+fn concat(mut pieces: Vec<Expression>) -> Expression {
+    if pieces.len() == 1 { pieces.remove(0) } else { Expression::Call("concat".to_owned(), pieces) }
+}
+
 /// Joins the texts of a `concat` as far as they are known.
 fn joined(part: &Expression) -> Option<Expression> {
     let Expression::Call(name, arguments) = part else { return None };
-    if name != "concat" {
-        return None;
-    }
-    let mut pieces: Vec<Expression> = Vec::new();
-    let flat = arguments.iter().flat_map(|argument| match argument {
-        Expression::Call(name, inner) if name == "concat" => inner.clone(),
-        other => vec![other.clone()],
-    });
-    for piece in flat {
-        match (pieces.last_mut(), &piece) {
+    let mut joined: Vec<Expression> = Vec::new();
+    for piece in arguments.iter().flat_map(pieces) {
+        match (joined.last_mut(), &piece) {
             (Some(Expression::Text(before)), Expression::Text(text)) => before.push_str(text),
-            _ => pieces.push(piece),
+            _ => joined.push(piece),
         }
     }
-    match pieces.as_slice() {
-        [Expression::Text(_)] => pieces.pop(),
-        _ => Some(Expression::Call("concat".to_owned(), pieces)),
-    }
+    (name == "concat").then(|| concat(joined))
 }
 
 /// Splits a name into its parts: `concat(a, '/default/', b)` has three.
 fn segments(name: &Expression) -> Vec<String> {
-    let pieces = match name {
-        Expression::Call(function, pieces) if function == "concat" => pieces.clone(),
-        other => vec![other.clone()],
-    };
     let (mut segments, mut open) = (Vec::new(), Vec::new());
-    for piece in pieces {
+    for piece in pieces(name) {
         let Expression::Text(text) = piece else {
             open.push(piece);
             continue;
@@ -152,15 +146,7 @@ fn segments(name: &Expression) -> Vec<String> {
         }
     }
     segments.push(open);
-    segments.into_iter().map(written).collect()
-}
-
-fn written(mut pieces: Vec<Expression>) -> String {
-    if pieces.len() == 1 {
-        pieces.remove(0).to_string()
-    } else {
-        Expression::Call("concat".to_owned(), pieces).to_string()
-    }
+    segments.into_iter().map(|pieces| concat(pieces).to_string()).collect()
 }
 
 fn id(expression: &Expression) -> Option<Id> {
@@ -168,10 +154,10 @@ fn id(expression: &Expression) -> Option<Id> {
     match function.as_str() {
         "resourceId" | "subscriptionResourceId" => {
             // Before the type there may be a subscription and a resource group.
-            let at = arguments.iter().position(|one| matches!(one, Expression::Text(text) if text.contains('/')))?;
-            let (kind, names) = arguments.get(at..)?.split_first()?;
-            let Expression::Text(kind) = kind else { return None };
-            Some(Id { kind: kind.to_lowercase(), names: names.iter().map(ToString::to_string).collect(), of: None })
+            let is_type = |one: &Expression| one.text().is_some_and(|text| text.contains('/'));
+            let (kind, names) = arguments.get(arguments.iter().position(is_type)?..)?.split_first()?;
+            let names = names.iter().map(ToString::to_string).collect();
+            Some(Id { kind: kind.text()?.to_lowercase(), names, of: None })
         }
         "extensionResourceId" => {
             let (of, rest) = arguments.split_first()?;
@@ -182,24 +168,29 @@ fn id(expression: &Expression) -> Option<Id> {
     }
 }
 
-/// Calls `visit` with every string of a JSON value and its path; nested templates are left out.
-pub fn strings<'a>(json: &'a Value, path: &str, visit: &mut dyn FnMut(&str, &'a str)) {
-    match json {
-        Value::String(text) => visit(path, text),
-        Value::Array(items) => {
-            for (number, item) in items.iter().enumerate() {
-                strings(item, &format!("{path}[{number}]"), visit);
+/// Returns every string of a JSON value with its path; nested templates are left out.
+pub fn strings(json: &Value) -> Vec<(String, &str)> {
+    fn below<'a>(json: &'a Value, path: String, found: &mut Vec<(String, &'a str)>) {
+        items(json).enumerate().for_each(|(number, item)| below(item, format!("{path}[{number}]"), found));
+        for (name, value) in members(json) {
+            // A key can be an expression too: user-assigned identities.
+            found.push((path.clone(), name));
+            if !(name == "template" && value.get("resources").is_some()) {
+                below(value, format!("{path}.{name}"), found);
             }
         }
-        Value::Object(members) => {
-            for (name, value) in members {
-                // A key can be an expression too: user-assigned identities.
-                visit(path, name);
-                if !(name == "template" && value.get("resources").is_some()) {
-                    strings(value, &format!("{path}.{name}"), visit);
-                }
-            }
-        }
-        _ => {}
+        found.extend(json.as_str().map(|text| (path, text)));
     }
+    let mut found = Vec::new();
+    below(json, String::new(), &mut found);
+    found
+}
+
+/// Returns the parts of every expression in a JSON value, each with the path of its string.
+pub fn parts(json: &Value) -> impl Iterator<Item = (String, Expression)> {
+    strings(json).into_iter().flat_map(|(path, text)| {
+        let whole = Expression::read(text).ok().flatten();
+        let parts = whole.iter().flat_map(Expression::parts).cloned();
+        parts.map(|part| (path.clone(), part)).collect::<Vec<_>>()
+    })
 }

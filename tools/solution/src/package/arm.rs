@@ -8,7 +8,7 @@ use tools_common::json::{items, text};
 use crate::deploy::expressions;
 
 /// Each type of resource with the version of its API, as published packages have them.
-const VERSIONS: [(&str, &str); 9] = [
+pub const VERSIONS: [(&str, &str); 9] = [
     ("Microsoft.Insights/workbooks", "2021-08-01"),
     ("Microsoft.OperationalInsights/savedSearches", "2022-10-01"),
     ("Microsoft.OperationalInsights/workspaces/providers/Watchlists", "2021-03-01-preview"),

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tools_common::json;
+use tools_common::json::{items, parse, text};
+use tools_common::process::output;
+use tools_common::root;
 
 use crate::tools;
 
@@ -30,7 +32,7 @@ pub struct Item {
 impl Item {
     /// Returns a text of the YAML, empty where it isn't there.
     pub fn text(&self, key: &str) -> &str {
-        json::text(&self.data[key])
+        text(&self.data[key])
     }
 
     /// Returns the description without the quotes that Azure-Sentinel's rules have around it.
@@ -40,14 +42,16 @@ impl Item {
 
     /// Returns a list of texts.
     pub fn list(&self, key: &str) -> Vec<&str> {
-        self.data[key].as_array().map(|list| list.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+        items(&self.data[key]).map(text).collect()
     }
 }
 
 /// A watchlist with its rows.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Watchlist {
+    /// Its name as a resource.
+    #[serde(skip_serializing)]
     pub alias: String,
     pub display_name: String,
     pub description: String,
@@ -60,11 +64,6 @@ pub struct Watchlist {
 
 /// Reads it.
 pub fn read() -> Result<Content, String> {
-    let python = tools::kql_python()?;
-    let script = tools_common::root().join("solution/tests/export.py");
-    let output = Command::new(python).arg(script).output().map_err(|error| format!("can't run Python: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("can't read the solution's YAML:\n{}", String::from_utf8_lossy(&output.stderr)));
-    }
-    serde_json::from_slice(&output.stdout).map_err(|error| format!("the solution's YAML: {error}"))
+    let output = output(Command::new(tools::kql_python()?).arg(root().join("solution/tests/export.py")))?;
+    parse("the solution's YAML", output.stdout)
 }

@@ -1,68 +1,74 @@
 //! The resources of the package's template, in the forms of Microsoft's V3 packager: for each piece of content a
 //! `contentTemplates` resource, which holds the piece and its metadata.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+use tools_common::json::{items, text, with};
+
+use super::arm::VERSIONS;
 use super::content::{Item, Watchlist};
-use super::{AUTHOR, NAME, VERSION, WORKBOOK, support};
+use super::{AUTHOR, METADATA, NAME, VERSION, WORKBOOK, WORKBOOK_KEY};
+use crate::connectors;
 
 /// How the packager writes the workspace's name into the name of a resource below it.
 pub const BELOW: &str = "concat(parameters('workspace'),'/Microsoft.SecurityInsights/'";
-const LOCATION: &str = "[parameters('workspace-location')]";
+
 const SCHEMA: &str = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#";
+/// What stands before the kinds of resources that only a workspace with Sentinel has.
+const PROVIDERS: &str = "Microsoft.OperationalInsights/workspaces/providers";
 
 /// A piece of content, by the words that stand for it.
-pub struct Piece<'a> {
+pub struct Piece {
     /// `AnalyticsRule`, `HuntingQuery`, `Parser`, `DataConnector` or `Workbook`.
     pub kind: &'static str,
     /// Two letters in names: `ar`, `hq`, `pr`, `dc`, `wb`.
-    pub short: &'static str,
-    pub id: String,
-    pub version: &'a str,
-    pub title: &'a str,
+    short: &'static str,
+    id: String,
+    version: String,
+    title: String,
     /// An ARM expression: what the metadata belongs to.
     pub parent: String,
     pub resource: Value,
-    /// Only the workbook's metadata say what it depends on.
-    pub dependencies: Option<Value>,
+    /// More of its metadata.
+    more: Value,
 }
 
-impl<'a> Piece<'a> {
+/// Returns a resource; its type says which version of the API it has.
+pub fn resource(kind: &str, name: impl Into<String>, more: Value) -> Value {
+    let version = VERSIONS.iter().find(|(known, _)| *known == kind).map(|(_, version)| version);
+    let location = "[parameters('workspace-location')]";
+    with(json!({"type": kind, "apiVersion": version, "name": name.into(), "location": location}), more)
+}
+
+impl Piece {
     /// Describes a piece; `names` are its kind and the two letters.
-    pub fn new(
-        names: [&'static str; 2],
-        id: &str,
-        version: &'a str,
-        title: &'a str,
-        parent: String,
-        resource: Value,
-    ) -> Self {
+    fn new(names: [&'static str; 2], id: &str, version: &str, title: &str, resource: Value) -> Self {
         let [kind, short] = names;
-        Self { kind, short, id: id.to_owned(), version, title, parent, resource, dependencies: None }
+        let parent = format!("resourceId('{}', '{id}')", text(&resource["type"]));
+        let [id, version, title] = [id, version, title].map(str::to_owned);
+        Self { kind, short, id, version, title, parent, resource, more: json!({}) }
     }
 
     /// Describes a rule or a hunting query.
-    pub fn of(names: [&'static str; 2], item: &'a Item, parent: String, resource: Value) -> Self {
-        Self::new(names, item.text("id"), item.text("version"), item.text("name"), parent, resource)
+    fn of(names: [&'static str; 2], item: &Item, resource: Value) -> Self {
+        Self::new(names, item.text("id"), item.text("version"), item.text("name"), resource)
     }
 
     /// Returns the `contentTemplates` resource.
     pub fn template(&self) -> Value {
+        let Self { kind, short, id, version, title, .. } = self;
         let product = format!(
-            "[concat(take(variables('_solutionId'),50),'-','{}','-', uniqueString(concat(variables('_solutionId'),'-','{}','-','{}','-', '{}')))]",
-            self.short, self.kind, self.id, self.version
+            "[concat(take(variables('_solutionId'),50),'-','{short}','-', uniqueString(concat(variables('_solutionId'),'-','{kind}','-','{id}','-', '{version}')))]"
         );
-        json!({
-            "type": "Microsoft.OperationalInsights/workspaces/providers/contentTemplates",
-            "apiVersion": "2023-04-01-preview",
-            "name": format!("[{BELOW},concat(parameters('workspace'),'-{}-',uniquestring('{}')))]", self.short, self.id),
-            "location": LOCATION,
+        let name = format!("[{BELOW},concat(parameters('workspace'),'-{short}-',uniquestring('{id}')))]");
+        let more = json!({
             "dependsOn": ["[extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/contentPackages', variables('_solutionId'))]"],
             "properties": {
-                "description": format!("{} with template version {VERSION}", self.title),
+                "description": format!("{title} with template version {VERSION}"),
                 "mainTemplate": {
                     "$schema": SCHEMA,
-                    "contentVersion": self.version,
+                    "contentVersion": version,
                     "parameters": {},
                     "variables": {},
                     "resources": [self.resource, self.metadata()],
@@ -72,37 +78,30 @@ impl<'a> Piece<'a> {
                 "packageName": "[variables('_solutionName')]",
                 "packageId": "[variables('_solutionId')]",
                 "contentSchemaVersion": "3.0.0",
-                "contentId": self.id,
-                "contentKind": self.kind,
-                "displayName": self.title,
+                "contentId": id,
+                "contentKind": kind,
+                "displayName": title,
                 "contentProductId": product,
                 "id": product,
-                "version": self.version,
+                "version": version,
             },
-        })
+        });
+        resource(&format!("{PROVIDERS}/contentTemplates"), name, more)
     }
 
     /// Returns the metadata that tie the piece to the solution.
     pub fn metadata(&self) -> Value {
-        let mut properties = json!({
+        let properties = json!({
             "parentId": format!("[{}]", self.parent),
             "contentId": self.id,
             "kind": self.kind,
             "version": self.version,
             "source": {"kind": "Solution", "name": NAME, "sourceId": "[variables('_solutionId')]"},
             "author": {"name": AUTHOR},
-            "support": support(),
+            "support": METADATA["support"],
         });
-        if let Some(dependencies) = &self.dependencies {
-            properties["dependencies"] = dependencies.clone();
-        }
-        json!({
-            "type": "Microsoft.OperationalInsights/workspaces/providers/metadata",
-            "apiVersion": "2023-04-01-preview",
-            "name": format!("[{BELOW},concat('{}-', last(split({},'/'))))]", self.kind, self.parent),
-            "location": LOCATION,
-            "properties": properties,
-        })
+        let name = format!("[{BELOW},concat('{}-', last(split({},'/'))))]", self.kind, self.parent);
+        resource(&format!("{PROVIDERS}/metadata"), name, json!({"properties": with(properties, self.more.clone())}))
     }
 
     /// Returns the piece's entry in the solution's own resource.
@@ -120,116 +119,99 @@ fn duration(text: &str) -> String {
     }
 }
 
-/// Returns the techniques and the sub-techniques: Sentinel has a list for each, and the first has the others' parents.
-fn techniques(item: &Item) -> (Vec<&str>, Vec<&str>) {
-    let all = item.list("relevantTechniques");
-    let mut parents = Vec::new();
-    for parent in all.iter().filter_map(|name| name.split('.').next()) {
-        if !parents.contains(&parent) {
-            parents.push(parent);
-        }
-    }
-    (parents, all.into_iter().filter(|name| name.contains('.')).collect())
-}
-
 /// Returns an analytics rule's template.
-pub fn rule(item: &Item) -> Value {
-    let operator = match item.text("triggerOperator") {
-        "gt" => "GreaterThan",
-        "lt" => "LessThan",
-        "eq" => "Equal",
-        other => other,
-    };
-    let (techniques, sub_techniques) = techniques(item);
+pub fn rule(item: &Item) -> Piece {
+    let (id, kind) = (item.text("id"), item.text("kind"));
+    // Sentinel has a list for techniques, which has the sub-techniques' parents, and one for sub-techniques.
+    let mut techniques = item.list("relevantTechniques");
+    let sub_techniques: Vec<_> = techniques.iter().filter(|name| name.contains('.')).copied().collect();
+    let mut seen = BTreeSet::new();
+    for name in &mut techniques {
+        *name = name.split('.').next().unwrap_or_default();
+    }
+    techniques.retain(|name| seen.insert(*name));
     let mut properties = json!({
         "description": item.description(),
         "displayName": item.text("name"),
         "enabled": false,
         "query": item.query,
-        "severity": item.text("severity"),
-        "status": item.text("status"),
         "suppressionDuration": "PT1H",
         "suppressionEnabled": false,
-        "requiredDataConnectors": item.data["requiredDataConnectors"],
-        "tactics": item.data["tactics"],
         "techniques": techniques,
-        "entityMappings": item.data["entityMappings"],
     });
     if !sub_techniques.is_empty() {
         properties["subTechniques"] = json!(sub_techniques);
     }
-    if item.text("kind") == "Scheduled" {
+    if kind == "Scheduled" {
         properties["queryFrequency"] = json!(duration(item.text("queryFrequency")));
         properties["queryPeriod"] = json!(duration(item.text("queryPeriod")));
-        properties["triggerOperator"] = json!(operator);
         properties["triggerThreshold"] = item.data["triggerThreshold"].clone();
+        properties["triggerOperator"] = match item.text("triggerOperator") {
+            "gt" => json!("GreaterThan"),
+            "lt" => json!("LessThan"),
+            "eq" => json!("Equal"),
+            other => json!(other),
+        };
     }
-    for key in ["eventGroupingSettings", "customDetails", "alertDetailsOverride", "incidentConfiguration"] {
-        if !item.data[key].is_null() {
-            properties[key] = item.data[key].clone();
-        }
+    let always = ["severity", "status", "requiredDataConnectors", "tactics", "entityMappings"];
+    let some = ["eventGroupingSettings", "customDetails", "alertDetailsOverride", "incidentConfiguration"];
+    for key in always.into_iter().chain(some.into_iter().filter(|key| !item.data[key].is_null())) {
+        properties[key] = item.data[key].clone();
     }
-    json!({
-        "type": "Microsoft.SecurityInsights/AlertRuleTemplates",
-        "name": item.text("id"),
-        "apiVersion": "2023-02-01-preview",
-        "kind": item.text("kind"),
-        "location": LOCATION,
-        "properties": properties,
-    })
+    let more = json!({"kind": kind, "properties": properties});
+    Piece::of(["AnalyticsRule", "ar"], item, resource("Microsoft.SecurityInsights/AlertRuleTemplates", id, more))
 }
 
 /// Returns a hunting query, which is a saved search of a category of its own.
-pub fn hunting(item: &Item, number: usize) -> Value {
-    json!({
-        "type": "Microsoft.OperationalInsights/savedSearches",
-        "apiVersion": "2022-10-01",
-        "name": format!("NordPass_Activity_Logs_Hunting_Query_{number}"),
-        "location": LOCATION,
-        "properties": {
-            "eTag": "*",
-            "displayName": item.text("name"),
-            "category": "Hunting Queries",
-            "query": item.query,
-            "version": 2,
-            "tags": [
-                {"name": "description", "value": item.description()},
-                {"name": "tactics", "value": item.list("tactics").join(",")},
-                {"name": "techniques", "value": item.list("relevantTechniques").join(",")},
-            ],
-        },
-    })
+pub fn hunting(number: usize, item: &Item) -> Piece {
+    let properties = json!({
+        "eTag": "*",
+        "displayName": item.text("name"),
+        "category": "Hunting Queries",
+        "query": item.query,
+        "version": 2,
+        "tags": [
+            {"name": "description", "value": item.description()},
+            {"name": "tactics", "value": item.list("tactics").join(",")},
+            {"name": "techniques", "value": item.list("relevantTechniques").join(",")},
+        ],
+    });
+    let name = format!("NordPass_Activity_Logs_Hunting_Query_{number}");
+    let query = resource("Microsoft.OperationalInsights/savedSearches", name, json!({"properties": properties}));
+    Piece::of(["HuntingQuery", "hq"], item, query)
 }
 
 /// Returns a parser: a saved search with an alias. It is in its template and beside it, as the packager does it.
-pub fn parser(item: &Item) -> Value {
-    json!({
-        "type": "Microsoft.OperationalInsights/workspaces/savedSearches",
-        "apiVersion": "2022-10-01",
-        "name": format!("[concat(parameters('workspace'),'/','{}')]", item.text("FunctionName")),
-        "location": LOCATION,
-        "properties": {
-            "eTag": "*",
-            "displayName": item.data["Function"]["Title"],
-            "category": "Microsoft Sentinel Parser",
-            "functionAlias": item.text("FunctionAlias"),
-            "query": item.query,
-            "functionParameters": item.text("FunctionParams"),
-            "version": 2,
-            "tags": [{"name": "description", "value": ""}],
-        },
-    })
+pub fn parser(item: &Item) -> Piece {
+    let (function, name, alias) = (&item.data["Function"], item.text("FunctionName"), item.text("FunctionAlias"));
+    let properties = json!({
+        "eTag": "*",
+        "displayName": function["Title"],
+        "category": "Microsoft Sentinel Parser",
+        "functionAlias": alias,
+        "query": item.query,
+        "functionParameters": item.text("FunctionParams"),
+        "version": 2,
+        "tags": [{"name": "description", "value": ""}],
+    });
+    let kind = "Microsoft.OperationalInsights/workspaces/savedSearches";
+    let search =
+        resource(kind, format!("[concat(parameters('workspace'),'/','{name}')]"), json!({"properties": properties}));
+    // Ids are of this form in every package.
+    let id = format!("{alias}-Parser");
+    let parent = format!("resourceId('{kind}', parameters('workspace'), '{name}')");
+    let piece = Piece::new(["Parser", "pr"], &id, text(&function["Version"]), text(&function["Title"]), search);
+    Piece { parent, ..piece }
 }
 
 /// Returns the workbook, its content as a text inside the template.
-pub fn workbook(serialized: &str) -> Value {
-    json!({
-        "type": "Microsoft.Insights/workbooks",
-        "name": super::template::WORKBOOK,
-        "location": LOCATION,
+pub fn workbook(serialized: &str) -> Piece {
+    let list = |kind, key| items(&WORKBOOK[key]).map(move |id| json!({"kind": kind, "contentId": id}));
+    let types = list("DataType", "dataTypesDependencies");
+    let criteria: Vec<_> = types.chain(list("DataConnector", "dataConnectorsDependencies")).collect();
+    let more = json!({
         "kind": "shared",
-        "apiVersion": "2021-08-01",
-        "metadata": {"description": WORKBOOK},
+        "metadata": {"description": WORKBOOK["description"]},
         "properties": {
             "displayName": "[parameters('workbook1-name')]",
             "serializedData": serialized,
@@ -237,44 +219,39 @@ pub fn workbook(serialized: &str) -> Value {
             "sourceId": "[variables('workspaceResourceId')]",
             "category": "sentinel",
         },
-    })
+    });
+    let workbook = resource("Microsoft.Insights/workbooks", WORKBOOK_KEY, more);
+    let title = "NordPass Activity Logs workbook";
+    Piece {
+        more: json!({"dependencies": {"operator": "AND", "criteria": criteria}}),
+        ..Piece::new(["Workbook", "wb"], WORKBOOK_KEY, "1.0.0", title, workbook)
+    }
 }
 
 /// Returns the connector page. Its id alone makes the page unique in a workspace.
-pub fn connector(page: &Value) -> Value {
+pub fn connector(page: &Value) -> Piece {
+    let id = connectors::ID;
     let mut config = page.clone();
     if let Some(config) = config.as_object_mut() {
         // Of the file in the repository alone.
-        config.remove("metadata");
-        config.remove("graphQueriesTableName");
+        config.retain(|key, _| key != "metadata" && key != "graphQueriesTableName");
     }
-    json!({
-        "name": format!("[{BELOW},'{}')]", crate::connectors::ID),
-        "apiVersion": "2021-03-01-preview",
-        "type": "Microsoft.OperationalInsights/workspaces/providers/dataConnectors",
-        "location": LOCATION,
-        "kind": "GenericUI",
-        "properties": {"connectorUiConfig": config},
-    })
+    let more = json!({"kind": "GenericUI", "properties": {"connectorUiConfig": config}});
+    let page = resource(&format!("{PROVIDERS}/dataConnectors"), format!("[{BELOW},'{id}')]"), more);
+    let parent = format!(
+        "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
+    );
+    let title = text(&config["title"]);
+    Piece { parent, ..Piece::new(["DataConnector", "dc"], id, "1.0.0", title, page) }
 }
 
 /// Returns a watchlist with its rows. It has no template of its own: it is made at installation.
 pub fn watchlist(list: &Watchlist) -> Value {
+    let fixed = json!({"isDeleted": false, "defaultDuration": "P1000Y", "numberOfLinesToSkip": 0});
     json!({
         "type": "Microsoft.OperationalInsights/workspaces/providers/Watchlists",
         "apiVersion": "2021-03-01-preview",
         "name": format!("[{BELOW},'{}')]", list.alias),
-        "properties": {
-            "displayName": list.display_name,
-            "source": list.source,
-            "description": list.description,
-            "provider": list.provider,
-            "isDeleted": false,
-            "defaultDuration": "P1000Y",
-            "contentType": list.content_type,
-            "numberOfLinesToSkip": 0,
-            "itemsSearchKey": list.items_search_key,
-            "rawContent": list.raw_content,
-        },
+        "properties": with(json!(list), fixed),
     })
 }

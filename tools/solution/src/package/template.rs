@@ -1,182 +1,90 @@
 //! `Package/mainTemplate.json`.
 
 use serde_json::{Value, json};
-use tools_common::json::{items, text};
-use tools_common::read_json;
+use tools_common::json::{members, read, text, with};
 
-use super::content::{Content, Item};
-use super::resources::{self, BELOW, Piece};
-use super::{AUTHOR, DESCRIPTION, NAME, OFFER, PUBLISHED, PUBLISHER, SUPPORT, VERSION, logo, support};
+use super::content::Content;
+use super::resources::{self, BELOW, Piece, resource};
+use super::{AUTHOR, DESCRIPTION, LOGO, METADATA, NAME, SUPPORT, VERSION};
 
-/// The workbook's content id.
-pub const WORKBOOK: &str = super::WORKBOOK_KEY;
+/// Returns the file beside this one, with the solution's name.
+fn skeleton() -> Value {
+    let mut template: Value = crate::data(include_str!("mainTemplate.json"));
+    template["parameters"]["workbook1-name"]["defaultValue"] = json!(NAME);
+    template
+}
 
 /// Returns the whole template.
 pub fn main(content: &Content) -> Result<Value, String> {
-    let (page, workbook) = (read_json(crate::connectors::GENERIC)?, read_json(crate::workbook::PATH)?);
-    let pieces = pieces(content, &page, &workbook.to_string());
+    let (page, workbook): (Value, Value) = (read(crate::connectors::GENERIC)?, read(crate::workbook::PATH)?);
+    let mut pieces = vec![resources::connector(&page), resources::workbook(&workbook.to_string())];
+    pieces.extend(content.parsers.iter().map(resources::parser));
+    pieces.extend(content.rules.iter().map(resources::rule));
+    pieces.extend((1..).zip(&content.hunting).map(|(number, item)| resources::hunting(number, item)));
     let mut resources: Vec<Value> = pieces.iter().map(Piece::template).collect();
     // As the packager has it, these are also made at once: without them the rest has nothing to show or to call.
     for piece in pieces.iter().filter(|piece| ["DataConnector", "Parser"].contains(&piece.kind)) {
-        resources.push(piece.resource.clone());
-        let mut metadata = piece.metadata();
-        metadata["dependsOn"] = json!([format!("[{}]", piece.parent)]);
-        resources.push(metadata);
+        let parent = json!({"dependsOn": [format!("[{}]", piece.parent)]});
+        resources.extend([piece.resource.clone(), with(piece.metadata(), parent)]);
     }
     resources.extend(content.watchlists.iter().map(resources::watchlist));
     resources.push(package(content, &pieces));
-    Ok(json!({
-        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
-        "contentVersion": "1.0.0.0",
-        "metadata": {"author": AUTHOR, "comments": format!("Solution template for {NAME}")},
-        "parameters": parameters(),
-        "variables": {
-            "_solutionName": NAME,
-            "_solutionVersion": VERSION,
-            "solutionId": format!("{PUBLISHER}.{OFFER}"),
-            "_solutionId": "[variables('solutionId')]",
-            "workspaceResourceId": "[resourceId('microsoft.OperationalInsights/Workspaces', parameters('workspace'))]",
-            "_solutioncontentProductId": "[concat(take(variables('_solutionId'),50),'-','sl','-', uniqueString(concat(variables('_solutionId'),'-','Solution','-',variables('_solutionId'),'-', variables('_solutionVersion'))))]",
-        },
-        "resources": resources,
-        "outputs": {},
-    }))
+    let mut template = skeleton();
+    template["metadata"] = json!({"author": AUTHOR, "comments": format!("Solution template for {NAME}")});
+    template["variables"]["_solutionName"] = json!(NAME);
+    template["variables"]["_solutionVersion"] = json!(VERSION);
+    let [publisher, offer] = ["publisherId", "offerId"].map(|key| text(&METADATA[key]));
+    template["variables"]["solutionId"] = json!(format!("{publisher}.{offer}"));
+    template["resources"] = json!(resources);
+    Ok(template)
 }
 
-fn parameters() -> Value {
-    json!({
-        "location": {
-            "type": "string",
-            "minLength": 1,
-            "defaultValue": "[resourceGroup().location]",
-            "metadata": {"description": "Not used; arm-ttk wants it. What counts is workspace-location."},
-        },
-        "workspace-location": {
-            "type": "string",
-            "defaultValue": "",
-            "metadata": {"description": "[concat('Region to deploy solution resources -- separate from location selection',parameters('location'))]"},
-        },
-        "workspace": {
-            "type": "string",
-            "defaultValue": "",
-            "metadata": {"description": "Workspace name for Log Analytics where Microsoft Sentinel is setup"},
-        },
-        "workbook1-name": {
-            "type": "string",
-            "defaultValue": NAME,
-            "minLength": 1,
-            "metadata": {"description": "Name for the workbook"},
-        },
-    })
-}
-
-/// Returns parameters for the template's checkers.
+/// Returns parameters for the template's checkers: those of the template, without what is for people.
 pub fn test_parameters() -> Value {
-    json!({
-        "location": {"type": "string", "minLength": 1, "defaultValue": "[resourceGroup().location]"},
-        "workspace-location": {"type": "string", "defaultValue": ""},
-        "workspace": {"type": "string", "defaultValue": ""},
-        "workbook1-name": {"type": "string", "defaultValue": NAME, "minLength": 1},
-    })
-}
-
-fn pieces<'a>(content: &'a Content, page: &'a Value, workbook: &str) -> Vec<Piece<'a>> {
-    let mut pieces = vec![connector(page), workbook_piece(workbook)];
-    pieces.extend(content.parsers.iter().map(parser));
-    pieces.extend(content.rules.iter().map(rule));
-    pieces.extend(content.hunting.iter().enumerate().map(|(place, item)| hunting(item, place + 1)));
-    pieces
-}
-
-fn connector(page: &Value) -> Piece<'_> {
-    let id = crate::connectors::ID;
-    let parent = format!(
-        "extensionResourceId(resourceId('Microsoft.OperationalInsights/workspaces', parameters('workspace')), 'Microsoft.SecurityInsights/dataConnectors', '{id}')"
-    );
-    let title = page["title"].as_str().unwrap_or(NAME);
-    Piece::new(["DataConnector", "dc"], id, "1.0.0", title, parent, resources::connector(page))
-}
-
-fn workbook_piece<'a>(serialized: &str) -> Piece<'a> {
-    let metadata = &super::workbooks_metadata()[0];
-    let list = |kind, key| items(&metadata[key]).map(move |id| json!({"kind": kind, "contentId": id}));
-    let types = list("DataType", "dataTypesDependencies");
-    let criteria: Vec<_> = types.chain(list("DataConnector", "dataConnectorsDependencies")).collect();
-    let (title, parent) = ("NordPass Activity Logs workbook", resource_id("Microsoft.Insights/workbooks", WORKBOOK));
-    let mut piece = Piece::new(["Workbook", "wb"], WORKBOOK, "1.0.0", title, parent, resources::workbook(serialized));
-    piece.dependencies = Some(json!({"operator": "AND", "criteria": criteria}));
-    piece
-}
-
-fn parser(item: &Item) -> Piece<'_> {
-    // Of this form in every package.
-    let id = format!("{}-Parser", item.text("FunctionAlias"));
-    let (version, title) = (text(&item.data["Function"]["Version"]), text(&item.data["Function"]["Title"]));
-    let parent = format!(
-        "resourceId('Microsoft.OperationalInsights/workspaces/savedSearches', parameters('workspace'), '{}')",
-        item.text("FunctionName")
-    );
-    Piece::new(["Parser", "pr"], &id, version, title, parent, resources::parser(item))
-}
-
-fn rule(item: &Item) -> Piece<'_> {
-    let parent = resource_id("Microsoft.SecurityInsights/AlertRuleTemplates", item.text("id"));
-    Piece::of(["AnalyticsRule", "ar"], item, parent, resources::rule(item))
-}
-
-fn hunting(item: &Item, number: usize) -> Piece<'_> {
-    let parent = resource_id("Microsoft.OperationalInsights/savedSearches", item.text("id"));
-    Piece::of(["HuntingQuery", "hq"], item, parent, resources::hunting(item, number))
-}
-
-fn resource_id(kind: &str, name: &str) -> String {
-    format!("resourceId('{kind}', '{name}')")
+    let mut parameters = skeleton()["parameters"].take();
+    for (_, parameter) in parameters.as_object_mut().into_iter().flatten() {
+        parameter.as_object_mut().map(|members| members.remove("metadata"));
+    }
+    parameters
 }
 
 /// Returns the solution itself, which names all its pieces.
-fn package(content: &Content, pieces: &[Piece<'_>]) -> Value {
-    let mut criteria: Vec<_> = pieces.iter().map(Piece::criterion).collect();
-    criteria.extend(
-        content.watchlists.iter().map(|list| json!({"kind": "Watchlist", "contentId": list.alias, "version": VERSION})),
-    );
-    json!({
-        "type": "Microsoft.OperationalInsights/workspaces/providers/contentPackages",
-        "apiVersion": "2023-04-01-preview",
-        "location": "[parameters('workspace-location')]",
-        "name": format!("[{BELOW}, variables('_solutionId'))]"),
-        "properties": {
-            "version": VERSION,
-            "kind": "Solution",
-            "contentSchemaVersion": "3.0.0",
-            "displayName": NAME,
-            "publisherDisplayName": "Community",
-            "descriptionHtml": format!("<p>{DESCRIPTION}</p>\n<p>{}</p>\n<p>Help: <a href=\"{SUPPORT}\">{SUPPORT}</a></p>\n", counts(content)),
-            "contentKind": "Solution",
-            "contentProductId": "[variables('_solutioncontentProductId')]",
-            "id": "[variables('_solutioncontentProductId')]",
-            "icon": logo(),
-            "contentId": "[variables('_solutionId')]",
-            "parentId": "[variables('_solutionId')]",
-            "source": {"kind": "Solution", "name": NAME, "sourceId": "[variables('_solutionId')]"},
-            "author": {"name": AUTHOR},
-            "support": support(),
-            "dependencies": {"operator": "AND", "criteria": criteria},
-            "firstPublishDate": PUBLISHED,
-            "lastPublishDate": PUBLISHED,
-            "providers": [AUTHOR],
-            "categories": super::metadata()["categories"],
-        },
-    })
+fn package(content: &Content, pieces: &[Piece]) -> Value {
+    let watchlist = |alias| json!({"kind": "Watchlist", "contentId": alias, "version": VERSION});
+    let watchlists = content.watchlists.iter().map(|list| watchlist(&list.alias));
+    let criteria: Vec<_> = pieces.iter().map(Piece::criterion).chain(watchlists).collect();
+    let own = members(&METADATA).filter(|(key, _)| !["publisherId", "offerId"].contains(key));
+    let own: Value = own.map(|(key, value)| (key.to_owned(), value.clone())).collect();
+    let properties = json!({
+        "version": VERSION,
+        "kind": "Solution",
+        "contentSchemaVersion": "3.0.0",
+        "displayName": NAME,
+        "publisherDisplayName": "Community",
+        "descriptionHtml": format!("<p>{DESCRIPTION}</p>\n<p>{}</p>\n<p>Help: <a href=\"{SUPPORT}\">{SUPPORT}</a></p>\n", counts(content)),
+        "contentKind": "Solution",
+        "contentProductId": "[variables('_solutioncontentProductId')]",
+        "id": "[variables('_solutioncontentProductId')]",
+        "icon": LOGO,
+        "contentId": "[variables('_solutionId')]",
+        "parentId": "[variables('_solutionId')]",
+        "source": {"kind": "Solution", "name": NAME, "sourceId": "[variables('_solutionId')]"},
+        "author": {"name": AUTHOR},
+        "dependencies": {"operator": "AND", "criteria": criteria},
+    });
+    let kind = "Microsoft.OperationalInsights/workspaces/providers/contentPackages";
+    resource(kind, format!("[{BELOW}, variables('_solutionId'))]"), json!({"properties": with(properties, own)}))
 }
 
 /// Returns what the solution contains, in a line.
 pub fn counts(content: &Content) -> String {
-    format!(
-        "<strong>Data Connectors:</strong> 1, <strong>Parsers:</strong> {}, <strong>Workbooks:</strong> 1, \
-         <strong>Analytic Rules:</strong> {}, <strong>Hunting Queries:</strong> {}, <strong>Watchlists:</strong> {}",
-        content.parsers.len(),
-        content.rules.len(),
-        content.hunting.len(),
-        content.watchlists.len()
-    )
+    let counts = [
+        ("Data Connectors", 1),
+        ("Parsers", content.parsers.len()),
+        ("Workbooks", 1),
+        ("Analytic Rules", content.rules.len()),
+        ("Hunting Queries", content.hunting.len()),
+        ("Watchlists", content.watchlists.len()),
+    ];
+    counts.map(|(kind, number)| format!("<strong>{kind}:</strong> {number}")).join(", ")
 }

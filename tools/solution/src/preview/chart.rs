@@ -1,10 +1,13 @@
 //! Charts as Vega-Lite specifications, which Vega draws in the page.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::data::{Tile, shown};
+use crate::data;
 
-/// Colours that are easy to distinguish, on white and on black.
+/// Colours that are easy to distinguish, on white and on black. `chart.json` knows their number.
 pub const COLOURS: [&str; 12] = [
     "#2f7ed8", "#e8853d", "#3fa66b", "#9a6fd0", "#d1495b", "#17a2a6", "#c2a33a", "#7f8fa6", "#c77aa8", "#9c6b45",
     "#8fb82f", "#5fbdf2",
@@ -38,7 +41,9 @@ pub fn over_time(tile: &Tile, width: usize, stacked: bool) -> Option<Chart> {
         let mark = json!({"type": "line", "interpolate": interpolate, "point": first == last});
         (mark, json!({"type": "temporal", "scale": {"type": "utc"}, "axis": {"format": format, "tickCount": 8}}))
     };
-    let columns = width / (LETTER * (longest(tile, 1) + 12));
+    let series: BTreeSet<_> = tile.rows.iter().filter_map(|row| row.get(1)).map(shown).collect();
+    let longest = series.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let columns = width / (LETTER * (longest + 12));
     let legend = json!({"orient": "bottom", "columns": columns.max(1)});
     let mut spec = spec(tile, [Some(0), Some(1), Some(2)], &legend);
     if !stacked && tile.adds_up() {
@@ -49,13 +54,14 @@ pub fn over_time(tile: &Tile, width: usize, stacked: bool) -> Option<Chart> {
     spec["height"] = json!("container");
     spec["encoding"]["x"] = x;
     spec["encoding"]["x"]["field"] = json!("time");
-    let step = if whole(tile, 2) { 1.0 } else { 0.0 };
+    let mut numbers = tile.rows.iter().filter_map(|row| row.get(2)?.as_f64());
+    let step = if numbers.all(|number| number.fract() == 0.0) { 1.0 } else { 0.0 };
     spec["encoding"]["y"] =
         json!({"field": "value", "type": "quantitative", "axis": {"tickMinStep": step, "tickCount": 5}});
     if stacked {
         spec["encoding"]["order"] = json!({"field": "order"});
     }
-    let lines = distinct(tile, 1).min(COLOURS.len()).div_ceil(columns.max(1));
+    let lines = series.len().min(COLOURS.len()).div_ceil(columns.max(1));
     Some(Chart { spec, height: PLOT + LEGEND_LINE * lines })
 }
 
@@ -66,18 +72,10 @@ pub fn pie(tile: &Tile) -> Option<Chart> {
         return None;
     }
     let mut spec = spec(tile, [None, Some(0), Some(1)], &json!({"orient": "right"}));
-    let encoding = std::mem::take(&mut spec["encoding"]);
     spec["height"] = json!(PLOT);
-    spec["layer"] = json!([
-        {
-            "mark": {"type": "arc", "innerRadius": 63, "outerRadius": 98, "padAngle": 0.01},
-            "encoding": {"theta": {"field": "value", "type": "quantitative", "stack": true}, "color": encoding["color"], "order": {"field": "order"}},
-        },
-        {
-            "mark": {"type": "text", "fontSize": 19, "fontWeight": 600, "fill": "var(--text)"},
-            "encoding": {"text": {"field": "value", "aggregate": "sum", "format": ",.3~f"}},
-        },
-    ]);
+    spec["layer"] = data(include_str!("ring.json"));
+    spec["layer"][0]["encoding"]["color"] = spec["encoding"]["color"].take();
+    spec["encoding"] = Value::Null;
     Some(Chart { spec, height: PLOT })
 }
 
@@ -91,52 +89,14 @@ fn spec(tile: &Tile, columns: [Option<usize>; 3], legend: &Value) -> Value {
         .iter()
         .map(|row| json!({"time": cell(row, time), "series": shown(&cell(row, series)), "value": cell(row, value)}))
         .collect();
-    let kept = COLOURS.len() - 1;
-    let name = format!(
-        "datum.count > {} && datum.rank > {kept} ? (datum.count - {kept}) + ' others' : datum.series",
-        COLOURS.len()
-    );
     let number = if time.is_none() || tile.adds_up() { "datum.total" } else { "datum.last.value" };
-    json!({
-        "width": "container",
-        "autosize": {"type": "fit", "contains": "padding"},
-        "data": {"values": values},
-        "transform": [
-            {"joinaggregate": [{"op": "sum", "field": "value", "as": "sum"}], "groupby": ["series"]},
-            {"window": [{"op": "dense_rank", "as": "rank"}], "sort": [{"field": "sum", "order": "descending"}, {"field": "series"}]},
-            {"joinaggregate": [{"op": "distinct", "field": "series", "as": "count"}]},
-            {"calculate": name, "as": "name"},
-            {"calculate": format!("min(datum.rank, {})", COLOURS.len()), "as": "order"},
-            {"aggregate": [{"op": "sum", "field": "value", "as": "value"}], "groupby": ["time", "name", "order"]},
-            {"joinaggregate": [{"op": "sum", "field": "value", "as": "total"}, {"op": "argmax", "field": "time", "as": "last"}], "groupby": ["name"]},
-            {"calculate": format!("datum.name + '  ' + format({number}, ',.3~f')"), "as": "label"},
-        ],
-        "encoding": {
-            "color": {
-                "field": "label",
-                "type": "nominal",
-                "sort": {"field": "order", "op": "min"},
-                "scale": {"range": COLOURS},
-                "legend": legend,
-            },
-        },
-    })
-}
-
-fn distinct(tile: &Tile, column: usize) -> usize {
-    let names: std::collections::BTreeSet<_> = tile.rows.iter().filter_map(|row| row.get(column)).map(shown).collect();
-    names.len()
-}
-
-fn longest(tile: &Tile, column: usize) -> usize {
-    tile.rows
-        .iter()
-        .filter_map(|row| row.get(column))
-        .map(|value| shown(value).chars().count())
-        .max()
-        .unwrap_or_default()
-}
-
-fn whole(tile: &Tile, column: usize) -> bool {
-    tile.rows.iter().filter_map(|row| row.get(column)?.as_f64()).all(|number| number.fract() == 0.0)
+    let label = json!({"calculate": format!("datum.name + '  ' + format({number}, ',.3~f')"), "as": "label"});
+    let mut spec: Value = data(include_str!("chart.json"));
+    spec["data"] = json!({"values": values});
+    if let Some(steps) = spec["transform"].as_array_mut() {
+        steps.push(label);
+    }
+    spec["encoding"]["color"]["scale"] = json!({"range": COLOURS});
+    spec["encoding"]["color"]["legend"] = legend.clone();
+    spec
 }

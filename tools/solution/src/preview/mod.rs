@@ -11,11 +11,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tools_common::process::run as run_command;
+use tools_common::json::parse;
+use tools_common::process::{self, output};
 use tools_common::root;
 
 use crate::tools;
@@ -29,6 +29,21 @@ const LARGEST: usize = 300_000;
 
 /// The libraries that draw the charts, each a package with `build/NAME.min.js`. A page loads them in this order.
 const SCRIPTS: [&str; 3] = ["vega", "vega-lite", "vega-embed"];
+
+/// How Chromium is started.
+const FLAGS: [&str; 11] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--force-device-scale-factor=1",
+    "--virtual-time-budget=10000",
+];
 
 /// Each picture that the repository keeps: its path, the tab, and the theme.
 const PICTURES: &[(&str, &str, &str)] = &[
@@ -46,35 +61,31 @@ pub fn run() -> Result<(), String> {
     demo::write(&work, &Demo { events: 12_000, rounds: 20 })?;
     let mut command = Command::new(python);
     command.arg(root().join("solution/tests/demo.py")).arg("--work").arg(&work);
-    run_command(command.arg("--node").arg(node).arg("preview"))?;
-    let text = fs::read_to_string(work.join("preview.json")).map_err(|error| format!("no results: {error}"))?;
-    let preview: Preview = serde_json::from_str(&text).map_err(|error| format!("preview.json: {error}"))?;
-    draw(&work, &preview)
+    process::run(command.arg("--node").arg(node).arg("preview"))?;
+    draw(&work, &parse("preview.json", tools_common::bytes(work.join("preview.json"))?)?)
 }
 
 fn draw(work: &Path, preview: &Preview) -> Result<(), String> {
     let (chromium, libraries) = (tools::chromium()?, tools::vega()?);
     for name in SCRIPTS {
         let file = format!("{name}.min.js");
-        fs::copy(libraries.join(name).join("build").join(&file), work.join(&file))
-            .map_err(|error| format!("can't copy {file}: {error}"))?;
+        tools_common::write(work.join(&file), tools_common::bytes(libraries.join(name).join("build").join(&file))?)?;
     }
-    tools_common::write(&work.join("index.html"), page::page(preview, &preview.tabs, "white"))?;
+    tools_common::write(work.join("index.html"), page::page(preview, &preview.tabs, "white"))?;
     for tab in &preview.tabs {
         for theme in ["white", "black"] {
             let name = format!("{}-{theme}", tab.id);
-            tools_common::write(&work.join(format!("{name}.html")), page::page(preview, [tab], theme))?;
+            tools_common::write(work.join(format!("{name}.html")), page::page(preview, [tab], theme))?;
             shoot(chromium, work, &name)?;
         }
     }
     for (path, tab, theme) in PICTURES {
-        let picture = work.join(format!("{tab}-{theme}.png"));
-        let bytes = fs::read(&picture).map_err(|error| format!("can't read {}: {error}", picture.display()))?;
+        let bytes = tools_common::bytes(work.join(format!("{tab}-{theme}.png")))?;
         if bytes.len() > LARGEST {
             return Err(format!("the picture of {tab} has {} bytes", bytes.len()));
         }
         println!("{:>8} bytes  {path}", bytes.len());
-        tools_common::write(&root().join(path), bytes)?;
+        tools_common::write(path, bytes)?;
     }
     println!("the page: target/preview/index.html");
     Ok(())
@@ -94,25 +105,9 @@ fn shoot(chromium: &str, work: &Path, name: &str) -> Result<(), String> {
 /// and libraries are files.
 fn browse(chromium: &str, work: &Path, name: &str, height: usize, action: &str) -> Result<String, String> {
     let mut command = Command::new(chromium);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--hide-scrollbars",
-        "--force-device-scale-factor=1",
-        "--virtual-time-budget=10000",
-    ]);
+    command.args(FLAGS);
     command.arg(format!("--user-data-dir={}", work.join("chromium").display()));
     command.arg(format!("--window-size={WIDTH},{height}")).arg(action);
     command.arg(format!("file://{}", work.join(format!("{name}.html")).display()));
-    let output = command.output().map_err(|error| format!("can't run {chromium}: {error}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(format!("no picture of {name}:\n{}", String::from_utf8_lossy(&output.stderr)))
+    Ok(String::from_utf8_lossy(&output(&mut command)?.stdout).into_owned())
 }

@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::chart::{self, Chart};
 use super::data::{Preview, Tab, Tile, escape, time};
 use super::{SCRIPTS, WIDTH, table};
 
 const STYLE: &str = include_str!("style.css");
+/// What charts look like; the colours are those of the page.
+const CONFIG: &str = include_str!("config.json");
 /// Draws the charts, then says how high the page is.
 const DRAW: &str = "const options = {renderer: 'svg', actions: false, config,
     formatLocale: {decimal: '.', thousands: ' ', grouping: [3], currency: ['', '']}};
@@ -33,22 +35,8 @@ pub fn page<'a>(preview: &Preview, tabs: impl IntoIterator<Item = &'a Tab>, them
     let specs = Value::from(specs).to_string().replace('<', "\\u003c");
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>NordPass workbook</title><style>{STYLE}</style>\
-         <body class=\"{theme}\">{body}{scripts}<script>const config = {};\nconst specs = {specs};\n{DRAW}</script></body></html>\n",
-        config(),
+         <body class=\"{theme}\">{body}{scripts}<script>const config = {CONFIG};\nconst specs = {specs};\n{DRAW}</script></body></html>\n"
     )
-}
-
-/// Returns what charts look like; the colours are those of the page.
-fn config() -> Value {
-    let axis = json!({"title": null, "labelColor": "var(--quiet)", "gridColor": "var(--line)", "labelFontSize": 11, "ticks": false, "domain": false, "labelPadding": 7});
-    json!({
-        "background": "transparent",
-        "font": "Open Sans, Segoe UI, DejaVu Sans, sans-serif",
-        "view": {"stroke": null},
-        "axis": axis,
-        "axisX": {"grid": false},
-        "legend": {"title": null, "labelColor": "var(--quiet)", "labelFontSize": 12, "labelLimit": 320, "rowPadding": 4},
-    })
 }
 
 /// Draws the title, the pickers and the bar of tabs.

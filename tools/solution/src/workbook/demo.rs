@@ -9,10 +9,11 @@ use std::path::Path;
 
 use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE};
 use serde_json::{Value, json};
+use tools_common::json::{parse, text};
 use tools_common::process::{self, Simulator};
 
 use crate::moment::Moment;
-use crate::rows::{save, sentinel, start, wait};
+use crate::rows::{pipeline, start, wait};
 use crate::tables;
 
 /// How much of it.
@@ -29,63 +30,43 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
     let program = process::product()?;
     let rows = work.join("rows");
     let moment = Moment::now();
-    let history = save(work, "history.ndjson", &moment.history(7, demo.events))?;
+    let recorded = |name: &str, text: String| {
+        let path = work.join(name);
+        tools_common::write(&path, text).map(|()| path)
+    };
+    let history = recorded("history.ndjson", moment.history(7, demo.events))?;
     let azure = Simulator::start(&program, |command| {
         command.arg("--recording").arg(&history).arg("--keep-times").arg("--out").arg(&rows);
     })?;
-    let recording = save(work, "other-organization.ndjson", &moment.ending(&other_organization()?)?)?;
+    let recording = recorded("other-organization.ndjson", moment.ending(&other_organization()?)?)?;
     let other = Simulator::start(&program, |command| {
         command.arg("--recording").arg(&recording).arg("--keep-times");
     })?;
-    let pipeline = save(work, "pipeline.toml", &pipeline(work, &azure.connection, &other.connection))?;
-    let running = start(&program, &pipeline)?;
+    let log = work.join("pipeline.log");
+    let mut pipeline = pipeline("demo", &program, &azure, work);
+    for (variable, name) in [("OTHER_ENDPOINT_URL", "nordpass_endpoint"), ("OTHER_TOKEN", "nordpass_token")] {
+        pipeline.env(variable, text(&other.connection[name]));
+    }
+    let running = start(&mut pipeline, &log)?;
     let done = || lines(&rows, EVENT_LOG_TABLE) >= demo.events && lines(&rows, HEALTH_TABLE) >= demo.rounds * 5;
     // A busy machine takes its time: this only ends what would never end.
-    wait(done, 6_000 + demo.rounds * 10)
-        .ok_or_else(|| format!("not all rows came: see {}", pipeline.with_extension("log").display()))?;
+    wait(done, 6_000 + demo.rounds * 10).ok_or_else(|| format!("not all rows came: see {}", log.display()))?;
     drop(running);
     azure.end()?;
     moment.settle(&rows, 8)?;
-    save(work, "columns.json", &tables::all_columns().to_string())?;
-    Ok(())
+    tools_common::write(work.join("columns.json"), tables::all_columns().to_string())
 }
 
 /// Returns a recording of unknown events, and what a technician of an MSP did who has no e-mail address: in the official table
 /// that row has the member's address, so only there it counts whether staff come first.
 fn other_organization() -> Result<String, String> {
     let text = tools_common::read("tests/fixtures/recorded/unknown-pairs.ndjson")?;
-    let first = text.lines().next().unwrap_or_default();
-    let mut event: Value = serde_json::from_str(first).map_err(|error| format!("unknown-pairs.ndjson: {error}"))?;
+    let mut event: Value = parse("unknown-pairs.ndjson", text.lines().next().unwrap_or_default())?;
     event["type"] = json!("groups");
     event["action"] = json!("group_updated");
     event["metadata"] =
         json!({"msp": {"user_uuid": "7c0de000-0000-4000-8000-000000000042", "user_email": "", "user_role": "admin"}});
     Ok(format!("{event}\n{text}"))
-}
-
-fn pipeline(work: &Path, main: &Value, unknown: &Value) -> String {
-    let source = |name: &str, simulated: &Value, token: &Value| {
-        format!(
-            "[sources.{name}]\ntype = \"nordpass\"\nendpoint = {}\ntoken = {token}\n\
-             poll_interval = \"2s\"\nlag = \"1s\"\nrequests_per_second = 1000\n",
-            simulated["nordpass_endpoint"],
-        )
-    };
-    let sources = [
-        source("headquarters", main, &main["nordpass_token"]),
-        source("subsidiary", unknown, &unknown["nordpass_token"]),
-        source("revoked", main, &json!("no-longer-valid")),
-    ];
-    let inputs = "inputs = [\"headquarters\", \"subsidiary\", \"revoked\"]";
-    format!(
-        "data_dir = {}\n{}\
-         [sources.health]\ntype = \"health\"\ninterval = \"1s\"\ninstance = \"demo\"\n\
-         [transforms.asim]\ntype = \"asim\"\n{inputs}\n\
-         [transforms.event_log]\ntype = \"event_log\"\n{inputs}\n{}",
-        json!(work.join("state")),
-        sources.concat(),
-        sentinel(main, |_| true),
-    )
 }
 
 fn lines(rows: &Path, table: &str) -> usize {

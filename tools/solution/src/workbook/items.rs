@@ -1,15 +1,14 @@
 //! The workbook's items but for its parameters: texts, the bar of tabs, groups and queries.
 
 use serde_json::{Value, json};
+use tools_common::json::text;
 
 use super::pickers::{self, LOGS};
 use super::source::{Kind, Source, Tab, Tile};
+use crate::data;
 
 /// The workbook's key in the gallery.
 pub const WORKBOOK: &str = "NordPassWorkbook";
-
-/// Columns that are times.
-const TIMES: &str = "^(Time|First|Last|From|To|Reported|LastSuccess)$";
 
 /// Returns the text above the pickers.
 pub fn introduction() -> Value {
@@ -26,35 +25,27 @@ fn markdown(name: &str, text: &str) -> Value {
 
 /// Returns the bar of tabs. The first one is open at the start.
 pub fn tabs(source: &Source) -> Value {
-    let links: Vec<_> = source
-        .tabs
-        .iter()
-        .map(|tab| {
-            json!({
-                "id": pickers::id(&format!("tab {}", tab.id)),
-                "cellValue": "SelectedTab",
-                "linkTarget": "parameter",
-                "linkLabel": tab.label,
-                "subTarget": tab.id,
-                "style": "link",
-            })
+    let link = |tab: &Tab| {
+        json!({
+            "id": pickers::id(&format!("tab {}", tab.id)),
+            "cellValue": "SelectedTab",
+            "linkTarget": "parameter",
+            "linkLabel": tab.label,
+            "subTarget": tab.id,
+            "style": "link",
         })
-        .collect();
-    json!({
-        "type": 11,
-        "content": {"version": "LinkItem/1.0", "style": "tabs", "links": links},
-        "name": "tabs",
-    })
+    };
+    let links: Vec<_> = source.tabs.iter().map(link).collect();
+    json!({"type": 11, "content": {"version": "LinkItem/1.0", "style": "tabs", "links": links}, "name": "tabs"})
 }
 
 /// Returns a tab's content.
 pub fn group(source: &Source, tab: &Tab) -> Value {
     let mut items = vec![markdown(&format!("{} - about", tab.id), &tab.about)];
-    match tab.id.as_str() {
-        "Events" => items.push(pickers::text(&tab.id, "Text", "Text", "")),
-        "Cost" => items.push(pickers::text(&tab.id, "PricePerGB", "Price of a GB (fill in yours)", "4.30")),
-        _ => {}
-    }
+    items.extend(tab.parameters.iter().map(|parameter| {
+        let name = format!("{} - {}", tab.id, text(&parameter["name"]));
+        pickers::item(&name, [parameter.clone()])
+    }));
     for tile in &tab.tiles {
         if let Some(about) = &tile.about {
             items.push(markdown(&format!("{} - about {}", tab.id, tile.title), about));
@@ -80,13 +71,13 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
         "noDataMessage": "Nothing in this time.",
         "queryType": LOGS.0,
         "resourceType": LOGS.1,
-        "visualization": visualization(tile.view),
+        "visualization": tile.view,
     });
     let (key, settings) = match tile.view {
         Kind::Table => ("gridSettings", grid(tile)),
         Kind::Timechart | Kind::Bars => ("chartSettings", json!({"showLegend": true})),
         Kind::Pie => ("chartSettings", json!({"showMetrics": true, "showLegend": true})),
-        Kind::Numbers => ("tileSettings", numbers()),
+        Kind::Numbers => ("tileSettings", data(include_str!("numbers.json"))),
     };
     content[key] = settings;
     if let Some(column) = &tile.select {
@@ -102,67 +93,27 @@ fn query(source: &Source, tab: &Tab, tile: &Tile) -> Value {
     item
 }
 
-fn visualization(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Table => "table",
-        Kind::Timechart => "timechart",
-        Kind::Bars => "barchart",
-        Kind::Pie => "piechart",
-        Kind::Numbers => "tiles",
-    }
-}
-
 fn grid(tile: &Tile) -> Value {
-    let mut formatters = vec![
-        json!({"columnMatch": TIMES, "formatter": 6, "dateFormat": {"showUtcTime": true, "formatName": "shortDateTimePattern"}}),
-        // The whole object opens beside the workbook.
-        json!({
-            "columnMatch": "^(Details|Example)$",
-            "formatter": 7,
-            "formatOptions": {"linkTarget": "CellDetails", "linkIsContextBlade": true},
-        }),
-    ];
-    if let Some(column) = &tile.bar {
-        formatters.push(json!({
-            "columnMatch": format!("^{column}$"),
-            "formatter": 3,
-            "formatOptions": {"min": 0, "palette": "blue"},
-        }));
-    }
-    if let Some(column) = &tile.state {
-        formatters.push(state(column));
-    }
+    // Times are short, and the whole of an object opens beside the workbook.
+    let mut formatters: Vec<Value> = data(include_str!("grid.json"));
+    formatters.extend(tile.bar.iter().map(|column| {
+        let options = json!({"min": 0, "palette": "blue"});
+        json!({"columnMatch": format!("^{column}$"), "formatter": 3, "formatOptions": options})
+    }));
+    formatters.extend(tile.state.as_deref().map(state));
     json!({"formatters": formatters, "rowLimit": 500, "filter": true})
 }
 
 /// Returns the states of the health rows, and the `silent` that the query makes of old ones.
 fn state(column: &str) -> Value {
-    let threshold = |operator: &str, value: Option<&str>, icon: &str| json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"});
+    let icons = [("working", "success"), ("finished", "success"), ("starting", "pending"), ("waiting", "warning")];
+    let known = icons.map(|(state, icon)| ("==", Some(state), icon)).into_iter();
+    let thresholds = known.chain([("Default", None, "failed")]).map(|(operator, value, icon)| {
+        json!({"operator": operator, "thresholdValue": value, "representation": icon, "text": "{0}{1}"})
+    });
     json!({
         "columnMatch": format!("^{column}$"),
         "formatter": 18,
-        "formatOptions": {
-            "thresholdsOptions": "icons",
-            "thresholdsGrid": [
-                threshold("==", Some("working"), "success"),
-                threshold("==", Some("finished"), "success"),
-                threshold("==", Some("starting"), "pending"),
-                threshold("==", Some("waiting"), "warning"),
-                threshold("Default", None, "failed"),
-            ],
-        },
-    })
-}
-
-fn numbers() -> Value {
-    json!({
-        "titleContent": {"columnMatch": "Name", "formatter": 1},
-        "leftContent": {
-            "columnMatch": "Number",
-            "formatter": 12,
-            "formatOptions": {"palette": "auto"},
-            "numberFormat": {"unit": 0, "options": {"style": "decimal", "maximumFractionDigits": 3}},
-        },
-        "showBorder": true,
+        "formatOptions": {"thresholdsOptions": "icons", "thresholdsGrid": thresholds.collect::<Vec<_>>()},
     })
 }

@@ -20,8 +20,7 @@ pub const PATH: &str = "solution/Workbooks/NordPass.json";
 
 /// Returns the gallery template, as text.
 pub fn text() -> Result<String, String> {
-    let source = source::read(&tools_common::root())?;
-    Ok(tools_common::json::pretty(&template(&source)))
+    Ok(tools_common::json::pretty(&template(&source::read()?)))
 }
 
 /// Returns the gallery template: pickers above, a bar of tabs, and a group for each tab.

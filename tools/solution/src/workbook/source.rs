@@ -1,9 +1,9 @@
 //! What people write: the tabs, the pickers and the views that the queries begin with.
 
-use std::fs;
-use std::path::Path;
-
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tools_common::files;
 
 /// The folder in the repository.
 const FOLDER: &str = "solution/Workbooks/source";
@@ -12,12 +12,8 @@ const FOLDER: &str = "solution/Workbooks/source";
 pub struct Source {
     /// In the order of their files' names.
     pub tabs: Vec<Tab>,
-    pub pickers: Vec<Picker>,
-    views: Views,
-}
-
-/// The beginnings of queries, each a few `let` statements.
-struct Views {
+    pub pickers: Pickers,
+    // The beginnings of queries, each a few `let` statements.
     events: String,
     health: String,
     billing: String,
@@ -36,6 +32,9 @@ pub struct Tab {
     /// What its queries read, where a tile doesn't say it.
     #[serde(default)]
     pub source: View,
+    /// Fields above its tiles, as the workbook has them.
+    #[serde(default, rename = "parameter")]
+    pub parameters: Vec<Value>,
     #[serde(rename = "tile")]
     pub tiles: Vec<Tile>,
 }
@@ -64,7 +63,7 @@ pub struct Tile {
 }
 
 /// How a result is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A grid.
@@ -72,10 +71,13 @@ pub enum Kind {
     /// Columns time, series, number.
     Timechart,
     /// The same as stacked bars.
+    #[serde(rename(serialize = "barchart"))]
     Bars,
     /// Columns name, number.
+    #[serde(rename(serialize = "piechart"))]
     Pie,
     /// Columns `Name` and `Number`, one tile each.
+    #[serde(rename(serialize = "tiles"))]
     Numbers,
 }
 
@@ -101,10 +103,16 @@ pub struct Picker {
     query: String,
 }
 
+/// The pickers above the tabs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pickers {
-    picker: Vec<Picker>,
+pub struct Pickers {
+    /// As the workbook has them.
+    #[serde(rename = "parameter")]
+    pub parameters: Vec<Value>,
+    /// Those whose choices are looked up.
+    #[serde(rename = "picker")]
+    pub looked_up: Vec<Picker>,
 }
 
 fn full() -> u8 {
@@ -112,49 +120,40 @@ fn full() -> u8 {
 }
 
 /// Reads the folder.
-pub fn read(root: &Path) -> Result<Source, String> {
-    let folder = root.join(FOLDER);
-    let text = |name: &str| {
-        fs::read_to_string(folder.join(name)).map_err(|error| format!("can't read {FOLDER}/{name}: {error}"))
-    };
-    let entries = fs::read_dir(folder.join("tabs")).map_err(|error| format!("can't read {FOLDER}/tabs: {error}"))?;
-    let mut names: Vec<_> =
-        entries.flatten().map(|entry| format!("tabs/{}", entry.file_name().to_string_lossy())).collect();
-    names.sort();
-    let tabs = names.iter().map(|name| parse::<Tab>(name, &text(name)?)).collect::<Result<_, _>>()?;
-    let pickers: Pickers = parse("pickers.toml", &text("pickers.toml")?)?;
-    let views = Views {
+pub fn read() -> Result<Source, String> {
+    let text = |name: &str| tools_common::read(format!("{FOLDER}/{name}"));
+    let tabs = files(format!("{FOLDER}/tabs"))?.into_iter().map(|name| parse(&format!("tabs/{name}")));
+    Ok(Source {
+        tabs: tabs.collect::<Result<_, _>>()?,
+        pickers: parse("pickers.toml")?,
         events: text("events.kql")?,
         health: text("health.kql")?.replace("{HealthColumns}", &super::lists::health_columns()),
         billing: text("billing.kql")?,
         catalogue: text("catalogue.kql")?,
-    };
-    Ok(Source { tabs, pickers: pickers.picker, views })
+    })
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(name: &str, text: &str) -> Result<T, String> {
-    toml::from_str(text).map_err(|error| format!("{FOLDER}/{name}: {error}"))
+fn parse<T: DeserializeOwned>(name: &str) -> Result<T, String> {
+    let path = format!("{FOLDER}/{name}");
+    toml::from_str(&tools_common::read(&path)?).map_err(|error| format!("{path}: {error}"))
 }
 
 impl Source {
     /// Returns a tile's whole query, with the workbook's parameters still in it.
     pub fn query(&self, tab: &Tab, tile: &Tile) -> String {
-        let mut query = match tile.view(tab) {
-            View::Events => self.views.events.clone(),
-            View::Health => self.views.health.clone(),
-            View::Billing => self.views.billing.clone(),
+        let view = match tile.view(tab) {
+            View::Events => &self.events,
+            View::Health => &self.health,
+            View::Billing => &self.billing,
         };
-        if tile.catalogue {
-            query.push_str(&self.views.catalogue);
-        }
-        query.push_str(tile.query.trim());
-        query.replace("{Selected}", &format!("{{{}}}", tab.selected()))
+        let catalogue = if tile.catalogue { &self.catalogue } else { "" };
+        [view, catalogue, tile.query.trim()].concat().replace("{Selected}", &format!("{{{}}}", tab.selected()))
     }
 
     /// Returns a picker's whole query.
     pub fn choices(&self, picker: &Picker) -> String {
         // Only what precedes the filters: a picker that is filtered by itself could never be widened again.
-        let events = self.views.events.split("let Events =").next().unwrap_or_default();
+        let events = self.events.split("let Events =").next().unwrap_or_default();
         format!("{events}{}", picker.query.trim())
     }
 }

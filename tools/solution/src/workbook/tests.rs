@@ -7,7 +7,7 @@ use super::source::{Source, View};
 use super::*;
 
 fn source() -> Source {
-    source::read(&tools_common::root()).expect("the workbook's source")
+    source::read().expect("the workbook's source")
 }
 
 /// Collects all objects below a value.

@@ -1,10 +1,10 @@
 //! Who may do what, and where secrets go: roles, keys, settings.
 
 use serde_json::Value;
-use tools_common::json::{self, members};
+use tools_common::json::{self, items, members};
 
 use super::super::expression::Expression;
-use super::super::template::{Resource, Scope, read, strings};
+use super::super::template::{Resource, Scope, parts, read};
 
 /// Each role with the one type that it may be given on.
 const ROLES: &[(&str, &str)] = &[
@@ -58,72 +58,67 @@ pub fn roles(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
     wrong
 }
 
-/// Checks that storage and vault use no keys, aren't public, and can restore what was deleted.
+/// What storage and vault have to say in their properties: no keys, not public, and what was deleted can be restored. The
+/// network rules depend on the parameter `subnetId`.
+const SAFE: &[(&str, &str, &str)] = &[
+    ("Microsoft.Storage/storageAccounts", "/allowSharedKeyAccess", "false"),
+    ("Microsoft.Storage/storageAccounts", "/allowBlobPublicAccess", "false"),
+    ("Microsoft.Storage/storageAccounts", "/supportsHttpsTrafficOnly", "true"),
+    ("Microsoft.Storage/storageAccounts", "/networkAcls", "\"[variables('networkAcls')]\""),
+    ("Microsoft.Storage/storageAccounts/blobServices", "/deleteRetentionPolicy/enabled", "true"),
+    ("Microsoft.KeyVault/vaults", "/enableRbacAuthorization", "true"),
+    ("Microsoft.KeyVault/vaults", "/enableSoftDelete", "true"),
+    ("Microsoft.KeyVault/vaults", "/enablePurgeProtection", "true"),
+    ("Microsoft.KeyVault/vaults", "/networkAcls", "\"[variables('networkAcls')]\""),
+];
+
+/// Checks that storage and vault are safe.
 pub fn storage(resource: &Resource<'_>) -> Vec<String> {
     let properties = &resource.json["properties"];
-    let wanted: &[(&str, Value)] = match resource.kind {
-        "Microsoft.Storage/storageAccounts" => &[
-            ("/allowSharedKeyAccess", Value::Bool(false)),
-            ("/allowBlobPublicAccess", Value::Bool(false)),
-            ("/supportsHttpsTrafficOnly", Value::Bool(true)),
-            ("/networkAcls", networks()),
-        ],
-        "Microsoft.Storage/storageAccounts/blobServices" => &[("/deleteRetentionPolicy/enabled", Value::Bool(true))],
-        "Microsoft.KeyVault/vaults" => &[
-            ("/enableRbacAuthorization", Value::Bool(true)),
-            ("/enableSoftDelete", Value::Bool(true)),
-            ("/enablePurgeProtection", Value::Bool(true)),
-            ("/networkAcls", networks()),
-        ],
-        _ => &[],
-    };
-    let unmet = wanted.iter().filter(|(path, value)| properties.pointer(path) != Some(value));
-    unmet.map(|(path, value)| format!("`properties{path}` has to be {value}")).collect()
-}
-
-/// Returns the network rules of storage and vault, which depend on the parameter `subnetId`.
-fn networks() -> Value {
-    Value::from("[variables('networkAcls')]")
+    let is = |path: &str| properties.pointer(path).map(Value::to_string).unwrap_or_default();
+    let unmet = SAFE.iter().filter(|(kind, path, value)| *kind == resource.kind && is(path) != *value);
+    unmet.map(|(_, path, value)| format!("`properties{path}` has to be {value}")).collect()
 }
 
 /// Checks the settings that the program and the Functions host read.
 pub fn settings(scope: &Scope<'_>, resource: &Resource<'_>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let Some(list) = environment(resource) else { return wrong };
+    let Some(list) = environment(resource) else { return Vec::new() };
     let find = |name: &str| list.iter().find(|entry| entry["name"] == name);
-    for name in ["NORDPASS_ENDPOINT_URL", "NORDPASS_TOKEN"] {
-        if find(name).is_none() {
-            wrong.push(format!("the setting {name}, which the guide has people edit, is missing"));
-        }
-    }
     let token = find("NORDPASS_TOKEN");
-    let reference = token.and_then(|entry| entry["value"].as_str()).and_then(|text| read(text).ok());
+    let reference = token.and_then(|entry| read(entry["value"].as_str()?).ok());
     let vault = reference.is_some_and(|value| value.to_string().contains("'@Microsoft.KeyVault(SecretUri='"));
-    if !vault && token.is_none_or(|entry| entry["secretRef"].is_null()) {
-        wrong.push("NORDPASS_TOKEN isn't taken from the key vault".to_owned());
-    }
-    let secrets = resource.json.pointer("/properties/configuration/secrets").and_then(Value::as_array);
-    if secrets.into_iter().flatten().any(|secret| secret["keyVaultUrl"].is_null() || secret["identity"].is_null()) {
-        wrong.push("a secret of the app isn't a reference to the key vault".to_owned());
-    }
-    if resource.kind == "Microsoft.Web/sites" && find("APPLICATIONINSIGHTS_CONNECTION_STRING").is_none() {
-        wrong.push("the host reads APPLICATIONINSIGHTS_CONNECTION_STRING, and it isn't set".to_owned());
-    }
-    if find("AzureWebJobsStorage").is_some() || list.iter().any(|entry| entry.to_string().contains("AccountKey")) {
-        wrong.push("a storage key is in the settings".to_owned());
-    }
-    if let Some(scale) = resource.json.pointer("/properties/template/scale")
-        && (scale["minReplicas"] != 1 || scale["maxReplicas"] != 1)
-    {
-        wrong.push("one replica: a second one would wait for the first one's lease".to_owned());
-    }
-    let identities = members(&resource.json["identity"]["userAssignedIdentities"]);
-    for (key, _) in identities {
-        if read(key).ok().and_then(|key| scope.id(&key)).is_none_or(|id| scope.resource(&id).is_none()) {
-            wrong.push("its identity isn't in the template".to_owned());
-        }
-    }
-    wrong
+    let secrets = &resource.json["properties"]["configuration"]["secrets"];
+    let scale = resource.json.pointer("/properties/template/scale");
+    let is_there = |key: &str| read(key).ok().and_then(|key| scope.resource(&scope.id(&key)?)).is_some();
+    let checks = [
+        (find("NORDPASS_ENDPOINT_URL").is_none(), "NORDPASS_ENDPOINT_URL, which the guide has people edit, is missing"),
+        (token.is_none(), "NORDPASS_TOKEN, which the guide has people edit, is missing"),
+        (
+            !vault && token.is_none_or(|entry| entry["secretRef"].is_null()),
+            "NORDPASS_TOKEN isn't taken from the key vault",
+        ),
+        (
+            items(secrets).any(|secret| secret["keyVaultUrl"].is_null() || secret["identity"].is_null()),
+            "a secret of the app isn't a reference to the key vault",
+        ),
+        (
+            resource.kind == "Microsoft.Web/sites" && find("APPLICATIONINSIGHTS_CONNECTION_STRING").is_none(),
+            "the host reads APPLICATIONINSIGHTS_CONNECTION_STRING, and it isn't set",
+        ),
+        (
+            find("AzureWebJobsStorage").is_some() || list.iter().any(|entry| entry.to_string().contains("AccountKey")),
+            "a storage key is in the settings",
+        ),
+        (
+            scale.is_some_and(|scale| scale["minReplicas"] != 1 || scale["maxReplicas"] != 1),
+            "one replica: a second one would wait for the first one's lease",
+        ),
+        (
+            members(&resource.json["identity"]["userAssignedIdentities"]).any(|(key, _)| !is_there(key)),
+            "its identity isn't in the template",
+        ),
+    ];
+    checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, words)| words.to_owned()).collect()
 }
 
 /// Returns the environment of a host, if the resource is one.
@@ -143,21 +138,16 @@ pub fn secrets(scopes: &[Scope<'_>], errors: &mut Vec<String>) {
         let kind = json::text(&template.json["parameters"][name]["type"]);
         kind.eq_ignore_ascii_case("securestring") || kind.eq_ignore_ascii_case("secureobject")
     };
-    let mut look = |kind: &str, json: &Value| {
-        strings(json, "", &mut |path, text| {
-            let Ok(Some(expression)) = Expression::read(text) else { return };
-            for name in expression.parts().into_iter().filter_map(|part| part.name_in("parameters")) {
-                if secret(name) && !SECRET_PLACES.contains(&(name, kind, path)) {
-                    errors.push(format!("template/{kind}{path}: the secret `{name}` doesn't belong here"));
-                }
+    let resources = template.resources.iter().map(|resource| (resource.kind, resource.json));
+    let rest = ["outputs", "variables"].map(|section| (section, &template.json[section]));
+    for (kind, json) in resources.chain(rest) {
+        for (path, part) in parts(json) {
+            let name = part.name_in("parameters").unwrap_or_default();
+            if secret(name) && !SECRET_PLACES.contains(&(name, kind, path.as_str())) {
+                errors.push(format!("template/{kind}{path}: the secret `{name}` doesn't belong here"));
             }
-        });
-    };
-    for resource in &template.resources {
-        look(resource.kind, resource.json);
+        }
     }
-    look("outputs", &template.json["outputs"]);
-    look("variables", &template.json["variables"]);
     for name in ["nordpassToken", "packageUri"] {
         if !secret(name) {
             errors.push(format!("template: the parameter `{name}` has to be a securestring"));

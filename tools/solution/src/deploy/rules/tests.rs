@@ -1,7 +1,7 @@
 use super::*;
 
 fn template() -> Value {
-    tools_common::read_json("deploy/azure/mainTemplate.json").expect("the template")
+    tools_common::json::read("deploy/azure/mainTemplate.json").expect("the template")
 }
 
 /// Checks the template with a text of it replaced everywhere.

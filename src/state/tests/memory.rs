@@ -1,4 +1,4 @@
-//! The checkpoint in memory: for tests, and for runs whose state nobody needs afterwards.
+//! The checkpoint in memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::BoxFuture;
 
-use super::open::fits;
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 use crate::event::Origin;
+use crate::state::open::fits;
 
 /// States in memory. Clones share them, so that a test keeps one across the "restarts" of a pipeline.
 #[derive(Clone, Default)]

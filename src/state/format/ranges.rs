@@ -1,17 +1,21 @@
-//! Sets of seconds: which times are covered, which are unproven, which are still to be read.
+//! Sets of numbers as ranges: seconds that are covered, unproven or still to be read; chunks that are committed.
 
 use std::ops::Range;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A set of Unix seconds, kept as disjoint, ascending, non-touching half-open ranges. Serialized as pairs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<(i64, i64)>", into = "Vec<(i64, i64)>")]
-pub struct TimeRanges(Vec<Range<i64>>);
+/// Unix seconds.
+pub type TimeRanges = Ranges<i64>;
 
-impl TimeRanges {
+/// A set, kept as disjoint, ascending, non-touching half-open ranges. Serialized as pairs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(T, T)>", into = "Vec<(T, T)>", bound = "T: Copy + Ord + Serialize + DeserializeOwned")]
+pub struct Ranges<T>(Vec<Range<T>>);
+
+impl<T: Copy + Ord> Ranges<T> {
     /// The ranges, oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Range<i64>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Range<T>> {
         self.0.iter()
     }
 
@@ -20,14 +24,14 @@ impl TimeRanges {
         self.0.is_empty()
     }
 
-    /// Whether a second is in it.
-    pub fn contains(&self, second: i64) -> bool {
-        let at = self.0.partition_point(|known| known.end <= second);
-        self.0.get(at).is_some_and(|known| known.contains(&second))
+    /// Whether a number is in it.
+    pub fn contains(&self, number: T) -> bool {
+        let at = self.0.partition_point(|known| known.end <= number);
+        self.0.get(at).is_some_and(|known| known.contains(&number))
     }
 
     /// Adds `[from, to)`.
-    pub fn insert(&mut self, range: Range<i64>) {
+    pub fn insert(&mut self, range: Range<T>) {
         if range.is_empty() {
             return;
         }
@@ -43,7 +47,7 @@ impl TimeRanges {
     }
 
     /// Takes `[from, to)` out.
-    pub fn remove(&mut self, range: &Range<i64>) {
+    pub fn remove(&mut self, range: &Range<T>) {
         if range.is_empty() {
             return;
         }
@@ -57,9 +61,8 @@ impl TimeRanges {
     }
 
     /// What `within` has that this set lacks, oldest first.
-    pub fn holes(&self, within: Range<i64>) -> Self {
-        let mut holes = Self::default();
-        holes.insert(within);
+    pub fn holes(&self, within: Range<T>) -> Self {
+        let mut holes = Self::from_iter([within]);
         for known in &self.0 {
             holes.remove(known);
         }
@@ -67,20 +70,22 @@ impl TimeRanges {
     }
 
     /// Takes the oldest range out.
-    pub fn pop_first(&mut self) -> Option<Range<i64>> {
+    pub fn pop_first(&mut self) -> Option<Range<T>> {
         (!self.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// The end of the range that holds `second`, or `second` itself where none does.
-    pub fn end_of(&self, second: i64) -> i64 {
-        self.0.iter().find(|known| known.contains(&second)).map_or(second, |known| known.end)
+    /// The end of the range that holds `number`, or `number` itself where none does.
+    pub fn end_of(&self, number: T) -> T {
+        self.0.iter().find(|known| known.contains(&number)).map_or(number, |known| known.end)
     }
 
-    /// The last covered second's end.
-    pub fn end(&self) -> Option<i64> {
+    /// The last range's end.
+    pub fn end(&self) -> Option<T> {
         self.0.last().map(|last| last.end)
     }
+}
 
+impl TimeRanges {
     /// Joins the two ranges with the least between them: for a set that may be too large but never too small.
     pub fn join_closest(&mut self) {
         let closest = (1..self.0.len()).min_by_key(|&at| self.0[at].start - self.0[at - 1].end);
@@ -98,21 +103,21 @@ impl TimeRanges {
     }
 }
 
-impl From<Vec<(i64, i64)>> for TimeRanges {
-    fn from(pairs: Vec<(i64, i64)>) -> Self {
+impl<T: Copy + Ord> From<Vec<(T, T)>> for Ranges<T> {
+    fn from(pairs: Vec<(T, T)>) -> Self {
         pairs.into_iter().map(|(from, to)| from..to).collect()
     }
 }
 
-impl From<TimeRanges> for Vec<(i64, i64)> {
-    fn from(set: TimeRanges) -> Self {
+impl<T> From<Ranges<T>> for Vec<(T, T)> {
+    fn from(set: Ranges<T>) -> Self {
         set.0.into_iter().map(|range| (range.start, range.end)).collect()
     }
 }
 
-impl FromIterator<Range<i64>> for TimeRanges {
-    fn from_iter<I: IntoIterator<Item = Range<i64>>>(ranges: I) -> Self {
-        let mut set = Self::default();
+impl<T: Copy + Ord> FromIterator<Range<T>> for Ranges<T> {
+    fn from_iter<I: IntoIterator<Item = Range<T>>>(ranges: I) -> Self {
+        let mut set = Self(Vec::new());
         ranges.into_iter().for_each(|range| set.insert(range));
         set
     }

@@ -1,25 +1,22 @@
-//! Where a source's blobs are, how long a lease lasts, and what a failure of the storage means.
+//! A source's blobs, how long a lease lasts, and what a failure of the storage means.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::super::format::frame;
 use super::super::format::state::{BlobState, Misfit, VERSION};
 use crate::azure::blob::BlobError;
-use crate::component::{CheckpointError, SourceKey};
+use crate::component::{CheckpointError, RenewalSchedule, SourceKey};
 
 /// The times that a lease goes by, all from the one setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// Within this time after its holder is gone, a source is taken over.
     pub within: Duration,
-    /// The lease's duration: shorter, so that whoever waits has the rest to notice its end.
+    /// The lease's duration: shorter, so that a waiting process has the rest to notice its end.
     pub duration: Duration,
-    /// When it is renewed.
-    pub renew: Duration,
-    /// The holder stops this long before the lease can have ended: clocks run differently, and a request is under way.
-    pub margin: Duration,
-    /// How often whoever waits looks.
+    /// When it is renewed, and how long it is relied on.
+    pub renewal: RenewalSchedule,
+    /// How often a waiting process checks.
     pub look: Duration,
 }
 
@@ -28,7 +25,12 @@ impl Times {
     pub fn of(within: Duration) -> Self {
         let seconds = (within.as_secs() * 3 / 4).clamp(15, 60);
         let duration = Duration::from_secs(seconds);
-        Self { within, duration, renew: duration / 3, margin: duration / 6, look: within / 12 }
+        let renewal = RenewalSchedule {
+            renew_after: duration / 3,
+            lasts: duration.saturating_sub(duration / 6),
+            longest_wait: duration / 10,
+        };
+        Self { within, duration, renewal, look: within / 12 }
     }
 }
 
@@ -49,7 +51,7 @@ impl BlobNames {
         Self { container: container.to_owned(), state: format!("{folder}/state"), ids: format!("{folder}/ids/") }
     }
 
-    /// The state's place, for messages.
+    /// The state's names, for messages.
     pub fn path(&self) -> PathBuf {
         format!("{}/{}", self.container, self.state).into()
     }
@@ -90,10 +92,12 @@ impl BlobNames {
     }
 }
 
-/// A failure of the storage, to be waited for. So is a state that was there and isn't any more: begun anew here, it would
-/// be taken for a first run.
-pub fn storage(error: &BlobError) -> CheckpointError {
-    CheckpointError::Storage { reason: reason(error), wait: error.wait() }
+/// A failure of the storage is waited for. So is a state that was deleted: created again here, it would be taken for a first
+/// run.
+impl From<BlobError> for CheckpointError {
+    fn from(error: BlobError) -> Self {
+        Self::Storage { reason: reason(&error), wait: error.wait() }
+    }
 }
 
 /// What is wrong with the state's blob, and what to do.

@@ -9,10 +9,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::generator::typical;
-use super::tests::rows;
+use super::support::rows;
 use nordpass_env::catalogue::entries;
 
-static GOLDEN: &str = include_str!("../../../tests/fixtures/asim/golden.json");
+static GOLDEN: &str = include_str!("../../../../tests/fixtures/asim/golden.json");
 
 #[test]
 fn every_pair_has_its_golden_row() {

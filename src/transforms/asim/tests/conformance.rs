@@ -11,11 +11,11 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 
-use super::row::{PRODUCT, VENDOR};
+use super::super::row::{PRODUCT, VENDOR};
 use nordpass_env::catalogue::Schema;
 
-static TESTER: &str = include_str!("../../../tests/fixtures/asim/asim-tester.csv");
-static LIVE: &str = include_str!("../../../tests/fixtures/asim/live-columns.json");
+static TESTER: &str = include_str!("../../../../tests/fixtures/asim/asim-tester.csv");
+static LIVE: &str = include_str!("../../../../tests/fixtures/asim/live-columns.json");
 
 /// One line of the tester's table.
 struct Rule {
