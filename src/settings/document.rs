@@ -108,7 +108,7 @@ impl Document {
     /// The line of a place, without a value in it and with the caret's place. Keys are shown where `is_shown` says so.
     pub fn excerpt(&self, span: &Range<usize>, is_shown: impl Fn(&str) -> bool) -> Excerpt {
         let start = self.text.floor_char_boundary(span.start);
-        let span = start..floor_char_boundary(&self.text, span.end.max(start));
+        let span = start..self.text.floor_char_boundary(span.end.max(start));
         let line = self.line(self.line_of(start));
         let values = self.values.get_or_init(|| {
             let (table, errors) = DeTable::parse_recoverable(&self.text);
