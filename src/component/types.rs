@@ -48,12 +48,14 @@ pub enum ReadSettings {
     Sink(fn(&mut Section, &[String]) -> Arc<dyn SinkSettings>),
 }
 
-/// Lists the modules of a folder that hold a component each, and their types as `TYPES`: one line for each component.
+/// Lists the modules of a folder that hold a component each, and their types as `TYPES`: one line for each component. One of
+/// another kind doesn't compile.
 ///
 /// `rustfmt` doesn't look into macros for modules, so `cargo xtask fmt` formats every file of the repository.
 macro_rules! components {
-    ($($module:ident),+ $(,)?) => {
+    ($kind:ident: $($module:ident),+ $(,)?) => {
         $(pub mod $module;)+
+        $(const _: () = assert!(matches!($module::TYPE.read, $crate::component::ReadSettings::$kind(..)));)+
 
         /// All types, in the order of the reference page.
         pub static TYPES: &[&$crate::component::ComponentType] = &[$(&$module::TYPE),+];

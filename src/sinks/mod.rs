@@ -6,7 +6,7 @@ mod testing;
 
 use crate::component::components;
 
-components! {
+components! { Sink:
     sentinel,
     file,
     console,

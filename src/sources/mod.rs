@@ -10,7 +10,7 @@ mod retry;
 
 use crate::component::components;
 
-components! {
+components! { Source:
     nordpass,
     file,
     stdin,

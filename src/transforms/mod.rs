@@ -2,7 +2,7 @@
 
 use crate::component::components;
 
-components! {
+components! { Transform:
     asim,
     event_log,
     filter,
