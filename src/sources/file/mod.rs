@@ -27,7 +27,7 @@ use crate::component::{Closed, ComponentError, Context, Output, Source};
 use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{Telemetry, metrics};
 
 /// The `file` type.
@@ -43,25 +43,14 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "paths",
-        kind: Kind::List,
-        presence: Presence::Required,
-        doc: "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
-              are read in the order of their names.",
-    },
-    Field {
-        name: "rate",
-        kind: Kind::Integer { min: 0, max: 10_000_000 },
-        presence: Presence::Default("0"),
-        doc: "Maximum events per second; 0 means as fast as the sinks accept them.",
-    },
-    Field {
-        name: "loop",
-        kind: Kind::Flag,
-        presence: Presence::Default("false"),
-        doc: "Start over after the last file, forever, without keeping a position. Each round has the same event ids.",
-    },
+    Field::required("paths", Kind::List).doc(
+        "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
+         are read in the order of their names.",
+    ),
+    Field::with_default("rate", Kind::Integer { min: 0, max: 10_000_000 }, "0")
+        .doc("Maximum events per second; 0 means as fast as the sinks accept them."),
+    Field::with_default("loop", Kind::Flag, "false")
+        .doc("Start over after the last file, forever, without keeping a position. Each round has the same event ids."),
 ];
 
 /// Checked settings.
