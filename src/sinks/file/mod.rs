@@ -116,11 +116,6 @@ impl Settings {
         Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
     }
 
-    /// The path template in one spelling: two sinks with the same one would write to the same files.
-    pub fn exclusive_resource(&self) -> String {
-        self.template.exclusive_resource()
-    }
-
     #[cfg(test)]
     pub(crate) fn for_path(path: &str) -> Self {
         let format = Format::of(path);
@@ -140,6 +135,7 @@ impl SinkSettings for Settings {
         Box::pin(build(self.clone(), context))
     }
 
+    /// The path template in one spelling: two sinks with the same one would write to the same files.
     fn exclusive_resource(&self) -> Option<String> {
         Some(self.template.exclusive_resource())
     }

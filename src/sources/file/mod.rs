@@ -77,22 +77,13 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        Box::new(self.clone())
     }
 }
 
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    Box::new(FileSource { settings })
-}
-
-struct FileSource {
-    settings: Settings,
-}
-
-impl Source for FileSource {
+impl Source for Settings {
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(run(self.settings, context, output))
+        Box::pin(run(*self, context, output))
     }
 }
 
