@@ -12,9 +12,7 @@ pub(super) mod paths;
 pub(super) mod reader;
 mod state;
 
-use std::future::pending;
-use std::path::Path;
-use std::sync::Arc;
+use std::{future::pending, path::Path, sync::Arc};
 
 use futures::future::{BoxFuture, join};
 

@@ -9,9 +9,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};

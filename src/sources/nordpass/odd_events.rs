@@ -1,13 +1,13 @@
 //! What is odd about events: counted, logged once, and kept all the same.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{collections::HashSet, sync::Arc};
 
 use super::context::ReadContext;
 use super::time::DAY;
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{EventFields, EventId, Shape, Text};
 use crate::telemetry::metrics;
+use nordpass_env::Mutex;
 
 /// The most unknown fields that are logged.
 const MOST_FIELDS: usize = 1_000;
@@ -74,7 +74,7 @@ impl OddEvents {
         }
         for (name, _) in &fields.unknown {
             let name = text.at(name.span);
-            let mut logged = self.fields.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut logged = self.fields.lock();
             if logged.len() < MOST_FIELDS && logged.insert(name.to_owned()) {
                 self.count("unknown field");
                 tracing::info!(component, field = name, "events have an unknown field");

@@ -1,7 +1,6 @@
 //! The source's fields in the pipeline file.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::mode::ReadMode;
 use crate::component::{ComponentType, ReadSettings, Records};
