@@ -3,14 +3,14 @@
 //! A token is renewed ahead of its end, by one caller at a time while the others go on with the old one. If renewing
 //! fails, the old token is used as long as it lives: an outage of Entra shorter than the margin is never noticed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::{AccessToken, TokenError, TokenProvider, credential::TokenSource};
-use nordpass_env::{Clock, Env, Random};
+use nordpass_env::{Clock, Env, Mutex, Random};
 
 /// A token is renewed this long before its end, or a fifth of its life before, whichever is later.
 const MARGIN: Duration = Duration::from_secs(300);
@@ -51,14 +51,10 @@ impl TokenCache {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The token if it lives, and whether it is time to renew it.
     fn current(&self) -> Option<(AccessToken, bool)> {
         let now = self.clock.now();
-        let state = self.state();
+        let state = self.state.lock();
         let token = state.token.clone().filter(|token| token.expires.is_none_or(|expires| now < expires))?;
         Some((token, state.renew.is_some_and(|renew| renew <= now)))
     }
@@ -66,7 +62,7 @@ impl TokenCache {
     fn keep(&self, secret: secrecy::SecretString, lifetime: Option<Duration>) -> AccessToken {
         let now = self.clock.now();
         let after = |time: Duration| now.checked_add(time).unwrap_or(Timestamp::MAX);
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.serial += 1;
         let token = AccessToken { secret, expires: lifetime.map(after), serial: state.serial };
         state.renew = lifetime.map(|lifetime| {
@@ -80,12 +76,12 @@ impl TokenCache {
 
     /// The error of a fetch that has failed since `failures` were counted.
     fn failed_since(&self, failures: u64) -> Option<TokenError> {
-        let state = self.state();
+        let state = self.state.lock();
         if state.failures == failures { None } else { state.failure.clone() }
     }
 
     fn fail(&self, error: TokenError) -> TokenError {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.failures += 1;
         state.failure = Some(error.clone());
         error
@@ -95,7 +91,7 @@ impl TokenCache {
 impl TokenProvider for TokenCache {
     fn token(&self) -> BoxFuture<'_, Result<AccessToken, TokenError>> {
         Box::pin(async move {
-            let failures = self.state().failures;
+            let failures = self.state.lock().failures;
             let current = self.current();
             if let Some((token, false)) = current {
                 return Ok(token);
@@ -121,7 +117,7 @@ impl TokenProvider for TokenCache {
                 Err(error) => match self.current() {
                     Some((token, _)) => {
                         tracing::warn!("can't renew the token, using the old one meanwhile: {error}");
-                        self.state().renew = self.clock.now().checked_add(AGAIN).ok();
+                        self.state.lock().renew = self.clock.now().checked_add(AGAIN).ok();
                         Ok(token)
                     }
                     None => Err(self.fail(error)),
@@ -131,7 +127,7 @@ impl TokenProvider for TokenCache {
     }
 
     fn invalidate(&self, refused: &AccessToken) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.token.as_ref().is_some_and(|token| token.serial == refused.serial) {
             state.token = None;
         }

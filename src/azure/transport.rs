@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use azure_core::error::ErrorKind;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use super::refusal::{self, Asked};
 use crate::http::{HttpClient, date};
-use nordpass_env::Clock;
+use nordpass_env::{Clock, Mutex};
 
 /// The transport of one fetch of a token.
 pub struct Exchange {
@@ -60,11 +60,11 @@ impl Exchange {
 
     /// What the last response said.
     pub fn seen(&self) -> Seen {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().clone()
     }
 
     fn note(&self, seen: Seen) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        *self.seen.lock() = seen;
     }
 
     async fn exchange(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {

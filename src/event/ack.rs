@@ -8,14 +8,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
 use super::MemoryReservation;
+use nordpass_env::Mutex;
 
 /// The outcome of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Ack {
         if shared.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
             let outcome =
                 if shared.abandoned.load(Ordering::Acquire) { AckOutcome::Abandoned } else { AckOutcome::Delivered };
-            let sender = shared.ack_receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let sender = shared.ack_receiver.lock().take();
             if let Some(sender) = sender {
                 let _ = sender.send(outcome);
             }

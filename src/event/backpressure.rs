@@ -5,8 +5,9 @@
 //! would hold the source up until their batch is old enough.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use nordpass_env::Mutex;
 use tokio::sync::Notify;
 
 /// Whether a source waits for memory. Clones share it.
@@ -28,7 +29,7 @@ impl Backpressure {
     /// Begins a wait, and wakes every holder.
     pub fn wait(&self) -> Waiting<'_> {
         self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        self.0.holders().retain(|holder| holder.upgrade().inspect(|holder| holder.notify_one()).is_some());
+        self.0.holders.lock().retain(|holder| holder.upgrade().inspect(|holder| holder.notify_one()).is_some());
         Waiting(&self.0)
     }
 
@@ -39,18 +40,14 @@ impl Backpressure {
 
     /// Notifies this holder of each wait from now on.
     pub fn notify(&self, holder: &Arc<Notify>) {
-        let mut holders = self.0.holders();
+        let mut holders = self.0.holders.lock();
         if !holders.iter().any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(holder))) {
             holders.push(Arc::downgrade(holder));
         }
     }
 }
 
-impl Shared {
-    fn holders(&self) -> MutexGuard<'_, Vec<Weak<Notify>>> {
-        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Shared {}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -88,6 +85,6 @@ mod tests {
         let pressure = Backpressure::default();
         pressure.notify(&Arc::new(Notify::new()));
         drop(pressure.wait());
-        assert!(pressure.0.holders().is_empty());
+        assert!(pressure.0.holders.lock().is_empty());
     }
 }

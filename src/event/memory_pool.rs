@@ -5,11 +5,12 @@
 //! memory is free, and takes a quarter of the pool at most: the bound is exceeded by one page or block and the rows made of
 //! it, and of very large pages four are in flight at most.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::Backpressure;
+use nordpass_env::Mutex;
 
 /// The memory of one source's events in flight.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl MemoryPool {
             // Registered before the check, so that no change is missed.
             freed.as_mut().enable();
             {
-                let mut used = self.lock();
+                let mut used = self.used.lock();
                 if *used < self.most {
                     *used += bytes;
                     return MemoryReservation { pool: self.clone(), bytes };
@@ -60,12 +61,8 @@ impl MemoryPool {
     /// Takes `bytes` without waiting, for what is made from a text that has its reservation.
     fn add(self: &Arc<Self>, bytes: usize) -> MemoryReservation {
         let bytes = bytes.min(self.most / 4);
-        *self.lock() += bytes;
+        *self.used.lock() += bytes;
         MemoryReservation { pool: self.clone(), bytes }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,7 +81,7 @@ impl MemoryReservation {
 
 impl Drop for MemoryReservation {
     fn drop(&mut self) {
-        *self.pool.lock() -= self.bytes;
+        *self.pool.used.lock() -= self.bytes;
         self.pool.freed.notify_waiters();
     }
 }
@@ -105,7 +102,7 @@ mod tests {
         kept.pop();
         next.await;
         kept.clear();
-        assert_eq!(*pool.lock(), 0);
+        assert_eq!(*pool.used.lock(), 0);
     }
 
     #[tokio::test]
@@ -117,7 +114,7 @@ mod tests {
         assert!(futures::poll!(&mut next).is_pending() && page.backpressure().is_on());
         drop((page, rows));
         next.await;
-        assert_eq!(*pool.lock(), 0);
+        assert_eq!(*pool.used.lock(), 0);
     }
 
     /// Simulated world 1533: a page as large as the whole pool waited for memory that only later pages could free.

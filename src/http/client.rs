@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
 use super::{HttpClient, HttpError, HttpSettings, Network, body::Body, failure, is_loopback, loopback};
+use nordpass_env::Mutex;
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
 /// hole is noticed while a slow response is still waited for.
@@ -31,7 +32,7 @@ pub struct SystemNetwork {
 
 impl Network for SystemNetwork {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some(known) = clients.iter().find(|client| client.0.settings == *settings) {
             return Ok(known.clone());
         }

@@ -9,7 +9,7 @@ use crate::settings::nearest::{all_of, all_values, any_value, nearest};
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::section::Section;
 use crate::settings::value::{Check, Checked, quote, shown_key};
-use crate::settings::{Field, Kind, Presence};
+use crate::settings::{Field, Kind};
 use crate::state::{self, CheckpointSettings};
 use crate::telemetry::ComponentKind;
 
@@ -18,53 +18,35 @@ const LONGEST_NAME: usize = 64;
 
 /// The keys beside the components.
 pub(super) static TOP_FIELDS: &[Field] = &[
-    Field {
-        name: "data_dir",
-        kind: Kind::Text,
-        presence: Presence::Default("./data"),
-        doc: "Folder for checkpoints and dead letters (unless `checkpoint` is set) and for the logs of `file` sinks. A \
-              lock restricts it to one process at a time.",
-    },
-    Field::optional(
-        "checkpoint",
-        Kind::Table(state::FIELDS),
-        "Where to keep the sources' states and dead letters. Defaults to `data_dir`.",
+    Field::with_default("data_dir", Kind::Text, "./data").doc(
+        "Folder for checkpoints and dead letters (unless `checkpoint` is set) and for the logs of `file` sinks. A \
+         lock restricts it to one process at a time.",
     ),
-    Field {
-        name: "core_dumps",
-        kind: Kind::Flag,
-        presence: Presence::Default("false"),
-        doc: "Whether a crash may leave a core dump, and other processes of the same user may read this one's memory. Both \
-              show secrets. Linux only; elsewhere the system decides.",
-    },
-    Field::optional(
-        "api",
-        Kind::Table(API_FIELDS),
-        "Serves `/health`, `/ready`, `/metrics` and the status page. Off by default.",
+    Field::optional("checkpoint", Kind::Table(state::FIELDS))
+        .doc("Where to keep the sources' states and dead letters. Defaults to `data_dir`."),
+    Field::with_default("core_dumps", Kind::Flag, "false").doc(
+        "Whether a crash may leave a core dump, and other processes of the same user may read this one's memory. Both \
+         show secrets. Linux only; elsewhere the system decides.",
     ),
+    Field::optional("api", Kind::Table(API_FIELDS))
+        .doc("Serves `/health`, `/ready`, `/metrics` and the status page. Off by default."),
 ];
 
 static API_FIELDS: &[Field] =
-    &[Field::required("listen", Kind::Text, "Address and port to serve on, such as `127.0.0.1:8686`.")];
+    &[Field::required("listen", Kind::Text).doc("Address and port to serve on, such as `127.0.0.1:8686`.")];
 
 /// `type`, which every component has. (`inputs` is read by hand, for the location of each element.)
-pub(super) static TYPE_FIELD: Field = Field::required("type", Kind::Text, "The type of component.");
+pub(super) static TYPE_FIELD: Field = Field::required("type", Kind::Text).doc("The type of component.");
 
 /// `inputs` of transforms and sinks.
-pub(super) static INPUTS_FIELD: Field = Field::required(
-    "inputs",
-    Kind::List,
-    "The components to read from, by name. For a transform with several outputs, use `name.output`.",
-);
+pub(super) static INPUTS_FIELD: Field = Field::required("inputs", Kind::List)
+    .doc("The components to read from, by name. For a transform with several outputs, use `name.output`.");
 
 /// `required` of sinks.
-pub(super) static REQUIRED_FIELD: Field = Field {
-    name: "required",
-    kind: Kind::Flag,
-    presence: Presence::Default("true"),
-    doc: "Whether the state waits for this sink. An optional sink never delays the others, and misses events while it \
-          is full.",
-};
+pub(super) static REQUIRED_FIELD: Field = Field::with_default("required", Kind::Flag, "true").doc(
+    "Whether the state waits for this sink. An optional sink never delays the others, and misses events while it \
+     is full.",
+);
 
 pub(super) static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];
 

@@ -15,13 +15,24 @@ pub struct Field {
 
 impl Field {
     /// A field that must be there.
-    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, presence: Presence::Required, doc }
+    pub const fn required(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, presence: Presence::Required, doc: "" }
     }
 
     /// A field that may be missing.
-    pub const fn optional(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, presence: Presence::Optional, doc }
+    pub const fn optional(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, presence: Presence::Optional, doc: "" }
+    }
+
+    /// A field that may be missing, and the value that holds then: written as in TOML but without quotes.
+    pub const fn with_default(name: &'static str, kind: Kind, default: &'static str) -> Self {
+        Self { name, kind, presence: Presence::Default(default), doc: "" }
+    }
+
+    /// Describes the field for the reference page.
+    #[must_use]
+    pub const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
     }
 }
 

@@ -4,41 +4,31 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::value::shown_path;
-use super::{Field, Kind, Presence, Section};
+use super::{Field, Kind, Section, value::shown_path};
 use crate::http::HttpSettings;
 
 /// `[….tls]`
-pub const TLS: Field = Field::optional(
-    "tls",
-    Kind::Table(TLS_FIELDS),
-    "Certificates in addition to the system's. A sink's also apply to its credential's requests.",
-);
+pub const TLS: Field = Field::optional("tls", Kind::Table(TLS_FIELDS))
+    .doc("Certificates in addition to the system's. A sink's also apply to its credential's requests.");
 
 /// `proxy`
-pub const PROXY: Field = Field::optional(
-    "proxy",
-    Kind::Text,
-    "URL of the HTTP proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.",
-);
+pub const PROXY: Field = Field::optional("proxy", Kind::Text)
+    .doc("URL of the HTTP proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply.");
 
 /// `request_timeout` with the usual default.
 pub const REQUEST_TIMEOUT: Field = request_timeout("30s");
 
 /// `request_timeout` with a default of the component's own.
 pub const fn request_timeout(default: &'static str) -> Field {
-    Field {
-        name: "request_timeout",
-        kind: Kind::Duration { min: "100ms", max: "10m" },
-        presence: Presence::Default(default),
-        doc: "Time limit of one request, including its response. After that it is retried.",
-    }
+    Field::with_default("request_timeout", Kind::Duration { min: "100ms", max: "10m" }, default)
+        .doc("Time limit of one request, including its response. After that it is retried.")
 }
 
 static TLS_FIELDS: &[Field] = &[
-    Field::optional("ca_file", Kind::Text, "PEM file of certificate authorities to trust in addition to the system's."),
-    Field::optional("cert_file", Kind::Text, "PEM file with this client's certificate chain; needs `key_file`."),
-    Field::optional("key_file", Kind::Text, "PEM file with the key of `cert_file`."),
+    Field::optional("ca_file", Kind::Text)
+        .doc("PEM file of certificate authorities to trust in addition to the system's."),
+    Field::optional("cert_file", Kind::Text).doc("PEM file with this client's certificate chain; needs `key_file`."),
+    Field::optional("key_file", Kind::Text).doc("PEM file with the key of `cert_file`."),
 ];
 
 /// Reads the shared fields. `default_timeout` holds where the component lists no `request_timeout`.

@@ -212,26 +212,17 @@ impl Section {
 
     /// An optional string. An empty one, as `"${PROXY:-}"` may give it, counts as none.
     pub fn optional_text(&mut self, name: &str) -> Option<String> {
-        match self.get_optional(name) {
-            Some(Checked::Text(text)) => Some(text),
-            _ => None,
-        }
+        if let Some(Checked::Text(text)) = self.get_optional(name) { Some(text) } else { None }
     }
 
     /// A required secret.
     pub fn secret(&mut self, name: &str) -> Secret {
-        match self.get(name) {
-            Some(Checked::Secret(secret)) => secret,
-            _ => Secret::literal(""),
-        }
+        if let Some(Checked::Secret(secret)) = self.get(name) { secret } else { Secret::literal("") }
     }
 
     /// An optional secret.
     pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
-        match self.get_optional(name) {
-            Some(Checked::Secret(secret)) => Some(secret),
-            _ => None,
-        }
+        if let Some(Checked::Secret(secret)) = self.get_optional(name) { Some(secret) } else { None }
     }
 
     /// A duration (it has a default or is required).
@@ -247,10 +238,7 @@ impl Section {
 
     /// An optional duration.
     pub fn optional_duration(&mut self, name: &str) -> Option<Duration> {
-        match self.get_optional(name) {
-            Some(Checked::Duration(duration)) => Some(duration),
-            _ => None,
-        }
+        if let Some(Checked::Duration(duration)) = self.get_optional(name) { Some(duration) } else { None }
     }
 
     /// An integer.
@@ -266,10 +254,7 @@ impl Section {
 
     /// An optional integer.
     pub fn optional_integer(&mut self, name: &str) -> Option<i64> {
-        match self.get_optional(name) {
-            Some(Checked::Integer(number)) => Some(number),
-            _ => None,
-        }
+        if let Some(Checked::Integer(number)) = self.get_optional(name) { Some(number) } else { None }
     }
 
     /// A flag.
@@ -279,18 +264,12 @@ impl Section {
 
     /// A list of strings; empty when it is optional and not there.
     pub fn list(&mut self, name: &str) -> Vec<String> {
-        match self.get_optional(name) {
-            Some(Checked::List(texts)) => texts,
-            _ => Vec::new(),
-        }
+        if let Some(Checked::List(texts)) = self.get_optional(name) { texts } else { Vec::new() }
     }
 
     /// A map of strings, in the order of the file.
     pub fn map(&mut self, name: &str) -> Vec<(String, String)> {
-        match self.get_optional(name) {
-            Some(Checked::Map(entries)) => entries,
-            _ => Vec::new(),
-        }
+        if let Some(Checked::Map(entries)) = self.get_optional(name) { entries } else { Vec::new() }
     }
 
     /// A sub-table; a missing one reads as empty, so that its defaults hold.

@@ -2,7 +2,7 @@
 //! or at a rate; once, several times, or for a while. It keeps no state, and it measures.
 
 use crate::{component::SourceSettings, telemetry::Telemetry};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -14,6 +14,7 @@ use super::file::{paths, reader::Reader};
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use crate::component::{ComponentError, Context, Output, Source};
+use nordpass_env::Mutex;
 
 /// What is replayed, and how.
 #[derive(Clone, Debug)]
@@ -76,15 +77,11 @@ impl Default for Count {
 impl Tally {
     /// The numbers so far.
     pub fn count(&self) -> Count {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().clone()
     }
 
     fn read(&self, parsed: &Parsed, text_bytes: u64) {
-        let mut count = self.lock();
+        let mut count = self.0.lock();
         count.read += parsed.records.len() as u64;
         count.text_bytes += text_bytes;
         if count.passes == 0 {
@@ -98,7 +95,7 @@ impl Tally {
 
     fn acknowledged(&self, marks: &[Mark], began: Instant) {
         let now = Instant::now();
-        let mut count = self.lock();
+        let mut count = self.0.lock();
         for mark in marks {
             let micros = u64::try_from((now - mark.read).as_micros()).unwrap_or(u64::MAX);
             count.latency.saturating_record_n(micros.max(1), mark.events);
@@ -157,7 +154,7 @@ async fn read_all(
     let mut parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
     let mut pass = 0;
     while passes.is_none_or(|passes| pass < passes) {
-        let before = tally.lock().read;
+        let before = tally.0.lock().read;
         for path in &files {
             let mut reader = Reader::open(context.env.disk.clone(), path, 0).map_err(|error| {
                 ComponentError::new(format!("can't read {path}: {error}")).hint("check its name and permissions")
@@ -180,8 +177,8 @@ async fn read_all(
             }
         }
         pass += 1;
-        tally.lock().passes = pass;
-        if tally.lock().read == before {
+        tally.0.lock().passes = pass;
+        if tally.0.lock().read == before {
             return Err(ComponentError::new(format!("{} contain no events", files.join(", ")))
                 .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
         }

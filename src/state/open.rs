@@ -1,7 +1,7 @@
 //! An open state as its source sees it: the same on a disk and in a storage account.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::{collections::HashMap, io, ops::Range};
 
 use futures::future::BoxFuture;
@@ -10,6 +10,7 @@ use super::format::state::{Ids, State};
 use super::{format::known::DOCUMENT_BYTES, tasks::Tasks};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
 use crate::event::Origin;
+use nordpass_env::Mutex;
 
 /// What can be asked for while a commit runs.
 pub struct OpenInfo {
@@ -26,7 +27,7 @@ impl OpenInfo {
 
     /// To be called once a commit counts.
     pub fn set_document(&self, document: Option<&Vec<u8>>) {
-        *self.document.lock().unwrap_or_else(PoisonError::into_inner) = document.cloned();
+        *self.document.lock() = document.cloned();
     }
 }
 
@@ -54,11 +55,11 @@ impl<S: Default> Slots<S> {
     }
 
     pub fn get(&self, key_id: &str) -> Arc<tokio::sync::Mutex<S>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key_id.to_owned()).or_default().clone()
+        self.0.lock().entry(key_id.to_owned()).or_default().clone()
     }
 
     pub fn all(&self) -> Vec<Arc<tokio::sync::Mutex<S>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.lock().values().cloned().collect()
     }
 }
 
@@ -119,7 +120,7 @@ pub struct OpenSource<K> {
 
 impl<K: StateBackend> SourceState for OpenSource<K> {
     fn document(&self) -> Option<Vec<u8>> {
-        self.source.info().document.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.source.info().document.lock().clone()
     }
 
     fn run(&self) -> u64 {

@@ -4,95 +4,55 @@ use std::time::Duration;
 
 use crate::azure::{self, CredentialKind, CredentialSettings};
 use crate::http::HttpSettings;
-use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
+use crate::settings::{Field, Kind, Section, http_fields, read_http};
 
 /// The fields of the `checkpoint` table.
 pub static FIELDS: &[Field] = &[
-    Field {
-        name: "kind",
-        kind: Kind::Choice(&["local", "azure_blob"]),
-        presence: Presence::Default("local"),
-        doc: "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for \
-              several processes; one reads each source and the others wait to take over. Dead letters are stored \
-              beside the states. In both kinds, the files of `file` sinks stay on each process's own disk.",
-    },
-    Field {
-        name: "endpoint",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "The storage account's blob endpoint, such as `https://ACCOUNT.blob.core.windows.net`, of any cloud. For `azure_blob`.",
-    },
-    Field {
-        name: "container",
-        kind: Kind::Text,
-        presence: Presence::Default("nordpass-sentinel"),
-        doc: "The container. A first run creates it if it doesn't exist.",
-    },
-    Field {
-        name: "prefix",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "Prefix of the blobs' names, such as `production`, for several pipeline sets in one container.",
-    },
-    Field {
-        name: "lease",
-        kind: Kind::Duration { min: "20s", max: "60s" },
-        presence: Presence::Default("60s"),
-        doc: "How soon another process takes over the sources of one that is gone. Must be the same for all processes.",
-    },
-    Field {
-        name: "credential",
-        kind: Kind::Table(azure::FIELDS),
-        presence: Presence::Optional,
-        doc: "The identity to use. It needs the role Storage Blob Data Contributor on the account or the container. \
-              For `azure_blob`.",
-    },
-    Field {
-        name: "takeover",
-        kind: Kind::Table(TAKEOVER),
-        presence: Presence::Optional,
-        doc: "Where the official connector keeps its cursor, in the same storage account. A `nordpass` source without \
-              a state starts there. For `azure_blob`.",
-    },
+    Field::with_default("kind", Kind::Choice(&["local", "azure_blob"]), "local").doc(
+        "`local`: in `data_dir`, for one process. `azure_blob`: in a container of an Azure storage account, for \
+         several processes; one reads each source and the others wait to take over. Dead letters are stored \
+         beside the states. In both kinds, the files of `file` sinks stay on each process's own disk.",
+    ),
+    Field::optional("endpoint", Kind::Text).doc(
+        "The storage account's blob endpoint, such as `https://ACCOUNT.blob.core.windows.net`, of any \
+         cloud. For `azure_blob`.",
+    ),
+    Field::with_default("container", Kind::Text, "nordpass-sentinel")
+        .doc("The container. A first run creates it if it doesn't exist."),
+    Field::optional("prefix", Kind::Text)
+        .doc("Prefix of the blobs' names, such as `production`, for several pipeline sets in one container."),
+    Field::with_default("lease", Kind::Duration { min: "20s", max: "60s" }, "60s").doc(
+        "How soon another process takes over the sources of one that is gone. Must be the same for all processes.",
+    ),
+    Field::optional("credential", Kind::Table(azure::FIELDS)).doc(
+        "The identity to use. It needs the role Storage Blob Data Contributor on the account or the container. \
+         For `azure_blob`.",
+    ),
+    Field::optional("takeover", Kind::Table(TAKEOVER)).doc(
+        "Where the official connector keeps its cursor, in the same storage account. A `nordpass` source without \
+         a state starts there. For `azure_blob`.",
+    ),
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
     http_fields::TLS,
 ];
 
 static TAKEOVER: &[Field] = &[
-    Field {
-        name: "container",
-        kind: Kind::Text,
-        presence: Presence::Default("nordpass-function-container"),
-        doc: "The official connector's container.",
-    },
-    Field {
-        name: "blob",
-        kind: Kind::Text,
-        presence: Presence::Default("nordpass-activities-cursor"),
-        doc: "The blob with its cursor. It is only read.",
-    },
-    Field {
-        name: "endpoint",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "The blob endpoint of its storage account, if it isn't the checkpoint's. Uses the same credential.",
-    },
-    Field {
-        name: "source",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "The `nordpass` source that continues where the official connector stopped. Required if there are \
-              several.",
-    },
-    Field {
-        name: "overlap",
-        kind: Kind::Duration { min: "0s", max: "30d" },
-        presence: Presence::Optional,
-        doc: "How much time before the cursor to read again. Defaults to the source's `overlap`. The official \
-              connector loses events that NordPass shows late. Rows read again are marked, because they have probably \
-              arrived before.",
-    },
+    Field::with_default("container", Kind::Text, "nordpass-function-container")
+        .doc("The official connector's container."),
+    Field::with_default("blob", Kind::Text, "nordpass-activities-cursor")
+        .doc("The blob with its cursor. It is only read."),
+    Field::optional("endpoint", Kind::Text)
+        .doc("The blob endpoint of its storage account, if it isn't the checkpoint's. Uses the same credential."),
+    Field::optional("source", Kind::Text).doc(
+        "The `nordpass` source that continues where the official connector stopped. Required if there are \
+         several.",
+    ),
+    Field::optional("overlap", Kind::Duration { min: "0s", max: "30d" }).doc(
+        "How much time before the cursor to read again. Defaults to the source's `overlap`. The official \
+         connector loses events that NordPass shows late. Rows read again are marked, because they have probably \
+         arrived before.",
+    ),
 ];
 
 /// Where states are kept.

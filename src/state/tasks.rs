@@ -1,11 +1,11 @@
 //! Writes that go on when their caller stops waiting.
 
-use std::sync::{Mutex, PoisonError};
 use std::{io, path::Path};
 
 use tokio::{sync::oneshot, task::JoinSet};
 
 use crate::component::CheckpointError;
+use nordpass_env::Mutex;
 
 /// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits. The disk or the storage
 /// is then still writing, and a second write must not run into the first. So each write is a task of its own, and the next
@@ -23,7 +23,7 @@ impl Tasks {
     ) -> Result<T, CheckpointError> {
         let (sender, receiver) = oneshot::channel();
         {
-            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = self.0.lock();
             while tasks.try_join_next().is_some() {}
             tasks.spawn(async move {
                 let _ = sender.send(work.await);

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use super::{Metric, metrics};
+use nordpass_env::Mutex;
 
 /// A component's main numbers since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,36 +105,36 @@ struct Counted {
 impl Numbers {
     /// The totals since the start.
     pub fn totals(&self) -> Totals {
-        self.counted().totals
+        self.counted.lock().totals
     }
 
     /// The accepted rows and bytes by stream; empty for a component without streams.
     pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
-        self.counted().streams.clone()
+        self.counted.lock().streams.clone()
     }
 
     /// The last success and error, the token, the gap, the type.
     pub fn lately(&self) -> Lately {
-        self.counted().lately.clone()
+        self.counted.lock().lately.clone()
     }
 
     /// The Unix time up to which everything is delivered, once the component has reported one.
     pub fn cursor(&self) -> Option<f64> {
-        Some(self.counted().cursor).filter(|cursor| *cursor > 0.0)
+        Some(self.counted.lock().cursor).filter(|cursor| *cursor > 0.0)
     }
 
     /// How many seconds the cursor is behind at `now`, this machine's time. A machine whose clock is behind the other side's
     /// reads nothing newer than its own time, so that difference counts, too: otherwise all would look well.
     pub fn lag(&self, now: Timestamp) -> Option<f64> {
         let cursor = self.cursor()?;
-        let clock_behind = (-self.counted().clock_ahead).max(0.0);
+        let clock_behind = (-self.counted.lock().clock_ahead).max(0.0);
         Some((now.as_second() as f64 + clock_behind - cursor).max(0.0))
     }
 
     /// Counts what a metric counts. `now` is `None` until the clock is set.
     pub(super) fn add(&self, metric: &Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
         let is = |other: &Metric| metric.name == other.name;
-        let Counted { totals, streams, lately, .. } = &mut *self.counted();
+        let Counted { totals, streams, lately, .. } = &mut *self.counted.lock();
         // A page without events is a success, too: a quiet organization isn't a blind connector.
         if (is(&metrics::SENT) && number > 0 || is(&metrics::PAGES)) && now.is_some() {
             lately.success = now;
@@ -165,9 +165,9 @@ impl Numbers {
     /// Keeps a gauge's value.
     pub(super) fn set(&self, metric: &Metric, value: f64) {
         if metric.name == metrics::CURSOR_SECONDS.name {
-            self.counted().cursor = value;
+            self.counted.lock().cursor = value;
         } else if metric.name == metrics::CLOCK_AHEAD_SECONDS.name {
-            self.counted().clock_ahead = value;
+            self.counted.lock().clock_ahead = value;
         }
     }
 
@@ -177,10 +177,6 @@ impl Numbers {
     }
 
     pub(super) fn note(&self, change: impl FnOnce(&mut Lately)) {
-        change(&mut self.counted().lately);
-    }
-
-    fn counted(&self) -> MutexGuard<'_, Counted> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+        change(&mut self.counted.lock().lately);
     }
 }

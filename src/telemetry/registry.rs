@@ -1,13 +1,13 @@
 //! The telemetry of a pipeline set: its metrics, and a reporter for each component.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::{ComponentKind, ComponentReporter, Health, METRICS, MetricKind, metrics};
-use nordpass_env::Clock;
+use nordpass_env::{Clock, Mutex};
 
 /// The clock, once it is set.
 pub(super) type SharedClock = Arc<OnceLock<Arc<dyn Clock>>>;
@@ -49,7 +49,7 @@ impl Telemetry {
 
     /// The component's reporter, created by the first call.
     pub fn component(&self, kind: ComponentKind, name: &str) -> ComponentReporter {
-        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut components = self.components.lock();
         components
             .entry((kind, name.to_owned()))
             .or_insert_with(|| ComponentReporter::new(kind, name, self.recorder.clone(), self.clock.clone()))
@@ -58,7 +58,7 @@ impl Telemetry {
 
     /// All components, sources first.
     pub fn components(&self) -> Vec<ComponentReporter> {
-        self.components.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.components.lock().values().cloned().collect()
     }
 
     /// All components' states, sources first.

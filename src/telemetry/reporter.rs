@@ -1,11 +1,11 @@
 //! How a component reports: metrics here, its state with [`Status`], how far it is with [`Progress`].
 
-use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::{ops::Range, sync::Arc};
 
 use ::metrics::{Key, Label, Level, Metadata, Recorder};
 use jiff::Timestamp;
 use metrics_exporter_prometheus::PrometheusRecorder;
+use nordpass_env::Mutex;
 
 use super::numbers::Numbers;
 use super::registry::SharedClock;

@@ -1,8 +1,6 @@
 //! How a component reports its state: what it waits for, in words, and that it works again.
 
-use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::MutexGuard, time::Duration};
 
 use jiff::Timestamp;
 
@@ -88,7 +86,7 @@ impl Status<'_> {
     }
 
     fn states(&self) -> MutexGuard<'_, States> {
-        self.0.inner.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.inner.states.lock()
     }
 
     /// Logs that a wait has ended, if there was one `since` then and no other remains.

@@ -1,7 +1,6 @@
 //! What a scrape, an operator and the status page see of a component.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 

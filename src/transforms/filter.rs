@@ -24,17 +24,12 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field::optional(
-        "include",
-        Kind::List,
+    Field::optional("include", Kind::List).doc(
         "Patterns `type.action` of events to keep, such as `login.*` or `item_access.vault_exported`; `*` matches \
          any characters. By default all events are kept.",
     ),
-    Field::optional(
-        "exclude",
-        Kind::List,
-        "Patterns `type.action` of events to drop; takes precedence over `include`.",
-    ),
+    Field::optional("exclude", Kind::List)
+        .doc("Patterns `type.action` of events to drop; takes precedence over `include`."),
 ];
 
 /// Checked settings.

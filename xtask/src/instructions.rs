@@ -3,10 +3,7 @@
 //! Time depends on the machine and on what else it does; instructions hardly do. Valgrind counts those of a small program
 //! that runs one stage on a thousand events, inside one function of it: what prepares the stage isn't counted.
 
-use std::collections::BTreeMap;
-use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
+use std::{collections::BTreeMap, fmt::Write, path::Path, process::Command};
 
 use tools_common::process::{build, output};
 

@@ -1,7 +1,6 @@
 //! HTTP as the program sees it: a client trait, its settings, its errors. The real client is the program's own.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;

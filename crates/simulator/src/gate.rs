@@ -1,7 +1,6 @@
 //! What stands in front of a simulator: the faults, and the log of requests.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};

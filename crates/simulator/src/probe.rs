@@ -1,9 +1,6 @@
 //! The probe: the text inside an event by which the simulators recognise it at the other end.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashMap, fmt, sync::Arc};
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};

@@ -1,7 +1,6 @@
 //! One of each simulator, wired together: what the demo, `simulate` and the tests begin with.
 
-use std::io;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use jiff::Timestamp;
 

@@ -4,7 +4,8 @@
 //! fault again, and the allocator would keep twice the memory that is in use. The pool belongs to the process, because one
 //! component fills a buffer and another drops it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use nordpass_env::Mutex;
+use std::sync::MutexGuard;
 
 /// The smallest capacity in the pool, in bytes: the allocator handles smaller buffers well.
 const SMALLEST: usize = 32 << 10;
@@ -39,7 +40,7 @@ pub fn give(buffer: Vec<u8>) {
 }
 
 fn pool() -> MutexGuard<'static, Pool> {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+    POOL.lock()
 }
 
 const fn capacity(class: usize) -> usize {

@@ -1,7 +1,6 @@
 //! The files in `pipelines/`: each is right as it stands, with the variables that it names and no others.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::terminal;
 use crate::pipeline::{Config, load, read_files};

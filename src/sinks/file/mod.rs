@@ -33,7 +33,7 @@ use self::writer::{WriteError, Writer};
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::component::{ComponentType, ReadSettings, Records, SinkSettings};
 use crate::http::{Again, Retry};
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
@@ -49,49 +49,28 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "path",
-        kind: Kind::Text,
-        presence: Presence::Required,
-        doc: "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour; \
-              `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
-              compression.",
-    },
-    Field {
-        name: "max_file_bytes",
-        kind: Kind::Integer { min: 1, max: i64::MAX },
-        presence: Presence::Optional,
-        doc: "Maximum size of a file in bytes. The next file gets a number: `name.1.ndjson.gz`. A single chunk larger \
-              than this still goes into one file.",
-    },
-    Field {
-        name: "compression_level",
-        kind: Kind::Integer { min: 0, max: 19 },
-        presence: Presence::Optional,
-        doc: "0 to 9 for `.gz` (default 4), 1 to 19 for `.zst` (default 3).",
-    },
-    Field {
-        name: "batch",
-        kind: Kind::Table(BATCH_FIELDS),
-        presence: Presence::Optional,
-        doc: "How much to collect before syncing the files and acknowledging the records.",
-    },
+    Field::required("path", Kind::Text).doc(
+        "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour; \
+         `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
+         compression.",
+    ),
+    Field::optional("max_file_bytes", Kind::Integer { min: 1, max: i64::MAX }).doc(
+        "Maximum size of a file in bytes. The next file gets a number: `name.1.ndjson.gz`. A single chunk larger \
+         than this still goes into one file.",
+    ),
+    Field::optional("compression_level", Kind::Integer { min: 0, max: 19 })
+        .doc("0 to 9 for `.gz` (default 4), 1 to 19 for `.zst` (default 3)."),
+    Field::optional("batch", Kind::Table(BATCH_FIELDS))
+        .doc("How much to collect before syncing the files and acknowledging the records."),
 ];
 
 static BATCH_FIELDS: &[Field] = &[
-    Field {
-        name: "max_bytes",
-        kind: Kind::Integer { min: 1, max: 64 << 20 },
-        presence: Presence::Default("4000000"),
-        doc: "JSON bytes, before compression, after which the files are synced.",
-    },
-    Field {
-        name: "timeout",
-        kind: Kind::Duration { min: "0s", max: "5m" },
-        presence: Presence::Default("1s"),
-        doc: "Maximum time a record waits for the sync. Less frequent syncs reduce disk load and are just as safe, \
-              because records are acknowledged only after the sync.",
-    },
+    Field::with_default("max_bytes", Kind::Integer { min: 1, max: 64 << 20 }, "4000000")
+        .doc("JSON bytes, before compression, after which the files are synced."),
+    Field::with_default("timeout", Kind::Duration { min: "0s", max: "5m" }, "1s").doc(
+        "Maximum time a record waits for the sync. Less frequent syncs reduce disk load and are just as safe, \
+         because records are acknowledged only after the sync.",
+    ),
 ];
 
 /// A group is written when it touches this many appends, whatever its size.
@@ -137,11 +116,6 @@ impl Settings {
         Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
     }
 
-    /// The path template in one spelling: two sinks with the same one would write to the same files.
-    pub fn exclusive_resource(&self) -> String {
-        self.template.exclusive_resource()
-    }
-
     #[cfg(test)]
     pub(crate) fn for_path(path: &str) -> Self {
         let format = Format::of(path);
@@ -174,6 +148,7 @@ impl SinkSettings for Settings {
         })
     }
 
+    /// The path template in one spelling: two sinks with the same one would write to the same files.
     fn exclusive_resource(&self) -> Option<String> {
         Some(self.template.exclusive_resource())
     }

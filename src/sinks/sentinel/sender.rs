@@ -4,7 +4,6 @@
 //! - Everything else that says nothing about the rows: wait, and try again without end. A 429 pauses all streams.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED, may_have_arrived, p
 use super::{settings::Settings, stream::Stream};
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::Env;
+use nordpass_env::{Env, Mutex};
 
 /// Sends bodies to a sink's streams.
 pub struct Sender {
@@ -146,11 +145,11 @@ impl Sender {
     }
 
     fn paused_until(&self) -> Instant {
-        *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.paused_until.lock()
     }
 
     fn pause(&self, pause: Duration) {
-        let mut paused_until = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paused_until = self.paused_until.lock();
         *paused_until = (*paused_until).max(Instant::now() + pause);
     }
 }

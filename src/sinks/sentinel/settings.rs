@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::azure::{self, Cloud, CredentialSettings};
 use crate::component::{ComponentType, ReadSettings, Records};
 use crate::http::HttpSettings;
-use crate::settings::{Field, Kind, Presence, Section, http_fields, read_http};
+use crate::settings::{Field, Kind, Section, http_fields, read_http};
 
 /// The `sentinel` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -20,62 +20,31 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "endpoint",
-        kind: Kind::Text,
-        presence: Presence::Required,
-        doc: "The logs ingestion endpoint of the data collection rule (or of its data collection endpoint).",
-    },
-    Field {
-        name: "dcr_immutable_id",
-        kind: Kind::Text,
-        presence: Presence::Required,
-        doc: "The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id.",
-    },
-    Field {
-        name: "streams",
-        kind: Kind::Map,
-        presence: Presence::Required,
-        doc: "Maps each input to a stream of the rule. Stream names begin with `Custom-`.",
-    },
-    Field {
-        name: "credential",
-        kind: Kind::Table(azure::FIELDS),
-        presence: Presence::Required,
-        doc: "The identity to use. It needs the role Monitoring Metrics Publisher on the data collection rule.",
-    },
-    Field { name: "batch", kind: Kind::Table(BATCH), presence: Presence::Optional, doc: "When to send a batch." },
-    Field {
-        name: "concurrency",
-        kind: Kind::Integer { min: 1, max: 64 },
-        presence: Presence::Default("4"),
-        doc: "Number of batches to send in parallel. A 429 pauses all of them.",
-    },
+    Field::required("endpoint", Kind::Text)
+        .doc("The logs ingestion endpoint of the data collection rule (or of its data collection endpoint)."),
+    Field::required("dcr_immutable_id", Kind::Text)
+        .doc("The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id."),
+    Field::required("streams", Kind::Map)
+        .doc("Maps each input to a stream of the rule. Stream names begin with `Custom-`."),
+    Field::required("credential", Kind::Table(azure::FIELDS))
+        .doc("The identity to use. It needs the role Monitoring Metrics Publisher on the data collection rule."),
+    Field::optional("batch", Kind::Table(BATCH)).doc("When to send a batch."),
+    Field::with_default("concurrency", Kind::Integer { min: 1, max: 64 }, "4")
+        .doc("Number of batches to send in parallel. A 429 pauses all of them."),
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
     http_fields::TLS,
 ];
 
 static BATCH: &[Field] = &[
-    Field {
-        name: "max_bytes",
-        kind: Kind::Integer { min: 1_000, max: 50_000_000 },
-        presence: Presence::Default("1000000"),
-        doc: "JSON bytes of a batch before gzip. The default stays within Azure's 1 MB limit under every reading of \
-              its documentation. The compressed body never exceeds 1 MiB.",
-    },
-    Field {
-        name: "timeout",
-        kind: Kind::Duration { min: "100ms", max: "5m" },
-        presence: Presence::Default("5s"),
-        doc: "How long an open batch waits for more rows.",
-    },
-    Field {
-        name: "gzip_level",
-        kind: Kind::Integer { min: 0, max: 9 },
-        presence: Presence::Default("2"),
-        doc: "0 to 9. Higher levels cost CPU and save little: level 2 halves what level 1 sends.",
-    },
+    Field::with_default("max_bytes", Kind::Integer { min: 1_000, max: 50_000_000 }, "1000000").doc(
+        "JSON bytes of a batch before gzip. The default stays within Azure's 1 MB limit under every reading of \
+         its documentation. The compressed body never exceeds 1 MiB.",
+    ),
+    Field::with_default("timeout", Kind::Duration { min: "100ms", max: "5m" }, "5s")
+        .doc("How long an open batch waits for more rows."),
+    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "2")
+        .doc("0 to 9. Higher levels cost CPU and save little: level 2 halves what level 1 sends."),
 ];
 
 /// Checked settings.

@@ -12,9 +12,7 @@ pub(super) mod paths;
 pub(super) mod reader;
 mod state;
 
-use std::future::pending;
-use std::path::Path;
-use std::sync::Arc;
+use std::{future::pending, path::Path, sync::Arc};
 
 use futures::future::{BoxFuture, join};
 
@@ -27,7 +25,7 @@ use crate::component::{Closed, ComponentError, Context, Output, Source};
 use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{Telemetry, metrics};
 
 /// The `file` type.
@@ -43,25 +41,14 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "paths",
-        kind: Kind::List,
-        presence: Presence::Required,
-        doc: "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
-              are read in the order of their names.",
-    },
-    Field {
-        name: "rate",
-        kind: Kind::Integer { min: 0, max: 10_000_000 },
-        presence: Presence::Default("0"),
-        doc: "Maximum events per second; 0 means as fast as the sinks accept them.",
-    },
-    Field {
-        name: "loop",
-        kind: Kind::Flag,
-        presence: Presence::Default("false"),
-        doc: "Start over after the last file, forever, without keeping a position. Each round has the same event ids.",
-    },
+    Field::required("paths", Kind::List).doc(
+        "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
+         are read in the order of their names.",
+    ),
+    Field::with_default("rate", Kind::Integer { min: 0, max: 10_000_000 }, "0")
+        .doc("Maximum events per second; 0 means as fast as the sinks accept them."),
+    Field::with_default("loop", Kind::Flag, "false")
+        .doc("Start over after the last file, forever, without keeping a position. Each round has the same event ids."),
 ];
 
 /// Checked settings.
@@ -88,7 +75,7 @@ impl Settings {
 
 impl SourceSettings for Settings {
     fn build(&self, _: &Telemetry) -> Box<dyn Source> {
-        build(self.clone())
+        Box::new(self.clone())
     }
 
     fn state_endpoint(&self) -> Option<String> {
@@ -96,18 +83,9 @@ impl SourceSettings for Settings {
     }
 }
 
-/// Makes the source.
-pub fn build(settings: Settings) -> Box<dyn Source> {
-    Box::new(FileSource { settings })
-}
-
-struct FileSource {
-    settings: Settings,
-}
-
-impl Source for FileSource {
+impl Source for Settings {
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>> {
-        Box::pin(run(self.settings, context, output))
+        Box::pin(run(*self, context, output))
     }
 }
 

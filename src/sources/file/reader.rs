@@ -1,8 +1,6 @@
 //! Reads a file in blocks of whole lines, with bounded memory.
 
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::{io, path::Path, sync::Arc};
 
 use super::decode::Decoder;
 use crate::component::ComponentError;

@@ -6,9 +6,8 @@
 #[cfg(feature = "simulator")]
 mod run;
 
-use crate::component::Source;
-use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::component::{ComponentType, ReadSettings, Records, Source, SourceSettings};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
 
@@ -24,24 +23,12 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "rate",
-        kind: Kind::Integer { min: 0, max: 10_000_000 },
-        presence: Presence::Default("10"),
-        doc: "Events per second; 0 means as fast as the pipeline accepts them.",
-    },
-    Field {
-        name: "count",
-        kind: Kind::Integer { min: 1, max: i64::MAX },
-        presence: Presence::Optional,
-        doc: "Stop after this many events. Never stops by default.",
-    },
-    Field {
-        name: "seed",
-        kind: Kind::Integer { min: 0, max: i64::MAX },
-        presence: Presence::Default("1"),
-        doc: "Seed for people and events: the same seed generates the same ones.",
-    },
+    Field::with_default("rate", Kind::Integer { min: 0, max: 10_000_000 }, "10")
+        .doc("Events per second; 0 means as fast as the pipeline accepts them."),
+    Field::optional("count", Kind::Integer { min: 1, max: i64::MAX })
+        .doc("Stop after this many events. Never stops by default."),
+    Field::with_default("seed", Kind::Integer { min: 0, max: i64::MAX }, "1")
+        .doc("Seed for people and events: the same seed generates the same ones."),
 ];
 
 /// Checked settings.

@@ -9,9 +9,7 @@ mod row;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -23,7 +21,7 @@ use self::row::Reporter;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
 use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::event::{AckReceiver, EventId};
-use crate::settings::{Field, Kind, Presence, Section};
+use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
 use nordpass_env::Env;
 
@@ -40,19 +38,12 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "interval",
-        kind: Kind::Duration { min: "1s", max: "1d" },
-        presence: Presence::Default("60s"),
-        doc: "How often to write a row for each component.",
-    },
-    Field {
-        name: "instance",
-        kind: Kind::Text,
-        presence: Presence::Optional,
-        doc: "Value of the column Instance, which distinguishes connectors. Defaults to the host's name and a hash of \
-              `data_dir`.",
-    },
+    Field::with_default("interval", Kind::Duration { min: "1s", max: "1d" }, "60s")
+        .doc("How often to write a row for each component."),
+    Field::optional("instance", Kind::Text).doc(
+        "Value of the column Instance, which distinguishes connectors. Defaults to the host's name and a hash of \
+         `data_dir`.",
+    ),
 ];
 
 /// How often `--once` looks whether the other sources have ended.

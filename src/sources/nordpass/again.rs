@@ -1,7 +1,6 @@
 //! Reading again: the sweeps and the audit, for events that became visible late.
 
-use std::ops::Range;
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::error::ReadError;
 use super::lanes::Lanes;

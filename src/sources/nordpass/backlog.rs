@@ -1,11 +1,11 @@
 //! What is still to be read besides the live end.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::{ops::Range, time::Duration};
+use std::{ops::Range, sync::MutexGuard, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
 use crate::state::TimeRanges;
+use nordpass_env::Mutex;
 
 const HOUR: i64 = 3600;
 
@@ -77,7 +77,7 @@ impl Gaps {
 impl Backlog {
     /// What it holds.
     pub fn lock(&self) -> MutexGuard<'_, Pending> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Adds a time to be read.

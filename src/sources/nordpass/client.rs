@@ -4,8 +4,8 @@
 //! code above never sees them. What waiting can't cure (a page that stays unreadable, a query that stays refused) is
 //! returned as an error, and the reading code tries a narrower query.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
@@ -14,6 +14,7 @@ use super::query::{Priority, Query};
 use super::{admission::Admission, context::ReadContext, error::ReadError, page::Page, time::DAY};
 use crate::http::{Again, Failure, Retry};
 use crate::{component::LeaseGuard, telemetry::metrics};
+use nordpass_env::Mutex;
 
 /// How often an unreadable or late answer is asked for again before the query is given up.
 const UNREADABLE_TRIES: u32 = 4;
@@ -49,7 +50,7 @@ impl Client {
 
     /// Whether any page came since then: whether the API is there at all.
     pub fn answered_since(&self, instant: Instant) -> bool {
-        self.last_page.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|answered| answered >= instant)
+        self.last_page.lock().is_some_and(|answered| answered >= instant)
     }
 
     /// One page, however long it takes.
@@ -120,7 +121,7 @@ impl Client {
         let attempt = self.admission.admit(priority, self.endpoint.attempt(query)).await?;
         let attempt = attempt.unwrap_or_else(Attempt::Wait);
         if matches!(attempt, Attempt::Page(_)) {
-            *self.last_page.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            *self.last_page.lock() = Some(Instant::now());
         }
         Ok(attempt)
     }

@@ -5,15 +5,14 @@
 //! the API's 90 days as over, and forget ids that are still needed. The server's time is carried on between answers by
 //! the monotonic clock, so a jump of the machine's clock changes nothing.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use super::time::seconds;
 use crate::http::clocks;
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::Clock;
+use nordpass_env::{Clock, Mutex};
 
 /// Clocks that differ by more seconds than this are reported.
 const TOLERANCE: i64 = 120;
@@ -68,7 +67,7 @@ impl SourceClock {
     /// difference changes, and once an hour meanwhile.
     fn skew(&self, date: i64) -> (i64, Option<i64>) {
         let (ahead, at) = (self.clock.now_seconds() - date, Instant::now());
-        let mut server = self.server();
+        let mut server = self.server.lock();
         server.date = Some((date, at));
         let before = server.ahead.replace(ahead).unwrap_or(ahead);
         let surely = if before.abs() < ahead.abs() { before } else { ahead };
@@ -82,25 +81,21 @@ impl SourceClock {
         (surely, report)
     }
 
-    fn server(&self) -> MutexGuard<'_, Server> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// By how many seconds this machine's clock is ahead of the server's, where that is known.
     pub fn ahead(&self) -> Option<i64> {
-        let (date, at) = self.server().date?;
+        let (date, at) = self.server.lock().date?;
         Some(self.clock.now_seconds() - date - seconds(at.elapsed()))
     }
 
     /// Whether the server has said what time it is.
     pub fn is_known(&self) -> bool {
-        self.server().date.is_some()
+        self.server.lock().date.is_some()
     }
 
     /// Now, in Unix seconds.
     pub fn now(&self) -> i64 {
         let local = self.clock.now_seconds();
-        self.server().date.map_or(local, |(date, at)| {
+        self.server.lock().date.map_or(local, |(date, at)| {
             // Rounded up: a `Date` has no fraction, so the server's clock is up to a second past what it said. Rounded
             // down, every poll on a machine whose clock is right would end a second or two early.
             let since = i64::try_from(at.elapsed().as_millis().div_ceil(1000)).unwrap_or(i64::MAX);

@@ -1,12 +1,12 @@
 //! Compares what NordPass has of a time with what was acknowledged, for `reconcile`.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{ops::Range, sync::atomic::Ordering};
+use std::{ops::Range, sync::Arc, sync::atomic::Ordering};
 
 use super::mode::{Counts, ReadMode};
 use super::settings::Settings;
 use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::EventId;
+use nordpass_env::Mutex;
 
 /// An event that NordPass has and that was never acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub async fn compare(
     let missing = Mutex::new(Vec::new());
     let collect = async {
         while let Some((_, chunk)) = input.receive().await {
-            let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut missing = missing.lock();
             for event in chunk.events() {
                 let kind = format!("{}.{}", event.text_of(&event.fields.kind), event.text_of(&event.fields.action));
                 missing.push(Missing { id: event.record.id, time: event.record.time, kind });
@@ -60,7 +60,7 @@ pub async fn compare(
     if shutdown.is_cancelled() {
         return Err(ComponentError::new("stopped before everything was compared"));
     }
-    let mut missing = missing.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut missing = missing.into_inner();
     missing.sort_by_key(|event| (event.time, event.id));
     let acknowledged = counts.acknowledged.load(Ordering::Relaxed);
     Ok(Comparison {

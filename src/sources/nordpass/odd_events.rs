@@ -1,13 +1,14 @@
 //! What is odd about events: counted, logged once, and kept all the same.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use super::context::ReadContext;
 use super::time::DAY;
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::event::{EventFields, EventId, Shape, Text};
 use crate::telemetry::metrics;
+use nordpass_env::Mutex;
 
 /// The most unknown fields that are told apart and counted.
 const MOST_FIELDS: usize = 1_000;
@@ -79,7 +80,7 @@ impl OddEvents {
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.told.lock()
     }
 
     fn count(&self, kind: &str) {

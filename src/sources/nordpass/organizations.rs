@@ -1,11 +1,11 @@
 //! The organizations that events name.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::event::{EventFields, Shape};
+use nordpass_env::Mutex;
 
 /// A feed has one organization, or few. More than this would be nonsense that must not take memory.
 const MOST: usize = 10_000;
@@ -30,7 +30,7 @@ impl Organizations {
             Shape::Missing | Shape::Null => None,
         };
         let name = name.unwrap_or_default();
-        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_name = self.by_name.lock();
         if let Some(shared) = by_name.get(name) {
             return shared.clone();
         }

@@ -3,11 +3,11 @@
 //! Known events are dropped as always, so only the difference is delivered. The ids of what was delivered are committed
 //! and nothing else: the live cursor, the covered times and the sweeps stay as they are.
 
-use std::sync::{Mutex, PoisonError};
 use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering};
 
 use super::{error::ReadError, lanes::Lanes, mode::ReadMode, query::Priority, slice::FIRST_SLICE, time::DAY};
 use crate::http::{Again, Failure, Retry};
+use nordpass_env::Mutex;
 
 /// How often seconds that can't be read are tried before the command gives up on them.
 const TRIES: u32 = 5;
@@ -36,7 +36,7 @@ impl Lanes {
 
     /// Reads the next piece. Returns whether there was one.
     async fn read_piece(&self, rest: &Mutex<Rest>, mode: &ReadMode) -> Result<bool, Failure<ReadError>> {
-        let rest = || rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = || rest.lock();
         self.wait_for_the_committer().await?;
         let Some(piece) = rest().pieces.pop_front() else { return Ok(false) };
         let group = self.commits.group();

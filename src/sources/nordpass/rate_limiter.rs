@@ -3,13 +3,13 @@
 //! Requests keep an interval. Live polls go first, but while others wait, too, every fourth turn is theirs: an API whose
 //! order takes many queries for each poll could otherwise keep the history waiting forever.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::query::Priority;
+use nordpass_env::Mutex;
 
 /// The most turns of live polls in a row while others wait.
 const LIVE_IN_A_ROW: u32 = 3;
@@ -64,7 +64,7 @@ impl RateLimiter {
 
     /// Lets no request out before then.
     pub fn pause(&self, until: Instant) {
-        self.lock().paused_until = until;
+        self.inner.lock().paused_until = until;
     }
 
     /// Resolves when it is this request's turn.
@@ -76,7 +76,7 @@ impl RateLimiter {
             // Registered before the look, so that no change is missed.
             changed.as_mut().enable();
             let due = {
-                let mut inner = self.lock();
+                let mut inner = self.inner.lock();
                 let due = inner.next.max(inner.paused_until);
                 let is_first = inner.first() == Some(ticket.number);
                 let now = Instant::now();
@@ -102,7 +102,7 @@ impl RateLimiter {
 
     fn ticket(&self, priority: Priority) -> Ticket<'_> {
         let number = {
-            let mut inner = self.lock();
+            let mut inner = self.inner.lock();
             inner.tickets += 1;
             let number = inner.tickets;
             if priority == Priority::Live { &mut inner.live } else { &mut inner.others }.push_back(number);
@@ -111,10 +111,6 @@ impl RateLimiter {
         // A live poll may have become the first.
         self.changed.notify_waiters();
         Ticket { limiter: self, number }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,7 +123,7 @@ impl Inner {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        let mut inner = self.limiter.lock();
+        let mut inner = self.limiter.inner.lock();
         inner.live.retain(|number| *number != self.number);
         inner.others.retain(|number| *number != self.number);
         drop(inner);
@@ -151,13 +147,13 @@ mod tests {
             tasks.spawn(async move {
                 loop {
                     limiter.take(priority).await;
-                    had.lock().expect("no panic").push((priority, start.elapsed().as_millis()));
+                    had.lock().push((priority, start.elapsed().as_millis()));
                 }
             });
         }
         tokio::time::sleep(Duration::from_secs(1) / requests_per_second * u32::try_from(total).expect("small")).await;
         tasks.shutdown().await;
-        let mut had = had.lock().expect("no panic").clone();
+        let mut had = had.lock().clone();
         had.truncate(total);
         had
     }

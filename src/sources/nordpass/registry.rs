@@ -7,9 +7,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crate::event::EventId;
+use nordpass_env::Mutex;
 
 /// Ids in flight, shared by all readings of a source.
 #[derive(Debug, Default)]
@@ -46,13 +47,9 @@ pub struct Reading {
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Begins a reading: to be called before it loads its known ids.
     pub fn begin(self: &Arc<Self>) -> Reading {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         let number = inner.next_reading;
         inner.next_reading += 1;
         let tick = inner.tick;
@@ -62,7 +59,7 @@ impl Registry {
 
     /// Claims an id for sending.
     pub fn claim(&self, id: EventId) -> Claim {
-        match self.lock().ids.entry(id) {
+        match self.0.lock().ids.entry(id) {
             Entry::Occupied(entry) if entry.get().is_some() => Claim::Committed,
             Entry::Occupied(_) => Claim::InFlight,
             Entry::Vacant(entry) => {
@@ -74,12 +71,12 @@ impl Registry {
 
     /// Whether an id is in flight.
     pub fn is_in_flight(&self, id: EventId) -> bool {
-        self.lock().ids.get(&id) == Some(&None)
+        self.0.lock().ids.get(&id) == Some(&None)
     }
 
     /// These ids are in the checkpoint now.
     pub fn committed(&self, ids: impl IntoIterator<Item = EventId>) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         let tick = inner.tick;
         inner.tick += 1;
         for id in ids {
@@ -91,7 +88,7 @@ impl Registry {
 
     /// These ids didn't arrive: they may be claimed again.
     pub fn released(&self, ids: impl IntoIterator<Item = EventId>) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         for id in ids {
             inner.ids.remove(&id);
         }
@@ -99,7 +96,7 @@ impl Registry {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.lock().ids.len()
+        self.0.lock().ids.len()
     }
 }
 
@@ -119,7 +116,7 @@ impl Inner {
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        let mut inner = self.registry.lock();
+        let mut inner = self.registry.0.lock();
         inner.readings.remove(&self.number);
         inner.forget();
     }

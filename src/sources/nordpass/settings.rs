@@ -1,12 +1,11 @@
 //! The source's fields in the pipeline file.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::mode::ReadMode;
 use crate::component::{ComponentType, ReadSettings, Records};
 use crate::http::HttpSettings;
-use crate::settings::{Field, Kind, Presence, Secret, Section, http_fields, read_http};
+use crate::settings::{Field, Kind, Secret, Section, http_fields, read_http};
 
 /// The `nordpass` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -21,77 +20,35 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field {
-        name: "endpoint",
-        kind: Kind::Text,
-        presence: Presence::Required,
-        doc: "The complete URL of the API, as shown in the Admin Panel (EU or US). Nothing is appended.",
-    },
-    Field {
-        name: "token",
-        kind: Kind::Secret,
-        presence: Presence::Required,
-        doc: "The token from the Admin Panel, sent unchanged. With `${file:PATH}`, a renewed token takes effect \
-              without a restart.",
-    },
-    Field {
-        name: "source_header",
-        kind: Kind::Text,
-        presence: Presence::Default("MSSentinel"),
-        doc: "The value of the `X-Source` header: `MSSentinel` for a token made with the Microsoft Sentinel button, `none` \
-              (no header) for a Custom token.",
-    },
-    Field {
-        name: "poll_interval",
-        kind: Kind::Duration { min: "1s", max: "1d" },
-        presence: Presence::Default("60s"),
-        doc: "Time between polls.",
-    },
-    Field {
-        name: "initial_lookback",
-        kind: Kind::Duration { min: "1s", max: "90d" },
-        presence: Presence::Default("7d"),
-        doc: "How far back the first connection reads. The API keeps 90 days.",
-    },
-    Field {
-        name: "overlap",
-        kind: Kind::Duration { min: "0s", max: "1d" },
-        presence: Presence::Default("10m"),
-        doc: "How much each poll re-reads to find late events. Known events are dropped.",
-    },
-    Field {
-        name: "lag",
-        kind: Kind::Duration { min: "0s", max: "1h" },
-        presence: Presence::Default("5s"),
-        doc: "How far polls stay behind the clock: the API may still be writing the last moments.",
-    },
-    Field {
-        name: "page_size",
-        kind: Kind::Integer { min: 1, max: 1000 },
-        presence: Presence::Default("100"),
-        doc: "Events per page. The official connector uses 100; whether the API supports more is undocumented.",
-    },
-    Field {
-        name: "concurrency",
-        kind: Kind::Integer { min: 1, max: 64 },
-        presence: Presence::Default("4"),
-        doc: "Number of pages to fetch in parallel, in addition to live polls.",
-    },
-    Field {
-        name: "requests_per_second",
-        kind: Kind::Integer { min: 1, max: 1000 },
-        presence: Presence::Default("10"),
-        doc: "Maximum requests per second in total. Live polls have priority.",
-    },
-    Field {
-        name: "max_in_flight_bytes",
-        kind: Kind::Integer { min: 65_536, max: 1_073_741_824 },
-        presence: Presence::Default("8388608"),
-        doc: "Maximum bytes of text in memory: pages, and the rows made from them. At the limit the source sends \
-              nothing more, and soon requests nothing more. The same happens at four times this many bytes of \
-              unacknowledged pages. Limits the source's memory while a sink is slow or down. With hundreds of sources \
-              in one process, use a smaller value to limit their total.",
-    },
+    Field::required("endpoint", Kind::Text)
+        .doc("The complete URL of the API, as shown in the Admin Panel (EU or US). Nothing is appended."),
+    Field::required("token", Kind::Secret).doc(
+        "The token from the Admin Panel, sent unchanged. With `${file:PATH}`, a renewed token takes effect \
+         without a restart.",
+    ),
+    Field::with_default("source_header", Kind::Text, "MSSentinel").doc(
+        "The value of the `X-Source` header: `MSSentinel` for a token made with the Microsoft Sentinel button, `none` \
+         (no header) for a Custom token.",
+    ),
+    Field::with_default("poll_interval", Kind::Duration { min: "1s", max: "1d" }, "60s").doc("Time between polls."),
+    Field::with_default("initial_lookback", Kind::Duration { min: "1s", max: "90d" }, "7d")
+        .doc("How far back the first connection reads. The API keeps 90 days."),
+    Field::with_default("overlap", Kind::Duration { min: "0s", max: "1d" }, "10m")
+        .doc("How much each poll re-reads to find late events. Known events are dropped."),
+    Field::with_default("lag", Kind::Duration { min: "0s", max: "1h" }, "5s")
+        .doc("How far polls stay behind the clock: the API may still be writing the last moments."),
+    Field::with_default("page_size", Kind::Integer { min: 1, max: 1000 }, "100")
+        .doc("Events per page. The official connector uses 100; whether the API supports more is undocumented."),
+    Field::with_default("concurrency", Kind::Integer { min: 1, max: 64 }, "4")
+        .doc("Number of pages to fetch in parallel, in addition to live polls."),
+    Field::with_default("requests_per_second", Kind::Integer { min: 1, max: 1000 }, "10")
+        .doc("Maximum requests per second in total. Live polls have priority."),
+    Field::with_default("max_in_flight_bytes", Kind::Integer { min: 65_536, max: 1_073_741_824 }, "8388608").doc(
+        "Maximum bytes of text in memory: pages, and the rows made from them. At the limit the source sends \
+         nothing more, and soon requests nothing more. The same happens at four times this many bytes of \
+         unacknowledged pages. Limits the source's memory while a sink is slow or down. With hundreds of sources \
+         in one process, use a smaller value to limit their total.",
+    ),
     http_fields::REQUEST_TIMEOUT,
     http_fields::PROXY,
     http_fields::TLS,

@@ -1,7 +1,6 @@
 //! One source's open state in Azure Blob Storage: queries, commits, and what a lost answer meant.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{ops::Range, path::PathBuf};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
@@ -14,6 +13,7 @@ use super::parts::{self, StoredPart};
 use super::{Base, names::BlobNames};
 use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
+use nordpass_env::Mutex;
 
 /// How often a commit is checked before it is given up, to be tried again later.
 const LOOKS: usize = 3;
@@ -82,11 +82,11 @@ impl Source {
 
     /// Who keeps the lease; ended with this.
     pub(super) fn kept_by(&self, keeper: AbortHandle) {
-        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+        *self.keeper.lock() = Some(keeper);
     }
 
     fn end_keeper(&self) {
-        if let Some(keeper) = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(keeper) = self.keeper.lock().take() {
             keeper.abort();
         }
     }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use futures::future::BoxFuture;
 
 use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 use crate::event::Origin;
 use crate::state::open::fits;
+use nordpass_env::Mutex;
 
 /// States in memory. Clones share them, so that a test keeps one across the "restarts" of a pipeline.
 #[derive(Clone, Default)]
@@ -36,7 +37,7 @@ impl MemoryStore {
     }
 
     fn sources(&self) -> MutexGuard<'_, HashMap<String, Source>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

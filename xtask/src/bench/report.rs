@@ -1,9 +1,6 @@
 //! What was found, as text for people and as JSON.
 
-use std::fmt::Write;
-use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::{fmt::Write, fs, path::Path, process::Command};
 
 use serde::Serialize;
 use serde_json::{Value, json};

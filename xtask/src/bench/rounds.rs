@@ -1,10 +1,7 @@
 //! The reference run: floor and program at two levels of gzip, in turns, so that what else happens on the machine meets
 //! all of them alike.
 
-use std::fs::File;
-use std::io;
-use std::path::Path;
-use std::process::Command;
+use std::{fs::File, io, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use tools_common::failed;

@@ -1,7 +1,6 @@
 //! How large the program is.
 
-use std::path::Path;
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::json;
 

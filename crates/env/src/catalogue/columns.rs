@@ -4,8 +4,7 @@
 //! generated from it, and the ingestion simulator refuses what isn't in it. It stands here, not beside the transforms,
 //! because simulators may read the catalogue but nothing of the pipeline they judge.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use serde::Deserialize;
 

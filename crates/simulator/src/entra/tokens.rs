@@ -1,8 +1,6 @@
 //! The tokens that were issued, and whether one is still good.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 

@@ -20,8 +20,7 @@
 mod file;
 mod retry_after;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use http::StatusCode;
 use jiff::Timestamp;

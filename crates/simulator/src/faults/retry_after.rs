@@ -1,7 +1,6 @@
 //! Every shape in which `Retry-After` comes.
 
-use std::str::FromStr;
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::{Committed, Running, TestEvent, count, decode, origin};
+use crate::component::SinkSettings as _;
 use crate::event::AckOutcome;
 use crate::sinks::file::Settings;
 use nordpass_env::{MemoryDisk, SystemDisk};

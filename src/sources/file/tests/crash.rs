@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::{context, env, pack, settings};
 use crate::component::{Input, Output, Source as _};
-use crate::sources::file::{FileSource, Settings};
+use crate::sources::file::Settings;
 use crate::state::LocalStore;
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::{MemoryDisk, Random, SeededRandom};
@@ -34,8 +34,7 @@ async fn live(disk: &MemoryDisk, settings: Settings, seed: u64) -> bool {
         let (sender, input) = Input::new();
         let source = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![sender], source.clone());
-        let source =
-            Box::new(FileSource { settings }).run(context(env, source, store, CancellationToken::new()), output);
+        let source = Box::new(settings).run(context(env, source, store, CancellationToken::new()), output);
         let (sink, source) = futures::join!(sink.run(input), source);
         sink.expect("the sink ends");
         source.expect("the source ends");

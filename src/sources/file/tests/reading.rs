@@ -1,8 +1,6 @@
 //! What is read, in which order, with which ids, and how often.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 

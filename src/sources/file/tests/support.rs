@@ -10,7 +10,7 @@ use crate::component::Store;
 use crate::component::{ComponentError, Context, Input, Output, Source as _};
 use crate::event::EventId;
 use crate::http::SystemNetwork;
-use crate::sources::file::{FileSource, Settings};
+use crate::sources::file::Settings;
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
@@ -87,7 +87,7 @@ impl Running {
         let component = telemetry.component(ComponentKind::Source, "recorded");
         let output = Output::new(vec![sender], component.clone());
         let context = context(env(disk, 1), component, store, shutdown);
-        let task = tokio::spawn(Box::new(FileSource { settings }).run(context, output));
+        let task = tokio::spawn(Box::new(settings).run(context, output));
         Self { input, task, signal, telemetry }
     }
 

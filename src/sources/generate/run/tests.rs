@@ -1,7 +1,4 @@
-use std::collections::HashSet;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::time::Instant;

@@ -1,7 +1,6 @@
 //! Outages, refusals, nonsense, and sinks that don't deliver.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 

@@ -1,7 +1,6 @@
 //! Late events, and what is said and kept meanwhile.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use super::rig::{NOW, Rig};
 

@@ -5,8 +5,7 @@ mod commits;
 mod damage;
 mod leases;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 

@@ -6,8 +6,7 @@ mod damage;
 mod disk;
 mod usage;
 
-use std::path::Path;
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use self::disk::TestDisk;
 use super::LocalStore;

@@ -1,7 +1,6 @@
 //! Runs third-party checkers over `deploy/`: checkov, hadolint, kubernetes-validate.
 
-use std::path::Path;
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use serde_json::Value;
 use tools_common::json::{items, parse, pretty, text};

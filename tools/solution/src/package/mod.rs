@@ -13,9 +13,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use serde_json::{Value, json};
 use tools_common::archive::{Entries, Entry, zip};

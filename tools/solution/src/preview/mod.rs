@@ -11,8 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use tools_common::json::parse;
 use tools_common::process::{self, output};

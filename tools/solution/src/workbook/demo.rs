@@ -4,8 +4,7 @@
 //! transforms run side by side, so the ASIM tables and the official one have the same events. A third source has a token
 //! that is refused, so that the health rows have something to say.
 
-use std::fs;
-use std::path::Path;
+use std::{fs, path::Path};
 
 use nordpass_env::catalogue::{EVENT_LOG_TABLE, HEALTH_TABLE};
 use serde_json::{Value, json};
