@@ -27,6 +27,8 @@ pub struct Slice {
     pub per_page: u32,
     /// How many more requests may go into proving it.
     pub budget: u64,
+    /// The slice before it had the very same large `total`: it may be where the API's count stops.
+    pub repeated: bool,
     /// An answer that shows all of its window doesn't have as many events as it says there are: `total` is wrong. Else a
     /// slice that isn't proven has only used up its budget.
     pub contradicted: bool,

@@ -1,5 +1,6 @@
 //! The source against a small API, at paused time.
 
+mod capped;
 mod clocks;
 mod completeness;
 mod failures;

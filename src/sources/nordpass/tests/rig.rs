@@ -40,6 +40,8 @@ pub struct Behaviour {
     /// Another order of everything in each answer.
     pub shuffled: bool,
     pub total: Option<fn(u64) -> Value>,
+    /// Where counts and pages stop.
+    pub cap: usize,
     /// Seconds by which the server's clock is behind.
     pub behind: i64,
 }
@@ -52,6 +54,7 @@ impl Default for Behaviour {
             unstable: false,
             shuffled: false,
             total: Some(|total| json!(total)),
+            cap: usize::MAX,
             behind: 0,
         }
     }
@@ -152,6 +155,7 @@ impl Api {
             keyed.sort_by_key(|(time, random, _)| (*time, *random));
             found = keyed.into_iter().map(|(_, _, event)| event).collect();
         }
+        found.truncate(behaviour.cap);
         let size = asked.per_page.min(behaviour.largest_page);
         let skip = usize::try_from((asked.page - 1) * size).expect("small");
         let take = usize::try_from(size).expect("small");
