@@ -80,8 +80,9 @@ pub(super) async fn launch(
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
-            let (address, server) =
-                api::bind(listen, telemetry.clone(), env.clone()).await.map_err(|error| api_error(&error))?;
+            let hosts = config.api_allowed_hosts.clone();
+            let bound = api::bind(listen, hosts, telemetry.clone(), env.clone()).await;
+            let (address, server) = bound.map_err(|error| api_error(&error))?;
             tracing::info!("serving /health, /ready and /metrics on http://{address}");
             Some(tokio::spawn(server))
         }

@@ -39,7 +39,7 @@ pub(super) async fn check(config: &Config, env: &Env) -> Machine {
         }
     }
     if let Some(listen) = config.api_listen.filter(|_| !is_running)
-        && let Err(error) = api::bind(listen, Telemetry::new(), env.clone()).await
+        && let Err(error) = api::bind(listen, Vec::new(), Telemetry::new(), env.clone()).await
     {
         errors.extend(api_error(&error).diagnostics);
     }

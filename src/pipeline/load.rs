@@ -191,6 +191,7 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
         core_dumps: draft.core_dumps,
         api_listen: draft.api_listen,
+        api_allowed_hosts: draft.api_allowed_hosts,
         sources: Vec::new(),
         transforms: Vec::new(),
         sinks: Vec::new(),

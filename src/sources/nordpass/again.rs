@@ -114,7 +114,7 @@ impl Lanes {
         let first = (today - API_DAYS + 1).max(origin.div_euclid(DAY));
         for day in first..today {
             let range = day * DAY..(day + 1) * DAY;
-            let total = match self.reader.total(&range).await {
+            let total = match self.reader.total(range.clone()).await {
                 Ok(Some(total)) => total,
                 // No audit of this day today; tomorrow's compares with the last one that came.
                 Ok(None) | Err(ReadError::Unreadable(_) | ReadError::TooLarge) => continue,

@@ -40,6 +40,7 @@ mod commit;
 mod commit_queue;
 mod compare;
 mod context;
+mod count_check;
 mod dedup;
 mod emitter;
 mod endpoint;

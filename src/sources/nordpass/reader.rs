@@ -13,10 +13,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use futures::future::BoxFuture;
 
 use super::client::Client;
 use super::context::ReadContext;
+use super::count_check::is_usual_cap;
 use super::dedup::Dedup;
 use super::error::ReadError;
 use super::observations::{Observations, Window};
@@ -29,6 +32,12 @@ use crate::telemetry::metrics;
 /// How many slices in a row have a `total` that contradicts what one answer shows before it isn't worth extra requests.
 const DISTRUST_AFTER: u32 = 3;
 
+/// Two slices with one and the same `total` that is at least this large are more than chance.
+const LARGE_TOTAL: u64 = 1_000;
+
+/// Counts are taken apart down to this many seconds: an API whose count depends on nothing gets so many requests, not more.
+const NARROWEST_COUNT: i64 = 3_600;
+
 /// Reads slices.
 pub struct Reader {
     context: Arc<ReadContext>,
@@ -37,12 +46,14 @@ pub struct Reader {
     pages: Pages,
     /// Slices in a row whose `total` contradicted what was seen.
     distrust: AtomicU32,
+    /// The last slice's `total`.
+    last_total: AtomicU64,
 }
 
 impl Reader {
     /// A reader that trusts `total`.
     pub fn new(context: Arc<ReadContext>, client: Arc<Client>, dedup: Arc<Dedup>, pages: Pages) -> Self {
-        Self { context, client, dedup, pages, distrust: AtomicU32::new(0) }
+        Self { context, client, dedup, pages, distrust: AtomicU32::new(0), last_total: AtomicU64::new(0) }
     }
 
     /// Reads `range`. `first_guess` returns [`SliceRead::TooMany`] where it has far more events than a slice should.
@@ -105,11 +116,14 @@ impl Reader {
             per_page,
             // The count is what the API says.
             budget: if self.distrusts() { 0 } else { pages.saturating_mul(8).saturating_add(200) },
+            repeated: self.last_total.swap(total, Ordering::Relaxed) == total && total >= LARGE_TOTAL,
             contradicted: false,
             awaited: BTreeSet::new(),
+            pages: 0,
+            twin_bytes: 0,
             _reading: reading,
         };
-        let mut proof = Proof { pages: &self.pages, slice: &mut slice, window };
+        let mut proof = Proof { pages: &self.pages, slice: &mut slice, window, capped: false };
         let pass = proof.pass(per_page, &[], Some(first)).await?;
         let proven = proof.prove(pass).await?;
         let window = proof.window;
@@ -134,10 +148,25 @@ impl Reader {
         self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER
     }
 
-    /// `total` of a window of whole days, with one cheap request. For the audit.
-    pub async fn total(&self, range: &Range<i64>) -> Result<Option<u64>, ReadError> {
-        let window = Window::around(range.start, range.end);
-        let page = self.client.ask(&Query::smallest(window.asked()), Priority::History).await?;
-        Ok(page.total)
+    /// How many events a time has, by `total`, with one cheap request. For the audit.
+    ///
+    /// A count where APIs stop is taken apart: a capped one would equal itself for ever, whatever comes late.
+    pub fn total(&self, range: Range<i64>) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
+        Box::pin(async move {
+            let window = Window::around(range.start, range.end);
+            let page = self.client.ask(&Query::smallest(window.asked()), Priority::History).await?;
+            let length = range.end - range.start;
+            let Some(total) = page.total.filter(|total| is_usual_cap(*total) && length > NARROWEST_COUNT) else {
+                return Ok(page.total);
+            };
+            let middle = range.start + length / 2;
+            let mut parts = 0_u64;
+            for part in [range.start..middle, middle..range.end] {
+                let Some(counted) = self.total(part).await? else { return Ok(None) };
+                parts = parts.saturating_add(counted);
+            }
+            // Events at the bounds may count in both halves.
+            Ok(Some(parts.max(total)))
+        })
     }
 }

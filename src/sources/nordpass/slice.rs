@@ -27,11 +27,17 @@ pub struct Slice {
     pub per_page: u32,
     /// How many more requests may go into proving it.
     pub budget: u64,
+    /// The slice before it had the very same large `total`: it may be where the API's count stops.
+    pub repeated: bool,
     /// An answer that shows all of its window doesn't have as many events as it says there are: `total` is wrong. Else a
     /// slice that isn't proven has only used up its budget.
     pub contradicted: bool,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
     pub awaited: BTreeSet<EventId>,
+    /// How many pages were taken in.
+    pub pages: u64,
+    /// The bytes of the twins that are kept.
+    pub twin_bytes: usize,
     /// Keeps ids known that are committed meanwhile.
     pub _reading: Reading,
 }

@@ -40,6 +40,10 @@ pub struct Behaviour {
     /// Another order of everything in each answer.
     pub shuffled: bool,
     pub total: Option<fn(u64) -> Value>,
+    /// Where counts and pages stop.
+    pub cap: usize,
+    /// What a proxy makes of an answer.
+    pub proxy: Option<fn(http::Response<Bytes>) -> http::Response<Bytes>>,
     /// Seconds by which the server's clock is behind.
     pub behind: i64,
 }
@@ -52,6 +56,8 @@ impl Default for Behaviour {
             unstable: false,
             shuffled: false,
             total: Some(|total| json!(total)),
+            cap: usize::MAX,
+            proxy: None,
             behind: 0,
         }
     }
@@ -152,6 +158,7 @@ impl Api {
             keyed.sort_by_key(|(time, random, _)| (*time, *random));
             found = keyed.into_iter().map(|(_, _, event)| event).collect();
         }
+        found.truncate(behaviour.cap);
         let size = asked.per_page.min(behaviour.largest_page);
         let skip = usize::try_from((asked.page - 1) * size).expect("small");
         let take = usize::try_from(size).expect("small");
@@ -164,7 +171,8 @@ impl Api {
             std::time::UNIX_EPOCH + Duration::from_secs(u64::try_from(now - behaviour.behind).expect("after 1970")),
         );
         let answer = json!({"data": data, "metadata": paging}).to_string();
-        http::Response::builder().header("Date", date).body(answer.into()).expect("a response")
+        let answer = http::Response::builder().header("Date", date).body(answer.into()).expect("a response");
+        behaviour.proxy.map_or_else(|| answer.clone(), |proxy| proxy(answer.clone()))
     }
 }
 
