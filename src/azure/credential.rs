@@ -3,7 +3,7 @@
 //! A new credential of the library is made for each fetch. It costs nothing beside the request, and it is the only
 //! way past the library's own cache, which would hand out a refused token again; a renewed secret file counts at once.
 
-use std::{fmt, path::Path, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, panic::AssertUnwindSafe, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
 use azure_core::credentials::{Secret as AzureSecret, TokenCredential};
@@ -12,17 +12,21 @@ use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
     ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
 };
+use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::assertion::{CertificateFiles, Claim, Identity, LONGEST_FILE};
 use super::refusal::Asked;
 use super::settings::{Application, CredentialKind};
-use super::transport::{Exchange, Seen};
+use super::transport::{Exchange, LONGEST_ANSWER, NO_TOKEN, Seen};
 use super::{CredentialSettings, TokenError, cli};
 use crate::http::{HttpClient, HttpSettings};
 use crate::settings::Secret;
 use nordpass_env::{Disk, Env};
+
+/// The longest token. Entra's have a few thousand bytes.
+const LONGEST_TOKEN: usize = 16 << 10;
 
 /// A token as fetched, and how long it lives; `None` if unknown.
 pub type Fetched = (SecretString, Option<Duration>);
@@ -40,10 +44,11 @@ pub fn source(
     http: &HttpSettings,
     env: &Env,
 ) -> Result<Box<dyn TokenSource>, String> {
+    let http = HttpSettings { max_body_bytes: LONGEST_ANSWER.min(http.max_body_bytes), ..http.clone() };
     let http = match &settings.kind {
         // The identity's endpoints are on this machine or link-local: never through a proxy.
-        CredentialKind::ManagedIdentity(_) => HttpSettings { direct: true, ..http.clone() },
-        _ => http.clone(),
+        CredentialKind::ManagedIdentity(_) => HttpSettings { direct: true, ..http },
+        _ => http,
     };
     let http = env.network.client(&http)?;
     Ok(Box::new(Source { settings, scope: scope.to_owned(), http, env: env.clone() }))
@@ -58,6 +63,19 @@ struct Source {
 
 impl TokenSource for Source {
     fn fetch(&self) -> BoxFuture<'_, Result<Fetched, TokenError>> {
+        Box::pin(async move {
+            let (token, lifetime) = self.fetch_any().await?;
+            // Every request with it would fail, each for a reason that doesn't say so.
+            if !fits_a_header(token.expose_secret()) {
+                return Err(no_token("the token contains characters that no HTTP header may have, or is too long"));
+            }
+            Ok((token, lifetime))
+        })
+    }
+}
+
+impl Source {
+    fn fetch_any(&self) -> BoxFuture<'_, Result<Fetched, TokenError>> {
         Box::pin(async move {
             match &self.settings.kind {
                 CredentialKind::Token(token) => Ok((self.load(token).await?, None)),
@@ -121,7 +139,11 @@ impl Source {
         let exchange = Exchange::new(self.http.clone(), self.env.clock.clone(), asked);
         let options = ClientOptions { cloud: Some(Arc::new(self.cloud())), ..exchange.options() };
         let token = match credential(options) {
-            Ok(credential) => credential.get_token(&[&self.scope], None).await,
+            // A panic of the library is one failed request, not the end of the process.
+            Ok(credential) => {
+                let token = AssertUnwindSafe(async { credential.get_token(&[&self.scope], None).await });
+                token.catch_unwind().await.unwrap_or_else(|_| Err(exchange.fail(NO_TOKEN.to_owned())))
+            }
             Err(error) => Err(error),
         };
         let reason = match (token, exchange.seen()) {
@@ -130,9 +152,7 @@ impl Source {
             }
             (_, Seen::Failed(reason)) => reason,
             // The library's words may quote the response, which is nearly a token.
-            (_, Seen::Answer(_)) => {
-                "the token endpoint didn't return a token: check whether a proxy is in between".to_owned()
-            }
+            (_, Seen::Answer(_)) => NO_TOKEN.to_owned(),
             // Before any request: a kind of managed identity that the library doesn't know, for one.
             (Err(error), Seen::Nothing) => {
                 format!("no token for Azure: {}", error.to_string().lines().next().unwrap_or_default())
@@ -176,6 +196,11 @@ impl Source {
         host.clone_into(&mut custom.authority_host);
         custom.into()
     }
+}
+
+/// Whether a token can stand in a header. Servers take heads of 16 KiB at most, or less.
+fn fits_a_header(token: &str) -> bool {
+    token.len() <= LONGEST_TOKEN && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn no_token(why: &str) -> TokenError {

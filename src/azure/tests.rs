@@ -321,3 +321,32 @@ fn managed_identity_of_a_virtual_machine() {
         }
     });
 }
+
+/// One answer ended the process: the library adds the seconds to the machine's clock.
+#[tokio::test(start_paused = true)]
+async fn a_token_endpoint_that_names_no_possible_time_ends_nothing() {
+    let rig = rig();
+    let provider = rig.client_secret(Secret::literal("hush"));
+    rig.answer(Some(Ok((200, r#"{"token_type":"Bearer","access_token":"good","expires_in":1000000000000}"#))));
+    let token = provider.token().await.expect("a token");
+    assert_eq!(rig.lifetime(&token), 30 * 86_400);
+    for nonsense in ["[]", "5", r#"{"expires_in":1000000000000}"#, r#"{"access_token":5}"#] {
+        let provider = rig.client_secret(Secret::literal("hush"));
+        rig.answer(Some(Ok((200, nonsense))));
+        failure(&*provider).await;
+    }
+}
+
+/// Each request with it would have failed, for a reason that doesn't say so.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_cannot_stand_in_a_header_is_refused_at_once() {
+    for bad in ["two\nlines", "with space", "\u{e9}", "\u{0}"] {
+        let rig = rig();
+        let answer = serde_json::json!({"token_type": "Bearer", "access_token": bad, "expires_in": 3599}).to_string();
+        rig.answer(Some(Ok((200, Box::leak(answer.into_boxed_str())))));
+        let reason = failure(&*rig.client_secret(Secret::literal("hush"))).await;
+        assert!(reason.contains("no HTTP header may have") && !reason.contains(bad), "{reason}");
+        let reason = failure(&*rig.provider(CredentialKind::Token(Secret::literal(bad)).into())).await;
+        assert!(reason.contains("no HTTP header may have") && !reason.contains(bad), "{reason}");
+    }
+}

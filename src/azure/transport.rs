@@ -18,10 +18,18 @@ use azure_core::http::{
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::refusal::{self, Asked};
 use crate::http::{HttpClient, date};
 use nordpass_env::Clock;
+
+/// No token lives longer; if one did, it would be renewed early.
+const LONGEST_LIFE: i64 = 30 * 86_400;
+/// The longest answer that holds a token.
+pub const LONGEST_ANSWER: usize = 1 << 20;
+/// The words for an answer without a token. The library's may quote it, and it may nearly be a token.
+pub const NO_TOKEN: &str = "the token endpoint didn't return a token: check whether a proxy is in between";
 
 /// The transport of one fetch of a token.
 pub struct Exchange {
@@ -79,8 +87,11 @@ impl Exchange {
             let answer = refusal::Answer { host, status, body: answer.body(), ahead };
             return Err(self.fail(refusal::sentence(self.asked, answer)));
         }
-        self.note(Seen::Answer(lifetime(answer.body(), self.clock.now())));
-        Ok(AsyncRawResponse::from_bytes(StatusCode::from(status), Headers::new(), answer.into_body()))
+        let Some(body) = bounded(answer.body(), self.clock.now()) else {
+            return Err(self.fail(NO_TOKEN.to_owned()));
+        };
+        self.note(Seen::Answer(lifetime(&body, self.clock.now())));
+        Ok(AsyncRawResponse::from_bytes(StatusCode::from(status), Headers::new(), body))
     }
 
     /// Notes why there is no token, for the library to hand back.
@@ -121,6 +132,28 @@ impl Number {
     }
 }
 
+/// The answer with its times in bounds: the library adds them to the machine's clock, and panics where that is no date any
+/// more. `None` where it isn't an object.
+fn bounded(body: &[u8], now: Timestamp) -> Option<Bytes> {
+    let mut answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    for (name, most) in [
+        ("expires_in", LONGEST_LIFE),
+        ("ext_expires_in", LONGEST_LIFE),
+        ("refresh_in", LONGEST_LIFE),
+        ("expires_on", now.as_second().saturating_add(LONGEST_LIFE)),
+        ("not_before", now.as_second().saturating_add(LONGEST_LIFE)),
+    ] {
+        let Some(value) = answer.get_mut(name) else { continue };
+        let bounded = |number: f64| number > most as f64 || number < -(most as f64);
+        match value {
+            Value::Number(number) if number.as_f64().is_none_or(bounded) => *value = most.into(),
+            Value::String(text) if text.trim().parse().is_ok_and(bounded) => *value = most.to_string().into(),
+            _ => {}
+        }
+    }
+    serde_json::to_vec(&answer).ok().map(Bytes::from)
+}
+
 /// How long the token in a response lives. `expires_in` holds whatever our clock shows, so it counts first. A token
 /// that would have ended already comes from a wrong clock: then its life is unknown, and a refusal will show its end.
 fn lifetime(body: &[u8], now: Timestamp) -> Option<Duration> {
@@ -159,6 +192,23 @@ impl AzureClient for Exchange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_that_are_no_dates_are_brought_into_bounds() {
+        let now = Timestamp::from_second(1_000).expect("a time");
+        let text = |body: &str| bounded(body.as_bytes(), now).map(|body| String::from_utf8(body.into()).expect("text"));
+        for (body, expected) in [
+            (r#"{"expires_in":1000000000000}"#, r#"{"expires_in":2592000}"#),
+            (r#"{"expires_in":1e300}"#, r#"{"expires_in":2592000}"#),
+            (r#"{"expires_on":"99999999999999999999"}"#, r#"{"expires_on":"2593000"}"#),
+            (r#"{"expires_on":-9223372036854775808}"#, r#"{"expires_on":2593000}"#),
+            (r#"{"access_token":"t","expires_in":3599}"#, r#"{"access_token":"t","expires_in":3599}"#),
+            (r#"{"expires_in":"soon"}"#, r#"{"expires_in":"soon"}"#),
+        ] {
+            assert_eq!(text(body).as_deref(), Some(expected), "{body}");
+        }
+        assert_eq!((text("[1]"), text("<html>")), (None, None));
+    }
 
     #[test]
     fn a_token_s_life_is_read_in_every_spelling() {

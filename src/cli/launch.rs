@@ -69,12 +69,14 @@ pub(super) async fn launch(
     let server = match config.api_listen {
         None => None,
         Some(listen) => {
-            let (address, server) = api::bind(listen, telemetry.clone(), env.clone()).await.map_err(|error| {
-                // The error brings its own hint, on a second line.
-                let text = error.to_string();
-                let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
-                CommandError::failed(message, hint)
-            })?;
+            let (address, server) = api::bind(listen, config.api_allowed_hosts.clone(), telemetry.clone(), env.clone())
+                .await
+                .map_err(|error| {
+                    // The error brings its own hint, on a second line.
+                    let text = error.to_string();
+                    let (message, hint) = text.split_once("\nhint: ").unwrap_or((&text, "check `[api] listen`"));
+                    CommandError::failed(message, hint)
+                })?;
             tracing::info!("serving /health, /ready and /metrics on http://{address}");
             Some(tokio::spawn(server))
         }

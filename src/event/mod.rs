@@ -17,7 +17,7 @@ pub use backpressure::{Backpressure, Waiting};
 pub use chunk::{Chunk, Origin, Record, Takeover};
 pub use id::{EventId, IdSet, Identifier};
 pub use json::{
-    Entry, EventFields, Field, MetadataEntries, NotAnObject, Noted, Scan, Shape, Span, Text, buffers, event_time,
+    Entry, EventFields, Field, Held, MetadataEntries, NotAnObject, Noted, Scan, Shape, Span, Text, buffers, event_time,
     parse_event, parse_event_and, raw_entries, unescape,
 };
 pub use memory_pool::{MemoryPool, MemoryReservation};

@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
+use super::memory::NoMemory;
 use super::{HttpClient, HttpError, HttpSettings, Network, body::Body, failure, is_loopback};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
@@ -57,12 +58,16 @@ impl HttpClient for SystemClient {
     /// On a task of its own: a response that is polled slowly must not use up the window of a shared connection. Dropping this ends the task.
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Bytes>, HttpError>> {
         let shared = self.0.clone();
+        let asked = shared.asked(request.uri());
         Box::pin(async move {
             let mut tasks = JoinSet::new();
             tasks.spawn(async move { shared.exchange(request).await });
             match tasks.join_next().await {
                 Some(Ok(answer)) => answer,
-                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // What a peer sends can at most fail its own request.
+                Some(Err(error)) if error.is_panic() => {
+                    Err(HttpError::Body { host: asked, reason: "a library failed on it".to_owned() })
+                }
                 // Only the end of the runtime cancels it, and that ends this, too.
                 _ => std::future::pending().await,
             }
@@ -81,18 +86,22 @@ impl Shared {
 
         let limit = self.settings.max_body_bytes;
         let too_large = || HttpError::TooLarge { host: host.clone(), limit };
-        let announced = answer.content_length().unwrap_or(0);
-        if announced > limit as u64 {
+        let announced = answer.content_length();
+        if announced.is_some_and(|announced| announced > limit as u64) {
             return Err(too_large());
         }
-        let mut body = Body::announced(announced);
+        let mut body = Body::announced(announced, limit);
         while let Some(part) = answer.chunk().await.map_err(|error| failure::reading(error, &host, after))? {
             if body.len() + part.len() > limit {
                 return Err(too_large());
             }
-            body.push(&part);
+            body.push(&part, after).await.map_err(|NoMemory| too_large())?;
         }
-        let mut response = http::Response::new(body.finish());
+        let (body, memory) = body.finish();
+        let mut response = http::Response::new(body);
+        if !memory.is_empty() {
+            response.extensions_mut().insert(Arc::new(memory));
+        }
         *response.status_mut() = answer.status();
         *response.version_mut() = answer.version();
         *response.headers_mut() = std::mem::take(answer.headers_mut());

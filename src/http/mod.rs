@@ -8,10 +8,13 @@ mod body;
 mod client;
 mod clocks;
 mod failure;
+mod memory;
 mod retry;
 
+pub use body::{GunzipError, gunzip, is_gzip};
 pub use client::SystemNetwork;
 pub use clocks::{clock_is_wrong, clocks, date};
+pub use memory::AnswerMemory;
 pub use nordpass_env::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 pub use retry::{Again, Backoff, FIRST_WAIT, Failure, LONGEST_RETRY_AFTER, LONGEST_WAIT, Retry, retry_after};
 

@@ -37,8 +37,15 @@ pub(super) static TOP_FIELDS: &[Field] = &[
     ),
 ];
 
-static API_FIELDS: &[Field] =
-    &[Field::required("listen", Kind::Text, "Address and port to serve on, such as `127.0.0.1:8686`.")];
+static API_FIELDS: &[Field] = &[
+    Field::required("listen", Kind::Text, "Address and port to serve on, such as `127.0.0.1:8686`."),
+    Field::optional(
+        "allowed_hosts",
+        Kind::List,
+        "The host names it answers to, besides `localhost` and every IP address. Others get 421: a web page could have \
+         its own name point here.",
+    ),
+];
 
 /// `type`, which every component has. (`inputs` is read by hand, for the location of each element.)
 pub(super) static TYPE_FIELD: Field = Field::required("type", Kind::Text, "The type of component.");
@@ -75,6 +82,7 @@ pub(super) fn common_fields(kind: ComponentKind) -> &'static [&'static Field] {
 pub(super) struct Draft {
     pub data_dir: Option<PathBuf>,
     pub api_listen: Option<SocketAddr>,
+    pub api_allowed_hosts: Vec<String>,
     /// The checkpoint's settings, and its table for errors about them.
     pub checkpoint: Option<(CheckpointSettings, Section)>,
     pub components: Vec<Component>,
@@ -159,6 +167,7 @@ impl Draft {
         if section.has("api") {
             let mut api = section.table("api");
             let listen = api.text("listen");
+            self.api_allowed_hosts.extend(api.list("allowed_hosts"));
             match listen.trim().parse() {
                 Ok(address) if self.api_listen.is_none() => self.api_listen = Some(address),
                 Ok(_) => {

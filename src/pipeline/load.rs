@@ -181,6 +181,7 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
         api_listen: draft.api_listen,
+        api_allowed_hosts: draft.api_allowed_hosts,
         sources: Vec::new(),
         transforms: Vec::new(),
         sinks: Vec::new(),

@@ -15,6 +15,8 @@ pub struct Config {
     pub checkpoint: CheckpointSettings,
     /// Where `/health`, `/ready`, `/metrics` and the status page are served; off when absent.
     pub api_listen: Option<SocketAddr>,
+    /// The host names that it answers to, besides this machine's own.
+    pub api_allowed_hosts: Vec<String>,
     /// The sources, in the order of the files.
     pub sources: Vec<SourceConfig>,
     /// The transforms, in an order in which each comes after its inputs.

@@ -93,7 +93,14 @@ impl Document {
             })
             .collect();
         found.sort_by_key(|error| error.span.start);
-        found.dedup_by_key(|error| self.position(error.span.start).0);
+        // In one walk: a file may have as many errors as bytes.
+        let (mut line, mut counted, mut last) = (0, 0, None);
+        found.retain(|error| {
+            let at = self.text.floor_char_boundary(error.span.start).max(counted);
+            line += self.text.get(counted..at).unwrap_or_default().matches('\n').count();
+            counted = at;
+            last.replace(line) != Some(line)
+        });
         Err(found)
     }
 

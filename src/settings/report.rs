@@ -1,6 +1,7 @@
 //! Collects what is wrong while a set of files is read.
 
-use std::{cell::RefCell, ops::Range, rc::Rc};
+use std::cell::{Cell, RefCell};
+use std::{ops::Range, rc::Rc};
 
 use super::diagnostic::{Diagnostic, Location, Severity};
 use super::document::Document;
@@ -17,7 +18,12 @@ struct Shared {
     documents: Vec<Document>,
     environment: Environment,
     found: RefCell<Vec<(Order, Diagnostic)>>,
+    /// How many errors and warnings there are.
+    count: Cell<[usize; 2]>,
 }
+
+/// So many errors, and as many warnings, are shown. Each is looked up in its file, and nobody reads a thousand.
+const MOST_SHOWN: usize = 100;
 
 /// The order of diagnostics in the output: by file, then by position.
 type Order = (usize, usize);
@@ -31,7 +37,7 @@ pub(crate) struct SourceSpan {
 
 impl Report {
     pub fn new(documents: Vec<Document>, environment: Environment) -> Self {
-        Self { shared: Rc::new(Shared { documents, environment, found: RefCell::default() }) }
+        Self { shared: Rc::new(Shared { documents, environment, found: RefCell::default(), count: Cell::default() }) }
     }
 
     pub fn documents(&self) -> &[Document] {
@@ -56,6 +62,14 @@ impl Report {
     }
 
     fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
+        let mut count = self.shared.count.get();
+        let of = &mut count[usize::from(severity != Severity::Error)];
+        *of += 1;
+        let is_shown = *of <= MOST_SHOWN;
+        self.shared.count.set(count);
+        if !is_shown {
+            return;
+        }
         let location = self.shared.documents.get(span.document).map(|document| {
             let (line, column) = document.position(span.span.start);
             Location {
@@ -75,7 +89,18 @@ impl Report {
     pub fn found(&self) -> Vec<Diagnostic> {
         let mut found = self.shared.found.borrow().clone();
         found.sort_by_key(|(order, _)| *order);
-        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+        let mut found: Vec<Diagnostic> = found.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+        let [errors, warnings] = self.shared.count.get().map(|count| count.saturating_sub(MOST_SHOWN));
+        if errors > 0 {
+            let message = format!("{errors} more errors aren't shown");
+            found.push(Diagnostic::error(message, "fix the ones above first"));
+        }
+        if warnings > 0 {
+            let message = format!("{warnings} more warnings aren't shown");
+            let hint = Some("see to the ones above first".to_owned());
+            found.push(Diagnostic { severity: Severity::Warning, location: None, path: String::new(), message, hint });
+        }
+        found
     }
 
     /// A string value with its references filled in, and whether it had any.

@@ -1,26 +1,20 @@
 //! The API server: `/health`, `/ready`, `/metrics` and the status page. It only reads, and it is bounded: a fixed
 //! number of connections, one request for each, no longer than a few seconds.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use super::server::{Limits, serve};
 use super::{ComponentState, Health, Telemetry, status_page};
 use nordpass_env::Env;
-
-/// The most connections at a time; further ones wait in the listener's queue.
-const CONNECTIONS: usize = 32;
 
 /// How long a connection may live.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
@@ -34,9 +28,10 @@ struct Shared {
     env: Env,
 }
 
-/// Takes the address, so that a busy port is an error before anything starts. The future serves until it is dropped.
+/// Takes the address, and the names that it answers to besides this machine's own and every address; so that a busy port is an error before anything starts. The future serves until it is dropped.
 pub async fn bind(
     listen: SocketAddr,
+    hosts: Vec<String>,
     telemetry: Telemetry,
     env: Env,
 ) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
@@ -53,43 +48,10 @@ pub async fn bind(
         io::Error::new(error.kind(), format!("can't listen on {listen}: {error}\nhint: {hint}"))
     })?;
     let address = listener.local_addr()?;
-    Ok((address, serve(listener, router(Shared { telemetry, env }))))
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(slot) = slots.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                connections.spawn(async move {
-                    let _ = tokio::time::timeout(CONNECTION_TIME, connection(stream, router)).await;
-                    drop(slot);
-                });
-            }
-            // Out of file descriptors, or a connection that is gone already.
-            Err(error) => {
-                tracing::debug!(%error, "the API server can't accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, router: Router) {
-    let service = TowerToHyperService::new(router);
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(CONNECTION_TIME)
-        .max_buf_size(16 << 10)
-        .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "a connection to the API server ended early");
-    }
+    let limits =
+        Limits { connection_time: Some(CONNECTION_TIME), keep_alive: false, hosts: hosts.into(), addresses: true };
+    let router = router(Shared { telemetry, env });
+    Ok((address, async move { drop(serve(listener, router, limits, CancellationToken::new()).await) }))
 }
 
 fn router(shared: Shared) -> Router {
@@ -178,7 +140,10 @@ impl ReadyReport {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::super::{ComponentKind, metrics};
     use super::*;
@@ -195,7 +160,7 @@ mod tests {
         let start = Timestamp::from_second(1_768_003_200).unwrap();
         let env = Env { clock: Arc::new(TestClock::starting_at(start)), ..crate::http::system_env() };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let (address, serving) = bind(any_port, telemetry.clone(), env).await.unwrap();
+        let (address, serving) = bind(any_port, Vec::new(), telemetry.clone(), env).await.unwrap();
         Server { address, telemetry, _serving: tokio::spawn(serving) }
     }
 
@@ -203,7 +168,7 @@ mod tests {
         /// Status line and headers, and the body.
         async fn ask(&self, request: &str) -> (String, String) {
             let mut stream = TcpStream::connect(self.address).await.unwrap();
-            stream.write_all(format!("{request} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+            stream.write_all(format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).await.unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -285,7 +250,7 @@ mod tests {
     #[tokio::test]
     async fn a_busy_port_is_named() {
         let server = server().await;
-        let again = bind(server.address, Telemetry::new(), crate::http::system_env()).await;
+        let again = bind(server.address, Vec::new(), Telemetry::new(), crate::http::system_env()).await;
         let text = again.err().unwrap().to_string();
         assert!(
             text.contains(&server.address.to_string()) && text.contains("hint: another process uses this port"),
@@ -293,21 +258,14 @@ mod tests {
         );
     }
 
+    /// A page in a browser can have its own name point here.
     #[tokio::test]
-    async fn silent_connections_do_not_keep_others_out_for_ever() {
+    async fn another_host_is_not_answered() {
         let server = server().await;
-        let mut silent = Vec::new();
-        for _ in 0..CONNECTIONS {
-            silent.push(TcpStream::connect(server.address).await.unwrap());
-        }
-        // They are accepted before time is turned on.
-        for _ in 0..1_000 {
-            tokio::task::yield_now().await;
-        }
-        let answer = tokio::spawn(async move { server.ask("GET /health").await.0 });
-        tokio::time::pause();
-        tokio::time::advance(CONNECTION_TIME * 2).await;
-        tokio::time::resume();
-        assert!(answer.await.unwrap().starts_with("http/1.1 200"));
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     }
 }

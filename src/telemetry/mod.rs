@@ -9,6 +9,7 @@ pub mod progress_bar;
 mod reference;
 mod registry;
 mod reporter;
+pub mod server;
 mod state;
 mod status;
 mod status_page;

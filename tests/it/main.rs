@@ -10,6 +10,7 @@ mod deploy;
 mod endless;
 mod function;
 mod health;
+mod hostile;
 mod installed;
 mod pipelines;
 mod proxy;

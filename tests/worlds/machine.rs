@@ -16,6 +16,7 @@ use nordpass_simulator::network::SimulatedNetwork;
 use tokio::sync::Notify;
 
 use crate::held::Held;
+use crate::hostile::Hostile;
 use crate::ledger::{Ledger, NUMBER};
 use crate::pipeline::host;
 use crate::plan::Host;
@@ -56,6 +57,7 @@ pub struct MachineNetwork(Arc<Shared>);
 struct Shared {
     world: SimulatedNetwork,
     ledger: Arc<Ledger>,
+    hostile: Hostile,
     /// What the process has to hold in memory.
     held: Mutex<Held>,
     down: AtomicBool,
@@ -69,10 +71,11 @@ struct Shared {
 }
 
 impl MachineNetwork {
-    pub fn new(world: SimulatedNetwork, ledger: Arc<Ledger>) -> Self {
+    pub fn new(world: SimulatedNetwork, ledger: Arc<Ledger>, hostile: Hostile) -> Self {
         Self(Arc::new(Shared {
             world,
             ledger,
+            hostile,
             held: Mutex::default(),
             down: AtomicBool::new(false),
             went_down: Notify::new(),
@@ -160,18 +163,25 @@ impl MachineNetwork {
             panic!("ordered by the world");
         }
         let question = (request.uri().host() == Some(host(Host::Nordpass))).then(|| request.body().clone());
+        let asked = self.0.hostile.asked(&request);
         let answer = client.send(request).await;
         if self.0.down.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
-        if let Ok(answer) = &answer {
+        let (answer, is_own) = self.0.hostile.change(number, &asked, answer?);
+        if is_own {
             self.0.ledger.answered(number);
-            if let Some(question) = question {
-                let news = std::mem::take(&mut self.0.ledger.books().news);
-                self.held().shown(&question, answer.body(), news);
-            }
         }
-        answer
+        if let Some(question) = question {
+            let news = std::mem::take(&mut self.0.ledger.books().news);
+            self.held().shown(&question, if is_own { answer.body() } else { b"" }, news);
+        }
+        Ok(answer)
+    }
+
+    /// What is hostile.
+    pub fn hostile(&self) -> &Hostile {
+        &self.0.hostile
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
 //! | [`held`] | what the process must be holding in memory |
+//! | [`hostile`] | peers that aren't broken but hostile, and where a secret stands |
 //! | [`world`] | one world's run |
 //! | [`oracle`] | what must hold |
 //! | [`report`] | what the runs had in sum |
@@ -21,6 +22,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod held;
+mod hostile;
 mod ledger;
 mod machine;
 mod oracle;
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
     } else {
         // A panic is reported with its seed, once.
         std::panic::set_hook(Box::new(|_| {}));
+        hostile::keep_logs();
     }
     let mut sum = Sum::default();
     for (from, count) in &args.sets {
@@ -147,6 +150,7 @@ fn one(seed: u64) -> AckOutcome {
     let world = || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         runtime.expect("a runtime").block_on(async {
+            hostile::forget_logs();
             let mut world = World::new(Plan::of(seed));
             let violations = world.run().await;
             world.log_requests();

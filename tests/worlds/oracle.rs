@@ -9,7 +9,8 @@
 //!    and each event of a covered and proven time is known.
 //! 4. **Memory is bounded**: what the process was shown and not every destination has accepted stays within what the pipeline
 //!    file allows ([`crate::held`]).
-//! 5. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
+//! 5. **No output has a secret**: files, health, metrics and the log ([`crate::hostile`]).
+//! 6. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -195,6 +196,7 @@ pub async fn judge(world: &World) -> Violations {
     }
     copies(world, &mut violations);
     violations.extend(world.network.held().violation.clone());
+    violations.extend(world.network.hostile().leaks(world));
     files(world, origin, &mut violations).await;
     violations
 }
@@ -370,4 +372,6 @@ pub struct Lives {
     pub panics: u64,
     /// How often each planned fault happened.
     pub faults: Vec<u64>,
+    /// What each said of itself.
+    pub telemetries: Vec<nordpass_sentinel::telemetry::Telemetry>,
 }

@@ -104,7 +104,7 @@ impl AckOutcome {
             lives: world.ledger.life(),
             seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
             troubles,
-            kinds: kinds(&world.plan),
+            kinds: kinds(&world.plan).into_iter().chain(world.network.hostile().kinds()).collect(),
             held: world.network.held().peak,
         }
     }

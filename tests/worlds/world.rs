@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::process::process;
+use crate::hostile::Hostile;
 use crate::ledger::Ledger;
 use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
@@ -109,7 +110,7 @@ impl World {
             .route(pipeline::host(Host::Entra), gate(entra.clone()))
             .route(pipeline::host(Host::Ingestion), gate(ledger.clone()))
             .route(pipeline::host(Host::Second), gate(ledger.clone()));
-        let network = MachineNetwork::new(wires.clone(), ledger.clone());
+        let network = MachineNetwork::new(wires.clone(), ledger.clone(), Hostile::of(&plan));
         Self {
             traffic,
             disk: MemoryDisk::new(),
@@ -178,7 +179,9 @@ impl World {
         self.network.held().begin(life, self.tuning().clone(), self.plan.second);
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
-        let mut process = Box::pin(process(self.env(), self.text(), RunOptions::default(), Telemetry::new(), shutdown));
+        let telemetry = Telemetry::new();
+        self.lives.telemetries.push(telemetry.clone());
+        let mut process = Box::pin(process(self.env(), self.text(), RunOptions::default(), telemetry, shutdown));
         loop {
             if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
                 self.everything_works_again();

@@ -3,11 +3,11 @@
 //! With `GET /` the host checks that the process is up; any response will do. `POST /NAME` calls the function in the folder
 //! NAME. A catch-up runs on a task of its own, so it survives a host that hangs up.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -16,12 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::call::{self, Call, Outcome};
 use super::catch_up::CatchUp;
-
-/// A timer's body has a few hundred bytes.
-const LONGEST_BODY: usize = 1 << 20;
-
-/// How long a request may take to arrive once the shutdown has begun.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+use crate::telemetry::server::{Limits, serve as serve_within};
 
 /// Serves until the shutdown begins; then finishes the calls in flight.
 pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: CancellationToken) {
@@ -31,22 +26,13 @@ pub async fn serve(listener: TcpListener, work: Arc<CatchUp>, shutdown: Cancella
         .route("/{function}", post(invoke))
         .fallback(move || unsupported(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(move || unsupported(StatusCode::METHOD_NOT_ALLOWED))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .with_state(work.clone());
-    let serving = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    // A connection that sends half a request must not hold up the end.
-    let overdue = async {
-        shutdown.cancelled().await;
-        work.idle().await;
-        tokio::time::sleep(REQUEST_TIME).await;
-    };
-    tokio::select! {
-        biased;
-        _ = serving => {}
-        () = overdue => {}
-    }
+    // The host calls from this machine; a run takes as long as it may.
+    let limits = Limits { connection_time: None, keep_alive: true, hosts: [].into(), addresses: false };
+    let mut connections = serve_within(listener, router, limits, shutdown).await;
     // Also one whose caller has gone.
     work.idle().await;
+    while connections.join_next().await.is_some() {}
 }
 
 async fn invoke(

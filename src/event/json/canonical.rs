@@ -10,6 +10,10 @@ use std::borrow::Cow;
 
 use super::{Entry, Shape, scan::special, unescape};
 
+/// The most entries that are sorted at a time. An object with more keeps its order, which gives the same id for the same
+/// spelling: sorting would take many times its bytes.
+const MOST_ENTRIES: usize = 64 << 10;
+
 /// Writes canonical forms. Reuses its buffers from one value to the next.
 #[derive(Default)]
 pub struct Writer {
@@ -133,6 +137,7 @@ impl Writer {
         cursor.at += 1;
         out.push(b'{');
         let (first, begin) = (self.entries.len(), out.len());
+        let mut whole = true;
         while !cursor.skip(b'}') {
             if cursor.peek() != Some(b'"') {
                 break;
@@ -147,11 +152,15 @@ impl Writer {
             out.push(b':');
             cursor.skip(b':');
             self.walk(cursor, out, depth + 1);
-            self.entries.push((start, key_end, out.len()));
+            if self.entries.len() < MOST_ENTRIES {
+                self.entries.push((start, key_end, out.len()));
+            } else {
+                whole = false;
+            }
             cursor.skip(b',');
         }
         let entries = &mut self.entries[first..];
-        if !entries.is_sorted_by_key(|entry| &out[entry.0..entry.1]) {
+        if whole && !entries.is_sorted_by_key(|entry| &out[entry.0..entry.1]) {
             self.scratch.clear();
             self.scratch.extend_from_slice(&out[begin..]);
             entries.sort_by(|a, b| out[a.0..a.1].cmp(&out[b.0..b.1]));

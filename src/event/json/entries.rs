@@ -5,6 +5,12 @@
 
 use super::{Entry, Field, Shape, Span, Text};
 
+/// The most entries of an event's metadata, and the most unknown fields. What has more isn't an event: each costs ten times
+/// its own bytes.
+pub const MOST_FIELDS: usize = 4_096;
+/// Behind so many entries of a text, those of further events aren't noted.
+const MOST_NOTED: usize = 256 << 10;
+
 /// The range of a text's entries that belong to an event. `Default`: none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Noted(Option<Span>);
@@ -17,6 +23,8 @@ pub struct MetadataEntries<'a> {
     /// Whether the range has all of the event's entries. False if the metadata isn't an object, is there twice, or took the slow
     /// path.
     known: bool,
+    /// There were more than [`MOST_FIELDS`].
+    overflowed: bool,
     /// The entries of all events: name and value.
     noted: Vec<(Field, Field)>,
 }
@@ -26,16 +34,29 @@ impl<'a> MetadataEntries<'a> {
     pub(in crate::event) fn restart(&mut self) {
         self.entries.clear();
         self.known = false;
+        self.overflowed = false;
     }
 
     pub(in crate::event) fn push(&mut self, entry: Entry<'a>) {
-        self.entries.push(entry);
+        if self.entries.len() < MOST_FIELDS {
+            self.entries.push(entry);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    /// Whether the event has more entries than an event can have.
+    pub(in crate::event) fn overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// Notes all entries of the event; `whole` is the text.
     pub(in crate::event) fn note(&mut self, whole: &str) -> Noted {
         self.known = true;
         let start = self.noted.len();
+        if start > MOST_NOTED {
+            return Noted::default();
+        }
         self.noted.extend(self.entries.iter().map(|&Entry { key, value, shape }| {
             (Field { span: Span::of(whole, key), shape: Shape::Plain }, Field::of(whole, value, shape))
         }));

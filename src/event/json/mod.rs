@@ -13,4 +13,4 @@ pub use self::parse::{
     EventFields, Field, NotAnObject, Shape, event_time, parse_event, parse_event_and, raw_entries, unescape,
 };
 pub use self::scan::{Entry, Scan};
-pub use self::text::{Span, Text};
+pub use self::text::{Held, Span, Text};

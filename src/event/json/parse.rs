@@ -10,7 +10,7 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::entries::{MetadataEntries, Noted};
+use super::entries::{MOST_FIELDS, MetadataEntries, Noted};
 use super::{Entry, Scan, Span};
 
 /// What kind of JSON value a field holds.
@@ -100,7 +100,7 @@ pub struct EventFields {
 const METADATA: &str = "metadata";
 const USER: &str = "user";
 
-/// The value isn't a JSON object, so it isn't an event.
+/// The value isn't a JSON object, so it isn't an event. Nor is one with more than [`MOST_FIELDS`] fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a JSON object")]
 pub struct NotAnObject;
@@ -138,7 +138,13 @@ pub fn parse_event_and<'a>(
         let user = || is_object.then(|| std::mem::take(&mut user));
         reading.take(key, name, Field::of(whole, value, shape), user);
     });
+    if metadata.overflowed() {
+        return Err(NotAnObject);
+    }
     if scanned.is_some() {
+        if reading.unknown.len() > MOST_FIELDS {
+            return Err(NotAnObject);
+        }
         let mut fields = reading.done();
         if objects == 1 {
             fields.noted = metadata.note(whole);
@@ -152,6 +158,9 @@ pub fn parse_event_and<'a>(
         reading.take(&unescape(key.trim_matches('"')), || Field::new(whole, key), Field::new(whole, value), user);
     })
     .ok_or(NotAnObject)?;
+    if reading.unknown.len() > MOST_FIELDS {
+        return Err(NotAnObject);
+    }
     Ok(reading.done())
 }
 
@@ -184,7 +193,8 @@ impl Reading {
                 None if field.shape == Shape::Null => {}
                 None => fields.odd_user = field,
             },
-            _ => self.unknown.push((name(), field)),
+            _ if self.unknown.len() <= MOST_FIELDS => self.unknown.push((name(), field)),
+            _ => {}
         }
     }
 
@@ -300,6 +310,22 @@ mod tests {
     fn only_objects_are_events() {
         for json in ["null", "5", r#""x""#, "[1]", "", "{", r#"{"a":1} x"#] {
             assert_eq!(parse_event(json, json).err(), Some(NotAnObject), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_has_more_fields_than_an_event_can_have_is_none() {
+        let object = |number: usize| {
+            let entries: Vec<String> = (0..number).map(|number| format!(r#""k{number}":{number}"#)).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        for (number, fits) in [(MOST_FIELDS, true), (MOST_FIELDS + 1, false), (200_000, false)] {
+            for key in ["k", r"\u006b"] {
+                let (plain, object) = (object(number).replacen("\"k0", &format!("\"{key}0"), 1), object(number));
+                assert_eq!(parse_event(&plain, &plain).is_ok(), fits, "{number} {key}");
+                let metadata = format!(r#"{{"metadata":{object}}}"#);
+                assert_eq!(parse_event(&metadata, &metadata).is_ok(), fits, "{number} in metadata");
+            }
         }
     }
 

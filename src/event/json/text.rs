@@ -18,7 +18,12 @@ struct Shared {
     text: String,
     /// See [`super::MetadataEntries`].
     noted: OnceLock<Vec<(Field, Field)>>,
+    /// Dropped with the text: what it takes of a bound.
+    _held: Option<Held>,
 }
+
+/// What lives as long as a text does.
+pub type Held = Arc<dyn std::any::Any + Send + Sync>;
 
 impl Drop for Shared {
     fn drop(&mut self) {
@@ -33,6 +38,22 @@ impl Text {
         match String::from_utf8(bytes) {
             Ok(text) => (Self::from(text), false),
             Err(error) => (Self::from(String::from_utf8_lossy(error.as_bytes()).into_owned()), true),
+        }
+    }
+
+    /// The same, and `held` lives as long as the text. `None` where so many bytes aren't UTF-8 that their replacements would
+    /// take more memory than they.
+    pub fn held_from_bytes(bytes: Vec<u8>, held: Option<Held>) -> Option<(Self, bool)> {
+        let shared = |text, held| Self(Arc::new(Shared { text, noted: OnceLock::new(), _held: held }));
+        match String::from_utf8(bytes) {
+            Ok(text) => Some((shared(text, held), false)),
+            Err(error) => {
+                let bytes = error.as_bytes();
+                let replaced = bytes.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
+                let text = (replaced <= (bytes.len() / 16).max(1 << 16))
+                    .then(|| String::from_utf8_lossy(bytes).into_owned())?;
+                Some((shared(text, held), true))
+            }
         }
     }
 
@@ -53,7 +74,7 @@ impl Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(Arc::new(Shared { text, noted: OnceLock::new() }))
+        Self(Arc::new(Shared { text, noted: OnceLock::new(), _held: None }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is collected between two syncs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -44,18 +44,23 @@ impl Group {
 /// Paths that are remembered between chunks; more are rendered again.
 const REMEMBERED_PATHS: usize = 1024;
 
+/// The dates with files of their own. Events decide their dates, and each costs a folder; real ones are of a few months.
+const MOST_DATES: usize = 1_000;
+
 /// Sorts chunks' records into units.
 pub struct Collector {
     template: Template,
     format: Format,
     level: u32,
     paths: HashMap<Key, Arc<str>>,
+    /// The days that were seen.
+    days: HashSet<i64>,
 }
 
 impl Collector {
     /// A collector for one template.
     pub fn new(template: Template, format: Format, level: u32) -> Self {
-        Self { template, format, level, paths: HashMap::new() }
+        Self { template, format, level, paths: HashMap::new(), days: HashSet::new() }
     }
 
     /// Adds a chunk to a group. Records keep their order within a file.
@@ -67,6 +72,7 @@ impl Collector {
         for (index, record) in chunk.records.iter().enumerate() {
             let key = self.template.key(record);
             if sorted.get(last).is_none_or(|(known, _)| *known != key) {
+                let key = self.bounded(key);
                 last = *places.entry(key.clone()).or_insert(sorted.len());
                 if last == sorted.len() {
                     sorted.push((key, Vec::new()));
@@ -86,11 +92,47 @@ impl Collector {
         Ok(())
     }
 
+    /// Past the bound, dates share one folder.
+    fn bounded(&mut self, key: Key) -> Key {
+        match key.day() {
+            Some(day) if !self.days.contains(&day) => {
+                if self.days.len() >= MOST_DATES {
+                    return key.of_other_dates();
+                }
+                self.days.insert(day);
+                key
+            }
+            _ => key,
+        }
+    }
+
     fn path(&mut self, key: Key) -> Arc<str> {
         if self.paths.len() >= REMEMBERED_PATHS && !self.paths.contains_key(&key) {
             self.paths.clear();
         }
         let template = &self.template;
         self.paths.entry(key).or_insert_with_key(|key| template.render(key).into()).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{EventId, Record};
+
+    /// 3,000 dates made 3,000 folders.
+    #[test]
+    fn past_a_bound_dates_share_a_folder() {
+        let template = Template::parse("a/{date}/{hour}.ndjson").expect("a template");
+        let mut collector = Collector::new(template, Format::Plain, 0);
+        let mut paths = HashSet::new();
+        for day in 0..3_000 {
+            let (time, body) = (1_700_000_000 + day * 86_400, crate::event::Span::new(0, 0));
+            let record = Record { id: EventId(1), time, organization: "".into(), body };
+            let key = collector.bounded(collector.template.key(&record));
+            paths.insert(collector.path(key));
+        }
+        assert_eq!(paths.len(), MOST_DATES + 1);
+        assert!(paths.contains("a/other/other.ndjson"));
     }
 }

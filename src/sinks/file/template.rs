@@ -49,6 +49,21 @@ pub struct Key {
     organization: Option<Arc<str>>,
 }
 
+/// Stands for all dates behind the bound.
+const OTHER: i64 = i64::MIN;
+
+impl Key {
+    /// The days since 1970 of its date; `None` where the path has none.
+    pub fn day(&self) -> Option<i64> {
+        (self.period != 0).then(|| self.period.div_euclid(DAY))
+    }
+
+    /// The same with a date and hour that many share: `other`.
+    pub fn of_other_dates(self) -> Self {
+        Self { period: OTHER, ..self }
+    }
+}
+
 impl Template {
     /// Parses a `path`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
@@ -116,6 +131,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Literal(text) => path.push_str(text),
+                Part::Date | Part::Hour if key.period == OTHER => path.push_str("other"),
                 Part::Date => path.push_str(&time_of(key.period).strftime("%Y-%m-%d").to_string()),
                 Part::Hour => path.push_str(&time_of(key.period).strftime("%H").to_string()),
                 Part::Organization => path.push_str(&safe(key.organization.as_deref().unwrap_or_default())),

@@ -142,7 +142,8 @@ impl Settings {
             timeout: batch.duration("timeout"),
             gzip_level: u32::try_from(batch.integer("gzip_level")).unwrap_or(2),
             concurrency: number(section.integer("concurrency")),
-            http: read_http(section, Duration::from_secs(30)),
+            // Azure's answers are short, and so are Entra's.
+            http: HttpSettings { max_body_bytes: 1 << 20, ..read_http(section, Duration::from_secs(30)) },
         }
     }
 }

@@ -34,7 +34,8 @@ pub async fn hides_events(
     total: u64,
     priority: Priority,
 ) -> Result<bool, ReadError> {
-    let times = || observations.by_id.values().filter(|seen| window.surely_holds(seen.time)).filter_map(|seen| seen.time);
+    let times =
+        || observations.by_id.values().filter(|seen| window.surely_holds(seen.time)).filter_map(|seen| seen.time);
     let mut times: Vec<i64> = times().collect();
     times.sort_unstable();
     let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { return Ok(false) };
@@ -63,9 +64,9 @@ async fn hides_events_beside(
     priority: Priority,
 ) -> Result<bool, ReadError> {
     let parts = [(window.from, middle), (middle - 1, window.to), (middle - 1, middle)];
-    let counts = try_join_all(parts.map(|part| async move {
-        client.ask(&Query::smallest(part), priority).await.map(|page| page.total)
-    }));
+    let counts = try_join_all(
+        parts.map(|part| async move { client.ask(&Query::smallest(part), priority).await.map(|page| page.total) }),
+    );
     let [Some(before), Some(after), Some(both)] = counts.await?[..] else { return Ok(true) };
     // Something was seen that isn't in the overlap.
     Ok(both >= total || before.checked_add(after) != total.checked_add(both))

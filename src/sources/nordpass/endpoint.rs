@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use super::context::ReadContext;
 use super::page::Page;
 use super::query::Query;
-use crate::http::{Again, HttpClient, HttpError, date, retry_after};
+use crate::event::Held;
+use crate::http::{Again, AnswerMemory, GunzipError, HttpClient, HttpError, date, gunzip, is_gzip, retry_after};
 use crate::telemetry::{TokenState, metrics};
 
 /// What one request has come to.
@@ -80,7 +81,7 @@ impl Endpoint {
         let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
         tracing::debug!(component = telemetry.name(), from, to, page, per_page, %status, "requested a page");
         match answer {
-            Ok(answer) => self.classify(answer),
+            Ok(answer) => self.classify(answer, per_page).await,
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,
             Err(error @ HttpError::Timeout { .. }) => Attempt::TimedOut(error.to_string()),
             Err(error @ HttpError::Body { .. }) => Attempt::Unreadable(error.to_string()),
@@ -88,7 +89,7 @@ impl Endpoint {
         }
     }
 
-    fn classify(&self, answer: http::Response<Bytes>) -> Attempt {
+    async fn classify(&self, mut answer: http::Response<Bytes>, asked: u32) -> Attempt {
         let ReadContext { env, telemetry, clock, .. } = &*self.context;
         let now = env.clock.now();
         let server_time = date(answer.headers());
@@ -105,10 +106,25 @@ impl Endpoint {
         }
         let (kind, reason) = match status {
             StatusCode::OK => {
-                return match Page::parse(answer.into_body().into(), server_time) {
+                let mut memory = answer.extensions_mut().remove::<Arc<AnswerMemory>>();
+                let mut body = answer.into_body();
+                // Nobody asked for it: some proxies compress all the same, with and without saying so.
+                if is_gzip(&body) {
+                    let http = &self.context.settings.http;
+                    match gunzip(&body, http.max_body_bytes, http.request_timeout).await {
+                        Ok((whole, taken)) => (body, memory) = (whole, Some(Arc::new(taken))),
+                        Err(GunzipError::TooLarge) => return Attempt::TooLarge,
+                        Err(GunzipError::Damaged) => return Attempt::Unreadable("damaged gzip".to_owned()),
+                    }
+                }
+                return match Page::parse(body.into(), server_time, asked, memory.map(|memory| memory as Held)) {
                     Ok(page) => Attempt::Page(page),
                     Err(reason) => Attempt::Unreadable(reason),
                 };
+            }
+            StatusCode::NO_CONTENT => {
+                telemetry.token(TokenState::Valid);
+                return Attempt::Page(Page::empty(server_time));
             }
             StatusCode::PAYLOAD_TOO_LARGE => return Attempt::TooLarge,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {

@@ -11,16 +11,22 @@ use super::dedup::Dedup;
 use super::emitter::{Emitter, NewEvents};
 use super::error::ReadError;
 use super::observations::{Observation, Window};
-use super::odd_events::OddEvents;
+use super::odd_events::{NoEvents, OddEvents};
 use super::organizations::Organizations;
 use super::page::Page;
 use super::slice::Slice;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY, SWEPT_DAYS};
 use crate::event::{
-    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
+    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event,
+    parse_event_and,
 };
 use crate::telemetry::metrics;
+
+/// The longest text that is taken for a user. A UUID has 36 bytes.
+const LONGEST_USER: usize = 128;
+/// The most bytes of identical events that a slice keeps until their number is proven. Real ones are a handful.
+const MOST_TWIN_BYTES: usize = 1 << 20;
 
 /// Turns pages into chunks.
 pub struct PageIngester {
@@ -74,22 +80,35 @@ impl PageIngester {
         if page.repaired {
             self.odd_events.repaired();
         }
-        let (candidates, copies) = self.decode(page, window).await;
+        slice.pages += 1;
+        let (candidates, copies, no_events) = self.decode(page, window);
         let mut new_events = NewEvents::default();
-        for candidate in candidates {
+        let mut shown: HashMap<EventId, u32> = HashMap::new();
+        for mut candidate in candidates {
             let time = candidate.second();
             ingested.seconds.extend(time);
-            self.note(slice, window, page, &candidate, copies.get(&candidate.id).copied().unwrap_or(1));
+            let several = copies.get(&candidate.id).copied().unwrap_or(1);
+            if !self.note(slice, window, page, &candidate, several) {
+                let number = shown.entry(candidate.id).or_default();
+                candidate.id = if *number == 0 { candidate.id } else { candidate.id.occurrence(*number) };
+                *number += 1;
+            }
             if self.dedup.is_new(slice, window, candidate.id, time).await? {
                 self.uncover(slice, time);
                 self.odd_events.inspect(&page.text, candidate.id, candidate.time, &candidate.fields);
-                new_events.push(self.filed_under(slice, time), self.record(page, &candidate), candidate.fields);
+                new_events.push(
+                    self.filed_under(slice, time),
+                    self.record(&page.text, (candidate.id, time, candidate.body), &candidate.fields),
+                    candidate.fields,
+                );
             }
         }
         telemetry.add(&metrics::RECEIVED, ingested.elements);
         let known = ingested.elements.saturating_sub(new_events.count());
         telemetry.add_labelled(&metrics::DISCARDED, "known or outside the slice", known);
         self.emitter.send(slice.group, &page.text, new_events).await?;
+        // Behind the events, which needn't wait for it.
+        self.odd_events.keep(&page.text, no_events).await?;
         Ok(ingested)
     }
 
@@ -111,31 +130,41 @@ impl PageIngester {
             (copies > 1).then(|| (*id, copies, observation.time, observation.twins.clone()))
         });
         for (id, copies, time, twins) in several.collect::<Vec<_>>() {
-            let Some((text, ..)) = twins.first() else { continue };
-            let mut new_events = NewEvents::default();
+            let (mut bodies, mut spans) = (String::new(), Vec::new());
             for (number, at) in (1..copies).zip(1..) {
-                let Some((_, record, fields)) = twins.get(at).or(twins.last()) else { continue };
+                let Some(body) = twins.get(at).or(twins.last()) else { continue };
                 let id = id.occurrence(number);
                 if self.dedup.is_new(slice, window, id, time).await? {
-                    let record = Record { id, ..record.clone() };
-                    new_events.push(self.filed_under(slice, time), record, fields.clone());
+                    let start = bodies.len();
+                    bodies.push_str(body);
+                    spans.push((id, Span::new(start, bodies.len())));
                 }
             }
-            self.emitter.send(slice.group, text, new_events).await?;
+            let (text, mut new_events) = (Text::from(bodies), NewEvents::default());
+            for (id, body) in spans {
+                // It was parsed before.
+                let Ok(fields) = parse_event(&text, text.at(body)) else { continue };
+                let record = self.record(&text, (id, time, body), &fields);
+                new_events.push(self.filed_under(slice, time), record, fields);
+            }
+            self.emitter.send(slice.group, &text, new_events).await?;
         }
         Ok(())
     }
 
-    /// The events of a page, and how often it shows each id. Elements that are no events become dead letters here.
-    async fn decode(&self, page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>) {
+    /// The events of a page, how often it shows each id, and the elements that are no events.
+    fn decode(&self, page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>, NoEvents) {
         let (mut identifier, mut metadata) = (Identifier::default(), MetadataEntries::default());
         let mut candidates = Vec::with_capacity(page.elements.len());
         let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
-        let mut no_events: BTreeMap<EventId, (u32, Span)> = BTreeMap::new();
+        let mut no_events = NoEvents::new();
+        let mut several: BTreeMap<EventId, u32> = BTreeMap::new();
         for body in page.elements.iter().copied() {
             let raw = page.text.at(body);
             let Ok(fields) = parse_event_and(&page.text, raw, &mut metadata) else {
-                no_events.entry(EventId::of_bytes(raw.as_bytes())).or_insert((0, body)).0 += 1;
+                let id = EventId::of_bytes(raw.as_bytes());
+                *several.entry(id).or_default() += 1;
+                no_events.insert(id, body);
                 continue;
             };
             let id = identifier.identify(&page.text, &fields, &mut metadata);
@@ -143,29 +172,47 @@ impl PageIngester {
             candidates.push(Candidate { id, time: event_time(&page.text, &fields.timestamp), body, fields });
         }
         metadata.keep(&page.text);
-        for (id, (number, body)) in no_events {
+        for (id, number) in several {
             window.note_outside(id, number);
-            self.odd_events.dead_letter(id, page.text.at(body)).await;
         }
-        (candidates, copies)
+        (candidates, copies, no_events)
     }
 
-    fn note(&self, slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) {
+    /// Notes what a page showed. `false` where an event is one of several that there is no room to keep until their number is
+    /// proven: it is sent as it was seen.
+    fn note(&self, slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) -> bool {
         let time = candidate.second();
         if !window.surely_holds(time) {
             window.note_outside(candidate.id, copies);
         }
+        let number = slice.pages;
         let observation = slice.observations.by_id.entry(candidate.id).or_insert_with(|| {
             let uuid = &candidate.fields.user_uuid;
-            let user = (uuid.shape == Shape::Plain && !uuid.is_blank()).then(|| page.text.at(uuid.span).to_owned());
-            Observation { time, most: 0, user, twins: Vec::new() }
+            let is_name = uuid.shape == Shape::Plain && !uuid.is_blank() && uuid.span.len() <= LONGEST_USER;
+            let user = is_name.then(|| page.text.at(uuid.span).to_owned());
+            Observation { time, most: 0, user, twins: Vec::new(), twins_of: number }
         });
         observation.most = observation.most.max(copies);
-        let is_of = |text: &Text| std::ptr::eq(text.as_ptr(), page.text.as_ptr());
-        if copies > 1 && observation.twins.first().is_none_or(|(text, ..)| is_of(text)) {
-            let record = self.record(page, candidate);
-            observation.twins.push((page.text.clone(), record, candidate.fields.clone()));
+        if copies < 2 {
+            return true;
         }
+        if observation.twins.is_empty() {
+            observation.twins_of = number;
+        }
+        if observation.twins_of == number {
+            let body = page.text.at(candidate.body);
+            // Copied: the whole page would stay in memory for it.
+            let twin = match observation.twins.last() {
+                Some(last) if **last == *body => last.clone(),
+                _ if slice.twin_bytes + body.len() > MOST_TWIN_BYTES => return false,
+                _ => {
+                    slice.twin_bytes += body.len();
+                    body.into()
+                }
+            };
+            observation.twins.push(twin);
+        }
+        true
     }
 
     /// The second that an id is filed under: the event's own where it is the slice's, or where that second is remembered for
@@ -176,9 +223,8 @@ impl PageIngester {
         time.filter(|time| slice.range.contains(time) || remembered.contains(time)).unwrap_or(0)
     }
 
-    fn record(&self, page: &Page, candidate: &Candidate) -> Record {
-        let time = candidate.second().unwrap_or_else(|| self.context.clock.now());
-        let organization = self.organizations.of(&page.text, &candidate.fields);
-        Record { id: candidate.id, time, organization, body: candidate.body }
+    fn record(&self, text: &Text, (id, time, body): (EventId, Option<i64>, Span), fields: &EventFields) -> Record {
+        let time = time.unwrap_or_else(|| self.context.clock.now());
+        Record { id, time, organization: self.organizations.of(text, fields), body }
     }
 }

@@ -6,8 +6,9 @@
 //! the API states for a window of time, nothing of it is missing, twins included.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use crate::event::{EventFields, EventId, Record, Text};
+use crate::event::EventId;
 
 /// An event that was seen, identical ones together.
 #[derive(Debug)]
@@ -20,7 +21,9 @@ pub struct Observation {
     pub user: Option<String>,
     /// Identical events that one answer showed, in its order, kept so that the others can be sent once their number is
     /// proven. Their texts may differ: in spelling, and in fields that this version doesn't know.
-    pub twins: Vec<(Text, Record, EventFields)>,
+    pub twins: Vec<Arc<str>>,
+    /// The page that they are of.
+    pub twins_of: u64,
 }
 
 /// All events that were seen of a slice, whatever the query was.
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
 
     fn observation(time: i64, most: u32) -> Observation {
-        Observation { time: Some(time), most, user: None, twins: Vec::new() }
+        Observation { time: Some(time), most, user: None, twins: Vec::new(), twins_of: 0 }
     }
 
     #[test]

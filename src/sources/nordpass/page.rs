@@ -1,9 +1,15 @@
 //! One answer of the API: a page of events and the paging block.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::event::{Span, Text};
+use crate::event::{Held, Span, Text};
+
+/// So many elements are taken however few were asked for: what an API gives whose smallest page is the documented one.
+const USUAL_PAGE: usize = 100;
 
 /// A page, decoded as far as it must be: the elements of `data` stay text.
 #[derive(Debug)]
@@ -38,20 +44,57 @@ struct Paging<'a> {
     per_page: Option<&'a RawValue>,
 }
 
+/// The elements of an array, unless there are more than `most`: a peer decides how many there are, and each costs memory.
+struct Elements<'t> {
+    text: &'t str,
+    most: usize,
+    too_many: &'t mut bool,
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = Vec<Span>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<Span>, A::Error> {
+        let mut spans = Vec::new();
+        while let Some(element) = elements.next_element::<&'de RawValue>()? {
+            if spans.len() == self.most {
+                *self.too_many = true;
+                return Err(A::Error::custom("too many"));
+            }
+            spans.push(Span::of(self.text, element.get()));
+        }
+        Ok(spans)
+    }
+}
+
 impl Page {
-    /// Decodes an answer with status 200. The error is a sentence without any of the answer's content.
-    pub fn parse(body: Vec<u8>, server_time: Option<i64>) -> Result<Self, String> {
+    /// A page without events, of an answer that has no content.
+    pub fn empty(server_time: Option<i64>) -> Self {
+        let text = Text::default();
+        Self { text, elements: Vec::new(), total: Some(0), size: None, server_time, repaired: false }
+    }
+
+    /// Decodes an answer with status 200 to a query for `asked` events. `held` lives as long as its text. The error is a
+    /// sentence without any of the answer's content.
+    pub fn parse(body: Vec<u8>, server_time: Option<i64>, asked: u32, held: Option<Held>) -> Result<Self, String> {
         if body.is_empty() {
             return Err("an empty response".to_owned());
         }
-        let (text, repaired) = Text::from_bytes(body);
-        let answer: Answer<'_> = serde_json::from_str(&text).map_err(|error| {
-            let html = text.trim_start().starts_with('<');
+        let (text, repaired) =
+            Text::held_from_bytes(body, held).ok_or("bytes that aren't UTF-8 where a page of events should be")?;
+        // Some proxies put a byte order mark in front.
+        let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let answer: Answer<'_> = serde_json::from_str(json).map_err(|error| {
+            let html = json.trim_start().starts_with('<');
             let what = if html { "HTML" } else { "an incomplete JSON object" };
             format!(
                 "{what} where a page of events should be ({:?} error at byte {})",
                 error.classify(),
-                offset(&text, &error)
+                offset(json, &error)
             )
         })?;
         let data = answer.data.map(RawValue::get).filter(|data| *data != "null");
@@ -59,13 +102,16 @@ impl Page {
         if data.is_none() && answer.metadata.is_none_or(|paging| paging.get() == "null") {
             return Err("JSON that isn't a page of events".to_owned());
         }
+        let most = usize::try_from(asked).unwrap_or(usize::MAX).max(USUAL_PAGE);
+        let mut too_many = false;
         let elements = match data {
             None => Vec::new(),
-            Some(data) => serde_json::from_str::<Vec<&RawValue>>(data)
-                .map_err(|_| "`data` isn't an array".to_owned())?
-                .into_iter()
-                .map(|element| Span::of(&text, element.get()))
-                .collect(),
+            Some(data) => serde_json::Deserializer::from_str(data)
+                .deserialize_seq(Elements { text: &text, most, too_many: &mut too_many })
+                .map_err(|_| match too_many {
+                    true => "more events than were asked for".to_owned(),
+                    false => "`data` isn't an array".to_owned(),
+                })?,
         };
         let paging: Paging<'_> = answer
             .metadata
@@ -94,7 +140,7 @@ mod tests {
     use super::*;
 
     fn parse(body: &str) -> Result<Page, String> {
-        Page::parse(body.as_bytes().to_vec(), None)
+        Page::parse(body.as_bytes().to_vec(), None, 100, None)
     }
 
     #[test]
@@ -142,7 +188,34 @@ mod tests {
         let mut body = br#"{"data":[{"type":"x"#.to_vec();
         body.extend([0xff, 0xfe]);
         body.extend(br#""}]}"#);
-        let page = Page::parse(body, None).expect("a page");
+        let page = Page::parse(body, None, 100, None).expect("a page");
         assert!(page.repaired && page.elements.len() == 1);
+    }
+    /// 100 events were asked for, and 1,100,000 came: 715 MB for an answer of 3 MB.
+    #[test]
+    fn more_elements_than_were_asked_for_are_refused() {
+        let page = |number: usize, asked| {
+            let body = format!(r#"{{"data":[{}],"metadata":{{"total":{number}}}}}"#, vec!["{}"; number].join(","));
+            Page::parse(body.into_bytes(), None, asked, None).map(|page| page.elements.len())
+        };
+        let refused = Err("more events than were asked for".to_owned());
+        assert_eq!((page(100, 100), page(101, 100), page(1_100_000, 100)), (Ok(100), refused.clone(), refused.clone()));
+        assert_eq!((page(1_000, 1_000), page(1_001, 1_000)), (Ok(1_000), refused.clone()));
+        assert_eq!((page(100, 1), page(101, 1)), (Ok(100), refused), "an API may have a smallest page");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_page() {
+        let page = parse("\u{feff}{\"data\":[{\"a\":1}],\"metadata\":{\"total\":1}}").expect("a page");
+        assert_eq!(page.elements.iter().map(|span| page.text.at(*span)).collect::<Vec<_>>(), [r#"{"a":1}"#]);
+    }
+
+    /// Each would become three: 96 MB of an answer of 32.
+    #[test]
+    fn a_page_of_bytes_that_are_no_text_is_refused() {
+        let mut body = br#"{"data":[{"type":""#.to_vec();
+        body.extend(vec![0xff; 1 << 20]);
+        body.extend(br#""}]}"#);
+        Page::parse(body, None, 100, None).expect_err("refused");
     }
 }

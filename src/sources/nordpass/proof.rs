@@ -1,4 +1,6 @@
 //! Proves that nothing of a window of time is missing, with whatever queries it takes: see [`super::reader`].
+//!
+//! A proof may go through twenty halves, one inside the other. Each step is boxed, so that the stack holds twenty pointers.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -87,49 +89,56 @@ impl Pass {
 
 impl Proof<'_> {
     /// Reads all pages of a query, optionally for some users only, and takes them in.
-    pub async fn pass(&mut self, per_page: u32, users: &[String], first: Option<Page>) -> Result<Pass, ReadError> {
-        let (pages, asked, priority) = (self.pages, self.window.asked(), self.slice.priority);
-        let ask = |page: u64| {
-            let query = Query::new(asked, page, per_page, users);
-            async move { pages.client.ask(&query, priority).await.map(|answer| (page, answer)) }
-        };
-        let first = match first {
-            Some(page) => page,
-            None => ask(1).await?.1,
-        };
-        let size = page_size(&first, per_page);
-        if u64::from(per_page) > size && first.total.is_some_and(|total| total > size) {
-            self.pages.page_cap.fetch_max(u32::try_from(size).unwrap_or(u32::MAX), Ordering::Relaxed);
-        }
-        let mut pass = Pass { pages: 1, ..Pass::default() };
-        let believable = |total: &u64| total.div_ceil(size) <= MOST_PAGES;
-        let Some(total) = first.total.filter(believable) else {
-            return self.pass_without_total(per_page, users, first).await;
-        };
-        let mut last = total.div_ceil(size).max(1);
-        let mut queries = SideBySide::new((2..=last).map(ask), self.pages.context.settings.concurrency);
-        pass.pages += last - 1;
-        self.slice.budget = self.slice.budget.saturating_sub(last);
-        let ingested = self.ingest(&first).await?;
-        pass.add(ingested.seconds, Some(total));
-        let mut full = last == 1 && ingested.elements >= size;
-        while let Some(page) = queries.next().await {
-            let (number, page) = page?;
-            let ingested = queries.meanwhile(self.ingest(&page)).await?;
-            pass.add(ingested.seconds, page.total.or(pass.total));
-            full |= number == last && ingested.elements >= size;
-        }
-        drop(queries);
-        // A last page that is full: only the page behind it shows that `total` wasn't too low.
-        while full && last < MOST_PAGES {
-            last += 1;
-            let (_, page) = ask(last).await?;
-            let ingested = self.ingest(&page).await?;
-            pass.add(ingested.seconds, page.total.or(pass.total));
-            pass.pages += u64::from(ingested.elements > 0);
-            full = ingested.elements >= size;
-        }
-        Ok(pass)
+    pub fn pass<'a>(
+        &'a mut self,
+        per_page: u32,
+        users: &'a [String],
+        first: Option<Page>,
+    ) -> BoxFuture<'a, Result<Pass, ReadError>> {
+        Box::pin(async move {
+            let (pages, asked, priority) = (self.pages, self.window.asked(), self.slice.priority);
+            let ask = |page: u64| {
+                let query = Query::new(asked, page, per_page, users);
+                async move { pages.client.ask(&query, priority).await.map(|answer| (page, answer)) }
+            };
+            let first = match first {
+                Some(page) => page,
+                None => ask(1).await?.1,
+            };
+            let size = page_size(&first, per_page);
+            if u64::from(per_page) > size && first.total.is_some_and(|total| total > size) {
+                self.pages.page_cap.fetch_max(u32::try_from(size).unwrap_or(u32::MAX), Ordering::Relaxed);
+            }
+            let mut pass = Pass { pages: 1, ..Pass::default() };
+            let believable = |total: &u64| total.div_ceil(size) <= MOST_PAGES;
+            let Some(total) = first.total.filter(believable) else {
+                return self.pass_without_total(per_page, users, first).await;
+            };
+            let mut last = total.div_ceil(size).max(1);
+            let mut queries = SideBySide::new((2..=last).map(ask), self.pages.context.settings.concurrency);
+            pass.pages += last - 1;
+            self.slice.budget = self.slice.budget.saturating_sub(last);
+            let ingested = self.ingest(&first).await?;
+            pass.add(ingested.seconds, Some(total));
+            let mut full = last == 1 && ingested.elements >= size;
+            while let Some(page) = queries.next().await {
+                let (number, page) = page?;
+                let ingested = queries.meanwhile(self.ingest(&page)).await?;
+                pass.add(ingested.seconds, page.total.or(pass.total));
+                full |= number == last && ingested.elements >= size;
+            }
+            drop(queries);
+            // A last page that is full: only the page behind it shows that `total` wasn't too low.
+            while full && last < MOST_PAGES {
+                last += 1;
+                let (_, page) = ask(last).await?;
+                let ingested = self.ingest(&page).await?;
+                pass.add(ingested.seconds, page.total.or(pass.total));
+                pass.pages += u64::from(ingested.elements > 0);
+                full = ingested.elements >= size;
+            }
+            Ok(pass)
+        })
     }
 
     async fn ingest(&mut self, page: &Page) -> Result<Ingested, ReadError> {
@@ -205,90 +214,96 @@ impl Proof<'_> {
     }
 
     /// The straddling seconds, each alone, some of them side by side: their answers add to the same observations.
-    async fn prove_seconds(&mut self, pass: &Pass) -> Result<(), ReadError> {
-        let straddling = pass.seconds.iter().filter(|(_, pages)| **pages > 1).map(|(second, _)| *second);
-        let straddling: Vec<i64> = straddling.filter(|second| self.window.surely_holds(Some(*second))).collect();
-        let (pages, per_page, priority) = (self.pages, self.slice.per_page, self.slice.priority);
-        for some in straddling.chunks(self.pages.context.settings.concurrency.max(1)) {
-            // All of these are answered before the first is taken in: what a second takes besides needs permits, too.
-            let queries = some.iter().map(|second| async move {
-                let window = Window::around(*second, second + 1);
-                let query = Query::new(window.asked(), 1, per_page, &[]);
-                pages.client.ask(&query, priority).await.map(|first| (window, first))
-            });
-            for (window, first) in try_join_all(queries).await? {
-                if self.slice.budget == 0 {
-                    return Ok(());
-                }
-                let mut alone = self.narrowed(window);
-                let pass = alone.pass(per_page, &[], Some(first)).await?;
-                let total = pass.total.unwrap_or(u64::MAX);
-                if !alone.adds_up(total).await? {
-                    alone.prove_second(total).await?;
+    fn prove_seconds<'a>(&'a mut self, pass: &'a Pass) -> BoxFuture<'a, Result<(), ReadError>> {
+        Box::pin(async move {
+            let straddling = pass.seconds.iter().filter(|(_, pages)| **pages > 1).map(|(second, _)| *second);
+            let straddling: Vec<i64> = straddling.filter(|second| self.window.surely_holds(Some(*second))).collect();
+            let (pages, per_page, priority) = (self.pages, self.slice.per_page, self.slice.priority);
+            for some in straddling.chunks(self.pages.context.settings.concurrency.max(1)) {
+                // All of these are answered before the first is taken in: what a second takes besides needs permits, too.
+                let queries = some.iter().map(|second| async move {
+                    let window = Window::around(*second, second + 1);
+                    let query = Query::new(window.asked(), 1, per_page, &[]);
+                    pages.client.ask(&query, priority).await.map(|first| (window, first))
+                });
+                for (window, first) in try_join_all(queries).await? {
+                    if self.slice.budget == 0 {
+                        return Ok(());
+                    }
+                    let mut alone = self.narrowed(window);
+                    let pass = alone.pass(per_page, &[], Some(first)).await?;
+                    let total = pass.total.unwrap_or(u64::MAX);
+                    if !alone.adds_up(total).await? {
+                        alone.prove_second(total).await?;
+                    }
                 }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Both halves for themselves; proven if both are.
-    async fn prove_halves(&mut self) -> Result<bool, ReadError> {
-        let (from, to) = (self.window.from + 1, self.window.to);
-        let middle = from + (to - from) / 2;
-        let mut proven = true;
-        for half in [from..middle, middle..to] {
-            if self.slice.budget == 0 {
-                return Ok(false);
+    fn prove_halves(&mut self) -> BoxFuture<'_, Result<bool, ReadError>> {
+        Box::pin(async move {
+            let (from, to) = (self.window.from + 1, self.window.to);
+            let middle = from + (to - from) / 2;
+            let mut proven = true;
+            for half in [from..middle, middle..to] {
+                if self.slice.budget == 0 {
+                    return Ok(false);
+                }
+                let per_page = self.slice.per_page;
+                let mut half = self.narrowed(Window::around(half.start, half.end));
+                let pass = half.pass(per_page, &[], None).await?;
+                proven &= half.prove(pass).await?;
             }
-            let per_page = self.slice.per_page;
-            let mut half = self.narrowed(Window::around(half.start, half.end));
-            let pass = half.pass(per_page, &[], None).await?;
-            proven &= half.prove(pass).await?;
-        }
-        Ok(proven)
+            Ok(proven)
+        })
     }
 
     /// One second that doesn't fit one page: with other page sizes, so that other events meet at the page ends, and
     /// user by user, so that a user's events are in one answer.
-    async fn prove_second(&mut self, total: u64) -> Result<bool, ReadError> {
-        let mut total = total;
-        for round in 0..6 {
-            let users = self.slice.observations.users(&self.window);
-            let page = self.pages.effective(self.slice.per_page);
-            let most = (page / 2).max(1);
-            let mut together: Vec<String> = Vec::new();
-            let mut events = 0;
-            for (at, (user, number)) in users.iter().enumerate() {
-                together.push(user.clone());
-                events += number;
-                let next = users.get(at + 1).map_or(u32::MAX, |(_, number)| *number);
-                if events.saturating_add(next) > most || together.len() == USERS_PER_QUERY {
-                    if self.slice.budget == 0 {
-                        return Ok(false);
+    fn prove_second(&mut self, total: u64) -> BoxFuture<'_, Result<bool, ReadError>> {
+        Box::pin(async move {
+            let mut total = total;
+            for round in 0..6 {
+                let users = self.slice.observations.users(&self.window);
+                let page = self.pages.effective(self.slice.per_page);
+                let most = (page / 2).max(1);
+                let mut together: Vec<String> = Vec::new();
+                let mut events = 0;
+                for (at, (user, number)) in users.iter().enumerate() {
+                    together.push(user.clone());
+                    events += number;
+                    let next = users.get(at + 1).map_or(u32::MAX, |(_, number)| *number);
+                    if events.saturating_add(next) > most || together.len() == USERS_PER_QUERY {
+                        if self.slice.budget == 0 {
+                            return Ok(false);
+                        }
+                        self.pass(page, &together, None).await?;
+                        together.clear();
+                        events = 0;
                     }
-                    self.pass(page, &together, None).await?;
-                    together.clear();
-                    events = 0;
+                }
+                if self.still_adds_up(total).await? {
+                    return Ok(true);
+                }
+                // Of a capped second no pages show more than the users' own.
+                if self.slice.budget == 0 || self.capped {
+                    return Ok(false);
+                }
+                // 7/8, 6/8 … of the size: no page begins where one began before.
+                let size = (page * (7 - round) / 8).max(1);
+                let pass = self.pass(size, &[], None).await?;
+                let Some(stated) = pass.total else { return Ok(false) };
+                total = stated;
+                // This pass's `total` is newer than all that was seen before it.
+                if self.adds_up(total).await? {
+                    return Ok(true);
                 }
             }
-            if self.still_adds_up(total).await? {
-                return Ok(true);
-            }
-            // Of a capped second no pages show more than the users' own.
-            if self.slice.budget == 0 || self.capped {
-                return Ok(false);
-            }
-            // 7/8, 6/8 … of the size: no page begins where one began before.
-            let size = (page * (7 - round) / 8).max(1);
-            let pass = self.pass(size, &[], None).await?;
-            let Some(stated) = pass.total else { return Ok(false) };
-            total = stated;
-            // This pass's `total` is newer than all that was seen before it.
-            if self.adds_up(total).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+            Ok(false)
+        })
     }
 
     /// The proof with events that were seen after `total` was stated: `total` must still be the same, or one event
@@ -302,21 +317,23 @@ impl Proof<'_> {
     }
 
     /// The proof; once it holds, the further copies of identical events may flow.
-    async fn adds_up(&mut self, total: u64) -> Result<bool, ReadError> {
-        if self.capped || self.slice.observations.count(&self.window) != total {
-            return Ok(false);
-        }
-        let page = u64::from(self.pages.effective(self.slice.per_page));
-        if self.slice.repeated || is_doubtful(total, page) {
-            let seen = (&self.window, &self.slice.observations);
-            self.slice.budget = self.slice.budget.saturating_sub(3);
-            self.capped = hides_events(&self.pages.client, seen, total, self.slice.priority).await?;
-            if self.capped {
+    fn adds_up(&mut self, total: u64) -> BoxFuture<'_, Result<bool, ReadError>> {
+        Box::pin(async move {
+            if self.capped || self.slice.observations.count(&self.window) != total {
                 return Ok(false);
             }
-        }
-        self.pages.ingester.send_twins(self.slice, &self.window).await?;
-        Ok(true)
+            let page = u64::from(self.pages.effective(self.slice.per_page));
+            if self.slice.repeated || is_doubtful(total, page) {
+                let seen = (&self.window, &self.slice.observations);
+                self.slice.budget = self.slice.budget.saturating_sub(3);
+                self.capped = hides_events(&self.pages.client, seen, total, self.slice.priority).await?;
+                if self.capped {
+                    return Ok(false);
+                }
+            }
+            self.pages.ingester.send_twins(self.slice, &self.window).await?;
+            Ok(true)
+        })
     }
 }
 

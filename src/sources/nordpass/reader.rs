@@ -119,6 +119,8 @@ impl Reader {
             repeated: self.last_total.swap(total, Ordering::Relaxed) == total && total >= LARGE_TOTAL,
             contradicted: false,
             awaited: BTreeSet::new(),
+            pages: 0,
+            twin_bytes: 0,
             _reading: reading,
         };
         let mut proof = Proof { pages: &self.pages, slice: &mut slice, window, capped: false };
@@ -154,7 +156,9 @@ impl Reader {
             let window = Window::around(range.start, range.end);
             let page = self.client.ask(&Query::smallest(window.asked()), Priority::History).await?;
             let length = range.end - range.start;
-            let Some(total) = page.total.filter(|total| is_usual_cap(*total) && length > NARROWEST_COUNT) else { return Ok(page.total) };
+            let Some(total) = page.total.filter(|total| is_usual_cap(*total) && length > NARROWEST_COUNT) else {
+                return Ok(page.total);
+            };
             let middle = range.start + length / 2;
             let mut parts = 0_u64;
             for part in [range.start..middle, middle..range.end] {

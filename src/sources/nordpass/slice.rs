@@ -34,6 +34,10 @@ pub struct Slice {
     pub contradicted: bool,
     /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
     pub awaited: BTreeSet<EventId>,
+    /// How many pages were taken in.
+    pub pages: u64,
+    /// The bytes of the twins that are kept.
+    pub twin_bytes: usize,
     /// Keeps ids known that are committed meanwhile.
     pub _reading: Reading,
 }

@@ -104,7 +104,12 @@ impl<'a> Metadata<'a> {
     fn note(&mut self, key: &str, value: &'a str) {
         let (slot, value) = match key {
             "platform" => (&mut self.platform, value),
-            "ip_address" => (&mut self.ip_address, value),
+            // The first of a list is the client's.
+            "ip_address" => {
+                let first = value.strip_prefix('[').and_then(|list| list.split([',', ']']).next()).map(str::trim);
+                let is_address = |first: &&str| first.starts_with('"') && first.contains(['.', ':']);
+                (&mut self.ip_address, if first.is_some() { first.filter(is_address).unwrap_or("null") } else { value })
+            }
             "status" => (&mut self.status, value),
             "msp" => {
                 read_entries(value, &mut self.scratch);
@@ -193,18 +198,34 @@ fn object_of<'a>(event: &Event<'a>) -> &'a str {
     if field.shape == Shape::Other { event.text.at(field.span) } else { "" }
 }
 
+/// An object with more entries isn't taken apart: each costs several times its bytes.
+const MOST_ENTRIES: usize = 4_096;
+
 /// The entries of an object; none for anything else. Whether it is one.
 fn read_entries<'a>(object: &'a str, entries: &mut Entries<'a>) -> bool {
     entries.clear();
     if !object.starts_with('{') {
         return false;
     }
-    if Scan::whole_object(object, |entry| entries.push(Entry::plain(entry.key, entry.value))).is_some() {
+    let scanned = Scan::whole_object(object, |entry| {
+        if entries.len() <= MOST_ENTRIES {
+            entries.push(Entry::plain(entry.key, entry.value));
+        }
+    });
+    if entries.len() > MOST_ENTRIES {
+        entries.clear();
+        return false;
+    }
+    if scanned.is_some() {
         return true;
     }
     entries.clear();
-    let each = |key, value| entries.push(Entry::new(json::string(key).unwrap_or_default(), value));
-    let is_object = raw_entries(object, each).is_some();
+    let each = |key, value| {
+        if entries.len() <= MOST_ENTRIES {
+            entries.push(Entry::new(json::string(key).unwrap_or_default(), value));
+        }
+    };
+    let is_object = raw_entries(object, each).is_some() && entries.len() <= MOST_ENTRIES;
     if !is_object {
         entries.clear();
     }

@@ -5,6 +5,7 @@ mod clocks;
 mod completeness;
 mod failures;
 mod gaps;
+mod hostile;
 mod late;
 mod odd_times;
 mod polling;

@@ -42,6 +42,8 @@ pub struct Behaviour {
     pub total: Option<fn(u64) -> Value>,
     /// Where counts and pages stop.
     pub cap: usize,
+    /// What a proxy makes of an answer.
+    pub proxy: Option<fn(http::Response<Bytes>) -> http::Response<Bytes>>,
     /// Seconds by which the server's clock is behind.
     pub behind: i64,
 }
@@ -55,6 +57,7 @@ impl Default for Behaviour {
             shuffled: false,
             total: Some(|total| json!(total)),
             cap: usize::MAX,
+            proxy: None,
             behind: 0,
         }
     }
@@ -168,7 +171,8 @@ impl Api {
             std::time::UNIX_EPOCH + Duration::from_secs(u64::try_from(now - behaviour.behind).expect("after 1970")),
         );
         let answer = json!({"data": data, "metadata": paging}).to_string();
-        http::Response::builder().header("Date", date).body(answer.into()).expect("a response")
+        let answer = http::Response::builder().header("Date", date).body(answer.into()).expect("a response");
+        behaviour.proxy.map_or_else(|| answer.clone(), |proxy| proxy(answer.clone()))
     }
 }
 
