@@ -1,8 +1,6 @@
 //! The `credential` table in the pipeline file, checked.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use azure_identity::UserAssignedId;
 
@@ -10,6 +8,7 @@ use super::assertion::{CertificateFiles, Identity, LONGEST_FILE};
 use super::clouds::Cloud;
 use super::fields::FIELDS;
 use crate::settings::{Secret, Section};
+use nordpass_env::read_bounded;
 
 /// A checked credential.
 #[derive(Clone, Debug)]
@@ -214,7 +213,7 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         private_key: section.optional_text("private_key_file").map(PathBuf::from),
     };
     let mut read = |name: &str, path: &PathBuf| {
-        read_pem(path).map_err(|reason| {
+        read_bounded(path, LONGEST_FILE).map_err(|reason| {
             let hint = "check that the path is right and that this user may read it";
             section.error(name, format!("can't read {}: {reason}", path.display()), hint);
         })
@@ -228,12 +227,6 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         section.error(name, format!("this certificate can't be used: {reason}"), "see docs/guide/troubleshooting.md");
     }
     files
-}
-
-fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Always https, loopback hosts included: `azure_identity` would refuse it, which at run time means waiting for ever.
@@ -345,7 +338,7 @@ mod tests {
             ))
         };
         assert!(certificate("/there/is/none.pem")[0].contains("can't read /there/is/none.pem"));
-        assert!(certificate("/dev/null")[0].contains("no PEM certificate"));
-        assert!(certificate("/dev/zero")[0].contains("no PEM certificate"), "read up to a limit");
+        assert!(certificate("Cargo.toml")[0].contains("no PEM certificate"));
+        assert!(certificate("/dev/zero")[0].contains("it's a device, not a regular file"));
     }
 }

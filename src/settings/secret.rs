@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::environment::LONGEST_FILE;
 use nordpass_env::Disk;
 
 /// A secret: text from the file or a variable, with `${file:PATH}` parts that are read when the secret is used, so
@@ -72,7 +73,7 @@ impl Secret {
                 Part::Text(text) => value.push_str(text.expose_secret()),
                 Part::File(path) => {
                     let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
-                    let bytes = disk.read(path).await.map_err(unreadable)?;
+                    let bytes = disk.read_bounded(path, LONGEST_FILE).await.map_err(unreadable)?;
                     let text = String::from_utf8(bytes)
                         .map_err(|_| unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, "not UTF-8")))?;
                     let text = text.trim_end_matches(['\r', '\n']);
@@ -84,5 +85,32 @@ impl Secret {
             }
         }
         Ok(SecretString::from(value))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use nordpass_env::SystemDisk;
+
+    use super::*;
+
+    /// A secret that became a named pipe used to hang its source, while `/ready` said that it works.
+    #[tokio::test]
+    async fn a_secret_that_becomes_something_else_is_an_error_and_nothing_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let secret = Secret::file(&path);
+        std::fs::write(&path, "abc\n").unwrap();
+        assert_eq!(secret.load(&SystemDisk).await.unwrap().expose_secret(), "abc");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = secret.load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("a named pipe, not a regular file"), "{error}");
+        let error = Secret::file("/dev/zero").load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("a device"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, vec![b'x'; LONGEST_FILE + 1]).unwrap();
+        let error = secret.load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("longer than 1024 KiB"), "{error}");
     }
 }
