@@ -39,6 +39,14 @@ enum Stop {
     Failed(ComponentError),
 }
 
+/// Where the reading of a file has ended.
+struct Ended {
+    position: Position,
+    read: Fingerprint,
+    /// Whether all lines are complete. What came before an error counts, too.
+    result: Result<bool, ComponentError>,
+}
+
 impl From<Closed> for Stop {
     fn from(Closed: Closed) -> Self {
         Self::Closed
@@ -102,14 +110,14 @@ impl Reading {
             return Ok(0);
         }
         let start = self.start(path, &mut reader).await?;
-        let (position, read, end) = self.read(path, &mut reader, start).await?;
-        let complete = matches!(end, Ok(true)) && stat.modified + RECENT <= now;
+        let Ended { position, read, result } = self.read(path, &mut reader, start).await?;
+        let complete = matches!(result, Ok(true)) && stat.modified + RECENT <= now;
         let ids = match &self.state {
             Some(state) if position == at(read.length) => state.ended(path, read, complete.then_some(&stat)),
             _ => Vec::new(),
         };
         self.delivery.note(Mark { path: path.clone(), position, read, sequence: None, ids }).await?;
-        if !end? {
+        if !result? {
             self.warn(&format!(
                 "{path}: the last line is incomplete; it is read at the next start after it was completed"
             ));
@@ -124,13 +132,7 @@ impl Reading {
     }
 
     /// Reads, parses and sends to the end. Answers how far it came, and whether all lines are complete.
-    #[expect(clippy::type_complexity, reason = "what came before an error counts, too")]
-    async fn read(
-        &mut self,
-        path: &Arc<str>,
-        reader: &mut Reader,
-        start: Start,
-    ) -> Result<(Position, Fingerprint, Result<bool, ComponentError>), Closed> {
+    async fn read(&mut self, path: &Arc<str>, reader: &mut Reader, start: Start) -> Result<Ended, Closed> {
         let Start { from, mut read } = start;
         let rebuild = Parser::rebuild_from(from.offset);
         // One byte earlier, to see whether a line begins just there.
@@ -175,7 +177,7 @@ impl Reading {
                 }
             }
         };
-        Ok((end, read.fingerprint(), result))
+        Ok(Ended { position: end, read: read.fingerprint(), result })
     }
 
     /// Finds where to go on.

@@ -192,7 +192,7 @@ impl State {
         });
         let current = self.current.filter(|(file, ..)| *file == key);
         let current = current.and_then(|(_, position, read)| Some(Candidate { position, read: read? }));
-        ended.chain(current).collect()
+        ended.chain(current).filter(|candidate| candidate.read.length > 0).collect()
     }
 
     /// The lower halves of the ids with this upper half.
@@ -207,7 +207,11 @@ impl State {
     /// a file that was read to its end.
     pub fn ended(&self, path: &str, read: Fingerprint, whole: Option<&FileStat>) -> Vec<EventId> {
         let key = key(path);
-        let mut ids = vec![id(files(), key), id(key, read.length), id(prints(key, read.length), read.hash)];
+        // Every file begins with nothing.
+        let mut ids = match read.length {
+            0 => Vec::new(),
+            length => vec![id(files(), key), id(key, length), id(prints(key, length), read.hash)],
+        };
         ids.extend(whole.map(|stat| unchanged(path, stat)));
         ids.retain(|id| self.ids.binary_search(&id.0).is_err());
         ids
