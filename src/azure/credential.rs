@@ -208,7 +208,7 @@ fn no_token(why: &str) -> TokenError {
 }
 
 async fn read(disk: &dyn Disk, path: &Path) -> Result<Vec<u8>, TokenError> {
-    disk.read_at(path, 0, LONGEST_FILE)
+    disk.read_bounded(path, LONGEST_FILE)
         .await
         .map_err(|error| no_token(&format!("can't read {}: {error}", path.display())))
 }

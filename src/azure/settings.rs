@@ -1,8 +1,6 @@
 //! The `credential` table in the pipeline file, checked.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use azure_identity::UserAssignedId;
 
@@ -11,6 +9,7 @@ use super::clouds::Cloud;
 use super::fields::FIELDS;
 use crate::settings::value::shown_path;
 use crate::settings::{Secret, Section};
+use nordpass_env::read_bounded;
 
 /// A checked credential.
 #[derive(Clone, Debug)]
@@ -221,7 +220,7 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         return files;
     }
     let mut read = |name: &str, path: &PathBuf| {
-        read_pem(path).map_err(|reason| {
+        read_bounded(path, LONGEST_FILE).map_err(|reason| {
             let hint = "check that the path is right and that this user may read it";
             section.error(name, format!("can't read the file{}: {reason}", shown_path(path)), hint);
         })
@@ -235,12 +234,6 @@ fn certificate(section: &mut Section) -> CertificateFiles {
         section.error(name, format!("this certificate can't be used: {reason}"), "see docs/guide/troubleshooting.md");
     }
     files
-}
-
-fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE as u64).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Always https, loopback hosts included: `azure_identity` would refuse it, which at run time means waiting for ever.
@@ -352,7 +345,7 @@ mod tests {
             ))
         };
         assert!(certificate("/there/is/none.pem")[0].contains("can't read the file /there/is/none.pem"));
-        assert!(certificate("/dev/null")[0].contains("no PEM certificate"));
-        assert!(certificate("/dev/zero")[0].contains("no PEM certificate"), "read up to a limit");
+        assert!(certificate("Cargo.toml")[0].contains("no PEM certificate"));
+        assert!(certificate("/dev/zero")[0].contains("it's a device, not a regular file"));
     }
 }

@@ -31,12 +31,6 @@ pub const LONGEST_ANSWER: usize = 1 << 20;
 /// The words for an answer without a token. The library's may quote it, and it may nearly be a token.
 pub const NO_TOKEN: &str = "the token endpoint didn't return a token: check whether a proxy is in between";
 
-/// No token lives longer; if one did, it would be renewed early.
-const LONGEST_LIFE: i64 = 30 * 86_400;
-/// The longest answer that holds a token.
-pub const LONGEST_ANSWER: usize = 1 << 20;
-/// The words for an answer without a token. The library's may quote it, and it may nearly be a token.
-pub const NO_TOKEN: &str = "the token endpoint didn't return a token: check whether a proxy is in between";
 
 /// The transport of one fetch of a token.
 pub struct Exchange {

@@ -84,6 +84,11 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
+    /// The patterns of the files that it reads.
+    fn reads(&self) -> &[String] {
+        &[]
+    }
+
     /// Whether it can go on from the official connector's cursor.
     fn can_take_over(&self) -> bool {
         false
@@ -117,6 +122,11 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
     /// What no other component of the set may use, in words: the files that it writes.
     fn exclusive_resource(&self) -> Option<String> {
         None
+    }
+
+    /// The patterns of the files that it writes.
+    fn writes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Tries the credential and the endpoint with one request (`validate --connect`). Returns in words what works, or

@@ -1,6 +1,5 @@
 //! The real client, on reqwest with rustls.
 
-use std::fs;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,8 +9,9 @@ use futures::future::BoxFuture;
 use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
-use super::{HttpClient, HttpError, HttpSettings, Network, body::Body, failure, is_loopback, loopback, memory::NoMemory};
-use nordpass_env::Mutex;
+use super::memory::NoMemory;
+use super::{HttpClient, HttpError, HttpSettings, LONGEST_PEM_FILE, Network, body::Body, failure, is_loopback, loopback};
+use nordpass_env::{Mutex, read_bounded};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black
 /// hole is noticed while a slow response is still waited for.
@@ -212,7 +212,7 @@ fn build(settings: &HttpSettings, way: Way) -> Result<reqwest::Client, String> {
 }
 
 fn read(path: &Path, name: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("can't read `{name}` {}: {error}", path.display()))
+    read_bounded(path, LONGEST_PEM_FILE).map_err(|error| format!("can't read `{name}` {}: {error}", path.display()))
 }
 
 fn authorities(settings: &HttpSettings) -> Result<Vec<Certificate>, String> {

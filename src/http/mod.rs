@@ -22,6 +22,9 @@ pub use memory::AnswerMemory;
 pub use nordpass_env::{HttpClient, HttpError, HttpSettings, Network, is_loopback};
 pub use retry::{Again, Backoff, FIRST_WAIT, Failure, LONGEST_RETRY_AFTER, LONGEST_WAIT, Retry, retry_after};
 
+/// The longest file of certificates or keys, in bytes: far more than any system's bundle of authorities has.
+pub const LONGEST_PEM_FILE: usize = 4 << 20;
+
 /// The machine's own clock, randomness, disk and network.
 pub fn system_env() -> Env {
     Env::system(Arc::new(SystemNetwork::default()))

@@ -4,7 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use glob::Pattern;
+
 use super::draft::{Component, Draft};
+use super::feedback;
 use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
@@ -28,6 +31,7 @@ pub fn load(
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
     check_takeover(&mut draft, &settings);
+    check_feedback(&mut draft, &settings);
     let found = report.found();
     match graph {
         Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
@@ -122,6 +126,29 @@ fn read_settings(draft: &mut Draft, report: &Report) -> Vec<Option<Settings>> {
     };
     let known: HashSet<String> = draft.components.iter().flat_map(outputs).collect();
     draft.components.iter_mut().map(|component| read_component(component, &known, &mut taken, report)).collect()
+}
+
+/// A source must not read what its own set writes.
+fn check_feedback(draft: &mut Draft, settings: &[Option<Settings>]) {
+    let data_dir = draft.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR));
+    let own = |folder: &str| Pattern::escape(&data_dir.join(folder).to_string_lossy()) + "/**/*";
+    let mut written = vec![("`data_dir`".to_owned(), ["dead-letters", "sinks", "sources"].map(own).to_vec())];
+    for (component, settings) in draft.components.iter().zip(settings) {
+        if let Some(Settings::Sink(settings)) = settings {
+            written.push((format!("`{}`", component.path()), settings.writes()));
+        }
+    }
+    for (component, settings) in draft.components.iter_mut().zip(settings) {
+        let (Some(Settings::Source(settings)), Some((_, section))) = (settings, &mut component.typed) else {
+            continue;
+        };
+        for pattern in settings.reads() {
+            if let Some((writer, _)) = written.iter().find(|(_, written)| feedback::reads(pattern, written)) {
+                let message = format!("`{}` would read what this set writes: files of {writer}", component.name);
+                section.error("paths", message, "write to a folder that no source of the set reads");
+            }
+        }
+    }
 }
 
 /// The official connector's cursor belongs to one organization: exactly one source can go on from it.

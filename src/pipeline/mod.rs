@@ -1,6 +1,7 @@
 //! A pipeline file becomes a checked graph, and that becomes running tasks.
 
 mod draft;
+mod feedback;
 mod graph;
 mod load;
 mod page;

@@ -1,11 +1,11 @@
 //! What a pipeline file may refer to: variables and files. The only place that reads the process's environment.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-/// No secret and no setting is longer; the limit keeps `${file:/dev/zero}` from filling the memory.
-const LONGEST_FILE: u64 = 1 << 20;
+/// No secret and no setting is longer; the limit keeps a wrong path from filling the memory.
+pub(super) const LONGEST_FILE: usize = 1 << 20;
 
 /// The variables that `${VAR}` sees, and the files that `${file:PATH}` sees.
 #[derive(Clone, Default)]
@@ -66,19 +66,9 @@ fn inherited(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A file's text without its line end.
+/// A file's text without its line end. Waits for nobody: a named pipe is an error.
 pub(super) fn read_file(path: &Path) -> io::Result<String> {
-    let file = std::fs::File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    // With room for all of it: growing would leave copies of a secret behind.
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(LONGEST_FILE)).unwrap_or(0) + 64);
-    file.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "longer than 1 MiB"));
-    }
+    let bytes = nordpass_env::read_bounded(path, LONGEST_FILE)?;
     let mut text = String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))?;
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     Ok(text)

@@ -5,7 +5,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{Field, Kind, Section, value::shown_path};
-use crate::http::HttpSettings;
+use crate::http::{HttpSettings, LONGEST_PEM_FILE};
 
 /// `[….tls]`
 pub const TLS: Field = Field::optional("tls", Kind::Table(TLS_FIELDS))
@@ -61,7 +61,7 @@ pub fn read_http(section: &mut Section, default_timeout: Duration) -> HttpSettin
 fn pem_file(tls: &mut Section, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(tls.optional_text(name)?);
     if tls.is_on_its_machine()
-        && let Err(reason) = std::fs::File::open(&path)
+        && let Err(reason) = nordpass_env::read_bounded(&path, LONGEST_PEM_FILE)
     {
         tls.error(
             name,

@@ -195,7 +195,10 @@ fn read(path: &Template, environment: &Environment) -> Result<(PathBuf, String),
         Ok(text) => Ok((path, text)),
         Err(error) => absence(
             format!("can't read the file{}: {error}", shown_path(&path)),
-            "check that the path is right and that this user may read it",
+            match error.kind() {
+                std::io::ErrorKind::InvalidInput => "a pipe or device can't be read again: write the value into a file",
+                _ => "check that the path is right and that this user may read it",
+            },
         ),
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::environment::read_file;
+use super::environment::{LONGEST_FILE, read_file};
 use super::flaw::Flaw;
 use nordpass_env::Disk;
 
@@ -78,7 +78,7 @@ impl Secret {
                 Part::Text(text) => Zeroizing::new(text.expose_secret().as_bytes().to_vec()),
                 Part::File(path) => {
                     let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
-                    let mut bytes = Zeroizing::new(disk.read(path).await.map_err(unreadable)?);
+                    let mut bytes = Zeroizing::new(disk.read_bounded(path, LONGEST_FILE).await.map_err(unreadable)?);
                     let text = std::str::from_utf8(&bytes)
                         .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "not UTF-8")))?;
                     let length = text.trim_end_matches(['\r', '\n']).len();
@@ -163,5 +163,26 @@ mod tests {
                 (result, _) => panic!("{content:?}: {result:?}"),
             }
         }
+    }
+
+    /// A secret that became a named pipe used to hang its source, while `/ready` said that it works.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_secret_that_becomes_something_else_is_an_error_and_nothing_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let secret = Secret::file(&path);
+        std::fs::write(&path, "abc\n").unwrap();
+        assert_eq!(secret.load(&SystemDisk).await.unwrap().expose_secret(), "abc");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let error = secret.load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("a named pipe, not a regular file"), "{error}");
+        let error = Secret::file("/dev/zero").load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("a device"), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, vec![b'x'; LONGEST_FILE + 1]).unwrap();
+        let error = secret.load(&SystemDisk).await.unwrap_err().to_string();
+        assert!(error.contains("longer than 1024 KiB"), "{error}");
     }
 }

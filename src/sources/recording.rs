@@ -29,6 +29,16 @@ pub const WINDOW: u64 = 4 << 20;
 /// Organizations whose names are shared between records.
 const ORGANIZATIONS: usize = 1024;
 
+/// What surrounds a line without being part of it. Zeros are what a file has where it was cut while somebody wrote.
+const AROUND: [char; 5] = [' ', '\t', '\r', '\n', '\0'];
+
+/// A line without what surrounds it: white space, zeros, a byte order mark (files that were put together have it in
+/// the middle).
+pub fn trimmed(line: &str) -> &str {
+    let line = line.trim_start_matches('\0');
+    line.strip_prefix('\u{feff}').unwrap_or(line).trim_matches(AROUND)
+}
+
 /// How far a text has been read: whole lines, in bytes, and events of the line that follows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -125,9 +135,7 @@ impl Parser {
             block.line = offset + raw_start as u64;
             block.next_line = offset + raw_end as u64;
             let line = text.get(text_start..text_end).unwrap_or_default();
-            // A byte order mark may stand at the beginning.
-            let line = if block.line == 0 { line.trim_start_matches('\u{feff}') } else { line };
-            block.line(&text, line.trim_matches([' ', '\t', '\r', '\n']), &mut metadata);
+            block.line(&text, trimmed(line), &mut metadata);
             (raw_start, text_start) = (raw_end, text_end);
         }
         metadata.keep(&text);
@@ -377,7 +385,9 @@ mod tests {
 
     #[tokio::test]
     async fn events_blank_lines_and_what_is_no_event() {
-        let parsed = parse(&format!("\u{feff}{EVENT}\r\n\n  \n5\n{{\"x\":1}}\n{{\"broken\":\n[{EVENT}]\nlast"));
+        let parsed = parse(&format!(
+            "\u{feff}{EVENT}\r\n\n  \n5\n\0\0\u{feff}{{\"x\":1}}\r\n\0\0\n{{\"broken\":\n[{EVENT}]\nlast"
+        ));
         assert_eq!(bodies(&parsed), [EVENT, r#"{"x":1}"#]);
         assert_eq!((parsed.records[0].time, parsed.records[0].organization.as_ref()), (1_738_255_186, "o"));
         assert_eq!(parsed.records[1].time, 1_738_255_186, "the time of reading");

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::delivery::{Delivery, Portion, read_and_deliver};
-use super::file::{paths, reader::Reader};
+use super::file::{format, paths, reader::Reader};
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use crate::component::{ComponentError, Context, Output, Source};
@@ -156,12 +156,13 @@ async fn read_all(
     while passes.is_none_or(|passes| pass < passes) {
         let before = tally.0.lock().read;
         for path in &files {
-            let mut reader = Reader::open(context.env.disk.clone(), path, 0).map_err(|error| {
-                ComponentError::new(format!("can't read {path}: {error}")).hint("check its name and permissions")
-            })?;
+            let mut reader = Reader::open(context.env.disk.as_ref(), path).await?;
             parser.restart();
             while let Some(block) = reader.next().await? {
                 let bytes = block.bytes.len() as u64;
+                if block.offset == 0 {
+                    format::check(path, &block.bytes)?;
+                }
                 let parsed = parser.parse(block.bytes, block.offset, Position::default());
                 tally.read(&parsed, bytes);
                 let mark = |portion: Portion| Mark { read: Instant::now(), events: portion.events };

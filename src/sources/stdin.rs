@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::delivery::{Delivery, read_and_deliver};
+use super::file::{format, unpack::Unpacker};
 use super::in_flight::InFlight;
 use super::recording::{Parser, Position};
 use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
@@ -19,8 +20,9 @@ use crate::component::{ComponentError, ComponentType, Context, Output, ReadSetti
 /// The `stdin` type.
 pub static TYPE: ComponentType = ComponentType {
     name: "stdin",
-    doc: "Reads NDJSON of raw events or whole API pages from standard input, and ends with it. Standard input can't be \
-      read again: it gets back-pressure, but events in flight when the program is killed are lost.",
+    doc: "Reads NDJSON of raw events or whole API pages from standard input, plain, gzip or zstd, in \
+      UTF-8 or UTF-16, and ends with it. Standard input can't be read again: it gets \
+      back-pressure, but events in flight when the program is killed are lost.",
     fields: &[],
     outputs: &[""],
     records: Records::Events,
@@ -106,6 +108,9 @@ async fn read_all(
         };
         if lines > 0 {
             let rest = text.split_off(lines);
+            if offset == 0 {
+                format::check("standard input", &text)?;
+            }
             let parsed = parser.parse(std::mem::replace(&mut text, rest), offset, Position::default());
             offset = parsed.end.offset;
             if delivery.send(parsed, |_| ()).await.is_err() {
@@ -125,24 +130,37 @@ async fn read_all(
 }
 
 /// A thread of its own, because a read of a terminal or a quiet pipe can't be called back: one of the runtime's threads
-/// would hold up the end of the program until a line is typed. The channel is the back-pressure.
+/// would hold up the end of the program until a line is typed. The channel is the back-pressure. What comes out is
+/// unpacked.
 fn read_in_thread(mut input: Box<dyn Read + Send>) -> Result<mpsc::Receiver<std::io::Result<Vec<u8>>>, ComponentError> {
     let (sender, receiver) = mpsc::channel(4);
     let read = move || {
+        let (mut unpacker, mut bytes) = (Unpacker::default(), vec![0; READ]);
         loop {
-            let mut bytes = vec![0; READ];
-            let part = match input.read(&mut bytes) {
-                Ok(0) => return,
-                Ok(length) => {
-                    bytes.truncate(length);
-                    Ok(bytes)
-                }
+            let length = match input.read(&mut bytes) {
+                Ok(length) => length,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
+                Err(error) => return drop(sender.blocking_send(Err(error))),
             };
-            let failed = part.is_err();
-            if sender.blocking_send(part).is_err() || failed {
-                return;
+            let mut used = 0;
+            loop {
+                let mut text = Vec::new();
+                let unpacked = match length {
+                    0 => unpacker.finish(&mut text),
+                    _ => unpacker.unpack(&bytes[used..length], &mut text, READ).map(|step| used += step),
+                };
+                if !text.is_empty() && sender.blocking_send(Ok(text)).is_err() {
+                    return;
+                }
+                if let Err(error) = unpacked {
+                    return drop(sender.blocking_send(Err(error)));
+                }
+                if length == 0 {
+                    return;
+                }
+                if used == length && !unpacker.has_more() {
+                    break;
+                }
             }
         }
     };
@@ -234,6 +252,22 @@ mod tests {
         assert!(input.receive().await.is_none());
         task.await.unwrap().unwrap();
         drop(write);
+    }
+
+    #[tokio::test]
+    async fn packed_input_is_unpacked_and_what_is_no_recording_is_refused() {
+        let lines = b"{\"a\":1}\n{\"b\":2}\n";
+        let utf16: Vec<u8> = lines.iter().flat_map(|&byte| [byte, 0]).collect();
+        for content in [zstd::encode_all(&lines[..], 1).unwrap(), utf16] {
+            let (task, mut input, _signal) = start(Box::new(std::io::Cursor::new(content)));
+            let (_, chunk) = input.receive().await.unwrap();
+            assert_eq!(chunk.records.len(), 2);
+            chunk.ack.done();
+            task.await.unwrap().unwrap();
+        }
+        let (task, _input, _signal) = start(Box::new(&b"[{\"a\":1},\n{\"b\":2}]\n"[..]));
+        let error = task.await.unwrap().unwrap_err();
+        assert!(error.message.starts_with("standard input doesn't hold one event"), "{}", error.message);
     }
 
     #[tokio::test]

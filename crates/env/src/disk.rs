@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
 
+use super::file::{FileStat, OpenFile, SystemFile, check_length, open_regular};
+
 /// A file in a folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FileEntry {
@@ -40,7 +42,24 @@ pub trait Disk: Send + Sync {
     }
     /// A file's length in bytes; `None` when there is no such file.
     fn len<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<u64>>;
-    /// At most `limit` bytes from `offset`, in a buffer that is used again; fewer at the end of the file.
+    /// The names of the regular files of a folder and of the links to such files, sorted: what somebody means who puts
+    /// files there. A disk without this answer has no links.
+    fn list_with_links<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<String>> {
+        Box::pin(async move { Ok(self.list(dir).await?.into_iter().map(|entry| entry.name).collect()) })
+    }
+    /// What is at a path, links followed; `None` when nothing is there.
+    fn stat<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<FileStat>> {
+        let _ = path;
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    /// Opens a regular file. What is read from then on is this file, whatever its name comes to mean. Anything else is
+    /// an error, and never waited for.
+    fn open<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn OpenFile>> {
+        let _ = path;
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+    /// At most `limit` bytes from `offset`, in a buffer that is used again; fewer at the end of the file. Only regular
+    /// files are read.
     fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, buffer: Vec<u8>) -> IoFuture<'a, Vec<u8>>;
     /// Appends to a file, which is made if it isn't there. Not durable before [`Disk::sync`].
     fn append<'a>(&'a self, path: &'a Path, data: &'a [u8]) -> IoFuture<'a, ()>;
@@ -69,6 +88,11 @@ pub trait Disk: Send + Sync {
     fn check_writable<'a>(&'a self, path: &'a Path) -> IoFuture<'a, ()> {
         let _ = path;
         Box::pin(async { Ok(()) })
+    }
+
+    /// A whole file of at most `limit` bytes; a longer one is [`io::ErrorKind::FileTooLarge`].
+    fn read_bounded<'a>(&'a self, path: &'a Path, limit: usize) -> IoFuture<'a, Vec<u8>> {
+        Box::pin(async move { check_length(self.read_at(path, 0, limit + 1).await?, limit) })
     }
 
     /// A whole file.
@@ -135,7 +159,14 @@ fn blocking<'a, T: Send + 'static>(
     work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> IoFuture<'a, T> {
     let path = path.to_owned();
-    Box::pin(async move { tokio::task::spawn_blocking(move || work(&path)).await.map_err(io::Error::other)? })
+    Box::pin(in_thread(move || work(&path)))
+}
+
+/// Runs what may wait for the device.
+pub(super) async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 fn unless_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
@@ -186,6 +217,25 @@ impl Disk for SystemDisk {
         blocking(dir, |dir| entries(dir, |entry| Ok(entry.file_type()?.is_dir().then(|| name_of(entry)))))
     }
 
+    fn list_with_links<'a>(&'a self, dir: &'a Path) -> IoFuture<'a, Vec<String>> {
+        blocking(dir, |dir| {
+            entries(dir, |entry| {
+                let kind = entry.file_type()?;
+                // A link to nothing is nothing.
+                let links = || kind.is_symlink() && fs::metadata(entry.path()).is_ok_and(|found| found.is_file());
+                Ok((kind.is_file() || links()).then(|| name_of(entry)))
+            })
+        })
+    }
+
+    fn stat<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<FileStat>> {
+        blocking(path, |path| Ok(unless_missing(fs::metadata(path))?.map(|metadata| FileStat::of(&metadata))))
+    }
+
+    fn open<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn OpenFile>> {
+        blocking(path, |path| Ok(Box::new(SystemFile::open(path)?) as Box<dyn OpenFile>))
+    }
+
     fn len<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<u64>> {
         blocking(path, |path| Ok(unless_missing(fs::metadata(path))?.map(|metadata| metadata.len())))
     }
@@ -193,9 +243,9 @@ impl Disk for SystemDisk {
     fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, buffer: Vec<u8>) -> IoFuture<'a, Vec<u8>> {
         blocking(path, move |path| {
             let mut buffer = buffer;
-            let mut file = File::open(path)?;
+            let (mut file, stat) = open_regular(path)?;
             file.seek(SeekFrom::Start(offset))?;
-            let there = file.metadata()?.len().saturating_sub(offset);
+            let there = stat.len.saturating_sub(offset);
             buffer.clear();
             buffer.reserve(usize::try_from(there).unwrap_or(usize::MAX).min(limit));
             file.take(limit as u64).read_to_end(&mut buffer)?;

@@ -7,6 +7,7 @@
 pub mod catalogue;
 mod clock;
 mod disk;
+mod file;
 mod memory;
 mod mutex;
 mod network;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use clock::{Clock, SystemClock, TestClock};
 pub use disk::{Disk, DiskLock, FileEntry, IoFuture, SystemDisk};
+pub use file::{FileKind, FileStat, OpenFile, read_bounded};
 pub use memory::MemoryDisk;
 pub use mutex::Mutex;
 pub use network::{HttpClient, HttpError, HttpSettings, Network, is_loopback};

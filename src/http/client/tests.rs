@@ -124,7 +124,7 @@ async fn get(settings: &HttpSettings, url: &str) -> Result<(u16, String), HttpEr
 fn with_file(name: &str, content: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join(name);
-    fs::write(&path, content).expect("written");
+    std::fs::write(&path, content).expect("written");
     (dir, path)
 }
 
@@ -349,6 +349,9 @@ fn wrong_files_are_named() {
     let missing = refusal(&HttpSettings { ca_file: Some("/does/not/exist.pem".into()), ..none.clone() });
     assert!(missing.contains("ca_file") && missing.contains("/does/not/exist.pem"), "{missing}");
     assert!(refusal(&HttpSettings { ca_file: Some(empty.clone()), ..none.clone() }).contains("contains no PEM"));
+    // It used to be read until the memory was gone.
+    let endless = refusal(&HttpSettings { ca_file: Some("/dev/zero".into()), ..none.clone() });
+    assert!(endless.contains("can't read `ca_file` /dev/zero: it's a device, not a regular file"), "{endless}");
     let pair = HttpSettings { cert_file: Some(empty.clone()), key_file: Some(empty.clone()), ..none.clone() };
     assert!(refusal(&pair).contains("don't contain a PEM certificate"));
     assert!(

@@ -47,7 +47,6 @@ sessions! {
     empty_variable: SOURCE.replace("NORDPASS_TOKEN", "EMPTY") + SINK;
     missing_field: SOURCE.replace("token = \"${NORDPASS_TOKEN}\"\n", "") + SINK;
     unreadable_secret_file: SOURCE.replace("${NORDPASS_TOKEN}", "${file:/run/secrets/there-is-no-such-file}") + SINK;
-    empty_secret_file: SOURCE.replace("${NORDPASS_TOKEN}", "${file:/dev/null}") + SINK;
     negative_duration: format!("{SOURCE}poll_interval = \"-60s\"\n{SINK}");
     zero_duration: format!("{SOURCE}poll_interval = \"0s\"\n{SINK}");
     duration_without_unit: format!("{SOURCE}poll_interval = 60\n{SINK}");
@@ -106,6 +105,27 @@ fn json_lines() {
 fn colors() {
     let found = diagnose(&format!("{SOURCE}poll_intervall = \"60s\"\n{SINK}"));
     insta::assert_snapshot!(found[0].human(true).replace('\u{1b}', "ESC"));
+}
+
+/// A pipe used to be waited for without end, a device to be read.
+#[test]
+#[cfg(unix)]
+fn a_secret_file_that_holds_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = |path: &std::path::Path| {
+        let reference = format!("${{file:{}}}", path.display());
+        let found = diagnose(&(SOURCE.replace("${NORDPASS_TOKEN}", &reference) + SINK));
+        format!("{} ({})", found[0].message, found[0].hint.as_deref().unwrap_or_default())
+    };
+    let (empty, pipe) = (dir.path().join("empty"), dir.path().join("pipe"));
+    std::fs::write(&empty, "\r\n").unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(message(&empty).ends_with("is empty (write only the secret into it)"), "{}", message(&empty));
+    for (path, what) in [(pipe.as_path(), "a named pipe"), ("/dev/zero".as_ref(), "a device")] {
+        let message = message(path);
+        assert!(message.contains(&format!("it's {what}, not a regular file (")), "{message}");
+        assert!(message.contains("write the value into a file"), "{message}");
+    }
 }
 
 #[test]

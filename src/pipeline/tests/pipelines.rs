@@ -182,6 +182,35 @@ fn two_sinks_with_one_path_are_an_error() {
     assert_eq!(found[0].path, "sinks.two.path");
 }
 
+/// Such a set used to be valid, and to grow at each start.
+#[test]
+fn a_source_that_reads_what_its_set_writes_is_an_error() {
+    let text = |paths: &str, path: &str| {
+        format!(
+            "data_dir = \"state\"\n[sources.in]\ntype = \"file\"\npaths = [\"{paths}\"]\n[sinks.out]\ntype = \"file\"\n\
+             inputs = [\"in\"]\npath = \"{path}\"\n"
+        )
+    };
+    let found = |paths: &str, path: &str| match load(&[("a.toml".into(), text(paths, path))], &Environment::default()) {
+        Ok(_) => None,
+        Err(found) => Some((found[0].path.clone(), found[0].message.clone())),
+    };
+    for (paths, path, writer) in [
+        ("logs/*.ndjson", "logs/out.ndjson", "`sinks.out`"),
+        ("./x/../logs/**/*.gz", "logs/{date}/{organization}.ndjson.gz", "`sinks.out`"),
+        ("logs/2026-*.gz", "logs/{date}.gz", "`sinks.out`"),
+        ("logs/out.1.ndjson", "logs/out.ndjson", "`sinks.out`"),
+        ("state/dead-letters/in.ndjson", "out.ndjson", "`data_dir`"),
+    ] {
+        let message = format!("`in` would read what this set writes: files of {writer}");
+        assert_eq!(found(paths, path), Some(("sources.in.paths".to_owned(), message)), "{paths}");
+    }
+    for (paths, path) in [("logs/*.ndjson", "logs/out.ndjson.gz"), ("in/*", "out/{date}.gz"), ("state/*.gz", "out.gz")]
+    {
+        assert_eq!(found(paths, path), None, "{paths}");
+    }
+}
+
 #[test]
 fn two_sources_on_standard_input_are_an_error() {
     let text = "[sources.a]\ntype = \"stdin\"\n[sources.b]\ntype = \"stdin\"\n[sinks.s]\ntype = \"blackhole\"\ninputs = \

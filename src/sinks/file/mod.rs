@@ -152,6 +152,10 @@ impl SinkSettings for Settings {
     fn exclusive_resource(&self) -> Option<String> {
         Some(self.template.exclusive_resource())
     }
+
+    fn writes(&self) -> Vec<String> {
+        self.template.patterns()
+    }
 }
 
 /// Opens the sink: before any source runs.

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use glob::Pattern;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -143,6 +144,20 @@ impl Template {
     /// The file, where it is the same one for every record.
     pub fn fixed_path(&self) -> Option<PathBuf> {
         self.parts.iter().all(|part| matches!(part, Part::Literal(_))).then(|| PathBuf::from(&self.text))
+    }
+
+    /// Patterns of all paths that it makes, those of a series included.
+    pub fn patterns(&self) -> Vec<String> {
+        let of = |part: &Part| match part {
+            Part::Literal(text) => Pattern::escape(text),
+            Part::Date => "????-??-??".to_owned(),
+            Part::Hour => "??".to_owned(),
+            Part::Organization => "*".to_owned(),
+        };
+        let pattern: String = self.parts.iter().map(of).collect();
+        let (stem, ending) = split_ending(&pattern);
+        let series = format!("{stem}.*{ending}");
+        vec![pattern, series]
     }
 
     /// The folder that doesn't depend on any record.

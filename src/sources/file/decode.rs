@@ -1,20 +1,22 @@
-//! From a file's bytes to its text, in steps of bounded size.
+//! Decompression in steps of bounded size.
 
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 use zstd::stream::raw::{self, Operation};
 
+/// So many bytes show what a file is.
+pub const SHOWS: usize = 4;
 /// The most that one zstd step gives.
 const STEP: usize = 64 << 10;
 
-/// Decompresses by the file's ending. Several gzip members or zstd frames are one text.
+/// Decompresses by what the bytes are, not by the file's name. Several gzip members or zstd frames are one text.
 pub enum Decoder {
     /// As it is.
     Plain,
-    /// `.gz`
+    /// gzip
     Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-    /// `.zst`
+    /// zstd
     Zstd(Box<Zstd>),
 }
 
@@ -29,20 +31,17 @@ pub struct Zstd {
 }
 
 impl Decoder {
-    /// A decoder for a file.
-    pub fn for_path(path: &str) -> io::Result<Self> {
-        Ok(if path.ends_with(".gz") {
-            Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))
-        } else if path.ends_with(".zst") {
-            Self::Zstd(Box::new(Zstd { decoder: raw::Decoder::new()?, open: false, full: false, room: vec![0; STEP] }))
-        } else {
-            Self::Plain
+    /// A decoder for bytes that begin like this.
+    pub fn detect(begin: &[u8]) -> io::Result<Self> {
+        Ok(match *begin {
+            [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
+            // A frame, or one that is passed over.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+                let decoder = raw::Decoder::new()?;
+                Self::Zstd(Box::new(Zstd { decoder, open: false, full: false, room: vec![0; STEP] }))
+            }
+            _ => Self::Plain,
         })
-    }
-
-    /// Whether an offset in the text is the same in the file.
-    pub fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain)
     }
 
     /// Whether there may be more text without more input.

@@ -4,24 +4,33 @@
 //! position moves as chunks are acknowledged, in order, so that a restart goes on exactly where delivery ended; that
 //! also makes `file` sinks behind it exactly once. With `loop` there is no position: it is for load tests.
 //!
-//! A recording is complete when it is read. A last line without a line end counts as a line; a file that has grown
-//! since is read on from its old end at the next start.
+//! A file is what its bytes are, not what its name is. How it is packed is seen from its content ([`unpack`]). It is gone
+//! on with if it begins with what was read, also under another name when the old one no longer has it; a file that was
+//! replaced is read whole ([`resume`]). It is read up to the size that it had when it was opened, so that whoever reads
+//! what he writes comes to an end. Half a last line waits for the next start. One file's trouble is its own: the others
+//! are read, then the source ends with the error.
 
+mod charset;
 mod decode;
+mod fingerprint;
+pub(super) mod format;
 pub(super) mod paths;
 pub(super) mod reader;
+mod reading;
+mod resume;
 mod state;
+pub(super) mod unpack;
 
-use std::{future::pending, path::Path, sync::Arc};
+use std::{future::pending, sync::Arc};
 
 use futures::future::{BoxFuture, join};
 
-use self::reader::Reader;
+use self::reading::Reading;
 use self::state::{Mark, State};
-use super::delivery::{Delivery, Portion, unless_shutdown};
+use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{Acknowledgements, in_flight};
-use super::recording::{Parser, Position};
-use crate::component::{Closed, ComponentError, Context, Output, Source};
+use super::recording::Parser;
+use crate::component::{ComponentError, Context, Output, Source};
 use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
@@ -32,8 +41,9 @@ use crate::telemetry::{Telemetry, metrics};
 pub static TYPE: ComponentType = ComponentType {
     name: "file",
     doc: "Reads recorded logs: NDJSON of raw events or whole API pages (`{\"data\":[…],\"metadata\":{…}}`), one per \
-      line, plain, `.gz` or `.zst`. Ends when all files are read and delivered; a restart continues where delivery \
-      ended. Lines that aren't JSON objects become dead letters.",
+      line, plain, gzip or zstd, in UTF-8 or UTF-16. Ends when all files are read and delivered; a restart continues \
+      where delivery ended, also after a rotation. A replaced file is read from its beginning. Half a last line \
+      waits for the next start. Other lines that aren't JSON objects become dead letters.",
     fields: FIELDS,
     outputs: &[""],
     records: Records::Events,
@@ -43,7 +53,8 @@ pub static TYPE: ComponentType = ComponentType {
 static FIELDS: &[Field] = &[
     Field::required("paths", Kind::List).doc(
         "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
-         are read in the order of their names.",
+         are read in the order of their names, links too, each file once and up to the size that it has then. They \
+         must not be files that a sink of the same set writes.",
     ),
     Field::with_default("rate", Kind::Integer { min: 0, max: 10_000_000 }, "0")
         .doc("Maximum events per second; 0 means as fast as the sinks accept them."),
@@ -81,6 +92,10 @@ impl SourceSettings for Settings {
     fn state_endpoint(&self) -> Option<String> {
         (!self.repeat).then(|| self.patterns.join("\n"))
     }
+
+    fn reads(&self) -> &[String] {
+        &self.patterns
+    }
 }
 
 impl Source for Settings {
@@ -114,13 +129,9 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         None => (context.name.clone(), context.env.random.next_u64()),
     };
     let delivery = Delivery::new(&context, output, in_flight, origin, settings.rate).await?;
-    let reading = Reading {
-        parser: Parser::new(context.env.clock.clone(), context.telemetry.clone()),
-        context: context.clone(),
-        delivery,
-        state,
-    };
-    let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(files, settings.repeat)));
+    let parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
+    let reading = Reading::new(context.clone(), parser, delivery, state, files);
+    let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(settings.repeat)));
     tokio::select! {
         biased;
         () = lease_guard.lost() => {
@@ -128,103 +139,6 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
             Err(error.hint("only one process reads the files; restart this one to continue with them"))
         }
         (read, committed) = join(read, commit_all(ack_receivers, committer, context)) => committed.and(read),
-    }
-}
-
-struct Reading {
-    context: Context,
-    parser: Parser,
-    delivery: Delivery<Mark>,
-    state: Option<State>,
-}
-
-/// Why reading ends early.
-enum Stop {
-    Closed,
-    Failed(ComponentError),
-}
-
-impl From<Closed> for Stop {
-    fn from(Closed: Closed) -> Self {
-        Self::Closed
-    }
-}
-
-impl From<ComponentError> for Stop {
-    fn from(error: ComponentError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl Reading {
-    async fn all(mut self, files: Vec<String>, repeat: bool) -> Result<(), ComponentError> {
-        loop {
-            let mut bytes = 0;
-            for file in &files {
-                match self.file(file).await {
-                    Ok(read) => bytes += read,
-                    Err(Stop::Closed) => return Ok(()),
-                    Err(Stop::Failed(error)) => return Err(error),
-                }
-            }
-            if !repeat {
-                return Ok(());
-            }
-            if bytes == 0 {
-                return Err(ComponentError::new(format!("nothing to repeat: {} are empty", files.join(", "))));
-            }
-        }
-    }
-
-    /// Reads one file from where it was left. Answers how many bytes it had.
-    async fn file(&mut self, path: &str) -> Result<u64, Stop> {
-        let gone = |error: std::io::Error| {
-            ComponentError::new(format!("can't read {path}: {error}"))
-                .hint("put the file back; reading continues where it stopped")
-        };
-        let disk = &self.context.env.disk;
-        let size = disk.len(Path::new(path)).await.map_err(gone)?;
-        let size = size.ok_or_else(|| gone(std::io::ErrorKind::NotFound.into()))?;
-        let from = match &self.state {
-            Some(state) => match state.begin(path, size) {
-                Some(from) => from,
-                None => return Ok(size),
-            },
-            None => Position::default(),
-        };
-        let rebuild = Parser::rebuild_from(from.offset);
-        // One byte earlier, to see whether a line begins just there.
-        let mut reader = Reader::open(disk.clone(), path, rebuild.saturating_sub(1)).map_err(gone)?;
-        let mut inside_line = rebuild > 0;
-        self.parser.restart();
-        let path: Arc<str> = path.into();
-        let mut end = from;
-        while let Some(mut block) = reader.next().await? {
-            if inside_line {
-                let rest = memchr::memchr(b'\n', &block.bytes).map_or(block.bytes.len(), |at| at + 1);
-                block.bytes.drain(..rest);
-                block.offset += rest as u64;
-                inside_line = false;
-            }
-            let parsed = self.parser.parse(block.bytes, block.offset, from);
-            if parsed.end > from {
-                end = parsed.end;
-                let mark = |portion: Portion| {
-                    let Portion { position, sequence, .. } = portion;
-                    Mark { path: path.clone(), position, sequence, finished: None }
-                };
-                self.delivery.send(parsed, mark).await?;
-            }
-        }
-        if reader.offset() < from.offset {
-            let message = format!("{path} has {} bytes of text, but {} were read", reader.offset(), from.offset);
-            return Err(ComponentError::new(message)
-                .hint("it was replaced or truncated: rename the new recording, or rename the source")
-                .into());
-        }
-        let finished = Some(reader.bytes_read());
-        self.delivery.note(Mark { path, position: end, sequence: None, finished }).await?;
-        Ok(reader.bytes_read())
     }
 }
 

@@ -61,8 +61,8 @@ async fn matches(disk: &dyn Disk, pattern: &str) -> io::Result<Vec<String>> {
     let mut files = Vec::new();
     for dir in dirs {
         if is_wild(name) {
-            let entries = disk.list(here(&dir)).await?;
-            files.extend(entries.iter().filter(|entry| fits(name, &entry.name)).map(|entry| dir.join(&entry.name)));
+            let names = disk.list_with_links(here(&dir)).await?;
+            files.extend(names.iter().filter(|found| fits(name, found)).map(|found| dir.join(found)));
         } else if disk.len(&dir.join(name)).await?.is_some() {
             files.push(dir.join(name));
         }

@@ -1,11 +1,11 @@
 //! Reads a file in blocks of whole lines, with bounded memory.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path};
 
-use super::decode::Decoder;
+use super::unpack::Unpacker;
 use crate::component::ComponentError;
 use crate::event::buffers;
-use nordpass_env::Disk;
+use nordpass_env::{Disk, FileStat, OpenFile};
 
 /// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.
 const BLOCK: usize = 60 << 10;
@@ -23,11 +23,12 @@ pub struct Block {
     pub bytes: Vec<u8>,
 }
 
-/// A file that is being read.
+/// A file that is being read, up to the size that it had when it was opened: whoever reads what he writes comes to an end.
 pub struct Reader {
-    disk: Arc<dyn Disk>,
     path: String,
-    decoder: Decoder,
+    file: Box<dyn OpenFile>,
+    opened: FileStat,
+    unpacker: Unpacker,
     /// Bytes read from the file, and those not decoded yet.
     read: u64,
     input: Vec<u8>,
@@ -44,34 +45,63 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a file at an offset of its text. What lies before it in a compressed file is decoded and dropped.
-    pub fn open(disk: Arc<dyn Disk>, path: &str, start: u64) -> io::Result<Self> {
-        let decoder = Decoder::for_path(path)?;
-        let begin = if decoder.is_plain() { start } else { 0 };
+    /// Opens a file at its beginning.
+    pub async fn open(disk: &dyn Disk, path: &str) -> Result<Self, ComponentError> {
+        let opened = async {
+            let file = disk.open(Path::new(path)).await?;
+            let stat = file.stat().await?;
+            Ok((file, stat))
+        };
+        let (file, opened) = opened.await.map_err(|error: io::Error| {
+            let hint = match error.kind() {
+                io::ErrorKind::NotFound => "put the file back; reading continues where it stopped".to_owned(),
+                io::ErrorKind::IsADirectory => format!("name the files in it: \"{path}/*\""),
+                io::ErrorKind::InvalidInput => {
+                    format!("a source of type \"stdin\" reads from a pipe: nordpass-sentinel run … < {path}")
+                }
+                _ => "check its permissions".to_owned(),
+            };
+            ComponentError::new(format!("can't read {path}: {error}")).hint(hint)
+        })?;
         Ok(Self {
-            disk,
             path: path.to_owned(),
-            decoder,
-            read: begin,
+            file,
+            opened,
+            unpacker: Unpacker::default(),
+            read: 0,
             input: Vec::new(),
             used: 0,
             text: Vec::new(),
-            offset: begin,
-            start,
+            offset: 0,
+            start: 0,
             searched: 0,
             ended: false,
             failed: None,
         })
     }
 
+    /// What the file was when it was opened.
+    pub fn stat(&self) -> &FileStat {
+        &self.opened
+    }
+
+    /// Goes to an offset of the text. What lies before it in a packed file is decoded and dropped.
+    pub fn rewind(&mut self, start: u64) {
+        // Whether it is packed is only known once some of it was read.
+        let begin = if self.unpacker.is_plain() { start.min(self.opened.len) } else { 0 };
+        if begin == 0 {
+            self.unpacker = Unpacker::default();
+        }
+        (self.read, self.offset, self.start) = (begin, begin, start);
+        self.input.clear();
+        self.text.clear();
+        (self.used, self.searched) = (0, 0);
+        (self.ended, self.failed) = (false, None);
+    }
+
     /// How many bytes of the file have been read.
     pub fn bytes_read(&self) -> u64 {
         self.read
-    }
-
-    /// Where the text that isn't given out yet begins; at the end of the file, its length.
-    pub fn offset(&self) -> u64 {
-        self.offset
     }
 
     /// The next block; `None` at the end. An error comes after all whole lines before it.
@@ -117,26 +147,42 @@ impl Reader {
 
     /// Reads and decodes some more.
     async fn fill(&mut self) -> Result<(), ComponentError> {
-        if self.used == self.input.len() && !self.decoder.has_more() {
+        if self.used == self.input.len() && !self.unpacker.has_more() {
             let buffer = std::mem::take(&mut self.input);
+            let left = usize::try_from(self.opened.len - self.read).unwrap_or(usize::MAX);
             self.input = self
-                .disk
-                .read_into(Path::new(&self.path), self.read, READ, buffer)
+                .file
+                .read_into(self.read, left.min(READ), buffer)
                 .await
                 .map_err(|error| self.error("can't be read", &error))?;
             self.used = 0;
             self.read += self.input.len() as u64;
+            if self.input.is_empty() && left > 0 {
+                let _ = self.unpacker.finish(&mut self.text);
+                let message = format!("{} was cut to {} bytes while it was read", self.path, self.read);
+                return Err(ComponentError::new(message).hint(
+                    "run it again: what is left is read on if the old content is kept under a name that `paths` match",
+                ));
+            }
         }
-        let result = if self.input.is_empty() && !self.decoder.has_more() {
+        let result = if self.input.is_empty() && !self.unpacker.has_more() {
             self.ended = true;
             // A file without any bytes is an empty text in every format.
-            if self.read == 0 { Ok(()) } else { self.decoder.finish(&mut self.text) }
+            if self.read == 0 { Ok(()) } else { self.finish().await }
         } else {
-            let used = self.decoder.decode(&self.input[self.used..], &mut self.text, BLOCK);
+            let used = self.unpacker.unpack(&self.input[self.used..], &mut self.text, BLOCK);
             used.map(|used| self.used += used)
         };
         self.pass_over();
         result.map_err(|error| self.error("is damaged", &error))
+    }
+
+    /// A packed file that ends in the middle is damaged, unless somebody is still writing it: the rest comes later.
+    async fn finish(&mut self) -> io::Result<()> {
+        match self.unpacker.finish(&mut self.text) {
+            Err(error) if self.file.stat().await?.len <= self.opened.len => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn pass_over(&mut self) {
@@ -148,18 +194,14 @@ impl Reader {
     }
 
     fn error(&self, what: &str, error: &io::Error) -> ComponentError {
-        let at = if self.decoder.is_plain() {
+        let at = if self.unpacker.is_plain() || self.read == 0 {
             format!("at byte {}", self.read)
         } else {
             let text = self.offset + self.text.len() as u64;
             format!("before byte {} (after {text} bytes of text)", self.read)
         };
-        let hint = if error.kind() == io::ErrorKind::NotFound {
-            "put the file back; reading continues where it stopped"
-        } else {
-            "replace the file with an intact copy; reading continues where it stopped"
-        };
-        ComponentError::new(format!("{} {what} {at}: {error}", self.path)).hint(hint)
+        ComponentError::new(format!("{} {what} {at}: {error}", self.path))
+            .hint("replace the file with an intact copy; reading continues where it stopped")
     }
 }
 
@@ -186,7 +228,11 @@ mod tests {
     }
 
     async fn read(disk: &MemoryDisk, path: &str, start: u64) -> (Vec<Block>, Option<ComponentError>) {
-        let mut reader = Reader::open(Arc::new(disk.clone()), path, start).unwrap();
+        let mut reader = match Reader::open(disk, path).await {
+            Ok(reader) => reader,
+            Err(error) => return (Vec::new(), Some(error)),
+        };
+        reader.rewind(start);
         let mut blocks = Vec::new();
         loop {
             match reader.next().await {
@@ -271,6 +317,51 @@ mod tests {
             assert!(error.is_some() && blocks.iter().all(|block| block.bytes.ends_with(b"\n")));
         }
         let (_, error) = read(&MemoryDisk::new(), "gone.ndjson", 0).await;
-        assert!(error.unwrap().message.starts_with("gone.ndjson can't be read at byte 0"));
+        assert!(error.unwrap().message.starts_with("can't read gone.ndjson"));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_what_its_bytes_are_whatever_its_name_says() {
+        let text = text();
+        let utf16: Vec<u8> = text.iter().flat_map(|&byte| [byte, 0]).collect();
+        let (gzip, zstd) = (packed("x.gz", &[&text[..99], &text[99..]]), packed("x.zst", &[&text]));
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3][..], &zstd].concat();
+        for content in [text.clone(), gzip, packed("x.gz", &[&utf16]), zstd, skipped, utf16] {
+            for path in ["a.ndjson", "a.GZ", "a.gz", "a.zst"] {
+                let disk = MemoryDisk::new();
+                disk.put(path, content.clone());
+                let (blocks, error) = read(&disk, path, 0).await;
+                let found: Vec<u8> = blocks.into_iter().flat_map(|block| block.bytes).collect();
+                assert!(error.is_none() && found == text, "{path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_reads_up_to_the_size_that_the_file_had() {
+        let disk = MemoryDisk::new();
+        let (first, second) = (b"{\"a\":1}\n{\"b\"".to_vec(), b":2}\n".to_vec());
+        for path in ["a.ndjson", "a.gz", "a.zst"] {
+            let whole = packed(path, &[&[&first[..], &second].concat()]);
+            let cut = if path == "a.ndjson" { first.len() } else { whole.len() - 5 };
+            disk.put(path, whole[..cut].to_vec());
+            let mut reader = Reader::open(&disk, path).await.unwrap();
+            disk.append(Path::new(path), &whole[cut..]).await.unwrap();
+            let mut blocks = Vec::new();
+            while let Some(block) = reader.next().await.expect("it is still being written") {
+                blocks.push(block);
+            }
+            assert_eq!((reader.bytes_read(), blocks[0].offset), (cut as u64, 0));
+            assert!(blocks[0].bytes.starts_with(b"{\"a\":1}\n"), "{path}");
+            // Renamed or replaced meanwhile: it is still the same file.
+            reader.rewind(0);
+            disk.put(path, b"another".to_vec());
+            assert_eq!(reader.next().await.unwrap().as_ref(), blocks.first());
+        }
+        disk.put("b", b"{}\n".repeat(3));
+        let mut reader = Reader::open(&disk, "b").await.unwrap();
+        disk.truncate(Path::new("b"), 3).await.unwrap();
+        assert_eq!(reader.next().await.unwrap().unwrap().bytes, b"{}\n");
+        assert!(reader.next().await.unwrap_err().message.contains("b was cut to 3 bytes while it was read"));
     }
 }

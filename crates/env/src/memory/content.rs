@@ -11,25 +11,33 @@ pub struct Content {
     common: usize,
     /// … and on the disk these follow them, although a program no longer sees them.
     cut: Vec<u8>,
+    /// How often it was changed: stands for the time of the last change.
+    changes: u32,
 }
 
 const SECTOR: usize = 512;
 
 impl Content {
     pub fn durable(data: Vec<u8>) -> Self {
-        Self { common: data.len(), live: data, cut: Vec::new() }
+        Self { common: data.len(), live: data, cut: Vec::new(), changes: 0 }
     }
 
     pub fn live(&self) -> &[u8] {
         &self.live
     }
 
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
     pub fn append(&mut self, data: &[u8]) {
+        self.changes += 1;
         self.live.extend_from_slice(data);
     }
 
     /// Like the operating system's, this also makes a file longer, with zeros.
     pub fn truncate(&mut self, len: usize) {
+        self.changes += 1;
         if len < self.common {
             let mut cut = self.live[len..self.common].to_vec();
             cut.append(&mut self.cut);
@@ -49,6 +57,7 @@ impl Content {
         if self.common == self.live.len() && self.cut.is_empty() {
             return;
         }
+        self.changes += 1;
         let fresh = self.live.len() - self.common;
         match random.next_u64() % 4 {
             // Nothing since the last sync.

@@ -21,8 +21,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use self::names::Inode;
 use self::state::{Change, State};
-use super::{Disk, DiskLock, FileEntry, IoFuture, Mutex};
+use super::{Disk, DiskLock, FileEntry, FileStat, IoFuture, Mutex, OpenFile};
 
 /// A disk in memory. Clones share it. See the module's text.
 #[derive(Clone, Default)]
@@ -146,12 +147,21 @@ impl Disk for MemoryDisk {
         Box::pin(self.look(|state| Ok(state.content(path).map(|data| data.len() as u64))))
     }
 
+    fn stat<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Option<FileStat>> {
+        Box::pin(self.look(|state| Ok(state.inode(path).map(|inode| state.stat(inode)))))
+    }
+
+    fn open<'a>(&'a self, path: &'a Path) -> IoFuture<'a, Box<dyn OpenFile>> {
+        Box::pin(async move {
+            let inode = self.look(|state| state.inode(path).ok_or_else(|| io::ErrorKind::NotFound.into())).await?;
+            Ok(Box::new(MemoryFile { disk: self.clone(), inode }) as Box<dyn OpenFile>)
+        })
+    }
+
     fn read_into<'a>(&'a self, path: &'a Path, offset: u64, limit: usize, _: Vec<u8>) -> IoFuture<'a, Vec<u8>> {
         Box::pin(self.look(move |state| {
             let data = state.content(path).ok_or(io::ErrorKind::NotFound)?;
-            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
-            let end = start.saturating_add(limit).min(data.len());
-            Ok(data[start..end].to_vec())
+            Ok(part(data, offset, limit).to_vec())
         }))
     }
 
@@ -189,6 +199,26 @@ impl Disk for MemoryDisk {
             Ok(Box::new(held) as Box<dyn DiskLock>)
         })
     }
+}
+
+struct MemoryFile {
+    disk: MemoryDisk,
+    inode: Inode,
+}
+
+impl OpenFile for MemoryFile {
+    fn stat(&self) -> IoFuture<'_, FileStat> {
+        Box::pin(self.disk.look(|state| Ok(state.stat(self.inode))))
+    }
+
+    fn read_into(&self, offset: u64, limit: usize, _: Vec<u8>) -> IoFuture<'_, Vec<u8>> {
+        Box::pin(self.disk.look(move |state| Ok(part(state.content_of(self.inode), offset, limit).to_vec())))
+    }
+}
+
+fn part(data: &[u8], offset: u64, limit: usize) -> &[u8] {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+    &data[start..start.saturating_add(limit).min(data.len())]
 }
 
 #[cfg(test)]

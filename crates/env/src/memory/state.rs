@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use super::content::Content;
 use super::names::{Inode, NameChange, Names, clean, is_root};
-use crate::{FileEntry, SeededRandom};
+use crate::{FileEntry, FileKind, FileStat, SeededRandom};
 
 /// An operation that changes something.
 pub enum Change<'a> {
@@ -226,6 +226,22 @@ impl State {
     pub fn content(&self, path: &Path) -> Option<&[u8]> {
         let inode = self.names.live.files.get(&clean(path))?;
         self.contents.get(inode).map(Content::live)
+    }
+
+    pub fn inode(&self, path: &Path) -> Option<Inode> {
+        self.names.live.files.get(&clean(path)).copied()
+    }
+
+    /// A file's content, whatever it is called.
+    pub fn content_of(&self, inode: Inode) -> &[u8] {
+        self.contents.get(&inode).map_or(&[], Content::live)
+    }
+
+    pub fn stat(&self, inode: Inode) -> FileStat {
+        let content = self.contents.get(&inode);
+        let (len, changes) = content.map_or((0, 0), |content| (content.live().len(), content.changes()));
+        let modified = i128::from(changes);
+        FileStat { kind: FileKind::Regular, len: len as u64, id: (1, inode), modified, changed: modified }
     }
 
     pub fn paths(&self) -> Vec<PathBuf> {
