@@ -102,7 +102,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, FileStat)> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     let file = options.open(path)?;
     let stat = FileStat::of(&file.metadata()?);
     match stat.kind {
