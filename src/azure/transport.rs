@@ -31,7 +31,6 @@ pub const LONGEST_ANSWER: usize = 1 << 20;
 /// The words for an answer without a token. The library's may quote it, and it may nearly be a token.
 pub const NO_TOKEN: &str = "the token endpoint didn't return a token: check whether a proxy is in between";
 
-
 /// The transport of one fetch of a token.
 pub struct Exchange {
     http: Arc<dyn HttpClient>,

@@ -10,7 +10,9 @@ use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
 
 use super::memory::NoMemory;
-use super::{HttpClient, HttpError, HttpSettings, LONGEST_PEM_FILE, Network, body::Body, failure, is_loopback, loopback};
+use super::{
+    HttpClient, HttpError, HttpSettings, LONGEST_PEM_FILE, Network, body::Body, failure, is_loopback, loopback,
+};
 use nordpass_env::{Mutex, read_bounded};
 
 /// How long a connection may take to be made, TLS included. Far below the usual request time-out, so that a black

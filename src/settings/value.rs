@@ -139,9 +139,8 @@ impl Check<'_> {
         let text = self.filled(node)?;
         let example = if let Presence::Default(default) = self.field.presence { default } else { min };
         let bounds = format!("write a duration from {min} to {max}, such as \"{example}\"");
-        let duration = parse_duration(&text).map_err(|reason| {
-            self.error(format!("`{}` isn't a duration: {reason}", self.field.name), &bounds)
-        })?;
+        let duration = parse_duration(&text)
+            .map_err(|reason| self.error(format!("`{}` isn't a duration: {reason}", self.field.name), &bounds))?;
         let bound = |text| parse_duration(text).unwrap_or_default();
         if duration < bound(min) || duration > bound(max) {
             let (word, limit) = if duration < bound(min) { ("at least", min) } else { ("at most", max) };

@@ -181,8 +181,9 @@ mod tests {
                 super::super::logs::LogFormat::Json,
                 tracing_subscriber::filter::LevelFilter::INFO,
                 || {
-                writer.write_next(&mut out);
-            });
+                    writer.write_next(&mut out);
+                },
+            );
             (text, out.2.len())
         });
         has_begun.recv().unwrap();

@@ -138,9 +138,7 @@ fn a_wrong_spelling_is_still_told_with_its_key_and_place() {
         ("proxy = \"user:SECRET@proxy:1\"", 4, 9, "4 | proxy = \"…\""),
     ] {
         let found = found(&spelling.replace("SECRET", SECRET), true);
-        let at = |found: &&Diagnostic| {
-            found.location.as_ref().is_some_and(|at| (at.line, at.column) == (line, column))
-        };
+        let at = |found: &&Diagnostic| found.location.as_ref().is_some_and(|at| (at.line, at.column) == (line, column));
         let told = found.iter().find(at).unwrap_or_else(|| panic!("{spelling}: {found:?}"));
         assert!(told.human(false).contains(excerpt), "{told}");
     }

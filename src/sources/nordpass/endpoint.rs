@@ -11,7 +11,9 @@ use super::context::ReadContext;
 use super::page::Page;
 use super::query::Query;
 use crate::event::Held;
-use crate::http::{Again, AnswerMemory, GunzipError, HttpClient, HttpError, date, gunzip, hidden, is_gzip, retry_after};
+use crate::http::{
+    Again, AnswerMemory, GunzipError, HttpClient, HttpError, date, gunzip, hidden, is_gzip, retry_after,
+};
 use crate::telemetry::{TokenState, metrics};
 
 /// What one request has come to.
