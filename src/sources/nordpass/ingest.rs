@@ -81,14 +81,14 @@ impl PageIngester {
             self.odd_events.repaired();
         }
         slice.pages += 1;
-        let (candidates, copies, no_events) = self.decode(page, window);
+        let (candidates, copies, no_events) = Self::decode(page, window);
         let mut new_events = NewEvents::default();
         let mut shown: HashMap<EventId, u32> = HashMap::new();
         for mut candidate in candidates {
             let time = candidate.second();
             ingested.seconds.extend(time);
             let several = copies.get(&candidate.id).copied().unwrap_or(1);
-            if !self.note(slice, window, page, &candidate, several) {
+            if !Self::note(slice, window, page, &candidate, several) {
                 let number = shown.entry(candidate.id).or_default();
                 candidate.id = if *number == 0 { candidate.id } else { candidate.id.occurrence(*number) };
                 *number += 1;
@@ -153,7 +153,7 @@ impl PageIngester {
     }
 
     /// The events of a page, how often it shows each id, and the elements that are no events.
-    fn decode(&self, page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>, NoEvents) {
+    fn decode(page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>, NoEvents) {
         let (mut identifier, mut metadata) = (Identifier::default(), MetadataEntries::default());
         let mut candidates = Vec::with_capacity(page.elements.len());
         let mut copies: HashMap<EventId, u32> = HashMap::with_capacity(page.elements.len());
@@ -180,7 +180,7 @@ impl PageIngester {
 
     /// Notes what a page showed. `false` where an event is one of several that there is no room to keep until their number is
     /// proven: it is sent as it was seen.
-    fn note(&self, slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) -> bool {
+    fn note(slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) -> bool {
         let time = candidate.second();
         if !window.surely_holds(time) {
             window.note_outside(candidate.id, copies);

@@ -108,9 +108,8 @@ impl Page {
             None => Vec::new(),
             Some(data) => serde_json::Deserializer::from_str(data)
                 .deserialize_seq(Elements { text: &text, most, too_many: &mut too_many })
-                .map_err(|_| match too_many {
-                    true => "more events than were asked for".to_owned(),
-                    false => "`data` isn't an array".to_owned(),
+                .map_err(|_| {
+                    if too_many { "more events than were asked for" } else { "`data` isn't an array" }.to_owned()
                 })?,
         };
         let paging: Paging<'_> = answer
