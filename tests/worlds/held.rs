@@ -68,8 +68,10 @@ impl Held {
         for event in data {
             let Some(probe) = probe_of(event.get()) else { continue };
             let bytes = event.get().len() as u64;
-            if !self.is_everywhere(&probe) && self.shown.insert(probe, bytes).is_none() {
-                self.bytes += bytes;
+            if !self.is_everywhere(&probe) {
+                // A hostile peer may show it longer than before.
+                let before = self.shown.insert(probe, bytes).unwrap_or(0);
+                self.bytes = self.bytes - before + bytes;
             }
         }
         self.peak = self.peak.max(self.bytes);

@@ -172,7 +172,11 @@ fn nordpass(dice: &mut Dice, asked: &Asked, answer: Response<Bytes>) -> (Respons
         2 => (Response::new(format!(r#"{{"data":[{}"#, "[".repeat(50_000)).into()), false),
         3 if is_page => {
             let odd = r#""metadata":{"current_page":1e400,"total_pages":{"a":[-1]},"x":99999999999999999999999,"#;
-            (answer.map(|body| text(&body).replacen(r#""metadata":{"#, odd, usize::MAX).into()), false)
+            let paging = |text: String| match text.rsplit_once(r#""metadata":{"#) {
+                Some((before, after)) => format!("{before}{odd}{after}"),
+                None => text,
+            };
+            (answer.map(|body| paging(text(&body)).into()), true)
         }
         4 if is_page => (answer.map(|body| [b"\xef\xbb\xbf", &body[..]].concat().into()), true),
         5 if is_page => {
