@@ -83,6 +83,7 @@ async fn peak(body: Vec<u8>) -> Option<u64> {
     peak.trim().trim_end_matches(" kB").parse().ok()
 }
 
+#[expect(clippy::print_stdout, reason = "the figure is for people")]
 async fn bounded(name: &str, body: Vec<u8>) {
     match peak(body).await {
         None => skipped("there is no /proc here, so that the memory wasn't measured"),
