@@ -69,42 +69,34 @@ impl Report {
     }
 
     fn add(&self, severity: Severity, span: &SourceSpan, path: &str, message: String, hint: String) {
-        let mut count = self.shared.count.get();
-        let of = &mut count[usize::from(severity != Severity::Error)];
-        *of += 1;
-        let is_shown = *of <= MOST_SHOWN;
-        self.shared.count.set(count);
-        if !is_shown {
-            return;
-        }
-        let location = self.shared.documents.get(span.document).map(|document| {
-            // The keys that lead to the field, which the message names anyway.
-            location_of(document, span, |key| {
-                path.split('.').any(|part| part == key) || (key.starts_with('"') && path.ends_with(key))
-            })
-        });
-        self.push(severity, span, location, path, message, hint);
+        // The keys that lead to the field, which the message names anyway.
+        let is_shown =
+            |key: &str| path.split('.').any(|part| part == key) || (key.starts_with('"') && path.ends_with(key));
+        self.push(
+            span,
+            is_shown,
+            Diagnostic { severity, message, location: None, path: path.to_owned(), hint: Some(hint) },
+        );
     }
 
     /// A syntax error. Of its line only `known` words are shown: nobody can tell keys from values there.
     pub fn not_toml(&self, span: &SourceSpan, known: &BTreeSet<&str>, message: impl Into<String>, hint: &str) {
-        let document = self.shared.documents.get(span.document);
-        let location = document.map(|document| location_of(document, span, |word| known.contains(word)));
-        self.push(Severity::Error, span, location, "", message.into(), hint.to_owned());
+        self.push(span, |word| known.contains(word), Diagnostic::error(message, hint));
     }
 
-    fn push(
-        &self,
-        severity: Severity,
-        span: &SourceSpan,
-        location: Option<Location>,
-        path: &str,
-        message: String,
-        hint: String,
-    ) {
-        let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let diagnostic = Diagnostic { severity, message, location, path: path.to_owned(), hint };
-        self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
+    /// Counts a diagnostic, and keeps it if it is one of the first, with the line of which only some words are shown.
+    fn push(&self, span: &SourceSpan, is_word_shown: impl Fn(&str) -> bool, mut diagnostic: Diagnostic) {
+        let mut count = self.shared.count.get();
+        let of = &mut count[usize::from(diagnostic.severity != Severity::Error)];
+        *of += 1;
+        let is_shown = *of <= MOST_SHOWN;
+        self.shared.count.set(count);
+        if is_shown {
+            let document = self.shared.documents.get(span.document);
+            diagnostic.location = document.map(|document| location_of(document, span, is_word_shown));
+            diagnostic.hint = diagnostic.hint.filter(|hint| !hint.is_empty());
+            self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
+        }
     }
 
     /// What was found so far, in the order of the files.
