@@ -117,7 +117,8 @@ async fn what_a_source_could_not_read_stays_and_mistakes_are_explained() {
     let text = "data_dir = \"state\"\n[sources.recorded]\ntype = \"file\"\npaths = [\"odd.ndjson\"]\n\
                 [sinks.nowhere]\ntype = \"blackhole\"\ninputs = [\"recorded\"]\n";
     let pipeline = world.pipeline("odd.toml", text).display().to_string();
-    std::fs::write(world.folder.path().join("odd.ndjson"), "[1, 2]\n").expect("writes");
+    let lines = format!("{}\n[1, 2]\n", history(21, 1)[0].json());
+    std::fs::write(world.folder.path().join("odd.ndjson"), lines).expect("writes");
     assert_eq!(dead_letters(&world, &["list", &pipeline], 0).await, "no dead letters\n");
     assert_eq!(dead_letters(&world, &["list", &pipeline, "--json"], 0).await, "");
     let end = output(world.command(&["run", &pipeline, "--once", "--timeout", "600s"])).await;

@@ -20,12 +20,14 @@ const MOST_FIELDS: usize = 1_000;
 const MOST_NAMED: usize = 50;
 /// The most letters of such a name that are shown.
 const LONGEST_NAME: usize = 40;
-/// The bytes of elements that share a dead letter.
+/// The bytes of one append of dead letters.
 const MOST_TOGETHER: usize = 256 << 10;
-/// The elements that are known to be kept. The dead letters themselves know them, too, but not how they were put together.
+/// What a dead letter takes besides its element, about.
+const DEAD_LETTER_BYTES: usize = 512;
+/// The elements that are known to be kept, so that the dead letters themselves aren't asked about each.
 const MOST_KEPT: usize = 10_000;
-/// Each dead letter is made durable for itself.
-const LETTERS_A_MINUTE: u32 = 60;
+/// Each append is made durable for itself.
+const APPENDS_A_MINUTE: u32 = 60;
 /// Or one that is larger.
 const BYTES_A_MINUTE: usize = 8 << 20;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,11 +37,11 @@ const PART: &str = "elements that aren't events";
 /// The elements of a page that aren't events.
 pub type NoEvents = BTreeMap<EventId, Span>;
 
-/// The dead letters of this minute.
+/// What this minute has had.
 #[derive(Default)]
 struct Minute {
     began: Option<Instant>,
-    letters: u32,
+    appends: u32,
     bytes: usize,
 }
 
@@ -122,7 +124,7 @@ impl OddEvents {
     }
 
     /// Elements of `data` that aren't JSON objects can't become rows. They are kept, once, as dead letters: those of a page
-    /// together, and so many dead letters a minute, because a peer decides how many there are.
+    /// in one append, and a bounded number of appends and bytes a minute, because a peer decides how many there are.
     pub async fn keep(&self, text: &Text, elements: NoEvents) -> Result<(), ReadError> {
         let new: Vec<(EventId, &str)> = {
             let kept = self.kept();
@@ -130,14 +132,14 @@ impl OddEvents {
         };
         let mut rest = new.as_slice();
         while let Some((first, _)) = rest.split_first() {
-            let mut bytes = first.1.len();
+            let mut bytes = first.1.len() + DEAD_LETTER_BYTES;
             let others = rest[1..].iter().take_while(|(_, raw)| {
-                bytes += raw.len();
+                bytes += raw.len() + DEAD_LETTER_BYTES;
                 bytes <= MOST_TOGETHER
             });
             let (together, later) = rest.split_at(1 + others.count());
             rest = later;
-            self.turn(together.iter().map(|(_, raw)| raw.len()).sum()).await?;
+            self.turn(together.iter().map(|(_, raw)| raw.len() + DEAD_LETTER_BYTES).sum()).await?;
             self.context.unless_ending(self.dead_letter(together)).await?;
             let mut kept = self.kept();
             if kept.len() > MOST_KEPT {
@@ -148,27 +150,28 @@ impl OddEvents {
         Ok(())
     }
 
+    /// Writes a dead letter for each, all made durable by one append.
     async fn dead_letter(&self, elements: &[(EventId, &str)]) {
         let ReadContext { env, telemetry, .. } = &*self.context;
-        let (id, record, reason) = match elements {
-            [(id, raw)] => (*id, (*raw).to_owned(), "an element of NordPass's response isn't a JSON object".to_owned()),
-            several => {
-                let texts: Vec<&str> = several.iter().map(|(_, raw)| *raw).collect();
-                let record = format!("[{}]", texts.join(","));
-                let reason = format!("{} elements of NordPass's response aren't JSON objects", several.len());
-                (EventId::of_bytes(record.as_bytes()), record, reason)
-            }
+        let letter = |&(id, raw): &(EventId, &str)| DeadLetter {
+            id,
+            stream: None,
+            reason: "an element of NordPass's response isn't a JSON object".to_owned(),
+            status: None,
+            code: None,
+            request_id: None,
+            time: env.clock.now_seconds(),
+            record: raw.to_owned(),
         };
-        let time = env.clock.now_seconds();
-        let letter = DeadLetter { id, stream: None, reason, status: None, code: None, request_id: None, time, record };
-        if self.dead_letters.write(std::slice::from_ref(&letter), env, telemetry).await > 0 {
-            telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", elements.len() as u64);
-            let (component, elements) = (telemetry.name(), elements.len());
-            tracing::warn!(component, %id, elements, "not a JSON object: kept as a dead letter");
+        let letters: Vec<DeadLetter> = elements.iter().map(letter).collect();
+        let written = self.dead_letters.write(&letters, env, telemetry).await;
+        if written > 0 {
+            telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", written as u64);
+            tracing::warn!(component = telemetry.name(), written, "elements aren't JSON objects: kept as dead letters");
         }
     }
 
-    /// Waits for the turn of one more dead letter, of so many bytes.
+    /// Waits for the turn of one more append, of so many bytes.
     async fn turn(&self, bytes: usize) -> Result<(), ReadError> {
         loop {
             let left = {
@@ -177,8 +180,8 @@ impl OddEvents {
                     *minute = Minute { began: Some(Instant::now()), ..Minute::default() };
                 }
                 let has_room = minute.bytes == 0 || minute.bytes + bytes <= BYTES_A_MINUTE;
-                if minute.letters < LETTERS_A_MINUTE && has_room {
-                    minute.letters += 1;
+                if minute.appends < APPENDS_A_MINUTE && has_room {
+                    minute.appends += 1;
                     minute.bytes += bytes;
                     break;
                 }
