@@ -1,7 +1,7 @@
 //! The `nordpass-sentinel` program.
 //!
 //! It ends with 0 when it is done, 1 when it failed at run time, and 2 when the command line or a pipeline file is
-//! wrong. A closed pipe isn't an error.
+//! wrong. A closed pipe isn't an error, unless a `console` sink writes to it.
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use super::{TokenError, credential::Fetched};
 
 /// `az` is a Python program: several seconds are usual on a small machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
+/// How long pipes are read on after it has ended.
+const REST: Duration = Duration::from_secs(1);
 /// A token's response has a few kilobytes.
 const OUTPUT: u64 = 64 << 10;
 
@@ -70,18 +73,33 @@ pub async fn fetch(
 async fn run(mut command: Command) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let (output, errors) = tokio::try_join!(read(output), read(errors))?;
-    Ok((child.wait().await?, output, errors))
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let pipes = (child.stdout.take(), child.stderr.take());
+    let status = {
+        let mut reading = pin!(async { tokio::try_join!(read(pipes.0, &mut output), read(pipes.1, &mut errors)) });
+        tokio::select! {
+            biased;
+            read = &mut reading => {
+                read?;
+                child.wait().await?
+            }
+            status = child.wait() => {
+                // What it has written is in the pipes. Their end may never come: what it has started and left behind, such
+                // as a telemetry upload, holds them open.
+                let _ = tokio::time::timeout(REST, &mut reading).await;
+                status?
+            }
+        }
+    };
+    Ok((status, output, errors))
 }
 
 /// Keeps at most [`OUTPUT`] bytes; the rest is read and dropped, so that the process never blocks.
-async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let Some(mut pipe) = pipe else { return Ok(Vec::new()) };
-    let mut kept = Vec::new();
-    (&mut pipe).take(OUTPUT).read_to_end(&mut kept).await?;
+async fn read(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> io::Result<()> {
+    let Some(mut pipe) = pipe else { return Ok(()) };
+    (&mut pipe).take(OUTPUT).read_to_end(kept).await?;
     tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
-    Ok(kept)
+    Ok(())
 }
 
 /// What to do, by what its standard error speaks of. Only Entra's number is repeated.

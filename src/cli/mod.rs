@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and what each command does.
 //!
 //! Exit codes: 0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs and
-//! errors go to standard error, and a closed pipe is no error.
+//! errors go to standard error, and a closed pipe is no error, unless a `console` sink writes to it.
 
 mod console;
 pub mod core_dumps;

@@ -14,7 +14,7 @@ pub fn reference_page() -> String {
     let mut page = format!(
         "<!-- Generated from src/cli by `cargo xtask docs`. Don't edit. -->\n\n# The command line\n\n{}\n\nExit codes: \
          0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs\nand errors \
-         go to standard error. A closed pipe isn't an error.\n",
+         go to standard error. A closed pipe isn't an error, unless a `console` sink writes to it.\n",
         root.get_about().map(ToString::to_string).unwrap_or_default()
     );
     for command in root.get_subcommands().filter(|command| command.get_name() != "help") {

@@ -48,7 +48,11 @@ pub(super) async fn check(config: &Config, env: &Env) -> Machine {
 
 /// Whether the folder is in use. Otherwise what is wrong with it.
 async fn state(config: &Config, env: &Env, errors: &mut Vec<Diagnostic>) -> Result<bool, Diagnostic> {
-    let (disk, data_dir) = (env.disk.as_ref(), config.data_dir.as_path());
+    let data_dir = config.data_dir.as_path();
+    let env = &env.private(data_dir);
+    let disk = env.disk.as_ref();
+    let unusable = |error: CheckpointError| state_error(&error, data_dir).diagnostics.remove(0);
+    state::check_owner(disk, data_dir).await.map_err(unusable)?;
     let lock = data_dir.join("lock");
     for path in [data_dir, &lock] {
         let unwritable = |error: std::io::Error| {
@@ -57,7 +61,6 @@ async fn state(config: &Config, env: &Env, errors: &mut Vec<Diagnostic>) -> Resu
         };
         disk.check_writable(path).await.map_err(unwritable)?;
     }
-    let unusable = |error: CheckpointError| state_error(&error, data_dir).diagnostics.remove(0);
     if state::is_locked(disk, data_dir).await.map_err(unusable)? {
         return Ok(true);
     }

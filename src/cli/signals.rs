@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM.
+//! SIGINT, SIGTERM and SIGHUP.
 
 use std::io;
 
@@ -16,11 +16,21 @@ pub(super) fn signals() -> CommandResult<impl Stream<Item = ()> + Unpin> {
 
 #[cfg(unix)]
 fn listen() -> io::Result<impl Stream<Item = ()> + Unpin> {
+    use std::task::Poll;
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(stream::poll_fn(move |context| match interrupt.poll_recv(context) {
-        std::task::Poll::Pending => terminate.poll_recv(context),
-        ready @ std::task::Poll::Ready(_) => ready,
+    let mut asked = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+    // A terminal that goes sends one, and its shell another. Only the first counts: the second mustn't end the drain.
+    // Listening to it would take back what `nohup` has asked for.
+    let mut hangup = if nordpass_env::hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+    Ok(stream::poll_fn(move |context| {
+        let ready = asked.iter_mut().map(|signal| signal.poll_recv(context)).find(Poll::is_ready);
+        ready.unwrap_or_else(|| {
+            let ready = hangup.as_mut().map_or(Poll::Pending, |hangup| hangup.poll_recv(context));
+            if ready.is_ready() {
+                hangup = None;
+            }
+            ready
+        })
     }))
 }
 

@@ -47,6 +47,11 @@ pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
             console.note("a process runs with this `data_dir` now: its state and its port weren't checked");
         }
     }
+    for sink in &config.sinks {
+        if let Some(remark) = sink.settings.remark() {
+            console.note(&format!("note: sink {}: {remark}", sink.name));
+        }
+    }
     console.note(&summary(&config));
     let works = !args.connect || connect(&config, &env, console).await;
     Ok(if works { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })

@@ -18,19 +18,21 @@ pub struct ComponentError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// Nothing failed: the reader of its output has gone, so the whole set ends in order.
-    pub reader_gone: bool,
+    /// Time may cure it: a sink that can't open for this reason is waited for.
+    pub curable: bool,
 }
 
 impl ComponentError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, reader_gone: false }
+        Self { message: message.into(), hint: None, curable: false }
     }
 
-    /// The end of a sink whose reader has gone.
-    pub fn reader_gone() -> Self {
-        Self { reader_gone: true, ..Self::new("the reader has closed the pipe") }
+    /// The same, as something that time may cure.
+    #[must_use]
+    pub fn curable(mut self) -> Self {
+        self.curable = true;
+        self
     }
 
     /// The same with a hint.

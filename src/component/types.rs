@@ -129,6 +129,11 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
         Vec::new()
     }
 
+    /// What whoever checks a pipeline file should know about how it acknowledges, where that isn't the destination's word.
+    fn remark(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Tries the credential and the endpoint with one request (`validate --connect`). Returns in words what works, or
     /// what doesn't and what to do.
     fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {

@@ -23,6 +23,7 @@ pub struct DeadLetterFolder {
 impl DeadLetterFolder {
     /// The dead letters below `data_dir`.
     pub fn new(disk: Arc<dyn Disk>, data_dir: &Path) -> Self {
+        let disk = disk.private(data_dir).unwrap_or(disk);
         Self { folder: Folder::Disk { disk, dir: data_dir.join("dead-letters") } }
     }
 

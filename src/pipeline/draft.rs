@@ -50,7 +50,7 @@ pub(super) static INPUTS_FIELD: Field = Field::required("inputs", Kind::List)
 /// `required` of sinks.
 pub(super) static REQUIRED_FIELD: Field = Field::with_default("required", Kind::Flag, "true").doc(
     "Whether the state waits for this sink. An optional sink never delays the others, and misses events while it \
-     is full.",
+     is full or can't open.",
 );
 
 pub(super) static COMMON_FIELDS: [&Field; 3] = [&TYPE_FIELD, &INPUTS_FIELD, &REQUIRED_FIELD];

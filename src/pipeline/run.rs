@@ -4,6 +4,8 @@
 //! their input, deliver what they hold, and end in turn; meanwhile the source waits for its acknowledgements and
 //! commits. Nothing is stopped in the middle, unless the drain's deadline passes.
 
+mod open;
+
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::open::{Waiting, first_try};
 use super::Stores;
 use crate::component::{ComponentError, Context, Input, InputSender, Output, Records, Transform, WeakInput};
 use crate::pipeline::{Config, InputRef};
@@ -55,8 +58,9 @@ pub struct RunReport {
 /// Runs a pipeline set to its end: until `shutdown` begins (then it drains), or with `once` until everything is done.
 ///
 /// A source that fails stops alone: another organization's events go on. When the last of them has ended and one had
-/// failed, when a transform or a sink fails, or when its reader is gone, everything is drained: by its deadline, so that
-/// a supervisor can restart the process. A sink that can't be opened is a failure, and then nothing has run.
+/// failed, or when a transform or a required sink fails, everything is drained: by its deadline, so that a supervisor can
+/// restart the process. A sink that can't open yet is waited for while the others run, unless it is a required one and
+/// waiting can't cure it: then nothing has run.
 pub async fn run(
     config: Config,
     options: RunOptions,
@@ -135,6 +139,8 @@ struct Running {
     members: HashMap<Id, Member>,
     /// The sources of events that haven't ended.
     reading: HashSet<Id>,
+    /// The sinks that the state doesn't wait for.
+    optional: HashSet<Id>,
     report: RunReport,
 }
 
@@ -150,16 +156,25 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let component = telemetry.component(ComponentKind::Sink, &sink.name);
         component.set_type(sink.component_type.name);
         connect(&mut readers, &sink.inputs, sender, sink.required);
-        let opened = sink.settings.build(base.context(component.clone())).await;
-        let opened = opened
+        let waiting =
+            Waiting { settings: sink.settings, context: base.context(component.clone()), required: sink.required };
+        let opened = first_try(&waiting)
+            .await
             .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name, error })
             .inspect_err(|failure| component.status().stopped(Some(failure.error.to_string())))?;
-        // Open is all that a sink can be before the first event: a quiet organization's pipeline is ready.
-        component.status().working();
-        sinks.push((component, opened, input, weak_input));
+        sinks.push((component, opened, waiting, input, weak_input));
     }
-    for (component, sink, input, weak_input) in sinks {
-        running.spawn(component, Some(weak_input), sink.run(input));
+    for (component, opened, waiting, input, weak_input) in sinks {
+        let required = waiting.required;
+        let id = running.spawn(component, Some(weak_input), async move {
+            match opened {
+                Some(sink) => sink.run(input).await,
+                None => waiting.open_and_run(input).await,
+            }
+        });
+        if !required {
+            running.optional.insert(id);
+        }
     }
     // From the last to the first: the readers of a transform's outputs are known before the transform is.
     for transform in config.transforms.into_iter().rev() {
@@ -308,16 +323,13 @@ impl Running {
             Err(error) => (error.id(), Ok(())),
         };
         self.reading.remove(&id);
+        let is_optional = self.optional.remove(&id);
         let Some(member) = self.members.remove(&id) else { return false };
         let Member { telemetry, upstream } = member;
         match result {
             Ok(()) => {
                 telemetry.status().stopped(None);
-                upstream.is_some_and(|upstream| upstream.is_alive())
-            }
-            Err(error) if error.reader_gone => {
-                telemetry.status().stopped(None);
-                true
+                !is_optional && upstream.is_some_and(|upstream| upstream.is_alive())
             }
             Err(error) => {
                 tracing::error!(
@@ -329,7 +341,7 @@ impl Running {
                 telemetry.status().stopped(Some(error.to_string()));
                 let kind = telemetry.kind();
                 self.report.failures.push(Failure { kind, name: telemetry.name().to_owned(), error });
-                kind != ComponentKind::Source
+                !is_optional && kind != ComponentKind::Source
             }
         }
     }
@@ -349,118 +361,4 @@ enum Stop {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn running() -> (Running, Telemetry) {
-        (Running::default(), Telemetry::new())
-    }
-
-    async fn until(shutdown: CancellationToken) -> Result<(), ComponentError> {
-        shutdown.cancelled().await;
-        Ok(())
-    }
-
-    const DRAIN: Duration = Duration::from_secs(15);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failed_source_stops_alone_and_a_failed_sink_drains_everything() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        let inner = ending.clone();
-        let broken = telemetry.component(ComponentKind::Source, "broken");
-        running.spawn(broken, None, async { Err(ComponentError::new("its state is damaged")) });
-        let other = running.spawn(telemetry.component(ComponentKind::Source, "other"), None, until(inner));
-        running.reading.insert(other);
-        let sink = telemetry.component(ComponentKind::Sink, "sink");
-        running.spawn(sink, None, async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            Err(ComponentError::new("the table is gone"))
-        });
-        let began = tokio::time::Instant::now();
-        let report = running.supervise(&ending, DRAIN).await;
-        assert_eq!(began.elapsed().as_secs(), 60, "the failed source didn't stop the others");
-        let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
-        assert_eq!(names, ["broken", "sink"]);
-        assert!(!report.drain_timed_out);
-    }
-
-    /// Simulated worlds 4081 and 8615: the only source had panicked, and the sink went on for ever with a record that
-    /// waited for others of its table to be accepted.
-    #[tokio::test(start_paused = true)]
-    async fn when_the_last_source_has_failed_the_sinks_end_by_the_deadline() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        let inner = ending.clone();
-        let source = telemetry.component(ComponentKind::Source, "source");
-        let source = running.spawn(source, None, async { panic!("a test's panic") });
-        running.reading.insert(source);
-        running.spawn(telemetry.component(ComponentKind::Source, "health"), None, until(inner));
-        running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
-        let began = tokio::time::Instant::now();
-        let ending = running.supervise(&ending, DRAIN);
-        let report = tokio::time::timeout(10 * DRAIN, ending).await.expect("it ends by itself");
-        assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
-        assert_eq!(report.failures[0].name, "source");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_component_that_does_not_drain_is_ended_at_the_deadline() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
-        ending.cancel();
-        let began = tokio::time::Instant::now();
-        let report = running.supervise(&ending, DRAIN).await;
-        assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_panic_is_a_failure_with_a_name() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        running.spawn(telemetry.component(ComponentKind::Transform, "asim"), None, async { panic!("a test's panic") });
-        let report = running.supervise(&ending, DRAIN).await;
-        assert_eq!(report.failures[0].name, "asim");
-        assert!(report.failures[0].error.hint.is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sink_whose_reader_is_gone_drains_everything_without_a_failure() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        let inner = ending.clone();
-        let (sender, input) = Input::new();
-        let weak_input = sender.weak_input();
-        running.spawn(telemetry.component(ComponentKind::Source, "source"), None, async move {
-            inner.cancelled().await;
-            drop(sender);
-            Ok(())
-        });
-        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(weak_input), async move {
-            drop(input);
-            Ok(())
-        });
-        let report = running.supervise(&ending, DRAIN).await;
-        assert!(report.failures.is_empty() && !report.drain_timed_out);
-    }
-
-    /// A source that has read everything has dropped its output, and waits for its acknowledgements only. Then the sink's end
-    /// has to reach it as an end and not as a loss: `run --once … | head` failed in most runs.
-    #[tokio::test(start_paused = true)]
-    async fn a_reader_that_goes_when_everything_is_read_is_no_failure() {
-        let (mut running, telemetry) = running();
-        let ending = CancellationToken::new();
-        let inner = ending.clone();
-        let (sender, input) = Input::new();
-        let weak_input = sender.weak_input();
-        drop(sender);
-        running.spawn(telemetry.component(ComponentKind::Source, "source"), None, until(inner));
-        running.spawn(telemetry.component(ComponentKind::Sink, "console"), Some(weak_input), async move {
-            drop(input);
-            Err(ComponentError::reader_gone())
-        });
-        let report = running.supervise(&ending, DRAIN).await;
-        assert!(report.failures.is_empty() && !report.drain_timed_out, "{report:?}");
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! Standard output: one record, one line, for people and for whatever reads a pipe.
 //!
-//! Acknowledged is what has been flushed. When the reader has closed the pipe (`… | head`), that isn't an error: the
-//! sink ends, what it didn't write stays unacknowledged, and the runner ends the program in order. What is
-//! unacknowledged is kept until that has begun, or a source would take it for events that were dropped on the way.
+//! Acknowledged is what has been flushed into the pipe: whether its reader has read it, nobody can say. A reader that goes
+//! before the end (`… | head`) may have left some of it there, so this is a failure: the sink ends, what it didn't write
+//! stays unacknowledged, and the runner ends the program in order. What is unacknowledged is kept until that has begun, or
+//! a source would take it for events that were dropped on the way.
 
 use std::io::{self, IsTerminal};
 use std::pin::Pin;
@@ -21,8 +22,9 @@ use crate::telemetry::{ComponentReporter, metrics};
 /// The `console` type.
 pub static TYPE: ComponentType = ComponentType {
     name: "console",
-    doc: "Writes records to standard output as NDJSON. Logs go to standard error, so a pipe carries data only. When \
-      the reader closes the pipe, the program ends cleanly with exit code 0.",
+    doc: "Writes records to standard output as NDJSON. Logs go to standard error, so a pipe carries data only. \
+      Records count as delivered once they are written to the pipe: what its reader hasn't read by then is lost if the \
+      reader ends. A reader that closes the pipe before the pipeline has ended makes the exit code 1.",
     fields: &[],
     outputs: &[],
     records: Records::Events,
@@ -41,6 +43,13 @@ impl SinkSettings for Settings {
         let sink = to(Box::pin(tokio::io::stdout()), context.telemetry, context.shutdown);
         let sink = Console { escapes: io::stdout().is_terminal(), ..sink };
         Box::pin(ready(Ok(Box::new(sink) as Box<dyn Sink>)))
+    }
+
+    fn remark(&self) -> Option<&'static str> {
+        Some(
+            "acknowledges what it has written to standard output: what the reader hasn't read when it ends is lost; give it \
+             a buffer on disk, or use a `file` sink",
+        )
     }
 }
 
@@ -78,13 +87,15 @@ impl Sink for Console {
                 match self.write(&lines).await {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                        tracing::info!(component = self.telemetry.name(), "the reader has closed the pipe; ending");
                         let shutdown = self.shutdown;
                         tokio::spawn(async move {
                             shutdown.cancelled().await;
                             drop((acks, input));
                         });
-                        return Err(ComponentError::reader_gone());
+                        return Err(ComponentError::new("the reader of standard output closed it before the end").hint(
+                            "what it hadn't read of the records before counts as delivered and doesn't come again; use a \
+                             `file` sink, or a reader that reads to the end; the rest is read again at the next start",
+                        ));
                     }
                     Err(error) => {
                         return Err(ComponentError::new(format!("can't write to standard output: {error}"))
@@ -182,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_pipe_ends_it_without_an_error() {
+    async fn a_reader_that_goes_is_a_failure_and_loses_nothing_unacknowledged() {
         let (write, read) = tokio::io::duplex(1 << 16);
         drop(read);
         let (sender, input) = Input::new();
@@ -192,7 +203,8 @@ mod tests {
         let task = tokio::spawn(Box::new(to(Box::pin(write), ComponentReporter::detached(), shutdown)).run(input));
         let (first, mut ack_receiver) = chunk(&[r#"{"a":1}"#]);
         output.send(first).await.unwrap();
-        assert!(task.await.unwrap().unwrap_err().reader_gone);
+        let error = task.await.unwrap().unwrap_err();
+        assert!(error.message.contains("before the end") && error.hint.is_some(), "{error}");
         tokio::task::yield_now().await;
         assert!(futures::poll!(&mut ack_receiver).is_pending(), "a source would take that for a loss");
         signal.cancel();

@@ -17,7 +17,7 @@ mod tests;
 
 pub use self::blob::{BlobStore, container};
 pub use self::format::ranges::TimeRanges;
-pub use self::local::{LocalStore, check, is_locked};
+pub use self::local::{LocalStore, check, check_owner, is_locked};
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
 #[cfg(test)]
 pub use self::tests::MemoryStore;

@@ -1,5 +1,6 @@
 //! The second ring: the real program, over real sockets, against the simulators.
 
+mod archives;
 mod azurite;
 mod bad_input;
 mod burst;

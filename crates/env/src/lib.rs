@@ -16,7 +16,7 @@ mod random;
 use std::sync::Arc;
 
 pub use clock::{Clock, SystemClock, TestClock};
-pub use disk::{Disk, DiskLock, FileEntry, IoFuture, SystemDisk};
+pub use disk::{Disk, DiskLock, FileEntry, IoFuture, SystemDisk, hangup_is_ignored};
 pub use file::{FileKind, FileStat, OpenFile, read_bounded};
 pub use memory::MemoryDisk;
 pub use mutex::Mutex;
@@ -40,6 +40,13 @@ impl Env {
     /// The machine's own clock, randomness and disk, with this network.
     pub fn system(network: Arc<dyn Network>) -> Self {
         Self { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom), disk: Arc::new(SystemDisk), network }
+    }
+
+    /// The same, with a disk that follows no symbolic link below `root`.
+    #[must_use]
+    pub fn private(&self, root: &std::path::Path) -> Self {
+        let disk = self.disk.private(root).unwrap_or_else(|| self.disk.clone());
+        Self { disk, ..self.clone() }
     }
 }
 

@@ -59,3 +59,15 @@ async fn one_that_never_ends_is_ended() {
     let missing = fetch("/there/is/no/az".as_ref(), None, SCOPE, now, LONG).await.map(drop).expect_err("no token");
     assert!(missing.reason.contains("there is no program /there/is/no/az"), "{missing}");
 }
+
+/// It starts helpers in the background, which inherit its pipes: the end of the output never came.
+#[tokio::test]
+async fn one_that_leaves_a_process_with_its_pipes_behind_has_ended() {
+    // The one that is left ends with the folder.
+    let script = r#"(while [ -e "$0" ]; do sleep 0.05; done) &
+echo '{"accessToken":"t0ken","expires_on":1800003600}'"#;
+    assert_eq!(ask(script, LONG).await, Ok(("t0ken".into(), Some(Duration::from_hours(1)))));
+    let script = r#"(while [ -e "$0" ]; do sleep 0.05; done) &
+echo 'AADSTS50078: expired' >&2; exit 1"#;
+    assert!(ask(script, LONG).await.expect_err("no token").contains("AADSTS50078"));
+}

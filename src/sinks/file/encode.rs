@@ -46,6 +46,16 @@ impl Format {
         }
     }
 
+    /// Whether these bytes are units that a reader can read to their end.
+    pub fn is_whole(self, bytes: &[u8]) -> bool {
+        let all = |mut reader: Box<dyn io::Read + '_>| io::copy(&mut reader, &mut io::sink()).is_ok();
+        match self {
+            Self::Plain => bytes.last().is_none_or(|last| *last == b'\n'),
+            Self::Gzip => all(Box::new(flate2::read::MultiGzDecoder::new(bytes))),
+            Self::Zstd => zstd::stream::read::Decoder::new(bytes).is_ok_and(|decoder| all(Box::new(decoder))),
+        }
+    }
+
     /// Compresses whole lines.
     async fn compress(self, lines: Vec<u8>, level: u32) -> io::Result<Vec<u8>> {
         if self == Self::Plain {

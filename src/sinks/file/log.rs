@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use crate::event::Origin;
 use nordpass_env::Disk;
 
-/// The version of the log's format.
-const VERSION: u32 = 1;
+/// The version of the log's format. Version 1 had no fingerprints.
+const VERSION: u32 = 2;
+/// The versions that are read.
+const READ: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
 /// One thing that the log says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub enum Entry {
         run: u64,
         /// [`Origin::sequence`]
         sequence: u64,
+        /// Of the bytes, so that they are known again. Version 1 has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<String>,
     },
     /// Recovery has decided: the file is to be cut to this length.
     Cut {
@@ -58,6 +63,9 @@ pub enum Entry {
         path: String,
         /// Its length then.
         length: u64,
+        /// Its length when this was decided, and the fingerprint of what is cut. Version 1 has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<(u64, String)>,
     },
     /// Recovery has decided: the file is to be replaced by another, which is complete and durable.
     Replace {
@@ -67,40 +75,40 @@ pub enum Entry {
         by: String,
         /// The length of that.
         length: u64,
+        /// The file's length when this was decided. Version 1 has none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<u64>,
     },
 }
 
 impl Entry {
     /// An append for a chunk.
-    pub fn segment(path: &str, start: u64, end: u64, origin: &Origin) -> Self {
+    pub fn segment(path: &str, Segment { start, end, origin, fingerprint }: Segment) -> Self {
         let Origin { source, run, sequence } = origin;
-        Self::Segment { path: path.to_owned(), start, end, source: source.to_string(), run: *run, sequence: *sequence }
+        Self::Segment { path: path.to_owned(), start, end, source: source.to_string(), run, sequence, fingerprint }
     }
 }
 
 /// What was appended to a file since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tracked {
-    /// The length before the first segment.
-    pub base: u64,
-    /// The appends, in their order, without gaps.
+    /// The length that the file has when everything is there that is known of.
+    pub end: u64,
+    /// The appends, in their order. What is between them is somebody else's.
     pub segments: Vec<Segment>,
 }
 
 /// One append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
+    /// The file's length before it.
+    pub start: u64,
     /// The file's length after it.
     pub end: u64,
     /// The chunk.
     pub origin: Origin,
-}
-
-impl Tracked {
-    /// The length that the file has when all its segments are there.
-    pub fn end(&self) -> u64 {
-        self.segments.last().map_or(self.base, |segment| segment.end)
-    }
+    /// Of its bytes; `None` in a log of version 1.
+    pub fingerprint: Option<String>,
 }
 
 /// A log, read.
@@ -157,26 +165,30 @@ fn crc(bytes: &[u8]) -> u32 {
 impl Contents {
     fn add(&mut self, entry: Entry, first: bool) -> Result<(), String> {
         match entry {
-            Entry::Header { version: VERSION } if first => {}
+            Entry::Header { version } if first && READ.contains(&version) => {}
             Entry::Header { version } => {
-                return Err(format!("it has version {version}; this program supports {VERSION}"));
+                return Err(format!("it has version {version}; this program reads up to {VERSION}"));
             }
             _ if first => return Err("it has no header".to_owned()),
             Entry::Open { path, length } => {
                 let tracked = self.files.entry(path).or_default();
-                // Equal: it was put aside and taken up again, and what was noted before still holds.
-                if tracked.end() != length {
-                    *tracked = Tracked { base: length, segments: Vec::new() };
+                // Shorter: it has been cut or moved away, and what was noted before is no longer in it. Longer: somebody
+                // else has appended to it. Equal: it was put aside and taken up again.
+                if length < tracked.end {
+                    tracked.segments.clear();
                 }
+                tracked.end = length;
             }
-            Entry::Segment { path, start, end, source, run, sequence } => {
-                let known = self.files.get_mut(&path).filter(|tracked| tracked.end() == start && start <= end);
+            Entry::Segment { path, start, end, source, run, sequence, fingerprint } => {
+                let known = self.files.get_mut(&path).filter(|tracked| tracked.end == start && start <= end);
                 let Some(tracked) = known else {
                     return Err(format!(
                         "it records an append to {path} at {start} that doesn't follow the previous one"
                     ));
                 };
-                tracked.segments.push(Segment { end, origin: Origin { source: source.into(), run, sequence } });
+                let origin = Origin { source: source.into(), run, sequence };
+                tracked.segments.push(Segment { start, end, origin, fingerprint });
+                tracked.end = end;
             }
             Entry::Cut { .. } | Entry::Replace { .. } => self.decided.push(entry),
         }
@@ -187,11 +199,17 @@ impl Contents {
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (path, tracked) in &self.files {
-            entries.push(Entry::Open { path: path.clone(), length: tracked.base });
-            let mut start = tracked.base;
-            for Segment { end, origin } in &tracked.segments {
-                entries.push(Entry::segment(path, start, *end, origin));
-                start = *end;
+            let open = |length| Entry::Open { path: path.clone(), length };
+            let mut at = None;
+            for segment in &tracked.segments {
+                if at != Some(segment.start) {
+                    entries.push(open(segment.start));
+                }
+                at = Some(segment.end);
+                entries.push(Entry::segment(path, segment.clone()));
+            }
+            if at != Some(tracked.end) {
+                entries.push(open(tracked.end));
             }
         }
         entries
@@ -283,7 +301,8 @@ mod tests {
     use super::*;
 
     fn segment(path: &str, start: u64, end: u64, sequence: u64) -> Entry {
-        Entry::Segment { path: path.into(), start, end, source: "s".into(), run: u64::MAX, sequence }
+        let fingerprint = Some("f".to_owned());
+        Entry::Segment { path: path.into(), start, end, source: "s".into(), run: u64::MAX, sequence, fingerprint }
     }
 
     fn open(path: &str, length: u64) -> Entry {
@@ -301,13 +320,20 @@ mod tests {
         let bytes =
             log(&[&[open("a", 5), open("b", 0)], &[segment("a", 5, 9, 0), segment("b", 0, 4, 0)], &[open("a", 9)]]);
         let contents = parse(&bytes).unwrap();
-        assert_eq!((contents.files["a"].base, contents.files["a"].end()), (5, 9));
+        assert_eq!((contents.files["a"].segments[0].start, contents.files["a"].end), (5, 9));
         assert_eq!(contents.files["b"].segments.len(), 1);
         assert_eq!(parse(&log(&[&contents.entries()])).unwrap(), contents);
-        // Another length: somebody else has changed the file, and what was noted no longer says anything.
+        // Longer: somebody else has appended to the file.
+        let mut longer = bytes.clone();
+        longer.extend(line(&[open("a", 20)]));
+        longer.extend(line(&[segment("a", 20, 22, 1)]));
+        let contents = parse(&longer).unwrap();
+        assert_eq!(contents.files["a"].segments.iter().map(|segment| segment.start).collect::<Vec<_>>(), [5, 20]);
+        assert_eq!(parse(&log(&[&contents.entries()])).unwrap(), contents);
+        // Shorter: it has been cut or moved away, and what was noted no longer says anything.
         let mut reset = bytes;
         reset.extend(line(&[open("a", 2)]));
-        assert_eq!(parse(&reset).unwrap().files["a"], Tracked { base: 2, segments: Vec::new() });
+        assert_eq!(parse(&reset).unwrap().files["a"], Tracked { end: 2, segments: Vec::new() });
     }
 
     #[test]
@@ -330,7 +356,7 @@ mod tests {
         assert!(parse(&damaged).unwrap_err().contains("damaged at byte"));
         assert!(parse(b"").unwrap_err().contains("no header"));
         assert!(parse(b"hello\n").unwrap_err().contains("no header"));
-        assert!(parse(&line(&[Entry::Header { version: 2 }])).unwrap_err().contains("version 2"));
+        assert!(parse(&line(&[Entry::Header { version: 3 }])).unwrap_err().contains("version 3"));
         let gap = log(&[&[open("a", 0)], &[segment("a", 1, 4, 0)]]);
         assert!(parse(&gap).unwrap_err().contains("doesn't follow"));
     }

@@ -2,16 +2,20 @@
 //!
 //! A chunk's records are appended as units that are complete in themselves (lines, a gzip member, a zstd frame), the
 //! files are synced, what was appended is noted in the sink's own segment log, and only then the chunk is acknowledged.
-//! When the sink opens, it asks the checkpoint which of the noted appends are committed, and makes the files hold just
-//! these: the events of all others are read again. [`recover`] says how.
+//! When the sink opens, it asks the checkpoint which of the noted appends are committed, and takes those out of the files
+//! that aren't: their events are read again. [`recover`] says how, and [`own`] what may be taken out at all.
 //!
-//! A full disk or any other error of the file system means waiting, with the reason in `/ready`, never loss. Only
-//! *opening* the sink fails on such an error: nothing has run by then, and whoever starts the program is looking.
+//! A full disk or any other error of the file system means waiting, with the reason in `/ready`, never loss. *Opening*
+//! the sink fails on what only a person can change: nothing has run by then, and whoever starts the program is looking.
 
 mod encode;
 mod group;
+mod journal;
 mod log;
+mod own;
+mod owner;
 mod recover;
+mod settings;
 mod template;
 mod writer;
 
@@ -20,22 +24,22 @@ use std::future::pending;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use self::encode::Format;
 use self::group::{Collector, Group};
-use self::template::{Problem, Template};
-use self::writer::{WriteError, Writer};
+use self::owner::WriteError;
+use self::settings::FIELDS;
+use self::writer::Writer;
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::component::{ComponentType, ReadSettings, Records, SinkSettings};
 use crate::http::{Again, Retry};
-use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentReporter, metrics};
-use nordpass_env::Env;
+use nordpass_env::{Disk, Env, FileKind};
+
+pub use self::settings::Settings;
 
 /// The `file` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -48,87 +52,8 @@ pub static TYPE: ComponentType = ComponentType {
     read: ReadSettings::Sink(|section, _| Arc::new(Settings::read(section))),
 };
 
-static FIELDS: &[Field] = &[
-    Field::required("path", Kind::Text).doc(
-        "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour; \
-         `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
-         compression.",
-    ),
-    Field::optional("max_file_bytes", Kind::Integer { min: 1, max: i64::MAX }).doc(
-        "Maximum size of a file in bytes. The next file gets a number: `name.1.ndjson.gz`. A single chunk larger \
-         than this still goes into one file.",
-    ),
-    Field::optional("compression_level", Kind::Integer { min: 0, max: 19 })
-        .doc("0 to 9 for `.gz` (default 4), 1 to 19 for `.zst` (default 3)."),
-    Field::optional("batch", Kind::Table(BATCH_FIELDS))
-        .doc("How much to collect before syncing the files and acknowledging the records."),
-];
-
-static BATCH_FIELDS: &[Field] = &[
-    Field::with_default("max_bytes", Kind::Integer { min: 1, max: 64 << 20 }, "4000000")
-        .doc("JSON bytes, before compression, after which the files are synced."),
-    Field::with_default("timeout", Kind::Duration { min: "0s", max: "5m" }, "1s").doc(
-        "Maximum time a record waits for the sync. Less frequent syncs reduce disk load and are just as safe, \
-         because records are acknowledged only after the sync.",
-    ),
-];
-
 /// A group is written when it touches this many appends, whatever its size.
 const MAX_UNITS: usize = 1024;
-
-/// Checked settings.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    template: Template,
-    format: Format,
-    level: u32,
-    max_file_bytes: Option<u64>,
-    max_bytes: usize,
-    timeout: Duration,
-}
-
-impl Settings {
-    /// Reads the component's table.
-    pub fn read(section: &mut Section) -> Self {
-        let path = section.text("path");
-        let max_file_bytes = section.optional_integer("max_file_bytes").and_then(|bytes| u64::try_from(bytes).ok());
-        let level = section.optional_integer("compression_level").and_then(|level| u32::try_from(level).ok());
-        let mut batch = section.table("batch");
-        let max_bytes = usize::try_from(batch.integer("max_bytes")).unwrap_or(usize::MAX);
-        let timeout = batch.duration("timeout");
-        let format = Format::of(&path);
-        let template = Template::parse(&path).unwrap_or_else(|Problem { message, hint }| {
-            // An empty path is a missing one, which the section has noted already.
-            if section.has("path") {
-                section.error("path", message, hint);
-            }
-            Template::placeholder()
-        });
-        let (default_level, highest) = format.levels();
-        if level.is_some_and(|level| level > highest || (level == 0 && format == Format::Zstd)) {
-            let hint = match format {
-                Format::Plain => "end the path in .gz or .zst, or remove compression_level".to_owned(),
-                Format::Gzip => "gzip supports 0 to 9".to_owned(),
-                Format::Zstd => format!("zstd supports 1 to {highest}"),
-            };
-            section.error("compression_level", "this level doesn't match the path's extension", hint);
-        }
-        Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, max_bytes, timeout }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn for_path(path: &str) -> Self {
-        let format = Format::of(path);
-        Self {
-            template: Template::parse(path).expect("a good template"),
-            format,
-            level: format.levels().0,
-            max_file_bytes: None,
-            max_bytes: 4_000_000,
-            timeout: Duration::from_secs(1),
-        }
-    }
-}
 
 impl SinkSettings for Settings {
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
@@ -137,9 +62,11 @@ impl SinkSettings for Settings {
 
     fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
         Box::pin(async {
+            check_kind(self, env.disk.as_ref()).await?;
+            let root = self.template.root();
             // A path without placeholders is the file itself.
-            for path in [Some(self.template.root()), self.template.fixed_path()].into_iter().flatten() {
-                env.disk.check_writable(&path).await.map_err(|error| {
+            for path in [Some(root.as_path()), self.template.fixed_path()].into_iter().flatten() {
+                env.disk.check_writable(path).await.map_err(|error| {
                     ComponentError::new(format!("can't write {}: {error}", path.display()))
                         .hint("let the user that runs this program write there, or set another path")
                 })?;
@@ -165,28 +92,62 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
 
 async fn open(settings: Settings, context: Context) -> Result<FileSink, ComponentError> {
     let Context { name, env, telemetry, data_dir, store, .. } = context;
+    let env = env.private(&data_dir);
     let disk = &env.disk;
     let logs = data_dir.join("sinks");
     let root = settings.template.root();
-    for dir in [&logs, &root] {
-        disk.create_dir_all(dir).await.map_err(|error| {
-            let hint = match error.kind() {
+    check_kind(&settings, disk.as_ref()).await?;
+    for (dir, mode) in [(&logs, None), (&root, settings.mode)] {
+        owner::make_folders(disk.as_ref(), dir, mode).await.map_err(|error| {
+            let hint = match error.source.kind() {
                 io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                     "a file is where the folder should be: move it away, or set another path"
                 }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free space on this disk",
                 _ => "let the user that runs this program write there",
             };
-            ComponentError::new(format!("can't create the folder {}: {error}", dir.display())).hint(hint)
+            failed(format!("can't create the folder {}: {}", dir.display(), error.source), error.source.kind())
+                .hint(hint)
         })?;
         // Folders above may be new, too. Those that can't be opened were there before us.
         for dir in dir.ancestors().skip(1) {
             let _ = disk.sync_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).await;
         }
     }
-    let log = recover::recover(disk.clone(), logs.join(format!("{name}.log")), store.as_ref()).await?;
-    let writer = Writer::new(disk.clone(), store, log, root, settings.max_file_bytes);
+    let files = ["log", "journal"].map(|ending| logs.join(format!("{name}.{ending}")));
+    let logs = recover::recover(disk.clone(), files, settings.format, store.as_ref()).await?;
+    let writer = Writer::new(disk.clone(), store, logs, root, &settings);
     let collector = Collector::new(settings.template.clone(), settings.format, settings.level);
     Ok(FileSink { settings, env, telemetry, writer, collector })
+}
+
+/// Refuses a path that leads to no regular file: nothing could be read back from it, cut, or known to have arrived.
+async fn check_kind(settings: &Settings, disk: &dyn Disk) -> Result<(), ComponentError> {
+    let Some(path) = settings.template.fixed_path() else { return Ok(()) };
+    match disk.kind(path).await {
+        Ok(Some(kind)) if kind != FileKind::Regular => {
+            let message = format!("{} is {kind}, and records are kept in files", path.display());
+            Err(ComponentError::new(message)
+                .hint("set another path; for standard output, use a sink of type \"console\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why the sink can't open. What a person has to change isn't waited for.
+fn failed(message: String, kind: io::ErrorKind) -> ComponentError {
+    use std::io::ErrorKind;
+    let error = ComponentError::new(message);
+    match kind {
+        ErrorKind::PermissionDenied
+        | ErrorKind::ReadOnlyFilesystem
+        | ErrorKind::AlreadyExists
+        | ErrorKind::NotADirectory
+        | ErrorKind::IsADirectory
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidFilename => error,
+        _ => error.curable(),
+    }
 }
 
 struct FileSink {
@@ -272,6 +233,8 @@ fn kind(error: &WriteError) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "disk full",
         ErrorKind::PermissionDenied => "no permission",
         ErrorKind::ReadOnlyFilesystem => "read-only",
+        ErrorKind::WouldBlock => "locked",
+        ErrorKind::InvalidInput => "no file",
         _ => "disk",
     }
 }
@@ -281,6 +244,8 @@ fn reason(error: &WriteError) -> String {
         "disk full" => "free some space",
         "read-only" => "check the system's log for why it became read-only, and remount it as writable",
         "no permission" => "let the user that runs this program write there",
+        "locked" => return error.to_string(),
+        "no file" => "move it away",
         _ => "check the disk",
     };
     format!("{error}; {what_to_do}")

@@ -142,8 +142,11 @@ impl Template {
     }
 
     /// The file, where it is the same one for every record.
-    pub fn fixed_path(&self) -> Option<PathBuf> {
-        self.parts.iter().all(|part| matches!(part, Part::Literal(_))).then(|| PathBuf::from(&self.text))
+    pub fn fixed_path(&self) -> Option<&Path> {
+        match self.parts.as_slice() {
+            [Part::Literal(text)] => Some(Path::new(text)),
+            _ => None,
+        }
     }
 
     /// Patterns of all paths that it makes, those of a series included.

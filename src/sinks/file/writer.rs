@@ -1,26 +1,37 @@
 //! Appends groups to files, durably and in an order that a crash can't confuse.
 //!
-//! One attempt: note the length of files that are new to the log; append; sync the files; sync the names of new files
-//! and folders; note the segments. An attempt that fails anywhere is made again as a whole: the files are cut back to
-//! where they were (a failed append may have written a part, and after a failed sync nobody knows what the disk has),
-//! and everything is written anew.
+//! One attempt: note the length of files that are new to the log; lock them; put into the journal what is to be appended;
+//! append and sync; sync the names of new files and folders; note the segments. An attempt that fails anywhere is made
+//! again as a whole: what it has written is cut again (a failed append may have written a part, and after a failed sync
+//! nobody knows what the disk has), and everything is written anew.
+//!
+//! The files are the operator's: they may be rotated, cut, removed and appended to at any moment. So an append is noted
+//! where the operating system has put it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 
+use super::Settings;
+use super::encode::Format;
 use super::group::{Group, Unit};
-use super::log::{Entry, Log};
+use super::journal::Journal;
+use super::log::{Entry, Log, Segment};
+use super::own;
+use super::owner::{Locked, WriteError, at, lock, make_folders};
 use super::template::{folder, number_of, numbered};
 use crate::component::Store;
 use crate::event::Origin;
-use nordpass_env::Disk;
+use nordpass_env::{Disk, FileKind};
 
 /// Files whose length is kept in mind; more are looked up again.
 const OPEN_FILES: usize = 512;
+/// Files that stay locked between two groups. More are only looked at whether somebody else has them: each takes a file
+/// descriptor.
+const LOCKED_FILES: usize = 128;
 /// Folders whose names are known to be durable.
 const KNOWN_FOLDERS: usize = 4096;
 /// Syncs that run side by side.
@@ -28,22 +39,11 @@ const SYNCS: usize = 8;
 /// The log is compacted from this length on.
 const COMPACT_BYTES: u64 = 1 << 20;
 
-/// What failed, and where.
-#[derive(Debug, thiserror::Error)]
-#[error("can't {doing} {}: {source}", .path.display())]
-pub struct WriteError {
-    doing: &'static str,
-    path: PathBuf,
-    /// The operating system's error.
-    pub source: io::Error,
-}
-
 /// A file that this run writes to: the log has an `open` for it.
-#[derive(Debug)]
 struct Open {
     len: u64,
-    /// An attempt has touched it and didn't finish.
-    dirty: bool,
+    /// No other process of ours writes to it.
+    lock: Option<Locked>,
     /// Its name is durable.
     named: bool,
     /// When it was last written to, in groups.
@@ -54,7 +54,8 @@ struct Open {
 struct Append {
     start: u64,
     bytes: Vec<u8>,
-    segments: Vec<(u64, Origin)>,
+    /// The end of each chunk's in `bytes`.
+    segments: Vec<(usize, Origin)>,
 }
 
 /// The files of a sink.
@@ -62,12 +63,18 @@ pub struct Writer {
     disk: Arc<dyn Disk>,
     store: Arc<dyn Store>,
     log: Log,
+    journal: Journal,
+    format: Format,
+    /// The permissions of files that are made, where they are wider than their owner's.
+    mode: Option<u32>,
     /// The part of the path that no record decides.
     root: PathBuf,
     max_file_bytes: Option<u64>,
     files: BTreeMap<String, Open>,
     /// The number that a series has reached.
     numbers: HashMap<Arc<str>, u32>,
+    /// What an attempt that didn't finish may have appended.
+    attempt: Option<BTreeMap<String, Append>>,
     folders: HashSet<PathBuf>,
     groups: u64,
     /// The log is compacted when it is this long, and twice as long as after the last time.
@@ -75,25 +82,25 @@ pub struct Writer {
     compacted: u64,
 }
 
-fn at<'a>(doing: &'static str, path: impl AsRef<Path> + 'a) -> impl FnOnce(io::Error) -> WriteError + 'a {
-    move |source| WriteError { doing, path: path.as_ref().to_owned(), source }
-}
-
 impl Writer {
-    /// A writer on an empty log.
+    /// A writer on an empty log and an empty journal.
     pub fn new(
         disk: Arc<dyn Disk>,
         store: Arc<dyn Store>,
-        log: Log,
+        (log, journal): (Log, Journal),
         root: PathBuf,
-        max_file_bytes: Option<u64>,
+        settings: &Settings,
     ) -> Self {
         Self {
             disk,
             store,
             log,
+            journal,
+            format: settings.format,
+            mode: settings.mode,
             root,
-            max_file_bytes,
+            max_file_bytes: settings.max_file_bytes,
+            attempt: None,
             files: BTreeMap::new(),
             numbers: HashMap::new(),
             folders: HashSet::new(),
@@ -122,27 +129,25 @@ impl Writer {
         let mut numbers = HashMap::new();
         let mut announced = Vec::new();
         let appends = self.place(&group.units, &mut numbers, &mut announced).await?;
-        if !announced.is_empty() {
-            self.log.append(&announced).await.map_err(at("append to", &log_path))?;
-            for entry in announced {
-                if let Entry::Open { path, length } = entry {
-                    self.files.insert(path, Open { len: length, dirty: false, named: false, used: self.groups });
-                }
-            }
+        self.announce(announced).await?;
+        self.own(&appends).await?;
+        let begun = appends.iter().map(|(path, append)| (path.as_str(), append.start, append.bytes.as_slice()));
+        self.journal.write(begun).await.map_err(at("write", self.journal.path()))?;
+
+        let appends = &*self.attempt.insert(appends);
+        let placed = append(self.disk.as_ref(), appends).await?;
+        self.sync_names(placed.keys()).await?;
+        let appends = self.attempt.take().unwrap_or_default();
+        let noted = self.note(&appends, &placed).await;
+        if let Err(error) = noted {
+            self.attempt = Some(appends);
+            return Err(error);
         }
-        self.append(&appends).await?;
-        self.sync(&appends).await?;
-        self.log.append(&segments(&appends)).await.map_err(at("append to", &log_path))?;
 
         self.groups += 1;
         for (path, append) in &appends {
-            if let Some(open) = self.files.get_mut(path) {
-                *open = Open {
-                    len: append.start + append.bytes.len() as u64,
-                    dirty: false,
-                    named: true,
-                    used: self.groups,
-                };
+            if let (Some(open), Some(start)) = (self.files.get_mut(path), placed.get(path)) {
+                (open.len, open.named, open.used) = (start + append.bytes.len() as u64, true, self.groups);
             }
         }
         self.numbers.extend(numbers);
@@ -152,13 +157,25 @@ impl Writer {
 
     /// Cuts back what a failed attempt has written.
     async fn take_back(&mut self) -> Result<(), WriteError> {
-        for (path, open) in self.files.iter_mut().filter(|(_, open)| open.dirty) {
-            let len = self.disk.len(Path::new(path)).await.map_err(at("read", path))?;
-            if len.is_some_and(|len| len > open.len) {
-                self.disk.truncate(Path::new(path), open.len).await.map_err(at("cut", path))?;
+        let Some(attempt) = &self.attempt else { return Ok(()) };
+        for (path, append) in attempt {
+            let file = Path::new(path);
+            let Some(len) = self.disk.len(file).await.map_err(at("read", path))? else { continue };
+            let found = own::written(self.disk.as_ref(), file, len, append.start, &append.bytes).await;
+            match found.map_err(at("read", path))? {
+                Some(range) if range.end == len => {
+                    self.disk.truncate(file, range.start).await.map_err(at("cut", path))?;
+                    self.disk.sync(file).await.map_err(at("sync", path))?;
+                }
+                Some(_) => tracing::warn!(
+                    path,
+                    "another program has appended to this file while it couldn't be synced: what is written again is in it \
+                     twice"
+                ),
+                None => {}
             }
-            open.dirty = false;
         }
+        self.attempt = None;
         Ok(())
     }
 
@@ -183,8 +200,8 @@ impl Writer {
             loop {
                 let path = numbered(&unit.path, number);
                 if !appends.contains_key(&path) {
-                    let start = self.examine(&path, announced).await?;
-                    appends.insert(path.clone(), Append { start, bytes: Vec::new(), segments: Vec::new() });
+                    let (start, bytes) = self.examine(&path, announced).await?;
+                    appends.insert(path.clone(), Append { start, bytes, segments: Vec::new() });
                 }
                 let Some(append) = appends.get_mut(&path) else { continue };
                 let len = append.start + append.bytes.len() as u64;
@@ -194,7 +211,7 @@ impl Writer {
                     continue;
                 }
                 append.bytes.extend_from_slice(&unit.bytes);
-                append.segments.push((end, unit.origin.clone()));
+                append.segments.push((append.bytes.len(), unit.origin.clone()));
                 break;
             }
             numbers.insert(unit.path.clone(), number);
@@ -216,45 +233,96 @@ impl Writer {
         Ok(files.iter().filter_map(|file| number_of(&file.name, &name)).max().unwrap_or(0))
     }
 
-    /// A file's length. If the log doesn't know the file or this length, that is to be announced.
-    async fn examine(&self, path: &str, announced: &mut Vec<Entry>) -> Result<u64, WriteError> {
-        let len = self.disk.len(Path::new(path)).await.map_err(at("read", path))?.unwrap_or(0);
+    /// A file's length, and what is to stand before the first record. If the log doesn't know the file or this length,
+    /// that is to be announced.
+    async fn examine(&self, path: &str, announced: &mut Vec<Entry>) -> Result<(u64, Vec<u8>), WriteError> {
+        let file = Path::new(path);
+        let len = self.disk.len(file).await.map_err(at("read", path))?.unwrap_or(0);
         match self.files.get(path) {
-            Some(open) if open.len == len => return Ok(len),
-            Some(open) => tracing::warn!(
+            Some(open) if open.len == len && len > 0 => return Ok((len, Vec::new())),
+            Some(open) if open.len > len => tracing::info!(path, "this file was moved away or cut; a new one begins"),
+            Some(open) if open.len < len => tracing::warn!(
                 path,
                 expected = open.len,
                 found = len,
-                "another program has changed or moved this file; appending to what is there now"
+                "another program has changed this file; appending to what is there now"
             ),
-            None => {}
+            Some(_) | None => {}
+        }
+        if let Some(kind) =
+            self.disk.kind(file).await.map_err(at("read", path))?.filter(|kind| *kind != FileKind::Regular)
+        {
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, and records are kept in files"));
+            return Err(at("append to", path)(error));
         }
         announced.push(Entry::Open { path: path.to_owned(), length: len });
-        Ok(len)
+        // A line that somebody else hasn't ended stays theirs.
+        let mut before = Vec::new();
+        if self.format == Format::Plain && len > 0 {
+            let last = self.disk.read_at(file, len - 1, 1).await.map_err(at("read", path))?;
+            if last != b"\n" {
+                before.push(b'\n');
+            }
+        }
+        Ok((len, before))
     }
 
-    async fn append(&mut self, appends: &BTreeMap<String, Append>) -> Result<(), WriteError> {
-        for (path, append) in appends {
-            let Some(open) = self.files.get_mut(path) else { continue };
-            if !open.named {
-                let dir = folder(Path::new(path));
-                self.disk.create_dir_all(dir).await.map_err(at("make", dir))?;
+    /// Notes files that are new to the log, or of another length than it knows.
+    async fn announce(&mut self, announced: Vec<Entry>) -> Result<(), WriteError> {
+        if announced.is_empty() {
+            return Ok(());
+        }
+        self.log.append(&announced).await.map_err(at("append to", self.log.path()))?;
+        for entry in announced {
+            if let Entry::Open { path, length } = entry {
+                // Whatever is known of its folders may have been another folder's.
+                for dir in Path::new(&path).ancestors().skip(1) {
+                    self.folders.remove(dir);
+                }
+                self.files.insert(path, Open { len: length, lock: None, named: false, used: self.groups });
             }
-            open.dirty = true;
-            self.disk.append(Path::new(path), &append.bytes).await.map_err(at("append to", path))?;
         }
         Ok(())
     }
 
-    /// Makes contents durable, and the names of files and folders that are new to this run. (One that was there may be
-    /// the work of a process that was killed before it could do so.)
-    async fn sync(&mut self, appends: &BTreeMap<String, Append>) -> Result<(), WriteError> {
-        let paths: Vec<&String> = appends.keys().collect();
-        for paths in paths.chunks(SYNCS) {
-            try_join_all(paths.iter().map(|path| sync_file(self.disk.as_ref(), path))).await?;
+    /// Makes the folders of new files, and locks the files.
+    async fn own(&mut self, appends: &BTreeMap<String, Append>) -> Result<(), WriteError> {
+        let mut locked = self.files.values().filter(|open| open.lock.is_some()).count();
+        for (path, append) in appends {
+            let Some(open) = self.files.get_mut(path) else { continue };
+            let file = Path::new(path);
+            if !open.named {
+                make_folders(self.disk.as_ref(), folder(file), self.mode).await?;
+            }
+            if open.lock.is_some() {
+                continue;
+            }
+            let is_new = self.mode.is_some() && self.disk.kind(file).await.map_err(at("read", path))?.is_none();
+            let lock = lock(self.disk.as_ref(), file).await.map_err(at("lock", path))?;
+            if let Some(mode) = self.mode.filter(|_| is_new) {
+                self.disk.append(file, b"").await.map_err(at("make", path))?;
+                self.disk.set_mode(file, mode).await.map_err(at("set the mode of", path))?;
+            }
+            // Until now another process may have written to it.
+            let len = self.disk.len(file).await.map_err(at("read", path))?.unwrap_or(0);
+            if len != append.start {
+                let error = io::Error::other("another process has just written to it");
+                return Err(at("append to", path)(error));
+            }
+            if locked < LOCKED_FILES {
+                locked += 1;
+                open.lock = Some(lock);
+            }
         }
+        Ok(())
+    }
+
+    /// Makes the names of files and folders durable that are new to this run. (One that was there may be the work of a
+    /// process that was killed before it could do so.)
+    async fn sync_names(&mut self, paths: impl Iterator<Item = &String>) -> Result<(), WriteError> {
         let mut unnamed = Vec::new();
-        for path in appends.keys() {
+        for path in paths {
             let dir = folder(Path::new(path));
             if self.files.get(path).is_some_and(|open| !open.named) && !unnamed.contains(&dir) {
                 unnamed.push(dir);
@@ -263,6 +331,38 @@ impl Writer {
         for dir in unnamed {
             self.disk.sync_dir(dir).await.map_err(at("sync", dir))?;
             self.sync_folders_above(dir).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes the segments where they are.
+    async fn note(
+        &mut self,
+        appends: &BTreeMap<String, Append>,
+        placed: &BTreeMap<String, u64>,
+    ) -> Result<(), WriteError> {
+        let mut entries = Vec::new();
+        let mut moved = false;
+        for (path, append) in appends {
+            let base = placed.get(path).copied().unwrap_or(append.start);
+            if base != append.start {
+                moved = true;
+                tracing::info!(path, "this file was moved away, cut or written to just now");
+                entries.push(Entry::Open { path: path.clone(), length: base });
+            }
+            let mut start = 0;
+            for (end, origin) in &append.segments {
+                let fingerprint = Some(own::fingerprint(&append.bytes[start..*end]));
+                let (from, to) = (base + start as u64, base + *end as u64);
+                let segment = Segment { start: from, end: to, origin: origin.clone(), fingerprint };
+                entries.push(Entry::segment(path, segment));
+                start = *end;
+            }
+        }
+        self.log.append(&entries).await.map_err(at("append to", self.log.path()))?;
+        if moved {
+            // It is noted elsewhere than the journal says. The appends count, whether this works or not.
+            let _ = self.journal.clear().await;
         }
         Ok(())
     }
@@ -292,15 +392,15 @@ impl Writer {
             let mut used: Vec<u64> = self.files.values().map(|open| open.used).collect();
             used.sort_unstable();
             let oldest_kept = used[used.len() - OPEN_FILES / 2];
-            self.files.retain(|_, open| open.dirty || open.used >= oldest_kept);
+            self.files.retain(|_, open| open.used >= oldest_kept);
         }
         if self.numbers.len() > OPEN_FILES {
             self.numbers.clear();
         }
     }
 
-    /// Drops from the log what is resolved: committed segments that no uncommitted one precedes, and files that have
-    /// nothing else and that were forgotten here.
+    /// Drops from the log what is resolved: committed segments, and files that have nothing else and that were forgotten
+    /// here.
     async fn compact(&mut self) -> Result<(), WriteError> {
         if self.log.len() < self.compact_from.max(2 * self.compacted) {
             return Ok(());
@@ -308,17 +408,14 @@ impl Writer {
         let log_path = self.log.path().to_owned();
         let mut contents = self.log.read().await.map_err(at("read", &log_path))?;
         for tracked in contents.files.values_mut() {
-            let mut committed = 0;
-            for segment in &tracked.segments {
+            let mut unresolved = Vec::with_capacity(tracked.segments.len());
+            for segment in tracked.segments.drain(..) {
                 // A checkpoint that can't answer now is asked again at the next time.
                 if !self.store.is_committed(&segment.origin).await.unwrap_or(false) {
-                    break;
+                    unresolved.push(segment);
                 }
-                committed += 1;
             }
-            if let Some(last) = tracked.segments.drain(..committed).next_back() {
-                tracked.base = last.end;
-            }
+            tracked.segments = unresolved;
         }
         contents.files.retain(|path, tracked| !tracked.segments.is_empty() || self.files.contains_key(path));
         self.log.replace(&contents.entries()).await.map_err(at("replace", &log_path))?;
@@ -327,18 +424,18 @@ impl Writer {
     }
 }
 
-async fn sync_file(disk: &dyn Disk, path: &str) -> Result<(), WriteError> {
-    disk.sync(Path::new(path)).await.map_err(at("sync", path))
-}
-
-fn segments(appends: &BTreeMap<String, Append>) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for (path, append) in appends {
-        let mut start = append.start;
-        for (end, origin) in &append.segments {
-            entries.push(Entry::segment(path, start, *end, origin));
-            start = *end;
+/// Appends durably, and returns where each append begins.
+async fn append(disk: &dyn Disk, appends: &BTreeMap<String, Append>) -> Result<BTreeMap<String, u64>, WriteError> {
+    let mut placed = BTreeMap::new();
+    let all: Vec<(&String, &Append)> = appends.iter().collect();
+    for some in all.chunks(SYNCS) {
+        // All of them end, also where one fails: an append that nobody waits for could come after it was taken back.
+        let starts = join_all(some.iter().map(|(path, append)| async move {
+            disk.append_placed(Path::new(path), &append.bytes).await.map_err(at("append to", path))
+        }));
+        for ((path, _), start) in some.iter().zip(starts.await) {
+            placed.insert((*path).clone(), start?);
         }
     }
-    entries
+    Ok(placed)
 }

@@ -51,7 +51,7 @@ impl LocalStore {
     /// Makes the folder and takes its lock.
     pub async fn open(env: Env, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = lock(env.disk.as_ref(), data_dir).await?;
-        let dir = data_dir.to_owned();
+        let (env, dir) = (env.private(data_dir), data_dir.to_owned());
         let folder = Folder { env, dir, slots: Slots::new(), _lock: lock };
         Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
     }
@@ -113,11 +113,21 @@ pub async fn is_locked(disk: &dyn Disk, data_dir: &Path) -> Result<bool, Checkpo
     }
 }
 
-/// Makes the folder and takes its lock: one process at a time may use it.
+/// Refuses a folder of another user. Whoever owns it can change everything in it. Root can anyway, and owns what is
+/// mounted.
+pub async fn check_owner(disk: &dyn Disk, data_dir: &Path) -> Result<(), CheckpointError> {
+    let Some(owner) = disk.foreign_owner(data_dir).await.map_err(disk_error(data_dir))? else { return Ok(()) };
+    let why = format!("this folder belongs to another user (number {owner})");
+    Err(disk_error(data_dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
+}
+
+/// Makes the folder and takes its lock: one process at a time may use it, of the user that owns it.
 pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
     disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
+    check_owner(disk, data_dir).await?;
     let lock = data_dir.join("lock");
-    disk.lock(&lock).await.map_err(|error| match error.kind() {
+    let private = disk.private(data_dir);
+    private.as_deref().unwrap_or(disk).lock(&lock).await.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => CheckpointError::Locked { dir: data_dir.to_owned() },
         _ => disk_error(&lock)(error),
     })

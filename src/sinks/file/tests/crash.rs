@@ -164,7 +164,8 @@ async fn crash_and_recover(seed: u64, first_crash: u64) -> bool {
     assert!(world.live(true).await);
     world.check("after a last crash");
     let others = world.disk.paths().into_iter().filter(|path| !path.starts_with("archive"));
-    let known = ["data/sinks/archive.log", "data/sinks/archive.log.new"].map(PathBuf::from);
+    let known = ["archive.log", "archive.log.new", "archive.journal", "archive.journal.new"];
+    let known = known.map(|name| format!("data/sinks/{name}")).map(PathBuf::from);
     assert!(others.clone().all(|path| known.contains(&path)), "{:?}", others.collect::<Vec<_>>());
     reached
 }
