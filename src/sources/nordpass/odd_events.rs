@@ -167,7 +167,11 @@ impl OddEvents {
         let written = self.dead_letters.write(&letters, env, telemetry).await;
         if written > 0 {
             telemetry.add_labelled(&metrics::ODD_EVENTS, "not an object", written as u64);
-            tracing::warn!(component = telemetry.name(), written, "elements aren't JSON objects: kept as dead letters");
+            tracing::warn!(
+                component = telemetry.name(),
+                elements = written,
+                "not a JSON object: kept as a dead letter"
+            );
         }
     }
 
