@@ -104,12 +104,7 @@ impl<'a> Metadata<'a> {
     fn note(&mut self, key: &str, value: &'a str) {
         let (slot, value) = match key {
             "platform" => (&mut self.platform, value),
-            // The first of a list is the client's.
-            "ip_address" => {
-                let first = value.strip_prefix('[').and_then(|list| list.split([',', ']']).next()).map(str::trim);
-                let is_address = |first: &&str| first.starts_with('"') && first.contains(['.', ':']);
-                (&mut self.ip_address, if first.is_some() { first.filter(is_address).unwrap_or("null") } else { value })
-            }
+            "ip_address" => (&mut self.ip_address, value),
             "status" => (&mut self.status, value),
             "msp" => {
                 read_entries(value, &mut self.scratch);

@@ -3,9 +3,7 @@
 //! The parts of a row that depend only on the pair are prepared once ([`Parts`]); the rest is copied from the chunk's text. The
 //! function that writes a column also writes the columns that depend on it.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::{fmt::Write as _, net::IpAddr};
 
 use super::additional::Additional;
 use super::json::{self, Out};
@@ -275,20 +273,10 @@ fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
             out.field(r#","SrcDvcOs":""#, name);
         }
     }
+    let address = unescape(metadata.ip_address.and_then(json::string).unwrap_or_default());
     // Addresses only: parsers check the column's type, and rules match prefixes in it.
-    if let Some(address) = metadata.ip_address.and_then(address) {
+
+    if !address.is_empty() && address.parse::<IpAddr>().is_ok() {
         out.field(r#","SrcIpAddr":""#, &address);
     }
-}
-
-/// The address in a JSON string: alone, with a port, in brackets, or the first of a list, which is the client's.
-fn address(json: &str) -> Option<Cow<'_, str>> {
-    let text = unescape(json::string(json)?);
-    if text.parse::<IpAddr>().is_ok() {
-        return Some(text);
-    }
-    let first = text.split([',', ';', ' ', '\t', '\n']).find(|part| !part.is_empty())?;
-    let bare = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(first);
-    let address = bare.parse::<IpAddr>().ok().or_else(|| first.parse::<SocketAddr>().ok().map(|with| with.ip()))?;
-    Some(address.to_string().into())
 }
