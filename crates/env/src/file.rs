@@ -115,8 +115,9 @@ pub(super) fn open_regular(path: &Path) -> io::Result<(File, FileStat)> {
 /// A whole regular file of at most `limit` bytes: for the small files that settings name. A longer one is
 /// [`io::ErrorKind::FileTooLarge`].
 pub fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    let (file, _) = open_regular(path)?;
-    let mut bytes = Vec::new();
+    let (file, stat) = open_regular(path)?;
+    // With room for all of it: growing would leave copies of a secret behind.
+    let mut bytes = Vec::with_capacity(usize::try_from(stat.len).unwrap_or(usize::MAX).min(limit) + 1);
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     check_length(bytes, limit)
 }

@@ -1,7 +1,7 @@
 //! What is odd about events: counted, logged once, and kept all the same.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -110,10 +110,6 @@ impl OddEvents {
         Self { context, dead_letters, told: Mutex::default(), kept: Mutex::default(), minute: Mutex::default() }
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock()
-    }
-
     fn count(&self, kind: &str) {
         self.context.telemetry.add_labelled(&metrics::ODD_EVENTS, kind, 1);
     }
@@ -127,7 +123,7 @@ impl OddEvents {
     /// in one append, and a bounded number of appends and bytes a minute, because a peer decides how many there are.
     pub async fn keep(&self, text: &Text, elements: NoEvents) -> Result<(), ReadError> {
         let new: Vec<(EventId, &str)> = {
-            let kept = self.kept();
+            let kept = self.kept.lock();
             elements.into_iter().filter(|(id, _)| !kept.contains(id)).map(|(id, body)| (id, text.at(body))).collect()
         };
         let mut rest = new.as_slice();
@@ -141,7 +137,7 @@ impl OddEvents {
             rest = later;
             self.turn(together.iter().map(|(_, raw)| raw.len() + DEAD_LETTER_BYTES).sum()).await?;
             self.context.unless_ending(self.dead_letter(together)).await?;
-            let mut kept = self.kept();
+            let mut kept = self.kept.lock();
             if kept.len() > MOST_KEPT {
                 kept.clear();
             }
@@ -198,10 +194,6 @@ impl OddEvents {
         Ok(())
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashSet<EventId>> {
-        self.kept.lock()
-    }
-
     /// Counts and logs, once, what is odd about a new event of this text. `time` is its second and whether that is written
     /// as whole seconds.
     pub fn inspect(&self, text: &Text, id: EventId, time: Option<(i64, bool)>, fields: &EventFields) {
@@ -218,12 +210,12 @@ impl OddEvents {
         let odd_type = is_odd || fields.odd_user.shape != Shape::Missing;
         for kind in odd_time.into_iter().chain(odd_type.then_some("unexpected type")) {
             self.count(kind);
-            if self.told().is_new(kind) {
+            if self.told.lock().is_new(kind) {
                 tracing::warn!(component, %id, "odd event kept: {kind}; further ones are only counted");
             }
         }
         for (name, _) in &fields.unknown {
-            let Some(field) = self.told().new_field(text.at(name.span)) else { continue };
+            let Some(field) = self.told.lock().new_field(text.at(name.span)) else { continue };
             self.count("unknown field");
             match field {
                 NewField::Named(field) => tracing::info!(component, field, "events have an unknown field"),
