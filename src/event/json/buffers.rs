@@ -12,7 +12,7 @@ const SMALLEST: usize = 32 << 10;
 /// The number of capacities in the pool: [`SMALLEST`] and its doubles.
 const CLASSES: usize = 5;
 /// The most bytes in the pool.
-const MOST: usize = 8 << 20;
+const MOST: usize = 4 << 20;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
@@ -31,9 +31,10 @@ pub fn take_text(bytes: usize) -> String {
     String::from_utf8(take(bytes)).unwrap_or_default()
 }
 
-/// Returns a buffer to the pool.
+/// Returns a buffer to the pool. One that isn't from the pool is dropped: response bodies are as long as their pages, nobody
+/// takes such buffers again, and they would only fill the pool.
 pub fn give(buffer: Vec<u8>) {
-    if buffer.capacity() >= SMALLEST {
+    if class_of(&buffer).is_some() {
         // Dropped outside the lock if the pool is full.
         let _rest = pool().give(buffer);
     }
@@ -45,6 +46,11 @@ fn pool() -> MutexGuard<'static, Pool> {
 
 const fn capacity(class: usize) -> usize {
     SMALLEST << class
+}
+
+/// The class whose capacity is exactly this buffer's. A buffer of the pool that grew has doubled, so it has one, too.
+fn class_of(buffer: &Vec<u8>) -> Option<usize> {
+    (0..CLASSES).find(|class| capacity(*class) == buffer.capacity())
 }
 
 struct Pool {
@@ -66,11 +72,7 @@ impl Pool {
 
     fn give(&mut self, mut buffer: Vec<u8>) -> Option<Vec<u8>> {
         let bytes = buffer.capacity();
-        let class = (0..CLASSES).rfind(|class| capacity(*class) <= bytes);
-        // Far larger than its class: too rare to be worth keeping.
-        let Some(class) = class.filter(|class| bytes < 2 * capacity(*class) && self.bytes + bytes <= MOST) else {
-            return Some(buffer);
-        };
+        let Some(class) = class_of(&buffer).filter(|_| self.bytes + bytes <= MOST) else { return Some(buffer) };
         buffer.clear();
         self.bytes += bytes;
         self.classes[class].push(buffer);
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_given_is_taken_again_by_whoever_it_is_large_enough_for() {
         let mut pool = Pool::new();
-        let mut buffer = Vec::with_capacity(capacity(2) + 100);
+        let mut buffer = Vec::with_capacity(capacity(2));
         buffer.extend_from_slice(b"somebody's data");
         let place = buffer.as_ptr();
         assert!(pool.give(buffer).is_none());
@@ -125,6 +127,7 @@ mod tests {
         assert_eq!(kept, MOST / capacity(4));
         assert!(Pool::new().give(Vec::with_capacity(2 * capacity(CLASSES - 1))).is_some(), "too large");
         assert!(Pool::new().give(Vec::with_capacity(SMALLEST - 1)).is_some(), "too small");
+        assert!(Pool::new().give(Vec::with_capacity(SMALLEST + 1)).is_some(), "not from a pool");
     }
 
     #[test]

@@ -5,8 +5,7 @@
 
 use std::io::{self, Write};
 
-use flate2::write::GzEncoder;
-
+use crate::sinks::gzip::Gzip;
 use crate::sinks::ndjson;
 
 /// How a file's content is written, by the ending of its path.
@@ -68,16 +67,17 @@ impl Format {
     }
 
     fn compress_now(self, lines: &[u8], level: u32) -> io::Result<Vec<u8>> {
-        let room = Vec::with_capacity(lines.len() / 4 + 64);
         match self {
             Self::Plain => Ok(lines.to_vec()),
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(room, flate2::Compression::new(level));
-                encoder.write_all(lines)?;
-                encoder.finish()
+                let mut gzip = Gzip::new(level);
+                gzip.write(lines);
+                // The compressor's buffer is larger, and this waits for the next sync.
+                Ok(gzip.finish().to_vec())
             }
             Self::Zstd => {
                 let level = i32::try_from(level).map_err(io::Error::other)?;
+                let room = Vec::with_capacity(lines.len() / 4 + 64);
                 let mut encoder = zstd::stream::write::Encoder::new(room, level)?;
                 encoder.include_checksum(true)?;
                 encoder.write_all(lines)?;
@@ -91,9 +91,9 @@ impl Format {
 pub async fn encode<'a>(
     format: Format,
     level: u32,
-    bodies: impl Iterator<Item = &'a str>,
+    bodies: impl Iterator<Item = &'a str> + Clone,
 ) -> io::Result<(Vec<u8>, usize)> {
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(bodies.clone().map(|body| body.len() + 1).sum());
     for body in bodies {
         ndjson::push_line(&mut lines, body);
     }

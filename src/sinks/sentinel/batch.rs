@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::gzip::Gzip;
 use crate::event::{Backpressure, Chunk, Record, Span};
+use crate::sinks::gzip::Gzip;
 
 /// Short pieces are collected before they are compressed: that likes few, large writes.
 const STAGE_BYTES: usize = 4 << 10;

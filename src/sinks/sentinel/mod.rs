@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`run`] | collects rows in one open batch for each stream, and starts the deliveries |
 //! | [`batch`] | rows of one stream with their chunks' acknowledgements, and the body that they become |
-//! | [`gzip`] | compressors that are used again |
 //! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name: a dead letter |
 //! | [`evidence`] | whether a refusal is about the record |
 //! | [`sender`] | sends a body until the response says something about its rows |
@@ -22,7 +21,6 @@ mod client;
 mod cut;
 mod deliver;
 mod evidence;
-mod gzip;
 mod probe;
 mod protocol;
 mod resend;

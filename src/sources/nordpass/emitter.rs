@@ -19,6 +19,15 @@ pub struct NewEvents {
 }
 
 impl NewEvents {
+    /// None yet, with capacity for so many.
+    pub fn with_capacity(events: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(events),
+            fields: Vec::with_capacity(events),
+            ids: Vec::with_capacity(events),
+        }
+    }
+
     /// Adds an event that is filed under this second.
     pub fn push(&mut self, second: i64, record: Record, fields: EventFields) {
         self.ids.push(KnownId { time: second, id: record.id });

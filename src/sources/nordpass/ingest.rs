@@ -82,7 +82,7 @@ impl PageIngester {
         }
         slice.pages += 1;
         let (candidates, copies, no_events) = Self::decode(page, window);
-        let mut new_events = NewEvents::default();
+        let mut new_events = NewEvents::with_capacity(candidates.len());
         let mut shown: HashMap<EventId, u32> = HashMap::new();
         for mut candidate in candidates {
             let time = candidate.second();
@@ -140,7 +140,7 @@ impl PageIngester {
                     spans.push((id, Span::new(start, bodies.len())));
                 }
             }
-            let (text, mut new_events) = (Text::from(bodies), NewEvents::default());
+            let (text, mut new_events) = (Text::from(bodies), NewEvents::with_capacity(spans.len()));
             for (id, body) in spans {
                 // It was parsed before.
                 let Ok(fields) = parse_event(&text, text.at(body)) else { continue };

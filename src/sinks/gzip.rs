@@ -1,6 +1,6 @@
 //! Gzip with compressors that are used again: one takes about 300 KB of memory that has to be cleared first.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -16,9 +16,20 @@ const GROWTH: usize = 32 << 10;
 const PIECE: usize = 16 << 10;
 const SPARE_BYTES: usize = PIECE + 4 * GROWTH;
 
+/// The compressors that a thread keeps: one for each level in use, which is a sink's.
+const KEPT_LEVELS: usize = 2;
+
 thread_local! {
-    /// The compressor that this thread last used, its level, and how long its output was in bytes.
-    static KEPT: Cell<Option<(u32, Compress, usize)>> = const { Cell::new(None) };
+    /// The compressors that this thread last used.
+    static KEPT: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A compressor that is used again.
+struct Kept {
+    level: u32,
+    compress: Compress,
+    /// How long its output was, in bytes.
+    length: usize,
 }
 
 /// One gzip member while it is made.
@@ -31,12 +42,16 @@ pub struct Gzip {
 impl Gzip {
     /// An empty one; levels from 0 to 9.
     pub fn new(level: u32) -> Self {
-        let (compress, length) = match KEPT.take() {
-            Some((kept, mut compress, length)) if kept == level => {
+        let kept = KEPT.with_borrow_mut(|kept| {
+            let index = kept.iter().position(|kept| kept.level == level)?;
+            Some(kept.remove(index))
+        });
+        let (compress, length) = match kept {
+            Some(Kept { mut compress, length, .. }) => {
                 compress.reset();
                 (compress, length)
             }
-            _ => (Compress::new_gzip(Compression::new(level), WINDOW_BITS), GROWTH),
+            None => (Compress::new_gzip(Compression::new(level), WINDOW_BITS), GROWTH),
         };
         // One batch is about as long as the one before.
         Self { level, compress, out: buffers::take(length + length / 8 + SPARE_BYTES) }
@@ -57,7 +72,11 @@ impl Gzip {
     /// The whole member.
     pub fn finish(mut self) -> Bytes {
         while self.step(&[], FlushCompress::Finish) != Status::StreamEnd {}
-        KEPT.set(Some((self.level, self.compress, self.out.len())));
+        let last = Kept { level: self.level, compress: self.compress, length: self.out.len() };
+        KEPT.with_borrow_mut(|kept| {
+            kept.truncate(KEPT_LEVELS - 1);
+            kept.insert(0, last);
+        });
         Lent::bytes(self.out)
     }
 
@@ -140,7 +159,7 @@ mod tests {
         };
         for level in 0..=9 {
             let parts: [&[u8]; 4] = [&text[..3], &text[3..200_000], &text[200_000..200_001], &text[200_001..]];
-            KEPT.set(None);
+            KEPT.take();
             let first = packed(level, &parts);
             for before in [&text[..0], &text[..50_000], &text[..]] {
                 packed(level, &[before]);
