@@ -1,4 +1,4 @@
-//! Which request may go out, and when: the lease, the requests side by side, the rate limit.
+//! Decides when a request may be sent: lease, concurrency, rate limit.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::{context::ReadContext, error::ReadError, query::Priority, rate_limiter::RateLimiter};
 use crate::{component::LeaseGuard, http::Again};
 
-/// What holds the source up while it isn't certain that it is this process's to read.
+/// Name of the status part while the lease is uncertain.
 const LEASE: &str = "lease";
-/// When the next look at the lease is reported to be: it is looked at all the time.
+/// Reported time until the next check of the lease. In fact it is watched continuously.
 const LEASE_LOOK: Duration = Duration::from_secs(5);
 
 /// Admits the requests of one source.
@@ -18,25 +18,25 @@ pub struct Admission {
     context: Arc<ReadContext>,
     lease_guard: LeaseGuard,
     limiter: RateLimiter,
-    /// For all requests but those of live polls.
+    /// Limits concurrent requests, except those of live polls.
     permits: Semaphore,
 }
 
 impl Admission {
-    /// For the limits of the settings.
+    /// Takes the limits from the settings.
     pub fn new(context: Arc<ReadContext>, lease_guard: LeaseGuard) -> Self {
         let limiter = RateLimiter::new(context.settings.requests_per_second);
         let permits = Semaphore::new(context.settings.concurrency.max(1));
         Self { context, lease_guard, limiter, permits }
     }
 
-    /// Admits no request before then.
+    /// Admits no request before `until`.
     pub fn pause(&self, until: Instant) {
         self.limiter.pause(until);
     }
 
-    /// Makes a request once it is its turn and the lease is held. Gives it up to be made again when the lease isn't certain
-    /// any more: another process may ask then, and two must not.
+    /// Runs a request once its turn has come and the lease is held. Returns it for a retry when the lease becomes
+    /// uncertain, because then another process may send requests.
     pub async fn admit<T>(
         &self,
         priority: Priority,
@@ -58,7 +58,7 @@ impl Admission {
         self.context.unless_ending(request).await
     }
 
-    /// Waits for a permit to ask beside others, which live polls don't need, and for a turn within the rate limit.
+    /// Waits for a concurrency permit, which live polls don't need, and for a turn within the rate limit.
     async fn turn(&self, priority: Priority) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed.
         let permit = if priority == Priority::Live { None } else { self.permits.acquire().await.ok() };

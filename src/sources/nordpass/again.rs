@@ -1,4 +1,4 @@
-//! Reading again: the sweeps and the audit, for events that became visible late.
+//! Sweeps and audit: reads times again to find events that became visible late.
 
 use std::{ops::Range, time::Duration};
 
@@ -9,21 +9,21 @@ use super::slice::FIRST_SLICE;
 use super::state::Change;
 use super::time::{API_DAYS, DAY, SWEPT_DAYS};
 
-/// When something was last read again, in Unix seconds.
+/// Times of the last sweeps and audit, in Unix seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct LastRead {
-    /// The last 24 hours.
+    /// The sweep of the last 24 hours.
     pub day: i64,
-    /// The last 7 days.
+    /// The sweep of the last 7 days.
     pub week: i64,
-    /// The totals of all days.
+    /// The audit of all days' totals.
     pub audit: i64,
 }
 
 impl Lanes {
-    /// The last 24 hours each hour, the last 7 days each day.
+    /// Sweeps the last 24 hours each hour and the last 7 days each day.
     pub(super) async fn sweeps(&self, mut last: LastRead) -> Result<(), ReadError> {
-        // `last` is kept here, too: the committed state follows only once a sweep's events have arrived.
+        // Kept here, too: the committed state follows only once a sweep's events are delivered.
         loop {
             self.sleep(Duration::from_secs(60)).await?;
             let now = self.context.clock.now();
@@ -37,8 +37,8 @@ impl Lanes {
         }
     }
 
-    /// For runs that follow each other, as those of a timer do: without this, none of them would ever read again. What is
-    /// short comes first: a week may be more than one run has time for.
+    /// Runs what is due, for processes that a timer starts. Otherwise none of them would ever sweep. Short tasks come
+    /// first, because a week can take longer than one run.
     pub(super) async fn due(&self, last: LastRead) -> Result<(), ReadError> {
         let now = self.context.clock.now();
         if now - last.day >= 3600 {
@@ -51,7 +51,7 @@ impl Lanes {
         Ok(())
     }
 
-    /// The last 7 days, the newest first, each for itself: where the end of a run cuts it off, the next goes on.
+    /// Sweeps the last 7 days one by one, newest first. The next run continues where this one is stopped.
     async fn sweep_by_days(&self, now: i64) -> Result<(), ReadError> {
         let (origin, left) = {
             let state = self.state.borrow();
@@ -78,7 +78,7 @@ impl Lanes {
         self.read_again(from.max(origin)..to, then).await.map(drop)
     }
 
-    /// Reads a time again. If all of it was read, `then` holds as well once its events have arrived. Returns whether it was.
+    /// Reads a range again and returns whether all of it was read. If so, applies `then` once its events are delivered.
     async fn read_again(&self, range: Range<i64>, then: Vec<Change>) -> Result<bool, ReadError> {
         let group = self.commits.group();
         let read = self.read_slices(range, Priority::History, group, FIRST_SLICE).await?;
@@ -88,14 +88,14 @@ impl Lanes {
             changes.extend(then);
         }
         self.commits.close(group, changes, read.awaited);
-        // An order that changes from answer to answer can use up each sweep's budget at the same busy moment, so that no
-        // sweep ever comes to a late event behind it. What isn't proven is read again in parts.
+        // If the order changes with every response, each sweep can spend its budget at the same busy moment and never
+        // reach a late event after it. So unproven ranges are read again in parts.
         read.unproven.iter().for_each(|range| self.doubt(range.clone(), None));
         Ok(whole)
     }
 
-    /// Each day's `total` once a day; a day that changed is read again. Where a day has no earlier one, it is compared with
-    /// the known ids.
+    /// Requests each day's `total` once a day and reads changed days again. A day's first `total` is compared with the
+    /// known ids.
     pub(super) async fn audits(&self, mut last: LastRead) -> Result<(), ReadError> {
         loop {
             self.sleep(Duration::from_secs(300)).await?;
@@ -103,7 +103,7 @@ impl Lanes {
         }
     }
 
-    /// Returns when the days were last audited, now included.
+    /// Returns the time of the last audit, including this one.
     async fn audit_if_due(&self, audited: i64) -> Result<i64, ReadError> {
         let now = self.context.clock.now();
         if now - audited < DAY {
@@ -116,7 +116,7 @@ impl Lanes {
             let range = day * DAY..(day + 1) * DAY;
             let total = match self.reader.total(range.clone()).await {
                 Ok(Some(total)) => total,
-                // No audit of this day today; tomorrow's compares with the last one that came.
+                // Skip this day. Tomorrow's audit compares with its last known total.
                 Ok(None) | Err(ReadError::Unreadable(_) | ReadError::TooLarge) => continue,
                 Err(error) => return Err(error),
             };
@@ -136,10 +136,10 @@ impl Lanes {
         Ok(now)
     }
 
-    /// Whether the known ids are as many as the API counts. For a day's first audit: the answers that it was read from may
-    /// have said that there was less, or nothing at all, and nothing else would ever ask again.
+    /// Whether the known ids match the API's count. Needed for a day's first audit: the responses it was read from may
+    /// have shown fewer events or none, and nothing else would check again.
     async fn accounts_for(&self, range: &Range<i64>, total: u64) -> Result<bool, ReadError> {
-        // The query is a second wider, and whether its bounds count isn't documented.
+        // The query is padded by one second, and whether its bounds are inclusive is undocumented.
         let around = self.dedup.known(range.start - 1..range.end + 1).await?;
         let inside = around.iter().filter(|known| range.contains(&known.time)).count() as u64;
         Ok((inside..=around.len() as u64).contains(&total))

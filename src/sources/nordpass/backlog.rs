@@ -1,4 +1,4 @@
-//! What is still to be read besides the live end.
+//! What remains to be read, apart from the newest events.
 
 use std::{ops::Range, sync::MutexGuard, time::Duration};
 
@@ -9,48 +9,48 @@ use nordpass_env::Mutex;
 
 const HOUR: i64 = 3600;
 
-/// Times that the history has to read.
+/// Ranges for the history to read.
 #[derive(Default)]
 pub struct Backlog {
     inner: Mutex<Pending>,
-    /// Notified when something was added.
+    /// Notified when something is added.
     pub changed: Notify,
 }
 
-/// What a [`Backlog`] holds.
+/// The contents of a [`Backlog`].
 #[derive(Default)]
 pub struct Pending {
-    /// Times that aren't read.
+    /// Unread ranges.
     pub holes: TimeRanges,
-    /// Unreadable slices, and when to try them again.
+    /// Unreadable slices, and when to retry them.
     pub deferred: Vec<Deferred>,
-    /// Slices that were read and not proven, and when to read them more narrowly.
+    /// Slices that were read but not proven, and when to read them more narrowly.
     pub doubtful: Vec<Deferred>,
-    /// Times that the API no longer had, of this and of earlier runs, as they are reported.
+    /// Times that the API no longer had, in this and earlier runs, as reported.
     pub gaps: Gaps,
-    /// Where live polls are; `None` before the first.
+    /// How far live polls have read; `None` before the first.
     pub live: Option<i64>,
-    /// Live has done its part of `--once`.
+    /// Live polls have finished their part of `--once`.
     pub live_done: bool,
 }
 
-/// A time to be tried again.
+/// A range to retry.
 pub struct Deferred {
-    /// The time.
+    /// The range.
     pub range: Range<i64>,
     /// When to try.
     pub at: Instant,
-    /// How long it was put off.
+    /// The delay before this try.
     pub wait: Duration,
 }
 
-/// Gaps as they are reported. While a history is read more slowly than its beginning passes out of the 90
-/// days, what is lost and what is still read alternate by seconds: such pieces, less than an hour apart, are one gap.
+/// Gaps as reported. When the start of a history expires faster than it is read, lost and read seconds alternate.
+/// Pieces less than an hour apart are therefore one gap.
 #[derive(Default)]
 pub struct Gaps(TimeRanges);
 
 impl Gaps {
-    /// Those of earlier runs.
+    /// Restores the gaps of earlier runs.
     pub fn of(exact: &TimeRanges) -> Self {
         let mut gaps = Self::default();
         for gap in exact.iter() {
@@ -59,7 +59,7 @@ impl Gaps {
         gaps
     }
 
-    /// Adds what is gone. Returns the whole gap that it belongs to, and whether that is a new one.
+    /// Adds a lost range. Returns the whole gap that it belongs to, and whether that gap is new.
     pub fn add(&mut self, gone: Range<i64>) -> (Range<i64>, bool) {
         let near = gone.start - HOUR..gone.end + HOUR;
         let one = self.0.iter().filter(|gap| gap.start < near.end && near.start < gap.end);
@@ -68,38 +68,38 @@ impl Gaps {
         one
     }
 
-    /// The one that ends last.
+    /// The gap that ends last.
     pub fn latest(&self) -> Option<Range<i64>> {
         self.0.iter().last().cloned()
     }
 }
 
 impl Backlog {
-    /// What it holds.
+    /// Locks the contents.
     pub fn lock(&self) -> MutexGuard<'_, Pending> {
         self.inner.lock()
     }
 
-    /// Adds a time to be read.
+    /// Adds a range to read.
     pub fn add(&self, range: Range<i64>) {
         self.lock().holes.insert(range);
         self.changed.notify_waiters();
     }
 
-    /// What of a time isn't known to be unreadable at the moment.
+    /// The parts of a range that aren't deferred as unreadable.
     pub fn readable(&self, range: Range<i64>) -> TimeRanges {
         let deferred: TimeRanges = self.lock().deferred.iter().map(|deferred| deferred.range.clone()).collect();
         deferred.holes(range)
     }
 
-    /// Puts a time off.
+    /// Defers a range.
     pub fn defer(&self, range: Range<i64>, wait: Duration) {
         self.lock().deferred.push(Deferred::by(range, wait));
         self.changed.notify_waiters();
     }
 
-    /// A time was read and not proven: its halves are read again after `wait`, each with the queries that a slice may
-    /// cost. With `at_once` that isn't put off, but counts as if it were. What is in doubt already stays as it is.
+    /// Schedules the halves of an unproven range after `wait`, each with a slice's full query budget. With `at_once`
+    /// they are due now, but back-off continues from `wait`. Parts already in doubt don't change.
     pub fn doubt(&self, range: Range<i64>, wait: Duration, at_once: bool) {
         let mut pending = self.lock();
         let already: TimeRanges = pending.doubtful.iter().map(|doubtful| doubtful.range.clone()).collect();
@@ -120,7 +120,7 @@ impl Deferred {
         Self { range, at: Instant::now() + wait, wait }
     }
 
-    /// Takes one that is due.
+    /// Takes a range that is due.
     pub fn take_due(list: &mut Vec<Self>) -> Option<Self> {
         let now = Instant::now();
         list.iter().position(|deferred| deferred.at <= now).map(|at| list.swap_remove(at))

@@ -1,8 +1,8 @@
-//! Asks the API until it answers.
+//! Retries requests until the API answers.
 //!
-//! An outage, a refused token and a throttled client are waited out here, for as long as they last, so that the reading
-//! code above never sees them. What waiting can't cure (a page that stays unreadable, a query that stays refused) is
-//! returned as an error, and the reading code tries a narrower query.
+//! Waits out outages, refused tokens and throttling for as long as they last, so the reading code never sees them. What
+//! waiting can't fix (a page that stays unreadable, a query that stays refused) becomes an error, and the reading code
+//! tries a narrower query.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,23 +16,23 @@ use crate::http::{Again, Failure, Retry};
 use crate::{component::LeaseGuard, telemetry::metrics};
 use nordpass_env::Mutex;
 
-/// How often an unreadable or late answer is asked for again before the query is given up.
+/// Maximum tries of a query whose responses are unreadable or time out.
 const UNREADABLE_TRIES: u32 = 4;
-/// After this many 5xx for one query it is asked whether the API answers others. About a minute and a half.
+/// After this many 5xx for one query, about 90 seconds, a control query tests whether the API answers others.
 const UNAVAILABLE_TRIES: u32 = 8;
-/// Where to ask whether the API answers at all: a single second this long ago.
+/// Age in seconds of the one second that the control query requests.
 const CONTROL_AGE: i64 = 30 * DAY;
 
-/// The API, as the reading code sees it.
+/// The API as the reading code sees it.
 pub struct Client {
     pub(super) context: Arc<ReadContext>,
     endpoint: Endpoint,
     admission: Admission,
-    /// When a page last came.
+    /// When the last page was received.
     last_page: Mutex<Option<Instant>>,
 }
 
-/// How often a query has failed, by what it takes to give it up.
+/// Failures of one query, by kind.
 #[derive(Default)]
 struct Tries {
     unreadable: AtomicU32,
@@ -41,19 +41,19 @@ struct Tries {
 }
 
 impl Client {
-    /// A client that asks while the lease is held. The error says what in the settings is wrong.
+    /// Creates a client that sends requests only while the lease is held. Fails on invalid settings.
     pub fn new(context: Arc<ReadContext>, lease_guard: LeaseGuard) -> Result<Self, String> {
         let endpoint = Endpoint::new(context.clone())?;
         let admission = Admission::new(context.clone(), lease_guard);
         Ok(Self { context, endpoint, admission, last_page: Mutex::default() })
     }
 
-    /// Whether any page came since then: whether the API is there at all.
+    /// Whether any page was received since `instant`, so the API is up.
     pub fn answered_since(&self, instant: Instant) -> bool {
         self.last_page.lock().is_some_and(|answered| answered >= instant)
     }
 
-    /// One page, however long it takes.
+    /// Requests a page, however long it takes.
     pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, ReadError> {
         let tries = Tries::default();
         let retry = Retry::new(&self.context.env, &self.context.telemetry);
@@ -68,7 +68,7 @@ impl Client {
                 let again = Again { kind: Some("unreadable answer"), ..Again::default() };
                 (&tries.unreadable, again, ReadError::Unreadable(reason))
             }
-            // A page that takes too long each time may come in smaller pieces.
+            // If a page times out every time, a smaller one may succeed.
             Attempt::TimedOut(reason) => (&tries.timeouts, Again::because("timeout", reason), ReadError::TooLarge),
             Attempt::Wait(again) => {
                 if let Some(wait) = again.wait {
@@ -76,7 +76,7 @@ impl Client {
                 }
                 let unavailable = u32::from(again.kind == Some(UNAVAILABLE));
                 let before = tries.unavailable.fetch_add(unavailable, Ordering::Relaxed);
-                // An event that the API itself stumbles over must not hold up all others.
+                // One event that makes the API fail must not block all others.
                 if before + unavailable >= UNAVAILABLE_TRIES {
                     tries.unavailable.store(0, Ordering::Relaxed);
                     return self.ask_despite(query, priority, again).await;
@@ -91,32 +91,32 @@ impl Client {
         Err(error.into())
     }
 
-    /// The query has failed often: whether it is the API that is down, or this query that it stumbles over.
+    /// Finds out whether the API is down or only this query fails.
     async fn ask_despite(&self, query: &Query, priority: Priority, again: Again) -> Result<Page, Failure<ReadError>> {
         if !self.answers_others(priority).await? {
             return Err(again.into());
         }
         self.count(&again);
-        // Once more: an outage may have ended just before that.
+        // Try once more: an outage may just have ended.
         match self.attempt(query, priority).await? {
             Attempt::Page(page) => Ok(page),
             _ => Err(Failure::Stop(ReadError::Unreadable(again.reason.unwrap_or_default()))),
         }
     }
 
-    /// Counts an error that isn't followed by another try.
+    /// Counts an error that isn't retried.
     fn count(&self, again: &Again) {
         self.context.telemetry.add_labelled(&metrics::ERRORS, again.kind.unwrap_or_default(), 1);
     }
 
-    /// Whether the API answers a small query about another time: then it isn't down.
+    /// Whether the API answers a small query about another time, so it isn't down.
     async fn answers_others(&self, priority: Priority) -> Result<bool, ReadError> {
         let at = self.context.clock.safe_now() - CONTROL_AGE;
         let attempt = self.attempt(&Query::smallest((at, at + 1)), priority).await?;
         Ok(matches!(attempt, Attempt::Page(_)))
     }
 
-    /// One request, once it may go out.
+    /// Sends one request once it is admitted.
     pub(super) async fn attempt(&self, query: &Query, priority: Priority) -> Result<Attempt, ReadError> {
         let attempt = self.admission.admit(priority, self.endpoint.attempt(query)).await?;
         let attempt = attempt.unwrap_or_else(Attempt::Wait);

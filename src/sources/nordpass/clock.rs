@@ -1,9 +1,9 @@
-//! What time it is, for everything that the source decides by it.
+//! The current time for all decisions of the source.
 //!
-//! A machine's clock can be wrong, and it can jump. The API's `Date` header can be wrong as well. So the source
-//! believes the earlier of both: too early only delays, too late would step over events that are yet to come, count
-//! the API's 90 days as over, and forget ids that are still needed. The server's time is carried on between answers by
-//! the monotonic clock, so a jump of the machine's clock changes nothing.
+//! The machine's clock can be wrong or jump, and so can the API's `Date` header. The source uses the earlier of the
+//! two. A time that is too early only delays. One that is too late would skip events still to come, expire the API's 90
+//! days, and forget ids that are still needed. Between responses, the monotonic clock advances the server's time, so a
+//! forward jump of the machine's clock has no effect.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use crate::http::clocks;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::{Clock, Mutex};
 
-/// Clocks that differ by more seconds than this are reported.
+/// Differences above this many seconds are reported.
 const TOLERANCE: i64 = 120;
-/// How often that is repeated while it lasts.
+/// Interval of repeated reports while the clocks differ.
 const REMINDER: Duration = Duration::from_secs(3_600);
 
 /// The earlier of the machine's clock and the server's.
@@ -28,21 +28,21 @@ pub struct SourceClock {
 
 #[derive(Default)]
 struct Server {
-    /// What the last `Date` said (Unix seconds), and when.
+    /// The last `Date` (Unix seconds), and when it was received.
     date: Option<(i64, Instant)>,
-    /// By how many seconds this machine's clock was ahead of it then.
+    /// Seconds by which this machine's clock was ahead of it.
     ahead: Option<i64>,
-    /// The last difference that was reported, and when; none while the clocks agree.
+    /// The last reported difference, and when; `None` while the clocks agree.
     reported: Option<(i64, Instant)>,
 }
 
 impl SourceClock {
-    /// Only the machine's clock is known. What is newer than `lag` isn't asked for.
+    /// Starts with only the machine's clock. Events newer than `lag` aren't requested.
     pub fn new(clock: Arc<dyn Clock>, lag: Duration) -> Self {
         Self { clock, lag: seconds(lag), server: Mutex::default() }
     }
 
-    /// Takes in the `Date` of an answer, and reports how far the clocks differ.
+    /// Records a response's `Date` and reports how far the clocks differ.
     pub fn observe(&self, date: i64, telemetry: &ComponentReporter) {
         let (ahead, report) = self.skew(date);
         telemetry.set(&metrics::CLOCK_AHEAD_SECONDS, ahead as f64);
@@ -62,9 +62,9 @@ impl SourceClock {
         }
     }
 
-    /// Returns by how many seconds this machine's clock is ahead, by the last two answers: a single odd `Date` is no reason for
-    /// an alarm. And the same by this answer, where it is to be reported: when the clocks begin or cease to differ, when the
-    /// difference changes, and once an hour meanwhile.
+    /// Returns the seconds by which this machine's clock is ahead: the smaller of the last two differences, because a
+    /// single odd `Date` shouldn't raise an alarm. Also returns the last difference if it should be reported: when the
+    /// clocks begin or cease to differ, when the difference changes, and hourly in between.
     fn skew(&self, date: i64) -> (i64, Option<i64>) {
         let (ahead, at) = (self.clock.now_seconds() - date, Instant::now());
         let mut server = self.server.lock();
@@ -81,13 +81,13 @@ impl SourceClock {
         (surely, report)
     }
 
-    /// By how many seconds this machine's clock is ahead of the server's, where that is known.
+    /// Seconds by which this machine's clock is ahead of the server's, if known.
     pub fn ahead(&self) -> Option<i64> {
         let (date, at) = self.server.lock().date?;
         Some(self.clock.now_seconds() - date - seconds(at.elapsed()))
     }
 
-    /// Whether the server has said what time it is.
+    /// Whether the server's time is known.
     pub fn is_known(&self) -> bool {
         self.server.lock().date.is_some()
     }
@@ -96,14 +96,14 @@ impl SourceClock {
     pub fn now(&self) -> i64 {
         let local = self.clock.now_seconds();
         self.server.lock().date.map_or(local, |(date, at)| {
-            // Rounded up: a `Date` has no fraction, so the server's clock is up to a second past what it said. Rounded
-            // down, every poll on a machine whose clock is right would end a second or two early.
+            // Round up: a `Date` has no fraction, so the server's clock may be up to a second ahead of it. Rounding
+            // down would end every poll a second or two early, even with a correct clock.
             let since = i64::try_from(at.elapsed().as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
             local.min(date.saturating_add(since))
         })
     }
 
-    /// The latest second that may be asked for: now, minus the lag.
+    /// The latest second to request: now minus `lag`.
     pub fn safe_now(&self) -> i64 {
         self.now() - self.lag
     }

@@ -1,4 +1,4 @@
-//! Waiting while a clock can't be right.
+//! Waits while one of the clocks is clearly wrong.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::query::{Priority, Query};
 use super::{client::Client, endpoint::Attempt, error::ReadError, time::DAY};
 use crate::http::{Again, Failure, Retry, clock_is_wrong};
 
-/// What holds the source up while a clock can't be right.
+/// Name of the status part while a clock is wrong.
 const CLOCK: &str = "clock";
-/// A smaller step back than this, in seconds, isn't reported.
+/// Smaller steps back than this, in seconds, aren't reported.
 const STEP_BACK: i64 = 120;
 
 impl Client {
-    /// Waits until the server has said what time it is, or at least has answered: nothing may be decided by this
-    /// machine's clock alone, which may be wrong by months after a power cut.
+    /// Waits until the server's time is known or a page arrives. This machine's clock may be wrong by months after a
+    /// power cut, so nothing is decided by it alone.
     pub async fn learn_time(&self) -> Result<(), ReadError> {
         let retry = Retry::new(&self.context.env, &self.context.telemetry);
         match retry.run(self.context.ending(), || self.try_to_learn_time()).await {
@@ -22,7 +22,7 @@ impl Client {
         }
     }
 
-    /// Stops without an error where the time is known, but no page came: the source doesn't work yet.
+    /// Stops without an error if the time is known but no page came: the source doesn't work yet.
     async fn try_to_learn_time(&self) -> Result<(), Failure<Option<ReadError>>> {
         let now = self.context.clock.safe_now();
         let attempt = self.attempt(&Query::smallest((now - 60, now)), Priority::Live).await;
@@ -35,8 +35,8 @@ impl Client {
         })
     }
 
-    /// Waits until the two clocks are within a day of each other, before where the history begins is decided for good. A
-    /// clock of 1970 would make all the time since then a gap.
+    /// Waits until the two clocks are within a day of each other, before the start of the history is fixed. A clock
+    /// showing 1970 would make all the time since then a gap.
     pub async fn agree_on_the_day(&self) -> Result<(), ReadError> {
         let mut is_first = true;
         let attempt = || self.try_to_agree(std::mem::take(&mut is_first));
@@ -54,8 +54,8 @@ impl Client {
         Err(waits_for(format!("{wrong}. {until}")))
     }
 
-    /// For polls that can't go on, because the time seems to lie before `read`, up to which everything was read: asks
-    /// something small, since only an answer can say another time. `again` is when the next poll comes.
+    /// For polls that can't continue because the clock is behind `read`, the end of what was read. Sends a small query,
+    /// because only a response can bring a new time. `again` is the time until the next poll.
     pub async fn wait_for_the_clock(&self, read: i64, again: Duration) -> Result<(), ReadError> {
         self.ask_for_the_time(read).await?;
         if read - self.context.clock.safe_now() > STEP_BACK {
@@ -66,12 +66,12 @@ impl Client {
         Ok(())
     }
 
-    /// Polls go on.
+    /// Ends the report: polls continue.
     pub fn the_clock_is_right(&self) {
         self.context.telemetry.status().released(CLOCK);
     }
 
-    /// Asks for one event of the second before `at`, for the answer's `Date`.
+    /// Requests one event of the second before `at` to get the response's `Date`.
     async fn ask_for_the_time(&self, at: i64) -> Result<(), ReadError> {
         match self.ask(&Query::smallest((at - 1, at)), Priority::Live).await {
             Err(ReadError::TooLarge | ReadError::Unreadable(_)) => Ok(()),

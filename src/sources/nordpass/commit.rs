@@ -1,9 +1,9 @@
-//! Waits for acknowledgements and moves the state.
+//! Waits for acknowledgements and commits the state.
 //!
-//! The reading code sends [`CommitMessage`]s: each chunk with its acknowledgement, and for each group of chunks (a slice, a
-//! sweep, an audited day) the [`Change`]s that hold once the whole group is delivered. Ids are committed as soon as their
-//! chunk is acknowledged; a change only after its group. So the state never runs ahead of an acknowledgement, and a crash in
-//! the middle of a slice doesn't double what had arrived.
+//! The reading code sends [`CommitMessage`]s: each chunk with its acknowledgement, and for each group of chunks (a
+//! slice, a sweep, an audited day) the [`Change`]s to apply once the whole group is delivered. Ids are committed as
+//! soon as their chunk is acknowledged, changes only after their group. So the state never runs ahead of an
+//! acknowledgement, and a crash in the middle of a slice doesn't duplicate delivered events.
 
 use std::sync::Arc;
 
@@ -22,19 +22,19 @@ use crate::{sources::retry::retry_until_ready, state::TimeRanges, telemetry::met
 
 /// The committer of one source.
 pub struct Committer {
-    /// What it shares with the reading code.
+    /// Shared with the reading code.
     pub context: Arc<ReadContext>,
     /// The source's state in the checkpoint.
     pub store: Arc<dyn SourceState>,
-    /// The state as committed; the reading code watches it.
+    /// The committed state, watched by the reading code.
     pub state: watch::Sender<State>,
     /// The ids in flight.
     pub registry: Arc<Registry>,
-    /// The program's: tells a loss from an ending.
+    /// The program's token: tells a loss from a shutdown.
     pub shutdown: CancellationToken,
 }
 
-/// What goes into one commit.
+/// The contents of one commit.
 #[derive(Default)]
 struct Batch {
     commit: Commit,
@@ -48,8 +48,8 @@ impl Committer {
         let mut groups = Groups::default();
         let mut open = true;
         let mut forgot_day = 0;
-        // Seconds of late events that are on their way. They aren't covered, for the case of a crash, but they don't put the
-        // cursor back.
+        // Seconds of late events in flight. They aren't covered, in case of a crash, but they don't move the cursor
+        // back.
         let mut late = TimeRanges::default();
         while open || !waiting.is_empty() {
             let (mut message, mut settled) = (None, None);
@@ -61,7 +61,7 @@ impl Committer {
                 }
                 Some(next) = waiting.next(), if !waiting.is_empty() => settled = Some(next),
             }
-            // Everything that is ready goes into one commit.
+            // Put everything that is ready into one commit.
             let mut batch = Batch::default();
             loop {
                 match message.take() {
@@ -70,7 +70,7 @@ impl Committer {
                         waiting.push(async move { ((&mut chunk.ack_receiver).await, chunk) });
                     }
                     Some(CommitMessage::Close { group, changes, awaited }) => {
-                        // Also what is delivered, but in the commit that is being put together.
+                        // Ids in the commit under construction are settled, too.
                         let settled = |id: &EventId| {
                             !self.registry.is_in_flight(*id) || batch.commit.ids.iter().any(|known| known.id == *id)
                         };
@@ -145,9 +145,9 @@ impl Committer {
         Ok(())
     }
 
-    /// Commits, however long the disk refuses.
+    /// Commits, retrying for as long as the disk refuses.
     async fn commit(&self, commit: Commit) -> Result<(), ComponentError> {
-        // A shutdown doesn't cut it short: the drain has a deadline of its own.
+        // A shutdown doesn't cancel this: the drain has its own deadline.
         let (what, never) = ("can't write the checkpoint", CancellationToken::new());
         let ReadContext { env, telemetry, .. } = &*self.context;
         let attempt = || self.store.commit(commit.clone());

@@ -1,7 +1,7 @@
 //! The queue from the reading code to the committer.
 //!
-//! Sending never waits: what is to be committed with the events in the middle of a page must get there. Code
-//! that begins something new first checks whether the committer [is behind](CommitSender::is_behind).
+//! Sending never waits, because messages sent in the middle of a page must get through. Code that starts new work first
+//! checks whether the committer [is behind](CommitSender::is_behind).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{collections::BTreeSet, sync::Arc};
@@ -12,10 +12,10 @@ use super::state::Change;
 use crate::component::KnownId;
 use crate::event::{AckReceiver, EventId, MemoryReservation};
 
-/// With more messages than this in the queue, nothing new is begun.
+/// No new work starts while more messages than this are queued.
 const MOST_QUEUED: u64 = 1_024;
 
-/// What the committer is sent.
+/// A message to the committer.
 #[derive(Debug)]
 pub enum CommitMessage {
     /// A chunk was sent.
@@ -24,9 +24,9 @@ pub enum CommitMessage {
     Close {
         /// The group.
         group: u64,
-        /// What holds once all of them have arrived.
+        /// The changes to apply once all of them are delivered.
         changes: Vec<Change>,
-        /// Events that the group's readings skipped because another one had them in flight: they have to arrive, too.
+        /// Events the group skipped because another read had them in flight. They must be delivered, too.
         awaited: BTreeSet<EventId>,
     },
 }
@@ -38,15 +38,15 @@ pub struct SentChunk {
     pub group: u64,
     /// Its number in this run.
     pub sequence: u64,
-    /// What its records are filed under.
+    /// The ids its records are filed under.
     pub ids: Vec<KnownId>,
-    /// Resolves when it has arrived.
+    /// Resolves when it is delivered or abandoned.
     pub ack_receiver: AckReceiver,
-    /// What it takes of the events that may be unacknowledged.
+    /// Its share of the budget for unacknowledged events.
     pub unacknowledged: MemoryReservation,
 }
 
-/// Both ends of a new queue.
+/// Creates a queue and returns both ends.
 pub fn commit_queue() -> (CommitSender, CommitReceiver) {
     let (sender, messages) = unbounded_channel();
     let queued = Arc::<AtomicU64>::default();
@@ -62,33 +62,33 @@ pub struct CommitSender {
 }
 
 impl CommitSender {
-    /// The number of a new group of chunks.
+    /// Starts a new group of chunks and returns its number.
     pub fn group(&self) -> u64 {
         self.next_group.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Queues a chunk, to be called before it is sent: whatever happens to it then, its acknowledgement is waited for.
+    /// Queues a chunk. Call it before sending the chunk, so that its acknowledgement is awaited whatever happens.
     pub fn chunk(&self, chunk: SentChunk) {
         self.send(CommitMessage::Chunk(chunk));
     }
 
-    /// Ends a group: these changes hold once all its chunks and the awaited events have arrived.
+    /// Closes a group: applies `changes` once all its chunks and the awaited events are delivered.
     pub fn close(&self, group: u64, changes: Vec<Change>, awaited: BTreeSet<EventId>) {
         self.send(CommitMessage::Close { group, changes, awaited });
     }
 
-    /// A change that waits for nothing.
+    /// Queues a change that depends on no chunk.
     pub fn apply(&self, change: Change) {
         self.close(self.group(), vec![change], BTreeSet::new());
     }
 
     fn send(&self, message: CommitMessage) {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        // Without a committer the run is ending.
+        // Fails only without a committer, when the run is ending.
         let _ = self.sender.send(message);
     }
 
-    /// Whether the committer is behind: it waits for the disk, and more messages would only take memory.
+    /// Whether the committer is behind, waiting for the disk: more messages would only use memory.
     pub fn is_behind(&self) -> bool {
         self.queued.load(Ordering::Relaxed) > MOST_QUEUED
     }
@@ -101,13 +101,13 @@ pub struct CommitReceiver {
 }
 
 impl CommitReceiver {
-    /// The next message; `None` once the reading code has ended and all is taken.
+    /// Receives the next message; `None` once the reading code has ended and the queue is empty.
     pub async fn receive(&mut self) -> Option<CommitMessage> {
         let message = self.messages.recv().await;
         self.count(message)
     }
 
-    /// The next message, if there is one now.
+    /// Takes the next message, if there is one.
     pub fn try_receive(&mut self) -> Option<CommitMessage> {
         let message = self.messages.try_recv().ok();
         self.count(message)

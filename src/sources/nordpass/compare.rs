@@ -1,4 +1,4 @@
-//! Compares what NordPass has of a time with what was acknowledged, for `reconcile`.
+//! Compares NordPass's events in a time range with the acknowledged ones, for `reconcile`.
 
 use std::{ops::Range, sync::Arc, sync::atomic::Ordering};
 
@@ -8,7 +8,7 @@ use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::EventId;
 use nordpass_env::Mutex;
 
-/// An event that NordPass has and that was never acknowledged.
+/// An event at NordPass that was never acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// Its id.
@@ -19,20 +19,20 @@ pub struct Missing {
     pub kind: String,
 }
 
-/// What a time holds at NordPass, and what of it was acknowledged.
+/// The result of comparing a time range.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Events that NordPass shows and that were acknowledged.
+    /// Number of acknowledged events that NordPass shows.
     pub acknowledged: u64,
-    /// Events that NordPass shows and that weren't, by time.
+    /// Events that NordPass shows and that weren't acknowledged, by time.
     pub missing: Vec<Missing>,
-    /// Events that were acknowledged and that NordPass doesn't show (any more).
+    /// Number of acknowledged events that NordPass doesn't show (any more).
     pub gone: u64,
-    /// Whether a part of the time couldn't be proven complete: the API's own count doesn't add up.
+    /// Whether part of the range couldn't be proven complete: the API's own count doesn't add up.
     pub unproven: bool,
 }
 
-/// Asks NordPass what a time holds and compares it with what was acknowledged. Delivers nothing, commits nothing.
+/// Reads a time range from NordPass and compares it with the acknowledged events. Delivers and commits nothing.
 pub async fn compare(
     mut settings: Settings,
     context: Context,

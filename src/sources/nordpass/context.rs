@@ -1,4 +1,4 @@
-//! What all parts that read one source share.
+//! Context shared by all parts of one source.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -8,28 +8,28 @@ use super::{clock::SourceClock, error::ReadError, settings::Settings};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
-/// The surroundings of everything that reads.
+/// Shared context of the reading code.
 pub struct ReadContext {
     /// The settings.
     pub settings: Settings,
     /// Clock, randomness, disk, network.
     pub env: Env,
-    /// For metrics, progress and what is waited for.
+    /// Reports metrics, progress and what the source waits for.
     pub telemetry: ComponentReporter,
-    /// The time that the source's decisions go by.
+    /// The clock for the source's decisions.
     pub clock: SourceClock,
-    /// Begins when reading is to end. With `once` that is also when everything is read.
+    /// Cancelled when reading should end. With `once`, also when everything is read.
     pub shutdown: CancellationToken,
 }
 
 impl ReadContext {
-    /// Only the machine's clock is known yet.
+    /// Starts with only the machine's clock.
     pub fn new(settings: Settings, env: Env, telemetry: ComponentReporter, shutdown: CancellationToken) -> Arc<Self> {
         let clock = SourceClock::new(env.clock.clone(), settings.lag);
         Arc::new(Self { settings, env, telemetry, clock, shutdown })
     }
 
-    /// Waits for something, unless reading is to end first.
+    /// Awaits `future` unless reading should end first.
     pub async fn unless_ending<T>(&self, future: impl Future<Output = T>) -> Result<T, ReadError> {
         tokio::select! {
             biased;
@@ -38,18 +38,18 @@ impl ReadContext {
         }
     }
 
-    /// Resolves when reading is to end, with the error that says so: what ends a retry.
+    /// Resolves to [`ReadError::Ending`] when reading should end, to stop a retry.
     pub async fn ending<E: From<ReadError>>(&self) -> E {
         self.shutdown.cancelled().await;
         ReadError::Ending.into()
     }
 
-    /// Sleeps, unless reading is to end.
+    /// Sleeps unless reading should end.
     pub async fn sleep(&self, time: Duration) -> Result<(), ReadError> {
         self.unless_ending(tokio::time::sleep(time)).await
     }
 
-    /// Reports what holds `part` up whatever the rest does, and for how long.
+    /// Reports what holds up `part`, independently of the rest, and for how long.
     pub fn held_up(&self, part: &str, reason: &str, wait: Duration) {
         self.telemetry.status().held_up(part, reason, wait, self.env.clock.now());
     }

@@ -1,7 +1,7 @@
-//! Whether a `total` is capped: a count that stops at some number, with pages that stop there too.
+//! Detects a capped `total`: a count that stops at some number, with pages that stop there, too.
 //!
-//! Then a count that "adds up" proves nothing, because its two witnesses are one. But the counts of two parts of the time
-//! can't both stop where the count of the whole does: if something is hidden, the parts add up to more.
+//! Then a `total` that adds up proves nothing, because count and pages are cut off alike. But the counts of two parts
+//! of the window can't both stop where the whole does: if events are hidden, the parts add up to more.
 
 use futures::future::try_join_all;
 
@@ -10,24 +10,24 @@ use super::error::ReadError;
 use super::observations::{Observations, Window};
 use super::query::{Priority, Query};
 
-/// The documented page size. An API that gives so many events in one answer counts at least as far.
+/// The documented page size. An API that returns this many events at once counts at least that far.
 const SMALLEST_CAP: u64 = 100;
-/// Where counts usually stop. So many events of one user in one second can't be checked, and aren't believed.
+/// Where counts usually stop. This many events of one user in one second can't be checked and aren't believed.
 const USUAL_CAP: u64 = 1_000;
-/// The most users that one query may name, by the API's documentation.
+/// Maximum users per query, by the API's documentation.
 const USERS_PER_QUERY: usize = 500;
 
-/// Whether a count is one at which APIs stop: a round one, or a power of two or its predecessor. About one in fifty is.
+/// Whether an API may cap at this count: a multiple of 50, a power of two or one less. About one count in fifty is.
 pub fn is_usual_cap(total: u64) -> bool {
     total >= SMALLEST_CAP && (total.is_multiple_of(50) || total.is_power_of_two() || (total + 1).is_power_of_two())
 }
 
-/// Whether a count that adds up has to be checked: what was seen ends with a full page, or where a cap may be.
+/// Whether a count that adds up must be checked, because it ends with a full page or at a usual cap.
 pub fn is_doubtful(total: u64, page: u64) -> bool {
     total > 0 && (total.is_multiple_of(page.max(1)) || is_usual_cap(total))
 }
 
-/// Whether a window's `total` hides events: asks for the counts of its parts. Everything that it counts was seen.
+/// Whether a window's `total` hides events, by the counts of its parts. All that it counts must have been seen.
 pub async fn hides_events(
     client: &Client,
     (window, observations): (&Window, &Observations),
@@ -40,11 +40,11 @@ pub async fn hides_events(
     times.sort_unstable();
     let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else { return Ok(false) };
     if last - first >= 3 {
-        // Both parts have an event that the other one can't show.
+        // Each part has an event that the other can't show.
         let middle = times[times.len() / 2].clamp(first + 2, last - 1);
         return hides_events_beside(client, window, middle, total, priority).await;
     }
-    // All that was seen is in one moment: is anything before or after it?
+    // Everything seen is within a few seconds. Check before and after them.
     for middle in [first - 1, last + 2] {
         let inside = window.from < middle - 1 && middle < window.to;
         if inside && hides_events_beside(client, window, middle, total, priority).await? {
@@ -54,8 +54,8 @@ pub async fn hides_events(
     hides_events_of_users(client, (window, observations), total, priority).await
 }
 
-/// The parts before and after a second. They overlap, so that no meaning of the bounds leaves a gap between them; the count
-/// of the overlap, by the same bounds, is what both have.
+/// Checks the parts before and after a second. They overlap, so that no meaning of the bounds leaves a gap. The overlap
+/// is counted by the same bounds and subtracted.
 async fn hides_events_beside(
     client: &Client,
     window: &Window,
@@ -68,11 +68,11 @@ async fn hides_events_beside(
         parts.map(|part| async move { client.ask(&Query::smallest(part), priority).await.map(|page| page.total) }),
     );
     let [Some(before), Some(after), Some(both)] = counts.await?[..] else { return Ok(true) };
-    // Something was seen that isn't in the overlap.
+    // An event was seen outside the overlap, so `both` must be less than `total`.
     Ok(both >= total || before.checked_add(after) != total.checked_add(both))
 }
 
-/// The parts of a moment's users, each with less than all of it.
+/// Checks groups of the users within a few seconds, each with fewer than all events.
 async fn hides_events_of_users(
     client: &Client,
     (window, observations): (&Window, &Observations),

@@ -1,4 +1,4 @@
-//! Whether an event is new: neither in the checkpoint nor in flight.
+//! Decides whether an event is new: neither in the checkpoint nor in flight.
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
@@ -7,9 +7,9 @@ use super::{context::ReadContext, error::ReadError, observations::Window, slice:
 use crate::component::{KnownId, SourceState};
 use crate::{event::EventId, sources::retry::retry_until_ready};
 
-/// Knows all ids of a source.
+/// Looks up all known ids of a source.
 pub struct Dedup {
-    /// What it shares with the rest of the reading code.
+    /// Shared with the rest of the reading code.
     pub context: Arc<ReadContext>,
     /// The ids in flight.
     pub registry: Arc<Registry>,
@@ -18,19 +18,19 @@ pub struct Dedup {
 }
 
 impl Dedup {
-    /// Begins a reading: to be called before it loads its known ids.
+    /// Begins a read. Call it before loading its known ids.
     pub fn begin(&self) -> Reading {
         self.registry.begin()
     }
 
-    /// The ids that the checkpoint has for these seconds.
+    /// Loads the checkpoint's ids of these seconds.
     pub async fn known(&self, seconds: Range<i64>) -> Result<Vec<KnownId>, ReadError> {
         let ReadContext { env, telemetry, shutdown, .. } = &*self.context;
         let (what, attempt) = ("can't read the checkpoint", || self.store.known(seconds.clone()));
         Ok(retry_until_ready(what, env, telemetry, shutdown, attempt).await?)
     }
 
-    /// Whether this event is to be sent now; claims it if so.
+    /// Whether to send this event now. Claims it if so.
     pub async fn is_new(
         &self,
         slice: &mut Slice,
@@ -40,15 +40,15 @@ impl Dedup {
     ) -> Result<bool, ReadError> {
         let known = match time {
             Some(time) if slice.range.contains(&time) => slice.known.contains(&id) || self.is_apart(slice, id).await?,
-            // At the bounds: the neighbouring slice's.
+            // At the bounds: belongs to the neighbouring slice.
             Some(time) if window.may_hold(Some(time)) => true,
-            // The API shows it for this time though it says another one, or none. It is an event all the same.
+            // The API returned it for this window although its own time is elsewhere or missing. It is still an event.
             other => self.is_apart(slice, id).await? || self.is_filed_under(other, id).await?,
         };
         Ok(!known && self.claim(id, &mut slice.awaited))
     }
 
-    /// Claims an id; one that another reading has in flight is noted as awaited.
+    /// Claims an id. Adds it to `awaited` if another read has it in flight.
     fn claim(&self, id: EventId, awaited: &mut BTreeSet<EventId>) -> bool {
         let claim = self.registry.claim(id);
         if claim == Claim::InFlight {
@@ -57,8 +57,8 @@ impl Dedup {
         claim == Claim::New
     }
 
-    /// Whether an id is among those that are filed under no second of their own: when the event came, its time was too far
-    /// away, and it may have come nearer since. They are few, and asked for where something seems to be new.
+    /// Whether an id is among those filed under second 0 because the event's time was too far away when it came. It may
+    /// be nearer by now. These ids are few, and loaded only when an event seems new.
     async fn is_apart(&self, slice: &mut Slice, id: EventId) -> Result<bool, ReadError> {
         if slice.apart.is_none() {
             slice.apart = Some(self.known(0..1).await?.into_iter().map(|known| known.id).collect());

@@ -14,12 +14,12 @@ use crate::sources::budget::{Budget, Reservation};
 pub struct NewEvents {
     records: Vec<Record>,
     fields: Vec<EventFields>,
-    /// What they are filed under.
+    /// The ids they are filed under.
     ids: Vec<KnownId>,
 }
 
 impl NewEvents {
-    /// None yet, with capacity for so many.
+    /// Creates an empty list with capacity for `events`.
     pub fn with_capacity(events: usize) -> Self {
         Self {
             records: Vec::with_capacity(events),
@@ -28,20 +28,20 @@ impl NewEvents {
         }
     }
 
-    /// Adds an event that is filed under this second.
+    /// Adds an event and files it under `second`.
     pub fn push(&mut self, second: i64, record: Record, fields: EventFields) {
         self.ids.push(KnownId { time: second, id: record.id });
         self.records.push(record);
         self.fields.push(fields);
     }
 
-    /// How many there are.
+    /// The number of events.
     pub fn count(&self) -> u64 {
         self.records.len() as u64
     }
 }
 
-/// The source's way out.
+/// Sends the source's chunks to its output.
 pub struct Emitter {
     context: Arc<ReadContext>,
     output: Output,
@@ -54,7 +54,7 @@ pub struct Emitter {
 }
 
 impl Emitter {
-    /// For one run of the source `source`.
+    /// Creates the emitter for one run of `source`.
     pub fn new(
         context: Arc<ReadContext>,
         output: Output,
@@ -66,18 +66,18 @@ impl Emitter {
         Self { context, output, commits, budget, source, run, sequence, takeover }
     }
 
-    /// Which events another connector may have delivered before: they are marked.
+    /// Sets which events another connector may have delivered, so that they are marked.
     pub fn set_takeover(&self, takeover: Takeover) {
         let _ = self.takeover.set(takeover);
     }
 
-    /// Sends new events of a text; waits while the pipeline is full.
+    /// Sends the new events of `text`. Waits while the pipeline is full.
     pub async fn send(&self, group: u64, text: &Text, new_events: NewEvents) -> Result<(), ReadError> {
         let NewEvents { records, fields, ids } = new_events;
         if records.is_empty() {
             return Ok(());
         }
-        // The whole page stays in memory while any record of it is.
+        // The whole page stays in memory as long as any of its records.
         let reservation = self.context.unless_ending(self.budget.take(text.len())).await?;
         let Reservation { text: reservation, unacknowledged } = reservation;
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
@@ -85,8 +85,8 @@ impl Emitter {
         let (mut chunk, ack_receiver) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
         self.commits.chunk(SentChunk { group, sequence, ids, ack_receiver, unacknowledged });
-        // Not cut short by a shutdown: a chunk that only some readers of a fan-out got would be sent to them again. The
-        // readers take it while they drain; the drain's deadline ends it otherwise.
+        // Not cancelled by a shutdown: readers of a fan-out that already got the chunk would get it again. Readers take
+        // it while they drain, or the drain's deadline ends it.
         self.output.send(chunk).await.map_err(|_| ReadError::Ending)
     }
 }

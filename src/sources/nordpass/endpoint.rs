@@ -1,4 +1,4 @@
-//! One request to the API, and what its answer means.
+//! Sends one request to the API and classifies the response.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use crate::http::{
 };
 use crate::telemetry::{TokenState, metrics};
 
-/// What one request has come to.
+/// The outcome of one request.
 pub enum Attempt {
     /// A page.
     Page(Page),
-    /// Something that can pass.
+    /// A condition that can pass.
     Wait(Again),
-    /// An answer that isn't a page, or a query that the API refuses.
+    /// A response that isn't a page, or a query that the API refuses.
     Unreadable(String),
-    /// No complete answer in time.
+    /// No complete response in time.
     TimedOut(String),
-    /// An answer that is larger than the limit.
+    /// A response larger than the limit.
     TooLarge,
 }
 
-/// The kind of failure that says nothing about the query, unless others are answered meanwhile.
+/// The kind of failure that isn't the query's fault unless other queries succeed meanwhile.
 pub const UNAVAILABLE: &str = "unavailable";
 
 /// Sends requests.
@@ -40,18 +40,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Connects nothing yet. The error says what in the settings is wrong.
+    /// Doesn't connect yet. Fails on invalid settings.
     pub fn new(context: Arc<ReadContext>) -> Result<Self, String> {
         let http = context.env.network.client(&context.settings.http)?;
         context.telemetry.token(TokenState::Unknown);
         Ok(Self { context, http })
     }
 
-    /// Asks once.
+    /// Sends one request.
     pub async fn attempt(&self, query: &Query) -> Attempt {
         let ReadContext { settings, env, telemetry, .. } = &*self.context;
         let wait = |kind, reason| Attempt::Wait(Again::because(kind, reason));
-        // Read again for each request: a renewed token file counts at once, and costs a file read.
+        // Read for each request, which costs a file read, so that a renewed token file takes effect at once.
         let token = match settings.token.load(&*env.disk).await {
             Ok(token) => token,
             Err(error) => {
@@ -104,14 +104,14 @@ impl Endpoint {
         match status {
             StatusCode::OK => telemetry.token(TokenState::Valid),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => telemetry.token(TokenState::Refused),
-            // Other answers needn't come from something that has looked at it.
+            // Other responses may come from something that never checked the token.
             _ => {}
         }
         let (kind, reason) = match status {
             StatusCode::OK => {
                 let mut memory = answer.extensions_mut().remove::<Arc<AnswerMemory>>();
                 let mut body = answer.into_body();
-                // Nobody asked for it: some proxies compress all the same, with and without saying so.
+                // Some proxies compress unasked, with and without declaring it.
                 if is_gzip(&body) {
                     let http = &self.context.settings.http;
                     match gunzip(&body, http.max_body_bytes, http.request_timeout).await {

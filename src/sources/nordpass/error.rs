@@ -1,15 +1,15 @@
-//! Why something can't be read.
+//! Reasons why a read fails.
 
 use crate::{component::ComponentError, http::Failure, sources::retry::RetryStop};
 
-/// Why a page, a slice or a longer time can't be read.
+/// Why a page, a slice or a longer range can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// Reading is to end.
+    /// Reading should end.
     Ending,
-    /// An answer is larger than the limit, or takes too long: smaller pages may do.
+    /// A response is too large or takes too long. Smaller pages may work.
     TooLarge,
-    /// The answers to this query stay unreadable: a narrower query may do, and others may be fine.
+    /// The responses to this query stay unreadable. A narrower query may work, and others may be fine.
     Unreadable(String),
     /// The checkpoint can't be used.
     Checkpoint(String),
@@ -25,13 +25,13 @@ impl From<RetryStop> for ReadError {
 }
 
 impl From<ReadError> for Failure<ReadError> {
-    /// What can be waited out was waited for before it became an error.
+    /// Temporary failures were waited out before they became a [`ReadError`].
     fn from(error: ReadError) -> Self {
         Self::Stop(error)
     }
 }
 
-/// What a part of the source has come to: `None` if it ended because reading is to end, which is no error.
+/// Converts the result of a part of the source. `None` if it ended because reading should end, which is no error.
 pub fn unless_ended<T>(result: Result<T, impl Into<ReadError>>) -> Result<Option<T>, ComponentError> {
     let error = match result {
         Ok(value) => return Ok(Some(value)),

@@ -1,11 +1,11 @@
-//! Which changes of the state hold: those of groups whose chunks, and the events that they skipped, have all arrived.
+//! Releases a group's state changes once its chunks, and the events it skipped, are all delivered.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::state::Change;
 use crate::{component::KnownId, event::EventId};
 
-/// A group that isn't finished.
+/// An unfinished group.
 #[derive(Debug, Default)]
 struct Group {
     outstanding: usize,
@@ -14,24 +14,24 @@ struct Group {
     lost: bool,
 }
 
-/// The groups that aren't finished, and the events that each of them waits for.
+/// The unfinished groups, and the events that each of them waits for.
 #[derive(Debug, Default)]
 pub struct Groups {
     open: HashMap<u64, Group>,
     awaiting: HashMap<EventId, Vec<u64>>,
-    /// Sent and not delivered, which only happens while the run ends: a group that skipped one of these isn't whole, even
-    /// if it is closed after that.
+    /// Sent but not delivered, which happens only while the run ends. A group that skipped one of these is incomplete,
+    /// even if it closes later.
     abandoned: HashSet<EventId>,
 }
 
 impl Groups {
-    /// A chunk of a group was sent.
+    /// Records that a chunk of a group was sent.
     pub fn sent(&mut self, group: u64) {
         self.open.entry(group).or_default().outstanding += 1;
     }
 
-    /// No more chunks of a group follow. `settled` says which of the awaited events needn't be waited for. Returns the
-    /// changes that hold now.
+    /// Closes a group: no more chunks follow. `settled` tells which awaited events are settled already. Returns the
+    /// changes to apply now.
     pub fn close(
         &mut self,
         group: u64,
@@ -50,7 +50,7 @@ impl Groups {
         self.finish(group)
     }
 
-    /// A chunk of a group is settled. Returns the changes that hold now.
+    /// Records that a chunk of a group is settled. Returns the changes to apply now.
     pub fn settled(&mut self, group: u64, ids: &[KnownId], delivered: bool) -> Vec<Change> {
         let entry = self.open.entry(group).or_default();
         entry.outstanding = entry.outstanding.saturating_sub(1);
@@ -71,7 +71,7 @@ impl Groups {
         changes
     }
 
-    /// Takes a group's changes once all that it waits for has arrived.
+    /// Removes a group once everything it waits for is settled. Returns its changes if nothing was lost.
     fn finish(&mut self, group: u64) -> Vec<Change> {
         let done = |entry: &Group| entry.outstanding == 0 && entry.awaited == 0 && entry.closed.is_some();
         if !self.open.get(&group).is_some_and(done) {

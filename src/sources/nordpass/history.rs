@@ -1,4 +1,4 @@
-//! The history lane: what isn't covered, oldest first. Several of it run side by side.
+//! The history lane: reads what isn't covered, oldest first. Several run in parallel.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::{collections::BTreeSet, ops::Range, time::Duration};
@@ -12,12 +12,12 @@ use super::{error::ReadError, lanes::Lanes, query::Priority, state::Change};
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::metrics;
 
-/// What the history reads next.
+/// The next range for the history to read.
 struct Piece {
     range: Range<i64>,
     /// The wait before this try.
     wait: Duration,
-    /// It has been read before, and not proven.
+    /// It was read before but not proven.
     doubtful: bool,
 }
 
@@ -26,12 +26,12 @@ enum Pick {
     Piece(Piece),
     /// With `once`: everything is read.
     Finished,
-    /// Nothing now; when something deferred is due.
+    /// Nothing now; when the next deferred range is due.
     Nothing(Option<Instant>),
 }
 
 impl Lanes {
-    /// Reads the backlog; with `once`, until there is none.
+    /// Reads the backlog. With `once`, ends when it is empty.
     pub(super) async fn history(&self) -> Result<(), ReadError> {
         let length = AtomicI64::new(FIRST_SLICE);
         let retry = Retry::logged(&self.context.env);
@@ -39,8 +39,8 @@ impl Lanes {
         Ok(())
     }
 
-    /// Reads a piece of the backlog, and sets the next one's length. Returns whether there was one. An outage is waited out
-    /// with all of the backlog, not piece by piece.
+    /// Reads a piece of the backlog and sets the length of the next. Returns whether there was one. An outage delays
+    /// the whole backlog, not each piece.
     async fn read_backlog(&self, next: &AtomicI64) -> Result<bool, Failure<ReadError>> {
         self.wait_for_the_committer().await?;
         let piece = self.next_piece(next.load(Ordering::Relaxed)).await?;
@@ -85,8 +85,7 @@ impl Lanes {
         result
     }
 
-    /// A slice that stays unreadable while other queries are answered: its halves are tried for themselves, so that
-    /// only the second that really can't be read waits.
+    /// Splits a slice that stays unreadable while other queries succeed, so that only the unreadable second waits.
     fn narrow(&self, range: Range<i64>, wait: Duration, reason: &str) {
         let length = range.end - range.start;
         if length > NARROWEST {
@@ -100,25 +99,25 @@ impl Lanes {
         }
     }
 
-    /// The next time to read, at most `length` long. `None`: with `once`, everything is read.
+    /// Waits for the next range to read, at most `length` long. `None` with `once` when everything is read.
     async fn next_piece(&self, length: i64) -> Result<Option<Piece>, ReadError> {
         let mut idle = false;
         loop {
             let mut changed = std::pin::pin!(self.backlog.changed.notified());
-            // Registered before the look, so that no change is missed.
+            // Register before looking, so that no change is missed.
             changed.as_mut().enable();
             let due = match self.pick(length) {
                 Pick::Piece(piece) => return Ok(Some(piece)),
                 Pick::Finished if idle => return Ok(None),
                 Pick::Finished => {
-                    // What the last page discovered may still add to the backlog: let that happen first.
+                    // The last page's discoveries may still add to the backlog. Let that happen first.
                     idle = true;
                     tokio::task::yield_now().await;
                     continue;
                 }
                 Pick::Nothing(due) => due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600)),
             };
-            // Either the change or the time: both mean to look again.
+            // Look again after a change or at the due time.
             let _ = self.context.unless_ending(tokio::time::timeout_at(due, changed)).await?;
         }
     }
@@ -138,7 +137,7 @@ impl Lanes {
             }
         }
         while let Some(Deferred { range, wait, .. }) = Deferred::take_due(&mut pending.doubtful) {
-            // It was read: what the API has forgotten of it since is no gap.
+            // It was read, so what the API has dropped since is no gap.
             let (start, end) = (range.start.max(oldest(now)), range.end);
             let range = start..end.min(start + FIRST_SLICE);
             if range.end < end {
@@ -154,8 +153,8 @@ impl Lanes {
         Pick::Nothing(pending.deferred.iter().chain(&pending.doubtful).map(|deferred| deferred.at).min())
     }
 
-    /// Cuts off what the API no longer shows, and reports it as a gap. A history that is read more slowly than
-    /// its beginning passes out of the 90 days makes a gap longer, not a new one.
+    /// Cuts off what the API no longer shows and reports it as a gap. If the start of a history expires faster than it
+    /// is read, the gap grows instead of a new one being added.
     fn expire(&self, range: Range<i64>, now: i64, gaps: &mut Gaps) -> Option<Range<i64>> {
         let oldest = oldest(now);
         let gone = range.start..range.end.min(oldest);
@@ -181,7 +180,7 @@ impl Lanes {
     }
 }
 
-/// What the API still shows: one second for the wider query, and a minute for the time that passes until it is asked.
+/// The oldest second that the API still shows, plus one for the padded query and a minute until the request is sent.
 fn oldest(now: i64) -> i64 {
     now - API_DAYS * DAY + 61
 }

@@ -1,4 +1,4 @@
-//! Takes a page in: decodes each element for itself, notes what was seen, sends what is new.
+//! Ingests a page: decodes each element separately, records what was seen, sends new events.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -23,33 +23,33 @@ use crate::event::{
 };
 use crate::telemetry::metrics;
 
-/// The longest text that is taken for a user. A UUID has 36 bytes.
+/// Longest text accepted as a user. A UUID has 36 bytes.
 const LONGEST_USER: usize = 128;
-/// The most bytes of identical events that a slice keeps until their number is proven. Real ones are a handful.
+/// Maximum bytes of identical events that a slice keeps until their number is proven. Real ones are few.
 const MOST_TWIN_BYTES: usize = 1 << 20;
 
 /// Turns pages into chunks.
 pub struct PageIngester {
-    /// What it shares with the rest of the reading code.
+    /// Shared with the rest of the reading code.
     pub context: Arc<ReadContext>,
     /// Knows which events are new.
     pub dedup: Arc<Dedup>,
     /// Sends new events.
     pub emitter: Arc<Emitter>,
-    /// For times that aren't covered any more.
+    /// Receives changes for times that are no longer covered.
     pub commits: CommitSender,
-    /// Of the records.
+    /// Finds the records' organizations.
     pub organizations: Organizations,
-    /// Reports what is odd.
+    /// Reports odd events.
     pub odd_events: OddEvents,
-    /// The state as committed; `None` where none is kept.
+    /// The committed state; `None` if none is kept.
     pub state: Option<watch::Receiver<State>>,
 }
 
 /// An element that is an event.
 struct Candidate {
     id: EventId,
-    /// Its second, and whether that is written as whole seconds.
+    /// Its second, and whether it was written in whole seconds.
     time: Option<(i64, bool)>,
     body: Span,
     fields: EventFields,
@@ -61,17 +61,17 @@ impl Candidate {
     }
 }
 
-/// What a page showed besides its events.
+/// A summary of an ingested page.
 #[derive(Debug, Default)]
 pub struct Ingested {
     /// The seconds of its events.
     pub seconds: HashSet<i64>,
-    /// How many elements it had.
+    /// The number of its elements.
     pub elements: u64,
 }
 
 impl PageIngester {
-    /// Takes one page in: an answer to the window's query, or to one narrowed to some users.
+    /// Ingests a response to the window's query, or to that query narrowed to some users.
     pub async fn ingest(&self, slice: &mut Slice, window: &mut Window, page: &Page) -> Result<Ingested, ReadError> {
         let telemetry = &self.context.telemetry;
         let mut ingested = Ingested { elements: page.elements.len() as u64, ..Ingested::default() };
@@ -107,14 +107,13 @@ impl PageIngester {
         let known = ingested.elements.saturating_sub(new_events.count());
         telemetry.add_labelled(&metrics::DISCARDED, "known or outside the slice", known);
         self.emitter.send(slice.group, &page.text, new_events).await?;
-        // Behind the events, which needn't wait for it.
+        // After the events, so that they don't wait for it.
         self.odd_events.keep(&page.text, no_events).await?;
         Ok(ingested)
     }
 
-    /// A new event in a time that the state calls covered: until it has arrived, it mustn't. Otherwise a crash before that
-    /// would leave the event to the next sweep. Only in the slice's own time: the end of its group covers that again, and
-    /// another time that an event says would stay uncovered.
+    /// Uncovers the second of a new event until the event is delivered. Otherwise a crash would leave the event to the
+    /// next sweep. Only within the slice, whose group covers the second again; any other second would stay uncovered.
     fn uncover(&self, slice: &Slice, time: Option<i64>) {
         let time = time.filter(|time| slice.range.contains(time));
         let Some((state, time)) = self.state.as_ref().zip(time) else { return };
@@ -123,7 +122,7 @@ impl PageIngester {
         }
     }
 
-    /// Sends the further copies of identical events, whose number is now proven.
+    /// Sends the further copies of identical events once their number is proven.
     pub async fn send_twins(&self, slice: &mut Slice, window: &Window) -> Result<(), ReadError> {
         let several = slice.observations.by_id.iter().filter_map(|(id, observation)| {
             let copies = window.copies(*id, observation);
@@ -142,7 +141,7 @@ impl PageIngester {
             }
             let (text, mut new_events) = (Text::from(bodies), NewEvents::with_capacity(spans.len()));
             for (id, body) in spans {
-                // It was parsed before.
+                // Can't fail: it was parsed before.
                 let Ok(fields) = parse_event(&text, text.at(body)) else { continue };
                 let record = self.record(&text, (id, time, body), &fields);
                 new_events.push(self.filed_under(slice, time), record, fields);
@@ -152,7 +151,7 @@ impl PageIngester {
         Ok(())
     }
 
-    /// The events of a page, how often it shows each id, and the elements that are no events.
+    /// Returns a page's events, how often it shows each id, and the elements that aren't events.
     fn decode(page: &Page, window: &mut Window) -> (Vec<Candidate>, HashMap<EventId, u32>, NoEvents) {
         let (mut identifier, mut metadata) = (Identifier::default(), MetadataEntries::default());
         let mut candidates = Vec::with_capacity(page.elements.len());
@@ -178,8 +177,8 @@ impl PageIngester {
         (candidates, copies, no_events)
     }
 
-    /// Notes what a page showed. `false` where an event is one of several that there is no room to keep until their number is
-    /// proven: it is sent as it was seen.
+    /// Records what a page showed. `false` if there is no room to keep an identical event until their number is proven.
+    /// Then it is sent as seen.
     fn note(slice: &mut Slice, window: &mut Window, page: &Page, candidate: &Candidate, copies: u32) -> bool {
         let time = candidate.second();
         if !window.surely_holds(time) {
@@ -201,7 +200,7 @@ impl PageIngester {
         }
         if observation.twins_of == number {
             let body = page.text.at(candidate.body);
-            // Copied: the whole page would stay in memory for it.
+            // Copied, so that it doesn't keep the whole page in memory.
             let twin = match observation.twins.last() {
                 Some(last) if **last == *body => last.clone(),
                 _ if slice.twin_bytes + body.len() > MOST_TWIN_BYTES => return false,
@@ -215,8 +214,8 @@ impl PageIngester {
         true
     }
 
-    /// The second that an id is filed under: the event's own where it is the slice's, or where that second is remembered for
-    /// longer than the sweeps may show the event again.
+    /// The second to file an id under: the event's own if it is in the slice or remembered for longer than sweeps may
+    /// show the event again, else 0.
     fn filed_under(&self, slice: &Slice, time: Option<i64>) -> i64 {
         let now = self.context.clock.now();
         let remembered = now - (API_DAYS - 2 * SWEPT_DAYS) * DAY..now + DAY;

@@ -1,4 +1,4 @@
-//! What the lanes share: each reads another part of the time, and they go side by side.
+//! What the lanes share. Each lane reads a different part of the time, in parallel with the others.
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -9,39 +9,39 @@ use super::{
     reader::Reader, state::State,
 };
 
-/// The pause before an unproven slice is read again, more narrowly; each further one is twice as long.
+/// Pause before an unproven slice is read again, more narrowly. It doubles each time.
 pub const FIRST_DOUBT: Duration = Duration::from_secs(60);
-/// After a longer pause than this it is left to the sweeps.
+/// Above this pause, the slice is left to the sweeps.
 const LAST_DOUBT: Duration = Duration::from_secs(3600);
 
-/// All reading of one source.
+/// All lanes of one source.
 pub struct Lanes {
-    /// What they share with the rest of the reading code.
+    /// Shared with the rest of the reading code.
     pub context: Arc<ReadContext>,
     /// Reads slices.
     pub reader: Reader,
     /// The API.
     pub client: Arc<Client>,
-    /// The ids that are known.
+    /// Knows which ids aren't new.
     pub dedup: Arc<Dedup>,
-    /// Where changes of the state go.
+    /// Receives changes of the state.
     pub commits: CommitSender,
-    /// The state as committed.
+    /// The committed state.
     pub state: watch::Receiver<State>,
     /// `run --once`.
     pub once: bool,
-    /// What is still to be read, besides the live end.
+    /// What remains to be read, apart from the newest events.
     pub backlog: Backlog,
 }
 
 impl Lanes {
-    /// Sleeps, unless reading is to end; and longer while the state can't be written.
+    /// Sleeps unless reading should end. Sleeps longer while the state can't be written.
     pub async fn sleep(&self, time: Duration) -> Result<(), ReadError> {
         self.context.sleep(time).await?;
         self.wait_for_the_committer().await
     }
 
-    /// Waits while the state can't be written, unless reading is to end.
+    /// Waits while the state can't be written, unless reading should end.
     pub async fn wait_for_the_committer(&self) -> Result<(), ReadError> {
         while self.commits.is_behind() {
             self.context.sleep(Duration::from_secs(1)).await?;
@@ -49,19 +49,19 @@ impl Lanes {
         Ok(())
     }
 
-    /// Reports that answers can't be read.
+    /// Reports that responses can't be read.
     pub fn unreadable(&self, reason: &str) {
         let reason = format!("can't read NordPass's responses: {reason}");
         self.context.telemetry.status().waiting(&reason, self.context.env.clock.now());
     }
 
-    /// A slice that was read and isn't proven has more events than were seen, or the API's `total` is wrong. An order
-    /// that changes from answer to answer can use up what a slice may cost, so it is read again in halves, a few times
-    /// and ever more rarely; unless nothing can be proven here, which says that `total` is wrong. Then the sweeps have it.
+    /// Schedules an unproven slice to be read again in halves, a few times and less and less often. Either events are
+    /// missing, because a changing order can use up a slice's budget, or the API's `total` is wrong. If nothing can be
+    /// proven here, `total` is wrong, and the sweeps take over.
     pub fn doubt(&self, range: Range<i64>, waited: Option<Duration>) {
         let wait = waited.map_or(FIRST_DOUBT, |wait| wait * 2);
         if wait <= LAST_DOUBT && !self.reader.distrusts() {
-            // With `once` there are no sweeps to wait for: what can be proven is proven now.
+            // With `once` no sweeps follow, so prove now what can be proven.
             self.backlog.doubt(range, wait, self.once);
         }
     }

@@ -6,16 +6,16 @@ use tokio::time::Instant;
 
 use super::{again::LastRead, error::ReadError, lanes::Lanes, query::Priority, time::seconds};
 
-/// A backlog longer than this is the history's.
+/// A backlog of more seconds than this goes to the history.
 const LIVE_AT_MOST: i64 = 15 * 60;
 
 impl Lanes {
-    /// Live polls. `start` is where they begin: what is before it is history.
+    /// Polls the newest events, from `start` on. What is before it is history.
     pub(super) async fn live(&self, start: i64, last: LastRead) -> Result<(), ReadError> {
         let (settings, clock) = (&self.context.settings, &self.context.clock);
         let overlap = seconds(settings.overlap);
         let mut cursor = start;
-        // Sources that start together would poll together forever: from the second poll on, each has its own time.
+        // Sources that start together would poll together forever, so the second poll is early by a random share.
         let mut early = self.context.env.random.fraction();
         let goal = clock.safe_now();
         loop {
@@ -23,7 +23,7 @@ impl Lanes {
             let to = clock.safe_now().max(cursor - overlap);
             if to - cursor > LIVE_AT_MOST.max(2 * overlap) {
                 let rest = to - overlap;
-                // With the overlap: a late event may have become visible during the outage.
+                // Includes the overlap: a late event may have become visible during the outage.
                 self.backlog.add((cursor - overlap).max(self.state.borrow().origin).min(cursor)..rest);
                 cursor = rest;
             }
@@ -35,10 +35,10 @@ impl Lanes {
                 cursor = cursor.max(self.poll(from, to).await?);
                 self.backlog.lock().live = Some(cursor);
             }
-            // A server whose clock is behind decides what "everything up to the start" is.
+            // If the server's clock is behind, it limits "everything up to the start".
             if self.once && cursor >= goal.min(clock.safe_now()) {
                 if settings.again_with_once {
-                    // Before the history may end: it also reads what these leave in doubt.
+                    // Before the history can end, because it also reads what these leave in doubt.
                     self.due(last).await?;
                 }
                 self.backlog.lock().live_done = true;
@@ -51,7 +51,7 @@ impl Lanes {
         }
     }
 
-    /// Reads what of a time isn't known to be unreadable. Returns how far.
+    /// Reads the parts of a range that aren't deferred as unreadable. Returns how far it got.
     async fn poll(&self, from: i64, to: i64) -> Result<i64, ReadError> {
         let mut end = from;
         let mut unreadable = Vec::new();

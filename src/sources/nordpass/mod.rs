@@ -1,31 +1,31 @@
-//! The NordPass source: the Activity Logs API, read so that nothing is lost and nothing is sent twice.
+//! The NordPass source: reads the Activity Logs API without losing or duplicating events.
 //!
-//! The API pages by number over a set that moves, has no event id, knows whole seconds only, and doesn't say how its
-//! pages are ordered or whether its bounds are inclusive. Events become visible late. So this source doesn't keep "a
-//! cursor": it keeps the *set of times* that it has read, proven complete, delivered and committed.
+//! The API paginates by number over a changing set. Events have no id, and times are whole seconds. The order of pages
+//! and whether bounds are inclusive are undocumented, and events can become visible late. So this source keeps no
+//! cursor, but the *set of times* that it has read, proven complete, delivered and committed.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`source`], [`session`] | holds the source while it is this process's, and builds all of the below for it |
+//! | [`source`], [`session`] | runs the source while this process owns it, and builds everything below |
 //! | [`start`], [`takeover`] | where to begin: at a first connection, after the official connector, after a run |
-//! | [`schedule`], [`lanes`] | runs the lanes side by side, and what they share |
+//! | [`schedule`], [`lanes`] | runs the lanes in parallel; what they share |
 //! | [`live`] | polls the newest events |
-//! | [`history`], [`backlog`] | what isn't covered, oldest first |
-//! | [`again`] | the sweeps and the audit, for late events |
-//! | [`range`], [`compare`] | one given time, once: `backfill` and `reconcile` |
-//! | [`slices`] | a longer time, slice by slice |
-//! | [`reader`], [`proof`], [`slice`](mod@slice) | reads one slice of time and proves that nothing of it is missing |
-//! | [`observations`] | what the answers have shown, and the sum that is the proof |
-//! | [`ingest`] | takes a page in: decodes each event for itself, drops what is known, sends what is new |
-//! | [`dedup`], [`registry`] | which events are new, whatever reads them side by side |
-//! | [`odd_events`], [`organizations`] | what else is noted of events |
-//! | [`client`], [`clock_skew`] | asks the API until it answers, and until the clocks agree |
-//! | [`endpoint`], [`query`], [`page`] | one request and its answer |
-//! | [`admission`], [`rate_limiter`] | which request may go out, and when |
+//! | [`history`], [`backlog`] | reads what isn't covered, oldest first |
+//! | [`again`] | sweeps and audit, for late events |
+//! | [`range`], [`compare`] | reads one given range once: `backfill` and `reconcile` |
+//! | [`slices`] | reads a longer range slice by slice |
+//! | [`reader`], [`proof`], [`slice`](mod@slice) | reads one slice of time and proves that nothing is missing |
+//! | [`observations`] | what responses have shown, and the sum that proves completeness |
+//! | [`ingest`] | ingests a page: decodes each event separately, drops known ones, sends new ones |
+//! | [`dedup`], [`registry`] | which events are new, across parallel reads |
+//! | [`odd_events`], [`organizations`] | what else is recorded about events |
+//! | [`client`], [`clock_skew`] | retries requests until the API answers and the clocks agree |
+//! | [`endpoint`], [`query`], [`page`] | one request and its response |
+//! | [`admission`], [`rate_limiter`] | decides when a request may be sent |
 //! | [`emitter`] | sends chunks |
-//! | [`commit_queue`], [`commit`], [`groups`] | waits for acknowledgements and moves the state by them |
-//! | [`state`] | what is kept in the checkpoint |
-//! | [`clock`], [`time`] | what time it is, for every decision |
+//! | [`commit_queue`], [`commit`], [`groups`] | waits for acknowledgements and commits the state |
+//! | [`state`] | the document in the checkpoint |
+//! | [`clock`], [`time`] | the current time for all decisions |
 //!
 //! Imports go one way: a file imports files further down in this table, and all may import the leaves ([`context`],
 //! [`error`], [`mode`], [`settings`], [`time`]).

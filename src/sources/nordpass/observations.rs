@@ -1,52 +1,52 @@
-//! What the answers about one slice have shown, and whether that is everything.
+//! Records what the responses about a slice have shown, and whether that is everything.
 //!
-//! The API pages by number over a set that may move and whose order may be unstable, so an event can be on two
-//! pages or on none. What holds regardless: one answer never shows an event more often than it exists. So the most
-//! copies of an id that any single answer showed is a lower bound, and when these bounds add up to the `total` that
-//! the API states for a window of time, nothing of it is missing, twins included.
+//! The API paginates by number over a set that may change and whose order may be unstable, so an event can be on two
+//! pages or on none. But one response never shows an event more often than it exists. So the most copies of an id in
+//! any single response is a lower bound. When these bounds add up to the `total` that the API states for a time window,
+//! nothing in it is missing, twins included.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::event::EventId;
 
-/// An event that was seen, identical ones together.
+/// An event that was seen, together with its identical copies.
 #[derive(Debug)]
 pub struct Observation {
-    /// The second that the event says; `None` where it says none.
+    /// The event's own second; `None` if it has none.
     pub time: Option<i64>,
-    /// The most copies in one answer.
+    /// The most copies in one response.
     pub most: u32,
-    /// The user, for asking by user.
+    /// The user, for queries by user.
     pub user: Option<String>,
-    /// Identical events that one answer showed, in its order, kept so that the others can be sent once their number is
-    /// proven. Their texts may differ: in spelling, and in fields that this version doesn't know.
+    /// Identical events of one response, in its order, to be sent once their number is proven. Their texts may differ
+    /// in spelling, and in fields that this version doesn't know.
     pub twins: Vec<Arc<str>>,
-    /// The page that they are of.
+    /// The page they come from.
     pub twins_of: u64,
 }
 
-/// All events that were seen of a slice, whatever the query was.
+/// All events seen of a slice, by any query.
 #[derive(Debug, Default)]
 pub struct Observations {
     /// By the id of occurrence 0.
     pub by_id: BTreeMap<EventId, Observation>,
 }
 
-/// One query's window of time, as it was asked for.
+/// A query's time window, as requested.
 #[derive(Debug)]
 pub struct Window {
     /// `timestamp_from`.
     pub from: i64,
     /// `timestamp_to`.
     pub to: i64,
-    /// The most copies in one answer to this very query, of events that aren't surely inside: those at the bounds
-    /// (the API may count them or not) and those that say another time.
+    /// The most copies in one response to this query, for events that aren't surely inside: those at the bounds (the
+    /// API may or may not count them) and those with another time.
     outside: HashMap<EventId, u32>,
 }
 
 impl Window {
-    /// The query for the seconds `[from, to)`, one second wider on both sides: right whether the API's bounds are
+    /// The query for the seconds `[from, to)`, padded by one second on both sides. Right whether the API's bounds are
     /// inclusive or exclusive.
     pub fn around(from: i64, to: i64) -> Self {
         Self { from: from - 1, to, outside: HashMap::new() }
@@ -57,18 +57,18 @@ impl Window {
         (self.from, self.to)
     }
 
-    /// Whether an event of this second is in the window whatever the bounds mean.
+    /// Whether an event of this second is in the window, whatever the bounds mean.
     pub fn surely_holds(&self, time: Option<i64>) -> bool {
         time.is_some_and(|time| self.from < time && time < self.to)
     }
 
-    /// Whether an event of this second may be in an honest answer.
+    /// Whether an event of this second may be in an honest response.
     pub fn may_hold(&self, time: Option<i64>) -> bool {
         time.is_some_and(|time| self.from <= time && time <= self.to)
     }
 
-    /// How many of an event there are at least, as far as answers to this very query show it; 0 for what belongs to the
-    /// window's neighbours.
+    /// The minimum number of copies of an event, as shown by responses to this query. 0 if it belongs to a neighbouring
+    /// window.
     pub fn copies(&self, id: EventId, observation: &Observation) -> u32 {
         if self.surely_holds(observation.time) {
             observation.most
@@ -79,7 +79,7 @@ impl Window {
         }
     }
 
-    /// Notes how often one answer to this query showed an id that isn't surely inside.
+    /// Records how often one response to this query showed an id that isn't surely inside.
     pub fn note_outside(&mut self, id: EventId, copies: u32) {
         let most = self.outside.entry(id).or_default();
         *most = (*most).max(copies);
@@ -87,14 +87,14 @@ impl Window {
 }
 
 impl Observations {
-    /// How many events are known to be in the window.
+    /// The number of events known to be in the window.
     pub fn count(&self, window: &Window) -> u64 {
         let inside = self.by_id.values().filter(|observation| window.surely_holds(observation.time));
         inside.map(|observation| u64::from(observation.most)).sum::<u64>()
             + window.outside.values().map(|most| u64::from(*most)).sum::<u64>()
     }
 
-    /// The users seen surely inside the window, with how many events each has at least.
+    /// The users seen in the window, bounds included, and the minimum number of events of each.
     pub fn users(&self, window: &Window) -> Vec<(String, u32)> {
         let mut users: HashMap<&str, u32> = HashMap::new();
         for observation in self.by_id.values().filter(|observation| window.may_hold(observation.time)) {

@@ -1,4 +1,4 @@
-//! What is odd about events: counted, logged once, and kept all the same.
+//! Counts odd events and logs each oddity once. The events are kept all the same.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -14,30 +14,30 @@ use crate::event::{EventFields, EventId, Shape, Span, Text};
 use crate::telemetry::metrics;
 use nordpass_env::Mutex;
 
-/// The most unknown fields that are told apart and counted.
+/// Maximum number of unknown fields to distinguish and count.
 const MOST_FIELDS: usize = 1_000;
-/// The most of them that are named in the log.
+/// Maximum number of them named in the log.
 const MOST_NAMED: usize = 50;
-/// The most letters of such a name that are shown.
+/// Maximum letters shown of such a name.
 const LONGEST_NAME: usize = 40;
-/// The bytes of one append of dead letters.
+/// Maximum bytes in one append of several dead letters.
 const MOST_TOGETHER: usize = 256 << 10;
-/// What a dead letter takes besides its element, about.
+/// Approximate bytes of a dead letter besides its element.
 const DEAD_LETTER_BYTES: usize = 512;
-/// The elements that are known to be kept, so that the dead letters themselves aren't asked about each.
+/// Maximum elements remembered as kept, which saves looking each one up in the dead letters.
 const MOST_KEPT: usize = 10_000;
-/// Each append is made durable for itself.
+/// Maximum appends a minute. Each has its own sync.
 const APPENDS_A_MINUTE: u32 = 60;
-/// Or one that is larger.
+/// Maximum bytes a minute, unless a single append is larger.
 const BYTES_A_MINUTE: usize = 8 << 20;
 const MINUTE: Duration = Duration::from_secs(60);
-/// What waits for the next minute.
+/// Name of the status part while elements wait for the next minute.
 const PART: &str = "elements that aren't events";
 
 /// The elements of a page that aren't events.
 pub type NoEvents = BTreeMap<EventId, Span>;
 
-/// What this minute has had.
+/// Usage in the current minute.
 #[derive(Default)]
 struct Minute {
     began: Option<Instant>,
@@ -45,37 +45,37 @@ struct Minute {
     bytes: usize,
 }
 
-/// Reports odd events, and keeps what isn't an event.
+/// Reports odd events, and keeps elements that aren't events.
 pub struct OddEvents {
     context: Arc<ReadContext>,
     dead_letters: Box<dyn DeadLetterWriter>,
     told: Mutex<Told>,
-    /// The elements that were kept.
+    /// The elements kept already.
     kept: Mutex<HashSet<EventId>>,
     minute: Mutex<Minute>,
 }
 
-/// What the log has said: each oddity once, however many events have it.
+/// What was logged: each oddity once, however many events have it.
 #[derive(Default)]
 struct Told {
     kinds: HashSet<&'static str>,
-    /// Hashes: names can be long.
+    /// Hashes, because names can be long.
     fields: HashSet<u64>,
 }
 
-/// An unknown field that wasn't seen before.
+/// How to report a new unknown field.
 #[derive(Debug, PartialEq, Eq)]
 enum NewField {
-    /// To be logged under this name.
+    /// Log this name.
     Named(String),
-    /// After this many names the log says no more.
+    /// Log that further ones are only counted.
     Last,
-    /// Counted only.
+    /// Only count it.
     Quiet,
 }
 
 impl Told {
-    /// Whether this is the first event that is odd in this way.
+    /// Whether this kind of oddity is new.
     fn is_new(&mut self, kind: &'static str) -> bool {
         self.kinds.insert(kind)
     }
@@ -94,7 +94,7 @@ impl Told {
     }
 }
 
-/// The letters at a name's beginning: whoever answers in NordPass's place could put anything there, such as the token.
+/// Returns only a name's leading letters. An impostor's response could contain anything there, such as the token.
 fn shown(name: &str) -> String {
     let mut shown: String =
         name.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '_').take(LONGEST_NAME).collect();
@@ -114,13 +114,13 @@ impl OddEvents {
         self.context.telemetry.add_labelled(&metrics::ODD_EVENTS, kind, 1);
     }
 
-    /// An answer had bytes that aren't UTF-8, which were replaced.
+    /// Counts a response whose invalid UTF-8 was replaced.
     pub fn repaired(&self) {
         self.count("not UTF-8");
     }
 
-    /// Elements of `data` that aren't JSON objects can't become rows. They are kept, once, as dead letters: those of a page
-    /// in one append, and a bounded number of appends and bytes a minute, because a peer decides how many there are.
+    /// Keeps elements of `data` that aren't JSON objects, which can't become rows, once as dead letters. Those of a
+    /// page go in one append. Appends and bytes a minute are limited, because a peer controls their number.
     pub async fn keep(&self, text: &Text, elements: NoEvents) -> Result<(), ReadError> {
         let new: Vec<(EventId, &str)> = {
             let kept = self.kept.lock();
@@ -146,7 +146,7 @@ impl OddEvents {
         Ok(())
     }
 
-    /// Writes a dead letter for each, all made durable by one append.
+    /// Writes a dead letter for each element, all in one durable append.
     async fn dead_letter(&self, elements: &[(EventId, &str)]) {
         let ReadContext { env, telemetry, .. } = &*self.context;
         let letter = |&(id, raw): &(EventId, &str)| DeadLetter {
@@ -171,7 +171,7 @@ impl OddEvents {
         }
     }
 
-    /// Waits for the turn of one more append, of so many bytes.
+    /// Waits until the minute's limits allow one more append of `bytes`.
     async fn turn(&self, bytes: usize) -> Result<(), ReadError> {
         loop {
             let left = {
@@ -194,8 +194,8 @@ impl OddEvents {
         Ok(())
     }
 
-    /// Counts and logs, once, what is odd about a new event of this text. `time` is its second and whether that is written
-    /// as whole seconds.
+    /// Counts what is odd about a new event, and logs each oddity once. `time` is its second and whether it was written
+    /// in whole seconds.
     pub fn inspect(&self, text: &Text, id: EventId, time: Option<(i64, bool)>, fields: &EventFields) {
         let (now, component) = (self.context.clock.now(), self.context.telemetry.name());
         let odd_time = match time {

@@ -1,4 +1,4 @@
-//! The organizations that events name.
+//! The organizations named by events.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,9 +7,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::event::{EventFields, Shape};
 use nordpass_env::Mutex;
 
-/// A feed has one organization, or few. More than this would be nonsense that must not take memory.
+/// A feed has one organization or a few. More would be garbage, which must not use up memory.
 const MOST: usize = 1_000;
-/// A name's longest form. A UUID has 36 bytes.
+/// Maximum bytes of a name. A UUID has 36.
 const LONGEST: usize = 128;
 
 /// Organizations by name, so that records share the text.
@@ -24,8 +24,8 @@ impl Organizations {
         Self { by_name: Mutex::default(), discovered }
     }
 
-    /// The organization of an event of this text, as it is written there; empty where it names none. A name too long to be one
-    /// is cut, and a hash of all of it put behind.
+    /// The organization of an event, as written in `text`; empty if it names none. A name that is too long is cut, and
+    /// a hash of the whole name appended.
     pub fn of(&self, text: &str, fields: &EventFields) -> Arc<str> {
         let span = fields.organization.span;
         let name = match fields.organization.shape {
@@ -55,7 +55,7 @@ impl Organizations {
     }
 }
 
-/// A short hash of an organization's UUID: what the state keeps of it.
+/// A short hash of an organization's UUID, which the state keeps.
 fn hash(organization: &str) -> String {
     blake3::hash(organization.as_bytes()).to_hex()[..12].to_owned()
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::event::{Text, parse_event};
 
-    /// Twelve answers with names of 100 KB left 263 MB for ever.
+    /// Twelve responses with names of 100 KB took 263 MB for good.
     #[test]
     fn names_and_their_number_are_bounded() {
         let (discovered, _seen) = tokio::sync::mpsc::unbounded_channel();

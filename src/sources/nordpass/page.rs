@@ -1,4 +1,4 @@
-//! One answer of the API: a page of events and the paging block.
+//! A response of the API: a page of events and the paging block.
 
 use std::fmt;
 
@@ -8,23 +8,23 @@ use serde_json::value::RawValue;
 
 use crate::event::{Held, Span, Text};
 
-/// So many elements are taken however few were asked for: what an API gives whose smallest page is the documented one.
+/// Elements accepted even if fewer were requested: the API's smallest page may be the documented one.
 const USUAL_PAGE: usize = 100;
 
-/// A page, decoded as far as it must be: the elements of `data` stay text.
+/// A page, decoded only as far as needed: the elements of `data` stay text.
 #[derive(Debug)]
 pub struct Page {
-    /// The answer's text.
+    /// The response's text.
     pub text: Text,
-    /// The elements of `data`, each a JSON value, in the answer's order.
+    /// The elements of `data`, each a JSON value, in the response's order.
     pub elements: Vec<Span>,
-    /// `metadata.total`: how many events the whole query has; `None` where missing or no count.
+    /// `metadata.total`: the number of events that match the query; `None` if missing or not a count.
     pub total: Option<u64>,
-    /// `metadata.per_page`: the size that the server used.
+    /// `metadata.per_page`: the page size that the server used.
     pub size: Option<u64>,
     /// The `Date` header in Unix seconds.
     pub server_time: Option<i64>,
-    /// Whether the answer had bytes that aren't UTF-8, which were replaced.
+    /// Whether invalid UTF-8 in the response was replaced.
     pub repaired: bool,
 }
 
@@ -44,7 +44,7 @@ struct Paging<'a> {
     per_page: Option<&'a RawValue>,
 }
 
-/// The elements of an array, unless there are more than `most`: a peer decides how many there are, and each costs memory.
+/// Collects the elements of an array. Fails above `most`: a peer controls their number, and each costs memory.
 struct Elements<'t> {
     text: &'t str,
     most: usize,
@@ -72,21 +72,21 @@ impl<'de> Visitor<'de> for Elements<'_> {
 }
 
 impl Page {
-    /// A page without events, of an answer that has no content.
+    /// A page without events, for a response without content.
     pub fn empty(server_time: Option<i64>) -> Self {
         let text = Text::default();
         Self { text, elements: Vec::new(), total: Some(0), size: None, server_time, repaired: false }
     }
 
-    /// Decodes an answer with status 200 to a query for `asked` events. `held` lives as long as its text. The error is a
-    /// sentence without any of the answer's content.
+    /// Decodes a response with status 200 to a query for `asked` events. `held` lives as long as its text. Errors
+    /// contain none of the response's content.
     pub fn parse(body: Vec<u8>, server_time: Option<i64>, asked: u32, held: Option<Held>) -> Result<Self, String> {
         if body.is_empty() {
             return Err("an empty response".to_owned());
         }
         let (text, repaired) =
             Text::held_from_bytes(body, held).ok_or("bytes that aren't UTF-8 where a page of events should be")?;
-        // Some proxies put a byte order mark in front.
+        // Some proxies prepend a byte order mark.
         let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let answer: Answer<'_> = serde_json::from_str(json).map_err(|error| {
             let html = json.trim_start().starts_with('<');
@@ -98,7 +98,7 @@ impl Page {
             )
         })?;
         let data = answer.data.map(RawValue::get).filter(|data| *data != "null");
-        // An answer about something else, such as an error with status 200, must not pass for a time without events.
+        // Another response, such as an error with status 200, must not pass for a time without events.
         if data.is_none() && answer.metadata.is_none_or(|paging| paging.get() == "null") {
             return Err("JSON that isn't a page of events".to_owned());
         }
@@ -122,7 +122,7 @@ impl Page {
     }
 }
 
-/// A count, also where it is written as a string or as `20.0`.
+/// Parses a count, even if written as a string or as `20.0`.
 fn count(raw: Option<&RawValue>) -> Option<u64> {
     let text = raw?.get().trim_matches('"');
     let whole = text.strip_suffix(".0").unwrap_or(text);
@@ -190,7 +190,7 @@ mod tests {
         let page = Page::parse(body, None, 100, None).expect("a page");
         assert!(page.repaired && page.elements.len() == 1);
     }
-    /// 100 events were asked for, and 1,100,000 came: 715 MB for an answer of 3 MB.
+    /// 100 events were requested and 1,100,000 came: 715 MB for a response of 3 MB.
     #[test]
     fn more_elements_than_were_asked_for_are_refused() {
         let page = |number: usize, asked| {
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(page.elements.iter().map(|span| page.text.at(*span)).collect::<Vec<_>>(), [r#"{"a":1}"#]);
     }
 
-    /// Each would become three: 96 MB of an answer of 32.
+    /// Each byte would become three: 96 MB from a response of 32 MB.
     #[test]
     fn a_page_of_bytes_that_are_no_text_is_refused() {
         let mut body = br#"{"data":[{"type":""#.to_vec();

@@ -1,4 +1,4 @@
-//! `validate --connect`: one request, and what it showed.
+//! `validate --connect`: sends one request and reports the result.
 
 use tokio_util::sync::CancellationToken;
 
@@ -7,7 +7,7 @@ use super::{context::ReadContext, query::Query, settings::Settings};
 use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
-/// Asks for one event and says what came.
+/// Requests one event and reports the outcome.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let context =
         ReadContext::new(settings.clone(), env.clone(), ComponentReporter::detached(), CancellationToken::new());

@@ -1,6 +1,6 @@
-//! Proves that nothing of a window of time is missing, with whatever queries it takes: see [`super::reader`].
+//! Proves that nothing is missing in a time window, with as many queries as it takes. See [`super::reader`].
 //!
-//! A proof may go through twenty halves, one inside the other. Each step is boxed, so that the stack holds twenty pointers.
+//! A proof may go through twenty nested halves. Each step is boxed, so that the stack holds only pointers.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use super::query::Query;
 use super::side_by_side::SideBySide;
 use super::slice::Slice;
 
-/// The largest page that is tried to get a window into one answer.
+/// Largest page tried to fit a window into one response.
 const LARGEST_PAGE: u64 = 1_000;
-/// No slice has more pages than this, whatever its `total` says.
+/// Maximum pages of a slice, whatever its `total` says.
 const MOST_PAGES: u64 = 10_000;
-/// The most users that one query may name, by the API's documentation.
+/// Maximum users per query, by the API's documentation.
 const USERS_PER_QUERY: usize = 500;
 
-/// Asks for pages and takes them in.
+/// Requests pages and ingests them.
 pub struct Pages {
-    /// What they share with the rest of the reading code.
+    /// Shared with the rest of the reading code.
     pub context: Arc<ReadContext>,
     /// The API.
     pub client: Arc<Client>,
-    /// Where pages go.
+    /// Ingests the pages.
     pub ingester: PageIngester,
-    /// The largest page size that the server was seen to honour less than asked; 0 while unknown.
+    /// The largest page size that the server used when asked for more; 0 while unknown.
     pub page_cap: AtomicU32,
 }
 
 impl Pages {
-    /// The page size that the server really gives when asked for this one.
+    /// The page size that the server really uses when asked for this one.
     fn effective(&self, asked: u32) -> u32 {
         match self.page_cap.load(Ordering::Relaxed) {
             0 => asked,
@@ -54,32 +54,32 @@ impl Pages {
     }
 }
 
-/// A window of a slice, while it is read and proven.
+/// A window of a slice that is being read and proven.
 pub struct Proof<'a> {
-    /// Where its pages come from.
+    /// Requests its pages.
     pub pages: &'a Pages,
     /// The slice.
     pub slice: &'a mut Slice,
     /// The window.
     pub window: Window,
-    /// Its `total` is capped: it says nothing, and its parts have to be read.
+    /// Its `total` is capped and proves nothing, so its parts must be read.
     pub capped: bool,
 }
 
-/// One reading of all pages of a query.
+/// One pass over all pages of a query.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// The largest `total` of the answers; `None` if the last had none.
+    /// The largest `total` of the responses; `None` if the last had none.
     total: Option<u64>,
-    /// How many pages there were.
+    /// The number of pages.
     pages: u64,
-    /// On how many pages each second was seen.
+    /// The number of pages on which each second was seen.
     seconds: BTreeMap<i64, u32>,
 }
 
 impl Pass {
     fn add(&mut self, seconds: HashSet<i64>, total: Option<u64>) {
-        // The set may grow while it is paged. The largest `total` counts every event that any of the pages could show.
+        // The set may grow during the pass. The largest `total` counts every event that any page could show.
         self.total = self.total.max(total).filter(|_| total.is_some());
         for second in seconds {
             *self.seconds.entry(second).or_default() += 1;
@@ -88,7 +88,7 @@ impl Pass {
 }
 
 impl Proof<'_> {
-    /// Reads all pages of a query, optionally for some users only, and takes them in.
+    /// Reads and ingests all pages of a query, optionally for some users only.
     pub fn pass<'a>(
         &'a mut self,
         per_page: u32,
@@ -128,7 +128,7 @@ impl Proof<'_> {
                 full |= number == last && ingested.elements >= size;
             }
             drop(queries);
-            // A last page that is full: only the page behind it shows that `total` wasn't too low.
+            // The last page is full: only the next one shows that `total` wasn't too low.
             while full && last < MOST_PAGES {
                 last += 1;
                 let (_, page) = ask(last).await?;
@@ -145,12 +145,12 @@ impl Proof<'_> {
         self.pages.ingester.ingest(self.slice, &mut self.window, page).await
     }
 
-    /// The same for a part of the window.
+    /// A proof of a part of the window.
     fn narrowed(&mut self, window: Window) -> Proof<'_> {
         Proof { pages: self.pages, slice: self.slice, window, capped: false }
     }
 
-    /// Without a `total` there is nothing to add up to: read until a page brings nothing.
+    /// Reads until a page brings nothing new, because without a `total` there is nothing to add up to.
     async fn pass_without_total(&mut self, per_page: u32, users: &[String], first: Page) -> Result<Pass, ReadError> {
         let mut page = first;
         for number in 2..MOST_PAGES {
@@ -165,7 +165,7 @@ impl Proof<'_> {
         Ok(Pass::default())
     }
 
-    /// Whether a window adds up after a pass, with whatever further queries it takes.
+    /// Whether a window adds up after a pass, with as many further queries as it takes.
     pub fn prove(&mut self, pass: Pass) -> BoxFuture<'_, Result<bool, ReadError>> {
         Box::pin(async move {
             let Some(mut total) = pass.total else {
@@ -175,7 +175,7 @@ impl Proof<'_> {
             if self.adds_up(total).await? {
                 return Ok(true);
             }
-            // Everything was on one page, and still it doesn't add up: once more, then `total` is what is wrong.
+            // One page holds everything, and it still doesn't add up. Read once more; then `total` is wrong.
             if !self.capped && (pass.pages <= 1 || self.pages.fits_one_page(total)) {
                 if self.slice.budget == 0 {
                     return Ok(false);
@@ -193,7 +193,7 @@ impl Proof<'_> {
                             return Ok(false);
                         }
                     }
-                    // A page size that the server refuses: never again.
+                    // The server refuses this page size: don't try it again.
                     Err(ReadError::Unreadable(_) | ReadError::TooLarge) if size > self.slice.per_page => {
                         self.pages.page_cap.fetch_max(self.slice.per_page, Ordering::Relaxed);
                     }
@@ -213,14 +213,14 @@ impl Proof<'_> {
         })
     }
 
-    /// The straddling seconds, each alone, some of them side by side: their answers add to the same observations.
+    /// Reads each straddling second alone, several in parallel. Their responses add to the same observations.
     fn prove_seconds<'a>(&'a mut self, pass: &'a Pass) -> BoxFuture<'a, Result<(), ReadError>> {
         Box::pin(async move {
             let straddling = pass.seconds.iter().filter(|(_, pages)| **pages > 1).map(|(second, _)| *second);
             let straddling: Vec<i64> = straddling.filter(|second| self.window.surely_holds(Some(*second))).collect();
             let (pages, per_page, priority) = (self.pages, self.slice.per_page, self.slice.priority);
             for some in straddling.chunks(self.pages.context.settings.concurrency.max(1)) {
-                // All of these are answered before the first is taken in: what a second takes besides needs permits, too.
+                // Await all of these before ingesting the first: a second's further queries need permits, too.
                 let queries = some.iter().map(|second| async move {
                     let window = Window::around(*second, second + 1);
                     let query = Query::new(window.asked(), 1, per_page, &[]);
@@ -242,7 +242,7 @@ impl Proof<'_> {
         })
     }
 
-    /// Both halves for themselves; proven if both are.
+    /// Proves each half separately.
     fn prove_halves(&mut self) -> BoxFuture<'_, Result<bool, ReadError>> {
         Box::pin(async move {
             let (from, to) = (self.window.from + 1, self.window.to);
@@ -261,8 +261,8 @@ impl Proof<'_> {
         })
     }
 
-    /// One second that doesn't fit one page: with other page sizes, so that other events meet at the page ends, and
-    /// user by user, so that a user's events are in one answer.
+    /// Proves one second that doesn't fit one page: with other page sizes, which move the page boundaries, and user by
+    /// user, which puts a user's events into one response.
     fn prove_second(&mut self, total: u64) -> BoxFuture<'_, Result<bool, ReadError>> {
         Box::pin(async move {
             let mut total = total;
@@ -288,16 +288,16 @@ impl Proof<'_> {
                 if self.still_adds_up(total).await? {
                     return Ok(true);
                 }
-                // Of a capped second no pages show more than the users' own.
+                // For a capped second, no other query shows more than those by user.
                 if self.slice.budget == 0 || self.capped {
                     return Ok(false);
                 }
-                // 7/8, 6/8 … of the size: no page begins where one began before.
+                // 7/8, 6/8 … of the size, so that no page begins where one began before.
                 let size = (page * (7 - round) / 8).max(1);
                 let pass = self.pass(size, &[], None).await?;
                 let Some(stated) = pass.total else { return Ok(false) };
                 total = stated;
-                // This pass's `total` is newer than all that was seen before it.
+                // This pass's `total` is newer than everything seen before it.
                 if self.adds_up(total).await? {
                     return Ok(true);
                 }
@@ -306,8 +306,8 @@ impl Proof<'_> {
         })
     }
 
-    /// The proof with events that were seen after `total` was stated: `total` must still be the same, or one event
-    /// that came meanwhile could make up for one that is missing.
+    /// The proof with events seen after `total` was stated. `total` must be unchanged, or a new event could make up for
+    /// a missing one.
     async fn still_adds_up(&mut self, total: u64) -> Result<bool, ReadError> {
         if self.slice.observations.count(&self.window) != total {
             return Ok(false);
@@ -316,7 +316,7 @@ impl Proof<'_> {
         Ok(page.total == Some(total) && self.adds_up(total).await?)
     }
 
-    /// The proof; once it holds, the further copies of identical events may flow.
+    /// Checks the proof. Once it holds, sends the further copies of identical events.
     fn adds_up(&mut self, total: u64) -> BoxFuture<'_, Result<bool, ReadError>> {
         Box::pin(async move {
             if self.capped || self.slice.observations.count(&self.window) != total {
@@ -337,7 +337,7 @@ impl Proof<'_> {
     }
 }
 
-/// The page size that the server really used: it may give less than it was asked for.
+/// The page size that the server really used, which may be smaller than requested.
 pub fn page_size(first: &Page, asked: u32) -> u64 {
     let shown = first.elements.len() as u64;
     let stated = first.size.filter(|stated| (1..=u64::from(asked)).contains(stated));

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// (<https://support.nordpass.com/hc/en-us/articles/23485641117329-Activity-Logs-API>). Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Query {
-    /// Events from this second on (whether this second counts is not documented).
+    /// Events from this second on (whether it is included is undocumented).
     pub timestamp_from: i64,
     /// Events up to this second (likewise).
     pub timestamp_to: i64,
@@ -20,18 +20,18 @@ pub struct Query {
 }
 
 impl Query {
-    /// A page of a time, for these users only unless there are none.
+    /// Queries a page of a time window, for these users or, if there are none, for all.
     pub fn new((timestamp_from, timestamp_to): (i64, i64), page: u64, per_page: u32, users: &[String]) -> Self {
         Self { timestamp_from, timestamp_to, page, per_page, user_uuids: users.to_vec() }
     }
 
-    /// One event of a time: a cheap request, for what an answer says besides.
+    /// Queries one event of a window: a cheap way to get the response's `total` and `Date`.
     pub fn smallest(window: (i64, i64)) -> Self {
         Self::new(window, 1, 1, &[])
     }
 }
 
-/// Who asks: live polls go before history.
+/// The priority of a request: live polls go before the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// The newest events.

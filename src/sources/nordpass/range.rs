@@ -1,7 +1,7 @@
-//! The lane of `backfill` and `reconcile`: one given time, once.
+//! The lane of `backfill` and `reconcile`: reads one given range once.
 //!
-//! Known events are dropped as always, so only the difference is delivered. The ids of what was delivered are committed
-//! and nothing else: the live cursor, the covered times and the sweeps stay as they are.
+//! Known events are dropped as usual, so only the difference is delivered. Only the ids of delivered events are
+//! committed: the live cursor, the covered times and the sweeps don't change.
 
 use std::{collections::VecDeque, ops::Range, sync::atomic::Ordering};
 
@@ -9,20 +9,20 @@ use super::{error::ReadError, lanes::Lanes, mode::ReadMode, query::Priority, sli
 use crate::http::{Again, Failure, Retry};
 use nordpass_env::Mutex;
 
-/// How often seconds that can't be read are tried before the command gives up on them.
+/// Maximum tries for unreadable seconds before the command fails.
 const TRIES: u32 = 5;
 
-/// What of a time is still to be read.
+/// The part of a range that is still to be read.
 #[derive(Default)]
 struct Rest {
     pieces: VecDeque<Range<i64>>,
     unreadable: Vec<Range<i64>>,
-    /// How often the unreadable ones were tried.
+    /// How often the unreadable pieces were retried.
     tries: u32,
 }
 
 impl Lanes {
-    /// Reads a time day by day. Seconds that can't be read are tried again once all the others are.
+    /// Reads a range day by day. Retries unreadable seconds once all others are read.
     pub(super) async fn range(&self, range: Range<i64>, mode: &ReadMode) -> Result<(), ReadError> {
         let progress = self.context.telemetry.progress();
         progress.history_from.store(range.start, Ordering::Relaxed);
@@ -42,7 +42,7 @@ impl Lanes {
         let group = self.commits.group();
         let read = self.read_slices(piece.clone(), Priority::History, group, FIRST_SLICE).await?;
         self.commits.close(group, Vec::new(), read.awaited);
-        // What an outage has left out is read, and counted, later.
+        // What an outage left out is read and counted later.
         let end = read.outage.map_or(read.end, |outage| outage.start);
         self.context.telemetry.progress().history_at.store(end, Ordering::Relaxed);
         if let ReadMode::Compare(_, counts) = mode {
@@ -53,7 +53,7 @@ impl Lanes {
         }
         let mut rest = rest();
         rest.unreadable.extend(read.unreadable);
-        // An outage, or a server whose clock isn't that far yet: all of the rest waits.
+        // An outage, or the server's clock isn't that far yet: the rest waits.
         if end < piece.end {
             rest.pieces.push_front(end..piece.end);
             return Err(Again::default().into());
@@ -73,7 +73,7 @@ impl Lanes {
     }
 }
 
-/// The UTC days of a time, the first and the last cut to it.
+/// Splits a range into UTC days.
 fn days(range: &Range<i64>) -> VecDeque<Range<i64>> {
     let mut days = VecDeque::new();
     let mut at = range.start;

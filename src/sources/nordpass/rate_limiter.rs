@@ -1,7 +1,7 @@
-//! The rate limit, shared by live polls and everything else, and which request goes next.
+//! The rate limit, shared by live polls and all other requests, and their order.
 //!
-//! Requests keep an interval. Live polls go first, but while others wait, too, every fourth turn is theirs: an API whose
-//! order takes many queries for each poll could otherwise keep the history waiting forever.
+//! Requests keep an interval. Live polls go first, but every fourth turn goes to other requests that wait. Otherwise an
+//! unstable order, which takes many queries for each poll, could keep the history waiting forever.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,28 +11,28 @@ use tokio::time::{Instant, sleep_until};
 use super::query::Priority;
 use nordpass_env::Mutex;
 
-/// The most turns of live polls in a row while others wait.
+/// Maximum turns of live polls in a row while others wait.
 const LIVE_IN_A_ROW: u32 = 3;
 
-/// How late a timer may fire on a machine that isn't slow.
+/// How late a timer may fire on a machine of normal speed.
 const LATE: Duration = Duration::from_millis(2);
 
 /// Limits the requests of one source.
 pub struct RateLimiter {
-    /// The least time between two requests.
+    /// Minimum time between two requests.
     interval: Duration,
     inner: Mutex<Inner>,
     changed: Notify,
 }
 
 struct Inner {
-    /// When the next request may go out.
+    /// When the next request may be sent.
     next: Instant,
-    /// No request goes out before this: the API said 429.
+    /// No request is sent before this, after a 429.
     paused_until: Instant,
     live: VecDeque<u64>,
     others: VecDeque<u64>,
-    /// Live turns since the last one of the others.
+    /// Live turns since the last turn of another request.
     in_a_row: u32,
     tickets: u64,
 }
@@ -44,7 +44,7 @@ struct Ticket<'a> {
 }
 
 impl RateLimiter {
-    /// For this many requests a second.
+    /// Creates a limiter for this many requests a second.
     pub fn new(requests_per_second: u32) -> Self {
         let now = Instant::now();
         let inner = Inner {
@@ -62,7 +62,7 @@ impl RateLimiter {
         }
     }
 
-    /// Lets no request out before then.
+    /// Holds all requests back until then.
     pub fn pause(&self, until: Instant) {
         self.inner.lock().paused_until = until;
     }
@@ -73,7 +73,7 @@ impl RateLimiter {
         loop {
             let changed = self.changed.notified();
             let mut changed = std::pin::pin!(changed);
-            // Registered before the look, so that no change is missed.
+            // Register before looking, so that no change is missed.
             changed.as_mut().enable();
             let due = {
                 let mut inner = self.inner.lock();
@@ -81,7 +81,7 @@ impl RateLimiter {
                 let is_first = inner.first() == Some(ticket.number);
                 let now = Instant::now();
                 if is_first && due <= now {
-                    // Timers fire up to a millisecond late, which is made up for; idle time isn't.
+                    // Make up for timers that fire up to a millisecond late, but not for idle time.
                     let late = now.saturating_duration_since(due).min(LATE.min(self.interval));
                     inner.next = now + self.interval - late;
                     inner.in_a_row = if priority == Priority::Live { inner.in_a_row + 1 } else { 0 };
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// Which requests had a turn, and after how many milliseconds, when all these come at once and come again.
+    /// The turns, and after how many milliseconds, when all these request at once and in a loop.
     async fn turns(requests_per_second: u32, askers: &[Priority], total: usize) -> Vec<(Priority, u128)> {
         let limiter = Arc::new(RateLimiter::new(requests_per_second));
         let (start, had) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));

@@ -1,14 +1,14 @@
-//! Reads a slice of time and proves that nothing of it is missing.
+//! Reads a slice of time and proves that nothing is missing.
 //!
-//! 1. Ask for the first page. It says how many events there are (`total`); with far too many the slice is cut.
-//! 2. Fetch the other pages side by side. Events that are new flow on at once.
-//! 3. Add up what was seen ([`super::observations`]). If that is `total`, the slice is proven, and the further copies of
-//!    identical events are sent as well.
-//! 4. If not, pages have moved or the order is unstable. Ask again, ever more narrowly, until it adds up: everything in
-//!    one larger page; each second that straddled two pages alone; the two halves; and inside one second with other page
-//!    sizes and user by user.
-//! 5. What still can't be proven within the budget, or has no usable `total`, is delivered as far as it was seen and
-//!    marked unproven; the sweeps read it again.
+//! 1. Request the first page. Its `total` says how many events there are. If there are far too many, cut the slice.
+//! 2. Fetch the other pages in parallel. New events are sent at once.
+//! 3. Add up what was seen ([`super::observations`]). If it equals `total`, the slice is proven, and the further copies
+//!    of identical events are sent as well.
+//! 4. If not, pages have shifted or the order is unstable. Query more and more narrowly until it adds up: everything in
+//!    one larger page; each second that straddled two pages alone; the two halves; and within one second, with other
+//!    page sizes and user by user.
+//! 5. What still can't be proven within the budget, or has no usable `total`, is delivered as seen and marked unproven.
+//!    The sweeps read it again.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -29,13 +29,13 @@ use super::slice::{Slice, SliceRead, events_per_slice};
 use super::time::seconds;
 use crate::telemetry::metrics;
 
-/// How many slices in a row have a `total` that contradicts what one answer shows before it isn't worth extra requests.
+/// After this many slices in a row whose `total` contradicts a response, proofs aren't worth extra requests.
 const DISTRUST_AFTER: u32 = 3;
 
-/// Two slices with one and the same `total` that is at least this large are more than chance.
+/// Two slices in a row with the same `total` of at least this size are more than chance.
 const LARGE_TOTAL: u64 = 1_000;
 
-/// Counts are taken apart down to this many seconds: an API whose count depends on nothing gets so many requests, not more.
+/// Counts are split down to this many seconds, to limit the requests to an API whose count never varies.
 const NARROWEST_COUNT: i64 = 3_600;
 
 /// Reads slices.
@@ -51,12 +51,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader that trusts `total`.
+    /// Creates a reader that trusts `total` at first.
     pub fn new(context: Arc<ReadContext>, client: Arc<Client>, dedup: Arc<Dedup>, pages: Pages) -> Self {
         Self { context, client, dedup, pages, distrust: AtomicU32::new(0), last_total: AtomicU64::new(0) }
     }
 
-    /// Reads `range`. `first_guess` returns [`SliceRead::TooMany`] where it has far more events than a slice should.
+    /// Reads `range`. With `first_guess`, returns [`SliceRead::TooMany`] if it has far more events than a slice should.
     pub async fn read(
         &self,
         range: Range<i64>,
@@ -87,7 +87,7 @@ impl Reader {
     ) -> Result<SliceRead, ReadError> {
         let window = Window::around(range.start, range.end);
         let first = self.client.ask(&Query::new(window.asked(), 1, per_page, &[]), priority).await?;
-        // The server's clock may be behind ours: what it can't know yet isn't covered.
+        // The server's clock may be behind ours. What it can't know yet isn't covered.
         let lag = seconds(self.context.settings.lag);
         let until = first.server_time.map_or(range.end, |server| range.end.min(server - lag));
         if until <= range.start {
@@ -114,7 +114,7 @@ impl Reader {
             apart: None,
             observations: Observations::default(),
             per_page,
-            // The count is what the API says.
+            // Saturating: the API states the count.
             budget: if self.distrusts() { 0 } else { pages.saturating_mul(8).saturating_add(200) },
             repeated: self.last_total.swap(total, Ordering::Relaxed) == total && total >= LARGE_TOTAL,
             contradicted: false,
@@ -138,19 +138,19 @@ impl Reader {
         Ok(SliceRead::Done { until: slice.range.end, proven, events, acknowledged, awaited: slice.awaited })
     }
 
-    /// How many events a slice should have.
+    /// The target number of events in a slice.
     pub fn events_per_slice(&self) -> u64 {
         events_per_slice(self.context.settings.concurrency, self.context.settings.page_size)
     }
 
-    /// Whether the API's `total` is known to be wrong, or not there.
+    /// Whether the API's `total` is known to be wrong or missing.
     pub fn distrusts(&self) -> bool {
         self.distrust.load(Ordering::Relaxed) >= DISTRUST_AFTER
     }
 
-    /// How many events a time has, by `total`, with one cheap request. For the audit.
+    /// Returns the `total` of a range, for the audit. Usually takes one cheap request.
     ///
-    /// A count where APIs stop is taken apart: a capped one would equal itself for ever, whatever comes late.
+    /// Splits a count at a usual cap: a capped count would never change, whatever comes late.
     pub fn total(&self, range: Range<i64>) -> BoxFuture<'_, Result<Option<u64>, ReadError>> {
         Box::pin(async move {
             let window = Window::around(range.start, range.end);

@@ -1,9 +1,9 @@
-//! Which ids are in flight, or were committed during a reading.
+//! Tracks which ids are in flight, or were committed during a read.
 //!
-//! Several readings go side by side: a poll's overlap, a sweep, the history. Each loads the ids of its own time range
-//! from the checkpoint when it begins, so it can't see what another reading sends and commits after that. The registry
-//! closes this hole: an id counts as known from the moment it is sent, and a committed one is kept until every reading
-//! that began before its commit has ended.
+//! Several reads run in parallel: a poll's overlap, a sweep, the history. Each loads the ids of its own range from the
+//! checkpoint when it begins, so it can't see what another read sends and commits after that. The registry closes this
+//! gap: an id counts as known once it is claimed, and a committed one is kept until every read that began before its
+//! commit has ended.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,34 +12,34 @@ use std::sync::Arc;
 use crate::event::EventId;
 use nordpass_env::Mutex;
 
-/// Ids in flight, shared by all readings of a source.
+/// Ids in flight, shared by all reads of a source.
 #[derive(Debug, Default)]
 pub struct Registry(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// In flight; with the tick of its commit once it is committed.
+    /// Ids in flight, and committed ones with the tick of their commit.
     ids: HashMap<EventId, Option<u64>>,
     committed: VecDeque<(u64, EventId)>,
-    /// Counts commits and beginnings.
+    /// Counts commits.
     tick: u64,
-    /// The readings under way, and when each began.
+    /// The reads in progress, and the tick at which each began.
     readings: BTreeMap<u64, u64>,
     next_reading: u64,
 }
 
-/// What a claim found.
+/// The result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// No other reading has it: the claiming one sends it.
+    /// No other read has it: the claimant sends it.
     New,
-    /// Another reading has sent it, or is about to, and it hasn't arrived.
+    /// Another read has sent it or is about to, and it isn't delivered yet.
     InFlight,
-    /// It has arrived.
+    /// It is delivered and committed.
     Committed,
 }
 
-/// A reading under way; ends when dropped.
+/// A read in progress; ends when dropped.
 #[derive(Debug)]
 pub struct Reading {
     registry: Arc<Registry>,
@@ -47,7 +47,7 @@ pub struct Reading {
 }
 
 impl Registry {
-    /// Begins a reading: to be called before it loads its known ids.
+    /// Begins a read. Call it before loading its known ids.
     pub fn begin(self: &Arc<Self>) -> Reading {
         let mut inner = self.0.lock();
         let number = inner.next_reading;
@@ -74,7 +74,7 @@ impl Registry {
         self.0.lock().ids.get(&id) == Some(&None)
     }
 
-    /// These ids are in the checkpoint now.
+    /// Records that these ids are in the checkpoint.
     pub fn committed(&self, ids: impl IntoIterator<Item = EventId>) {
         let mut inner = self.0.lock();
         let tick = inner.tick;
@@ -86,7 +86,7 @@ impl Registry {
         inner.forget();
     }
 
-    /// These ids didn't arrive: they may be claimed again.
+    /// Releases ids that weren't delivered, so that they can be claimed again.
     pub fn released(&self, ids: impl IntoIterator<Item = EventId>) {
         let mut inner = self.0.lock();
         for id in ids {
@@ -101,7 +101,7 @@ impl Registry {
 }
 
 impl Inner {
-    /// Forgets what every reading under way finds in the checkpoint anyway.
+    /// Forgets ids that every read in progress finds in the checkpoint anyway.
     fn forget(&mut self) {
         let oldest = self.readings.values().min().copied().unwrap_or(u64::MAX);
         while let Some((tick, id)) = self.committed.front().copied() {

@@ -1,4 +1,4 @@
-//! One session: from the opened state until the source ends or another process takes it.
+//! One session: from opening the state until the source ends or another process takes it over.
 
 use std::sync::{Arc, atomic::AtomicU32};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::component::{ComponentError, Context, Output, SourceState};
 
-/// Reads the source to the end. Takes the output away once nothing more is sent.
+/// Reads the source to the end. Takes `output` once nothing more is sent.
 pub async fn session(
     settings: Settings,
     program: &Context,
@@ -45,7 +45,7 @@ pub async fn session(
     };
     let emitter = Arc::new(Emitter::new(context.clone(), sending, commits.clone(), (store.key_id(), store.run())));
     if let Some(takeover) = start.state.takeover {
-        // Also for commands that read a range: their rows are marked like all others.
+        // Also for commands that read a range, so that their rows are marked, too.
         emitter.set_takeover(takeover);
     }
     let (client, dedup) = (Arc::new(client), Arc::new(Dedup { context: context.clone(), registry, store }));
@@ -65,13 +65,13 @@ pub async fn session(
     let reading = read(lanes, emitter, start, discoveries);
     let committing = committer.run(commit_receiver);
     tokio::pin!(reading, committing);
-    // The committer ends after the reading has: it settles all that was sent. If it fails, there is nothing to read for.
+    // The committer ends after the reading code, once everything sent is settled. If it fails, stop reading.
     let result = tokio::select! {
         biased;
         result = &mut reading => result,
         result = &mut committing => return result,
     };
-    // The reading code, and with it the output, is gone: the readers downstream see the end.
+    // The reading code has dropped its output. Drop this one, too, so that the readers downstream see the end.
     *output = None;
     committing.await?;
     result

@@ -67,24 +67,24 @@ pub struct Settings {
     pub poll_interval: Duration,
     /// The first connection's look-back.
     pub initial_lookback: Duration,
-    /// What each poll reads again.
+    /// How much each poll reads again.
     pub overlap: Duration,
-    /// Distance to the clock.
+    /// How far polls stay behind the clock.
     pub lag: Duration,
     /// Events per page.
     pub page_size: u32,
-    /// Pages side by side.
+    /// Pages fetched in parallel.
     pub concurrency: usize,
-    /// Requests a second.
+    /// Maximum requests a second.
     pub requests_per_second: u32,
-    /// Bytes of text in unacknowledged chunks, before the source stops asking.
+    /// Bytes of text in unacknowledged chunks before the source stops requesting.
     pub max_in_flight_bytes: usize,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
     /// What to read. Not from the pipeline file: commands other than `run` set it.
     pub mode: ReadMode,
-    /// Whether a run with `once` also makes the sweeps and the audit that are due. Not from the pipeline file: `function`
-    /// sets it, whose runs follow each other.
+    /// Whether a run with `once` also runs the sweeps and the audit that are due. Not from the pipeline file: set by
+    /// `function`, whose runs follow each other.
     pub again_with_once: bool,
 }
 
@@ -94,7 +94,7 @@ impl Settings {
         let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);
         let header = section.text("source_header");
         let endpoint = section.url("endpoint");
-        // Nothing is appended to it, and what stands at the root of a host isn't the API.
+        // Nothing is appended to it, and the API isn't at the root of a host.
         if endpoint.parse::<http::Uri>().is_ok_and(|url| url.path() == "/") {
             let hint = "copy the complete URL from the Admin Panel; it ends in /activities/query";
             section.error("endpoint", "`endpoint` has no path", hint);

@@ -1,14 +1,14 @@
-//! Queries that are made side by side, and stay under way while their answers are worked on.
+//! Runs queries in parallel, and keeps polling them while their responses are processed.
 //!
-//! Each query holds a permit, and perhaps the next turn of the rate limit, until it is polled again. Code that waits for
-//! something else meanwhile (a disk that refuses a dead letter, a full pipeline) therefore has to keep polling them, or
-//! live polls would wait with it.
+//! A query that isn't polled keeps its permit, and perhaps the next turn of the rate limit. So code that waits for
+//! something else (a disk that refuses a dead letter, a full pipeline) must keep polling them, or live polls would wait
+//! with it.
 
 use std::{collections::VecDeque, future::Future};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 
-/// Queries of which at most `most` are under way, or answered and not taken.
+/// Queries, of which at most `most` are in flight or unconsumed.
 pub struct SideBySide<I: Iterator>
 where
     I::Item: Future,
@@ -23,12 +23,12 @@ impl<I: Iterator> SideBySide<I>
 where
     I::Item: Future,
 {
-    /// None is made before [`next`](Self::next) is called.
+    /// Starts no query before [`next`](Self::next) is called.
     pub fn new(queries: I, most: usize) -> Self {
         Self { queries, under_way: FuturesUnordered::new(), answered: VecDeque::new(), most: most.max(1) }
     }
 
-    /// The next answer, in the order in which they come; `None` once all are taken.
+    /// Returns the next response in order of arrival; `None` once all are consumed.
     pub async fn next(&mut self) -> Option<<I::Item as Future>::Output> {
         while self.under_way.len() + self.answered.len() < self.most {
             let Some(query) = self.queries.next() else { break };
@@ -40,7 +40,7 @@ where
         }
     }
 
-    /// Does something else while the queries that are under way go on. No further one is made.
+    /// Runs `other` while the queries in flight continue. Starts no further query.
     pub async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> T {
         let mut other = std::pin::pin!(other);
         loop {

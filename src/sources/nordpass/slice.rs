@@ -1,4 +1,4 @@
-//! One slice of time being read: what is known, what was seen, how much more may be asked.
+//! A slice of time being read: known ids, what was seen, the remaining budget.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -9,41 +9,41 @@ use super::registry::Reading;
 use super::time::DAY;
 use crate::event::EventId;
 
-/// A slice `[from, to)` under way.
+/// A slice `[from, to)` in progress.
 pub struct Slice {
-    /// Its seconds. Only events of these are sent.
+    /// Its seconds. Events at the bounds are sent by its neighbours.
     pub range: Range<i64>,
-    /// How its requests go before others.
+    /// The priority of its requests.
     pub priority: Priority,
     /// The group of its chunks.
     pub group: u64,
-    /// The ids that the checkpoint knows in the range.
+    /// The checkpoint's ids in the range.
     pub known: HashSet<EventId>,
-    /// Those that the checkpoint knows under no second of their own; `None` until they are needed.
+    /// The checkpoint's ids under no second of their own; `None` until they are needed.
     pub apart: Option<HashSet<EventId>>,
-    /// What the answers showed.
+    /// What the responses showed.
     pub observations: Observations,
-    /// Page size to ask for; smaller where large answers failed.
+    /// Page size to request; smaller if large responses failed.
     pub per_page: u32,
-    /// How many more requests may go into proving it.
+    /// Requests left for proving it.
     pub budget: u64,
-    /// The slice before it had the very same large `total`: it may be where the API's count stops.
+    /// The previous slice had the same large `total`, which may be the API's cap.
     pub repeated: bool,
-    /// An answer that shows all of its window doesn't have as many events as it says there are: `total` is wrong. Else a
-    /// slice that isn't proven has only used up its budget.
+    /// A response that shows its whole window contradicts its own `total`, so `total` is wrong. Otherwise an unproven
+    /// slice has only used up its budget.
     pub contradicted: bool,
-    /// Events of the slice that another reading has in flight: the slice isn't covered before they have arrived.
+    /// Events that another read has in flight. The slice is covered only once they are delivered.
     pub awaited: BTreeSet<EventId>,
-    /// How many pages were taken in.
+    /// The number of pages ingested.
     pub pages: u64,
-    /// The bytes of the twins that are kept.
+    /// Bytes of the twins that are kept.
     pub twin_bytes: usize,
-    /// Keeps ids known that are committed meanwhile.
+    /// Keeps ids known that are committed during the read.
     pub _reading: Reading,
 }
 
 impl Slice {
-    /// How many of the events that were seen in the range the checkpoint knew already.
+    /// The number of events seen in the range that were in the checkpoint already.
     pub fn acknowledged(&self) -> u64 {
         let inside = |observation: &Observation| observation.time.is_some_and(|time| self.range.contains(&time));
         let seen = self.observations.by_id.iter().filter(|(_, observation)| inside(observation));
@@ -52,53 +52,53 @@ impl Slice {
     }
 }
 
-/// What reading a slice has come to.
+/// The result of reading a slice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SliceRead {
     /// Everything up to `until` was read.
     Done {
-        /// The slice's end, or earlier where the server's clock didn't allow as much.
+        /// The slice's end, or earlier if the server's clock is behind.
         until: i64,
         /// Whether it is proven complete.
         proven: bool,
-        /// How many events it has.
+        /// The number of its events.
         events: u64,
-        /// How many of its events were acknowledged before.
+        /// The number of its events acknowledged before.
         acknowledged: u64,
-        /// Events that other readings have in flight.
+        /// Events that other reads have in flight.
         awaited: BTreeSet<EventId>,
     },
-    /// Far more events than a slice should have: take this much instead.
+    /// Far more events than a slice should have. Read up to `until` instead.
     TooMany {
         /// A better end.
         until: i64,
-        /// How many events the API says there are.
+        /// The API's `total`.
         total: u64,
     },
 }
 
-/// A slice should have about this many pages, or more where many are fetched side by side: its first page says how many
-/// there are, and its last ones leave permits unused.
+/// Target pages of a slice, or more where many are fetched in parallel: a slice's first page is awaited alone, and its
+/// last ones leave permits unused.
 const PAGES_PER_SLICE: u64 = 50;
-/// How many rounds of pages side by side that is at least.
+/// Minimum rounds of parallel pages in a slice.
 const ROUNDS: u64 = 8;
-/// What was seen of a slice is remembered until it is proven: larger slices than this many events aren't made for that.
+/// Limits the growth by parallel pages, because what was seen of a slice stays in memory until it is proven.
 const MOST_EVENTS: u64 = 20_000;
 
-/// How many events a slice should have.
+/// The target number of events in a slice.
 pub fn events_per_slice(concurrency: usize, page_size: u32) -> u64 {
     let least = PAGES_PER_SLICE * u64::from(page_size);
     (ROUNDS * concurrency as u64 * u64::from(page_size)).min(MOST_EVENTS).max(least)
 }
 
-/// The first slice of a history; the next ones follow what it holds.
+/// Seconds of a history's first slice. The next ones adapt to its events.
 pub const FIRST_SLICE: i64 = 6 * 3600;
-/// No slice is longer: one request may span 90 days.
+/// Maximum seconds of a slice. One request may span 90 days.
 pub const LONGEST_SLICE: i64 = 30 * DAY;
-/// The shortest slice that a narrower reading of an unreadable one goes down to.
+/// Minimum seconds of the parts of an unreadable slice.
 pub const NARROWEST: i64 = 1;
 
-/// How long the next slice should be to have about `target` events, where one of `length` had `events`.
+/// The next slice's length for about `target` events, if one of `length` had `events`.
 pub fn next_length(length: i64, events: u64, target: u64) -> i64 {
     let target = i128::from(target);
     let fitting = i128::from(length) * target / i128::from(events.max(1));

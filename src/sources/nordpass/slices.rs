@@ -1,4 +1,4 @@
-//! Reads a longer time slice by slice, for polls, sweeps and audited days.
+//! Reads a longer range slice by slice, for polls, sweeps and audited days.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -8,24 +8,24 @@ use super::slice::{LONGEST_SLICE, NARROWEST, SliceRead, next_length};
 use super::{error::ReadError, lanes::Lanes, query::Priority, state::Change};
 use crate::{event::EventId, state::TimeRanges};
 
-/// What reading a time has come to.
+/// The result of reading a range.
 #[derive(Default)]
 pub struct SlicesRead {
     /// How far it was read.
     pub end: i64,
-    /// What holds once the group has arrived.
+    /// The changes to apply once the group is delivered.
     pub changes: Vec<Change>,
-    /// How many of its events were acknowledged before.
+    /// The number of its events acknowledged before.
     pub acknowledged: u64,
-    /// What was read and couldn't be proven complete.
+    /// What was read but couldn't be proven complete.
     pub unproven: TimeRanges,
-    /// Events that other readings have in flight.
+    /// Events that other reads have in flight.
     pub awaited: BTreeSet<EventId>,
-    /// Single seconds that can't be read though others can.
+    /// Single seconds that can't be read although others can.
     pub unreadable: Vec<Range<i64>>,
-    /// What wasn't read because nothing was readable any more.
+    /// What wasn't read because of an outage.
     pub outage: Option<Range<i64>>,
-    /// The server's clock wasn't as far as the time's end, so it wasn't read to there.
+    /// Not read to the end, because the server's clock is behind.
     pub cut: bool,
 }
 
@@ -37,7 +37,7 @@ impl SlicesRead {
 }
 
 impl Lanes {
-    /// Reads a time slice by slice into one group. Unreadable parts are narrowed down and left out.
+    /// Reads a range slice by slice into one group. Narrows unreadable parts down and leaves them out.
     pub(super) async fn read_slices(
         &self,
         range: Range<i64>,
@@ -49,7 +49,7 @@ impl Lanes {
         let (mut length, mut last_total) = (first_length, u64::MAX);
         while read.end < range.end {
             let piece = read.end..range.end.min(read.end + length.clamp(1, LONGEST_SLICE));
-            // A narrower query that has just as many events: the API's `total` doesn't depend on the query.
+            // If a narrower query has as many events, the API's `total` doesn't depend on the query.
             let first_guess = last_total > 0;
             let began = Instant::now();
             match self.reader.read(piece.clone(), priority, group, first_guess).await {
@@ -72,7 +72,7 @@ impl Lanes {
                     length = until - piece.start;
                     last_total = if total >= last_total { 0 } else { total };
                 }
-                // Nothing at all is readable: an outage. All of it is tried again.
+                // Nothing at all is readable: an outage. All of it is retried.
                 Err(ReadError::Unreadable(reason)) if !self.client.answered_since(began) => {
                     self.unreadable(&reason);
                     read.outage = Some(read.end..range.end);

@@ -1,4 +1,4 @@
-//! The component: reads the source for as long as it is this process's.
+//! The component: reads the source while this process owns it.
 
 use futures::future::BoxFuture;
 
@@ -36,7 +36,7 @@ impl Source for Settings {
     }
 }
 
-/// Reads the source for as long as it is this process's, and takes it again when another one has had it.
+/// Reads the source while this process owns it, and opens it again after another process took it over.
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let Context { env, telemetry, shutdown, .. } = &context;
     let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
@@ -58,12 +58,12 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         if !lease_guard.is_lost() {
             return result;
         }
-        // What was under way is dropped, and read again by the process that has the source now.
+        // What was in flight is dropped, and read again by the new owner.
         if shutdown.is_cancelled() {
             return Ok(());
         }
         if output.is_none() {
-            // Everything was read (`--once`, a range), and the readers downstream have seen the end: it can't begin anew.
+            // Everything was read (`--once`, a range), and the readers downstream have seen the end: it can't restart.
             let message = "another process took over this source before everything read here was committed";
             return Err(ComponentError::new(message)
                 .hint("that process reads the rest again, with the same ids; run this again after it ends"));

@@ -1,4 +1,4 @@
-//! Where reading begins: at a first connection, after the official connector, and where the last run has ended.
+//! Decides where reading begins: at a first connection, after the official connector, or where the last run ended.
 
 use std::{collections::HashSet, ops::Range, sync::atomic::Ordering};
 
@@ -12,12 +12,12 @@ use super::{again::LastRead, backlog::Gaps, emitter::Emitter, settings::Settings
 use crate::component::{ComponentError, Context, Predecessor};
 use crate::sources::retry::retry_until_ready;
 
-/// The farthest look-back: two minutes inside the API's limit, so that the first query isn't refused for a second too many.
+/// Maximum look-back: two minutes inside the API's limit, so that the first query isn't refused for one second.
 const LONGEST_LOOKBACK: i64 = API_DAYS * DAY - 120;
 
-/// What the reading begins with.
+/// What a session begins with.
 pub struct Start {
-    /// The state as committed.
+    /// The committed state.
     pub state: State,
     /// There was no state.
     pub first_run: bool,
@@ -25,7 +25,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Reads the state's document and, where there is none, what the official connector has left. `None`: the program is
+    /// Reads the state's document or, if there is none, the official connector's cursor. `None` if the program is
     /// ending.
     pub async fn load(
         settings: &Settings,
@@ -46,13 +46,13 @@ impl Start {
         Ok(predecessor.map(|predecessor| Self { state, first_run, predecessor }))
     }
 
-    /// When the sweeps and the audit were last made. A first connection's beginning counts as all of them.
+    /// When the sweeps and the audit last ran. The start of a first connection counts for all of them.
     pub fn last_read(&self, now: i64) -> LastRead {
         let State { swept_day: day, swept_week: week, audited: audit, .. } = self.state;
         if self.first_run { LastRead { day: now, week: now, audit: now } } else { LastRead { day, week, audit } }
     }
 
-    /// Finds out what is to be read besides the live end. Returns where live polls begin.
+    /// Fills the backlog, and restores gaps and progress. Returns where live polls begin.
     pub fn begin(&self, lanes: &Lanes, emitter: &Emitter) -> Result<i64, ReadError> {
         let telemetry = &lanes.context.telemetry;
         let (history, live) = if self.first_run {
@@ -65,7 +65,7 @@ impl Start {
                 lanes.backlog.add(hole.clone());
                 history = history.start.min(hole.start)..hole.end;
             }
-            // Earlier runs read it and couldn't prove it. With `once` that isn't tried at each start.
+            // Earlier runs read these but couldn't prove them. `once` doesn't retry that at each start.
             if !lanes.once {
                 state.unproven.iter().for_each(|range| lanes.backlog.doubt(range.clone(), FIRST_DOUBT, false));
             }
@@ -83,7 +83,7 @@ impl Start {
         Ok(live)
     }
 
-    /// Returns the history's time and where live polls begin.
+    /// Returns the history's range and where live polls begin.
     fn first_connection(&self, lanes: &Lanes, emitter: &Emitter) -> Result<(Range<i64>, i64), ReadError> {
         let settings = &lanes.context.settings;
         let component = lanes.context.telemetry.name();
@@ -109,8 +109,8 @@ impl Start {
     }
 }
 
-/// An organization that was never seen means that the token is now another one's, or that the feed has several. Its
-/// history before now was never asked for: read the initial look-back again, and drop what is known. Never resolves.
+/// Reads the initial look-back again for each unseen organization, and drops known events: the token is now another
+/// organization's or the feed has several, so its history was never requested. Never resolves.
 pub async fn watch_organizations(lanes: &Lanes, known: &[String], mut discoveries: UnboundedReceiver<String>) {
     let mut seen: HashSet<String> = known.iter().cloned().collect();
     while let Some(hash) = discoveries.recv().await {

@@ -1,4 +1,4 @@
-//! What the source keeps in its checkpoint besides the ids: a document of at most 3,500 bytes.
+//! The source's document in the checkpoint, kept besides the ids: at most 3,500 bytes.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::time::{API_DAYS, DAY};
 use crate::{event::Takeover, state::TimeRanges};
 
 const VERSION: u32 = 1;
-/// The checkpoint's limit is 3,500; the shapes below stay well under it in ordinary times.
+/// The checkpoint's limit is 3,500. Documents normally stay well under it.
 const MAX_BYTES: usize = 3_300;
 /// A source's state. Times are Unix seconds (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct State {
     pub origin: i64,
     /// Times that are read, delivered and committed.
     pub covered: TimeRanges,
-    /// Covered times whose completeness isn't proven yet: the sweeps try again.
+    /// Covered times not proven complete yet. The sweeps try again.
     #[serde(default)]
     pub unproven: TimeRanges,
     /// Short hashes of the organizations seen.
@@ -35,53 +35,53 @@ pub struct State {
     /// The day number (since 1970) of the first entry of `totals`.
     #[serde(default)]
     pub first_day: i64,
-    /// The API's `total` of each day, as last audited; -1 where it has none yet.
+    /// The API's `total` of each day, as last audited; -1 if there is none yet.
     #[serde(default)]
     totals: Vec<i64>,
-    /// Times that the API no longer had when we came to read them.
+    /// Times that the API no longer had when we tried to read them.
     #[serde(default)]
     pub gaps: TimeRanges,
-    /// Which events the official connector may have delivered, where this source took over from it.
+    /// Which events the official connector may have delivered, if this source took over from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub takeover: Option<Takeover>,
-    /// What is left of a week's sweep that goes on from run to run: from and to.
+    /// The rest of a weekly sweep that continues from run to run: from and to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub week_left: Option<(i64, i64)>,
 }
 
-/// A change of the state, applied when everything that it depends on is committed.
+/// A change of the state, applied once everything that it depends on is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The first connection.
     Begin {
         /// Where the history begins.
         origin: i64,
-        /// The time of day.
+        /// The current time.
         now: i64,
         /// Which events the official connector may have delivered.
         takeover: Option<Takeover>,
     },
-    /// A time has been read; whether it is proven complete.
+    /// A range was read, and whether it is proven complete.
     Covered(Range<i64>, bool),
     /// A sweep of the last 24 hours began then.
     SweptDay(i64),
     /// A sweep of the last 7 days began then.
     SweptWeek(i64),
-    /// What of a week's sweep is left to be read: from and to.
+    /// The rest of a weekly sweep: from and to.
     WeekLeft(i64, i64),
     /// The audit of all days began then.
     Audited(i64),
-    /// A day (number since 1970) has this total, and has been read again if that is new.
+    /// A day (number since 1970) has this total, and was read again if it changed.
     Total(i64, u64),
-    /// An organization that was never seen: this time is to be read again.
+    /// An unseen organization: this range must be read again.
     Organization(String, Range<i64>),
-    /// A late event was found in this time, which counted as covered: it isn't until the event has arrived.
+    /// A late event was found in this covered range, which stays uncovered until the event is delivered.
     Uncovered(Range<i64>),
-    /// The API no longer has this time.
+    /// The API no longer has this range.
     Gap(Range<i64>),
 }
 
-/// What is written.
+/// The written form.
 #[derive(Serialize, Deserialize)]
 struct Document {
     version: u32,
@@ -90,7 +90,7 @@ struct Document {
 }
 
 impl State {
-    /// Reads a document. The error says what is wrong with it.
+    /// Decodes a document. Fails if it is damaged or of another version.
     pub fn decode(document: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Version {
@@ -105,8 +105,8 @@ impl State {
         Ok(state)
     }
 
-    /// The state's document. Where it would be too long, it gives up precision in the safe direction: covered times are
-    /// forgotten (and read again), unproven ones and gaps are joined.
+    /// Encodes the document. If it is too long, gives up precision in the safe direction: forgets covered times (which
+    /// are read again), and joins unproven ones and gaps.
     pub fn encode(&self) -> Vec<u8> {
         let mut document = Document { version: VERSION, state: self.clone() };
         loop {
@@ -162,10 +162,10 @@ impl State {
         }
     }
 
-    /// Forgets what the API no longer shows at `now`: it isn't asked for again.
+    /// Forgets what the API no longer shows at `now`, because it isn't requested again.
     pub fn forget(&mut self, now: i64) {
         let oldest = now - (API_DAYS + 1) * DAY;
-        // One covered interval over all of the past keeps the state small and says the same.
+        // One covered interval over all of the past keeps the state small and is equivalent.
         let first = self.covered.iter().next().map(|range| range.start);
         if let Some(first) = first.filter(|first| *first < oldest) {
             self.covered.insert(first..oldest);
@@ -200,7 +200,7 @@ impl State {
         self.totals[at] = i64::try_from(total).unwrap_or(-1);
     }
 
-    /// Everything from `origin` up to this second is covered, but for the seconds of late events that are on their way.
+    /// The second up to which everything from `origin` is covered, not counting `late` events in flight.
     pub fn cursor(&self, late: &TimeRanges) -> i64 {
         let mut covered = self.covered.clone();
         late.iter().for_each(|range| covered.insert(range.clone()));

@@ -1,52 +1,52 @@
-//! Where a first run begins after the official connector ([ADR 0014](../../../docs/adr/0014-taking-over.md)).
+//! Decides where a first run begins after the official connector ([ADR 0014](../../../docs/adr/0014-taking-over.md)).
 //!
-//! Its cursor is its own clock at the end of its last run that went well. What that says about a single event is little: it
-//! had asked for everything from the cursor before on, and has delivered what NordPass showed at that moment. An event from
-//! shortly before the cursor may have become visible after that, and is lost to it for good; one from after the cursor may
-//! have been delivered by a later run that failed in the end. So what is near the cursor is read again, and every event that
-//! may have been delivered is marked as such in its row. Nothing is lost, and nothing is doubled without a mark.
+//! Its cursor is its own clock at the end of its last successful run. That run requested everything since the cursor
+//! before and delivered what NordPass showed at that moment. An event from shortly before the cursor may have become
+//! visible later, and the connector missed it for good. One from after the cursor may have been delivered by a later
+//! run that failed in the end. So what is near the cursor is read again, and every event that may have been delivered
+//! is marked in its row. Nothing is lost, and nothing is duplicated without a mark.
 
 use super::time::timestamp;
 use crate::component::{Cursor, Found, Predecessor};
 use crate::event::Takeover;
 
-/// Before 2020 there was no official connector, nor an API to read.
+/// Before 2020 there was neither an official connector nor an API.
 const FIRST_PLAUSIBLE: i64 = 1_577_836_800;
 
-/// How far clocks may differ before it is reported.
+/// Clock differences up to this many seconds aren't reported.
 const SKEW: i64 = 60;
 
-/// A cursor that was written so short a time ago belongs to a connector that may still run.
+/// If the cursor was written less than this many seconds ago, the connector may still run.
 const STILL_RUNS: i64 = 180;
 
-/// The times that decide, in Unix seconds and seconds.
+/// The inputs of the decision, in Unix seconds and seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Now, as far as may be asked.
+    /// The latest second that may be requested.
     pub now: i64,
     /// The earliest second that the API shows.
     pub oldest: i64,
     /// Where a first connection would begin otherwise.
     pub lookback: i64,
-    /// How much before the cursor is read again.
+    /// How far before the cursor to read again.
     pub overlap: i64,
 }
 
-/// Where to begin, and what to say about it.
+/// Where to begin, and what to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The history's beginning.
+    /// The start of the history.
     pub origin: i64,
-    /// What is marked.
+    /// Which events are marked.
     pub takeover: Takeover,
     /// What was found, and what follows.
     pub message: String,
-    /// Whether it needs attention: it is logged as a warning.
+    /// Whether it needs attention and is logged as a warning.
     pub odd: bool,
 }
 
 impl Decision {
-    /// Writes it into the log.
+    /// Logs the decision.
     pub fn log(&self, component: &str) {
         let from = timestamp(self.origin).to_string();
         if self.odd {
@@ -57,11 +57,11 @@ impl Decision {
     }
 }
 
-/// Decides. The error says why nothing can be decided.
+/// Decides where to begin. The error says why that isn't possible.
 pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, String> {
     let Predecessor { place, found, .. } = predecessor;
     let until = times.now.saturating_add(SKEW);
-    // Without a cursor it isn't known what the official connector has delivered: all of it is marked.
+    // Without a cursor it is unknown what the official connector delivered, so everything is marked.
     let from_lookback = |what: String| Decision {
         origin: times.lookback,
         takeover: Takeover { cursor: times.lookback - 1, until },
@@ -94,7 +94,7 @@ pub fn decide(predecessor: &Predecessor, times: Times) -> Result<Decision, Strin
 fn from_cursor(cursor: Cursor, place: &str, times: Times, until: i64) -> Decision {
     let Times { now, oldest, lookback, overlap } = times;
     let said = cursor.seconds;
-    // The function's clock, Azure's when the blob was written, and ours: the earliest can't leave anything out.
+    // Of the function's clock, Azure's when the blob was written, and ours, the earliest can't skip anything.
     let trusted = said.min(cursor.written.unwrap_or(now)).min(now);
     let mut notes = Vec::new();
     let mut odd = false;

@@ -1,10 +1,10 @@
-//! Seconds and days, as this source counts them. Every time is in Unix seconds (UTC).
+//! Seconds and days. All times are in Unix seconds (UTC).
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// Seconds of a day.
+/// Seconds in a day.
 pub const DAY: i64 = 86_400;
 /// How far back the API shows events, in days.
 pub const API_DAYS: i64 = 90;
@@ -16,7 +16,7 @@ pub fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A Unix time, to be printed.
+/// Converts a Unix time for display.
 pub fn timestamp(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
