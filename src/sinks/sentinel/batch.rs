@@ -1,5 +1,5 @@
-//! One batch: rows of one stream, which stay where they are until the batch is closed; then they are encoded at once,
-//! beside the sink's loop, so that as many cores compress as there are deliveries.
+//! A batch: rows of one stream. Rows aren't copied until the batch is closed. Then they are encoded together, outside
+//! the sink's loop, so that as many cores compress as there are deliveries.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use tokio::time::Instant;
 use crate::event::{Backpressure, Chunk, Record, Span};
 use crate::sinks::gzip::Gzip;
 
-/// Short pieces are collected before they are compressed: that likes few, large writes.
+/// Short pieces are collected before compression, which is faster with few large writes.
 const STAGE_BYTES: usize = 4 << 10;
 
 /// A row of a batch.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Which of the batch's chunks has it.
+    /// Index of its chunk in the batch.
     chunk: usize,
-    /// Its number there.
+    /// Index of its record in the chunk.
     record: usize,
-    /// Its text where it had to be cut to fit.
+    /// Its text if it had to be cut to fit.
     cut: Option<Box<str>>,
 }
 
@@ -30,7 +30,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// How many rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
@@ -42,7 +42,7 @@ impl Rows {
 
     /// Adds a chunk's records one by one: `cut` is the text of a record that had to be cut.
     pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
-        // The records of a chunk come one after the other: the last chunk is the one, or it isn't there yet.
+        // A chunk's records come in a row: it is the last chunk or a new one.
         let known = self.chunks.last().is_some_and(|last| last.origin == chunk.origin && same_rows(last, chunk));
         if !known {
             self.chunks.push(chunk.clone());
@@ -63,11 +63,11 @@ impl Rows {
         row.cut.as_deref().unwrap_or_else(|| chunk.body(&chunk.records[row.record]))
     }
 
-    /// Halves it. Each half carries the acknowledgements of its rows.
+    /// Splits the rows in half. Each half carries the acknowledgements of its rows.
     pub fn split(self) -> (Self, Self) {
         let middle = self.rows.len() / 2;
         let halves = (self.part(0..middle), self.part(middle..self.rows.len()));
-        // Only this copy's acknowledgements: the halves hold their own.
+        // Releases only this copy's acknowledgements: the halves hold their own.
         self.done();
         halves
     }
@@ -87,7 +87,7 @@ impl Rows {
         times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
     }
 
-    /// Parts whose rows lie within `seconds` of each other. Each carries the acknowledgements of its rows.
+    /// Splits the rows into parts within `seconds`. Each part carries the acknowledgements of its rows.
     pub fn split_by_time(self, seconds: i64) -> Vec<Self> {
         let time = |row: &usize| self.record(*row).time;
         let mut order: Vec<usize> = (0..self.len()).collect();
@@ -106,14 +106,14 @@ impl Rows {
         self.chunks.iter().any(|chunk| chunk.backpressure.as_ref().is_some_and(Backpressure::is_on))
     }
 
-    /// Acknowledges all rows: they are where they belong.
+    /// Acknowledges all rows.
     pub fn done(self) {
         for chunk in self.chunks {
             chunk.ack.done();
         }
     }
 
-    /// The request body: a JSON array of all rows, gzip.
+    /// Encodes the request body: a gzip JSON array of all rows.
     pub fn encode(&self, level: u32) -> Encoded {
         let mut encoder = Encoder::new(level);
         let mut row = 0;
@@ -125,8 +125,8 @@ impl Rows {
         encoder.finish()
     }
 
-    /// The text of this row and of those that follow it in their chunk as they do in the array, and how many they are.
-    /// Transforms write their rows that way, so that most of a batch goes to the compressor without being copied.
+    /// Returns the text of this row and of the rows that follow it in the chunk as in the array, and their number.
+    /// Transforms write their rows that way, so that most of a batch is compressed without being copied.
     fn run(&self, first: usize) -> (&str, usize) {
         let whole = |row: usize| self.rows.get(row).filter(|row| row.cut.is_none());
         let Some(begin) = whole(first) else { return (self.text(first), 1) };
@@ -144,8 +144,8 @@ impl Rows {
         (chunk.text.at(span), count)
     }
 
-    /// [`Self::encode`] on whichever core is free. A full batch of the default size takes some milliseconds; the
-    /// sink's loop goes on meanwhile.
+    /// Runs [`Self::encode`] on any free core. A full batch of the default size takes some milliseconds, during which
+    /// the sink's loop continues.
     pub async fn encode_aside(self, level: u32) -> (Self, Encoded) {
         let work = tokio::spawn(async move {
             let encoded = self.encode(level);
@@ -155,14 +155,14 @@ impl Rows {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // Only the end of the runtime cancels it, and that ends this, too.
+                // Only the end of the runtime cancels it, and that ends this future, too.
                 Err(_) => std::future::pending().await,
             },
         }
     }
 }
 
-/// Two filters of one source give chunks of one text and origin, but with other records.
+/// Two filters of one source make chunks with the same text and origin but different records.
 fn same_rows(a: &Chunk, b: &Chunk) -> bool {
     std::ptr::eq(a.text.as_ptr(), b.text.as_ptr()) && Arc::ptr_eq(&a.records, &b.records)
 }
@@ -172,11 +172,11 @@ fn same_rows(a: &Chunk, b: &Chunk) -> bool {
 pub struct Encoded {
     /// The gzip bytes.
     pub body: bytes::Bytes,
-    /// How many JSON bytes they hold.
+    /// Their length before compression.
     pub json_bytes: usize,
 }
 
-/// A JSON array of these rows, gzip.
+/// Encodes a gzip JSON array of these rows.
 pub fn encode<'a>(rows: impl IntoIterator<Item = &'a str>, level: u32) -> Encoded {
     let mut encoder = Encoder::new(level);
     rows.into_iter().for_each(|row| encoder.push(row));
@@ -190,7 +190,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    /// An empty array.
+    /// Begins an array.
     fn new(level: u32) -> Self {
         Self { gzip: Gzip::new(level), stage: Vec::new(), json_bytes: 0 }
     }
@@ -224,7 +224,7 @@ impl Encoder {
     }
 }
 
-/// A batch that still takes rows.
+/// A batch that still accepts rows.
 pub struct OpenBatch {
     /// Its rows.
     pub rows: Rows,
@@ -235,7 +235,7 @@ pub struct OpenBatch {
 }
 
 impl OpenBatch {
-    /// An empty one that opens now.
+    /// Opens an empty batch.
     #[expect(clippy::new_without_default, reason = "two of them differ: each opens at its own time")]
     pub fn new() -> Self {
         Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
@@ -246,7 +246,7 @@ impl OpenBatch {
         self.json_bytes + 1 + row + 1
     }
 
-    /// Adds a chunk's record, or what it had to be cut to.
+    /// Adds a chunk's record, or its text after a cut.
     pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
         let length = cut.as_ref().map_or_else(|| chunk.records[record].body.len(), String::len);
         self.json_bytes += 1 + length;
@@ -260,7 +260,7 @@ mod tests {
     use crate::event::{AckOutcome, AckReceiver, EventId, Origin, Span, Text};
     use std::io::Read;
 
-    /// A chunk whose rows stand in its text with this between them.
+    /// A chunk whose text has its rows with `between` between them.
     fn chunk_with(between: &str, rows: &[&str]) -> (Chunk, AckReceiver) {
         let mut text = String::new();
         let mut records = Vec::new();

@@ -1,4 +1,4 @@
-//! One request: its token, its metrics, its log line, and what its response means.
+//! Sends one request: token, metrics, log line, and what the response means.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -22,12 +22,12 @@ pub struct IngestionClient {
     tokens: Arc<dyn TokenProvider>,
     env: Env,
     telemetry: ComponentReporter,
-    /// By how many seconds this machine's clock was last ahead of Azure's.
+    /// Seconds by which this machine's clock was last ahead of Azure's.
     clock_ahead: AtomicI64,
 }
 
 impl IngestionClient {
-    /// A client with a sink's settings. The error is a sentence about them.
+    /// Creates a client. Fails with a sentence about invalid settings.
     pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
         let http = env.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
@@ -43,7 +43,7 @@ impl IngestionClient {
         })
     }
 
-    /// Posts a body once. `takes_others`: the rule has accepted rows for other streams. A refused token is given up.
+    /// Posts a body once. `takes_others`: the rule has accepted rows for other streams. Drops a refused token.
     pub async fn post(&self, stream: &str, takes_others: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
         let token = match self.tokens.token().await {
             Ok(token) => token,
@@ -77,7 +77,7 @@ impl IngestionClient {
                 self.telemetry.token(TokenState::Refused);
                 self.tokens.invalidate(&token);
             }
-            // Azure looks at the token before it looks at the role or the rows.
+            // Azure checks the token before the role and the rows.
             StatusCode::NO_CONTENT | StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => {
                 self.telemetry.token(TokenState::Valid);
             }
@@ -93,12 +93,12 @@ impl IngestionClient {
         class
     }
 
-    /// Gets a token, to find out whether there is one. The error is a sentence.
+    /// Gets a token to test the credential. The error is a sentence.
     pub async fn try_token(&self) -> Result<(), String> {
         self.tokens.token().await.map(drop).map_err(|error| error.reason)
     }
 
-    /// By how many seconds this machine's clock was ahead of Azure's at the last response.
+    /// Seconds by which this machine's clock was ahead of Azure's at the last response.
     pub fn clock_ahead(&self) -> i64 {
         self.clock_ahead.load(Ordering::Relaxed)
     }

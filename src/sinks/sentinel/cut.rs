@@ -1,8 +1,9 @@
-//! Fields longer than Azure keeps.
+//! Cuts fields longer than Azure's limit.
 //!
-//! Azure keeps 64 KB of a field and cuts the rest without a word (<https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>),
-//! which makes broken JSON of a dynamic column. So a longer field is cut here: its longest strings first, then its longest lists, with a mark
-//! that says how much is missing. All keys stay, and the field stays valid JSON.
+//! Azure silently truncates a field at 64 KB
+//! (<https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits>), which breaks the JSON of a dynamic
+//! column. So longer fields are cut here: the longest strings first, then the longest lists, with a mark that says how
+//! much is missing. All keys stay, and the field stays valid JSON.
 
 use std::borrow::Cow;
 
@@ -13,10 +14,10 @@ use crate::event::unescape;
 /// "64 KB" is 64,000 bytes in the strictest reading, counted in the JSON text, which is never shorter than the value.
 pub const MAX_FIELD_BYTES: usize = 64_000;
 
-/// How many levels of a row are looked at. Fewer than what usual readers of JSON take.
+/// How many levels of a row are parsed. Fewer than common JSON parsers accept.
 const LEVELS: u32 = 64;
 
-/// A row with its long fields cut, and how many they were; `None` where nothing is too long or the row is no object.
+/// A row with its long fields cut, and their number. `None` if nothing is too long or the row isn't an object.
 pub fn cut(row: &str) -> Option<(String, u64)> {
     if row.len() <= MAX_FIELD_BYTES {
         return None;
@@ -38,7 +39,7 @@ pub fn cut(row: &str) -> Option<(String, u64)> {
     (number > 0).then_some((text, number))
 }
 
-/// A JSON value. Whatever isn't cut keeps its spelling.
+/// A JSON value. What isn't cut keeps its spelling.
 #[derive(Clone)]
 enum Node<'a> {
     /// A number, a boolean, `null`.
@@ -48,7 +49,7 @@ enum Node<'a> {
     List(Vec<Node<'a>>),
     /// Keys with their quotes.
     Object(Vec<(&'a str, Node<'a>)>),
-    /// A list or an object so deep inside others that it isn't looked into: each level is a call within a call.
+    /// A list or object nested too deeply to parse, because parsing is recursive.
     Deep(&'a str),
 }
 
@@ -72,7 +73,7 @@ impl<'a> Node<'a> {
         })
     }
 
-    /// Bytes of its JSON text.
+    /// Length of its JSON text in bytes.
     fn len(&self) -> usize {
         match self {
             Self::Scalar(text) | Self::Deep(text) => text.len(),
@@ -113,7 +114,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Cuts strings, then lists, at ever smaller limits until it fits.
+    /// Cuts strings, then lists, at smaller and smaller limits until the value fits.
     fn cut_to(self, max: usize) -> Self {
         let mut limit = max;
         while limit >= 32 {
@@ -131,7 +132,7 @@ impl<'a> Node<'a> {
             }
             items /= 2;
         }
-        // More keys than fit: nothing shorter is true.
+        // More keys than fit: replace the whole value.
         Self::Text(Cow::Owned(format!("[{} bytes of JSON with too many keys for one field]", self.len())))
     }
 
@@ -158,7 +159,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A string's content, cut at a character, with its mark, escaped again.
+/// Cuts a string's content at a character, adds the mark, and escapes it again.
 fn shorten(content: &str, bytes: usize) -> String {
     let text = unescape(content);
     let mut end = bytes.min(text.len());
@@ -169,7 +170,7 @@ fn shorten(content: &str, bytes: usize) -> String {
         let short = format!("{}…[{} more bytes]", &text[..end], text.len() - end);
         let quoted = serde_json::to_string(&short).unwrap_or_default();
         let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        // Escapes may make it longer again; the mark may always stand.
+        // Escapes may make it longer again. The mark is always allowed.
         if inner.len() <= bytes + 40 || end == 0 {
             return inner.to_owned();
         }
@@ -177,7 +178,7 @@ fn shorten(content: &str, bytes: usize) -> String {
     }
 }
 
-/// An object's entries as they stand, repeated keys included.
+/// An object's entries in their order, repeated keys included.
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> serde::Deserialize<'de> for Entries<'de> {
@@ -253,7 +254,7 @@ mod tests {
         assert!(row["AdditionalFields"].as_str().expect("text").contains("too many keys"));
     }
 
-    /// Each level was a call within a call: the stack ended, and with it the program, at each start anew.
+    /// Each level was a nested call: the stack overflowed and the program crashed at every start.
     #[test]
     fn nesting_as_deep_as_the_row_is_long_is_cut_without_an_end_of_the_stack() {
         for (open, middle, close) in [("[", "1", "]"), (r#"{"k":"#, "1", "}"), (r#"[{"k":["#, r#""x""#, "]}]")] {

@@ -1,10 +1,10 @@
 //! Delivers one batch: sends it until Azure has every row, or has refused a row by name.
 //!
-//! - 413: halved. A row that Azure says is too large alone becomes a dead letter.
-//! - 400 because an auxiliary table wants all rows of a request within 30 minutes: split by time, from then on.
-//! - 400: halved, until the refused row is alone. It becomes a dead letter only with a proof that Azure means *this*
-//!   record ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If
-//!   everything is refused, it isn't the rows: wait.
+//! - 413: halve the batch. A row that Azure says is too large alone becomes a dead letter.
+//! - 400 because an auxiliary table requires all rows of a request within 30 minutes: split by time from then on.
+//! - 400: halve until the refused row is alone. It becomes a dead letter only with a proof that Azure refuses *this*
+//!   record ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If everything is
+//!   refused, the rows aren't at fault: wait.
 
 use std::sync::atomic::Ordering;
 
@@ -17,9 +17,9 @@ use crate::http::Backoff;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 
-/// After this many single records in a row were refused, the rest of the batch waits: it isn't the records.
+/// After this many refused single records in a row, the rest of the batch waits: the records aren't at fault.
 const REFUSED_IN_A_ROW: u32 = 3;
-/// A little less than the 30 minutes of an auxiliary table.
+/// The 30 minutes of an auxiliary table, minus a safety margin.
 const TIME_RANGE_SECONDS: i64 = 29 * 60;
 
 /// What all deliveries of a sink share.
@@ -39,34 +39,34 @@ pub struct Delivery {
 /// Rows of one stream to deliver; or one row that was refused without a proof that it is the row's fault.
 #[derive(Debug)]
 pub struct Batch {
-    /// Which stream.
+    /// Index of the stream.
     pub stream: usize,
     /// The rows.
     pub rows: Rows,
-    /// Its body, where it is to be sent again.
+    /// Its body, if it is sent again.
     encoded: Option<Encoded>,
-    /// Of a refused row: what is known about it.
+    /// What is known about a refused row.
     pub evidence: Option<RefusalEvidence>,
 }
 
 impl Batch {
-    /// Rows that weren't sent yet.
+    /// Creates a batch that wasn't sent yet.
     pub fn new(stream: usize, rows: Rows) -> Self {
         Self { stream, rows, encoded: None, evidence: None }
     }
 }
 
-/// A batch under way.
+/// A batch that is being delivered.
 struct Work {
     stream: usize,
-    /// What is still to be sent, the next part last.
+    /// Parts still to send, the next one last.
     parts: Vec<Batch>,
     refused_in_a_row: u32,
     backoff: Backoff,
 }
 
 impl Delivery {
-    /// Delivers a batch. Returns the rows that were refused without a proof, each alone.
+    /// Delivers a batch. Returns each row that was refused without a proof, alone.
     pub async fn deliver(&self, batch: Batch) -> Vec<Batch> {
         let stream = batch.stream;
         let mut work =
@@ -103,9 +103,9 @@ impl Delivery {
                     self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
                         .await;
                 }
-                // Any other 413 for one record may be a proxy's: it needs the same proof as any refusal.
+                // Any other 413 for one record may be a proxy's, so it needs the same proof as a 400.
                 Sent::Refused(refusal) => {
-                    // What its batch was refused for needn't have been this record.
+                    // The batch may have been refused for another record, so begin here.
                     let evidence = evidence.unwrap_or_else(|| RefusalEvidence::new(self.sender.sent()));
                     match evidence.attribute(&self.sender, stream, accepted, &refusal, &encoded).await {
                         Attribution::Proven => {
@@ -125,13 +125,13 @@ impl Delivery {
             }
         }
         if let Some(refusal) = suspected {
-            // Their turn comes with the next acceptance, or with the other suspects'.
+            // They are retried after the next acceptance, or in turn with the other suspects.
             self.sender.waits(stream, &refusal.of_one_record(&state.name), None);
         }
         suspects
     }
 
-    /// Several rows were refused together.
+    /// Handles several rows that were refused together.
     async fn on_refused(&self, work: &mut Work, rows: Rows, encoded: Encoded, refusal: &Refusal) {
         let stream = &self.sender.streams[work.stream];
         if refusal.is_for_time_range() && rows.span() > TIME_RANGE_SECONDS {
@@ -140,7 +140,7 @@ impl Delivery {
         } else if refusal.is_for_size() || work.refused_in_a_row < REFUSED_IN_A_ROW {
             self.halve(rows, work);
         } else {
-            // It isn't the records: Azure refuses all of them. Later the whole rest is tried again.
+            // The records aren't at fault: Azure refuses all of them. Retry the rest later.
             let wait = work.backoff.next_wait();
             self.sender.waits(work.stream, &refusal.of_every_record(&stream.name), Some(wait));
             tokio::time::sleep(wait).await;
@@ -149,8 +149,8 @@ impl Delivery {
         }
     }
 
-    /// Which half comes first is left to chance: if the same records kept coming first, a few bad ones in front could
-    /// keep the good ones behind them waiting.
+    /// Splits rows in random order. If the same records always came first, a few bad ones in front could keep the good
+    /// ones behind them waiting.
     fn halve(&self, rows: Rows, work: &mut Work) {
         let (first, second) = rows.split();
         let mut halves = [first, second];
@@ -175,7 +175,7 @@ impl Delivery {
         rows.done();
     }
 
-    /// Writes a single row to the dead letters, however long that takes.
+    /// Writes a single row to the dead letters, however long it takes.
     async fn dead_letter(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
         let Refusal { status, code, request_id } = refusal;
         let dead_letter = DeadLetter {
@@ -192,7 +192,7 @@ impl Delivery {
             let (component, id, code) = (self.telemetry.name(), dead_letter.id, code.as_deref());
             tracing::warn!(component, %id, status, code, "dead letter: {reason}");
         }
-        // Azure has answered for the stream, and what it waited for is settled.
+        // The stream works: Azure has answered, and the row is settled.
         self.sender.works(stream);
         rows.done();
     }

@@ -1,14 +1,15 @@
-//! Whether a refusal is about the record.
+//! Decides whether a refusal is the record's fault.
 //!
-//! A destination can refuse everything with 400 for a while: a stream declaration that is being edited and reaches Azure's
-//! nodes one by one, a gateway on fire. A record is refused for itself only if others are accepted in between, so the
-//! proof is a change of answers: this record refused alone, another one of its stream accepted, the record refused again,
-//! something accepted, and the record refused a third time. One change isn't enough: an outage that ends and comes again
-//! looks the same. Only what was accepted after one refusal and before the next one was asked for counts.
+//! A destination can refuse everything with 400 for a while: a stream declaration that is being edited and reaches
+//! Azure's nodes one by one, a failing gateway. A record is at fault only if others are accepted in between. So the
+//! proof is a change of responses: the record is refused alone, another of its stream is accepted, the record is
+//! refused again, something is accepted, and the record is refused a third time. One change isn't enough, because an
+//! outage that ends and returns looks the same. Only requests sent after a refusal and accepted before the record is
+//! sent again count.
 //!
-//! The second acceptance doesn't wait for the next event of a quiet stream: an empty array is sent. But Azure may accept
-//! that and refuse every row, so few records are dead-lettered with its help between two accepted rows. Without it the
-//! next accepted request of the stream counts.
+//! On a quiet stream, an empty array provides the second acceptance. But Azure may accept that and refuse every row, so
+//! few records are dead-lettered that way between two accepted rows. Otherwise the next accepted request of the stream
+//! counts.
 
 use super::protocol::{Refusal, ResponseClass};
 use super::{batch::Encoded, sender::Sender};
@@ -16,7 +17,7 @@ use super::{batch::Encoded, sender::Sender};
 /// What is known about a record that was refused alone.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusalEvidence {
-    /// How many requests had gone out when it was refused: only what is accepted of later ones counts.
+    /// Number of requests sent when it was refused. Only later ones count when accepted.
     pub mark: u64,
     /// It was refused, another one was accepted, and it was refused again.
     changed: bool,
@@ -24,24 +25,24 @@ pub struct RefusalEvidence {
     controlled: bool,
 }
 
-/// What the next refusal says.
+/// What one more refusal proves.
 pub enum Attribution {
-    /// It is the record.
+    /// The record is at fault.
     Proven,
-    /// It is to be sent once more, now.
+    /// Send the record once more, now.
     SendAgain(RefusalEvidence),
     /// Not known yet.
     Open(RefusalEvidence),
 }
 
 impl RefusalEvidence {
-    /// At the first refusal.
+    /// Starts the evidence at the first refusal.
     pub fn new(sent: u64) -> Self {
         Self { mark: sent, changed: false, controlled: false }
     }
 
-    /// What one more refusal of the record proves. `accepted` is the highest accepted number of the stream as it was before
-    /// the record was sent this time.
+    /// Returns what one more refusal of the record proves. `accepted` is the stream's highest accepted number from
+    /// before the record was sent this time.
     pub async fn attribute(
         self,
         sender: &Sender,
@@ -53,7 +54,7 @@ impl RefusalEvidence {
         if accepted <= self.mark && !self.controlled {
             return Attribution::Open(self);
         }
-        // The next acceptance has to be newer than this refusal.
+        // The next acceptance must be newer than this refusal.
         let mark = sender.sent();
         if refusal.is_surely_wrong_about_size(encoded.body.len(), sender.longest()) {
             return Attribution::Open(Self::new(mark));

@@ -1,20 +1,20 @@
-//! The Sentinel sink: rows to the Azure Logs Ingestion API.
+//! The Sentinel sink: sends rows to the Azure Logs Ingestion API.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`run`] | collects rows in one open batch for each stream, and starts the deliveries |
-//! | [`batch`] | rows of one stream with their chunks' acknowledgements, and the body that they become |
-//! | [`deliver`] | sends a batch until Azure has every row or has refused a row by name: a dead letter |
-//! | [`evidence`] | whether a refusal is about the record |
+//! | [`batch`] | rows of one stream with their chunks' acknowledgements, encoded as a request body |
+//! | [`deliver`] | sends a batch until each row is accepted or proven bad, then a dead letter |
+//! | [`evidence`] | decides whether a refusal is the record's fault |
 //! | [`sender`] | sends a body until the response says something about its rows |
-//! | [`stream`] | what is known of one stream |
+//! | [`stream`] | what is known about one stream |
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
-//! | [`cut`] | fields longer than Azure keeps |
+//! | [`cut`] | cuts fields longer than Azure's limit |
 //! | [`probe`] | tries token, rule and each stream, for `validate --connect` |
-//! | [`resend`] | single records again, for `dead-letters resend` |
+//! | [`resend`] | sends single records again, for `dead-letters resend` |
 //!
-//! Each file uses only files below it. What the API decides is in `protocol` alone.
+//! Each file uses only files below it. Only `protocol` knows the API.
 
 mod batch;
 mod client;

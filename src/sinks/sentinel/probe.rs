@@ -1,14 +1,14 @@
-//! For `validate --connect`: everything about Azure that can be wrong, found before a run.
+//! For `validate --connect`: finds everything about Azure that can be wrong before a run.
 //!
-//! An empty array is posted to each stream. What the response for one stream leaves open, those for the others may say: a
-//! rule that takes one stream here has the right id and the right endpoint.
+//! Posts an empty array to each stream. If a stream's response leaves a question open, others may answer it: a rule
+//! that accepts one stream has the right id and the right endpoint.
 
 use super::protocol::{ResponseClass, TOKEN_REFUSED};
 use super::{sender::Sender, settings::Settings};
 use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
-/// Gets a token and tries every stream. The error has a line for each thing that is wrong.
+/// Gets a token and tries every stream. The error has a line for each problem.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let sender = Sender::new(settings, env, &ComponentReporter::detached())?;
     sender.client.try_token().await?;
@@ -35,7 +35,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
         ));
     } else {
         for (stream, first) in unknown {
-            // Now it is known which others it takes.
+            // Try again now that the accepted streams are known.
             wrong.push(try_stream(&sender, stream).await.err().map_or(first, |(_, reason)| reason));
         }
     }
@@ -48,7 +48,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     }
 }
 
-/// One empty request. The error is a kind and a sentence.
+/// Sends one empty request. The error is a kind and a sentence.
 async fn try_stream(sender: &Sender, stream: usize) -> Result<(), (&'static str, String)> {
     match sender.post_nothing(stream).await {
         ResponseClass::Accepted => Ok(()),

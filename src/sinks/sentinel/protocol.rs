@@ -1,4 +1,4 @@
-//! The Logs Ingestion API: what a request looks like, and what its responses mean.
+//! The Logs Ingestion API: builds requests and classifies responses.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -7,15 +7,15 @@ use serde_json::Value;
 use crate::azure::AccessToken;
 use crate::http::{Again, HttpError, azure_code, bearer};
 
-/// The most bytes of a body after gzip: the gateway refuses more than 1 MiB as received. A little less, for safety.
+/// Maximum bytes of a body after gzip: the gateway's limit of 1 MiB as received, minus a safety margin.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
-/// Bytes after gzip that no proxy's limit is below.
+/// Bytes after gzip that any proxy accepts.
 const SURELY_FITS: usize = 64 << 10;
-/// What Azure says when a row for an auxiliary table is too far from another one.
+/// Azure's code when rows for an auxiliary table are too far apart in time.
 const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
-/// What Azure itself says when a body is too large; a proxy in front of it says something else.
+/// Azure's own code when a body is too large. A proxy in front of it says something else.
 const TOO_LONG: &str = "ContentLengthLimitExceeded";
-/// The kinds of failure ([`Again::kind`]) after which the rows may still have arrived.
+/// Kinds of failure ([`Again::kind`]) after which the rows may have arrived all the same.
 const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
 
 const THROTTLED: &str = "throttled";
@@ -36,7 +36,7 @@ pub struct Target<'a> {
     pub stream: &'a str,
 }
 
-/// A request that posts a gzip body. It fails for a token or a name with characters that no header or URL may have.
+/// Builds a request that posts a gzip body. Fails if the token or a name has characters invalid in a header or URL.
 pub fn request(
     target: Target<'_>,
     body: Bytes,
@@ -59,11 +59,11 @@ pub fn request(
 pub enum ResponseClass {
     /// Azure has all rows.
     Accepted,
-    /// Something in this body is unacceptable, or the body is too large: find out which record.
+    /// Something in the body is unacceptable, or the body is too large: find the record.
     Refused(Refusal),
-    /// The token isn't accepted.
+    /// The token is refused.
     TokenRefused,
-    /// Nothing: try the same again later.
+    /// Nothing: try again later.
     Again(Again),
 }
 
@@ -72,7 +72,7 @@ pub fn may_have_arrived(again: &Again) -> bool {
     again.kind.is_some_and(|kind| MAY_HAVE_ARRIVED.contains(&kind))
 }
 
-/// Whether all streams have to pause: Azure throttles, or says when it is available again.
+/// Whether all streams must pause: Azure throttles, or says when it will be available again.
 pub fn pauses_all(again: &Again) -> bool {
     again.kind == Some(THROTTLED) || again.kind == Some(UNAVAILABLE) && again.wait.is_some()
 }
@@ -89,31 +89,31 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Status and code.
+    /// Status and code, for messages.
     pub fn answer(&self) -> String {
         let code = self.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
         format!("{}{code}", self.status)
     }
 
-    /// Whether the body is too large; otherwise something in it is wrong.
+    /// Whether the body is too large. Otherwise something in it is wrong.
     pub fn is_for_size(&self) -> bool {
         self.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16()
     }
 
-    /// Whether an auxiliary table wants the rows of a request closer to each other in time.
+    /// Whether an auxiliary table requires the rows of a request to be closer in time.
     pub fn is_for_time_range(&self) -> bool {
         self.code.as_deref() == Some(TIME_RANGE)
     }
 
-    /// Whether a record alone, of `length` bytes after gzip, is surely too large: Azure itself says so, and it fits into no
-    /// request or is longer than `longest`, the longest body that was accepted (0: none).
+    /// Whether a record alone, of `length` bytes after gzip, is surely too large: Azure itself says so, and the record
+    /// fits into no request or is longer than `longest`, the longest accepted body (0: none).
     pub fn proves_too_large(&self, length: usize, longest: usize) -> bool {
         let is_azures_word = self.is_for_size() && self.code.as_deref() == Some(TOO_LONG);
         is_azures_word && (length > MAX_WIRE_BYTES || (longest > 0 && length > longest))
     }
 
-    /// Whether a 413 can't be the record's fault: a request at least as long was accepted, or any server would take it.
-    /// Then it is some proxy's mood.
+    /// Whether a 413 can't be the record's fault, because a request at least as long was accepted or any server would
+    /// take it. Then it comes from a proxy.
     pub fn is_surely_wrong_about_size(&self, length: usize, longest: usize) -> bool {
         self.is_for_size() && length <= longest.max(SURELY_FITS)
     }
@@ -124,7 +124,7 @@ impl Refusal {
         format!("Azure refuses every record for stream {stream} with {answer}: {advice}; nothing is dead-lettered")
     }
 
-    /// Why a stream waits when Azure refuses one of its records without a proof that it is the record's fault.
+    /// Why a stream waits when Azure refuses one of its records without proof that the record is at fault.
     pub fn of_one_record(&self, stream: &str) -> String {
         let (answer, advice) = (self.answer(), self.advice());
         format!(
@@ -133,7 +133,7 @@ impl Refusal {
         )
     }
 
-    /// What to do when it isn't the records' fault.
+    /// What to do if the records aren't at fault.
     fn advice(&self) -> &'static str {
         if self.is_for_size() {
             "a proxy in between may refuse requests that Azure accepts"
@@ -143,8 +143,8 @@ impl Refusal {
     }
 }
 
-/// Reads a response. `takes_others`: the rule has taken other streams at this endpoint, so both are right. Azure's own
-/// message is never repeated, as it may quote a record. Two words of it are looked for.
+/// Classifies a response. `takes_others`: the rule has accepted other streams at this endpoint, so both are right.
+/// Azure's message is never repeated, as it may quote a record. It is only searched for two words.
 pub fn classify(
     status: StatusCode,
     headers: &HeaderMap,
@@ -160,7 +160,7 @@ pub fn classify(
     let rule = target.rule;
     let (kind, reason) = match status {
         StatusCode::NO_CONTENT => return ResponseClass::Accepted,
-        // Gateways in front of Azure may say 200 or 202; a page of HTML is a proxy's, not Azure's.
+        // Gateways in front of Azure may return 200 or 202. A page of HTML is a proxy's, not Azure's.
         StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => return ResponseClass::Accepted,
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
             let request_id = header("x-ms-request-id").filter(|id| is_request_id(id)).map(str::to_owned);
@@ -179,7 +179,7 @@ pub fn classify(
     ResponseClass::Again(Again::because(kind, reason))
 }
 
-/// 403. Where Azure says what it checked, only that is reported.
+/// 403. Explains a 403. If Azure says what it checked, reports only that.
 fn forbidden(code: &str, rule: &str, message: &str) -> String {
     let denied = |word: &str| {
         let found = message.split(word).nth(1).unwrap_or_default();
@@ -202,7 +202,7 @@ fn forbidden(code: &str, rule: &str, message: &str) -> String {
     format!("Azure refuses this identity (403{code}): {advice}")
 }
 
-/// 404. Rule, stream or endpoint: Azure's answers don't surely tell which.
+/// 404. Explains a 404: rule, stream or endpoint. Azure's responses don't reliably tell which.
 fn not_found(code: &str, target: Target<'_>, takes_others: bool) -> String {
     let Target { stream, rule, .. } = target;
     if takes_others {
@@ -218,8 +218,8 @@ fn not_found(code: &str, target: Target<'_>, takes_others: bool) -> String {
     }
 }
 
-/// A UUID, or several with separators as a gateway may join them: what answers needn't be Azure, and may quote the
-/// request's token.
+/// Whether this is a UUID, or several with separators as a gateway may join them. What responds may not be Azure, and
+/// may quote the request's token.
 fn is_request_id(text: &str) -> bool {
     let is_uuid = |part: &str| {
         let lengths = part.split('-').map(str::len);
@@ -228,7 +228,7 @@ fn is_request_id(text: &str) -> bool {
     text.len() <= 200 && text.split(['|', ',', ' ', ';', '.']).all(is_uuid)
 }
 
-/// A request without a response.
+/// Classifies a request without a response.
 pub fn no_response(error: &HttpError) -> Again {
     let kind = match error {
         HttpError::Connect { .. } => "no connection",
@@ -250,7 +250,7 @@ mod tests {
 
     const TARGET: Target<'_> = Target { endpoint: "https://a", stream: "Custom-A", rule: "dcr-1" };
 
-    /// A proxy's 413 was told as Azure's 400.
+    /// A proxy's 413 was reported as Azure's 400.
     #[test]
     fn a_refusal_is_told_as_it_came() {
         let ResponseClass::Refused(refusal) = class(413, "") else { panic!("refused") };

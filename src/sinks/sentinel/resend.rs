@@ -1,4 +1,4 @@
-//! Single records again, for `dead-letters resend`: the sink's own requests, tokens and waits, without its batches.
+//! Sends single records again, for `dead-letters resend`, with the sink's requests, tokens and waits but no batches.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::component::{Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
 
-/// Sends with a sink's settings. The error is a sentence about them.
+/// Creates a resender. Fails with a sentence about invalid settings.
 pub fn resender(settings: &Settings, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
     let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
     let sender = Sender::new(settings, env, &telemetry)?;
@@ -40,7 +40,7 @@ impl Resend for Resender {
                 let reason = format!("the sink no longer has the stream `{stream}`: none of its inputs goes there");
                 return ResendOutcome::Impossible { reason };
             };
-            // What was written by a version that cut differently still has to fit.
+            // A dead letter of a version that cut differently must still fit.
             let short = cut(record).map(|(text, _)| text);
             let encoded = encode([short.as_deref().unwrap_or(record)], self.gzip_level);
             let until = Instant::now() + patience;

@@ -1,5 +1,5 @@
-//! The sink at work: one open batch for each stream, closed by bytes, by age, or at the end; a bounded number of deliveries
-//! side by side; no reading of new chunks while all of them are busy, which is the back-pressure.
+//! The sink's loop: keeps one open batch for each stream, closes it by bytes, by age, or at the end, and runs a bounded
+//! number of deliveries in parallel. While all are busy it reads no chunks, which is the back-pressure.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::component::{ComponentError, Context, Input, Sink};
 use crate::telemetry::{ComponentReporter, metrics};
 use crate::{event::Chunk, http::Backoff};
 
-/// With more rows under suspicion than this, no new ones are taken: memory stays bounded.
+/// With more suspects than this, no new rows are taken, so memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
 
 /// Opens the sink.
@@ -44,13 +44,13 @@ struct Sentinel {
     delivery: Arc<Delivery>,
     /// The open batch of each stream.
     open: Vec<Option<OpenBatch>>,
-    /// Closed batches that wait for their turn.
+    /// Closed batches that wait for a delivery.
     ready: VecDeque<Batch>,
-    /// Deliveries under way.
+    /// Deliveries in progress.
     in_flight: FuturesUnordered<BoxFuture<'static, Vec<Batch>>>,
     /// Rows that were refused without a proof.
     suspects: Vec<Batch>,
-    /// Those of them that are tried again next.
+    /// Suspects to retry next.
     again: VecDeque<Batch>,
     telemetry: ComponentReporter,
 }
@@ -80,16 +80,16 @@ impl Sentinel {
             }
             if self.suspects.is_empty() {
                 retry_at = None;
-                // One that is being sent still counts: without a pause that grows, it would be sent every second.
+                // A suspect being sent still counts. Without a growing pause it would be sent every second.
                 if idle {
                     backoff.reset();
                 }
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            // One that waits keeps the deliveries busy; more would only take memory while Azure is down.
+            // One waiting batch keeps the deliveries busy. More would only use memory while Azure is down.
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
-            // Nothing is under way or about to come, and a source waits for what is still being collected.
+            // Nothing is in flight or queued, so a source may be waiting for rows in an open batch.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.oldest(Rows::are_waited_for).is_some() {
                 // A delivery that has just finished frees memory, too, and the source may have continued.
@@ -154,13 +154,13 @@ impl Sentinel {
         }
     }
 
-    /// Of the open batches with such rows, when the oldest was opened and which stream's it is.
+    /// The oldest open batch with such rows: when it was opened, and its stream.
     fn oldest(&self, with: impl Fn(&Rows) -> bool) -> Option<(Instant, usize)> {
         let open = self.open.iter().enumerate().filter_map(|(stream, batch)| Some((stream, batch.as_ref()?)));
         open.filter(|(_, batch)| with(&batch.rows)).map(|(stream, batch)| (batch.opened, stream)).min()
     }
 
-    /// Starts as many deliveries as may go side by side.
+    /// Starts as many deliveries as may run in parallel.
     fn launch(&mut self) {
         while self.in_flight.len() < self.settings.concurrency {
             let Some(batch) = self.again.pop_front().or_else(|| self.ready.pop_front()) else { return };
@@ -169,8 +169,8 @@ impl Sentinel {
         }
     }
 
-    /// Sends suspects again: those whose stream has accepted something since, which settles them; or the oldest, to see
-    /// whether Azure has changed its mind.
+    /// Retries the suspects whose stream has accepted something since, which settles them. If there are none, `oldest`
+    /// retries the oldest, in case Azure accepts it now.
     fn retry_suspects(&mut self, oldest: bool) {
         let streams = &self.delivery.sender.streams;
         let (mut due, rest): (Vec<_>, Vec<_>) =

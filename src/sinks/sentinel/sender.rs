@@ -1,7 +1,7 @@
 //! Sends a body until the response says something about its rows.
 //!
-//! - 401: with a new token, once at once.
-//! - Everything else that says nothing about the rows: wait, and try again without end. A 429 pauses all streams.
+//! - 401: retry once immediately with a new token.
+//! - Anything else that says nothing about the rows: wait and retry forever. A 429 pauses all streams.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use nordpass_env::{Env, Mutex};
 
 /// Sends bodies to a sink's streams.
 pub struct Sender {
-    /// One request after the other.
+    /// Sends single requests.
     pub client: IngestionClient,
     /// The stream of each input.
     pub streams: Vec<Stream>,
-    /// How many requests with rows have gone out: their numbers.
+    /// Number of requests with rows sent so far. Numbers each request.
     sent: AtomicU64,
-    /// The longest body that was accepted, in bytes after gzip.
+    /// The longest accepted body, in bytes after gzip.
     longest: AtomicUsize,
     /// Nothing is sent before this.
     paused_until: Mutex<Instant>,
@@ -32,15 +32,15 @@ pub struct Sender {
     telemetry: ComponentReporter,
 }
 
-/// What sending a body came to.
+/// The outcome of sending a body.
 pub enum Sent {
     /// Azure has it.
     Accepted,
     /// 400 or 413.
     Refused(Refusal),
-    /// The deadline has come.
+    /// The deadline was reached.
     GaveUp {
-        /// What was waited for.
+        /// The reason for waiting.
         reason: String,
         /// Whether a request may have arrived although no response said so.
         unsure: bool,
@@ -48,7 +48,7 @@ pub enum Sent {
 }
 
 impl Sender {
-    /// A sender with a sink's settings. The error is a sentence about them.
+    /// Creates a sender. Fails with a sentence about invalid settings.
     pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
         Ok(Self {
             client: IngestionClient::new(settings, env, telemetry)?,
@@ -61,7 +61,7 @@ impl Sender {
         })
     }
 
-    /// Sends until the response says something about the rows; with a deadline, until waiting would go beyond it.
+    /// Sends until the response says something about the rows or, with a deadline, until waiting would exceed it.
     pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
         let (has_new_token, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
         let attempt = || async {
@@ -79,7 +79,7 @@ impl Sender {
                     Err(Failure::Stop(Sent::Refused(refusal)))
                 }
                 ResponseClass::TokenRefused => {
-                    // The first new token is tried at once; if that is refused too, it isn't the token's age.
+                    // Try the first new token at once. If it is refused, too, age isn't the cause.
                     let wait = (!has_new_token.swap(true, Ordering::Relaxed)).then_some(Duration::ZERO);
                     Err(Again { wait, ..Again::because("token refused", TOKEN_REFUSED.to_owned()) }.into())
                 }
@@ -103,7 +103,7 @@ impl Sender {
         retry.run_checked(before_wait, attempt).await.unwrap_or_else(|sent| sent)
     }
 
-    /// Reports that a stream waits, and when it is tried again, where that is known.
+    /// Reports that a stream waits, and for how long, if known.
     pub fn waits(&self, stream: usize, reason: &str, wait: Option<Duration>) {
         self.telemetry.status().held_up(&self.streams[stream].name, reason, wait, self.env.clock.now());
     }
@@ -114,7 +114,7 @@ impl Sender {
         self.telemetry.status().working();
     }
 
-    /// Posts an empty array once. Azure looks at the token, the role, the rule and the stream as it does for rows.
+    /// Posts an empty array once. Azure checks token, role, rule and stream as it does for rows.
     pub async fn post_nothing(&self, stream: usize) -> ResponseClass {
         self.post(stream, &Rows::default().encode(0), &self.request_id()).await
     }
@@ -124,22 +124,22 @@ impl Sender {
         self.client.post(&self.streams[stream].name, takes_others, encoded, request_id).await
     }
 
-    /// How many requests with rows have gone out.
+    /// Number of requests with rows sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// The longest body that was accepted, in bytes after gzip; 0: none.
+    /// The longest accepted body, in bytes after gzip; 0 if none.
     pub fn longest(&self) -> usize {
         self.longest.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing may be sent now.
+    /// Whether sending is paused now.
     pub fn is_paused(&self) -> bool {
         self.paused_until() > Instant::now()
     }
 
-    /// A new id for a request.
+    /// Creates a request id.
     pub fn request_id(&self) -> String {
         self.env.random.uuid()
     }

@@ -56,7 +56,7 @@ pub struct Settings {
     pub dcr_immutable_id: String,
     /// The stream of each input, in the order of `inputs`.
     pub streams: Vec<String>,
-    /// Who asks.
+    /// The identity that sends.
     pub credential: CredentialSettings,
     /// JSON bytes of a batch before gzip.
     pub max_bytes: usize,
@@ -64,13 +64,13 @@ pub struct Settings {
     pub timeout: Duration,
     /// 0 to 9.
     pub gzip_level: u32,
-    /// Batches side by side.
+    /// Batches sent in parallel.
     pub concurrency: usize,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
 }
 
-/// Azure answers any other with 404, and only once there is something to send.
+/// Azure returns 404 for any other, but only once there is something to send.
 fn is_immutable_id(text: &str) -> bool {
     text.strip_prefix("dcr-").is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
@@ -116,7 +116,7 @@ impl Settings {
             timeout: batch.duration("timeout"),
             gzip_level: u32::try_from(batch.integer("gzip_level")).unwrap_or(2),
             concurrency: number(section.integer("concurrency")),
-            // Azure's answers are short, and so are Entra's.
+            // Responses of Azure and Entra are short.
             http: HttpSettings { max_body_bytes: 1 << 20, ..read_http(section, Duration::from_secs(30)) },
         }
     }
