@@ -1,17 +1,17 @@
-//! From records to the bytes of one append.
+//! Encodes records into the bytes of one append.
 //!
 //! Each append is complete in itself: plain lines, one gzip member or one zstd frame. Decompressors read a file of
-//! several as one stream, and a restart can cut between any two of them.
+//! several as one stream, and recovery can cut between any two of them.
 
 use std::io::{self, Write};
 
 use crate::sinks::gzip::Gzip;
 use crate::sinks::ndjson;
 
-/// How a file's content is written, by the ending of its path.
+/// A file's format, from the ending of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Lines as they are.
+    /// Plain lines.
     Plain,
     /// `.gz`
     Gzip,
@@ -35,8 +35,8 @@ impl Format {
         }
     }
 
-    /// The level that holds without a setting, and the highest one. Of gzip's levels, 4 is where more time stops
-    /// paying: 5 % larger than 6 in 60 % of the time.
+    /// The default and the highest level. Of gzip's levels, 4 is where more time stops paying: 5 % larger than 6 in 60
+    /// % of the time.
     pub fn levels(self) -> (u32, u32) {
         match self {
             Self::Plain => (0, 0),
@@ -45,7 +45,7 @@ impl Format {
         }
     }
 
-    /// Whether these bytes are units that a reader can read to their end.
+    /// Whether these bytes are complete units that a reader can read to the end.
     pub fn is_whole(self, bytes: &[u8]) -> bool {
         let all = |mut reader: Box<dyn io::Read + '_>| io::copy(&mut reader, &mut io::sink()).is_ok();
         match self {
@@ -72,7 +72,7 @@ impl Format {
             Self::Gzip => {
                 let mut gzip = Gzip::new(level);
                 gzip.write(lines);
-                // The compressor's buffer is larger, and this waits for the next sync.
+                // Copied: the compressor's buffer is larger, and these bytes wait for the next sync.
                 Ok(gzip.finish().to_vec())
             }
             Self::Zstd => {
@@ -87,7 +87,7 @@ impl Format {
     }
 }
 
-/// The bytes of one append, and the length of their JSON before compression.
+/// Returns the bytes of one append, and the length of their JSON before compression.
 pub async fn encode<'a>(
     format: Format,
     level: u32,

@@ -1,4 +1,4 @@
-//! What is collected between two syncs.
+//! Collects what is written between two syncs.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -11,22 +11,22 @@ use crate::event::{Ack, Backpressure, Chunk, Origin};
 /// One append: the records of one chunk that go to one series of files, encoded.
 #[derive(Debug)]
 pub struct Unit {
-    /// The path that the template gives; the series adds a number to it.
+    /// The path from the template. The series adds a number to it.
     pub path: Arc<str>,
     /// The chunk.
     pub origin: Origin,
-    /// What is appended.
+    /// The bytes to append.
     pub bytes: Vec<u8>,
 }
 
 /// Appends that share one sync, and the acknowledgements that wait for it.
 #[derive(Debug, Default)]
 pub struct Group {
-    /// In the order in which they came.
+    /// The appends, in order of arrival.
     pub units: Vec<Unit>,
-    /// Of the chunks.
+    /// The chunks' acknowledgements.
     pub acks: Vec<Ack>,
-    /// Of their sources.
+    /// The back-pressure of their sources.
     backpressure: Vec<Backpressure>,
     /// Records in it.
     pub records: u64,
@@ -41,10 +41,10 @@ impl Group {
     }
 }
 
-/// Paths that are remembered between chunks; more are rendered again.
+/// Maximum paths remembered between chunks. More are rendered again.
 const REMEMBERED_PATHS: usize = 1024;
 
-/// The dates with files of their own. Events decide their dates, and each costs a folder; real ones are of a few months.
+/// Maximum dates with their own files. Events choose their dates, and each costs a folder. Real ones span a few months.
 const MOST_DATES: usize = 1_000;
 
 /// Sorts chunks' records into units.
@@ -53,19 +53,19 @@ pub struct Collector {
     format: Format,
     level: u32,
     paths: HashMap<Key, Arc<str>>,
-    /// The days that were seen.
+    /// The days seen so far.
     days: HashSet<i64>,
 }
 
 impl Collector {
-    /// A collector for one template.
+    /// Creates a collector for one template.
     pub fn new(template: Template, format: Format, level: u32) -> Self {
         Self { template, format, level, paths: HashMap::new(), days: HashSet::new() }
     }
 
     /// Adds a chunk to a group. Records keep their order within a file.
     pub async fn collect(&mut self, chunk: Chunk, group: &mut Group) -> io::Result<()> {
-        // A chunk has one organization and day, nearly always; so the last key is tried first.
+        // A chunk nearly always has one organization and day, so try the last key first.
         let mut sorted: Vec<(Key, Vec<usize>)> = Vec::new();
         let mut places: HashMap<Key, usize> = HashMap::new();
         let mut last = 0;
@@ -92,7 +92,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Past the bound, dates share one folder.
+    /// Maps dates past the bound to one shared folder.
     fn bounded(&mut self, key: Key) -> Key {
         match key.day() {
             Some(day) if !self.days.contains(&day) => {

@@ -1,7 +1,7 @@
-//! The journal of one attempt: what is about to be appended, durable before it is.
+//! The journal of one attempt: makes the bytes to append durable before they are appended.
 //!
-//! A process that is killed in the middle of an append, or a power cut, leaves bytes behind the last one that the segment
-//! log knows. They are cut at the next start, but only if they are what stands here: they may as well be somebody else's.
+//! A process killed in the middle of an append, or a power cut, leaves bytes behind the last ones that the segment log
+//! knows. The next start cuts them, but only if they match the journal: they may be another program's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,21 +13,21 @@ use serde::{Deserialize, Serialize};
 use super::own::fingerprint;
 use nordpass_env::Disk;
 
-/// What is written at once.
+/// Maximum bytes of one write.
 const WRITE_BYTES: usize = 1 << 20;
-/// The last line: without it, nothing of the attempt had begun.
+/// The last line. Without it, the attempt hadn't started to append.
 const END: &[u8] = b"end\n";
 
-/// An append that was begun.
+/// An append that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// Where in the file it was to begin.
+    /// Its intended offset in the file.
     pub start: u64,
-    /// What was to be appended.
+    /// The bytes to append.
     pub bytes: Vec<u8>,
 }
 
-/// The line in front of the bytes of an append.
+/// The line before the bytes of an append.
 #[derive(Serialize, Deserialize)]
 struct Head {
     path: String,
@@ -43,18 +43,18 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// An empty journal, instead of whatever is there.
+    /// Creates an empty journal, replacing any that is there.
     pub async fn empty(disk: Arc<dyn Disk>, path: PathBuf) -> io::Result<Self> {
         disk.replace(&path, b"").await?;
         Ok(Self { disk, path })
     }
 
-    /// Its file.
+    /// The journal's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Holds these appends from now on, and none of before.
+    /// Replaces the journal's content by these appends.
     pub async fn write(&self, appends: impl Iterator<Item = (&str, u64, &[u8])>) -> io::Result<()> {
         self.disk.truncate(&self.path, 0).await?;
         let mut text = Vec::new();
@@ -72,14 +72,14 @@ impl Journal {
         self.disk.append_synced(&self.path, &text).await
     }
 
-    /// Holds nothing.
+    /// Empties the journal.
     pub async fn clear(&self) -> io::Result<()> {
         self.disk.truncate(&self.path, 0).await?;
         self.disk.sync(&self.path).await
     }
 }
 
-/// What the journal of the last run holds, by file. A torn one holds nothing: its attempt hadn't begun to append.
+/// Reads the last run's journal, by file. A torn one counts as empty: its attempt hadn't started to append.
 pub async fn read(disk: &dyn Disk, path: &Path) -> io::Result<BTreeMap<String, Begun>> {
     if disk.len(path).await?.is_none() {
         return Ok(BTreeMap::new());

@@ -1,12 +1,12 @@
-//! The segment log: what was appended where, on behalf of which chunk.
+//! The segment log: records what was appended where, and for which chunk.
 //!
-//! A file's length alone doesn't say which of its bytes are committed: the chunk that they came from may still wait
-//! for another sink when the machine stops. So each append is noted here with its [`Origin`], durably, before it is
-//! acknowledged, and recovery asks the checkpoint about each.
+//! A file's length alone doesn't tell which of its bytes are committed: their chunk may still wait for another sink
+//! when the machine stops. So each append is recorded here with its [`Origin`], durably, before it is acknowledged, and
+//! recovery asks the checkpoint about each.
 //!
-//! The log is text: one line for each step, `crc32 [entry, …]`, the first line a header. A step is one line, so a torn
-//! write can only be the last line. Before the first append to a file its length is noted (`open`): without it, a torn
-//! first append couldn't be told from a file that was there before us.
+//! The log is text: one line per step, `crc32 [entry, …]`, the first line a header. So a torn write can only be the
+//! last line. Before the first append to a file its length is recorded (`open`). Without it, a torn first append
+//! couldn't be told from a file that was there before.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,10 +20,10 @@ use nordpass_env::Disk;
 
 /// The version of the log's format. Version 1 had no fingerprints.
 const VERSION: u32 = 2;
-/// The versions that are read.
+/// The versions that this program reads.
 const READ: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
-/// One thing that the log says.
+/// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Entry {
@@ -32,7 +32,7 @@ pub enum Entry {
         /// [`VERSION`]
         version: u32,
     },
-    /// From here on the file is written to, and has this length.
+    /// The file is written to from here on, and has this length.
     Open {
         /// The file.
         path: String,
@@ -53,11 +53,11 @@ pub enum Entry {
         run: u64,
         /// [`Origin::sequence`]
         sequence: u64,
-        /// Of the bytes, so that they are known again. Version 1 has none.
+        /// Of the bytes, to recognize them. Version 1 has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<String>,
     },
-    /// Recovery has decided: the file is to be cut to this length.
+    /// Recovery has decided to cut the file to this length.
     Cut {
         /// The file.
         path: String,
@@ -67,7 +67,7 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<(u64, String)>,
     },
-    /// Recovery has decided: the file is to be replaced by another, which is complete and durable.
+    /// Recovery has decided to replace the file by another, which is complete and durable.
     Replace {
         /// The file.
         path: String,
@@ -92,9 +92,9 @@ impl Entry {
 /// What was appended to a file since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tracked {
-    /// The length that the file has when everything is there that is known of.
+    /// The expected length of the file.
     pub end: u64,
-    /// The appends, in their order. What is between them is somebody else's.
+    /// The appends in order. What is between them is another program's.
     pub segments: Vec<Segment>,
 }
 
@@ -111,16 +111,16 @@ pub struct Segment {
     pub fingerprint: Option<String>,
 }
 
-/// A log, read.
+/// The contents of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// The files.
     pub files: BTreeMap<String, Tracked>,
-    /// What recovery had decided and may not have finished: `Cut` and `Replace` entries.
+    /// Decisions of a recovery that may not have finished: `Cut` and `Replace` entries.
     pub decided: Vec<Entry>,
 }
 
-/// Reads a log. A torn last line doesn't count; anything else that isn't as it was written is an error, in words.
+/// Parses a log. Ignores a torn last line. The error says what other damage there is.
 pub fn parse(bytes: &[u8]) -> Result<Contents, String> {
     let mut contents = Contents::default();
     let mut torn_at = None;
@@ -137,7 +137,7 @@ pub fn parse(bytes: &[u8]) -> Result<Contents, String> {
         }
         at += line.len();
     }
-    // The header is written with the file, in one atomic step: it can't be missing or torn.
+    // The header is written atomically with the file, so it can't be missing or torn.
     if bytes.is_empty() || torn_at == Some(0) { Err("it has no header".to_owned()) } else { Ok(contents) }
 }
 
@@ -151,7 +151,7 @@ fn parse_line(line: &[u8]) -> Option<Vec<Entry>> {
 }
 
 fn line(entries: &[Entry]) -> Vec<u8> {
-    // Strings and numbers: there is nothing that serde_json can refuse.
+    // Only strings and numbers, which serde_json can't refuse.
     let json = serde_json::to_string(entries).unwrap_or_default();
     format!("{:08x} {json}\n", crc(json.as_bytes())).into_bytes()
 }
@@ -172,8 +172,8 @@ impl Contents {
             _ if first => return Err("it has no header".to_owned()),
             Entry::Open { path, length } => {
                 let tracked = self.files.entry(path).or_default();
-                // Shorter: it has been cut or moved away, and what was noted before is no longer in it. Longer: somebody
-                // else has appended to it. Equal: it was put aside and taken up again.
+                // Shorter: it was cut or moved away, and the recorded appends are gone. Longer: another program has
+                // appended to it. Equal: it was put aside and taken up again.
                 if length < tracked.end {
                     tracked.segments.clear();
                 }
@@ -195,7 +195,7 @@ impl Contents {
         Ok(())
     }
 
-    /// Entries that say the same.
+    /// Returns entries with the same meaning.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for (path, tracked) in &self.files {
@@ -221,14 +221,14 @@ pub struct Log {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     len: u64,
-    /// A step has failed: there may be more in the file than counts.
+    /// A step has failed, so the file may have more than counts.
     dirty: bool,
-    /// A replacement has failed: the file may hold the old lines or these.
+    /// A replacement has failed, so the file may hold the old lines or these.
     replacing: Option<Vec<u8>>,
 }
 
 impl Log {
-    /// A log with this content instead of whatever is there.
+    /// Creates a log with this content, replacing any that is there.
     pub async fn replaced(disk: Arc<dyn Disk>, path: PathBuf, entries: &[Entry]) -> io::Result<Self> {
         let mut log = Self { disk, path, len: 0, dirty: false, replacing: None };
         log.replace(entries).await?;
@@ -245,13 +245,13 @@ impl Log {
         self.len
     }
 
-    /// What it says.
+    /// Reads the log.
     pub async fn read(&self) -> io::Result<Contents> {
         parse(&self.disk.read(&self.path).await?).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))
     }
 
-    /// Removes what a failed step may have left, durably: otherwise a later crash could find a note about bytes that
-    /// have been taken back since.
+    /// Durably removes what a failed step may have left. Otherwise a later crash could find an entry about bytes that
+    /// were taken back since.
     pub async fn repair(&mut self) -> io::Result<()> {
         if let Some(content) = self.replacing.take() {
             self.install(content).await?;
@@ -264,7 +264,7 @@ impl Log {
         Ok(())
     }
 
-    /// Notes a step, durably.
+    /// Records a step durably.
     pub async fn append(&mut self, entries: &[Entry]) -> io::Result<()> {
         self.repair().await?;
         let line = line(entries);
@@ -275,7 +275,7 @@ impl Log {
         Ok(())
     }
 
-    /// Replaces all of it by these entries, atomically.
+    /// Atomically replaces the log by these entries.
     pub async fn replace(&mut self, entries: &[Entry]) -> io::Result<()> {
         let mut content = line(&[Entry::Header { version: VERSION }]);
         if !entries.is_empty() {

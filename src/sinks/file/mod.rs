@@ -1,12 +1,13 @@
-//! Files of NDJSON, by date and organization, each record in them exactly once.
+//! The file sink: writes NDJSON by date and organization, each record exactly once.
 //!
-//! A chunk's records are appended as units that are complete in themselves (lines, a gzip member, a zstd frame), the
-//! files are synced, what was appended is noted in the sink's own segment log, and only then the chunk is acknowledged.
-//! When the sink opens, it asks the checkpoint which of the noted appends are committed, and takes those out of the files
-//! that aren't: their events are read again. [`recover`] says how, and [`own`] what may be taken out at all.
+//! Appends a chunk's records as units that are complete in themselves (lines, a gzip member, a zstd frame), syncs the
+//! files, records the appends in the sink's own segment log, and only then acknowledges the chunk. When the sink opens,
+//! it asks the checkpoint which recorded appends are committed, and removes the others from the files: their events are
+//! read again. [`recover`] says how, and [`own`] what may be removed at all.
 //!
-//! A full disk or any other error of the file system means waiting, with the reason in `/ready`, never loss. *Opening*
-//! the sink fails on what only a person can change: nothing has run by then, and whoever starts the program is looking.
+//! On a full disk or any other file-system error the sink waits, with the reason in `/ready`, and loses nothing. But
+//! *opening* the sink fails if only a person can fix the cause: nothing has run by then, and the person who starts the
+//! program is watching.
 
 mod encode;
 mod group;
@@ -52,7 +53,7 @@ pub static TYPE: ComponentType = ComponentType {
     read: ReadSettings::Sink(|section, _| Arc::new(Settings::read(section))),
 };
 
-/// A group is written when it touches this many appends, whatever its size.
+/// A group is written when it has this many appends, whatever its size.
 const MAX_UNITS: usize = 1024;
 
 impl SinkSettings for Settings {
@@ -75,7 +76,7 @@ impl SinkSettings for Settings {
         })
     }
 
-    /// The path template in one spelling: two sinks with the same one would write to the same files.
+    /// The normalized path template. Two sinks with the same one would write to the same files.
     fn exclusive_resource(&self) -> Option<String> {
         Some(self.template.exclusive_resource())
     }
@@ -85,7 +86,7 @@ impl SinkSettings for Settings {
     }
 }
 
-/// Opens the sink: before any source runs.
+/// Opens the sink, before any source runs.
 pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
     Ok(Box::new(open(settings, context).await?))
 }
@@ -109,7 +110,7 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
             failed(format!("can't create the folder {}: {}", dir.display(), error.source), error.source.kind())
                 .hint(hint)
         })?;
-        // Folders above may be new, too. Those that can't be opened were there before us.
+        // Parent folders may be new, too. Those that can't be opened existed before.
         for dir in dir.ancestors().skip(1) {
             let _ = disk.sync_dir(if dir.as_os_str().is_empty() { Path::new(".") } else { dir }).await;
         }
@@ -121,7 +122,7 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
     Ok(FileSink { settings, env, telemetry, writer, collector })
 }
 
-/// Refuses a path that leads to no regular file: nothing could be read back from it, cut, or known to have arrived.
+/// Refuses a path to anything but a regular file: its content couldn't be read back, cut, or known to be durable.
 async fn check_kind(settings: &Settings, disk: &dyn Disk) -> Result<(), ComponentError> {
     let Some(path) = settings.template.fixed_path() else { return Ok(()) };
     match disk.kind(path).await {
@@ -134,7 +135,7 @@ async fn check_kind(settings: &Settings, disk: &dyn Disk) -> Result<(), Componen
     }
 }
 
-/// Why the sink can't open. What a person has to change isn't waited for.
+/// Why the sink can't open. Doesn't wait for what only a person can change.
 fn failed(message: String, kind: io::ErrorKind) -> ComponentError {
     use std::io::ErrorKind;
     let error = ComponentError::new(message);
@@ -206,7 +207,7 @@ impl FileSink {
         Ok(())
     }
 
-    /// Makes a group durable, however long it takes, and acknowledges it.
+    /// Makes a group durable, however long that takes, and acknowledges it.
     async fn flush(&mut self, group: Group) {
         let writer = Mutex::new(&mut self.writer);
         let attempt = || async {

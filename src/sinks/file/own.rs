@@ -1,8 +1,8 @@
-//! What in a file is provably ours: what may be cut.
+//! Finds what in a file is provably ours and may be cut.
 //!
-//! An archive lies where others write, too: an administrator appends to it, a tool rotates it, a second process was given
-//! the same path. So a range counts as ours only if its bytes are those that this sink has written there. Everything else
-//! is kept, also where that means that a record is there twice.
+//! Others may write to an archive, too: an administrator appends to it, a tool rotates it, a second process gets the
+//! same path. So a range counts as ours only if its bytes are those that this sink wrote there. Everything else is
+//! kept, even if a record is then in the file twice.
 
 use std::io;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 use nordpass_env::Disk;
 
-/// How much is read at once.
+/// Maximum bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
 /// The fingerprint of a range, as the log keeps it.
@@ -22,7 +22,7 @@ fn short(hash: &blake3::Hash) -> String {
     hash.to_hex()[..32].to_owned()
 }
 
-/// The fingerprint of what a file has there now; `None` where it is too short.
+/// The fingerprint of a file's range as it is now; `None` if the file is too short.
 pub async fn fingerprint_of(disk: &dyn Disk, path: &Path, range: Range<u64>) -> io::Result<Option<String>> {
     let mut hasher = blake3::Hasher::new();
     let mut at = range.start;
@@ -37,16 +37,16 @@ pub async fn fingerprint_of(disk: &dyn Disk, path: &Path, range: Range<u64>) -> 
     Ok(Some(short(&hasher.finalize())))
 }
 
-/// At most a block of a range.
+/// Reads at most one block of a range.
 pub async fn read(disk: &dyn Disk, path: &Path, range: Range<u64>) -> io::Result<Vec<u8>> {
     let limit = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX).min(READ_BYTES);
     disk.read_at(path, range.start, limit).await
 }
 
-/// Where an append of `bytes` that was begun at `start` is in a file of `len` bytes, as far as it came.
+/// Finds an append of `bytes`, started at `start`, in a file of `len` bytes, as far as it was written.
 ///
-/// It may be whole: where it was meant to begin, or at the end of the file, if somebody else was faster. It may be torn:
-/// then it is the whole rest of the file, since what somebody else has appended to half a record can't be told from it.
+/// A whole append is at its intended offset or, if another program was faster, at the end of the file. A torn one must
+/// be the whole rest of the file: what another program appends to half a record can't be told from it.
 pub async fn written(
     disk: &dyn Disk,
     path: &Path,
@@ -73,8 +73,8 @@ pub async fn written(
     Ok(None)
 }
 
-/// Whether what a file has from `start` on begins as `bytes` do (a power cut leaves zeros where the disk never got what was
-/// written), and whether it has all of them as they are. Both end where the file does.
+/// Whether a file's content from `start` on matches the beginning of `bytes`, allowing for zeros where a power cut lost
+/// what was written, and whether it matches all of `bytes` exactly. Both end at the end of the file.
 async fn compare(disk: &dyn Disk, path: &Path, start: u64, bytes: &[u8]) -> io::Result<(bool, bool)> {
     let (mut at, mut all) = (0, true);
     while at < bytes.len() {
@@ -92,7 +92,7 @@ async fn compare(disk: &dyn Disk, path: &Path, start: u64, bytes: &[u8]) -> io::
         }
         at += found.len();
     }
-    // Holes in the middle of a file that goes on were not left by a power cut.
+    // A power cut leaves no holes in the middle of a file that goes on.
     Ok((true, all))
 }
 

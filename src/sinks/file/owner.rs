@@ -1,11 +1,11 @@
-//! Who owns a file: its lock, its folders and its permissions.
+//! Locks files, and makes their folders with the right permissions.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use nordpass_env::{Disk, DiskLock};
 
-/// What failed, and where.
+/// A failed step and its path.
 #[derive(Debug, thiserror::Error)]
 #[error("can't {doing} {}: {source}", .path.display())]
 pub struct WriteError {
@@ -15,23 +15,23 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// The error for a step.
+/// Creates the error for a step.
 pub fn at<'a>(doing: &'static str, path: impl AsRef<Path> + 'a) -> impl FnOnce(io::Error) -> WriteError + 'a {
     move |source| WriteError { doing, path: path.as_ref().to_owned(), source }
 }
 
-/// What came of locking a file.
+/// The result of locking a file.
 pub enum Locked {
-    /// Only this process writes to it. Other programs don't ask.
+    /// Only this process writes to it. Other programs don't check the lock.
     Held {
-        /// Released when it is dropped.
+        /// Released when dropped.
         _lock: Box<dyn DiskLock>,
     },
-    /// Its file system has no locks. Nothing of anybody's is cut all the same.
+    /// Its file system has no locks. Even so, only our own bytes are ever cut.
     Unlockable,
 }
 
-/// Locks a file, which is made if it isn't there. [`io::ErrorKind::WouldBlock`] when another process has it.
+/// Locks a file, and creates it if it is missing. [`io::ErrorKind::WouldBlock`] if another process has it.
 pub async fn lock(disk: &dyn Disk, path: &Path) -> io::Result<Locked> {
     match disk.lock(path).await {
         Ok(lock) => Ok(Locked::Held { _lock: lock }),
@@ -43,7 +43,7 @@ pub async fn lock(disk: &dyn Disk, path: &Path) -> io::Result<Locked> {
     }
 }
 
-/// Makes a folder and those above it, and gives the new ones the files' permissions.
+/// Creates a folder and its parents, and gives new ones the files' permissions.
 pub async fn make_folders(disk: &dyn Disk, dir: &Path, mode: Option<u32>) -> Result<(), WriteError> {
     let mut new = Vec::new();
     if mode.is_some() {
@@ -61,7 +61,7 @@ pub async fn make_folders(disk: &dyn Disk, dir: &Path, mode: Option<u32>) -> Res
     Ok(())
 }
 
-/// Whoever may read the files may also look for them.
+/// Lets users who may read the files enter their folder.
 fn folder_mode(mode: u32) -> u32 {
     mode | (mode & 0o444) >> 2
 }

@@ -43,7 +43,7 @@ pub struct Settings {
     pub(super) format: Format,
     pub(super) level: u32,
     pub(super) max_file_bytes: Option<u64>,
-    /// The permissions of files that are made, where they are wider than their owner's.
+    /// The permissions of new files, if wider than owner-only.
     pub(super) mode: Option<u32>,
     pub(super) max_bytes: usize,
     pub(super) timeout: Duration,
@@ -60,7 +60,7 @@ impl Settings {
         let timeout = batch.duration("timeout");
         let format = Format::of(&path);
         let template = Template::parse(&path).unwrap_or_else(|Problem { message, hint }| {
-            // An empty path is a missing one, which the section has noted already.
+            // An empty path is missing, which the section has reported already.
             if section.has("path") {
                 section.error("path", message, hint);
             }
@@ -98,14 +98,14 @@ impl Settings {
     }
 }
 
-/// Whether a path is one of this process's own streams, which are files only by accident.
+/// Whether a path is one of this process's own streams, which can't be read back or cut.
 fn is_stream(path: &Path) -> bool {
     let path = std::path::absolute(path).unwrap_or_default();
     let streams = ["/dev/stdout", "/dev/stderr", "/dev/stdin", "/dev/fd", "/proc"];
     streams.iter().any(|stream| path.starts_with(stream))
 }
 
-/// The permissions where they are wider than their owner's. Everybody could write with the rest: then nothing is proven.
+/// The permissions, if wider than owner-only. Modes that let everyone write are refused: then nothing is provably ours.
 fn file_mode(section: &mut Section) -> Option<u32> {
     let text = section.text("file_mode");
     let digits = !text.is_empty() && text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_digit());

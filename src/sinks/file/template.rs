@@ -1,8 +1,7 @@
-//! The path template: which file a record belongs to.
+//! The path template: decides which file a record belongs to.
 //!
-//! Whatever comes out of an event is made safe before it becomes part of a path: an organization named
-//! `../../etc/cron.d` is somebody's attempt, not a folder. Different values always give different names, also on file
-//! systems that don't tell upper and lower case apart.
+//! Values from events are made safe before they become part of a path: an organization named `../../etc/cron.d` is an
+//! attack, not a folder. Different values always give different names, even on file systems that ignore case.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::event::Record;
 
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3_600;
-/// The longest part of a value that stays readable in a name.
+/// Maximum characters of a value that stay readable in a name.
 const VALUE_CHARS: usize = 64;
 
 /// A parsed `path`.
@@ -42,24 +41,24 @@ pub struct Problem {
     pub hint: String,
 }
 
-/// What decides a record's file: two records with equal keys go to one file.
+/// Decides a record's file: records with equal keys go to the same file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// The first second of its day or hour; 0 where the path has neither.
+    /// The first second of its day or hour; 0 if the path has neither.
     period: i64,
     organization: Option<Arc<str>>,
 }
 
-/// Stands for all dates behind the bound.
+/// Represents all dates past the bound.
 const OTHER: i64 = i64::MIN;
 
 impl Key {
-    /// The days since 1970 of its date; `None` where the path has none.
+    /// Its date in days since 1970; `None` if the path has none.
     pub fn day(&self) -> Option<i64> {
         (self.period != 0).then(|| self.period.div_euclid(DAY))
     }
 
-    /// The same with a date and hour that many share: `other`.
+    /// The same key with the shared date and hour `other`.
     pub fn of_other_dates(self) -> Self {
         Self { period: OTHER, ..self }
     }
@@ -108,7 +107,7 @@ impl Template {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// Stands in for one that couldn't be parsed, until the errors are shown.
+    /// A substitute for a template that couldn't be parsed, until the errors are shown.
     pub fn placeholder() -> Self {
         Self { text: String::new(), parts: Vec::new() }
     }
@@ -141,7 +140,7 @@ impl Template {
         path
     }
 
-    /// The file, where it is the same one for every record.
+    /// The file, if it is the same for every record.
     pub fn fixed_path(&self) -> Option<&Path> {
         match self.parts.as_slice() {
             [Part::Literal(text)] => Some(Path::new(text)),
@@ -149,7 +148,7 @@ impl Template {
         }
     }
 
-    /// Patterns of all paths that it makes, those of a series included.
+    /// Glob patterns of all paths that it makes, including those of a series.
     pub fn patterns(&self) -> Vec<String> {
         let of = |part: &Part| match part {
             Part::Literal(text) => Pattern::escape(text),
@@ -173,8 +172,7 @@ impl Template {
         PathBuf::from(folder)
     }
 
-    /// The template as one spelling of itself, absolute, without `.` and `..`: equal for two templates that mean the
-    /// same files.
+    /// The template normalized: absolute, without `.` and `..`. Equal for two templates that mean the same files.
     pub fn exclusive_resource(&self) -> String {
         let absolute = std::path::absolute(&self.text).unwrap_or_else(|_| PathBuf::from(&self.text));
         let mut clean = PathBuf::new();
@@ -196,8 +194,8 @@ fn time_of(second: i64) -> jiff::civil::DateTime {
     Offset::UTC.to_datetime(time)
 }
 
-/// A value as part of a file name. Lower-case letters, digits and `-` stay (a UUID stays as it is); everything else
-/// becomes `_`, and a hash of the whole value is put behind it, so that no two values share a name.
+/// Makes a value safe for a file name. Keeps lower-case letters, digits and `-` (so a UUID doesn't change), replaces
+/// everything else by `_`, and then appends a hash of the whole value, so that no two values share a name.
 fn safe(value: &str) -> String {
     let keeps = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if value.is_empty() {

@@ -1,11 +1,11 @@
-//! Appends groups to files, durably and in an order that a crash can't confuse.
+//! Appends groups to files durably, in an order that is safe against crashes.
 //!
-//! One attempt: note the length of files that are new to the log; lock them; put into the journal what is to be appended;
-//! append and sync; sync the names of new files and folders; note the segments. An attempt that fails anywhere is made
-//! again as a whole: what it has written is cut again (a failed append may have written a part, and after a failed sync
-//! nobody knows what the disk has), and everything is written anew.
+//! An attempt: record the length of files that are new to the log; lock them; write what will be appended into the
+//! journal; append and sync; sync the names of new files and folders; record the segments. An attempt that fails
+//! anywhere is repeated as a whole. First, what it wrote is cut again, because a failed append may have written a part,
+//! and after a failed sync the disk's content is unknown.
 //!
-//! The files are the operator's: they may be rotated, cut, removed and appended to at any moment. So an append is noted
+//! The operator owns the files, and may rotate, cut, remove or append to them at any moment. So each append is recorded
 //! where the operating system has put it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -27,26 +27,26 @@ use crate::component::Store;
 use crate::event::Origin;
 use nordpass_env::{Disk, FileKind};
 
-/// Files whose length is kept in mind; more are looked up again.
+/// Maximum files whose length is remembered. Others are looked up again.
 const OPEN_FILES: usize = 512;
-/// Files that stay locked between two groups. More are only looked at whether somebody else has them: each takes a file
-/// descriptor.
+/// Maximum files that stay locked between groups, because each takes a file descriptor. Others are locked only while
+/// checking that no other process has them.
 const LOCKED_FILES: usize = 128;
-/// Folders whose names are known to be durable.
+/// Maximum folders remembered as durable.
 const KNOWN_FOLDERS: usize = 4096;
-/// Syncs that run side by side.
+/// Maximum parallel syncs.
 const SYNCS: usize = 8;
 /// The log is compacted from this length on.
 const COMPACT_BYTES: u64 = 1 << 20;
 
-/// A file that this run writes to: the log has an `open` for it.
+/// A file that this run writes to. The log has an `open` for it.
 struct Open {
     len: u64,
-    /// No other process of ours writes to it.
+    /// Keeps our other processes from writing to it.
     lock: Option<Locked>,
     /// Its name is durable.
     named: bool,
-    /// When it was last written to, in groups.
+    /// The group that last wrote to it.
     used: u64,
 }
 
@@ -54,7 +54,7 @@ struct Open {
 struct Append {
     start: u64,
     bytes: Vec<u8>,
-    /// The end of each chunk's in `bytes`.
+    /// The end of each chunk's part of `bytes`.
     segments: Vec<(usize, Origin)>,
 }
 
@@ -65,25 +65,25 @@ pub struct Writer {
     log: Log,
     journal: Journal,
     format: Format,
-    /// The permissions of files that are made, where they are wider than their owner's.
+    /// The permissions of new files, if wider than owner-only.
     mode: Option<u32>,
-    /// The part of the path that no record decides.
+    /// The folder that doesn't depend on any record.
     root: PathBuf,
     max_file_bytes: Option<u64>,
     files: BTreeMap<String, Open>,
-    /// The number that a series has reached.
+    /// The current number of each series.
     numbers: HashMap<Arc<str>, u32>,
-    /// What an attempt that didn't finish may have appended.
+    /// What an unfinished attempt may have appended.
     attempt: Option<BTreeMap<String, Append>>,
     folders: HashSet<PathBuf>,
     groups: u64,
-    /// The log is compacted when it is this long, and twice as long as after the last time.
+    /// The log is compacted when it is this long and twice as long as after the last compaction.
     compact_from: u64,
     compacted: u64,
 }
 
 impl Writer {
-    /// A writer on an empty log and an empty journal.
+    /// Creates a writer on an empty log and an empty journal.
     pub fn new(
         disk: Arc<dyn Disk>,
         store: Arc<dyn Store>,
@@ -116,7 +116,7 @@ impl Writer {
         self.compact_from = bytes;
     }
 
-    /// Makes a group durable. After an error it can be called again with the same group, and must be before any other.
+    /// Makes a group durable. After an error, call it again with the same group before any other.
     pub async fn write(&mut self, group: &Group) -> Result<(), WriteError> {
         if group.units.is_empty() {
             return Ok(());
@@ -155,7 +155,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Cuts back what a failed attempt has written.
+    /// Cuts what a failed attempt has written.
     async fn take_back(&mut self) -> Result<(), WriteError> {
         let Some(attempt) = &self.attempt else { return Ok(()) };
         for (path, append) in attempt {
@@ -179,7 +179,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Decides which unit goes to which file, and what has to be noted about these files first.
+    /// Decides which unit goes to which file, and what to record about these files first.
     async fn place(
         &mut self,
         units: &[Unit],
@@ -193,7 +193,7 @@ impl Writer {
                 number
             } else {
                 let number = self.last_number(&unit.path).await?;
-                // Kept at once: a failed attempt leaves files behind that mustn't count at the next.
+                // Kept at once: files left behind by a failed attempt mustn't count at the next.
                 self.numbers.insert(unit.path.clone(), number);
                 number
             };
@@ -216,7 +216,7 @@ impl Writer {
             }
             numbers.insert(unit.path.clone(), number);
         }
-        // Those that were only looked at, because they are full.
+        // Drop files that were only examined because they are full.
         appends.retain(|_, append| !append.segments.is_empty());
         announced.retain(|entry| matches!(entry, Entry::Open { path, .. } if appends.contains_key(path)));
         Ok(appends)
@@ -233,8 +233,8 @@ impl Writer {
         Ok(files.iter().filter_map(|file| number_of(&file.name, &name)).max().unwrap_or(0))
     }
 
-    /// A file's length, and what is to stand before the first record. If the log doesn't know the file or this length,
-    /// that is to be announced.
+    /// Returns a file's length, and what to write before the first record. Adds an entry to `announced` if the log
+    /// doesn't know the file or this length.
     async fn examine(&self, path: &str, announced: &mut Vec<Entry>) -> Result<(u64, Vec<u8>), WriteError> {
         let file = Path::new(path);
         let len = self.disk.len(file).await.map_err(at("read", path))?.unwrap_or(0);
@@ -257,7 +257,7 @@ impl Writer {
             return Err(at("append to", path)(error));
         }
         announced.push(Entry::Open { path: path.to_owned(), length: len });
-        // A line that somebody else hasn't ended stays theirs.
+        // Another program's unfinished line stays theirs.
         let mut before = Vec::new();
         if self.format == Format::Plain && len > 0 {
             let last = self.disk.read_at(file, len - 1, 1).await.map_err(at("read", path))?;
@@ -268,7 +268,7 @@ impl Writer {
         Ok((len, before))
     }
 
-    /// Notes files that are new to the log, or of another length than it knows.
+    /// Records files that are new to the log or have a different length than it knows.
     async fn announce(&mut self, announced: Vec<Entry>) -> Result<(), WriteError> {
         if announced.is_empty() {
             return Ok(());
@@ -276,7 +276,7 @@ impl Writer {
         self.log.append(&announced).await.map_err(at("append to", self.log.path()))?;
         for entry in announced {
             if let Entry::Open { path, length } = entry {
-                // Whatever is known of its folders may have been another folder's.
+                // What is known of its folders may be about earlier ones.
                 for dir in Path::new(&path).ancestors().skip(1) {
                     self.folders.remove(dir);
                 }
@@ -286,7 +286,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the folders of new files, and locks the files.
+    /// Creates the folders of new files and locks the files.
     async fn own(&mut self, appends: &BTreeMap<String, Append>) -> Result<(), WriteError> {
         let mut locked = self.files.values().filter(|open| open.lock.is_some()).count();
         for (path, append) in appends {
@@ -318,8 +318,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the names of files and folders durable that are new to this run. (One that was there may be the work of a
-    /// process that was killed before it could do so.)
+    /// Makes the names of files and folders that are new to this run durable. (Existing ones may be from a process that
+    /// was killed before it could do so.)
     async fn sync_names(&mut self, paths: impl Iterator<Item = &String>) -> Result<(), WriteError> {
         let mut unnamed = Vec::new();
         for path in paths {
@@ -335,7 +335,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes the segments where they are.
+    /// Records the segments where they are.
     async fn note(
         &mut self,
         appends: &BTreeMap<String, Append>,
@@ -361,7 +361,7 @@ impl Writer {
         }
         self.log.append(&entries).await.map_err(at("append to", self.log.path()))?;
         if moved {
-            // It is noted elsewhere than the journal says. The appends count, whether this works or not.
+            // It is recorded at another place than the journal says. The appends count even if this fails.
             let _ = self.journal.clear().await;
         }
         Ok(())
@@ -386,7 +386,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Forgets the files that were written to longest ago. The log still knows them.
+    /// Forgets the least recently written files. The log still knows them.
     fn forget_old(&mut self) {
         if self.files.len() > OPEN_FILES {
             let mut used: Vec<u64> = self.files.values().map(|open| open.used).collect();
@@ -399,8 +399,7 @@ impl Writer {
         }
     }
 
-    /// Drops from the log what is resolved: committed segments, and files that have nothing else and that were forgotten
-    /// here.
+    /// Drops what is resolved from the log: committed segments, and files that have no others and were forgotten here.
     async fn compact(&mut self) -> Result<(), WriteError> {
         if self.log.len() < self.compact_from.max(2 * self.compacted) {
             return Ok(());
@@ -410,7 +409,7 @@ impl Writer {
         for tracked in contents.files.values_mut() {
             let mut unresolved = Vec::with_capacity(tracked.segments.len());
             for segment in tracked.segments.drain(..) {
-                // A checkpoint that can't answer now is asked again at the next time.
+                // If the checkpoint can't answer now, the next compaction asks again.
                 if !self.store.is_committed(&segment.origin).await.unwrap_or(false) {
                     unresolved.push(segment);
                 }
@@ -429,7 +428,7 @@ async fn append(disk: &dyn Disk, appends: &BTreeMap<String, Append>) -> Result<B
     let mut placed = BTreeMap::new();
     let all: Vec<(&String, &Append)> = appends.iter().collect();
     for some in all.chunks(SYNCS) {
-        // All of them end, also where one fails: an append that nobody waits for could come after it was taken back.
+        // Await all of them, even if one fails: an abandoned append could arrive after it was taken back.
         let starts = join_all(some.iter().map(|(path, append)| async move {
             disk.append_placed(Path::new(path), &append.bytes).await.map_err(at("append to", path))
         }));

@@ -1,4 +1,4 @@
-//! What is to be taken out of which file. Changes nothing that counts: new contents are written beside the files.
+//! Decides what to remove from which file. Changes nothing that counts: new contents are written beside the files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,10 +16,10 @@ use crate::sinks::file::own;
 use crate::sinks::file::template::folder;
 use nordpass_env::{Disk, FileKind};
 
-/// A longer rest isn't looked into.
+/// A longer rest isn't examined.
 const LONGEST_REST: u64 = 64 << 20;
 
-/// The entries of the log that say it, and the files to which nothing may be appended.
+/// Returns the decisions as entries of the log, and the files to which nothing may be appended.
 pub(super) async fn decide(
     disk: &dyn Disk,
     contents: &Contents,
@@ -33,12 +33,12 @@ pub(super) async fn decide(
     for (path, tracked) in &contents.files {
         let file = Path::new(path);
         let uncommitted = uncommitted(tracked, store, &mut asked).await?;
-        // A journal from before the last noted appends says nothing.
+        // A journal from before the last recorded appends says nothing.
         let begun = begun.get(path).filter(|begun| begun.start == tracked.end);
         let look = async {
             let Some(mut len) = length(disk, file, &uncommitted).await? else { return Ok(None) };
             if begun.is_some() && len > tracked.end {
-                // A power cut could still take a part of what is decided about.
+                // Otherwise a power cut could still lose part of what is decided about.
                 disk.sync(file).await?;
                 len = disk.len(file).await?.unwrap_or(0);
             }
@@ -60,8 +60,8 @@ pub(super) async fn decide(
     Ok((decided, spoiled))
 }
 
-/// Whether what somebody else has appended to a compressed file can't be read to its end: then no reader would come to what
-/// is appended behind it.
+/// Whether another program has appended something to a compressed file that can't be read to its end. Then no reader
+/// would reach what is appended after it.
 async fn spoils(
     disk: &dyn Disk,
     file: &Path,
@@ -75,7 +75,7 @@ async fn spoils(
     if format == Format::Plain || !(1..=LONGEST_REST).contains(&len.saturating_sub(begin)) {
         return Ok(false);
     }
-    // Only where the file is as it was does the rest begin where a unit does.
+    // The rest begins with a unit only if the file is unchanged.
     if own::fingerprint_of(disk, file, last.start..last.end).await? != last.fingerprint {
         return Ok(false);
     }
@@ -90,7 +90,7 @@ async fn spoils(
     Ok(!format.is_whole(&rest))
 }
 
-/// The length of a file that may hold something of ours.
+/// The length of a file that may have bytes of ours.
 async fn length(disk: &dyn Disk, file: &Path, uncommitted: &[&Segment]) -> io::Result<Option<u64>> {
     match disk.stat(file).await? {
         Some(found) => Ok((found.kind == FileKind::Regular).then_some(found.len)),
@@ -131,7 +131,7 @@ async fn uncommitted<'a>(
     Ok(uncommitted)
 }
 
-/// The ranges to take out, in order, neighbours joined.
+/// The ranges to remove, in order, neighbours joined.
 async fn ours(
     disk: &dyn Disk,
     path: &str,
@@ -150,7 +150,7 @@ async fn ours(
         let proven = match &segment.fingerprint {
             _ if len < segment.end => false,
             Some(expected) => own::fingerprint_of(disk, file, range.clone()).await?.as_ref() == Some(expected),
-            // A program of before has noted it: it is believed while the file is as long as it was.
+            // Recorded by version 1: believed as long as the file isn't shorter.
             None => len >= tracked.end,
         };
         if proven { push(range) } else { kept += 1 }
@@ -190,7 +190,7 @@ async fn entry(
             return Ok(Some(Entry::Replace { path: path.to_owned(), by, length, from: Some(len) }));
         }
     };
-    // A crash may have left a new content that nothing was decided about.
+    // A crash may have left new content without a decision.
     if !tracked.segments.is_empty() && disk.len(Path::new(&by)).await?.is_some() {
         disk.remove(Path::new(&by)).await?;
         disk.sync_dir(folder(file)).await?;

@@ -1,21 +1,21 @@
-//! Opening the sink: of what it has appended, every file is made to hold just what is committed.
+//! Repairs the files when the sink opens, so that of its appends they have only the committed ones.
 //!
-//! What the segment log notes is durable in the files, because files are synced before the log. What it doesn't note is
-//! a torn write, and the [journal](super::journal) has what was to be written. So for each file that the log knows:
+//! What the segment log records is durable in the files, because files are synced before the log. What it doesn't
+//! record is a torn write, and the [journal](super::journal) has what should have been written. So for each file that
+//! the log knows:
 //!
 //! | found | means | done |
 //! |---|---|---|
-//! | no such file | somebody has moved it away | forgotten |
+//! | no such file | it was moved away | forgotten |
 //! | uncommitted segments, or a torn write, at the end | the usual crash | cut |
-//! | the same in front of something that stays | another sink was slower with one chunk than with the next; or somebody has appended | written anew without it |
-//! | anything else where these should be | somebody has rotated, cut or replaced the file | kept |
+//! | the same, followed by something that stays | another sink was slower with one chunk than with the next, or another program appended | rewritten without it |
+//! | anything else where these should be | the file was rotated, cut or replaced | kept |
 //!
-//! Only what is [provably ours](super::own) is taken out, under the file's lock.
+//! Only what is [provably ours](super::own) is removed, under the file's lock.
 //!
-//! Decisions come before deeds: the log is replaced atomically by the list of what is to be cut and replaced, and only
-//! then is it done. A crash before that leaves everything as it was, and the checkpoint is asked again; a crash after
-//! it leaves a list that can be worked off again from its start, whatever was done already. At last the log is replaced
-//! by an empty one: nothing is unresolved.
+//! Decisions come first: the log is atomically replaced by the list of what to cut and replace, and only then is it
+//! carried out. A crash before that leaves everything unchanged, and the checkpoint is asked again. A crash after it
+//! leaves a list that can be carried out again from its start. Finally the log is replaced by an empty one.
 
 mod decide;
 mod repair;
@@ -79,8 +79,8 @@ pub async fn recover(
     Ok((log, journal.map_err(|error| failed("write", &journal_path, &error))?))
 }
 
-/// Makes what is about to be read durable. A process that was killed may have replaced the log without having synced
-/// its name: acting on decisions that a power cut could still take back would be as bad as not having noted them.
+/// Makes what is about to be read durable. A process that was killed may have replaced the log without syncing its
+/// name. Acting on decisions that a power cut could still undo would be as bad as not recording them.
 async fn settle(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     disk.sync(path).await?;
     disk.sync_dir(folder(path)).await

@@ -1,4 +1,4 @@
-//! Doing what was decided. Doing it again changes nothing, and neither does it where somebody else has been since.
+//! Carries out the decisions. Repeating one changes nothing, and neither does one for a file that was changed since.
 
 use std::io;
 use std::ops::Range;
@@ -18,7 +18,7 @@ pub(super) async fn carry_out(disk: &dyn Disk, entry: &Entry) -> Result<(), Comp
         _ => return Ok(()),
     };
     let work = async {
-        // Another process may write there now. What it has appended stays, but it must not go on meanwhile.
+        // Another process may write there now. What it appended stays, but it must not write meanwhile.
         let held = match disk.len(path).await? {
             Some(_) => lock(disk, path).await?,
             None => Locked::Unlockable,
@@ -34,7 +34,7 @@ pub(super) async fn carry_out(disk: &dyn Disk, entry: &Entry) -> Result<(), Comp
     work.await.map_err(|error| failed("repair", path, &error))
 }
 
-/// Writes ranges of a file into a new one, durable with its name.
+/// Durably copies ranges of a file into a new one.
 pub(super) async fn copy(disk: &dyn Disk, path: &Path, new: &Path, ranges: &[Range<u64>]) -> io::Result<()> {
     if disk.len(new).await?.is_some() {
         disk.remove(new).await?;
@@ -71,19 +71,19 @@ async fn cut(disk: &dyn Disk, path: &Path, length: u64, from: Option<&(u64, Stri
         let is_as_decided =
             len >= *from && own::fingerprint_of(disk, path, length..*from).await?.as_ref() == Some(expected);
         if is_as_decided && len > *from {
-            // Somebody has appended since.
+            // Another program has appended since.
             let new = rewritten(path);
             copy(disk, path, &new, &[0..length, *from..len]).await?;
             disk.rename(&new, path).await?;
             return disk.sync_dir(folder(path)).await;
         }
         if !is_as_decided {
-            // Done before the crash, or somebody has rotated it since.
+            // Done before the crash, or the file was rotated since.
             return disk.sync(path).await;
         }
     }
     if length == 0 {
-        // An empty file is no valid .gz: better none.
+        // An empty file isn't a valid .gz, so remove it.
         disk.remove(path).await?;
         return disk.sync_dir(folder(path)).await;
     }
