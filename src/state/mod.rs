@@ -1,10 +1,10 @@
-//! The checkpoint: what a source has delivered, so that a restart goes on from there.
+//! The checkpoint: what a source has delivered, so that a restart continues from there.
 //!
-//! A [`Store`] is opened once for a `data_dir` and holds its lock. It keeps the states there ([`LocalStore`]), or in Azure
-//! Blob Storage, where several processes share them ([`BlobStore`]) and each source is held by a lease ([`LeaseGuard`]).
-//! Each source opens its own [`SourceState`] in it, keyed by [`SourceKey`]: one organization's broken state never touches
-//! another's. A commit is atomic and durable, and costs what is new (at most 4 KiB plus 32 bytes for each new id), not the
-//! history.
+//! A [`Store`] is opened once for a `data_dir` and holds its lock. It keeps the states there ([`LocalStore`]) or in
+//! Azure Blob Storage, where several processes share them ([`BlobStore`]) and each source is held by a lease
+//! ([`LeaseGuard`]). Each source opens its own [`SourceState`] in it, keyed by [`SourceKey`], so one organization's
+//! broken state never affects another's. A commit is atomic and durable. Its cost depends on what is new (at most 4 KiB
+//! plus 32 bytes for each new id), not on the history.
 
 mod blob;
 mod format;
@@ -23,7 +23,7 @@ pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSetti
 pub use self::tests::MemoryStore;
 use nordpass_env::Env;
 
-/// For `validate --connect`: tries the storage, and says what works.
+/// For `validate --connect`: tries the storage and reports what works.
 pub async fn probe(settings: &CheckpointSettings, env: &Env) -> Option<Result<String, String>> {
     match settings {
         CheckpointSettings::Local => None,

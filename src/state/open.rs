@@ -1,4 +1,4 @@
-//! An open state as its source sees it: the same on a disk and in a storage account.
+//! An open state as its source sees it, the same on a disk and in a storage account.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -12,7 +12,7 @@ use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState
 use crate::event::Origin;
 use nordpass_env::Mutex;
 
-/// What can be asked for while a commit runs.
+/// What can be read while a commit runs.
 pub struct OpenInfo {
     pub key_id: Arc<str>,
     pub run: u64,
@@ -25,13 +25,13 @@ impl OpenInfo {
         Self { key_id: key_id.into(), run, document: Mutex::new(document) }
     }
 
-    /// To be called once a commit counts.
+    /// Call this once a commit counts.
     pub fn set_document(&self, document: Option<&Vec<u8>>) {
         *self.document.lock() = document.cloned();
     }
 }
 
-/// A source's state where it is kept.
+/// The storage of a source's state.
 pub trait StateBackend: Send + Sync + 'static {
     fn info(&self) -> &OpenInfo;
     /// Its place, for messages.
@@ -40,13 +40,13 @@ pub trait StateBackend: Send + Sync + 'static {
     fn read_known(&self, range: Range<i64>) -> impl Future<Output = Result<Vec<KnownId>, CheckpointError>> + Send;
     /// [`SourceState::commit`], with ids sorted by time and a document that isn't too long.
     fn apply(&self, commit: Commit) -> impl Future<Output = Result<(), CheckpointError>> + Send;
-    /// Whether a chunk is committed; one of a run that isn't known counts as such.
+    /// Whether a chunk is committed. A chunk of an unknown run counts as committed.
     fn is_committed(&self, run: u64, sequence: u64) -> impl Future<Output = bool> + Send;
     /// [`SourceState::lease_guard`]
     fn lease_guard(&self) -> LeaseGuard;
 }
 
-/// What a store knows of its sources, by their keys' ids.
+/// What a store knows about its sources, by their keys' ids.
 pub struct Slots<S>(Mutex<HashMap<String, Arc<tokio::sync::Mutex<S>>>>);
 
 impl<S: Default> Slots<S> {
@@ -65,13 +65,13 @@ impl<S: Default> Slots<S> {
 
 /// A source's state, open or read.
 pub struct Slot<K, I> {
-    /// Gone when its last user is.
+    /// Dropped with its last user.
     open: Weak<K>,
     /// Read for [`Slot::is_committed`].
     read: Option<ReadState<I>>,
 }
 
-/// A state as it was read; `None`: there is none.
+/// A state as it was read; `None` if there is none.
 struct ReadState<I>(Option<Box<State<I>>>);
 
 impl<K, I> Default for Slot<K, I> {
@@ -86,7 +86,7 @@ impl<K: StateBackend, I: Ids> Slot<K, I> {
         self.open.upgrade()
     }
 
-    /// The state was opened.
+    /// Records that the state was opened.
     pub fn set_open(&mut self, source: &Arc<K>) {
         *self = Self { open: Arc::downgrade(source), read: None };
     }
@@ -97,7 +97,7 @@ impl<K: StateBackend, I: Ids> Slot<K, I> {
         origin: &Origin,
         load: impl Future<Output = Result<Option<State<I>>, CheckpointError>>,
     ) -> Result<bool, CheckpointError> {
-        // Not a key's id: the name of a source without a state. It must not reach a path or an address, either.
+        // Not a key's id but the name of a source without a state. It must not reach a path or an address.
         if !origin.source.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
             return Ok(true);
         }
@@ -112,7 +112,7 @@ impl<K: StateBackend, I: Ids> Slot<K, I> {
     }
 }
 
-/// What a source holds. When it and the store are gone, so are the writes that are no longer waited for.
+/// A source's handle. When it and the store are dropped, so are the writes that nothing awaits.
 pub struct OpenSource<K> {
     pub source: Arc<K>,
     pub tasks: Arc<Tasks>,

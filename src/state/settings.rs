@@ -55,7 +55,7 @@ static TAKEOVER: &[Field] = &[
     ),
 ];
 
-/// Where states are kept.
+/// Where to keep states.
 #[derive(Clone, Debug, Default)]
 pub enum CheckpointSettings {
     /// In `data_dir`.
@@ -65,18 +65,18 @@ pub enum CheckpointSettings {
     AzureBlob(Box<BlobSettings>),
 }
 
-/// Where in Azure Blob Storage.
+/// The location in Azure Blob Storage.
 #[derive(Clone, Debug)]
 pub struct BlobSettings {
-    /// The account's blob endpoint, without a slash at its end.
+    /// The account's blob endpoint, without a trailing slash.
     pub endpoint: String,
     /// The container.
     pub container: String,
-    /// What names begin with: empty, or with a slash at its end.
+    /// The prefix of names: empty, or with a trailing slash.
     pub prefix: String,
-    /// How long after a process is gone another takes over at the latest.
+    /// Maximum time until another process takes over after one is gone.
     pub lease: Duration,
-    /// Who asks.
+    /// The identity for requests.
     pub credential: CredentialSettings,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
@@ -87,15 +87,15 @@ pub struct BlobSettings {
 /// Where the official connector's cursor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeoverSettings {
-    /// The account's blob endpoint, where it isn't the checkpoint's.
+    /// The account's blob endpoint, if it isn't the checkpoint's.
     pub endpoint: Option<String>,
     /// The container.
     pub container: String,
     /// The blob.
     pub blob: String,
-    /// The source that takes over; the only one without it.
+    /// The source that takes over. If missing, the only source.
     pub source: Option<String>,
-    /// How much before the cursor is read again.
+    /// How far before the cursor to read again.
     pub overlap: Option<Duration>,
 }
 
@@ -148,7 +148,7 @@ impl CheckpointSettings {
         }))
     }
 
-    /// The settings of the takeover, where there are any.
+    /// The settings of the takeover, if any.
     pub fn takeover(&self) -> Option<&TakeoverSettings> {
         match self {
             Self::Local => None,
@@ -172,7 +172,7 @@ fn takeover(section: &mut Section) -> TakeoverSettings {
     TakeoverSettings { endpoint, container, blob, source, overlap }
 }
 
-/// A container's name by Azure's rules: what Azure would refuse only at run time.
+/// Reads a container's name and checks Azure's rules, which Azure would apply only at run time.
 fn container(section: &mut Section) -> String {
     let name = section.text("container");
     let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

@@ -1,4 +1,4 @@
-//! Writes that go on when their caller stops waiting.
+//! Writes that continue when their caller stops waiting.
 
 use std::{io, path::Path};
 
@@ -7,15 +7,15 @@ use tokio::{sync::oneshot, task::JoinSet};
 use crate::component::CheckpointError;
 use nordpass_env::Mutex;
 
-/// The writes under way. A source may be cut off (a drain's deadline, a `select!`) while it commits. The disk or the storage
-/// is then still writing, and a second write must not run into the first. So each write is a task of its own, and the next
-/// one waits for it. The tasks are dropped only with the store and all its states: then the program has ended, as in a
-/// crash, and may not go on writing.
+/// The writes in progress. A source may be cancelled (a drain's deadline, a `select!`) while it commits. The disk or
+/// the storage is then still writing, and a second write must not overlap with the first. So each write is a task of
+/// its own, and the next one waits for it. The tasks are dropped only with the store and all its states: then the
+/// program has ended, as in a crash, and may not continue to write.
 #[derive(Default)]
 pub struct Tasks(Mutex<JoinSet<()>>);
 
 impl Tasks {
-    /// Runs the work to its end, whether or not the caller waits for it.
+    /// Runs the work to its end, even if the caller stops waiting.
     pub async fn finish<T: Send + 'static>(
         &self,
         path: &Path,

@@ -8,9 +8,9 @@ use super::{names::reason, source::Source};
 use crate::azure::blob::BlobError;
 use crate::component::{LeaseRequested, Renewal};
 
-/// Keeps the lease until the source is dropped or lost. It may be read from `from` on.
+/// Keeps the lease until the source is dropped or lost. The source may be read from `from` on.
 pub(super) fn keep(source: &Arc<Source>, granted: LeaseRequested, from: Instant) {
-    // Only the source's users decide how long it is kept.
+    // The source's users alone decide how long it is kept.
     let weak = Arc::downgrade(source);
     let renew = move |ended| {
         let weak = weak.clone();
@@ -29,22 +29,22 @@ async fn renew(source: &Source) -> Renewal {
     match source.base.container.renew(&source.names.state, &source.lease).await {
         Ok(()) => Renewal::Held(requested),
         Err(BlobError::Conflict { code, .. }) if code == "LeaseIdMismatchWithLeaseOperation" => Renewal::Lost,
-        // Broken, or over: it may still be ours to take.
+        // Broken or expired: we may be able to take it again.
         Err(BlobError::Conflict { code, .. }) => Renewal::Ended(format!("it has ended ({code})")),
         Err(error @ (BlobError::NoBlob | BlobError::NoContainer)) => Renewal::Ended(reason(&error)),
         Err(error) => Renewal::Unsure(error.to_string()),
     }
 }
 
-/// Takes the lease again. If the state is as it was left, no other process had the source in between: each one that takes it
-/// writes that into the state before anything else.
+/// Takes the lease again. If the state is unchanged, no other process had the source in between: each one that takes it
+/// first writes that into the state.
 async fn take_again(source: &Source) -> Renewal {
     let requested = LeaseRequested::now(source.base.env.clock.as_ref());
     let seconds = source.base.times.duration.as_secs();
     match source.base.container.acquire(&source.names.state, &source.lease, seconds).await {
         Ok(()) => {}
         Err(BlobError::Conflict { code, .. }) if code == "LeaseAlreadyPresent" => return Renewal::Lost,
-        // It is being broken, for example: no other process can have it before that is over.
+        // For example, it is being broken. No other process can have it before that is over.
         Err(BlobError::Conflict { code, .. }) => return Renewal::Ended(format!("it has ended ({code})")),
         Err(error) => return Renewal::Ended(reason(&error)),
     }

@@ -7,16 +7,16 @@
 //! ```
 //!
 //! A commit appends the new ids to append blobs, each at the position where the committed bytes end, and then replaces
-//! `state`: that is the commit point. It is replaced only if it still is the version that this process wrote or read, and
-//! under this process's lease. So a process that has lost its lease can't write, however late its request arrives.
+//! `state`: that is the commit point. The write is conditional on the version that this process wrote or read, and on
+//! this process's lease. So a process that has lost its lease can't write, however late its request arrives.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`source`] | one source's open state: queries and commits |
-//! | [`opening`] | taking a source: its lease, its state, a new run |
-//! | [`keeper`] | renewing the lease, and giving the source up before the lease can have ended |
+//! | [`opening`] | takes a source: its lease, its state, a new run |
+//! | [`keeper`] | renews the lease, and gives the source up before the lease can have ended |
 //! | [`parts`] | the blobs of ids |
-//! | [`names`] | names, and what a failure means |
+//! | [`names`] | names, and the meaning of failures |
 
 mod keeper;
 mod names;
@@ -50,7 +50,7 @@ pub struct BlobStore {
     slots: Slots<BlobSlot>,
 }
 
-/// What all sources of the store share.
+/// Shared by all sources of the store.
 struct Base {
     env: Env,
     container: Container,
@@ -58,22 +58,22 @@ struct Base {
     times: Times,
     /// Where the official connector's cursor is.
     predecessor: Option<(Container, TakeoverSettings)>,
-    /// The logs of file sinks are there, one process's own.
+    /// The `data_dir`'s lock: the logs of file sinks there belong to one process.
     _lock: Box<dyn DiskLock>,
 }
 
-/// What the store knows of one source.
+/// What the store knows about one source.
 #[derive(Default)]
 struct BlobSlot {
     state: Slot<Source, Vec<Part>>,
-    /// The names and the lease of the last one that was open: a source that has ended still has them.
+    /// Names and lease of the last open state, which stay after the source has ended.
     lease: Option<(BlobNames, String)>,
-    /// What earlier attempts to take it have shown.
+    /// What earlier attempts to take it showed.
     attempts: opening::Attempts,
 }
 
 impl BlobStore {
-    /// Takes the `data_dir`'s lock. Asks Azure nothing yet.
+    /// Takes the `data_dir`'s lock. Sends no request yet.
     pub async fn open(
         env: Env,
         settings: &BlobSettings,
@@ -100,7 +100,7 @@ impl Base {
         BlobNames::new(self.container.name(), &self.prefix, key_id)
     }
 
-    /// The state; `None`: there is none.
+    /// Reads the state; `None` if there is none.
     async fn load(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
         let names = self.names(key_id);
         match self.container.get(&names.state).await {
@@ -110,7 +110,7 @@ impl Base {
         }
     }
 
-    /// The same, however long the storage is unavailable: what sinks do with their files depends on it.
+    /// The same, but waits while the storage is unavailable: what sinks do with their files depends on it.
     async fn load_patiently(&self, key_id: &str) -> Result<Option<BlobState>, CheckpointError> {
         let what = "can't read the checkpoint";
         Retry::logged(&self.env)
@@ -182,16 +182,16 @@ impl Store for BlobStore {
     }
 }
 
-/// The container that these settings name. Sends no request. The error is a sentence about the settings.
+/// Returns the container of these settings. Sends no request. Fails with a sentence about invalid settings.
 pub fn container(settings: &BlobSettings, env: &Env) -> Result<Container, String> {
     let times = Times::of(settings.lease);
-    // A request that takes longer than the lease lasts is of no use to its holder.
+    // A request that outlasts the lease is useless to its holder.
     let request_timeout = settings.http.request_timeout.min(times.duration / 4);
     let http = HttpSettings { request_timeout, ..settings.http.clone() };
     Container::new(&settings.endpoint, &settings.container, settings.credential.clone(), &http, env)
 }
 
-/// For `validate --connect`: whether the container can be asked.
+/// For `validate --connect`: whether the container is reachable.
 pub(super) async fn probe(settings: &BlobSettings, env: &Env) -> Result<String, String> {
     let container = container(settings, env)?;
     match container.list(&format!("{}sources/", settings.prefix), 1).await {

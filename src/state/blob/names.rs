@@ -1,4 +1,4 @@
-//! A source's blobs, how long a lease lasts, and what a failure of the storage means.
+//! A source's blobs, the duration of a lease, and the meaning of storage failures.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,16 +7,16 @@ use super::super::format::state::{BlobState, Misfit, VERSION};
 use crate::azure::blob::BlobError;
 use crate::component::{CheckpointError, RenewalSchedule, SourceKey};
 
-/// The times that a lease goes by, all from the one setting.
+/// The times of a lease, all derived from one setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Within this time after its holder is gone, a source is taken over.
+    /// A source is taken over within this time after its holder is gone.
     pub within: Duration,
-    /// The lease's duration: shorter, so that a waiting process has the rest to notice its end.
+    /// The lease's duration. Shorter, so that a waiting process has time to notice its end.
     pub duration: Duration,
-    /// When it is renewed, and how long it is relied on.
+    /// When to renew it, and how long to rely on it.
     pub renewal: RenewalSchedule,
-    /// How often a waiting process checks.
+    /// How often a waiting process checks it.
     pub look: Duration,
 }
 
@@ -38,25 +38,25 @@ impl Times {
 #[derive(Clone, Debug)]
 pub struct BlobNames {
     container: String,
-    /// The blob of the state.
+    /// The state's blob.
     pub state: String,
-    /// What the names of the blobs of ids begin with.
+    /// The prefix of the blobs of ids.
     pub ids: String,
 }
 
 impl BlobNames {
-    /// The blobs of a key.
+    /// Returns the blobs of a key.
     pub fn new(container: &str, prefix: &str, key_id: &str) -> Self {
         let folder = format!("{prefix}sources/{key_id}");
         Self { container: container.to_owned(), state: format!("{folder}/state"), ids: format!("{folder}/ids/") }
     }
 
-    /// The state's names, for messages.
+    /// The state's path, for messages.
     pub fn path(&self) -> PathBuf {
         format!("{}/{}", self.container, self.state).into()
     }
 
-    /// The error for a state that can't be used, with what to do.
+    /// The error for an unusable state, with what to do.
     pub fn unusable(&self, blob: &str, what: impl std::fmt::Display) -> CheckpointError {
         let folder = self.state.trim_end_matches("/state");
         let reason = format!(
@@ -67,9 +67,9 @@ impl BlobNames {
         CheckpointError::Unusable { path: format!("{}/{blob}", self.container).into(), reason }
     }
 
-    /// The state in a blob's bytes.
+    /// Decodes the state from a blob's bytes.
     pub fn decode(&self, bytes: &[u8], key_id: &str) -> Result<BlobState, CheckpointError> {
-        // It is written at once: unlike in a file, there are no torn writes.
+        // A blob is written atomically: unlike in a file, there are no torn writes.
         let payload = match frame::last(bytes) {
             Ok(Some(payload)) if payload.len() + frame::HEADER == bytes.len() => payload,
             _ => return Err(self.unusable(&self.state, "the blob is damaged or isn't a state of this program")),
@@ -92,15 +92,15 @@ impl BlobNames {
     }
 }
 
-/// A failure of the storage is waited for. So is a state that was deleted: created again here, it would be taken for a first
-/// run.
+/// A failure of the storage is waited out, and so is a deleted state. If it were created again here, it would be taken
+/// for a first run.
 impl From<BlobError> for CheckpointError {
     fn from(error: BlobError) -> Self {
         Self::Storage { reason: reason(&error), wait: error.wait() }
     }
 }
 
-/// What is wrong with the state's blob, and what to do.
+/// Describes what is wrong with the state's blob, and what to do.
 pub fn reason(error: &BlobError) -> String {
     match error {
         BlobError::NoBlob => {

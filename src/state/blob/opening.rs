@@ -1,4 +1,4 @@
-//! Taking a source: its lease, its state, and a new run in it.
+//! Takes a source: its lease, its state, and a new run in it.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use super::source::Source;
 use crate::azure::blob::{BlobError, Demand, Lease};
 use crate::component::{CheckpointError, LeaseRequested, SourceKey};
 
-/// How often the blob is checked after a lost answer before the attempt is given up, to be made again later.
+/// How often to check the blob after a lost response before giving up until the next attempt.
 const LOOKS: usize = 3;
 
-/// What is known from one attempt to take a source to the next.
+/// What one attempt to take a source passes on to the next.
 #[derive(Default)]
 pub(super) struct Attempts {
-    /// The id of a lease whose answer never came: it may be ours, and only asking again with the same id tells.
+    /// The id of a lease request without a response. It may be ours, which only another request with the same id tells.
     asked: Option<String>,
-    /// The source was seen with a broken lease: its former holder may rely on it until its time is over.
+    /// The source was seen with a broken lease. Its former holder may rely on it until this time.
     not_before: Option<Instant>,
-    /// The state was there. Should it be gone, that is no first run.
+    /// The state existed. If it disappears, that isn't a first run.
     seen: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn open(
     let (state, etag) = match begun {
         Ok(begun) => begun,
         Err(error) => {
-            // Nothing has to wait for an unused lease. If releasing it fails, it is asked for again. One that was taken
+            // Release the unused lease so that nothing waits for it. If that fails, request it again. A lease taken
             // after a broken one isn't released: it would look free to other processes, and they wouldn't wait.
             let wait = attempts.not_before.is_some_and(|begins| begins > Instant::now());
             if wait || base.container.release(&names.state, &id).await.is_err() {
@@ -75,14 +75,14 @@ pub(super) async fn open(
             return Err(error);
         }
     };
-    // What the one before commits is void already.
+    // The former holder's commits are void already.
     let from = attempts.not_before.take().map_or(taken.at, |begins| begins.max(taken.at));
     let source = Source::new(base, names, id, state, etag);
     keeper::keep(&source, taken, from);
     Ok(source)
 }
 
-/// Creates the state before the first run, and the container if it doesn't exist yet. Another process may create them, too.
+/// Creates the state before the first run, and the container if it is missing. Another process may create them, too.
 async fn make(base: &Base, names: &BlobNames, key: &SourceKey) -> Result<(), CheckpointError> {
     let bytes = Bytes::from(frame(&BlobState::new(key.clone()).encode_blob()));
     let mut made = base.container.put(&names.state, bytes.clone(), Demand::New).await;
@@ -96,8 +96,8 @@ async fn make(base: &Base, names: &BlobNames, key: &SourceKey) -> Result<(), Che
     }
 }
 
-/// Registers a new run: from then on a chunk of it that isn't committed is known as such, and the former holder can't
-/// commit any more.
+/// Registers a new run. From then on, its uncommitted chunks are known to be uncommitted, and the former holder can't
+/// commit.
 async fn begin(
     base: &Base,
     names: &BlobNames,
@@ -107,7 +107,7 @@ async fn begin(
     let mut written: Option<(Bytes, BlobState)> = None;
     for _ in 0..LOOKS {
         let blob = base.container.get(&names.state).await?;
-        // An answer that didn't come: the blob tells.
+        // After a lost response, the blob tells.
         if let Some((_, state)) = written.take_if(|(bytes, _)| *bytes == blob.bytes) {
             return Ok((state, blob.etag));
         }

@@ -1,4 +1,4 @@
-//! The blobs of ids: append-only, and only as long as the state says.
+//! The blobs of ids: append-only. Only the length in the state counts.
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -9,13 +9,13 @@ use super::names::BlobNames;
 use crate::azure::blob::{BlobError, Container};
 use crate::component::CheckpointError;
 
-/// The most bytes of one request: Azure takes 4 MiB in every version of its API.
+/// Maximum bytes of one request: every version of Azure's API accepts 4 MiB.
 const BLOCK: usize = 4 << 20;
 
-/// How much is read ahead: a day of a busy organization is a few such requests.
+/// Bytes to read ahead. A busy organization's day takes a few such requests.
 const READ_BYTES: usize = 1 << 20;
 
-/// Appends a commit's ids of one bucket, and notes in `next` where they are.
+/// Appends a commit's ids of one bucket, and records in `next` where they are.
 pub(super) async fn append(
     container: &Container,
     names: &BlobNames,
@@ -42,12 +42,12 @@ pub(super) async fn append(
             parts.push(part);
             return Ok(());
         }
-        // Of another commit of this run, which didn't happen.
+        // From another commit of this run, which didn't happen.
         number += 1;
     }
 }
 
-/// Appends at exactly this position. `false`: other bytes are there, or the blob takes no more.
+/// Appends at exactly this position. `false` if other bytes are there or the blob is full.
 async fn append_at(
     container: &Container,
     names: &BlobNames,
@@ -59,14 +59,14 @@ async fn append_at(
         let block = data.slice(start..data.len().min(start + BLOCK));
         match container.append(blob, at, block.clone()).await {
             Ok(()) => {}
-            // The answer to the same request may have been lost: then the bytes are there.
+            // The response to the same request may have been lost. Then the bytes are there.
             Err(BlobError::Conflict { code, .. }) if code == "AppendPositionConditionNotMet" => {
                 let there = container.read(blob, at, block.len()).await?;
                 if there != block {
                     return Ok(false);
                 }
             }
-            // 50,000 blocks; or a copy was restored that can't be appended to.
+            // It has 50,000 blocks, or a restored copy can't be appended to.
             Err(BlobError::Conflict { code, .. }) if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" => {
                 return Ok(false);
             }
@@ -78,7 +78,7 @@ async fn append_at(
     Ok(true)
 }
 
-/// A blob of ids isn't there. If the state isn't, either, all of it has been deleted, and that is waited for.
+/// The error for a missing blob of ids. If the state is missing, too, everything was deleted, which is waited out.
 async fn missing(container: &Container, names: &BlobNames, blob: &str) -> CheckpointError {
     match container.lease(&names.state).await {
         Ok(_) => names.unusable(blob, "this blob of the state is missing, but others exist"),
@@ -86,7 +86,7 @@ async fn missing(container: &Container, names: &BlobNames, blob: &str) -> Checkp
     }
 }
 
-/// A part, to be read.
+/// A part for reading.
 pub(super) struct StoredPart<'a> {
     pub container: &'a Container,
     pub names: &'a BlobNames,

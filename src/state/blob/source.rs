@@ -1,4 +1,4 @@
-//! One source's open state in Azure Blob Storage: queries, commits, and what a lost answer meant.
+//! One source's open state in Azure Blob Storage: queries, commits, and lost responses.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 use nordpass_env::Mutex;
 
-/// How often a commit is checked before it is given up, to be tried again later.
+/// How often to check a commit before giving up until the next attempt.
 const LOOKS: usize = 3;
 
-/// How many forgotten blobs are removed after one commit.
+/// Maximum forgotten blobs removed after one commit.
 const MOST_REMOVED: u32 = 100;
 
 /// A source's state, open.
@@ -31,7 +31,7 @@ pub(super) struct Source {
     pub lease_guard: LeaseGuard,
     info: OpenInfo,
     keeper: Mutex<Option<AbortHandle>>,
-    /// Commits and queries, one after the other.
+    /// Serializes commits and queries.
     committed: tokio::sync::Mutex<Committed>,
 }
 
@@ -42,11 +42,11 @@ struct Committed {
     bytes: Bytes,
     etag: String,
     recent: Recent,
-    /// A commit that may have counted: its answer never came, and the blob couldn't be read either.
+    /// A commit that may have counted: its response was lost, and the blob couldn't be read, either.
     doubt: Option<Next>,
 }
 
-/// A state to come.
+/// The next state.
 struct Next {
     state: BlobState,
     bytes: Bytes,
@@ -57,7 +57,7 @@ struct Next {
 enum Stands {
     /// What this process committed last.
     AsLeft,
-    /// The commit whose answer didn't come.
+    /// The commit whose response was lost.
     Doubted,
     /// Another process's.
     Foreign,
@@ -80,7 +80,7 @@ impl Source {
         })
     }
 
-    /// Who keeps the lease; ended with this.
+    /// Sets the task that keeps the lease. It ends with this source.
     pub(super) fn kept_by(&self, keeper: AbortHandle) {
         *self.keeper.lock() = Some(keeper);
     }
@@ -91,7 +91,7 @@ impl Source {
         }
     }
 
-    /// Before the lease is given back: nothing is read or committed any more.
+    /// Stops reads and commits. Call it before releasing the lease.
     pub(super) fn end(&self) {
         self.end_keeper();
         self.lease_keeper.set(LeaseState::Lost);
@@ -103,11 +103,11 @@ impl Source {
         self.settle_doubt(&mut committed).await.map(|stands| !matches!(stands, Stands::Foreign))
     }
 
-    /// Reads the state's blob and settles what is in doubt.
+    /// Reads the state's blob and settles a doubted commit.
     async fn settle_doubt(&self, committed: &mut Committed) -> Result<Stands, CheckpointError> {
         let blob = self.base.container.get(&self.names.state).await?;
         if blob.bytes == committed.bytes {
-            // The doubted commit may still be under way; its demand for the old version then fails, or ours does.
+            // The doubted commit may still be in flight. Then its demand for the old version fails, or ours does.
             committed.etag = blob.etag;
             return Ok(Stands::AsLeft);
         }
@@ -120,7 +120,7 @@ impl Source {
         }
     }
 
-    /// A commit counts.
+    /// Makes a commit count.
     fn count(&self, committed: &mut Committed, next: Next, etag: String) {
         let Next { state, bytes, ids } = next;
         self.info.set_document(state.document.as_ref());
@@ -142,7 +142,7 @@ impl Source {
         Err(CheckpointError::Storage { reason: self.lease_guard.reason(), wait })
     }
 
-    /// The state after this commit, its ids stored. `None`: it is so already.
+    /// Stores a commit's ids, and returns the state after it. `None` if nothing changes.
     async fn next(&self, state: &BlobState, commit: &Commit) -> Result<Option<Next>, CheckpointError> {
         let mut next = state.clone();
         let batches = next.step(commit);
@@ -158,12 +158,12 @@ impl Source {
         Ok(Some(Next { state: next, bytes, ids: commit.ids.clone() }))
     }
 
-    /// Removes the blobs of days before this time: no process needs them. What can't be removed is tried again a day later.
+    /// Removes the blobs of days before this time, which no process needs. Retries failures a day later.
     async fn remove_forgotten(&self, time: i64) {
         let Some(day) = Bucket::day(time) else { return };
         let first_kept = format!("{}{}", self.names.ids, Bucket::Day(day).file_name().trim_end_matches("ids"));
         let names = self.base.container.list(&self.names.ids, MOST_REMOVED).await.unwrap_or_default();
-        // The other ids' names begin with a letter, and so come after all days.
+        // The names of other ids begin with a letter, so they sort after all days.
         for name in names.iter().filter(|name| **name < first_kept) {
             if let Err(error) = self.base.container.delete(name).await {
                 tracing::debug!("can't delete a blob of expired ids yet: {error}");
@@ -221,14 +221,14 @@ impl StateBackend for Source {
                 Err(error @ BlobError::Refused { .. }) => return Err(error.into()),
                 Err(error) => error,
             };
-            // It may have counted, or an earlier attempt may have; or the source was taken over. The blob tells.
+            // This or an earlier attempt may have counted, or the source was taken over. The blob tells.
             let bytes = next.bytes.clone();
             committed.doubt = Some(next);
             match self.settle_doubt(&mut committed).await? {
                 Stands::Doubted if committed.bytes == bytes => return Ok(()),
                 Stands::Foreign => return Err(self.lost()),
                 Stands::AsLeft | Stands::Doubted => {
-                    // Without a lease it can't be written; the keeper sees to that.
+                    // Without a lease it can't be written. The keeper handles that.
                     if matches!(&error, BlobError::Conflict { code, .. } if code.starts_with("Lease")) {
                         return Err(error.into());
                     }

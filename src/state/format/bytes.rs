@@ -11,13 +11,13 @@ pub fn varint(out: &mut Vec<u8>, mut number: u64) {
     out.push(last);
 }
 
-/// Appends a byte string with its length in front.
+/// Appends a byte string, preceded by its length.
 pub fn byte_string(out: &mut Vec<u8>, bytes: &[u8]) {
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// Reads from the front of a slice. Every method returns `None` where the slice ends too early.
+/// Reads from the front of a slice. Every method returns `None` if the slice ends too early.
 #[derive(Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().ok()
     }
 
-    /// A number that [`varint`] wrote.
+    /// Reads a number that [`varint`] wrote.
     pub fn varint(&mut self) -> Option<u64> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// A byte string that [`byte_string`] wrote.
+    /// Reads a byte string that [`byte_string`] wrote.
     pub fn byte_string(&mut self) -> Option<&'a [u8]> {
         let len = usize::try_from(self.varint()?).ok()?;
         self.take(len)

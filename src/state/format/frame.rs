@@ -1,18 +1,18 @@
-//! Frames: how bytes on disk tell whether they are whole.
+//! Frames, which show whether bytes on disk are whole.
 //!
 //! A frame is two magic bytes, the payload's length (4 bytes), the first 8 bytes of the payload's BLAKE3 hash, and the
-//! payload. This outer form never changes, so that any version can tell "newer" from "damaged"; what the payload says
-//! starts with its own version.
+//! payload. This outer form never changes, so that any version can tell "newer" from "damaged". A payload starts with
+//! its own version.
 
 const MAGIC: [u8; 2] = [0xC5, b'N'];
 
-/// The bytes in front of a payload.
+/// Bytes before a payload.
 pub const HEADER: usize = 14;
 
-/// While a good frame is looked for behind a bad one, so many times the log's bytes are hashed at most.
+/// Maximum multiple of the log's bytes to hash in the search for a good frame after a bad one.
 const MOST_HASHED: usize = 16;
 
-/// A payload in its frame.
+/// Frames a payload.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).expect("a payload is far below 4 GiB");
     let mut out = Vec::with_capacity(HEADER + payload.len());
@@ -30,7 +30,7 @@ pub struct Damage {
     pub at: usize,
 }
 
-/// The last whole frame's payload. What follows it and isn't whole is the torn write of a crash. `None`: no whole frame.
+/// The last whole frame's payload; `None` if there is none. What follows and isn't whole is the torn write of a crash.
 pub fn last(log: &[u8]) -> Result<Option<&[u8]>, Damage> {
     let mut at = 0;
     let mut last = None;
@@ -41,9 +41,9 @@ pub fn last(log: &[u8]) -> Result<Option<&[u8]>, Damage> {
     if follows(log, at + 1) { Err(Damage { at }) } else { Ok(last) }
 }
 
-/// Whether a good frame begins at `from` or later. Each false head may claim all that follows it, and only its hash tells.
-/// Our own torn write has a false head by chance, if any. So hashing has a bound, and a log that reaches it was damaged by
-/// somebody: it is never taken for torn.
+/// Whether a good frame begins at `from` or later. Each false head may claim everything after it, and only its hash
+/// tells. Our own torn write has false heads only by chance. So hashing is bounded, and a log that reaches the bound
+/// was damaged from outside: it is never taken for torn.
 fn follows(log: &[u8], from: usize) -> bool {
     let mut left = MOST_HASHED.saturating_mul(log.len().max(1));
     (from..log.len()).any(|at| {
@@ -59,7 +59,7 @@ fn whole(log: &[u8], at: usize) -> Option<&[u8]> {
     (check == self::check::<8>(payload)).then_some(payload)
 }
 
-/// What stands where a frame may begin: the check, and the payload that it would be of.
+/// Reads the head of a possible frame: its check and its payload.
 fn head(log: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     let header = log.get(at..at.checked_add(HEADER)?)?;
     if header[..2] != MAGIC {
@@ -70,7 +70,7 @@ fn head(log: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     Some((&header[6..], log.get(start..start.checked_add(len)?)?))
 }
 
-/// The first bytes of a hash, which tell whether bytes are whole.
+/// The first bytes of a hash, to check whether bytes are whole.
 pub fn check<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut check = [0; N];
     check.copy_from_slice(&blake3::hash(bytes).as_bytes()[..N]);
@@ -118,7 +118,7 @@ mod tests {
             assert!(last(&damaged).is_err(), "byte {at}");
         }
     }
-    /// The time grew by 3.5 with each doubling. Checked by what is hashed, not by a clock.
+    /// The time grew 3.5-fold with each doubling. Measured by bytes hashed, not by a clock.
     #[test]
     fn false_heads_cost_no_more_than_their_bytes() {
         let mut heads = Vec::new();

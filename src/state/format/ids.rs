@@ -1,9 +1,9 @@
-//! Known ids as bytes: a row of frames for each day, and one for what belongs to no day.
+//! Known ids as bytes: a row of frames for each day, and one for ids without a day.
 //!
 //! A row is a file or a blob. Each of its frames is written by one commit: count, first and last time, a check of this
-//! header, a check of the body, then the entries, sorted by time. A reader skips a frame by its header, so that a range
-//! costs the frames that meet it and the headers of the others. Where a row ends is said by the state, not by the file:
-//! bytes behind the committed length are of a commit that didn't happen.
+//! header, a check of the body, then the entries, sorted by time. A reader can skip a frame by its header, so reading a
+//! range costs the frames that overlap it and the headers of the others. The state, not the file, says where a row
+//! ends: bytes after the committed length are from a commit that didn't happen.
 
 use std::{ops::Range, path::Path};
 
@@ -15,17 +15,17 @@ use crate::event::EventId;
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// 9999-12-30, the last day whose start has a date of four-digit year that `jiff` can name.
+/// 9999-12-30, the last day whose start `jiff` can name with a four-digit year.
 const LAST_DAY: i64 = 2_932_895;
 
-/// The most entries of one frame: small enough that a reader of a narrow range skips most of a large commit.
+/// Maximum entries of a frame: small enough that a reader of a narrow range skips most of a large commit.
 const FRAME_ENTRIES: usize = 4_096;
 
-/// Where a row of frames is kept.
+/// The storage of a row of frames.
 pub trait Stored: Send + Sync {
     /// Reads at most `len` bytes from this offset; fewer only at the end.
     fn read_at(&self, at: u64, len: usize) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>>;
-    /// How much is read ahead while frames are skipped. Frames are usually larger, or many of them fit.
+    /// Bytes to read ahead while skipping frames. Frames are usually larger, or many of them fit.
     fn ahead(&self) -> usize;
     /// The error for a row that is damaged at this byte.
     fn damaged(&self, at: u64) -> CheckpointError;
@@ -41,7 +41,7 @@ pub enum Bucket {
 }
 
 impl Bucket {
-    /// The day of a time; `None` for what only [`Bucket::Other`] can take.
+    /// The day of a time; `None` if only [`Bucket::Other`] can take it.
     pub fn day(time: i64) -> Option<u32> {
         let day = time.div_euclid(DAY_SECONDS);
         (time != 0 && (0..=LAST_DAY).contains(&day)).then(|| u32::try_from(day).ok()).flatten()
@@ -63,7 +63,7 @@ impl Bucket {
         Path::new(name).extension().is_some_and(|extension| extension == "ids")
     }
 
-    /// The first second after the bucket's times; `None` for the one without an end.
+    /// The first second after the bucket's times; `None` if it has no end.
     pub fn end(self) -> Option<i64> {
         match self {
             Self::Day(day) => Some((i64::from(day) + 1) * DAY_SECONDS),
@@ -82,7 +82,7 @@ impl Bucket {
         }
     }
 
-    /// Times are written as seconds since this.
+    /// Times are stored as seconds since this.
     fn base(self) -> i64 {
         match self {
             Self::Day(day) => i64::from(day) * DAY_SECONDS,
@@ -90,7 +90,7 @@ impl Bucket {
         }
     }
 
-    /// Bytes of a time.
+    /// Bytes per time.
     fn width(self) -> usize {
         match self {
             Self::Day(_) => 4,
@@ -118,7 +118,7 @@ impl Bucket {
     }
 }
 
-/// The frames that hold these ids, which belong to the bucket and are sorted by time.
+/// Encodes ids as frames. They must belong to the bucket and be sorted by time.
 pub fn encode(bucket: Bucket, ids: &[KnownId]) -> Vec<u8> {
     let mut out = Vec::with_capacity(ids.len() * bucket.entry_len() + bucket.header_len());
     for ids in ids.chunks(FRAME_ENTRIES) {
@@ -141,7 +141,7 @@ pub fn encode(bucket: Bucket, ids: &[KnownId]) -> Vec<u8> {
     out
 }
 
-/// Hands every id of the range in a row of this committed length to `found`.
+/// Passes every id of the range, in a row of this committed length, to `found`.
 pub async fn read(
     stored: &dyn Stored,
     bucket: Bucket,
@@ -196,7 +196,7 @@ impl Header {
     }
 }
 
-/// A part of a row in memory, never more than a frame or what is read ahead.
+/// A part of a row in memory, at most a frame or the bytes read ahead.
 struct Window<'a> {
     stored: &'a dyn Stored,
     len: u64,

@@ -1,4 +1,4 @@
-//! A set of chunk numbers, kept as intervals: chunks are committed nearly in order, so a long run is a few numbers.
+//! A set of chunk numbers, kept as intervals. Chunks are committed nearly in order, so a long run takes few numbers.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::ranges::Ranges;
 pub type Intervals = Ranges<u64>;
 
 impl Intervals {
-    /// Writes the intervals as the gaps before them and their lengths, which are small numbers.
+    /// Encodes the intervals as gaps and lengths, which are small numbers.
     pub fn encode(&self, out: &mut Vec<u8>) {
         varint(out, self.iter().len() as u64);
         let mut at = 0;

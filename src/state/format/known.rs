@@ -1,4 +1,4 @@
-//! Which ids are known in a range of time: from memory where it reaches, else from what is stored.
+//! Reads the known ids of a time range, from memory as far as it reaches, else from storage.
 
 use std::ops::Range;
 
@@ -6,19 +6,19 @@ use super::ids::{self, Bucket, Stored};
 use super::recent::{KEPT_IDS, Recent};
 use crate::component::{CheckpointError, KnownId};
 
-/// The longest document that a source may commit.
+/// Maximum bytes of a source's document.
 pub const DOCUMENT_BYTES: usize = 3_500;
 
-/// A query that ends this close to now, in seconds, is the poll of the latest moments: what it reads stays in memory.
+/// A query that ends within this many seconds of now is a live poll, and what it reads stays in memory.
 const LATEST: i64 = 600;
 
-/// How much further back than the last such query ids stay in memory, in seconds.
+/// How many seconds before the last such query ids stay in memory.
 const SLACK: i64 = 3_600;
 
-/// Stored ids of one bucket: the place, and how many of its bytes count.
+/// Stored ids of one bucket: their storage, and how many bytes count.
 pub type Piece<'a> = (Bucket, Box<dyn Stored + 'a>, u64);
 
-/// Reads the known ids of a range. `pieces` lists everything that is stored; only what meets the range is read.
+/// Reads the known ids of a range. `pieces` lists everything stored. Only what overlaps the range is read.
 pub async fn read(
     recent: &mut Recent,
     range: Range<i64>,
@@ -30,8 +30,8 @@ pub async fn read(
         return Ok(found);
     }
     if range.start < recent.from() {
-        // Read on to where the memory begins when that is worth keeping. What is read beyond the query's own
-        // range is bounded; if it is more, it isn't kept.
+        // If it is worth keeping, read on to where memory begins. The surplus beyond the query's range is bounded. If
+        // it is larger, it isn't kept.
         let keep = range.end >= recent.from() || range.end >= now.saturating_sub(LATEST);
         let until = if keep { recent.from() } else { range.end };
         let mut beyond = Vec::new();

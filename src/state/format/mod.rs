@@ -1,6 +1,6 @@
-//! What states are made of, wherever they are kept: on this machine's disk or in Azure Blob Storage.
+//! The formats of states, on this machine's disk and in Azure Blob Storage.
 //!
-//! Only bytes and memory: no file, no network.
+//! Works on bytes in memory only: no files, no network.
 
 mod bytes;
 pub mod frame;

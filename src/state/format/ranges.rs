@@ -1,4 +1,4 @@
-//! Sets of numbers as ranges: seconds that are covered, unproven or still to be read; chunks that are committed.
+//! Sets of numbers as ranges: seconds that are covered, unproven or unread; chunks that are committed.
 
 use std::ops::Range;
 
@@ -74,7 +74,7 @@ impl<T: Copy + Ord> Ranges<T> {
         (!self.is_empty()).then(|| self.0.remove(0))
     }
 
-    /// The end of the range that holds `number`, or `number` itself where none does.
+    /// The end of the range that contains `number`, or `number` itself if none does.
     pub fn end_of(&self, number: T) -> T {
         self.0.iter().find(|known| known.contains(&number)).map_or(number, |known| known.end)
     }
@@ -86,7 +86,7 @@ impl<T: Copy + Ord> Ranges<T> {
 }
 
 impl TimeRanges {
-    /// Joins the two ranges with the least between them: for a set that may be too large but never too small.
+    /// Joins the two closest ranges, for a set that may be too large but never too small.
     pub fn join_closest(&mut self) {
         let closest = (1..self.0.len()).min_by_key(|&at| self.0[at].start - self.0[at - 1].end);
         if let Some(at) = closest {
@@ -95,7 +95,7 @@ impl TimeRanges {
         }
     }
 
-    /// Drops the shortest range: for a set that may be too small but never too large.
+    /// Drops the shortest range, for a set that may be too small but never too large.
     pub fn drop_shortest(&mut self) {
         if let Some(at) = (0..self.0.len()).min_by_key(|&at| self.0[at].end - self.0[at].start) {
             self.0.remove(at);

@@ -1,13 +1,13 @@
-//! The latest known ids in memory, so that the poll of every minute reads no file to look at its overlap again.
+//! The latest known ids in memory, so that live polls read no file for their overlap.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use crate::component::KnownId;
 
-/// The most ids kept: 1 MiB.
+/// Maximum ids kept: 1 MiB.
 pub const KEPT_IDS: usize = 32_768;
 
-/// All known ids from some second on, without an end. Old minutes fall out where there are too many.
+/// All known ids from some second on. If there are too many, the oldest minutes are dropped.
 #[derive(Debug)]
 pub struct Recent {
     from: i64,
@@ -16,25 +16,25 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Nothing is known at all: what comes is everything.
+    /// For a first run: no ids are known, so memory is complete.
     pub fn of_first_run() -> Self {
         Self { from: i64::MIN, minutes: BTreeMap::new(), count: 0 }
     }
 
-    /// Ids are on disk, and none of them is here yet.
+    /// For ids on disk that weren't read yet.
     pub fn unread() -> Self {
         Self { from: i64::MAX, ..Self::of_first_run() }
     }
 
-    /// Every known id of this second and later is here.
+    /// Every known id from this second on is in memory.
     pub fn from(&self) -> i64 {
         self.from
     }
 
-    /// Takes ids that became known, sorted by time; those before [`Recent::from`] stay on disk only.
+    /// Adds new ids, sorted by time. Those before [`Recent::from`] stay on disk only.
     pub fn add(&mut self, ids: &[KnownId]) {
         let ids = &ids[ids.partition_point(|known| known.time < self.from)..];
-        // Before anything is copied: of a large batch, only the end can stay.
+        // Before copying: only the end of a large batch can stay.
         if ids.len() > KEPT_IDS {
             let kept = &ids[ids.len() - KEPT_IDS..];
             self.forget_before(minute_start(kept[0].time).saturating_add(60));
@@ -51,7 +51,7 @@ impl Recent {
         }
     }
 
-    /// Takes what was read from disk: every known id of `from` and later that isn't here yet.
+    /// Adds what was read from disk: every known id from `from` on that isn't in memory yet.
     pub fn extend_down(&mut self, from: i64, mut ids: Vec<KnownId>) {
         if from < self.from {
             self.from = from;
@@ -60,9 +60,9 @@ impl Recent {
         }
     }
 
-    /// Keeps nothing before the minute of `time`.
+    /// Drops everything before the minute of `time`.
     pub fn forget_before(&mut self, time: i64) {
-        // Whole minutes, so that nothing stays below `from` that `extend_down` would bring a second time.
+        // Whole minutes, so that nothing stays below `from` that `extend_down` would add twice.
         let time = minute_start(time);
         self.from = self.from.max(time);
         while let Some(minute) = self.minutes.first_entry().filter(|minute| minute.key().saturating_add(60) <= time) {
@@ -70,7 +70,7 @@ impl Recent {
         }
     }
 
-    /// Hands the kept ids of the range to `found`. Complete only from [`Recent::from`] on.
+    /// Passes the kept ids of the range to `found`. Complete only from [`Recent::from`] on.
     pub fn read(&self, range: &Range<i64>, mut found: impl FnMut(KnownId)) {
         if range.is_empty() {
             return;

@@ -1,12 +1,12 @@
-//! The small state of a source: whose it is, its runs, its document, and how much of the stored ids counts.
+//! The small state of a source: its key, its runs, its document, and how much of the stored ids counts.
 //!
-//! It is the same wherever it is kept; only what it says of the stored ids differs ([`Ids`]), and where its bytes go:
+//! It is the same in every storage. Only what it says about stored ids ([`Ids`]), and where its bytes go, differs:
 //!
-//! | payload | kept | says |
+//! | payload | storage | content |
 //! |---|---|---|
 //! | `S` | on disk, in `state.log`, for each commit | the current run, the lengths of the files of ids, the document |
-//! | `R` | on disk, in `runs`, for each run | whose folder it is, and the runs before this one |
-//! | `B` | in a blob, for each commit | everything; written whole, by compare-and-set, so that it needs no log |
+//! | `R` | on disk, in `runs`, for each run | the folder's key, and the runs before this one |
+//! | `B` | in a blob, for each commit | everything; written whole by compare-and-set, so it needs no log |
 
 use std::collections::BTreeMap;
 
@@ -18,11 +18,11 @@ use nordpass_env::Random;
 /// The version of the payloads that this program writes, and the newest that it reads.
 pub const VERSION: u8 = 1;
 
-/// How many earlier runs are remembered at least for [`crate::component::Store::is_committed`]. On a process's own disk
+/// Minimum number of earlier runs remembered for [`crate::component::Store::is_committed`]. On a process's own disk
 /// that is plenty: its sinks resolve what a run has left before the next one begins.
 pub const KEPT_RUNS: usize = 16;
 
-/// The most days that a state lists; ids of further days go to [`Bucket::Other`]. A source that forgets what is older
+/// Maximum days that a state lists. Ids of further days go to [`Bucket::Other`]. A source that forgets what is older
 /// than 90 days never has as many.
 pub const MOST_DAYS: usize = 128;
 
@@ -30,20 +30,20 @@ const LOG: u8 = b'S';
 const RUNS: u8 = b'R';
 const BLOB: u8 = b'B';
 
-/// Why a payload can't be used.
+/// Why a payload is unusable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
-    /// Another version wrote it.
+    /// A newer version wrote it.
     Newer(u8),
     /// It belongs to another source.
     Foreign(Option<SourceKey>),
-    /// It is whole, but doesn't say what it should.
+    /// It is whole but malformed.
     Malformed,
 }
 
-/// What a state says of the stored ids of one bucket.
+/// What a state says about the stored ids of one bucket.
 pub trait Ids: Clone + Default + PartialEq {
-    /// How many bytes the runs before this one may take, where that are more than [`KEPT_RUNS`].
+    /// Maximum bytes of earlier runs beyond [`KEPT_RUNS`].
     const RUNS_BYTES: usize;
     /// Appends it.
     fn encode(&self, out: &mut Vec<u8>);
@@ -64,13 +64,13 @@ impl Ids for u64 {
     }
 }
 
-/// A blob of ids: only ever appended to. A run goes on with the last part of a bucket if it is exactly as long as
-/// committed, and begins another one otherwise: then bytes of a commit that didn't happen follow.
+/// An append-only blob of ids. A run continues the last part of a bucket if it has exactly the committed length.
+/// Otherwise bytes of a commit that didn't happen follow, and the run begins another part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// The run that began it: no other run begins a blob of this name.
+    /// The run that began it. No other run begins a blob with this name.
     pub run: u64,
-    /// Tells its parts of one bucket apart.
+    /// Distinguishes the run's parts of one bucket.
     pub number: u64,
     /// How many of its bytes count.
     pub len: u64,
@@ -86,7 +86,7 @@ impl Part {
 
 /// The blobs of ids, in shared storage.
 impl Ids for Vec<Part> {
-    /// About 150 runs: those of all processes are counted together. Each commit writes them.
+    /// About 150 runs, of all processes together. Each commit writes them.
     const RUNS_BYTES: usize = 2 << 10;
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -119,7 +119,7 @@ pub struct Run {
 /// The whole small state of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State<I> {
-    /// Whose state it is.
+    /// The source's key.
     pub key: SourceKey,
     /// In a blob, counts the commits, so that no two states are the same bytes.
     pub serial: u64,
@@ -149,7 +149,7 @@ impl<I: Ids> State<I> {
         Self { key, serial: 0, run: 0, chunks, earlier: Vec::new(), days: BTreeMap::new(), other, document: None }
     }
 
-    /// The state at the beginning of another run, whose number no known run has.
+    /// The state at the start of a new run, with a number that no known run has.
     pub fn begin_run(&self, random: &dyn Random) -> Self {
         loop {
             let run = random.next_u64();
@@ -159,16 +159,16 @@ impl<I: Ids> State<I> {
         }
     }
 
-    /// The state at the beginning of this run.
+    /// The state at the start of this run.
     ///
-    /// In shared storage, a process that crashed asks for its own run when it comes back, however many others there were
-    /// since: its file sink keeps what was committed and cuts the rest, which another process has delivered. A run that is
-    /// forgotten by then counts as committed, and the rest stays: copies in the files of two processes, of at most what
-    /// was in flight. The other answer would cut what was committed, and that is nowhere else, as it isn't read again.
+    /// In shared storage, a process that crashed asks about its own run when it returns, however many runs others had
+    /// since. Its file sink keeps what was committed and cuts the rest, which another process has delivered. A run that
+    /// is forgotten by then counts as committed, so the rest stays: at most what was in flight is in the files of two
+    /// processes. Otherwise the sink would cut committed records, which exist nowhere else and aren't read again.
     pub fn next_run(&self, run: u64) -> Self {
         let mut next = self.clone();
         if self.run != 0 {
-            // A crash while a run began can leave the one before it in both places on disk.
+            // A crash at the start of a run can leave the previous run in both places on disk.
             next.earlier.retain(|earlier| earlier.number != self.run);
             next.earlier.insert(0, Run { number: self.run, chunks: self.chunks.clone() });
             let mut bytes = Vec::new();
@@ -183,7 +183,7 @@ impl<I: Ids> State<I> {
         next
     }
 
-    /// What it says of a bucket's ids.
+    /// What it says about a bucket's ids.
     pub fn ids(&self, bucket: Bucket) -> Option<&I> {
         match bucket {
             Bucket::Day(day) => self.days.get(&day),
@@ -204,7 +204,7 @@ impl<I: Ids> State<I> {
         self.days.iter().map(|(&day, ids)| (Bucket::Day(day), ids)).chain([(Bucket::Other, &self.other)])
     }
 
-    /// What is in memory of the ids when they haven't been read yet.
+    /// The memory of ids before any were read.
     pub fn unread(&self) -> Recent {
         let empty = self.days.is_empty() && self.other == I::default();
         if empty { Recent::of_first_run() } else { Recent::unread() }
@@ -218,16 +218,16 @@ impl<I: Ids> State<I> {
         self.earlier.iter().find(|earlier| earlier.number == run).map(|run| &run.chunks)
     }
 
-    /// Whether a chunk is committed; one of a run that isn't known counts as such.
+    /// Whether a chunk is committed. A chunk of an unknown run counts as committed.
     pub fn is_committed(&self, run: u64, sequence: u64) -> bool {
         self.chunks_of(run).is_none_or(|chunks| chunks.contains(sequence))
     }
 
-    /// What a commit changes besides the stored ids: the committed chunks, the document, and the listed days. Returns its
-    /// ids by the bucket they go to.
+    /// Applies a commit, except for the stored ids: the committed chunks, the document, and the listed days. Returns
+    /// its ids by bucket.
     pub fn step(&mut self, commit: &Commit) -> Vec<(Bucket, Vec<KnownId>)> {
         for &chunk in &commit.chunks {
-            // `u64::MAX` can't be kept, and no run counts that far.
+            // `u64::MAX` can't be stored, and no run counts that far.
             self.chunks.insert(chunk..chunk.saturating_add(1));
         }
         if commit.document.is_some() {
@@ -240,7 +240,7 @@ impl<I: Ids> State<I> {
         batches
     }
 
-    /// The ids (sorted by time) by the bucket they go to.
+    /// Groups the ids (sorted by time) by bucket.
     fn batches(&self, ids: &[KnownId]) -> Vec<(Bucket, Vec<KnownId>)> {
         let mut batches: Vec<(Bucket, Vec<KnownId>)> = Vec::new();
         let mut other = Vec::new();
@@ -303,7 +303,7 @@ impl LocalState {
         out
     }
 
-    /// Reads a payload of `state.log`. The rest is what `runs` says.
+    /// Reads a payload of `state.log`. The rest comes from `runs`.
     pub fn decode_log(payload: &[u8], key: SourceKey, earlier: Vec<Run>) -> Result<Self, Misfit> {
         let mut reader = open(payload, LOG)?;
         if reader.array().ok_or(Misfit::Malformed)? != key_hash(&key) {
@@ -335,7 +335,7 @@ impl BlobState {
         out
     }
 
-    /// Reads a payload. `key_id` is whose state it should be.
+    /// Reads a payload, which should belong to `key_id`.
     pub fn decode_blob(payload: &[u8], key_id: &str) -> Result<Self, Misfit> {
         let state = whole(open(payload, BLOB)?, |reader| {
             let key = decode_head(reader)?;
@@ -350,7 +350,7 @@ impl BlobState {
     }
 }
 
-/// Reads a payload of the file `runs`: whose folder it is, and the earlier runs, latest first.
+/// Reads a payload of the file `runs`: the folder's key, and the earlier runs, latest first.
 pub fn decode_runs_file(payload: &[u8]) -> Result<(SourceKey, Vec<Run>), Misfit> {
     whole(open(payload, RUNS)?, |reader| Some((decode_head(reader)?, decode_runs(reader)?)))
 }
@@ -371,7 +371,7 @@ fn open(payload: &[u8], kind: u8) -> Result<Reader<'_>, Misfit> {
     }
 }
 
-/// Reads the fields, behind which nothing follows.
+/// Reads the fields, after which nothing may follow.
 fn whole<'a, T>(mut reader: Reader<'a>, fields: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Result<T, Misfit> {
     fields(&mut reader).filter(|_| reader.is_empty()).ok_or(Misfit::Malformed)
 }

@@ -1,4 +1,4 @@
-//! Reads a source's state and tells a first run, a usable state and a damaged one apart. Changes nothing.
+//! Reads a source's state, and distinguishes a first run, a usable state and a damaged one. Changes nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::{frame, ids::Bucket};
 use crate::component::{CheckpointError, SourceKey};
 use nordpass_env::Disk;
 
-/// No file of ours is near this size; a larger one isn't read.
+/// Maximum size of a file to read. Ours are never near it.
 const MOST_BYTES: u64 = 16 << 20;
 
 pub fn state_path(dir: &Path) -> PathBuf {
@@ -23,9 +23,9 @@ pub fn ids_dir(dir: &Path) -> PathBuf {
     dir.join("ids")
 }
 
-/// The state in a source's folder. `None`: a first run. The files are written in an order that leaves only three
-/// kinds of state behind a crash: no `runs`; `runs` that lists none; and `runs` with a `state.log` whose first frame is
-/// whole. Everything else is damage.
+/// Reads the state in a source's folder. `None` is a first run. The files are written in an order that leaves only
+/// three kinds of state after a crash: no `runs`; `runs` that lists none; and `runs` with a `state.log` whose first
+/// frame is whole. Everything else is damage.
 pub async fn load(disk: &dyn Disk, dir: &Path, key_id: &str) -> Result<Option<LocalState>, CheckpointError> {
     let (state_path, runs_path) = (state_path(dir), runs_path(dir));
     let runs_file = read(disk, &runs_path).await?;
@@ -67,7 +67,7 @@ async fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, Checkpoin
     }
 }
 
-/// The payload that counts. Both files are born whole (by rename), so that one without a whole frame is damaged.
+/// Returns the payload that counts. Both files are created whole (by rename), so one without a whole frame is damaged.
 fn whole_frame<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], CheckpointError> {
     match frame::last(bytes) {
         Ok(Some(payload)) => Ok(payload),
@@ -83,7 +83,7 @@ fn whole_frame<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], CheckpointE
     }
 }
 
-/// A file of ids that is shorter than the state says has lost ids.
+/// Checks that no file of ids is shorter than the state says, and so has lost ids.
 async fn check_ids(disk: &dyn Disk, dir: &Path, state: &LocalState) -> Result<(), CheckpointError> {
     let dir = ids_dir(dir);
     let files = disk.list(&dir).await.map_err(disk_error(&dir))?;

@@ -7,11 +7,11 @@
 //!                           ids/      the known ids: <yyyy-mm-dd>.ids and other.ids
 //! ```
 //!
-//! A commit appends the new ids to their files and syncs them, then appends one frame to `state.log` and syncs it:
-//! that is the commit point. The frame says the whole small state, and how long each file of ids is; longer files
-//! hold ids of a commit that didn't happen. `state.log` is written anew (as another file, renamed over the old one)
-//! when a source is opened, when it grows over 256 KiB, and after a write that failed. So a torn tail is never built
-//! upon, and after a failed sync nothing relies on a page cache that may show what the device doesn't have.
+//! A commit appends the new ids to their files and syncs them, then appends one frame to `state.log` and syncs it: that
+//! is the commit point. The frame has the whole small state and the length of each file of ids. Longer files have ids
+//! of a commit that didn't happen. `state.log` is rewritten (as another file, renamed over the old one) when a source
+//! is opened, when it grows over 256 KiB, and after a failed write. So nothing is ever appended to a torn tail, and
+//! after a failed sync nothing relies on a page cache that may show what the device doesn't have.
 
 mod load;
 mod source;
@@ -33,13 +33,13 @@ use crate::component::{CheckpointError, SourceKey, SourceState, Store};
 use crate::event::Origin;
 use nordpass_env::{Disk, DiskLock, Env};
 
-/// The states of a `data_dir` on this machine's disk. See the module's text.
+/// The states of a `data_dir` on this machine's disk. See the module documentation.
 pub struct LocalStore {
     folder: Arc<Folder>,
     tasks: Arc<Tasks>,
 }
 
-/// The locked `data_dir`. Whatever may still write below it holds it.
+/// The locked `data_dir`, shared by everything that may still write below it.
 struct Folder {
     env: Env,
     dir: PathBuf,
@@ -48,7 +48,7 @@ struct Folder {
 }
 
 impl LocalStore {
-    /// Makes the folder and takes its lock.
+    /// Creates the folder and takes its lock.
     pub async fn open(env: Env, data_dir: &Path) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = lock(env.disk.as_ref(), data_dir).await?;
         let (env, dir) = (env.private(data_dir), data_dir.to_owned());
@@ -94,13 +94,13 @@ impl Store for LocalStore {
     }
 }
 
-/// Whether a source's state can be used; none at all can. Changes nothing.
+/// Checks that a source's state is usable. A missing one is. Changes nothing.
 pub async fn check(disk: &dyn Disk, data_dir: &Path, key: &SourceKey) -> Result<(), CheckpointError> {
     let id = key.id();
     load::load(disk, &data_dir.join("sources").join(&id), &id).await.map(drop)
 }
 
-/// Whether a process uses the folder now. Makes nothing: without a lock file nobody does.
+/// Whether a process uses the folder now. Creates nothing: without a lock file, none does.
 pub async fn is_locked(disk: &dyn Disk, data_dir: &Path) -> Result<bool, CheckpointError> {
     let lock = data_dir.join("lock");
     if disk.len(&lock).await.map_err(disk_error(&lock))?.is_none() {
@@ -113,15 +113,15 @@ pub async fn is_locked(disk: &dyn Disk, data_dir: &Path) -> Result<bool, Checkpo
     }
 }
 
-/// Refuses a folder of another user. Whoever owns it can change everything in it. Root can anyway, and owns what is
-/// mounted.
+/// Refuses a folder of another user, who could change everything in it. Accepts root's: root can do that anyway, and
+/// owns what is mounted.
 pub async fn check_owner(disk: &dyn Disk, data_dir: &Path) -> Result<(), CheckpointError> {
     let Some(owner) = disk.foreign_owner(data_dir).await.map_err(disk_error(data_dir))? else { return Ok(()) };
     let why = format!("this folder belongs to another user (number {owner})");
     Err(disk_error(data_dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
-/// Makes the folder and takes its lock: one process at a time may use it, of the user that owns it.
+/// Creates the folder and takes its lock: one process of its owner may use it at a time.
 pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
     disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
     check_owner(disk, data_dir).await?;
@@ -133,7 +133,7 @@ pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn Dis
     })
 }
 
-/// The error for a state that can't be used, with what to do.
+/// The error for an unusable state, with what to do.
 fn unusable(path: &Path, what: impl std::fmt::Display) -> CheckpointError {
     let folder = path.ancestors().find(|dir| dir.parent().is_some_and(|parent| parent.ends_with("sources")));
     let folder = folder.unwrap_or(path).display();

@@ -1,4 +1,4 @@
-//! One source's open state: what is committed, and the way to the next commit.
+//! One source's open state: what is committed, and how to commit.
 
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
@@ -20,7 +20,7 @@ pub(super) struct LocalSource {
     folder: Arc<Folder>,
     info: OpenInfo,
     dir: PathBuf,
-    /// Commits and queries, one after the other.
+    /// Serializes commits and queries.
     committed: tokio::sync::Mutex<Committed>,
 }
 
@@ -32,7 +32,7 @@ struct Committed {
 }
 
 impl LocalSource {
-    /// Reads the state and registers a new run: from then on a chunk of this run that isn't committed is known as such.
+    /// Reads the state and registers a new run, so that its uncommitted chunks are known to be uncommitted.
     pub(super) async fn open(folder: Arc<Folder>, key: SourceKey) -> Result<Self, CheckpointError> {
         let key_id = key.id();
         let dir = folder.source(&key_id);
@@ -82,7 +82,7 @@ impl StateBackend for LocalSource {
         }
         files.finish_commit(&next).await?;
 
-        // From here on the commit counts; nothing below may fail.
+        // From here on the commit counts. Nothing below may fail.
         let forgotten: Vec<_> = state.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
         *state = next;
         self.info.set_document(state.document.as_ref());

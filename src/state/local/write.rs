@@ -1,4 +1,4 @@
-//! The writing half of a source's folder: what has to be synced, cut or written anew, and in which order.
+//! Writes a source's folder: decides what to sync, cut or rewrite, and in which order.
 
 use std::path::{Path, PathBuf};
 use std::{collections::BTreeSet, io, sync::Arc};
@@ -9,7 +9,7 @@ use super::{frame::frame, ids::Bucket, state::LocalState};
 use crate::component::CheckpointError;
 use nordpass_env::Disk;
 
-/// `state.log` is written anew when it would grow over this.
+/// `state.log` is rewritten when it would grow over this.
 const LOG_BYTES: u64 = 256 << 10;
 
 /// The files of one source, and what is uncertain about them.
@@ -17,19 +17,19 @@ pub struct Files {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     log_len: u64,
-    /// False from the start of a write to `state.log` until it has succeeded: after a failure the file may end with
-    /// a frame that is whole for a reader, but not durable.
+    /// False from the start of a write to `state.log` until it succeeds. After a failure the file may end with a frame
+    /// that is whole for a reader but not durable.
     log_good: bool,
-    /// The files of ids that are as long as committed. Any other may have a tail of a commit that failed.
+    /// Files of ids with exactly the committed length. Others may have a tail of a failed commit.
     exact: BTreeSet<Bucket>,
     touched: Vec<Bucket>,
     has_new_name: bool,
-    /// Files whose ids are forgotten, but that couldn't be removed yet.
+    /// Files of forgotten ids that couldn't be removed yet.
     leftover: BTreeSet<u32>,
 }
 
 impl Files {
-    /// Makes the folder and writes the state of a run that begins.
+    /// Creates the folder and writes the state of a new run.
     pub async fn begin(
         disk: Arc<dyn Disk>,
         data_dir: &Path,
@@ -38,7 +38,7 @@ impl Files {
     ) -> Result<Self, CheckpointError> {
         let ids = ids_dir(dir);
         disk.create_dir_all(&ids).await.map_err(disk_error(&ids))?;
-        // This process may not be able to read the folder of `data_dir`. If it was made early enough, nothing is lost.
+        // This process may not be able to read the folder above `data_dir`. If that is old enough, nothing is lost.
         let above = data_dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let _ = disk.sync_dir(above).await;
         for made_in in [Some(data_dir), dir.parent()].into_iter().flatten() {
@@ -61,7 +61,7 @@ impl Files {
         Ok(files)
     }
 
-    /// To be called first: after a failed write, it makes the committed state certain again before anything that the
+    /// Call this first. After a failed write, it makes the committed state certain again before anything that the
     /// failed one may refer to is cut.
     pub async fn begin_commit(&mut self, committed: &LocalState) -> Result<(), CheckpointError> {
         self.touched.clear();
@@ -106,7 +106,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes files whose ids are forgotten. One that can't be removed isn't read, and is tried again later.
+    /// Removes files of forgotten ids. One that can't be removed isn't read, and is retried later.
     pub async fn remove_days(&mut self, days: Vec<u32>, committed: &LocalState) {
         self.leftover.extend(days);
         for day in std::mem::take(&mut self.leftover) {

@@ -100,14 +100,14 @@ fn rewritten(path: &Path) -> PathBuf {
 }
 
 async fn replace(disk: &dyn Disk, path: &Path, by: &Path, length: u64, from: Option<u64>) -> io::Result<()> {
-    // The new content was durable before this was decided: if it isn't there any more, it has been put in place.
+    // The new content was durable before this was decided. If it is gone, it is already in place.
     let Some(prepared) = disk.len(by).await? else { return disk.sync_dir(folder(path)).await };
     let len = disk.len(path).await?;
     match (len, from) {
         (Some(len), Some(from)) if len < from => disk.remove(by).await?,
         (None, Some(_)) => disk.remove(by).await?,
         (Some(len), Some(from)) if len > from => {
-            // Somebody has appended since; an interrupted try may have copied a part of that.
+            // Another program has appended since. An interrupted try may have copied part of that.
             if prepared > length {
                 disk.truncate(by, length).await?;
             }
@@ -120,7 +120,8 @@ async fn replace(disk: &dyn Disk, path: &Path, by: &Path, length: u64, from: Opt
     disk.sync_dir(folder(path)).await
 }
 
-/// Puts a file aside to which nothing may be appended. It keeps all it has, under a new name, and the sink begins a new one.
+/// Puts a file aside to which nothing may be appended. It keeps its content under a new name, and the sink begins a new
+/// file.
 pub(super) async fn put_aside(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     for number in 1u32.. {
         let aside = PathBuf::from(format!("{}.{number}", path.display()));

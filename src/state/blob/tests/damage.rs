@@ -46,7 +46,7 @@ async fn a_state_that_is_not_one_is_refused_and_left_alone() {
         let text = refusal(&world).await;
         assert!(text.contains(words) && text.contains("hint:"), "{text}");
         assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), Some(bytes));
-        // The lease isn't kept for nothing: another process says the same at once.
+        // The lease isn't kept in vain: another process reports the same at once.
         assert!(refusal(&world).await.contains(words));
     }
 }
@@ -89,7 +89,7 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
         source.lease_guard().reason()
     );
     assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), None, "nothing is made up");
-    // Restored, it goes on.
+    // Restored, it continues.
     world.simulation.blobs.put(CONTAINER, &World::state_blob(), &bytes, world.clock.now());
     tokio::time::timeout(Duration::from_secs(30), source.lease_guard().held()).await.expect("it has it back");
     retry_until_ready(|| source.commit(commit(1))).await.expect("commits");
@@ -97,7 +97,7 @@ async fn a_state_that_is_deleted_while_it_is_used_is_no_first_run() {
     assert!(world.now() > NOW);
 }
 
-/// Somebody else waits for it meanwhile, and has seen it.
+/// Another process waits for it meanwhile, and has seen it.
 #[tokio::test(start_paused = true)]
 async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
     let world = World::new();
@@ -111,8 +111,8 @@ async fn a_state_that_is_deleted_while_another_waits_for_it_is_no_first_run() {
     assert_eq!(world.simulation.blobs.content(CONTAINER, &World::state_blob()), None, "nothing is made up");
 }
 
-/// The container with everything in it is deleted under a source that is read. It is waited for in words and not made
-/// again: Azure wouldn't restore it any more. Whatever becomes of the container, a state that is gone is no first run.
+/// The container is deleted while a source is read. The program waits, reports it, and doesn't create it again: Azure
+/// couldn't restore it then. Whatever happens to the container, a missing state isn't a first run.
 #[tokio::test(start_paused = true)]
 async fn a_container_that_is_deleted_while_it_is_used_is_waited_for() {
     for restored in [true, false] {
@@ -181,7 +181,7 @@ async fn a_state_that_is_deleted_with_its_ids_is_waited_for() {
     }
     assert_eq!(blobs.names(CONTAINER), Vec::<String>::new(), "nothing is made up");
     pass(60).await;
-    // Put back as block blobs, which can't be appended to: the next ids go to others.
+    // Restored as block blobs, which can't be appended to: the next ids go to others.
     for (bytes, name) in kept {
         blobs.put(CONTAINER, &name, &bytes.expect("content"), world.clock.now());
     }
@@ -216,7 +216,7 @@ async fn a_state_that_is_deleted_while_it_is_taken_is_waited_for() {
     }
 }
 
-/// The state's blob belongs to this process, and somebody writes into it all the same.
+/// The state's blob belongs to this process, but another program writes into it.
 #[tokio::test(start_paused = true)]
 async fn a_state_that_another_wrote_is_never_overwritten() {
     let world = World::new();

@@ -51,7 +51,7 @@ async fn a_lease_that_is_given_back_is_taken_at_once() {
     assert!(second.store.open(key()).await.is_ok());
 }
 
-/// A holder that is cut off gives up before anybody else can have the source, and finds out that it is lost.
+/// A holder that is cut off gives up before another process can have the source, and learns that it is lost.
 #[tokio::test(start_paused = true)]
 async fn a_holder_that_is_cut_off_stops_before_another_can_begin() {
     for cut_after in [0, 7, 14, 15, 16, 29] {
@@ -97,8 +97,8 @@ async fn a_holder_that_was_cut_off_goes_on_if_nobody_took_over() {
     assert_eq!(all(&source).await, expected(2));
 }
 
-/// A lease can be broken from outside. Then the one who had it doesn't know for a while, and the one who gets it has to
-/// wait for that long; but nothing can be committed by the former from the start.
+/// A lease can be broken from outside. Its former holder doesn't know for a while, and the next one must wait for that
+/// long. But the former can't commit anything from the start.
 #[tokio::test(start_paused = true)]
 async fn after_a_broken_lease_the_next_holder_waits_until_the_last_one_must_have_noticed() {
     let world = World::new();
@@ -121,13 +121,13 @@ async fn after_a_broken_lease_the_next_holder_waits_until_the_last_one_must_have
     assert_eq!(other.document().as_deref(), Some(&b"document 1"[..]));
 }
 
-/// The same, with an answer that doesn't come in between: the next attempt sees a lease of its own, or a free one, and
-/// the former still believes in the one that was broken.
+/// The same with a lost response in between: the next attempt sees its own lease or a free one, while the former holder
+/// still relies on the broken one.
 #[tokio::test(start_paused = true)]
 async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
     let mut happened = 0;
     for effect in [Effect::ResetBefore, Effect::ResetAfter] {
-        // Which of the attempt's requests: asking for the lease's state, taking it, reading the state, writing it.
+        // The attempt's requests: reading the lease's state, taking it, reading the state, writing it.
         for nth in 1..=4 {
             let world = World::new();
             let (first, second) = (world.process(1).await, world.process(2).await);
@@ -146,14 +146,14 @@ async fn a_broken_lease_is_not_forgotten_when_an_attempt_fails() {
     assert_eq!(happened, 8);
 }
 
-/// And a third process: to it the lease must not look free, as if nothing had been broken.
+/// And a third process: the lease must not look free to it, as if it hadn't been broken.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_taken_after_a_broken_one_is_not_given_back_early() {
     let world = World::new();
     let (first, second, third) = (world.process(1).await, world.process(2).await, world.process(3).await);
     let source = first.open().await;
     world.simulation.blobs.break_lease(CONTAINER, &World::state_blob());
-    // The lease is taken, and the state can't be read.
+    // The lease is taken, but the state can't be read.
     let when = When { endpoint: Some(Endpoint::Blob), nth: vec![3], ..When::default() };
     world.simulation.faults.add(Fault::new(when, Effect::ResetBefore));
     assert!(matches!(second.store.open(key()).await, Err(CheckpointError::Storage { .. })));
@@ -161,7 +161,7 @@ async fn a_lease_that_was_taken_after_a_broken_one_is_not_given_back_early() {
     assert!(source.lease_guard().is_held(), "it may still believe so");
 }
 
-/// The same, without a commit that would tell: the former notices at its next renewal.
+/// The same without a commit that would tell: the former holder notices at its next renewal.
 #[tokio::test(start_paused = true)]
 async fn two_never_hold_at_once_whatever_breaks() {
     let world = World::new();
@@ -196,7 +196,7 @@ async fn two_never_hold_at_once_whatever_breaks() {
     assert!(moments.0 > 30 && moments.1 > 100, "both had it: {moments:?}");
 }
 
-/// A lease that was broken and that nobody took goes on as it was.
+/// A broken lease that no other process took continues.
 #[tokio::test(start_paused = true)]
 async fn a_broken_lease_that_nobody_took_is_taken_back() {
     let world = World::new();
@@ -209,8 +209,8 @@ async fn a_broken_lease_that_nobody_took_is_taken_back() {
     assert_eq!(all(&source).await, expected(1));
 }
 
-/// A lease can be broken slowly: for a while it is "breaking", when it can't be renewed, and neither its holder nor anybody
-/// else can take one. That isn't another's lease: when the time is over it is taken back as any broken one.
+/// A lease can be broken slowly. While it is "breaking", it can't be renewed, and no process can take it. That isn't
+/// another's lease: after that time it is taken back like any broken one.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_being_broken_is_not_lost() {
     for period in [2, 20, 40] {
