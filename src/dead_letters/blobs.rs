@@ -1,8 +1,8 @@
-//! Files of lines as append blobs, where the sources' states are in Azure Blob Storage: several processes write them.
+//! Files of lines as append blobs, written by several processes, if the sources' states are in Azure Blob Storage.
 //!
-//! An append is conditional on the length up to which this process has read. So a writer always knows what is there: no dead
-//! letter is written twice, neither by two processes nor after a missing response. Append blobs can't be truncated: a torn
-//! line gets a line end, and readers skip it. A blob that takes no more blocks is followed by another one.
+//! An append is conditional on the length up to which this process has read, so a writer always knows what is there. No
+//! dead letter is written twice, neither by two processes nor after a lost response. Append blobs can't be truncated: a
+//! torn line gets a line end, and readers skip it. A full blob is followed by another one.
 
 mod lock;
 #[cfg(test)]
@@ -17,17 +17,17 @@ use super::lines::{BLOCK as READ, LineRange, LineReader};
 use crate::azure::blob::{BlobError, Container};
 use nordpass_env::Env;
 
-/// The most bytes of one request: Azure takes 4 MiB in every version of its API.
+/// Maximum bytes of one request: every version of Azure's API accepts 4 MiB.
 pub(super) const BLOCK: usize = 4 << 20;
 
-/// More blobs than this are not listed.
+/// Maximum blobs to list.
 const MOST: u32 = 100_000;
 
 /// A container's blobs below `dead-letters/`.
 #[derive(Clone)]
 pub(super) struct Blobs {
     pub container: Container,
-    /// What their names begin with.
+    /// The prefix of their names.
     pub prefix: String,
     pub env: Env,
 }
@@ -35,14 +35,14 @@ pub(super) struct Blobs {
 /// How far a blob was read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Extent {
-    /// Where its last whole line ends.
+    /// The end of its last whole line.
     pub whole: u64,
-    /// Where it ends.
+    /// Its end.
     pub len: u64,
 }
 
 impl Blobs {
-    /// The names behind the prefix.
+    /// Lists the names after the prefix.
     pub async fn names(&self, begin: &str) -> io::Result<Vec<String>> {
         match self.container.list(&format!("{}{begin}", self.prefix), MOST).await {
             Ok(names) => {
@@ -53,7 +53,7 @@ impl Blobs {
         }
     }
 
-    /// At most `len` bytes; fewer at the end. `None`: there is no such blob.
+    /// Reads at most `len` bytes; fewer at the end. `None` if there is no such blob.
     pub async fn read_at(&self, name: &str, at: u64, len: usize) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
         while bytes.len() < len {
@@ -72,7 +72,7 @@ impl Blobs {
         Ok(Some(bytes))
     }
 
-    /// Passes every whole line from `from` on to `each`; a line begins there. `None`: there is no such blob.
+    /// Passes every whole line from `from` on, where a line begins, to `each`. `None` if there is no such blob.
     pub async fn lines(
         &self,
         name: &str,
@@ -89,7 +89,7 @@ impl Blobs {
         }
     }
 
-    /// Creates an empty blob, and the container if it never existed.
+    /// Creates an empty blob, and its container if that never existed.
     async fn make(&self, name: &str) -> io::Result<()> {
         let mut made = self.container.create_append(&self.path(name)).await;
         if made == Err(BlobError::NoContainer) {
@@ -108,9 +108,9 @@ impl Blobs {
 pub(super) struct BlobLog {
     blobs: Blobs,
     stem: String,
-    /// How far this process knows what is there; `None`: not at all.
+    /// How far this process has read; `None` if not at all.
     end: Option<End>,
-    /// An append failed: it may have taken effect, wholly or in part.
+    /// An append failed. It may have taken effect, wholly or partly.
     unsure: bool,
 }
 
@@ -118,7 +118,7 @@ pub(super) struct BlobLog {
 struct End {
     number: u32,
     extent: Extent,
-    /// The blob is there.
+    /// The blob exists.
     made: bool,
 }
 
@@ -139,7 +139,7 @@ impl BlobLog {
         self.end.is_some()
     }
 
-    /// Passes what has been written since the last call to `each`; at the first call everything.
+    /// Passes what was written since the last call to `each`, or everything at the first call.
     pub async fn catch_up(&mut self, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<()> {
         if let Some(end) = self.end
             && let Some(end) = self.more(end, each).await?
@@ -159,9 +159,9 @@ impl BlobLog {
         Ok(())
     }
 
-    /// Reads what follows the known part; `None`: the blob was removed or replaced.
+    /// Reads what follows the known part. `None` if the blob was removed or replaced.
     async fn more(&self, end: End, each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<Option<End>> {
-        // The line end before it is read again: it has to be there.
+        // Read the line end before it again, to check that it is still there.
         let mut before = end.extent.whole > 0;
         let mut another = false;
         let from = end.extent.whole.saturating_sub(1);
@@ -180,9 +180,9 @@ impl BlobLog {
         }
     }
 
-    /// Appends whole lines after the known part. `false`: nothing was appended, because another process has written
-    /// meanwhile; [`Self::catch_up`] reads it. After an error the same lines can be appended again: lines that were written
-    /// although the response was lost are found where they should be.
+    /// Appends whole lines after the known part. `false` if nothing was appended, because another process has written
+    /// meanwhile; [`Self::catch_up`] reads that. After an error the same lines can be appended again: lines that were
+    /// written although the response was lost are found in their place.
     pub async fn append(&mut self, lines: &[u8]) -> io::Result<bool> {
         let Some(End { number, extent, made }) = self.end else { return Ok(false) };
         let name = part_name(&self.stem, number);
@@ -192,7 +192,7 @@ impl BlobLog {
         let torn: &[u8] = if extent.len > extent.whole { b"\n" } else { b"" };
         let bytes = Bytes::from([torn, lines].concat());
         let mut at = extent.len;
-        // Usually it is one piece, and so all or nothing. A record of more than 4 MiB can be cut off by a crash.
+        // Usually one piece, and so all or nothing. A crash can cut off a record of more than 4 MiB.
         for start in (0..bytes.len()).step_by(BLOCK) {
             let piece = bytes.slice(start..bytes.len().min(start + BLOCK));
             match self.blobs.container.append(&self.blobs.path(&name), at, piece.clone()).await {
@@ -205,7 +205,7 @@ impl BlobLog {
                         return Ok(false);
                     }
                 }
-                // 50,000 blocks; or an operator has restored a copy that can't be appended to.
+                // It has 50,000 blocks, or an operator has restored a copy that can't be appended to.
                 Err(BlobError::Conflict { code, .. })
                     if code == "BlockCountExceedsLimit" || code == "InvalidBlobType" =>
                 {
@@ -230,7 +230,7 @@ impl BlobLog {
     }
 }
 
-/// A part's name. Parts are numbered after a dot, which no component's stem has.
+/// A part's name: a dot, which no component's stem has, and a number.
 pub(super) fn part_name(stem: &str, number: u32) -> String {
     if number == 1 { format!("{stem}.ndjson") } else { format!("{stem}.{number}.ndjson") }
 }
@@ -243,7 +243,7 @@ pub(super) fn parts(names: &[String], stem: &str) -> Vec<u32> {
     numbers
 }
 
-/// Which part of which file has this name.
+/// The file and the part of this name.
 pub(super) fn part_of(name: &str) -> Option<(&str, u32)> {
     let stem = name.strip_suffix(".ndjson")?;
     let numbered = stem.rsplit_once('.').and_then(|(stem, number)| Some((stem, number.parse().ok()?)));

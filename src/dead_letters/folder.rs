@@ -1,4 +1,4 @@
-//! Where dead letters and marks are: in a folder on the process's own disk, or in blobs that all processes share.
+//! The location of dead letters and marks: a folder on the process's own disk, or blobs shared by all processes.
 
 use std::{io, path::PathBuf, sync::Arc};
 
@@ -7,7 +7,7 @@ use super::lines::{self, LineRange, Log};
 use crate::component::LeaseGuard;
 use nordpass_env::{Disk, DiskLock};
 
-/// Where files of lines are.
+/// The location of files of lines.
 #[derive(Clone)]
 pub(super) enum Folder {
     /// One process writes here.
@@ -19,7 +19,7 @@ pub(super) enum Folder {
 }
 
 impl Folder {
-    /// The names of all files.
+    /// Lists the names of all files.
     pub async fn names(&self) -> io::Result<Vec<String>> {
         match self {
             Self::Disk { disk, dir } => Ok(disk.list(dir).await?.into_iter().map(|file| file.name).collect()),
@@ -35,7 +35,7 @@ impl Folder {
         }
     }
 
-    /// A part of a file.
+    /// Reads a part of a file.
     pub async fn read_at(&self, name: &str, LineRange { offset, len }: LineRange) -> io::Result<Vec<u8>> {
         match self {
             Self::Disk { disk, dir } => disk.read_at(&dir.join(name), offset, len).await,
@@ -43,7 +43,7 @@ impl Folder {
         }
     }
 
-    /// The writer of the file with this stem. On a disk, it reads the file first.
+    /// Creates the writer of the file with this stem. On disk, it reads the file first.
     pub async fn writer(&self, stem: &str, mut each: impl FnMut(&[u8]) + Send) -> io::Result<Writer> {
         match self {
             Self::Disk { disk, dir } => {
@@ -54,7 +54,7 @@ impl Folder {
         }
     }
 
-    /// Takes a lock. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes a lock. [`io::ErrorKind::WouldBlock`] if another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<Lock> {
         match self {
             Self::Disk { disk, dir } => Ok(Lock::Disk(disk.lock(&dir.join(name)).await?)),
@@ -79,8 +79,8 @@ impl Writer {
         }
     }
 
-    /// Appends whole lines, durably. `false`: nothing was appended, because another process has written, which goes to
-    /// `each`.
+    /// Appends whole lines, durably. `false` if nothing was appended, because another process has written. Its lines go
+    /// to `each`.
     pub async fn append(&mut self, lines: &[u8], each: &mut (dyn FnMut(&[u8]) + Send)) -> io::Result<bool> {
         match self {
             Self::Disk(log) => log.append(lines).await.map(|()| true),
@@ -95,14 +95,14 @@ impl Writer {
     }
 }
 
-/// A lock that is held.
+/// A held lock.
 pub(super) enum Lock {
     Disk(Box<dyn DiskLock>),
     Blobs(BlobLock),
 }
 
 impl Lock {
-    /// Whether it is still held. The operating system keeps a file's lock as long as the process lives.
+    /// Tells whether it is still held. The operating system keeps a file's lock as long as the process lives.
     pub fn lease_guard(&self) -> LeaseGuard {
         match self {
             Self::Disk(_) => LeaseGuard::always(),

@@ -1,4 +1,4 @@
-//! Files of lines that only grow: how any of them is read, and how one on disk grows durably.
+//! Append-only files of lines: reads them anywhere, and writes them durably on disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nordpass_env::Disk;
 
-/// How much is read at once.
+/// Maximum bytes of one read.
 pub(super) const BLOCK: usize = 1 << 20;
 
 /// A line's range in its file, without its line end.
@@ -16,22 +16,22 @@ pub(super) struct LineRange {
     pub len: usize,
 }
 
-/// Splits a file, block by block, into whole lines. What follows the last line end is a torn or unfinished write: it is
-/// left out.
+/// Splits a file, block by block, into whole lines. Leaves out what follows the last line end, which is a torn or
+/// unfinished write.
 #[derive(Default)]
 pub(super) struct LineReader {
-    /// Where the last whole line ends.
+    /// The end of the last whole line.
     pub whole: u64,
     rest: Vec<u8>,
 }
 
 impl LineReader {
-    /// A reader for the blocks from `offset` on, where a line begins.
+    /// Creates a reader for the blocks from `offset` on, where a line begins.
     pub fn starting_at(offset: u64) -> Self {
         Self { whole: offset, rest: Vec::new() }
     }
 
-    /// Where the next block begins.
+    /// The start of the next block.
     pub fn end(&self) -> u64 {
         self.whole + self.rest.len() as u64
     }
@@ -66,20 +66,20 @@ pub(super) async fn lines(
     Ok(lines.whole)
 }
 
-/// Writes a file of lines on disk. There may be only one.
+/// Writes a file of lines on disk. A file may have only one writer.
 pub(super) struct Log {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    /// Where the next line goes. What is beyond it is a torn write.
+    /// The offset of the next line. Anything after it is a torn write.
     len: u64,
     /// The folder and the file's name are durable.
     linked: bool,
-    /// What was there when it was opened is durable, too.
+    /// What existed when it was opened is durable, too.
     settled: bool,
 }
 
 impl Log {
-    /// Reads what is there. Nothing is made on disk before the first line.
+    /// Reads what is there. Creates nothing on disk before the first line.
     pub async fn open(
         disk: Arc<dyn Disk>,
         path: PathBuf,
@@ -89,7 +89,7 @@ impl Log {
         Ok(Self { disk, path, len, linked: false, settled: len == 0 })
     }
 
-    /// Makes what was there durable: a process that was killed may have left lines that a power cut would still take.
+    /// Makes what was there durable: a killed process may have left lines that a power cut could still remove.
     pub async fn settle(&mut self) -> io::Result<()> {
         if self.settled {
             return Ok(());
@@ -116,7 +116,7 @@ impl Log {
         if !self.linked {
             self.disk.create_dir_all(dir).await?;
         }
-        // A write that failed half-way, now or before a crash, leaves bytes that belong to no line.
+        // A write that failed halfway, now or before a crash, leaves bytes of no line.
         if self.disk.len(&self.path).await?.is_some_and(|size| size > self.len) {
             self.disk.truncate(&self.path, self.len).await?;
         }

@@ -1,8 +1,8 @@
 //! The outcomes of resending dead letters: `<component>.resent.ndjson` beside the dead letters.
 //!
-//! The dead letters' own file belongs to the pipeline, which may be running. Marks are only appended, too: "resending" is
-//! durable before the request is sent, and what came of it is durable before it is reported. A "resending" without
-//! anything after it is a crash in between: the record may have arrived.
+//! The dead letters' own file belongs to the pipeline, which may be running. Marks are append-only, too: "resending" is
+//! durable before the request is sent, and its outcome before it is reported. A "resending" without a later mark means
+//! a crash in between: the record may have arrived.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -14,33 +14,33 @@ use super::blobs::{part_name, parts, storage_trouble};
 use super::folder::{Folder, Writer};
 use crate::event::EventId;
 
-/// How far resending a dead letter has come.
+/// The progress of resending a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MarkState {
-    /// Begun. Without a later mark, it is unknown whether it arrived.
+    /// Started. Without a later mark, it is unknown whether the record arrived.
     Resending,
     /// Accepted.
     Resent,
     /// Refused again.
     Refused,
-    /// It wasn't accepted for a reason that says nothing about the record.
+    /// Not accepted, for a reason that says nothing about the record.
     Unsent,
 }
 
 /// The outcome of resending a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// How far it has come.
+    /// The progress.
     pub state: MarkState,
     /// When, in Unix seconds (UTC).
     pub time: i64,
     /// Our id of the request (`x-ms-client-request-id`).
     pub request_id: String,
-    /// The destination's HTTP status, where it refused again.
+    /// The destination's HTTP status, if it refused again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The destination's error code, where it refused again.
+    /// The destination's error code, if it refused again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
@@ -60,7 +60,7 @@ struct MarkLine {
 pub(super) struct Marks(HashMap<(String, Option<String>), Mark>);
 
 impl Marks {
-    /// Reads those of a component, whose files are among these.
+    /// Reads a component's marks, whose files are among `names`.
     pub async fn read(folder: &Folder, names: &[String], component: &str) -> io::Result<Self> {
         let mut marks = Self::default();
         let stem = stem(component);
@@ -75,7 +75,7 @@ impl Marks {
         self.0.get(&(id.to_owned(), stream.map(str::to_owned)))
     }
 
-    /// The last one counts, but an acceptance stays, whatever the outcome of a forced second attempt.
+    /// The last mark counts, but an acceptance stays, whatever the outcome of a forced second attempt.
     fn line(&mut self, line: &[u8]) {
         let Ok(MarkLine { id, stream, mark }) = serde_json::from_slice(line) else { return };
         let key = (id, stream);
@@ -89,16 +89,16 @@ impl Marks {
 pub(super) struct MarksLog {
     log: Writer,
     pub marks: Marks,
-    /// Fingerprints of all lines that this process has read or written: any other is another process's.
+    /// Fingerprints of all lines that this process has read or written. Any other line is another process's.
     seen: HashSet<EventId>,
 }
 
-/// What a component's marks are called. A component's stem holds no dot, so none has this name.
+/// The stem of a component's marks. A component's stem has no dot, so none has this name.
 fn stem(component: &str) -> String {
     format!("{component}.resent")
 }
 
-/// The attempts to write a mark to blobs: an accepted record must not stay unmarked.
+/// Maximum tries to write a mark to blobs: an accepted record must not stay unmarked.
 const TRIES: usize = 6;
 
 impl MarksLog {
@@ -116,9 +116,9 @@ impl MarksLog {
         Ok(Self { log, marks, seen })
     }
 
-    /// Appends a mark, durably. `false`: another process has written marks since this one read them. Only the
-    /// holder of the lock writes, so this process no longer has it. Then only an acceptance is still marked: it stays true
-    /// whatever the other process does, and prevents another resend. Any other mark could hide one of the other process.
+    /// Appends a mark, durably. `false` if another process has written marks since this one read them: only the holder
+    /// of the lock writes, so this process has lost it. Then only an acceptance is still marked, because it stays true
+    /// and prevents another resend. Any other mark could hide one of the other process.
     pub async fn append(&mut self, id: &str, stream: Option<&str>, mark: Mark) -> io::Result<bool> {
         let state = mark.state;
         let mark = MarkLine { id: id.to_owned(), stream: stream.map(str::to_owned), mark };
@@ -136,7 +136,7 @@ impl MarksLog {
             match log.append(&line, &mut each).await {
                 Ok(true) => break,
                 Ok(false) if !alone && state != MarkState::Resent => return Ok(false),
-                // Its blob may be full, or gone.
+                // The blob may be full or gone.
                 Ok(false) if tries < TRIES => {}
                 Ok(false) => return Err(io::Error::other("can't append to the blob of marks")),
                 Err(error) => match storage_trouble(&error) {

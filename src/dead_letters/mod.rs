@@ -1,20 +1,20 @@
-//! Dead letters: records that a destination refused by name, kept with its reason.
+//! Dead letters: records that a destination refused, kept with its reason.
 //!
-//! One file for each component, `dead-letters/<component>.ndjson`, one JSON object a line: in `data_dir`, or where the
+//! One file for each component, `dead-letters/<component>.ndjson`, one JSON object a line: in `data_dir` or, if the
 //! sources' states are in Azure Blob Storage, in the same container. A dead letter is durable before it acknowledges
-//! anything. It is keyed by event and stream, so a crash between the file and the checkpoint, or a second reading, never
+//! anything. It is keyed by event and stream, so neither a crash between the file and the checkpoint nor a second read
 //! repeats it.
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`write`] | writes dead letters; only the pipeline does |
+//! | [`write`] | writes dead letters, for the pipeline only |
 //! | [`read`] | reads them, also while the pipeline writes |
 //! | [`resend`] | sends them again |
-//! | [`marks`] | what became of sending them again, in a file of its own beside them |
+//! | [`marks`] | the outcomes of sending them again, in a separate file beside them |
 //! | [`stored`] | a dead letter as a line of its file |
-//! | [`folder`] | where the files are |
-//! | [`lines`] | files of lines, and those on disk |
-//! | [`blobs`] | files as append blobs, which several processes write |
+//! | [`folder`] | the location of the files |
+//! | [`lines`] | files of lines in general, and on disk |
+//! | [`blobs`] | files of lines as append blobs, shared by several processes |
 
 mod blobs;
 mod folder;

@@ -1,4 +1,4 @@
-//! Reading dead letters, also while the pipeline writes more of them.
+//! Reads dead letters, also while the pipeline writes more.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -33,7 +33,7 @@ impl DeadLetterFolder {
         Self { folder: Folder::Blobs(Blobs { container, prefix, env: env.clone() }) }
     }
 
-    /// All dead letters, by component, each component's in the order of writing. One that was written twice is there once.
+    /// Lists all dead letters, by component and in the order of writing, without duplicates.
     pub async fn list(&self) -> io::Result<Vec<StoredDeadLetter>> {
         let names = self.folder.names().await?;
         let mut files: Vec<(&str, u32, &String)> =
@@ -60,7 +60,7 @@ impl DeadLetterFolder {
         Ok(dead_letters)
     }
 
-    /// A dead letter's record as JSON: as it is where it is JSON, as a string where it isn't.
+    /// A dead letter's record as JSON: unchanged if it is JSON, else as a string.
     pub async fn record(&self, dead_letter: &StoredDeadLetter) -> io::Result<String> {
         let line = self.folder.read_at(&dead_letter.file, dead_letter.range).await?;
         let fields: HashMap<&str, &RawValue> = serde_json::from_slice(&line)?;

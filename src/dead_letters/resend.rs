@@ -15,10 +15,10 @@ use nordpass_env::Clock;
 pub enum Fate {
     /// Sent and accepted.
     Accepted {
-        /// An earlier attempt ended in the middle, so the record may be there twice, with one id.
+        /// An earlier attempt was interrupted, so the record may be there twice, with one id.
         maybe_twice: bool,
     },
-    /// Accepted by an earlier `resend`, and not sent.
+    /// Not sent, because an earlier `resend` was accepted.
     Before(Mark),
     /// Refused again.
     Refused {
@@ -29,7 +29,7 @@ pub enum Fate {
     },
     /// Not accepted, for a reason that says nothing about the record.
     Unsent {
-        /// What was waited for.
+        /// The reason for waiting.
         reason: String,
     },
     /// It can't be sent.
@@ -40,20 +40,20 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// Of a dead letter whose component has no destination, which `reason` explains.
+    /// For a dead letter whose component has no destination, which `reason` explains.
     pub fn without_destination(dead_letter: &StoredDeadLetter, reason: &str) -> Self {
         let reason = if dead_letter.stream.is_none() { NOT_A_RECORD } else { reason };
         Self::Impossible { reason: reason.to_owned() }
     }
 }
 
-/// Why nothing more can be sent.
+/// Reasons why nothing more can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
-    /// Another process sends these dead letters.
+    /// Another process is sending these dead letters.
     #[error("another `dead-letters resend` is processing these dead letters")]
     Busy,
-    /// The lease that keeps other processes from it is over, or another one has written marks.
+    /// The lease that excludes other processes has ended, or another process has written marks.
     #[error("the lease on the dead letters is lost, so another `dead-letters resend` may be running")]
     Lost,
     /// Dead letters or marks can't be read or written.
@@ -70,7 +70,7 @@ pub struct Resending {
 }
 
 impl Resending {
-    /// Takes the lock. `force`: also send what was accepted before.
+    /// Takes the lock. `force` also sends what was accepted before.
     pub async fn begin(folder: DeadLetterFolder, patience: Duration, force: bool) -> Result<Self, ResendError> {
         let lock = folder.folder.lock("resend.lock").await.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => ResendError::Busy,
@@ -79,13 +79,13 @@ impl Resending {
         Ok(Self { folder, patience, force, lock })
     }
 
-    /// Releases the lock at once. If it is only dropped, a lease still has to expire.
+    /// Releases the lock at once. If it is only dropped, its lease must still expire.
     pub async fn end(self) {
         self.lock.release().await;
     }
 
-    /// Sends dead letters of one component, one after the other, and reports the outcome of each. A destination that isn't
-    /// available isn't tried for the rest.
+    /// Sends dead letters of one component one by one, and reports the outcome of each. If a destination is
+    /// unavailable, the rest isn't tried.
     pub async fn send(
         &self,
         dead_letters: &[StoredDeadLetter],
@@ -94,7 +94,7 @@ impl Resending {
         mut tell: impl FnMut(&StoredDeadLetter, Fate),
     ) -> Result<(), ResendError> {
         let Some(first) = dead_letters.first() else { return Ok(()) };
-        // Read again, now that the lock is held: another process may have sent some meanwhile.
+        // Read again now that the lock is held: another process may have sent some meanwhile.
         let mut log = MarksLog::open(&self.folder.folder, &first.component).await?;
         let mut unavailable: Option<String> = None;
         for dead_letter in dead_letters {
@@ -142,16 +142,16 @@ impl Resending {
             return Err(ResendError::Lost);
         }
         let sending = destination.resend(stream, &record, &request_id, self.patience);
-        // Given up in the middle, "resending" stays the last word: it may have arrived.
+        // If this is cancelled, "resending" stays the last mark: the record may have arrived.
         let outcome = while_held(&self.lock.lease_guard(), sending).await.ok_or(ResendError::Lost)?;
         let (fate, state) = match outcome {
             ResendOutcome::Accepted => (Fate::Accepted { maybe_twice }, mark(MarkState::Resent, None, None)),
             ResendOutcome::Refused { status, code } => {
                 (Fate::Refused { status, code: code.clone() }, mark(MarkState::Refused, Some(status), code))
             }
-            // "Resending" stays the last word: it may have arrived.
+            // "Resending" stays the last mark: the record may have arrived.
             ResendOutcome::Unavailable { reason, unsure: true } => return Ok(Fate::Unsent { reason }),
-            // It wasn't sent this time; but if it may have arrived an earlier time, that stays so.
+            // It wasn't sent this time, but an earlier attempt may have arrived.
             ResendOutcome::Unavailable { reason, .. } if maybe_twice => return Ok(Fate::Unsent { reason }),
             ResendOutcome::Unavailable { reason, .. } => (Fate::Unsent { reason }, mark(MarkState::Unsent, None, None)),
             ResendOutcome::Impossible { reason } if maybe_twice => return Ok(Fate::Impossible { reason }),
@@ -161,7 +161,7 @@ impl Resending {
     }
 }
 
-/// Does the work while the lock is held; `None` if it no longer is. This is checked before each step of the work, not only
+/// Does the work while the lock is held; `None` if it no longer is. Checks this before each step of the work, not only
 /// by a timer: the process may have been stopped, or the machine may have slept, in between.
 async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut ended) = (pin!(work), pin!(lease_guard.ended()));
@@ -177,7 +177,7 @@ async fn while_held<T>(lease_guard: &LeaseGuard, work: impl Future<Output = T>) 
 /// Why a source's dead letter can't be sent.
 const NOT_A_RECORD: &str = "it isn't a JSON object, so it can't be a record of a table; it is kept as NordPass sent it";
 
-/// The record's text if it is a JSON object, or a string that contains one: line ends are kept that way.
+/// The record's text if it is a JSON object, or a string that contains one, which preserves line ends.
 fn object(record: String) -> Option<String> {
     let is_object =
         |text: &str| text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();

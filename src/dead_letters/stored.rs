@@ -1,19 +1,19 @@
-//! A dead letter as it is in its file: one JSON object a line.
+//! A dead letter in its file: one JSON object a line.
 
 use serde::{Deserialize, Serialize};
 
 use super::{lines::LineRange, marks::Mark};
 use crate::event::EventId;
 
-/// One dead letter without its record, which may be large and holds people's data.
+/// A dead letter without its record, which may be large and has personal data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredDeadLetter {
-    /// The component that wrote it, as its file is named.
+    /// The component that wrote it, from the file's name.
     #[serde(skip_deserializing)]
     pub component: String,
     /// The event's id, 32 hexadecimal digits.
     pub id: String,
-    /// Where it was meant to go; `None` for what a source couldn't read.
+    /// The stream it was meant for; `None` for what a source couldn't read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why it was refused, in a sentence.
@@ -46,7 +46,7 @@ impl StoredDeadLetter {
         self.component == file_stem(component)
     }
 
-    /// What no other dead letter of its component has.
+    /// A key that is unique among its component's dead letters.
     pub(super) fn key(&self) -> Option<u128> {
         let id = u128::from_str_radix(&self.id, 16).ok()?;
         Some(key_of(EventId(id), self.stream.as_deref()))
@@ -58,7 +58,7 @@ pub(super) fn key_of(id: EventId, stream: Option<&str>) -> u128 {
     EventId::of_bytes(format!("{id} {}", stream.unwrap_or_default()).as_bytes()).0
 }
 
-/// A component's name as a file's name, without an extension.
+/// A component's name as a file name, without an extension.
 pub(super) fn file_stem(component: &str) -> String {
     component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
 }

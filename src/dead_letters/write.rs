@@ -22,33 +22,33 @@ pub(super) struct DeadLetterLog {
 
 struct Inner {
     known: HashSet<u128>,
-    /// Written, or perhaps written, by a call that ended with an error: not counted as new yet.
+    /// Written, or perhaps written, by a call that failed: not counted as new yet.
     uncounted: HashSet<u128>,
     log: Writer,
 }
 
-/// How often other processes may write first before this one pauses.
+/// How often other processes may write first until this one pauses.
 const TURNS: usize = 16;
 
-/// Adds the key of a line that is there.
+/// Adds the key of an existing line.
 fn note(known: &mut HashSet<u128>, line: &[u8]) {
     known.extend(serde_json::from_slice::<StoredDeadLetter>(line).ok().and_then(|known| known.key()));
 }
 
 impl DeadLetterLog {
-    /// Opens a component's dead letters. Nothing is made before the first dead letter, and blobs aren't even asked for.
+    /// Opens a component's dead letters. Creates nothing before the first one, and sends no request for blobs.
     pub async fn open(folder: &DeadLetterFolder, component: &str) -> io::Result<Self> {
         let mut known = HashSet::new();
         let log = folder.folder.writer(&file_stem(component), |line| note(&mut known, line)).await?;
         Ok(Self { inner: Mutex::new(Inner { known, uncounted: HashSet::new(), log }) })
     }
 
-    /// Writes dead letters and makes them durable. One that is there already (same id and stream) isn't written again.
-    /// Returns how many were new. After an error the same dead letters can be written again.
+    /// Writes dead letters durably, except those that are there already (same id and stream). Returns how many were
+    /// new. After an error the same dead letters can be written again.
     pub async fn write(&self, dead_letters: &[DeadLetter]) -> io::Result<usize> {
         let mut inner = self.inner.lock().await;
         let Inner { known, uncounted, log } = &mut *inner;
-        // Before one counts as written already.
+        // Before an existing one counts as written.
         log.settle(&mut |line| note(known, line)).await?;
         let mut turns = 0;
         loop {
@@ -76,8 +76,7 @@ impl DeadLetterLog {
     }
 }
 
-/// The lines and keys of dead letters that aren't there yet: as many as one request to a storage account takes, or one that
-/// is longer alone.
+/// Returns the lines and keys of new dead letters: as many as fit one request to a storage account, or one longer one.
 fn next_block(dead_letters: &[DeadLetter], known: &HashSet<u128>) -> io::Result<(Vec<u8>, HashSet<u128>)> {
     let (mut lines, mut keys) = (Vec::new(), HashSet::new());
     for dead_letter in dead_letters {
@@ -97,13 +96,13 @@ fn next_block(dead_letters: &[DeadLetter], known: &HashSet<u128>) -> io::Result<
     Ok((lines, keys))
 }
 
-/// What waits while dead letters can't be written.
+/// Name of the status part while dead letters can't be written.
 const PART: &str = "dead letters";
 
 impl DeadLetterLog {
-    /// Writes dead letters, however long that takes, and reports what it waits for. Returns how many were new.
+    /// Writes dead letters, however long it takes, and reports what it waits for. Returns how many were new.
     pub async fn keep(&self, dead_letters: &[DeadLetter], env: &Env, telemetry: &ComponentReporter) -> usize {
-        // Other records may well be delivered meanwhile: that doesn't make it work.
+        // A separate part, because other records may be delivered meanwhile, which doesn't mean that this works.
         let retry = Retry::part(env, telemetry, PART);
         let attempt = || async {
             self.write(dead_letters).await.map_err(|error| {
@@ -203,8 +202,8 @@ mod tests {
         assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
     }
 
-    /// Simulated world 9901: a process that was killed had written a dead letter and not made it durable. The next one found
-    /// it, called it written, and the power cut after that took it.
+    /// Simulated world 9901: a killed process had written a dead letter but not made it durable. The next one found it
+    /// and counted it as written, and the power cut after that removed it.
     #[tokio::test]
     async fn a_letter_that_a_killed_process_left_is_made_durable_before_it_counts() {
         for seed in 0..40 {
@@ -214,7 +213,7 @@ mod tests {
             let open = || DeadLetterLog::open(&folder, "sentinel");
             let dead_letters = [dead_letter(1, "A", "{}")];
             let killed = open().await.expect("opens");
-            // The folder of dead letters is made, then the dead letter is appended.
+            // Creates the folder of dead letters, then appends the dead letter.
             disk.go_down_at(1);
             tokio::select! {
                 _ = killed.write(&dead_letters) => panic!("it was killed"),

@@ -9,20 +9,20 @@ use crate::azure::blob::{BlobError, Container};
 use crate::component::{LeaseGuard, LeaseKeeper, LeaseRequested, Renewal, RenewalSchedule};
 use nordpass_env::Clock;
 
-/// How long it lasts: Azure's minimum, so that a crashed process's lease expires soon.
+/// Duration of the lease: Azure's minimum, so that a crashed process's lease expires soon.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 
-/// When it is renewed, and how long an answer is waited for.
+/// The interval of renewals, and the time-out of each.
 const RENEW: Duration = Duration::from_secs(5);
 
-/// Renewed often enough that two failures don't end it.
+/// Renewals are frequent enough that two failures don't end the lease.
 const SCHEDULE: RenewalSchedule = RenewalSchedule {
     renew_after: RENEW,
     lasts: LEASE.saturating_sub(Duration::from_millis(2_500)),
     longest_wait: Duration::from_secs(1),
 };
 
-/// A lease that is renewed as long as this lives.
+/// A lease that is renewed until this is dropped.
 pub(in crate::dead_letters) struct BlobLock {
     lease: Arc<Lease>,
     lease_guard: LeaseGuard,
@@ -37,7 +37,7 @@ struct Lease {
 }
 
 impl Blobs {
-    /// Takes the lease for resending dead letters. [`io::ErrorKind::WouldBlock`] when another process has it.
+    /// Takes the lease for resending dead letters. [`io::ErrorKind::WouldBlock`] if another process has it.
     pub async fn lock(&self, name: &str) -> io::Result<BlobLock> {
         let (path, id) = (self.path(name), self.env.random.uuid());
         let clock = self.env.clock.clone();
@@ -73,7 +73,7 @@ impl Lease {
         let asked = LeaseRequested::now(self.clock.as_ref());
         match tokio::time::timeout(RENEW, self.container.renew(&self.path, &self.id)).await {
             Ok(Ok(())) => Renewal::Held(asked),
-            // Broken, or another process has it or had it.
+            // Broken, or another process has or had it.
             Ok(Err(BlobError::Conflict { .. } | BlobError::NoBlob | BlobError::NoContainer)) => Renewal::Lost,
             Ok(Err(error)) => Renewal::Unsure(error.to_string()),
             Err(_) => Renewal::Unsure(format!("no response within {} s", RENEW.as_secs())),
@@ -82,7 +82,7 @@ impl Lease {
 }
 
 impl BlobLock {
-    /// Whether it is held.
+    /// Tells whether it is held.
     pub fn lease_guard(&self) -> LeaseGuard {
         self.lease_guard.clone()
     }

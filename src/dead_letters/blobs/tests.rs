@@ -36,12 +36,12 @@ impl World {
         Self(simulation, TestClock::starting_at(now))
     }
 
-    /// What a process with this seed uses.
+    /// The environment of a process with this seed.
     fn process(&self, seed: u64) -> (Env, DeadLetterFolder) {
         self.folder(seed, Arc::new(self.1.clone()))
     }
 
-    /// The same, on a machine with a clock of its own.
+    /// The same, on a machine with its own clock.
     fn folder(&self, seed: u64, clock: Arc<dyn Clock>) -> (Env, DeadLetterFolder) {
         let network = self.0.network(Arc::new(self.1.clone()), seed);
         let env = Env {
@@ -60,7 +60,7 @@ impl World {
     async fn dead_letters(&self) -> Vec<StoredDeadLetter> {
         let folder = self.process(99).1;
         loop {
-            // The fault of a test may be met here only.
+            // A test's fault may strike only here.
             match folder.list().await {
                 Ok(dead_letters) => return dead_letters,
                 Err(error) => assert!(storage_trouble(&error).is_some(), "{error}"),
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    /// How many whole lines that are dead letters stand in the blobs, copies included.
+    /// Number of whole dead letters in the blobs, including copies.
     fn lines(&self) -> usize {
         let text = |blob| self.0.blobs.content(CONTAINER, blob).unwrap_or_default();
         let lines = [text(BLOB), text(SECOND)].concat();
@@ -127,8 +127,8 @@ async fn two_processes_and_a_third_one_later_write_each_letter_once() {
     assert_eq!((world.lines(), world.dead_letters().await.len()), (3, 3));
 }
 
-/// A fault of every kind at each request in turn, and a second process that writes the same: each dead letter is there once,
-/// and none is left uncounted.
+/// Every kind of fault at each request in turn, while a second process writes the same: each dead letter is there once,
+/// and none stays uncounted.
 #[tokio::test(start_paused = true)]
 async fn each_request_may_fail_in_each_way() {
     let mut happened = 0;
@@ -156,7 +156,7 @@ async fn each_request_may_fail_in_each_way() {
                 world.dead_letters().await.into_iter().map(|dead_letter| dead_letter.id).collect();
             assert_eq!((world.lines(), ids.len()), (4, 4), "{effect:?} at {nth}");
             let counted = telemetry.numbers().totals().dead_letters + told.numbers().totals().dead_letters;
-            // Whose a dead letter is that two processes asked for, one of them in vain, nobody knows: rather one too many.
+            // If two processes wrote a dead letter and one failed, it is unclear whose it is. Better one too many.
             assert!((4..=5).contains(&counted), "{counted}: {effect:?} at {nth}");
         }
     }
@@ -209,7 +209,7 @@ async fn an_outage_is_waited_for_in_words_and_nothing_counts_before() {
 #[tokio::test(start_paused = true)]
 async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made_anew() {
     let world = World::new();
-    // An answer with one name each: the list has to be followed.
+    // Responses with one name each: the list must be followed.
     world.0.blobs.set_page(1);
     let (a, b) = (open(&world.process(1).1).await, open(&world.process(2).1).await);
     for dead_letters in [&a, &b] {
@@ -231,8 +231,8 @@ async fn a_blob_that_is_full_is_followed_by_another_and_one_that_is_gone_is_made
     assert_eq!(world.dead_letters().await.len(), 2);
 }
 
-/// The container is the deployment's: made where it never was, and never again once it was there. Nothing counts as
-/// written before it is there again.
+/// The container belongs to the deployment: created if it never existed, and never again once it did. Nothing counts as
+/// written before it is back.
 #[tokio::test(start_paused = true)]
 async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     for restored in [true, false] {
@@ -271,7 +271,8 @@ async fn a_container_that_is_deleted_is_waited_for_and_not_made_again() {
     }
 }
 
-/// A record that doesn't fit one request goes in pieces. One that was cut off by a crash is no dead letter, and no obstacle.
+/// A record that doesn't fit one request is sent in pieces. One cut off by a crash is neither a dead letter nor an
+/// obstacle.
 #[tokio::test(start_paused = true)]
 async fn a_large_record_is_whole_or_not_there() {
     let world = World::new();

@@ -14,7 +14,7 @@ use nordpass_env::{MemoryDisk, TestClock};
 const DIR: &str = "/data";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A destination that answers by a script, and notes what it was sent.
+/// A destination that responds by a script and records what it was sent.
 struct Destination {
     answer: Box<dyn Fn(&str) -> ResendOutcome + Send + Sync>,
     sent: Mutex<Vec<String>>,
@@ -38,7 +38,7 @@ impl Resend for Destination {
 /// A disk with these records as dead letters of the sink `s`.
 async fn disk(records: &[&str]) -> MemoryDisk {
     let disk = MemoryDisk::new();
-    // The folder itself has been there for long.
+    // The folder itself has existed for long.
     disk.put("/data/lock", "");
     let dead_letters = DeadLetterLog::open(&folder(&disk), "s").await.expect("opens");
     let dead_letter = |(number, record): (usize, &&str)| DeadLetter {
@@ -149,8 +149,8 @@ async fn two_at_once_are_one_too_many() {
     assert!(Resending::begin(folder(&disk), PATIENCE, false).await.is_ok());
 }
 
-/// A power cut at each disk operation: what the next `resend` knows is never more than what happened, and a record is
-/// there twice only if the cut fell between the acceptance and its mark, and then it is said.
+/// A power cut at each disk operation: the next `resend` never knows more than what happened. A record is there twice
+/// only if the cut fell between the acceptance and its mark, and then that is reported.
 #[tokio::test]
 async fn a_crash_anywhere_is_told_and_doubles_only_what_it_must() {
     for cut in 0.. {

@@ -16,7 +16,7 @@ use nordpass_env::Clock;
 
 const LEASES: &str = "comp=lease";
 
-/// A destination that accepts what it gets, after doing something.
+/// A destination that accepts everything, after doing something.
 struct Destination {
     meanwhile: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
     sent: Mutex<Vec<String>>,
@@ -44,7 +44,7 @@ impl Resend for Destination {
 
 async fn nothing() {}
 
-/// A machine's time of day that can jump.
+/// A machine's wall clock that can jump.
 struct Jumping(TestClock, AtomicU64);
 
 impl Clock for Jumping {
@@ -53,7 +53,7 @@ impl Clock for Jumping {
     }
 }
 
-/// Two dead letters to be sent again.
+/// Two dead letters to resend.
 async fn two_letters(world: &World) {
     let dead_letters = [dead_letter(1, "{\"a\":1}"), dead_letter(2, "{\"a\":2}")];
     assert_eq!(open(&world.process(9).1).await.write(&dead_letters).await.expect("writes"), 2);
@@ -104,8 +104,8 @@ async fn only_one_process_sends_again_and_a_dead_one_is_not_waited_for() {
     begin(3).await.expect("the lease of one that died ends").end().await;
 }
 
-/// A process that is stopped (SIGSTOP) between two dead letters runs none of its tasks and sees no timer: only the clock tells
-/// that its lease is over. The next renewal's answer would, too, but it comes late.
+/// A process that is stopped (SIGSTOP) between two dead letters runs no tasks and no timers. Only the clock tells that
+/// its lease is over. So would the response to the next renewal, but too late.
 #[tokio::test(start_paused = true)]
 async fn a_process_that_was_stopped_for_longer_than_its_lease_sends_nothing_more() {
     let world = World::new();
@@ -114,16 +114,16 @@ async fn a_process_that_was_stopped_for_longer_than_its_lease_sends_nothing_more
     let when = When { endpoint: Some(Endpoint::Blob), path: Some(LEASES.to_owned()), ..When::default() };
     world.0.faults.add(Fault { delay: Duration::from_secs(3), ..Fault::new(when, Effect::None) });
     let azure = destination(nothing);
-    // Polled once, the time has passed, and nothing else has run.
+    // Poll once, let the time pass, and run nothing else.
     let stop = || assert_eq!(tokio::time::advance(LEASE * 2).now_or_never(), None);
     let (fates, result) = send(&world, &resending, &azure, stop).await;
     assert!(matches!(result, Err(ResendError::Lost)), "{result:?}");
     assert_eq!((fates.len(), azure.sent.lock().unwrap().len()), (1, 1));
-    // "Begun" without more is what the next one is warned by: rather that than a mark that is missing.
+    // A lone "resending" warns the next process, which is better than a missing mark.
     assert_eq!(states(&world).await, [Some(MarkState::Resent), Some(MarkState::Resending)]);
 }
 
-/// While a machine sleeps the time that passes may stand still: then the time of day tells.
+/// Monotonic time may stop while a machine sleeps. Then the wall clock tells.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_slept_for_longer_than_the_lease_sends_nothing_more() {
     let world = World::new();
@@ -137,7 +137,7 @@ async fn a_machine_that_slept_for_longer_than_the_lease_sends_nothing_more() {
     assert_eq!(azure.sent.lock().unwrap().len(), 1);
 }
 
-/// And one that sleeps while a dead letter waits to be tried again: waking, it doesn't try.
+/// A machine that sleeps while a dead letter waits for its retry doesn't retry after waking.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_sleeps_while_it_sends_tries_no_second_time() {
     let world = World::new();
@@ -162,7 +162,7 @@ async fn a_machine_that_sleeps_while_it_sends_tries_no_second_time() {
     assert_eq!(tries.load(Ordering::Relaxed), 1);
 }
 
-/// The same in the middle of a dead letter, where the destination is waited for: nothing is sent by the time another can begin.
+/// The same in the middle of a dead letter, while waiting for the destination: nothing is sent once another can begin.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_ends_while_a_letter_is_sent_ends_the_sending() {
     let world = World::new();
@@ -177,7 +177,7 @@ async fn a_lease_that_ends_while_a_letter_is_sent_ends_the_sending() {
     assert_eq!(states(&world).await, [Some(MarkState::Resending), None]);
 }
 
-/// Renewals that fail for a few seconds are no reason to stop: the lease lasts.
+/// Renewals that fail for a few seconds don't stop it: the lease lasts.
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_fails_is_tried_again() {
     let world = World::new();
@@ -191,7 +191,7 @@ async fn a_renewal_that_fails_is_tried_again() {
     assert_eq!(world.0.faults.happened(), [3]);
 }
 
-/// Whatever the clocks say: marks that another process wrote are the proof that it has the lock.
+/// Whatever the clocks say, another process's marks prove that it has the lock.
 #[tokio::test(start_paused = true)]
 async fn marks_of_another_process_mean_that_the_lock_is_lost() {
     let world = World::new();
@@ -207,7 +207,7 @@ async fn marks_of_another_process_mean_that_the_lock_is_lost() {
     });
     let (fates, result) = send(&world, &resending, &azure, || {}).await;
     assert!(matches!(result, Err(ResendError::Lost)) && fates.is_empty(), "{fates:?} {result:?}");
-    // It was accepted, and that is marked all the same: nobody sends it a third time.
+    // It was accepted and is marked anyway, so that it isn't sent a third time.
     assert_eq!(states(&world).await, [Some(MarkState::Resent); 2]);
     assert_eq!(azure.sent.lock().unwrap().len(), 1);
 }
@@ -232,7 +232,7 @@ async fn behind_another_process_only_an_acceptance_is_marked() {
     }
 }
 
-/// An answer that didn't come, a blob that is full, one that somebody removed: nobody else has written, so it goes on.
+/// A lost response, a full blob, a removed one: no other process has written, so it continues.
 #[tokio::test(start_paused = true)]
 async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
     const MARKS: &str = "set/dead-letters/s.resent.ndjson";
@@ -250,7 +250,7 @@ async fn marks_that_only_this_process_writes_are_no_sign_of_another() {
                 0 => {}
                 1 => world.0.blobs.fill(CONTAINER, MARKS),
                 2 => world.0.blobs.remove(CONTAINER, MARKS),
-                // The latest of two: then the first is read anew.
+                // The latest of two: then the first is read again.
                 _ => {
                     world.0.blobs.fill(CONTAINER, MARKS);
                     assert!(append(&mut log, 2, MarkState::Refused, "3").await);
