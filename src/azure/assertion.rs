@@ -1,7 +1,7 @@
 //! A certificate and its key, and the client assertion that is signed with them.
 //!
 //! The form is Entra's own ("certificate credentials": PS256, `x5t#S256`); the claims are `aud`, `iss`, `sub`, `jti`,
-//! `nbf`, `exp`. rustls signs with aws-lc, as it does for TLS: no OpenSSL. The files are read anew for each token, so a
+//! `nbf`, `exp`. rustls signs with ring, as it does for TLS: no OpenSSL. The files are read anew for each token, so a
 //! renewed certificate counts without a restart.
 
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -10,7 +10,7 @@ use azure_core::base64;
 use jiff::Timestamp;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio_rustls::rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use tokio_rustls::rustls::crypto::ring::sign::any_supported_type;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SigningKey};

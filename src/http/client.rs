@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use reqwest::{Certificate, Identity, Proxy, redirect::Policy};
 use tokio::task::JoinSet;
+use tokio_rustls::rustls::crypto::ring;
 
 use super::memory::NoMemory;
 use super::{
@@ -163,6 +164,8 @@ enum Way {
 }
 
 fn build(settings: &HttpSettings, way: Way) -> Result<reqwest::Client, String> {
+    // One provider for the process. An error says that there is one already.
+    let _ = ring::default_provider().install_default();
     let (authorities, identity) = (authorities(settings)?, identity(settings)?);
     let proxy = match &settings.proxy {
         Some(url) if way == Way::Proxied => {

@@ -15,7 +15,7 @@ use nordpass_simulator::{SimulationOptions, entra};
 use serde_json::Value;
 
 use crate::credentials::SUBJECT;
-use crate::support::{Process, World, found, history, output, program};
+use crate::support::{Process, World, found, history, http_client, output, program};
 
 /// A clock that is ahead of this machine's by so many seconds.
 struct Ahead(i64);
@@ -98,7 +98,7 @@ async fn session_with(world: &World, credential: &str, wrong: Wrong, run: Run) -
 /// The components that wait, once one does, and says this.
 async fn ready(port: u16, part: &str) -> String {
     let look = async || {
-        let answer = reqwest::get(format!("http://127.0.0.1:{port}/ready")).await.ok()?;
+        let answer = http_client().get(format!("http://127.0.0.1:{port}/ready")).send().await.ok()?;
         let report = serde_json::from_str::<Value>(&answer.text().await.ok()?).ok()?;
         let waiting = report["components"].as_array()?.iter().filter(|component| component["state"] == "waiting");
         let waiting = waiting.map(|component| {

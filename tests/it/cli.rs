@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use nordpass_simulator::SimulationOptions;
 use serde_json::Value;
 
-use crate::support::{Process, World, found, history, now, output, program, said, until};
+use crate::support::{Process, World, found, history, http_client, now, output, program, said, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_loses_and_doubles_nothing() {
@@ -240,7 +240,7 @@ async fn the_api_tells_health_readiness_and_metrics() {
     let _process = Process::start(world.command(&["run", path.to_str().expect("a path")]));
     until("all to arrive", || world.simulation.verdict().events_delivered == 500).await;
     let get = |path: &'static str| async move {
-        let answer = reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.expect("an answer");
+        let answer = http_client().get(format!("http://127.0.0.1:{port}{path}")).send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     };
     assert_eq!(get("/health").await.0, 200);

@@ -12,7 +12,7 @@ use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, SimulationOptions, entra, nordpass};
 
 use crate::credentials::SUBJECT;
-use crate::support::{World, found, history, program, until_amid_events};
+use crate::support::{World, found, history, http_client, program, until_amid_events};
 
 const NORDPASS: &str = "s3cret-nordpass-token";
 const CLIENT: &str = "s3cret-of-the-client";
@@ -160,7 +160,7 @@ async fn everything_said(run: &Failing, format: &str) -> (Said, Vec<String>) {
     let mut said = Said::new();
     let mut child = command(&["run", path], "run").spawn().expect("it starts");
     let get = |page: &'static str| async move {
-        match reqwest::get(format!("http://127.0.0.1:{port}{page}")).await {
+        match http_client().get(format!("http://127.0.0.1:{port}{page}")).send().await {
             Ok(answer) => answer.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         }

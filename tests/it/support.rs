@@ -188,6 +188,13 @@ pub async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().expect("the program starts")).await.expect("no panic")
 }
 
+/// A client for requests to what a test has started.
+pub fn http_client() -> reqwest::Client {
+    // reqwest wants a provider, even for plain http. An error says that there is one already.
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
+
 /// What the program said, for a failed assertion.
 pub fn said(output: &Output) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -5,6 +5,6 @@ use tools_common::process;
 /// Passes its arguments to the test, whose short form is part of all tests.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut cargo = process::cargo();
-    cargo.args(["test", "--locked", "--release", "--test", "chaos", "--", "--long"]);
+    cargo.args(["test", "--locked", "--profile", "dist", "--test", "chaos", "--", "--long"]);
     process::run(cargo.args(arguments))
 }

@@ -31,7 +31,7 @@ async fn a_certificate_signs_for_each_token_anew() {
     // The simulator refuses an assertion that it has seen.
     provider.token().await.expect("a token of a new assertion");
 
-    let renewed = ApplicationCertificate::new().expect("a certificate");
+    let renewed = ApplicationCertificate::renewed().expect("a certificate");
     rig.disk.put(CERTIFICATE, renewed.pem());
     rig.disk.put(KEY, renewed.key_pem());
     let provider = rig.provider(of_certificate(Some(KEY)));
@@ -44,7 +44,7 @@ async fn a_certificate_signs_for_each_token_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_cannot_be_used_is_a_reason_to_wait_and_shows_nothing() {
     let rig = rig();
-    let (certificate, other) = (certificate(&rig), ApplicationCertificate::new().expect("a certificate"));
+    let (certificate, other) = (certificate(&rig), ApplicationCertificate::renewed().expect("a certificate"));
     let provider = rig.provider(of_certificate(Some(KEY)));
     let elliptic = rcgen::KeyPair::generate().expect("a key").serialize_pem();
     for (chain, key, part) in [

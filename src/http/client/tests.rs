@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
@@ -53,7 +53,7 @@ fn authority(name: &str) -> Authority {
 }
 
 fn acceptor(authority: &Authority, wants_client: bool) -> TlsAcceptor {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
     let builder = if wants_client {
         let mut roots = RootCertStore::empty();
@@ -304,7 +304,7 @@ async fn an_answer_is_read_to_its_end_though_nobody_asks_for_it() {
 #[tokio::test]
 async fn a_connection_whose_other_end_says_nothing_any_more_is_not_used_for_ever() {
     let authority = authority("ours");
-    let mut silent = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut silent = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{World, found, repository, until};
+use crate::support::{World, found, http_client, repository, until};
 
 const APP: &str = "deploy/functions";
 const FUNCTION: &str = "nordpass-sentinel";
@@ -119,7 +119,7 @@ impl App {
         let child = command.stderr(log).spawn().expect("the handler starts");
         let handler = Handler { child, port, binding: self.binding["name"].as_str().expect("a name").to_owned() };
         // Any answer at all means that it is ready.
-        let answer = found(async || reqwest::get(handler.url("")).await.ok()).await;
+        let answer = found(async || http_client().get(handler.url("")).send().await.ok()).await;
         assert!(answer.is_some(), "the handler doesn't answer: {}", self.log());
         handler
     }
@@ -162,7 +162,7 @@ impl Handler {
 
     /// Calls it with any body.
     pub async fn send(&self, body: String) -> reqwest::Result<Invocation> {
-        let request = reqwest::Client::new()
+        let request = http_client()
             .post(self.url(FUNCTION))
             .header("content-type", "application/json; charset=utf-8")
             .header("x-azure-functions-invocationid", "b2f7a1d4-7c0e-4d3f-8d55-3a1f0c9e6b21")

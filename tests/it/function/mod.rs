@@ -8,7 +8,7 @@ use std::time::Duration;
 use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::{Endpoint, SimulationOptions};
 
-use crate::support::{World, history, output, program, said};
+use crate::support::{World, history, http_client, output, program, said};
 use host::{App, Handler, delivered};
 
 async fn world(events: usize) -> World {
@@ -178,7 +178,7 @@ async fn junk_is_answered() {
         assert_eq!(refused.status, 400, "{body}");
     }
     assert_eq!(world.simulation.log().at(Endpoint::Nordpass).len(), 0, "nothing ran");
-    let client = reqwest::Client::new();
+    let client = http_client();
     for (request, status) in [
         (client.get(handler.url("nordpass-sentinel")), 405),
         (client.post(handler.url("")), 405),

@@ -1,4 +1,4 @@
-//! The programs that are measured, and those that measure, as releases.
+//! The programs that are measured, and those that measure, as they are delivered.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub struct Programs {
 pub fn build() -> Result<Programs, String> {
     // Apart from each other: built together, one could change the features of the other's dependencies.
     let release = |package: &str, program: &str| {
-        process::build(program, |cargo| _ = cargo.args(["--release", "--package", package]))
+        process::build(program, |cargo| _ = cargo.args(["--profile", "dist", "--package", package]))
     };
     Ok(Programs {
         product: release("nordpass-sentinel", "nordpass-sentinel")?,

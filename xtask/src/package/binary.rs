@@ -34,7 +34,7 @@ fn build_with(features: &[&str]) -> Result<Vec<u8>, String> {
     let c_flags: Vec<_> =
         folders.iter().map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display())).collect();
     let path = build("nordpass-sentinel", |cargo| {
-        cargo.args(["--release", "--target", TARGET]).args(features);
+        cargo.args(["--profile", "dist", "--target", TARGET]).args(features);
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
         cargo.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
     })?;

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_rustls::rustls::SignatureScheme;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::crypto::ring;
 
 /// The number after AADSTS, and the text.
 pub type Refused = (u32, String);
@@ -69,7 +69,7 @@ impl<'a> Jwt<'a> {
             Some("RS256") => SignatureScheme::RSA_PKCS1_SHA256,
             _ => return false,
         };
-        let known = aws_lc_rs::default_provider().signature_verification_algorithms;
+        let known = ring::default_provider().signature_verification_algorithms;
         let algorithms = known.mapping.iter().find(|(name, _)| *name == scheme).map_or(&[][..], |(_, found)| *found);
         let good = |algorithm: &&dyn tokio_rustls::rustls::pki_types::SignatureVerificationAlgorithm| {
             algorithm.verify_signature(public_key, self.signed, &self.signature).is_ok()

@@ -1,4 +1,7 @@
 //! The keys that client assertions are checked against: certificates of the application, and issuers that it trusts.
+//!
+//! The RSA keys are files beside this one, because ring, the program's only crypto provider, can't generate any. They are
+//! public, and nothing but the simulator trusts them.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +16,11 @@ use nordpass_env::Mutex;
 /// The audience that Entra wants in a platform's token.
 const EXCHANGE: &str = "api://AzureADTokenExchange";
 
-/// A certificate as an application uses it, with its key. Made anew for each run.
+const APPLICATION_KEY: &str = include_str!("keys/application.pem");
+const RENEWED_KEY: &str = include_str!("keys/renewed.pem");
+const PLATFORM_KEY: &str = include_str!("keys/platform.pem");
+
+/// A certificate as an application uses it, with its key.
 #[derive(Debug)]
 pub struct ApplicationCertificate {
     certificate: rcgen::Certificate,
@@ -23,8 +30,17 @@ pub struct ApplicationCertificate {
 impl ApplicationCertificate {
     /// A self-signed one with an RSA key of 2048 bits.
     pub fn new() -> Result<Self, String> {
+        Self::of(APPLICATION_KEY)
+    }
+
+    /// Another one, with another key.
+    pub fn renewed() -> Result<Self, String> {
+        Self::of(RENEWED_KEY)
+    }
+
+    fn of(key: &str) -> Result<Self, String> {
         let failed = |error: rcgen::Error| format!("can't make a certificate: {error}");
-        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).map_err(failed)?;
+        let key = KeyPair::from_pem_and_sign_algo(key, &PKCS_RSA_SHA256).map_err(failed)?;
         let mut parameters = CertificateParams::default();
         parameters.distinguished_name.push(DnType::CommonName, "nordpass-sentinel simulated application");
         Ok(Self { certificate: parameters.self_signed(&key).map_err(failed)?, key })
@@ -59,9 +75,10 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// An issuer with a new key.
+    /// An issuer at this URL.
     pub fn new(url: &str) -> Result<Self, String> {
-        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).map_err(|error| format!("can't make a key: {error}"))?;
+        let key = KeyPair::from_pem_and_sign_algo(PLATFORM_KEY, &PKCS_RSA_SHA256);
+        let key = key.map_err(|error| format!("can't read a key: {error}"))?;
         Ok(Self { url: url.to_owned(), key })
     }
 

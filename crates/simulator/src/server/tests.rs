@@ -84,6 +84,7 @@ async fn tls_is_trusted_through_its_authority() {
     let authority = Authority::new().expect("a certificate");
     let server = start(&simulation(), ServerOptions { tls: Some(authority.clone()), ..ServerOptions::default() }).await;
     assert!(server.url().starts_with("https://localhost:"));
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let client = |pem: &str| {
         let certificate = reqwest::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
         let builder = reqwest::Client::builder().tls_certs_only([certificate]).timeout(Duration::from_secs(20));

@@ -15,7 +15,7 @@ fn frame(kind: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 
 /// Answers the first request of a connection with these bytes, over HTTP/2.
 async fn http2_server(authority: &Authority, then: Vec<u8>) -> u16 {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
