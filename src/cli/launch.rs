@@ -113,20 +113,20 @@ fn log_end(ending: &Ending, telemetry: &Telemetry) {
     if !report.failures.is_empty() {
         return;
     }
-    let (mut events, mut records, mut dead_letters) = (0, 0, 0);
-    for component in telemetry.components() {
-        let totals = component.numbers().totals();
-        dead_letters += totals.dead_letters;
-        match component.kind() {
-            ComponentKind::Source => events += totals.sent,
-            ComponentKind::Sink => records += totals.sent,
-            ComponentKind::Transform => {}
-        }
-    }
+    // By name: health rows are no events, and a record that goes to two sinks isn't two.
+    let components = telemetry.components();
+    let sent = |kind| {
+        let of_kind = components.iter().filter(move |component| component.kind() == kind);
+        of_kind
+            .map(|component| format!("{} {}", component.name(), component.numbers().totals().sent))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let dead_letters = components.iter().map(|component| component.numbers().totals().dead_letters).sum();
     tracing::info!(
-        "ended: {} read, {} delivered, {}",
-        counted(events, "new event"),
-        counted(records, "record"),
+        "ended: read {}; delivered {}; {}",
+        sent(ComponentKind::Source),
+        sent(ComponentKind::Sink),
         counted(dead_letters, "dead letter")
     );
 }

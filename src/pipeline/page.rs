@@ -93,6 +93,8 @@ fn value(kind: &Kind) -> String {
         Kind::Duration { min, max } => format!("duration, {min} to {max}"),
         Kind::Integer { min, max } if *max == i64::MAX => format!("whole number from {min}"),
         Kind::Integer { min, max } => format!("whole number, {min} to {max}"),
+        Kind::Size { min, max } if *max == i64::MAX => format!("size from {min} B"),
+        Kind::Size { min, max } => format!("size, {min} to {max} B"),
         Kind::Flag => "`true` or `false`".into(),
         Kind::List => "list of strings".into(),
         Kind::Map => "table of strings".into(),

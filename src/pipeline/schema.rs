@@ -9,6 +9,7 @@ use super::registry::{KINDS, Registry, table_name};
 use crate::component::ComponentType;
 use crate::settings::duration::PATTERN;
 use crate::settings::section::default_list;
+use crate::settings::size::PATTERN as SIZE_PATTERN;
 use crate::settings::{Field, Kind, Presence};
 use crate::telemetry::ComponentKind;
 
@@ -90,6 +91,11 @@ fn property(field: &Field) -> Value {
         Kind::Integer { min, max } => {
             json!({ "anyOf": [{ "type": "integer", "minimum": min, "maximum": max }, reference()] })
         }
+        Kind::Size { min, max } => json!({ "anyOf": [
+            { "type": "integer", "minimum": min, "maximum": max },
+            { "type": "string", "pattern": SIZE_PATTERN },
+            reference(),
+        ] }),
         Kind::Flag => json!({ "anyOf": [{ "type": "boolean" }, reference()] }),
         Kind::List => {
             let mut list = json!({ "type": "array", "items": { "type": "string", "minLength": 1 } });
@@ -120,7 +126,7 @@ fn reference() -> Value {
 
 fn default_value(kind: &Kind, default: &str) -> Value {
     match kind {
-        Kind::Integer { .. } => default.parse::<i64>().map_or(Value::Null, Value::from),
+        Kind::Integer { .. } | Kind::Size { .. } => default.parse::<i64>().map_or(Value::Null, Value::from),
         Kind::Flag => (default == "true").into(),
         Kind::List => default_list(default).into(),
         _ => default.into(),

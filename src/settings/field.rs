@@ -59,6 +59,13 @@ pub enum Kind {
         /// Largest.
         max: i64,
     },
+    /// A number of bytes within bounds: a whole number, or a string like `"1MB"`, `"8MiB"`.
+    Size {
+        /// Smallest, in bytes.
+        min: i64,
+        /// Largest, in bytes.
+        max: i64,
+    },
     /// `true` or `false`.
     Flag,
     /// A list of strings.

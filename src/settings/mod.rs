@@ -17,6 +17,7 @@ pub(crate) mod nearest;
 pub(crate) mod report;
 mod secret;
 pub(crate) mod section;
+pub(crate) mod size;
 mod url;
 pub(crate) mod value;
 

@@ -241,18 +241,18 @@ impl Section {
         if let Some(Checked::Duration(duration)) = self.get_optional(name) { Some(duration) } else { None }
     }
 
-    /// An integer.
+    /// An integer, or a size in bytes.
     pub fn integer(&mut self, name: &str) -> i64 {
         match self.get(name) {
             Some(Checked::Integer(number)) => number,
             _ => match self.field(name).map(|field| &field.kind) {
-                Some(Kind::Integer { min, .. }) => *min,
+                Some(Kind::Integer { min, .. } | Kind::Size { min, .. }) => *min,
                 _ => 0,
             },
         }
     }
 
-    /// An optional integer.
+    /// An optional integer or size.
     pub fn optional_integer(&mut self, name: &str) -> Option<i64> {
         if let Some(Checked::Integer(number)) = self.get_optional(name) { Some(number) } else { None }
     }
@@ -427,7 +427,7 @@ fn example(field: &Field) -> String {
         Kind::Secret => format!("{name} = \"${{{}}}\"", name.to_ascii_uppercase()),
         Kind::Choice(choices) => format!("{name} = \"{}\"", choices.join("\" | \"")),
         Kind::Duration { min, .. } => format!("{name} = \"{min}\""),
-        Kind::Integer { min, .. } => format!("{name} = {min}"),
+        Kind::Integer { min, .. } | Kind::Size { min, .. } => format!("{name} = {min}"),
         Kind::Flag => format!("{name} = true"),
         Kind::List => format!("{name} = [\"…\"]"),
         Kind::Map | Kind::Table(_) => format!("[{name}]"),
@@ -441,7 +441,7 @@ fn default_value(field: &Field, default: &str) -> Checked {
         Kind::Text | Kind::Choice(_) => Checked::Text(default.into()),
         Kind::Secret => Checked::Secret(Secret::literal(default)),
         Kind::Duration { .. } => parse_duration(default).map_or(Checked::Wrong, Checked::Duration),
-        Kind::Integer { .. } => default.parse().map_or(Checked::Wrong, Checked::Integer),
+        Kind::Integer { .. } | Kind::Size { .. } => default.parse().map_or(Checked::Wrong, Checked::Integer),
         Kind::Flag => Checked::Flag(default == "true"),
         Kind::List => Checked::List(default_list(default)),
         Kind::Map => Checked::Map(Vec::new()),

@@ -1,6 +1,7 @@
 //! Checks one value against its [`Kind`].
 
-use std::{ops::Range, path::Path, time::Duration};
+use std::ops::{Range, RangeInclusive};
+use std::{path::Path, time::Duration};
 
 use super::document::{Entry, Node, Value};
 use super::duration::{format_duration, parse_duration};
@@ -8,6 +9,7 @@ use super::flaw::{Flaw, is_quoted};
 use super::nearest::{any_value, nearest};
 use super::report::{Report, SourceSpan};
 use super::section::Section;
+use super::size::parse_size;
 use super::{Field, Kind, Presence, Secret};
 
 /// A value that has been checked.
@@ -44,6 +46,7 @@ impl Check<'_> {
             Kind::Choice(choices) => self.choice(node, choices),
             Kind::Duration { min, max } => self.duration(node, min, max),
             Kind::Integer { min, max } => self.integer(node, *min, *max),
+            Kind::Size { min, max } => self.size(node, *min, *max),
             Kind::Flag => self.flag(node),
             Kind::List => Ok(self.list(node)),
             Kind::Map => Ok(self.map(node)),
@@ -170,8 +173,29 @@ impl Check<'_> {
                 Some(text.parse().map_err(wrong)?)
             }
         };
+        self.within(number, min..=max, hint)
+    }
+
+    fn size(&self, node: &Node, min: i64, max: i64) -> Result<Checked, Checked> {
+        let hint = format!("write a size from {min} to {max} bytes, such as \"1MB\" or \"8MiB\"");
+        let number = match &node.value {
+            Value::Integer(number) => *number,
+            Value::Text(_) => {
+                let text = self.filled(node)?;
+                Some(
+                    parse_size(&text)
+                        .ok_or_else(|| self.error(format!("`{}` isn't a size", self.field.name), &hint))?,
+                )
+            }
+            other => return Err(self.wrong_type("a size", other, &hint)),
+        };
+        self.within(number, min..=max, hint)
+    }
+
+    fn within(&self, number: Option<i64>, bounds: RangeInclusive<i64>, hint: String) -> Result<Checked, Checked> {
+        let (min, max) = (*bounds.start(), *bounds.end());
         let message = match number {
-            Some(number) if (min..=max).contains(&number) => return Ok(Checked::Integer(number)),
+            Some(number) if bounds.contains(&number) => return Ok(Checked::Integer(number)),
             Some(number) => {
                 let (word, limit) = if number < min { ("at least", min) } else { ("at most", max) };
                 format!("`{}` must be {word} {limit}, not {number}", self.field.name)

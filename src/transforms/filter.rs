@@ -8,6 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 use super::asim::fields_of_rows;
 use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event};
+use crate::settings::nearest::nearest;
 use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::entries;
@@ -74,11 +75,13 @@ fn patterns(section: &mut Section, name: &str) -> Vec<Pattern> {
         match Pattern::parse(&text) {
             Ok(pattern) => {
                 if !entries().iter().any(|entry| pattern.matches(entry.kind, entry.action)) {
-                    section.warning(
-                        name,
-                        format!("pattern {number} of `{name}` matches no known event"),
-                        "the events reference lists the known ones; ignore this warning for newer events",
-                    );
+                    let hint = match pattern.nearest() {
+                        Some(known) => format!("did you mean `{known}`? Ignore this warning for newer events"),
+                        None => {
+                            "the events reference lists the known ones; ignore this warning for newer events".into()
+                        }
+                    };
+                    section.warning(name, format!("pattern {number} of `{name}` matches no known event"), hint);
                 }
                 patterns.push(pattern);
             }
@@ -117,9 +120,22 @@ impl Pattern {
         Ok(Self { kind: kind.to_owned(), action: action.to_owned() })
     }
 
+    /// The pattern that this one was probably meant to be: its type corrected, then its action.
+    fn nearest(&self) -> Option<String> {
+        let kinds = entries().iter().map(|entry| entry.kind);
+        let kind = correct(&self.kind, kinds)?;
+        let actions = entries().iter().filter(|entry| glob(kind, entry.kind)).map(|entry| entry.action);
+        Some(format!("{kind}.{}", correct(&self.action, actions)?))
+    }
+
     fn matches(&self, kind: &str, action: &str) -> bool {
         glob(&self.kind, kind) && glob(&self.action, action)
     }
+}
+
+/// The pattern itself if it matches any of the words, otherwise the nearest word.
+fn correct<'a>(pattern: &'a str, words: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    if words.clone().any(|word| glob(pattern, word)) { Some(pattern) } else { nearest(pattern, words) }
 }
 
 /// Whether a pattern with `*` matches the whole text. Each piece between two `*` is matched at its first occurrence: a later one
@@ -219,6 +235,20 @@ mod tests {
         for pattern in ["", "login", "*", ".x", "x.", ".", "a.b.c", "a b.c", "item_{a,b}.c", "login.user?", " login.*"]
         {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_typing_mistake_in_a_pattern_gets_the_nearest_known_event() {
+        for (wrong, right) in [
+            ("item_acess.*", Some("item_access.*")),
+            ("item_access.item_veiwed", Some("item_access.item_viewed")),
+            ("*.user_login_faild", Some("*.user_login_failed")),
+            ("Item-Access.vault_exportd", Some("item_access.vault_exported")),
+            ("weather.*", None),
+            ("item_access.weather", None),
+        ] {
+            assert_eq!(Pattern::parse(wrong).expect(wrong).nearest().as_deref(), right, "{wrong}");
         }
     }
 

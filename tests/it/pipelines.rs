@@ -1,5 +1,6 @@
-//! Every file in `pipelines/` runs, as it stands in the repository.
+//! Every file in `pipelines/` runs, with a port of its own where it has `[api]`: tests run side by side.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,11 +17,17 @@ async fn world() -> World {
 
 /// Runs a file of `pipelines/` to its end and answers what it wrote to standard output.
 async fn run(world: &World, name: &str) -> Vec<u8> {
-    let path = repository("pipelines").join(name);
+    let path = copy(world, name);
     let arguments = ["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"];
     let end = output(world.command(&arguments)).await;
     assert!(end.status.success(), "{name}: {}", said(&end));
     end.stdout
+}
+
+/// A copy in the world's folder.
+fn copy(world: &World, name: &str) -> PathBuf {
+    let text = std::fs::read_to_string(repository("pipelines").join(name)).expect("a file");
+    world.pipeline(name, &text.replace("127.0.0.1:8686", "127.0.0.1:0"))
 }
 
 fn assert_all_delivered(world: &World, name: &str) {
@@ -65,7 +72,7 @@ async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
     let written = Timestamp::from_second(cursor).expect("a time");
     let (container, blob) = ("nordpass-function-container", "nordpass-activities-cursor");
     world.simulation.blobs.put(container, blob, &cursor.to_be_bytes(), written);
-    let path = repository("pipelines/shared-checkpoint.toml");
+    let path = copy(&world, "shared-checkpoint.toml");
     let run = || {
         let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
         command.env("CHECKPOINT_ENDPOINT", blobs.url());

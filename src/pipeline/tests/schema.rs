@@ -98,11 +98,12 @@ fn object_violations(root: &Value, schema: &Value, keyword: &str, value: &Value,
     found
 }
 
-/// The three patterns that the schema uses, by hand.
+/// The four patterns that the schema uses, by hand.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern {
         r"\$\{" => text.contains("${"),
         r"^([0-9]+(ms|[smhd]))+$" => crate::settings::parse_duration(text).is_ok_and(|_| text == text.trim()),
+        r"^[0-9]+ ?([kKMG]B|[KMG]iB|B)?$" => crate::settings::size::parse_size(text).is_some() && text == text.trim(),
         "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$" => {
             (1..=64).contains(&text.len())
                 && !text.starts_with('-')
@@ -217,7 +218,7 @@ fn the_registry_is_sound() {
                 continue;
             };
             let written = match &field.kind {
-                Kind::Integer { .. } | Kind::Flag | Kind::List => default.to_owned(),
+                Kind::Integer { .. } | Kind::Size { .. } | Kind::Flag | Kind::List => default.to_owned(),
                 Kind::Text | Kind::Secret | Kind::Choice(_) | Kind::Duration { .. } => format!("{default:?}"),
                 Kind::Map | Kind::Table(_) => panic!("{path} can't have a default"),
             };

@@ -24,6 +24,7 @@ static FIELDS: &[Field] = &[
     field("loop", Kind::Flag, Presence::Default("false")),
     field("paths", Kind::List, Presence::Default("[\"a\", \"b\"]")),
     field("streams", Kind::Map, Presence::Optional),
+    field("limit", Kind::Size { min: 1_000, max: 8 << 20 }, Presence::Default("4000000")),
     field("batch", Kind::Table(BATCH), Presence::Optional),
     field("credential", Kind::Table(CREDENTIAL), Presence::Required),
     http_fields::TLS,
@@ -53,6 +54,29 @@ fn messages(section: &Section) -> Vec<String> {
 /// What reading `text` after the good lines complains about.
 fn complaint(text: &str) -> Vec<String> {
     messages(&section(&format!("{GOOD}\n{text}")))
+}
+
+#[test]
+fn a_size_is_a_number_of_bytes_or_has_a_unit() {
+    for (text, bytes) in [
+        ("", 4_000_000),
+        ("limit = 2000", 2_000),
+        ("limit = \"1MB\"", 1_000_000),
+        ("limit = \"8 MiB\"", 8 << 20),
+        ("limit = \"${SIZE}\"", 2_000),
+        ("limit = \"${SIZE}kB\"", 2_000_000),
+    ] {
+        let mut section = section(&format!("{GOOD}\n{text}"));
+        assert_eq!(section.integer("limit"), bytes, "{text}");
+        assert_eq!(messages(&section), Vec::<String>::new(), "{text}");
+    }
+    for (text, message) in [
+        ("limit = \"1 megabyte\"", "limit: `limit` isn't a size"),
+        ("limit = \"9MiB\"", "limit: `limit` must be at most 8388608, not 9437184"),
+        ("limit = true", "limit: `limit` must be a size, not `true` or `false`"),
+    ] {
+        assert_eq!(complaint(text), [message], "{text}");
+    }
 }
 
 #[tokio::test]

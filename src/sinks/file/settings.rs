@@ -13,7 +13,7 @@ pub(super) static FIELDS: &[Field] = &[
          `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
          compression.",
     ),
-    Field::optional("max_file_bytes", Kind::Integer { min: 1, max: i64::MAX }).doc(
+    Field::optional("max_file_bytes", Kind::Size { min: 1, max: i64::MAX }).doc(
         "Maximum size of a file in bytes. The next file gets a number: `name.1.ndjson.gz`. A single chunk larger \
          than this still goes into one file.",
     ),
@@ -28,7 +28,7 @@ pub(super) static FIELDS: &[Field] = &[
 ];
 
 static BATCH_FIELDS: &[Field] = &[
-    Field::with_default("max_bytes", Kind::Integer { min: 1, max: 64 << 20 }, "4000000")
+    Field::with_default("max_bytes", Kind::Size { min: 1, max: 64 << 20 }, "4000000")
         .doc("JSON bytes, before compression, after which the files are synced."),
     Field::with_default("timeout", Kind::Duration { min: "0s", max: "5m" }, "1s").doc(
         "Maximum time a record waits for the sync. Less frequent syncs reduce disk load and are just as safe, \

@@ -37,7 +37,7 @@ static FIELDS: &[Field] = &[
 ];
 
 static BATCH: &[Field] = &[
-    Field::with_default("max_bytes", Kind::Integer { min: 1_000, max: 50_000_000 }, "1000000").doc(
+    Field::with_default("max_bytes", Kind::Size { min: 1_000, max: 50_000_000 }, "1000000").doc(
         "JSON bytes of a batch before gzip. The default stays within Azure's 1 MB limit under every reading of \
          its documentation. The compressed body never exceeds 1 MiB.",
     ),

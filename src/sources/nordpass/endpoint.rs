@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::context::ReadContext;
 use super::page::Page;
 use super::query::Query;
+use super::time::timestamp;
 use crate::event::Held;
 use crate::http::{
     Again, AnswerMemory, GunzipError, HttpClient, HttpError, date, gunzip, hidden, is_gzip, retry_after,
@@ -82,7 +83,8 @@ impl Endpoint {
         let status = answer.as_ref().map_or("none".to_owned(), |answer| answer.status().as_u16().to_string());
         telemetry.add_labelled(&metrics::REQUESTS, &status, 1);
         let &Query { timestamp_from: from, timestamp_to: to, page, per_page, .. } = query;
-        tracing::debug!(component = telemetry.name(), from, to, page, per_page, %status, "requested a page");
+        let (from, to) = (timestamp(from), timestamp(to));
+        tracing::debug!(component = telemetry.name(), %from, %to, page, per_page, %status, "requested a page");
         match answer {
             Ok(answer) => self.classify(answer, per_page).await,
             Err(HttpError::TooLarge { .. }) => Attempt::TooLarge,

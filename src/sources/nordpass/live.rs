@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{again::LastRead, error::ReadError, lanes::Lanes, query::Priority, time::seconds};
+use super::time::{seconds, timestamp};
+use super::{again::LastRead, error::ReadError, lanes::Lanes, query::Priority};
 
 /// A backlog of more seconds than this goes to the history.
 const LIVE_AT_MOST: i64 = 15 * 60;
@@ -71,8 +72,8 @@ impl Lanes {
         for range in unreadable {
             tracing::warn!(
                 component = self.context.telemetry.name(),
-                from = range.start,
-                to = range.end,
+                from = %timestamp(range.start),
+                to = %timestamp(range.end),
                 "can't read this period now; retrying it in parallel with live polls"
             );
             self.backlog.defer(range, Duration::from_secs(1));

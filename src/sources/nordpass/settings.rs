@@ -43,7 +43,7 @@ static FIELDS: &[Field] = &[
         .doc("Number of pages to fetch in parallel, in addition to live polls."),
     Field::with_default("requests_per_second", Kind::Integer { min: 1, max: 1000 }, "10")
         .doc("Maximum requests per second in total. Live polls have priority."),
-    Field::with_default("max_in_flight_bytes", Kind::Integer { min: 65_536, max: 1_073_741_824 }, "8388608").doc(
+    Field::with_default("max_in_flight_bytes", Kind::Size { min: 65_536, max: 1_073_741_824 }, "8388608").doc(
         "Maximum bytes of text in memory: pages, and the rows made from them. At the limit the source sends \
          nothing more, and soon requests nothing more. The same happens at four times this many bytes of \
          unacknowledged pages. Limits the source's memory while a sink is slow or down. With hundreds of sources \

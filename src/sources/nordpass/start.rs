@@ -7,7 +7,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::error::{ReadError, unless_ended};
 use super::lanes::{FIRST_DOUBT, Lanes};
 use super::state::{Change, State};
-use super::time::{API_DAYS, DAY, seconds};
+use super::time::{API_DAYS, DAY, seconds, timestamp};
 use super::{again::LastRead, backlog::Gaps, emitter::Emitter, settings::Settings, takeover};
 use crate::component::{ComponentError, Context, Predecessor};
 use crate::sources::retry::retry_until_ready;
@@ -102,7 +102,7 @@ impl Start {
             }
         };
         lanes.commits.apply(Change::Begin { origin, now, takeover });
-        tracing::info!(component, from = origin, "first connection: reading the history");
+        tracing::info!(component, from = %timestamp(origin), "first connection: reading the history");
         let history = origin..(now - seconds(settings.overlap)).max(origin);
         lanes.backlog.add(history.clone());
         Ok((history, now))
