@@ -107,6 +107,7 @@ mod tests {
         for (name, events, probes) in [
             ("every-pair.ndjson", known, known),
             ("metadata-shapes.ndjson", 76, 67),
+            ("addresses.ndjson", 44, 44),
             ("unknown-pairs.ndjson", 12, 12),
             ("odd-types.ndjson", 35, 34),
             ("odd-timestamps.ndjson", 25, 25),

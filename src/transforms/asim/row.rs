@@ -3,7 +3,8 @@
 //! The parts of a row that depend only on the pair are prepared once ([`Parts`]); the rest is copied from the chunk's text. The
 //! function that writes a column also writes the columns that depend on it.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::additional::Additional;
 use super::json::{self, Out};
@@ -273,10 +274,32 @@ fn source(out: &mut Out<'_>, metadata: &Metadata<'_>, schema: Schema) {
             out.field(r#","SrcDvcOs":""#, name);
         }
     }
-    let address = unescape(metadata.ip_address.and_then(json::string).unwrap_or_default());
     // Addresses only: parsers check the column's type, and rules match prefixes in it.
+    if let Some(text) = metadata.ip_address.and_then(json::string).map(unescape)
+        && let Some(address) = address(&text)
+    {
+        out.field(r#","SrcIpAddr":""#, address);
+    }
+}
 
-    if !address.is_empty() && address.parse::<IpAddr>().is_ok() {
-        out.field(r#","SrcIpAddr":""#, &address);
+/// Returns the address in a text, as it is spelled there.
+fn address(text: &str) -> Option<&str> {
+    if text.parse::<IpAddr>().is_ok() { Some(text) } else { address_of_proxy(text) }
+}
+
+/// Reads what proxies and load balancers write: an address with a port, in brackets, with spaces around it, or a list with
+/// the client first. The KQL parsers read the same (`solution/tests/asim_parsers.py`), so both tables say the same.
+#[cold]
+fn address_of_proxy(text: &str) -> Option<&str> {
+    let is_port = |text: &str| (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let first = text.split(',').next()?.trim_matches(|char: char| char.is_ascii_whitespace());
+    if let Some(rest) = first.strip_prefix('[') {
+        let (address, end) = rest.split_once(']')?;
+        let is_end = end.is_empty() || end.strip_prefix(':').is_some_and(is_port);
+        return (is_end && address.parse::<Ipv6Addr>().is_ok()).then_some(address);
+    }
+    match first.split_once(':') {
+        Some((address, port)) if is_port(port) && address.parse::<Ipv4Addr>().is_ok() => Some(address),
+        _ => first.parse::<IpAddr>().is_ok().then_some(first),
     }
 }

@@ -91,8 +91,56 @@ fn unlocks_are_log_ins_to_the_vault() {
 }
 
 #[test]
+fn an_address_with_a_port_in_brackets_or_in_a_list_has_its_column() {
+    for (spelled, address) in [
+        ("203.0.113.7:51234", "203.0.113.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:DB8::1]", "2001:DB8::1"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+        (r"\t2001:db8::1\n", "2001:db8::1"),
+        ("203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        ("203.0.113.7:443,10.0.0.1:80", "203.0.113.7"),
+        ("[2001:db8::1]:443 , unknown", "2001:db8::1"),
+        ("2001:db8::1,203.0.113.7", "2001:db8::1"),
+        ("[::ffff:203.0.113.7]:1", "::ffff:203.0.113.7"),
+    ] {
+        let json = format!("\"{spelled}\"");
+        let (_, row) = row(&event("login.user_login_failed", &format!(r#"{{"ip_address":{json}}}"#)));
+        assert_eq!(text(&row, "SrcIpAddr"), address, "{json}");
+        assert_eq!(row["AdditionalFields"]["ip_address"], lenient(&json));
+    }
+}
+
+#[test]
 fn what_is_no_address_stays_out_of_the_column() {
-    for address in [r#""203.0.113.7:443""#, r#""unknown""#, "null", "5", r#"["192.0.2.1"]"#] {
+    for address in [
+        r#""unknown""#,
+        "null",
+        "5",
+        "[]",
+        "[5]",
+        r#"["192.0.2.1"]"#,
+        r#""""#,
+        r#"" ""#,
+        r#"",203.0.113.7""#,
+        r#""unknown, 203.0.113.7""#,
+        r#""10.0.0""#,
+        r#""203.0.113.999:443""#,
+        r#""203.0.113.7:""#,
+        r#""203.0.113.7:port""#,
+        r#""203.0.113.7:123456""#,
+        r#""203.0.113.7:80:80""#,
+        r#""203.0.113.7 10.0.0.1""#,
+        r#""203.0.113.7/24""#,
+        r#""[203.0.113.7]""#,
+        r#""[203.0.113.7:80]:80""#,
+        r#""[2001:db8::1""#,
+        r#""[2001:db8::1]443""#,
+        r#""[2001:db8::1]:""#,
+        r#""[2001:db8::1%5]:443""#,
+        r#""fe80::1%eth0""#,
+        r#""2001:db8:::1""#,
+    ] {
         let (_, row) = row(&event("login.user_login_failed", &format!(r#"{{"ip_address":{address}}}"#)));
         assert!(!row.contains_key("SrcIpAddr"), "{address}");
         assert_eq!(row["AdditionalFields"]["ip_address"], lenient(address));
