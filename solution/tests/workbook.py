@@ -7,6 +7,7 @@ query meets both. The official table has to give what the ASIM tables give, row 
 
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,9 +15,12 @@ import duckdb_kql
 
 import bind
 import content
+import schema
 
 PATH = content.SOLUTION / "Workbooks" / "NordPass.json"
 
+# The choices of the picker `Tables`.
+TABLES = ("asim", "official")
 # Tabs that are about the tables themselves, so that the two can't agree.
 ABOUT_TABLES = {"Cost"}
 
@@ -86,12 +90,12 @@ def fill(workbook, query, picks):
     for name, value in picks.items():
         if name in workbook.pickers:
             # `quote` and `delimiter` of the parameter; `selectAllValue` for all.
-            value = f"'{'*' if value is None else value}'"
+            chosen = ["*"] if value is None else value if isinstance(value, list) else [value]
+            value = ",".join(f"'{choice}'" for choice in chosen)
         values[name] = value
-    for name, value in values.items():
-        if isinstance(value, str):
-            query = query.replace("{" + name + "}", value)
-    return query
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    texts |= {f"{name}:escapejson": json.dumps(value, ensure_ascii=False)[1:-1] for name, value in texts.items()}
+    return re.sub(r"\{(\w+(:\w+)?)\}", lambda found: texts.get(found[1], found[0]), query)
 
 
 def run(workspace, query, now):
@@ -152,7 +156,7 @@ def check(workspace, work, node, part=0, parts=1):
         for place, tile in enumerate(workbook.tiles):
             time = times[place % 2]
             results = []
-            for tables in ("asim", "official"):
+            for tables in TABLES:
                 query = fill(workbook, tile.query, picked | {"TimeRange": time, "Tables": tables})
                 if query not in known:
                     filled.append((tile.name, query))
@@ -161,6 +165,7 @@ def check(workspace, work, node, part=0, parts=1):
                     except Exception as error:  # the executor has many kinds
                         problems.append(f"{tile.name}, {tables}, {picked}: {error!r}"[:400])
                         known[query] = []
+                    problems += [f"{tile.name}: {text}" for text in formulas(known[query])]
                 results.append(known[query])
             if tile.tab not in ABOUT_TABLES and plain(results[0]) != plain(results[1]):
                 problems.append(f"{tile.name}, {picked}: the official table gives something else than the ASIM tables")
@@ -169,8 +174,117 @@ def check(workspace, work, node, part=0, parts=1):
     if part == 0:
         problems += filters(workbook, workspace)
         problems += empty(workbook, workspace)
+    if part == parts - 1:
+        problems += Hostile(workbook, workspace).check(work, node)
     print(f"the workbook: {len(workbook.tiles)} queries, {len(every)} combinations, {len(filled)} texts bound and run")
     return problems
+
+
+def formulas(rows):
+    """Cells that a spreadsheet would calculate."""
+    return [f"a cell begins as a formula does: {cell[:40]!r}" for row in rows for cell in row if isinstance(cell, str) and cell[:1] in FORMULA]
+
+
+class Hostile:
+    """Names that could be code: as a choice, a chosen row, a typed text, and in rows that nobody chose."""
+
+    def __init__(self, workbook, workspace):
+        self.workbook, self.workspace = workbook, workspace
+        self.time = ranges(workspace)[0]
+        self.events = [json.loads(line) for line in (content.ROOT / "tests/fixtures/recorded/hostile-names.ndjson").read_text(encoding="utf-8").splitlines()]
+        self.names = list(dict.fromkeys(event["organization_uuid"] for event in self.events))
+        self.filled, self.problems = [], []
+
+    def rows(self, name, query, tables="asim", **picked):
+        """The rows of a filled query, as dictionaries."""
+        picks = {other: None for other in self.workbook.pickers} | picked | {"TimeRange": self.time, "Tables": tables}
+        query = fill(self.workbook, query, picks)
+        self.filled.append((name, query))
+        try:
+            columns, rows = run(self.workspace, query, self.time[1])
+        except Exception as error:  # the executor has many kinds
+            self.problems.append(f"{name}, {tables}, {picked}: {error!r}"[:400])
+            return []
+        self.problems += [f"{name}, {picked}: {text}" for text in formulas(rows)]
+        return [dict(zip(columns, row)) for row in rows]
+
+    def tile(self, name, **picked):
+        """The rows of a tile."""
+        return self.rows(name, next(tile.query for tile in self.workbook.tiles if tile.name == name), **picked)
+
+    def everything(self, turn=0, **picked):
+        """All tiles but those about the tables, each over the kind of tables whose turn it is."""
+        tiles = [tile for tile in self.workbook.tiles if tile.tab not in ABOUT_TABLES]
+        return {tile.name: self.rows(tile.name, tile.query, TABLES[(place + turn) % 2], **picked) for place, tile in enumerate(tiles)}
+
+    def same(self, what, found, wanted):
+        if found != wanted:
+            self.problems.append(f"{what}: {str(found)[:200]}, not {str(wanted)[:200]}")
+
+    def chosen(self):
+        """Every name can be chosen, and choosing it means it and nothing else. Returns the choices of organizations."""
+        counted = {}
+        for turn, (picker, query) in enumerate(self.workbook.pickers.items()):
+            values = {row["label"]: row["value"] for row in self.rows(picker, query)}
+            self.same(f"{picker}: choices that aren't a hash", [value for value in values.values() if not re.fullmatch("[0-9a-f]{64}", value)], [])
+            counted[picker] = {name: values.get(cell(name)) for name in self.names}
+            for place, (name, value) in enumerate(counted[picker].items()):
+                has = {"Organization": lambda event: event["organization_uuid"] == name,
+                       "User": lambda event: name in (event["user"]["email"], event["metadata"].get("msp", {}).get("user_email")),
+                       "Platform": lambda event: event["metadata"].get("platform") == name}[picker]
+                wanted = sum(map(has, self.events))
+                tables = TABLES[(place + turn) % 2]
+                found = sum(row["Count"] for row in self.tile("Overview: Organizations", tables=tables, **{picker: value}))
+                self.same(f"{picker} {name!r}, {tables}", found, wanted)
+            # Two names that are code together.
+            two = [counted[picker][name] for name in self.names[:2]]
+            self.everything(turn, **{picker: two})
+        return counted["Organization"]
+
+    def selected(self):
+        """A row of a table shows the events of its kind, whatever that is called."""
+        keys = {row["Event"]: row["Key"] for row in self.tile("Events: Events by kind")}
+        for name in self.names:
+            event = cell(f"{name}.{name}")
+            found = self.tile("Events: Events", SelectedEvents=keys.get(event, event))
+            self.same(f"chosen row {event!r}", [row["Event"] for row in found], [event])
+
+    def typed(self, organizations):
+        """A text is looked for as it is typed."""
+        hostile = {"Organization": list(organizations.values())}
+        everything = self.tile("Events: Events", **hostile)
+        self.same("events of hostile names", len(everything), len(self.events))
+        for name in self.names:
+            wanted = {row["EventId"] for row in everything if any(name.lower() in row[place].lower() for place in ("Event", "User", "Details"))}
+            self.same(f"text {name!r}", {row["EventId"] for row in self.tile("Events: Events", Text=name, **hostile)}, wanted)
+            self.tile("Cost: In numbers", PricePerGB=name)
+
+    def unseen(self):
+        """Who looks at another organization sees the same with and without them."""
+        rows = self.rows("Organization", self.workbook.pickers["Organization"])
+        other = next(row["value"] for row in rows if row["label"] not in [cell(name) for name in self.names])
+        before = self.everything(Organization=other)
+        places = [(schema.EVENT_LOG, "organization_uuid")] + [(table, "json_extract_string(\"AdditionalFields\", '$.Organization')") for table in schema.ASIM]
+        for table, organization in places:
+            self.workspace.con.execute(f'DELETE FROM "{table}" WHERE list_contains(?, {organization})', [self.names])
+        for name, rows in self.everything(Organization=other).items():
+            self.same(f"{name}, beside hostile names", before[name], rows)
+
+    def check(self, work, node):
+        """The problems, in words. Afterwards the rows with these names are gone."""
+        organizations = self.chosen()
+        self.selected()
+        self.typed(organizations)
+        self.unseen()
+        for (name, query), bound in zip(self.filled, bind.bind([query for _, query in self.filled], work, node)):
+            self.problems += [f"{name}: {error}" for error in bound["errors"]]
+        print(f"the workbook: {len(self.names)} hostile names, {len(self.filled)} texts bound and run")
+        return self.problems
+
+
+def cell(text):
+    """As a table shows it."""
+    return f"'{text}" if text[:1] in FORMULA else text
 
 
 def empty(workbook, workspace):
@@ -194,7 +308,7 @@ def filters(workbook, workspace):
 
     query = fill(workbook, workbook.pickers["Organization"], everything | {"TimeRange": time, "Tables": "asim"})
     organizations = [row[0] for row in run(workspace, query, time[1])[1]]
-    for tables in ("asim", "official"):
+    for tables in TABLES:
         total = count(tables)
         parts = [count(tables, Organization=value) for value in organizations]
         if len(parts) < 2 or 0 in parts or sum(parts) != total:
@@ -204,6 +318,9 @@ def filters(workbook, workspace):
                 problems.append(f"{tables}: the picker {name} doesn't narrow anything")
     return problems
 
+
+# What a spreadsheet takes for the begin of a formula.
+FORMULA = tuple("=+-@\t\r\n")
 
 # What the demo can't show: the API has no gap there.
 NEVER = {"Health: Times that NordPass no longer had"}

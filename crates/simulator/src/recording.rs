@@ -108,6 +108,7 @@ mod tests {
             ("every-pair.ndjson", known, known),
             ("metadata-shapes.ndjson", 76, 67),
             ("addresses.ndjson", 44, 44),
+            ("hostile-names.ndjson", 189, 189),
             ("unknown-pairs.ndjson", 12, 12),
             ("odd-types.ndjson", 35, 34),
             ("odd-timestamps.ndjson", 25, 25),

@@ -57,7 +57,7 @@ const PICTURES: &[(&str, &str, &str)] = &[
 pub fn run() -> Result<(), String> {
     let work = root().join("target/preview");
     let (python, node) = (tools::kql_python()?, tools::kql_parser()?);
-    demo::write(&work, &Demo { events: 12_000, rounds: 20 })?;
+    demo::write(&work, &Demo { events: 12_000, rounds: 20, hostile: false })?;
     let mut command = Command::new(python);
     command.arg(root().join("solution/tests/demo.py")).arg("--work").arg(&work);
     process::run(command.arg("--node").arg(node).arg("preview"))?;

@@ -9,10 +9,14 @@ use super::data::{Tile, escape, shown, time};
 /// How many rows of a table are shown; the portal would have the rest below a scroll bar.
 const ROWS: usize = 7;
 
+/// The formatter of a column that isn't shown.
+const HIDDEN: u64 = 5;
+
 /// Draws a grid with the workbook's formatters. The browser gives each column what it needs and cuts long texts.
 pub fn table(tile: &Tile) -> String {
     let formatters: Vec<_> = tile.columns.iter().map(|column| tile.formatter(column)).collect();
     let width = |(place, formatter): (usize, &u64)| match formatter {
+        &HIDDEN => "",
         3 => "minmax(110px, auto) ",
         6 | 7 | 18 => "max-content ",
         _ if tile.rows.iter().any(|row| row.get(place).is_some_and(Value::is_string)) => "minmax(64px, auto) ",
@@ -20,7 +24,7 @@ pub fn table(tile: &Tile) -> String {
     };
     let widths: String = formatters.iter().enumerate().map(width).collect();
     let mut html = format!(r#"<table style="grid-template-columns: {widths}"><thead><tr>"#);
-    for column in &tile.columns {
+    for (column, _) in tile.columns.iter().zip(&formatters).filter(|(_, formatter)| **formatter != HIDDEN) {
         let _ = write!(html, "<th>{}</th>", escape(column));
     }
     html.push_str("</tr></thead><tbody>");
@@ -39,6 +43,7 @@ pub fn table(tile: &Tile) -> String {
 fn cell(tile: &Tile, place: usize, value: &Value, formatter: u64) -> String {
     let text = escape(&shown(value));
     match formatter {
+        HIDDEN => String::new(),
         // A bar, as long as the value among all of the column.
         3 => {
             let number = |value: &Value| value.as_f64().unwrap_or_default();

@@ -8,6 +8,7 @@ fn tile(visualization: &str, columns: &[&str], rows: &serde_json::Value) -> Tile
         "tab": "T", "title": "A <tile>", "width": 100, "columns": columns, "rows": rows,
         "content": {"visualization": visualization, "gridSettings": {"formatters": [
             {"columnMatch": "^(Time|Last)$", "formatter": 6}, {"columnMatch": "^Count$", "formatter": 3}, {"columnMatch": "^State$", "formatter": 18},
+            {"columnMatch": "^Key$", "formatter": 5},
         ]}},
     }))
     .expect("a tile")
@@ -30,6 +31,12 @@ fn what_comes_from_events_is_text_and_never_a_tag() {
         assert!(!page.contains("<script>alert") && !page.contains("1)</script"), "{view}");
         assert!(page.contains("A &lt;tile&gt;"), "{view}");
     }
+}
+
+#[test]
+fn a_column_for_queries_alone_is_not_drawn() {
+    let html = table::table(&tile("table", &["Key", "User"], &json!([["0a1b", "anna"]])));
+    assert!(html.contains("anna") && !html.contains("0a1b") && !html.contains("Key"), "{html}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const PARTS: usize = 2;
 pub fn run() -> Result<(), String> {
     let work = root().join("target/workbook");
     let (python, node) = (tools::kql_python()?, tools::kql_parser()?);
-    demo::write(&work, &Demo { events: 2000, rounds: 4 })?;
+    demo::write(&work, &Demo { events: 2000, rounds: 4, hostile: true })?;
     let part = |number: usize| {
         let mut command = Command::new(&python);
         command.arg(root().join("solution/tests/demo.py")).arg("--work").arg(&work);

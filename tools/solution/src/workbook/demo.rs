@@ -21,6 +21,8 @@ pub struct Demo {
     pub events: usize,
     /// Rounds of health rows, one a second.
     pub rounds: usize,
+    /// Whether there are names that a query, a page or a spreadsheet might take for code.
+    pub hostile: bool,
 }
 
 /// Leaves `rows/TABLE.ndjson` and `columns.json` in `work`.
@@ -37,7 +39,12 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
     let azure = Simulator::start(&program, |command| {
         command.arg("--recording").arg(&history).arg("--keep-times").arg("--out").arg(&rows);
     })?;
-    let recording = recorded("other-organization.ndjson", moment.ending(&other_organization()?)?)?;
+    let mut others = other_organization()?;
+    if demo.hostile {
+        others += &tools_common::read("tests/fixtures/recorded/hostile-names.ndjson")?;
+    }
+    let events = demo.events + others.lines().count();
+    let recording = recorded("other-organization.ndjson", moment.ending(&others)?)?;
     let other = Simulator::start(&program, |command| {
         command.arg("--recording").arg(&recording).arg("--keep-times");
     })?;
@@ -47,7 +54,7 @@ pub fn write(work: &Path, demo: &Demo) -> Result<(), String> {
         pipeline.env(variable, text(&other.connection[name]));
     }
     let running = start(&mut pipeline, &log)?;
-    let done = || lines(&rows, EVENT_LOG_TABLE) >= demo.events && lines(&rows, HEALTH_TABLE) >= demo.rounds * 5;
+    let done = || lines(&rows, EVENT_LOG_TABLE) >= events && lines(&rows, HEALTH_TABLE) >= demo.rounds * 5;
     // A busy machine takes its time: this only ends what would never end.
     wait(done, 6_000 + demo.rounds * 10).ok_or_else(|| format!("not all rows came: see {}", log.display()))?;
     drop(running);

@@ -101,6 +101,8 @@ fn grid(tile: &Tile) -> Value {
         json!({"columnMatch": format!("^{column}$"), "formatter": 3, "formatOptions": options})
     }));
     formatters.extend(tile.state.as_deref().map(state));
+    // What a chosen row gives to the other tiles is for queries, not for people.
+    formatters.extend(tile.select.iter().map(|column| json!({"columnMatch": format!("^{column}$"), "formatter": 5})));
     json!({"formatters": formatters, "rowLimit": 500, "filter": true})
 }
 

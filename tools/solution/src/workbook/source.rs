@@ -57,7 +57,7 @@ pub struct Tile {
     pub bar: Option<String>,
     /// A column with a component's state.
     pub state: Option<String>,
-    /// The column whose value in a chosen row goes to the other tiles of the tab, as `{Selected}`.
+    /// The column whose value in a chosen row goes to the other tiles of the tab, as `{Selected}`. It isn't shown.
     pub select: Option<String>,
     pub query: String,
 }
