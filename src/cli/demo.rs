@@ -26,13 +26,19 @@ use nordpass_env::Env;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::server::Background;
-use nordpass_simulator::{Endpoint, ServerPorts, Servers, Simulation, SimulationOptions};
+use nordpass_simulator::{Endpoint, Sample, ServerPorts, Servers, Simulation, SimulationOptions};
 
 /// The pipeline that runs, as it stands in the repository.
 const PIPELINE: &str = include_str!("../../pipelines/demo.toml");
 /// The token of the simulated Entra that the pipeline's `token` credential sends.
 const TOKEN: &str = "demo-token";
 const DAY: i64 = 86_400;
+/// What to do after the demo.
+const NEXT: &str = "
+What next?
+  nordpass-sentinel demo --dir demo          keep the archive, to see what NordPass sends
+  pipelines/nordpass-to-sentinel.toml        copy it, set its variables, then `validate --connect` and `run` it
+  docs/guide/azure.md                        create the rule, the tables and the connector in Azure with one template";
 /// How often the live events are counted.
 const LIVE_FIGURES: Duration = Duration::from_secs(10);
 
@@ -117,6 +123,11 @@ async fn show(args: &DemoArgs, folder: &Path, console: Console) -> CommandResult
         write_data(&format!("{summary}\n")).map_err(|error| format!("can't write the summary: {error}"))?;
     } else {
         console.note(&people(&summary));
+        if let Some(sample) = simulation.sample() {
+            let Sample { event, table, row } = sample;
+            console.note(&format!("\nAn event of NordPass:\n  {event}\nits row in {table}:\n  {row}"));
+        }
+        console.note(NEXT);
     }
     let zero = |path: &str| summary.pointer(path) == Some(&json!(0));
     let clean = ["/events_lost", "/events_duplicated", "/archive/events_lost", "/archive/events_duplicated"];

@@ -83,7 +83,7 @@ pub(super) async fn launch(
             let hosts = config.api_allowed_hosts.clone();
             let bound = api::bind(listen, hosts, telemetry.clone(), env.clone()).await;
             let (address, server) = bound.map_err(|error| api_error(&error))?;
-            tracing::info!("serving /health, /ready and /metrics on http://{address}");
+            tracing::info!("serving a status page, /health, /ready and /metrics on http://{address}");
             Some(tokio::spawn(server))
         }
     };

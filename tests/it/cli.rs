@@ -30,6 +30,28 @@ async fn the_demo_loses_and_doubles_nothing() {
     }
 }
 
+/// What a newcomer wants to see: one event at both ends, where to look, and what to do next.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_an_event_with_its_row_the_status_page_and_what_is_next() {
+    let end = output(program(&["demo", "--once", "--events", "50", "--log-format", "human"])).await;
+    assert!(end.status.success(), "{}", said(&end));
+    let log = said(&end);
+    for part in
+        ["An event of NordPass:\n  {", "its row in ASim", "a status page, /health", "What next?", "validate --connect"]
+    {
+        assert!(log.contains(part), "{part}: {log}");
+    }
+    let object = |after: &str| {
+        let line = log.lines().skip_while(|line| !line.starts_with(after)).nth(1).expect("a line");
+        serde_json::from_str::<Value>(line).expect("an object")
+    };
+    let (event, row) = (object("An event of NordPass"), object("its row in "));
+    assert_eq!(
+        row["EventOriginalType"],
+        format!("{}.{}", event["type"].as_str().unwrap(), event["action"].as_str().unwrap())
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_file_shows_all_its_errors_before_any_request() {
     let world = World::new(SimulationOptions::default()).await;

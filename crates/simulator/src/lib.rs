@@ -32,4 +32,4 @@ pub use event::SimulatedEvent;
 pub use gate::{Gate, LoggedRequest, RequestLog};
 pub use probe::{Probes, probe_of};
 pub use reply::{CONTROL_PATH, Ending, Endpoint, Reply, Service};
-pub use simulation::{ServerPorts, Servers, Simulation, SimulationOptions};
+pub use simulation::{Sample, ServerPorts, Servers, Simulation, SimulationOptions};

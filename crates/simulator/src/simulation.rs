@@ -14,6 +14,7 @@ use super::ingestion::{self, Ingestion};
 use super::judge::{Received, Verdict, judge};
 use super::network::SimulatedNetwork;
 use super::nordpass::{self, NordPass};
+use super::probe::probe_of;
 use super::reply::Service;
 use super::server::{Authority, Server, ServerOptions};
 use nordpass_env::Clock;
@@ -71,6 +72,17 @@ pub struct Servers {
     pub identity: Server,
     /// The Logs Ingestion API.
     pub ingestion: Server,
+}
+
+/// One event at both ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The JSON text that NordPass shows.
+    pub event: String,
+    /// The table of the row.
+    pub table: String,
+    /// The JSON text of the row, as it was sent.
+    pub row: String,
 }
 
 impl Simulation {
@@ -148,6 +160,13 @@ impl Simulation {
     /// What arrived at the ingestion side, compared with what NordPass has.
     pub fn verdict(&self) -> Verdict {
         self.verdict_on(&self.ingestion.received())
+    }
+
+    /// An event with the table and row that it became: of the tables with rows, the first by name.
+    pub fn sample(&self) -> Option<Sample> {
+        let (table, row) = self.ingestion.first_rows().into_iter().next()?;
+        let event = self.nordpass.event(&probe_of(&row)?)?;
+        Some(Sample { event: event.json().to_owned(), table, row: row.into() })
     }
 
     /// What arrived anywhere, such as in files, compared with what NordPass has.

@@ -142,6 +142,13 @@ impl Ingestion {
         self.state.lock().tables.get(name).cloned().unwrap_or_default()
     }
 
+    /// The first row of each table that has one, as it came.
+    pub fn first_rows(&self) -> BTreeMap<String, Box<str>> {
+        let state = self.state.lock();
+        let rows = state.tables.iter().filter_map(|(name, table)| Some((name.clone(), table.first.clone()?)));
+        rows.collect()
+    }
+
     /// Rows per table; tables without rows are there as well.
     pub fn rows(&self) -> BTreeMap<String, u64> {
         self.state.lock().tables.iter().map(|(name, table)| (name.clone(), table.rows)).collect()
@@ -218,6 +225,10 @@ impl Ingestion {
         state.totals.bytes_received += length as u64;
         state.totals.bytes_json += body.len() as u64;
         let table = state.tables.entry(stream.table.clone()).or_default();
+        if table.first.is_none() {
+            let rows: Vec<&RawValue> = serde_json::from_slice(&body).unwrap_or_default();
+            table.first = rows.first().map(|row| row.get().into());
+        }
         for row in rows {
             table.add(row, self.settings.keep_rows, self.settings.ndjson);
         }

@@ -24,6 +24,9 @@ pub struct Table {
     pub truncated_fields: u64,
     /// Rows whose `TimeGenerated` was replaced by the time of receipt.
     pub times_replaced: u64,
+    /// The first row, as it came.
+    #[serde(skip)]
+    pub first: Option<Box<str>>,
     /// The rows as stored, if they are kept.
     #[serde(skip)]
     pub kept: Vec<Box<str>>,

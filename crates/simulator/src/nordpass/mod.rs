@@ -111,6 +111,13 @@ impl NordPass {
         self.probes(|held| held.due)
     }
 
+    /// The event with this probe.
+    pub fn event(&self, probe: &str) -> Option<SimulatedEvent> {
+        let state = self.state.lock();
+        let held = state.events.iter().find(|held| held.event.probe().is_some_and(|found| **found == *probe))?;
+        Some(held.event.clone())
+    }
+
     /// Events shown that have no probe: nobody can judge what became of them.
     pub fn shown_without_probe(&self) -> u64 {
         self.state.lock().events.iter().filter(|held| held.shown && held.event.probe().is_none()).count() as u64
