@@ -62,7 +62,9 @@ impl Identity {
             return Err("it contains no PEM certificate (`-----BEGIN CERTIFICATE-----`)".to_owned());
         }
         let private = PrivateKeyDer::from_pem_slice(key).map_err(|_| no_key(key))?;
-        let signing = any_supported_type(&private).map_err(|_| "its private key can't be used".to_owned())?;
+        // ring signs with no others.
+        let unusable = |_| "its private key can't be used: create an RSA key of 2,048 to 4,096 bits".to_owned();
+        let signing = any_supported_type(&private).map_err(unusable)?;
         if signing.algorithm() != SignatureAlgorithm::RSA {
             return Err("its key isn't an RSA key, the only kind that Entra accepts".to_owned());
         }

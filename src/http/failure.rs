@@ -165,6 +165,10 @@ fn certificate(error: &CertificateError) -> &'static str {
             "its certificate is for another host name"
         }
         CertificateError::Revoked => "its certificate is revoked",
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "its certificate is signed in a way that this program doesn't verify, such as on the curve P-521"
+        }
         _ => "its certificate is invalid",
     }
 }
@@ -198,6 +202,16 @@ mod tests {
         {
             assert_eq!(azure_code(text), None, "{text}");
         }
+    }
+
+    /// "Invalid" would make people renew a good certificate.
+    #[test]
+    fn a_signature_that_is_not_verified_here_is_named() {
+        let error = CertificateError::UnsupportedSignatureAlgorithmContext {
+            signature_algorithm_id: Vec::new(),
+            supported_algorithms: Vec::new(),
+        };
+        assert!(tls(&rustls::Error::InvalidCertificate(error)).contains("P-521"));
     }
 
     #[test]

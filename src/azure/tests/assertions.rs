@@ -54,6 +54,7 @@ async fn a_certificate_that_cannot_be_used_is_a_reason_to_wait_and_shows_nothing
         (Some(certificate.pem()), Some(certificate.pem()), "contains no PEM private key"),
         (Some(certificate.pem()), Some(other.key_pem()), "doesn't match the first certificate"),
         (Some(certificate.pem()), Some(elliptic), "isn't an RSA key"),
+        (Some(certificate.pem()), Some(include_str!("rsa-1024.pem").into()), "RSA key of 2,048 to 4,096 bits"),
         (Some(certificate.pem()), Some("-----BEGIN ENCRYPTED PRIVATE KEY-----\n".into()), "is encrypted"),
         (Some(certificate.pem()), Some(certificate.key_pem().replace("MII", "AII")), "private key"),
     ] {
