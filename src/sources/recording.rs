@@ -26,6 +26,9 @@ use nordpass_env::Clock;
 /// Identical events are told apart within one to two windows of this many bytes.
 pub const WINDOW: u64 = 4 << 20;
 
+/// The longest line of a recording, in bytes: it may be a whole page of the API, and no longer answer is read from that.
+pub const LONGEST_LINE: usize = 32 << 20;
+
 /// Organizations whose names are shared between records.
 const ORGANIZATIONS: usize = 1024;
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::delivery::{Delivery, read_and_deliver};
 use super::file::{format, unpack::Unpacker};
 use super::in_flight::InFlight;
-use super::recording::{Parser, Position};
+use super::recording::{LONGEST_LINE, Parser, Position};
 use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
 
 /// The `stdin` type.
@@ -31,7 +31,6 @@ pub static TYPE: ComponentType = ComponentType {
 
 /// Lines that have come together are passed on together, up to about this many bytes.
 const BLOCK: usize = 256 << 10;
-const LONGEST_LINE: usize = 64 << 20;
 const READ: usize = 64 << 10;
 
 /// Checked settings: there are none.

@@ -209,9 +209,15 @@ impl Process {
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts"))
     }
 
+    /// Sends it a signal by its name, such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        // It may have ended meanwhile: then `kill` complains.
+        let _ = Command::new("kill").args([format!("-{name}"), self.0.id().to_string()]).output();
+    }
+
     /// SIGTERM, and its end.
     pub async fn terminate(mut self) -> std::process::ExitStatus {
-        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        self.signal("TERM");
         tokio::task::spawn_blocking(move || self.0.wait().expect("it ends")).await.expect("no panic")
     }
 

@@ -4,6 +4,7 @@
 //! whether the request may have taken effect ([`BlobError`]).
 
 mod answer;
+mod list;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 pub use answer::BlobError;
 use answer::{Meant, classify};
+use list::ListPage;
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings, bearer};
@@ -28,6 +30,9 @@ pub const SCOPE: &str = "https://storage.azure.com/.default";
 
 /// The most names in one response.
 const PAGE: usize = 5_000;
+/// How many pages in a row may be without a name of ours. Azure may return an empty page with a marker; a list of such pages
+/// alone would never end.
+const EMPTY_PAGES: usize = 100;
 
 /// A container of a storage account.
 #[derive(Clone)]
@@ -223,7 +228,7 @@ impl Container {
     /// The first blobs (at most `most`) whose names begin like this, sorted by name.
     pub async fn list(&self, prefix: &str, most: u32) -> Result<Vec<String>, BlobError> {
         let mut names: Vec<String> = Vec::new();
-        let mut marker = String::new();
+        let (mut marker, mut empty) = (String::new(), 0);
         loop {
             // Azure may end a page anywhere, and then returns a marker.
             let rest = (most as usize).saturating_sub(names.len()).min(PAGE);
@@ -234,20 +239,16 @@ impl Container {
                 escaped(&marker),
             );
             let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
-            let xml = std::str::from_utf8(answer.body()).ok().filter(|xml| xml.contains("<EnumerationResults"));
-            let xml = xml.ok_or_else(|| BlobError::nonsense("its response isn't a list of blobs"))?;
-            // Names of ours have no character that XML writes otherwise, and nothing else in the response is called `Name`.
-            let found = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>"));
-            names.extend(found.map(|(name, _)| name.to_owned()));
-            let next = xml.split_once("<NextMarker>").and_then(|(_, rest)| rest.split_once("</NextMarker>"));
-            let next = next.map_or("", |(next, _)| next);
-            if next.is_empty() || names.len() >= most as usize {
+            let page = ListPage::parse(answer.body(), prefix, rest)?;
+            empty = if page.names.is_empty() { empty + 1 } else { 0 };
+            names.extend(page.names);
+            if page.next.is_empty() || names.len() >= most as usize {
                 return Ok(names);
             }
-            if next == marker {
+            if page.next == marker || empty == EMPTY_PAGES {
                 return Err(BlobError::nonsense("its list of blobs doesn't advance"));
             }
-            next.clone_into(&mut marker);
+            marker = page.next;
         }
     }
 

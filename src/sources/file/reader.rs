@@ -5,12 +5,11 @@ use std::{io, path::Path};
 use super::unpack::Unpacker;
 use crate::component::ComponentError;
 use crate::event::buffers;
+use crate::sources::recording::LONGEST_LINE;
 use nordpass_env::{Disk, FileStat, OpenFile};
 
 /// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.
 const BLOCK: usize = 60 << 10;
-/// The longest line. An API answer isn't read beyond this either.
-const LONGEST_LINE: usize = 64 << 20;
 /// Read from the disk at once.
 const READ: usize = 256 << 10;
 
@@ -291,9 +290,9 @@ mod tests {
         disk.put("long", [&vec![b'x'; 20 << 20][..], b"\nshort\n"].concat());
         let (blocks, error) = read(&disk, "long", 0).await;
         assert_eq!((blocks.iter().map(|block| block.bytes.len()).sum::<usize>(), error), ((20 << 20) + 7, None));
-        disk.put("longer", [b"short\n", &vec![b'x'; 65 << 20][..], b"\n"].concat());
+        disk.put("longer", [b"short\n", &vec![b'x'; 33 << 20][..], b"\n"].concat());
         let (blocks, error) = read(&disk, "longer", 0).await;
-        assert!(error.unwrap().message.contains("longer: the line at byte 6 is longer than 64 MiB"));
+        assert!(error.unwrap().message.contains("longer: the line at byte 6 is longer than 32 MiB"));
         assert_eq!(blocks.len(), 1, "what comes before it is given");
     }
 

@@ -1,5 +1,12 @@
-//! Peers that aren't broken but hostile, against the real program: each answer is at most 32 MiB, and twenty sources get it at
-//! once. Memory has a bound, `/health` answers meanwhile, and SIGTERM ends it.
+//! Peers that aren't broken but hostile, and files that hold anything, against the real program. Whatever it reads, its memory
+//! has a bound, `/health` answers meanwhile, SIGTERM ends it, and what is beside the trouble goes on.
+//!
+//! `cargo test --release --test it hostile -- --nocapture` prints the figures as a table.
 
+mod azure;
+mod files;
 mod pages;
+mod rig;
 mod server;
+mod storage;
+mod tokens;
