@@ -1,8 +1,9 @@
 """The workbook's queries, taken from the gallery template itself, with what somebody picked put into them.
 
-A picker's choices are looked up by its own query, as in the portal. `check` binds and runs every query for every
-combination of tables, organization, user and platform, one of each and all; the two time ranges alternate, so that each
-query meets both. The official table has to give what the ASIM tables give, row by row.
+A picker's choices are looked up by its own query, as in the portal. `check` binds and runs every query over both kinds of
+tables and with all of organization, user and platform, and each two of them together; the two time ranges alternate, so that
+each query meets both. The official table has to give what the ASIM tables give, row by row: for all, and for the two that
+are a query's turn. `long` runs every combination over both.
 """
 
 import itertools
@@ -134,29 +135,30 @@ def choices(workbook, workspace, time):
     return found
 
 
-def combinations(workbook, workspace):
-    """Every combination of picker values, with the time range that is its turn."""
+def combinations(workbook, workspace, long=False):
+    """Combinations of picker values, with the time range that is its turn: every one, or as few as have each two values of
+    two pickers together. Those are the ones in which an even number of pickers has something chosen."""
     times = ranges(workspace)
     found = choices(workbook, workspace, times[0])
-    for number, values in enumerate(itertools.product(*found.values())):
+    every = [values for values in itertools.product(*found.values()) if long or sum(value is not None for value in values) % 2 == 0]
+    for number, values in enumerate(every):
         yield dict(zip(found, values)), times[number % 2 :] + times[: number % 2]
 
 
-def check(workspace, work, node, part=0, parts=1):
-    """The problems, in words. `parts` processes share the combinations."""
+def check(workspace, work, node, long=False):
+    """The problems of every query, in words."""
     workbook, problems = load(), []
     prepare(workspace)
-    every = list(combinations(workbook, workspace))
-    if len(every) != 2 ** len(workbook.pickers):
+    every = list(combinations(workbook, workspace, long))
+    if len(every) != 2 ** (len(workbook.pickers) - (not long)):
         problems.append(f"the pickers have {len(every)} combinations: there has to be something to choose in each")
     filled, known = [], {}
     for number, (picked, times) in enumerate(every):
-        if number % parts != part:
-            continue
         for place, tile in enumerate(workbook.tiles):
             time = times[place % 2]
             results = []
-            for tables in TABLES:
+            both = long or number in (0, 1 + place % (len(every) - 1))
+            for tables in TABLES if both else TABLES[:1]:
                 query = fill(workbook, tile.query, picked | {"TimeRange": time, "Tables": tables})
                 if query not in known:
                     filled.append((tile.name, query))
@@ -167,17 +169,20 @@ def check(workspace, work, node, part=0, parts=1):
                         known[query] = []
                     problems += [f"{tile.name}: {text}" for text in formulas(known[query])]
                 results.append(known[query])
-            if tile.tab not in ABOUT_TABLES and plain(results[0]) != plain(results[1]):
+            if tile.tab not in ABOUT_TABLES and plain(results[0]) != plain(results[-1]):
                 problems.append(f"{tile.name}, {picked}: the official table gives something else than the ASIM tables")
     for (name, _), bound in zip(filled, bind.bind([query for _, query in filled], work, node)):
         problems += [f"{name}: {error}" for error in bound["errors"]]
-    if part == 0:
-        problems += filters(workbook, workspace)
-        problems += empty(workbook, workspace)
-    if part == parts - 1:
-        problems += Hostile(workbook, workspace).check(work, node)
+    problems += filters(workbook, workspace)
+    problems += empty(workbook, workspace)
     print(f"the workbook: {len(workbook.tiles)} queries, {len(every)} combinations, {len(filled)} texts bound and run")
     return problems
+
+
+def check_hostile(workspace, work, node):
+    """The problems with names that could be code, in words."""
+    prepare(workspace)
+    return Hostile(load(), workspace).check(work, node)
 
 
 def formulas(rows):
@@ -236,9 +241,9 @@ class Hostile:
                 tables = TABLES[(place + turn) % 2]
                 found = sum(row["Count"] for row in self.tile("Overview: Organizations", tables=tables, **{picker: value}))
                 self.same(f"{picker} {name!r}, {tables}", found, wanted)
-            # Two names that are code together.
-            two = [counted[picker][name] for name in self.names[:2]]
-            self.everything(turn, **{picker: two})
+        # Two names that are code together, in each picker.
+        two = {picker: [values[name] for name in self.names[:2]] for picker, values in counted.items()}
+        self.everything(**two)
         return counted["Organization"]
 
     def selected(self):

@@ -2,10 +2,13 @@
 //!
 //! Time depends on the machine and on what else it does; instructions hardly do. Valgrind counts those of a small program
 //! that runs one stage on a thousand events, inside one function of it: what prepares the stage isn't counted.
+//!
+//! The program is built as for the tests, which costs nothing besides. So the counts are higher than those of a release, and
+//! only good for comparing them: what somebody adds to the hot path shows all the same.
 
 use std::{collections::BTreeMap, fmt::Write, path::Path, process::Command};
 
-use tools_common::process::{build, output};
+use tools_common::process::{build_with_tests, output};
 
 use crate::tools;
 
@@ -69,9 +72,7 @@ type Counts = BTreeMap<String, f64>;
 
 fn count() -> Result<Counts, String> {
     tools::valgrind()?;
-    let program = build("bench-instructions", |cargo| {
-        cargo.args(["--profile", "instructions", "--package", "bench-instructions"]);
-    })?;
+    let program = build_with_tests("bench-instructions")?;
     let least = |stage: &str| {
         let counts: Vec<u64> = (0..RUNS).map(|_| instructions(&program, stage)).collect::<Result<_, _>>()?;
         Ok((stage.to_owned(), counts.into_iter().min().unwrap_or(0) as f64 / EVENTS as f64))

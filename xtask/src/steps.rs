@@ -1,16 +1,16 @@
 //! `cargo xtask test`: the steps, in an order that fails fast.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
+mod beside;
+mod times;
+
 use std::process::Command;
 use std::time::Instant;
 
 use tools_common::process::{self, cargo};
-use tools_common::root;
 
 use crate::{clients, docs, fmt, instructions, layers, tools};
+use beside::Beside;
+use times::{Table, Times};
 
 /// A step: its name, and what it does.
 type Step = (&'static str, fn() -> Result<(), String>);
@@ -21,13 +21,18 @@ const STEPS: &[Step] = &[
     ("docs", docs::check),
     ("clippy", clippy),
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
+    ("azurite", azurite),
+    ("instructions", instructions::step),
+];
+
+/// The steps that need little of cargo. In a run of all steps they run beside the others, one after the other: where one lane
+/// waits or uses one core, the other one goes on.
+const BESIDE: &[Step] = &[
     ("deploy", tools_solution::check_deploy),
     ("deny", deny),
-    ("clients", clients::check),
-    ("azurite", azurite),
     ("solution", tools_solution::check_solution),
     ("workbook", tools_solution::check_workbook),
-    ("instructions", instructions::step),
+    ("clients", clients::check),
 ];
 
 /// What is worth running after every small change.
@@ -40,50 +45,47 @@ const QUICK: &[Step] = &[
 
 /// Returns the names of the steps, and `quick`.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    STEPS.iter().map(|(name, _)| *name).chain(["quick"])
+    STEPS.iter().chain(BESIDE).map(|(name, _)| *name).chain(["quick"])
 }
 
-/// Runs the named steps, those of `quick`, or all. Says which step of how many begins and how long it took last time, and at
-/// the end how long each took. Stops at the first that fails.
+/// Runs the named steps, those of `quick`, or all, some of them beside the others. Stops at the first that fails.
 pub fn run(names: &[String]) -> Result<(), String> {
-    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let quick = QUICK.iter().filter(|_| names.iter().any(|wanted| wanted == "quick"));
-    let steps: Vec<&Step> = quick.chain(STEPS.iter().filter(|(name, _)| is_wanted(name))).collect();
-    let mut last = last_times();
-    let (mut table, mut total) = (String::new(), 0.0);
-    for (index, (name, step)) in steps.iter().enumerate() {
-        let before = last.get(*name).map(|seconds| format!(", {seconds:.0} s last time")).unwrap_or_default();
-        println!("\n== {} of {}: {name}{before}", index + 1, steps.len());
-        #[expect(clippy::disallowed_methods, reason = "how long a step takes is for people; nothing is decided by it")]
-        let began = Instant::now();
-        step().map_err(|message| format!("step `{name}`: {message}"))?;
-        let seconds = began.elapsed().as_secs_f64();
-        let _ = writeln!(table, "{name:>12}  {seconds:>6.1} s");
-        total += seconds;
-        last.insert((*name).to_owned(), seconds);
-        remember(&last)?;
+    if names.is_empty() {
+        let beside = Beside::start(&BESIDE.iter().map(|(name, _)| *name).collect::<Vec<_>>())?;
+        let began = now();
+        let mut table = each(&STEPS.iter().collect::<Vec<_>>())?;
+        let waited = now();
+        beside.end()?;
+        table.add("beside", waited.elapsed().as_secs_f64());
+        println!("\nall passed\n{}", table.text(began.elapsed().as_secs_f64()));
+        return Ok(());
     }
-    println!("\nall passed\n{table}{:>12}  {total:>6.1} s", "total");
+    let is_wanted = |name: &str| names.iter().any(|wanted| wanted == name);
+    let quick = QUICK.iter().filter(|_| is_wanted("quick"));
+    let steps: Vec<&Step> = quick.chain(STEPS.iter().chain(BESIDE).filter(|(name, _)| is_wanted(name))).collect();
+    let began = now();
+    let table = each(&steps)?;
+    println!("\nall passed\n{}", table.text(began.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// The file that holds how many seconds each step took last time, a line each.
-fn times_file() -> PathBuf {
-    root().join("target/xtask-steps.txt")
+/// Runs the steps. Says which step of how many begins and how long it took last time; returns how long each took.
+fn each(steps: &[&Step]) -> Result<Table, String> {
+    let (times, mut table) = (Times::read(), Table::default());
+    for (index, (name, step)) in steps.iter().enumerate() {
+        println!("\n== {} of {}: {name}{}", index + 1, steps.len(), times.last(name));
+        let began = now();
+        step().map_err(|message| format!("step `{name}`: {message}"))?;
+        let seconds = began.elapsed().as_secs_f64();
+        table.add(name, seconds);
+        Times::keep(name, seconds)?;
+    }
+    Ok(table)
 }
 
-/// A first run, or a file that can't be read, has no times.
-fn last_times() -> BTreeMap<String, f64> {
-    let text = fs::read_to_string(times_file()).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| line.split_once(' '))
-        .filter_map(|(name, s)| Some((name.into(), s.parse().ok()?)))
-        .collect()
-}
-
-fn remember(times: &BTreeMap<String, f64>) -> Result<(), String> {
-    let lines: Vec<_> = times.iter().map(|(name, seconds)| format!("{name} {seconds:.1}")).collect();
-    tools_common::write(times_file(), lines.join("\n"))
+#[expect(clippy::disallowed_methods, reason = "how long a step takes is for people; nothing is decided by it")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn clippy() -> Result<(), String> {
@@ -94,7 +96,7 @@ fn clippy() -> Result<(), String> {
 fn azurite() -> Result<(), String> {
     let script = tools::azurite()?;
     let mut test = cargo();
-    test.args(["test", "--locked", "--test", "it", "--", "--ignored", "azurite::"]);
+    test.args(["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "azurite::"]);
     process::run(test.env("AZURITE", script))
 }
 

@@ -9,8 +9,20 @@ use serde_json::Value;
 use crate::{json, root};
 
 /// Returns a command that starts the cargo which runs this program.
+///
+/// What `cargo run` says of this program's own package isn't handed on: the build script of `ring` depends on those variables,
+/// so it and half of the program would be built again after each change between `cargo xtask` and `cargo`.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let is_of_package = name
+            .to_str()
+            .is_some_and(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start)));
+        if is_of_package {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
 }
 
 /// Runs a command in the repository's folder and shows what it writes.
@@ -41,14 +53,22 @@ pub fn build(program: &str, configure: impl FnOnce(&mut Command)) -> Result<Path
     let output = output(cargo.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut built = messages.filter(|message| message["target"]["name"] == program);
+    // The program's own unit tests are a program of the same name.
+    let mut built =
+        messages.filter(|message| message["target"]["name"] == program && message["profile"]["test"] == false);
     let path = built.find_map(|message| message["executable"].as_str().map(PathBuf::from));
     path.ok_or_else(|| format!("cargo built no `{program}`"))
 }
 
 /// Builds `nordpass-sentinel` for tests. Returns its path.
 pub fn product() -> Result<PathBuf, String> {
-    build("nordpass-sentinel", |_| ())
+    build_with_tests("nordpass-sentinel")
+}
+
+/// Builds a program together with all tests, just as `cargo test --workspace` does. A build of its own would leave out features
+/// that only the tests of some package want, and so build nearly everything a second time.
+pub fn build_with_tests(program: &str) -> Result<PathBuf, String> {
+    build(program, |cargo| _ = cargo.args(["--workspace", "--tests"]))
 }
 
 /// Describes a command as one would type it, with paths relative to the repository.
