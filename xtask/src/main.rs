@@ -12,6 +12,7 @@ mod package;
 mod simulate;
 mod steps;
 mod tools;
+mod workflows;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tools_common::process::{self, cargo};
 
-use crate::{clients, docs, fmt, instructions, layers, tools};
+use crate::{clients, docs, fmt, instructions, layers, tools, workflows};
 use beside::Beside;
 use times::{Table, Times};
 
@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
 /// waits or uses one core, the other one goes on.
 const BESIDE: &[Step] = &[
     ("deploy", tools_solution::check_deploy),
+    ("workflows", workflows::check),
     ("deny", deny),
     ("solution", tools_solution::check_solution),
     ("workbook", tools_solution::check_workbook),

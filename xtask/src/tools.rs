@@ -8,11 +8,16 @@ use tools_common::process::{cargo, run};
 
 const CARGO_DENY: &str = "0.20.2";
 
-/// Installs cargo-deny, built without optimization: it runs for a second, and builds in half the time.
+/// Installs cargo-deny.
 pub fn cargo_deny() -> Result<PathBuf, String> {
+    cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// Installs a program that cargo builds, without optimization: it runs for a second, and builds in half the time.
+fn cargo_tool(name: &str, version: &str) -> Result<PathBuf, String> {
     let build = |dir: &Path| {
         let mut install = cargo();
-        install.args(["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY, "--root"]).arg(dir);
+        install.args(["install", name, "--locked", "--quiet", "--version", version, "--root"]).arg(dir);
         for (name, value) in [("OPT_LEVEL", "0"), ("LTO", "off"), ("DEBUG", "0"), ("CODEGEN_UNITS", "16")] {
             install.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
         }
@@ -22,8 +27,13 @@ pub fn cargo_deny() -> Result<PathBuf, String> {
         let _ = fs::remove_dir_all(dir.join("build"));
         Ok(())
     };
-    let title = format!("cargo-deny {CARGO_DENY}, which takes about two minutes");
-    Ok(install::once("cargo-deny", CARGO_DENY, &title, build)?.join("bin/cargo-deny"))
+    let title = format!("{name} {version}, which takes about two minutes");
+    Ok(install::once(name, version, &title, build)?.join("bin").join(name))
+}
+
+/// Installs the programs that check `.github/`. Returns their folder.
+pub fn workflow_checks() -> Result<PathBuf, String> {
+    install::python("workflows", "xtask/checks/workflows/requirements.txt", "zizmor and check-jsonschema")
 }
 
 /// Installs Valgrind, which counts instructions. It comes from the operating system, since it has to fit its C library.
