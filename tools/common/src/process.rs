@@ -46,7 +46,11 @@ pub fn output(command: &mut Command) -> Result<Output, String> {
 
 /// Builds a program with `cargo build` and shows the progress. Returns its path.
 pub fn build(program: &str, configure: impl FnOnce(&mut Command)) -> Result<PathBuf, String> {
-    let mut cargo = cargo();
+    build_by(cargo(), program, configure)
+}
+
+/// Builds a program like [`build`], by a command that stands in the place of `cargo`.
+pub fn build_by(mut cargo: Command, program: &str, configure: impl FnOnce(&mut Command)) -> Result<PathBuf, String> {
     cargo.args(["build", "--locked", "--bin", program]);
     configure(&mut cargo);
     println!("$ {}", describe(&cargo));

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use object::read::elf::{ElfFile64, ProgramHeader as _};
 use object::{Endianness, elf};
-use tools_common::process::{build, output};
+use tools_common::process::{build_by, cargo, output};
 
-/// What it is built for. Named, so that the flags don't reach build scripts, which can't be static.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// What it is built for: this machine's architecture. Named, so that the flags don't reach build scripts, which can't be static.
+pub const TARGET: &str =
+    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
 /// The programs that are packed.
 pub struct Programs {
@@ -19,22 +20,40 @@ pub struct Programs {
     pub deployed: Vec<u8>,
 }
 
-/// Builds both. The same source, toolchain and C compiler make the same bytes in any folder.
-pub fn programs() -> Result<Programs, String> {
-    // The second build only makes the program itself again.
-    Ok(Programs { whole: build_with(&[])?, deployed: build_with(&["--no-default-features"])? })
+/// Where and how they are built.
+#[derive(Clone, Copy)]
+pub struct Build<'a> {
+    /// The folder of the sources, whose `target` the build uses.
+    pub root: &'a Path,
+    /// cargo-auditable, to embed the list of dependencies.
+    pub auditable: Option<&'a Path>,
 }
 
-fn build_with(features: &[&str]) -> Result<Vec<u8>, String> {
-    let root = tools_common::root();
+/// Builds both. The same source, toolchain and C compiler make the same bytes in any folder.
+pub fn programs(build: Build<'_>) -> Result<Programs, String> {
+    // The second build only makes the program itself again.
+    Ok(Programs { whole: build_with(build, &[])?, deployed: build_with(build, &["--no-default-features"])? })
+}
+
+fn build_with(build: Build<'_>, features: &[&str]) -> Result<Vec<u8>, String> {
     // What would tell the folders of this machine: the sources', and the registry's copies.
-    let folders = [(root.clone(), "/source"), (cargo_home()?, "/cargo")];
+    let folders = [(build.root.to_owned(), "/source"), (cargo_home()?, "/cargo")];
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
     flags.extend(folders.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())));
     let c_flags: Vec<_> =
         folders.iter().map(|(from, to)| format!("-ffile-prefix-map={}={to}", from.display())).collect();
-    let path = build("nordpass-sentinel", |cargo| {
+    let program = match build.auditable {
+        None => cargo(),
+        Some(path) => {
+            let mut auditable = Command::new(path);
+            auditable.arg("auditable");
+            auditable
+        }
+    };
+    let path = build_by(program, "nordpass-sentinel", |cargo| {
         cargo.args(["--profile", "dist", "--target", TARGET]).args(features);
+        cargo.arg("--manifest-path").arg(build.root.join("Cargo.toml"));
+        cargo.env("CARGO_TARGET_DIR", build.root.join("target"));
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
         cargo.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
     })?;

@@ -6,7 +6,7 @@
 //! - `solution.zip`: the Sentinel solution's folder, and `solution/`, the same unpacked.
 //! - `SHA256SUMS`: the sums for the template's parameters, and to check downloads.
 
-mod binary;
+pub mod binary;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,7 +17,7 @@ use tools_common::archive::{self, Entries, Entry, collect};
 use tools_common::{json, root};
 use tools_solution::write_package;
 
-use self::binary::Programs;
+use self::binary::{Build, Programs};
 
 /// The folders that the archives are made of.
 const FUNCTION: &str = "deploy/functions";
@@ -25,7 +25,7 @@ const CONTAINER: &str = "deploy/container";
 
 /// Builds everything and says what it is.
 pub fn run() -> Result<(), String> {
-    let mut files = artefacts(&root(), &binary::programs()?)?;
+    let mut files = artefacts(&root(), &binary::programs(Build { root: &root(), auditable: None })?)?;
     let folder = root().join("target/package");
     // Nothing of an earlier run stays: a sum has to be of what lies beside it.
     tools_common::empty(&folder)?;
@@ -53,11 +53,13 @@ pub fn solution() -> Result<(), String> {
 
 /// Returns the files by name, in the order of their names.
 fn artefacts(root: &Path, programs: &Programs) -> Result<Vec<(&'static str, Vec<u8>)>, String> {
-    Ok(vec![
-        ("function.zip", archive::zip(&function(root, &programs.deployed)?)?),
-        ("image.tar.gz", archive::tar_gz(&image(root, &programs.deployed)?)?),
-        ("nordpass-sentinel", programs.whole.clone()),
-    ])
+    let [function, image] = deployed(root, &programs.deployed)?;
+    Ok(vec![("function.zip", function), ("image.tar.gz", image), ("nordpass-sentinel", programs.whole.clone())])
+}
+
+/// Returns the function's zip and the image's build context, as a release publishes them, too.
+pub fn deployed(root: &Path, program: &[u8]) -> Result<[Vec<u8>; 2], String> {
+    Ok([archive::zip(&function(root, program)?)?, archive::tar_gz(&image(root, program)?)?])
 }
 
 /// Returns the function's files; the program has the name that `host.json` calls it by.
@@ -96,7 +98,7 @@ fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
 }
 
 /// Formats the sums as `sha256sum` does, so that `sha256sum --check SHA256SUMS` works.
-fn sums(files: &[(&str, Vec<u8>)]) -> String {
+pub fn sums<N: std::fmt::Display>(files: &[(N, Vec<u8>)]) -> String {
     files.iter().fold(String::new(), |mut text, (name, bytes)| {
         for byte in Sha256::digest(bytes) {
             let _ = write!(text, "{byte:02x}");
