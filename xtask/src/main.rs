@@ -9,6 +9,7 @@ mod fmt;
 mod instructions;
 mod layers;
 mod package;
+mod release;
 mod simulate;
 mod steps;
 mod tools;
@@ -55,6 +56,8 @@ enum Command {
         #[arg(value_parser = ["solution"])]
         only: Option<String>,
     },
+    /// Prepare a release, or build its files; RELEASING.md leads through it
+    Release(release::Options),
     /// Draw the workbook on the demo's rows, as a page and as PNG
     Preview,
     /// Run the step `solution` of `test`, and write what is generated in `solution/`
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Docs { check: true } => docs::check(),
         Command::Package { only: None } => package::run(),
         Command::Package { only: Some(_) } => package::solution(),
+        Command::Release(options) => release::run(&options),
         Command::Preview => tools_solution::preview(),
         Command::Solution { long: false } => tools_solution::write_solution(),
         Command::Solution { long: true } => tools_solution::measure_solution(),

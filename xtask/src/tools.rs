@@ -6,11 +6,29 @@ use std::path::{Path, PathBuf};
 use tools_common::install;
 use tools_common::process::{cargo, run};
 
+const CARGO_AUDITABLE: &str = "0.7.7";
+const CARGO_CYCLONEDX: &str = "0.5.9";
+const CARGO_DEB: &str = "3.8.0";
 const CARGO_DENY: &str = "0.20.2";
 
 /// Installs cargo-deny.
 pub fn cargo_deny() -> Result<PathBuf, String> {
     cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// Installs cargo-auditable, which embeds the list of dependencies in a program.
+pub fn cargo_auditable() -> Result<PathBuf, String> {
+    cargo_tool("cargo-auditable", CARGO_AUDITABLE)
+}
+
+/// Installs cargo-cyclonedx, which writes the SBOM.
+pub fn cargo_cyclonedx() -> Result<PathBuf, String> {
+    cargo_tool("cargo-cyclonedx", CARGO_CYCLONEDX)
+}
+
+/// Installs cargo-deb, which makes the Debian package.
+pub fn cargo_deb() -> Result<PathBuf, String> {
+    cargo_tool("cargo-deb", CARGO_DEB)
 }
 
 /// Installs a program that cargo builds, without optimization: it runs for a second, and builds in half the time.
@@ -34,6 +52,12 @@ fn cargo_tool(name: &str, version: &str) -> Result<PathBuf, String> {
 /// Installs the programs that check `.github/`. Returns their folder.
 pub fn workflow_checks() -> Result<PathBuf, String> {
     install::python("workflows", "xtask/checks/workflows/requirements.txt", "zizmor and check-jsonschema")
+}
+
+/// Installs Python with CycloneDX's own library and its schemas.
+pub fn sbom_python() -> Result<PathBuf, String> {
+    let programs = install::python("sbom", "xtask/checks/sbom/requirements.txt", "CycloneDX's validator")?;
+    Ok(programs.join("python"))
 }
 
 /// Installs Valgrind, which counts instructions. It comes from the operating system, since it has to fit its C library.
