@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use super::core_dumps;
 use super::error::{CommandError, CommandResult};
+use super::files::{VariableArgs, load_files};
 use super::{LogArgs, USAGE};
-use crate::pipeline::{Config, load, read_files};
+use crate::pipeline::Config;
 use crate::settings::{Diagnostic, Environment, Severity};
 use crate::telemetry::logs::LogFormat;
 use crate::telemetry::stderr;
@@ -68,8 +69,8 @@ impl Console {
     }
 
     /// Loads pipeline files for a command that runs them, begins to log, and shows the warnings.
-    pub(super) fn begin(&mut self, files: &[PathBuf]) -> CommandResult<Config> {
-        let (config, warnings) = load_files(files, &Environment::system())?;
+    pub(super) fn begin(&mut self, files: &[PathBuf], variables: &VariableArgs) -> CommandResult<Config> {
+        let (config, warnings) = load_files(files, variables, false)?;
         self.begin_logs();
         if config.core_dumps {
             core_dumps::allow();
@@ -97,11 +98,6 @@ impl Console {
         }
         ExitCode::from(error.code)
     }
-}
-
-/// Loads pipeline files. Returns the pipelines, and the warnings about them.
-pub(super) fn load_files(files: &[PathBuf], environment: &Environment) -> CommandResult<(Config, Vec<Diagnostic>)> {
-    read_files(files).and_then(|files| load(&files, environment)).map_err(CommandError::files)
 }
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.

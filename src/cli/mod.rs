@@ -10,6 +10,7 @@ mod dead_letters;
 mod demo;
 mod drive;
 mod error;
+mod files;
 mod function;
 mod launch;
 mod page;

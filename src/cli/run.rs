@@ -1,18 +1,18 @@
 //! `run`: loads the files, opens the state, and lets the pipelines run.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use super::console::Console;
 use super::error::CommandResult;
+use super::files::FileArgs;
 use super::launch::{finish, launch};
 use crate::{settings::parse_duration, telemetry::Telemetry};
 
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Pipeline files. Several files make one set
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    set: FileArgs,
     /// Stop once everything up to now is read, delivered and committed
     #[arg(long)]
     once: bool,
@@ -23,7 +23,7 @@ pub struct RunArgs {
 
 /// Runs the pipelines to their end.
 pub(super) async fn run(args: RunArgs, console: &mut Console) -> CommandResult {
-    let config = console.begin(&args.files)?;
+    let config = console.begin(&args.set.files, &args.set.variables)?;
     let ending = launch(config, args.once, args.timeout, &crate::http::system_env(), &Telemetry::new()).await?;
     Ok(finish(ending, args.once, *console))
 }

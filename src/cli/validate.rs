@@ -1,23 +1,22 @@
 //! `validate`: everything that `run` checks before it starts; with `--connect` also tokens and endpoints.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use futures::future::join_all;
 
 use super::FAILED;
-use super::console::{Console, counted, load_files};
+use super::console::{Console, counted};
 use super::error::CommandResult;
+use super::files::{FileArgs, load_files};
 use super::preflight::{self, Machine};
-use crate::settings::Environment;
 use crate::{pipeline::Config, state, telemetry::ComponentKind};
 use nordpass_env::Env;
 
 /// What `validate` takes.
 #[derive(Debug, clap::Args)]
 pub struct ValidateArgs {
-    /// Pipeline files. Several files make one set
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    set: FileArgs,
     /// Also check tokens, endpoints and every stream with one request each. Reads and writes nothing
     #[arg(long)]
     connect: bool,
@@ -28,9 +27,7 @@ pub struct ValidateArgs {
 
 /// Checks the files.
 pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
-    let system = Environment::system();
-    let environment = if args.no_environment { system.may_be_absent() } else { system };
-    let (config, warnings) = load_files(&args.files, &environment)?;
+    let (config, warnings) = load_files(&args.set.files, &args.set.variables, args.no_environment)?;
     for warning in &warnings {
         console.show(warning);
     }

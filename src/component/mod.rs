@@ -17,4 +17,6 @@ pub use renewal::{Renewal, RenewalSchedule};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
 pub(crate) use types::components;
-pub use types::{ComponentType, ReadSettings, Records, SinkSettings, SourceSettings, TransformSettings};
+pub use types::{
+    ComponentType, ReadSettings, Records, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings,
+};

@@ -63,6 +63,9 @@ macro_rules! components {
 }
 pub(crate) use components;
 
+/// The [`SourceSettings::exclusive_resource`] of a source that reads standard input.
+pub const STANDARD_INPUT: &str = "standard input";
+
 /// The checked settings of a source.
 pub trait SourceSettings: Any + Debug + Send + Sync {
     /// Makes the source. `telemetry` is the whole set's, for the one source that reports about it.

@@ -8,10 +8,11 @@ use glob::Pattern;
 
 use super::draft::{Component, Draft};
 use super::feedback;
+use super::files::STDIN;
 use super::graph::{self, Graph};
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
-use crate::component::{ReadSettings, SinkSettings, SourceSettings, TransformSettings};
+use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
@@ -32,31 +33,12 @@ pub fn load(
     let settings = read_settings(&mut draft, &report);
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
+    check_standard_input(&draft, &settings, &report);
     let found = report.found();
     match graph {
         Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
         _ => Err(found),
     }
-}
-
-/// Reads the files' texts. What can't be read is an error like any other.
-pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Vec<Diagnostic>> {
-    let read = |path: &Path| match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8(bytes).map_err(|_| ("it isn't UTF-8 text".to_owned(), "save it as UTF-8")),
-        Err(error) => {
-            Err((error.to_string(), "check the path; to start from an example, see `pipelines/` in the repository"))
-        }
-    };
-    let mut files = Vec::with_capacity(paths.len());
-    let mut errors = Vec::new();
-    for path in paths {
-        match read(path) {
-            Ok(text) => files.push((path.clone(), text)),
-            Err((reason, hint)) => errors
-                .push(Diagnostic::error(format!("can't read the pipeline file {}: {reason}", path.display()), hint)),
-        }
-    }
-    if errors.is_empty() { Ok(files) } else { Err(errors) }
 }
 
 pub(super) fn has_errors(found: &[Diagnostic]) -> bool {
@@ -148,6 +130,20 @@ fn check_feedback(draft: &mut Draft, settings: &[Option<Settings>]) {
                 section.error("paths", message, "write to a folder that no source of the set reads");
             }
         }
+    }
+}
+
+/// A set that came from standard input has read all of it.
+fn check_standard_input(draft: &Draft, settings: &[Option<Settings>], report: &Report) {
+    if !report.documents().iter().any(|document| document.path() == Path::new(STDIN)) {
+        return;
+    }
+    let reads = |settings: &Option<Settings>| {
+        settings.as_ref().and_then(Settings::exclusive_resource).is_some_and(|resource| resource == STANDARD_INPUT)
+    };
+    for (component, _) in draft.components.iter().zip(settings).filter(|(_, settings)| reads(settings)) {
+        let message = format!("`{}` reads standard input, from which a pipeline file was read", component.name);
+        report.error(&component.span, &component.path(), message, "give the pipeline file by its name instead of `-`");
     }
 }
 

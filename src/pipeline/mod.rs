@@ -2,6 +2,7 @@
 
 mod draft;
 mod feedback;
+mod files;
 mod graph;
 mod load;
 mod page;
@@ -11,7 +12,8 @@ mod run;
 mod schema;
 mod stores;
 
-pub use load::{load, read_files};
+pub use files::read_files;
+pub use load::load;
 pub use page::reference_page;
 pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
 pub use run::{Failure, RunOptions, RunReport, run};

@@ -1,8 +1,12 @@
 //! What a pipeline file may refer to: variables and files. The only place that reads the process's environment.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use super::Diagnostic;
+use super::env_file::{self, Variables};
 
 /// No secret and no setting is longer; the limit keeps a wrong path from filling the memory.
 pub(super) const LONGEST_FILE: usize = 1 << 20;
@@ -12,6 +16,8 @@ pub(super) const LONGEST_FILE: usize = 1 << 20;
 pub struct Environment {
     own: BTreeMap<String, String>,
     inherit: bool,
+    /// What files of variables set, for what isn't set otherwise.
+    files: Variables,
     /// Whether what isn't there is no error: variables and files.
     absent: bool,
 }
@@ -19,13 +25,13 @@ pub struct Environment {
 impl Environment {
     /// The process's environment.
     pub fn system() -> Self {
-        Self { own: BTreeMap::new(), inherit: true, absent: false }
+        Self { inherit: true, ..Self::default() }
     }
 
     /// These variables and no others.
     pub fn of<K: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let own = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { own, inherit: false, absent: false }
+        Self { own, ..Self::default() }
     }
 
     /// The same, where variables and files may be missing, as on another machine than the one that runs the pipeline. What
@@ -33,6 +39,13 @@ impl Environment {
     #[must_use]
     pub fn may_be_absent(self) -> Self {
         Self { absent: true, ..self }
+    }
+
+    /// The same, with files of `NAME=value` lines for what isn't set otherwise: the environment wins, as with Compose and uv.
+    /// Of two files, the later one wins. Returns the warnings, too, or everything that is wrong with the files.
+    pub fn or_files(self, paths: &[PathBuf]) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let (files, warnings) = env_file::read(paths)?;
+        Ok((Self { files, ..self }, warnings))
     }
 
     /// Whether variables and files must be there.
@@ -49,7 +62,14 @@ impl Environment {
 
     /// A variable's value; `None` when it isn't set or isn't UTF-8.
     pub fn variable(&self, name: &str) -> Option<String> {
-        self.own.get(name).cloned().or_else(|| if self.inherit { inherited(name) } else { None })
+        if let Some(value) = self.own.get(name) {
+            return Some(value.clone());
+        }
+        match if self.inherit { inherited(name) } else { Err(VarError::NotPresent) } {
+            Ok(value) => Some(value),
+            Err(VarError::NotPresent) => self.files.get(name).map(|value| value.to_string()),
+            Err(VarError::NotUnicode(_)) => None,
+        }
     }
 }
 
@@ -57,13 +77,14 @@ impl Environment {
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("Environment");
-        debug.field("own", &self.own.keys()).field("inherit", &self.inherit).field("absent", &self.absent).finish()
+        debug.field("own", &self.own.keys()).field("inherit", &self.inherit);
+        debug.field("files", &self.files.keys()).field("absent", &self.absent).finish()
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
-fn inherited(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+fn inherited(name: &str) -> Result<String, VarError> {
+    std::env::var(name)
 }
 
 /// A file's text without its line end. Waits for nobody: a named pipe is an error.
@@ -85,4 +106,28 @@ pub(super) fn open_to_others(path: &Path) -> Option<bool> {
 #[cfg(not(unix))]
 pub(super) fn open_to_others(_path: &Path) -> Option<bool> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_wins_over_files_and_debug_shows_names_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.env");
+        std::fs::write(&path, "SET=s3cret\nEMPTY=s3cret\nNEW=s3cret\n").unwrap();
+        let (environment, _) =
+            Environment::of([("SET", "own"), ("EMPTY", "")]).or_files(std::slice::from_ref(&path)).unwrap();
+        let value = |name| environment.variable(name);
+        assert_eq!((value("SET").as_deref(), value("EMPTY").as_deref()), (Some("own"), Some("")));
+        assert_eq!((value("NEW").as_deref(), value("NONE")), (Some("s3cret"), None));
+        let shown = format!("{environment:?}");
+        assert!(shown.contains("NEW") && !shown.contains("s3cret"), "{shown}");
+        // Every process has a `PATH`.
+        std::fs::write(&path, "PATH=s3cret\nNORDPASS_SENTINEL_NOWHERE=file\n").unwrap();
+        let (environment, _) = Environment::system().or_files(&[path]).unwrap();
+        assert_ne!(environment.variable("PATH").as_deref(), Some("s3cret"));
+        assert_eq!(environment.variable("NORDPASS_SENTINEL_NOWHERE").as_deref(), Some("file"));
+    }
 }

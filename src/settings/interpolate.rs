@@ -103,10 +103,7 @@ impl Template {
             Some((name, default)) => (name, Some(Self::parse_nested(default, depth + 1)?)),
             None => (inside, None),
         };
-        let mut characters = name.chars();
-        let good = characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && characters.all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !good {
+        if !is_name(name) {
             return problem(
                 "a `${…}` doesn't name a variable",
                 "write `${NAME}`, `${NAME:-default}` or `${file:PATH}`; `$${` stands for a plain `${`",
@@ -175,17 +172,24 @@ impl Template {
     }
 }
 
+/// Whether this can be a variable's name.
+pub(super) fn is_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 fn missing<T>(name: &str) -> Result<T, Problem> {
     // A secret that somebody has put between the braces must not be shown.
     if name.len() > 64 || name.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return absence(
             "this variable isn't set",
-            "set it in the environment, or give a default: `${NAME:-…}`; only names in capital letters are shown",
+            "set it in the environment or in an `--env-file`, or give a default: `${NAME:-…}`; only names in capital letters are shown",
         );
     }
     absence(
         format!("the variable `{name}` isn't set"),
-        format!("set it in the environment, or give a default: `${{{name}:-…}}`"),
+        format!("set it in the environment or in an `--env-file`, or give a default: `${{{name}:-…}}`"),
     )
 }
 

@@ -7,6 +7,7 @@
 mod diagnostic;
 pub(crate) mod document;
 pub(crate) mod duration;
+mod env_file;
 mod environment;
 mod excerpt;
 mod field;

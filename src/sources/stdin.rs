@@ -15,7 +15,7 @@ use super::delivery::{Delivery, read_and_deliver};
 use super::file::{format, unpack::Unpacker};
 use super::in_flight::InFlight;
 use super::recording::{LONGEST_LINE, Parser, Position};
-use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, Source, SourceSettings};
+use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, STANDARD_INPUT, Source, SourceSettings};
 
 /// The `stdin` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -43,7 +43,7 @@ impl SourceSettings for Settings {
     }
 
     fn exclusive_resource(&self) -> Option<String> {
-        Some("standard input".into())
+        Some(STANDARD_INPUT.into())
     }
 }
 

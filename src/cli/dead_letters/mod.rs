@@ -15,14 +15,15 @@ use serde_json::value::RawValue;
 use self::report::Report;
 use self::view::{View, lines, page, table};
 use super::FAILED;
-use super::console::{Console, load_files, write_data};
+use super::console::{Console, write_data};
 use super::error::{CommandError, CommandResult};
+use super::files::{FileArgs, VariableArgs, load_files};
 use crate::dead_letters::{
     DeadLetterFolder, Fate, MarkState, ResendError, Resending, StoredDeadLetter, storage_trouble,
 };
 use crate::pipeline;
 use crate::pipeline::Config;
-use crate::settings::{Environment, parse_duration};
+use crate::settings::parse_duration;
 use nordpass_env::Env;
 
 /// What `dead-letters` takes.
@@ -48,9 +49,8 @@ enum Action {
 
 #[derive(Debug, clap::Args)]
 struct ListArgs {
-    /// Pipeline files. Several files make one set
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    set: FileArgs,
     /// Include resent letters
     #[arg(long)]
     all: bool,
@@ -62,9 +62,11 @@ struct ListArgs {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "nordpass-sentinel dead-letters show [OPTIONS] <FILE>... <ID>")]
 struct ShowArgs {
-    /// Pipeline files, then the letter's id or at least its first six characters
+    /// Pipeline files as for `list`, then the letter's id or at least its first six characters
     #[arg(required = true, value_name = "FILE… ID")]
     arguments: Vec<String>,
+    #[command(flatten)]
+    variables: VariableArgs,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -73,9 +75,11 @@ struct ShowArgs {
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "nordpass-sentinel dead-letters resend [OPTIONS] <FILE>... [ID]...")]
 struct ResendArgs {
-    /// Pipeline files, then the letters' ids or at least their first six characters
+    /// Pipeline files as for `list`, then the letters' ids or at least their first six characters
     #[arg(required = true, value_name = "FILE… ID")]
     arguments: Vec<String>,
+    #[command(flatten)]
+    variables: VariableArgs,
     /// Resend all letters that weren't resent yet
     #[arg(long)]
     all: bool,
@@ -113,12 +117,16 @@ pub(super) async fn run(args: DeadLettersArgs, console: &mut Console) -> Command
 }
 
 /// Loads the files and reads the dead letters of their pipelines.
-async fn open(files: &[PathBuf], env: &Env) -> CommandResult<(Config, DeadLetterFolder, Vec<StoredDeadLetter>)> {
+async fn open(
+    files: &[PathBuf],
+    variables: &VariableArgs,
+    env: &Env,
+) -> CommandResult<(Config, DeadLetterFolder, Vec<StoredDeadLetter>)> {
     if files.is_empty() {
         let hint = "name the pipeline files first: they say where the dead letters are and how to send them";
         return Err(CommandError::usage("no pipeline file", hint));
     }
-    let (config, _) = load_files(files, &Environment::system())?;
+    let (config, _) = load_files(files, variables, false)?;
     let folder = pipeline::dead_letters(&config.checkpoint, &config.data_dir, env)
         .map_err(|reason| CommandError::failed(reason, "see the checkpoint's tls, proxy and credential tables"))?;
     let dead_letters = folder.list().await.map_err(unreadable)?;
@@ -126,7 +134,7 @@ async fn open(files: &[PathBuf], env: &Env) -> CommandResult<(Config, DeadLetter
 }
 
 async fn list(args: ListArgs, console: Console) -> CommandResult {
-    let (_, _, dead_letters) = open(&args.files, &crate::http::system_env()).await?;
+    let (_, _, dead_letters) = open(&args.set.files, &args.set.variables, &crate::http::system_env()).await?;
     let total = dead_letters.len();
     let shown: Vec<StoredDeadLetter> =
         dead_letters.into_iter().filter(|dead_letter| args.all || !is_resent(dead_letter)).collect();
@@ -147,7 +155,7 @@ async fn show(args: ShowArgs) -> CommandResult {
     let [id] = &ids[..] else {
         return Err(CommandError::usage(format!("{} ids instead of one", ids.len()), LIST_HINT));
     };
-    let (_, folder, dead_letters) = open(&files, &crate::http::system_env()).await?;
+    let (_, folder, dead_letters) = open(&files, &args.variables, &crate::http::system_env()).await?;
     for dead_letter in select(&dead_letters, id)? {
         let record = folder.record(dead_letter).await.map_err(unreadable)?;
         let raw = serde_json::from_str::<&RawValue>(&record).map_err(|error| unreadable(error.into()))?;
@@ -166,7 +174,7 @@ async fn resend(args: ResendArgs, console: Console) -> CommandResult {
         return Err(CommandError::usage(message, "name letters by their ids, or send all with `--all`"));
     }
     let env = crate::http::system_env();
-    let (config, folder, dead_letters) = open(&files, &env).await?;
+    let (config, folder, dead_letters) = open(&files, &args.variables, &env).await?;
     let mut chosen: Vec<StoredDeadLetter> = Vec::new();
     for id in &ids {
         let new: Vec<&StoredDeadLetter> = select(&dead_letters, id)?;

@@ -29,21 +29,27 @@ use tokio_util::sync::CancellationToken;
 use super::FAILED;
 use super::console::Console;
 use super::error::{CommandError, CommandResult};
+use super::files::VariableArgs;
 use super::signals::signals;
-use crate::settings::Environment;
 
 use catch_up::CatchUp;
 use settings::Settings;
 
-/// What `function` takes: nothing. The host sets variables, and a token is never an argument.
+/// What `function` takes. The host sets variables, and a token is never an argument.
 #[derive(Debug, clap::Args)]
-pub struct FunctionArgs {}
+pub struct FunctionArgs {
+    #[command(flatten)]
+    variables: VariableArgs,
+}
 
 /// Serves the host until it ends this process.
-pub(super) async fn run(_: FunctionArgs, console: &mut Console) -> CommandResult {
-    let environment = Environment::system();
+pub(super) async fn run(args: FunctionArgs, console: &mut Console) -> CommandResult {
+    let (environment, warnings) = args.variables.environment()?;
     let settings = Settings::read(&environment).map_err(|(message, hint)| CommandError::usage(message, hint))?;
     console.begin_logs();
+    for warning in &warnings {
+        console.show(warning);
+    }
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         let hint = "the Functions host chooses this port; no other process may use it";
         CommandError::failed(format!("can't listen on {}: {error}", settings.listen), hint)

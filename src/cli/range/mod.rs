@@ -7,7 +7,7 @@ mod report;
 mod tests;
 
 use crate::sources::omitted::Omitted;
-use std::{any::Any, ops::Range, path::PathBuf, sync::Arc, time::Duration};
+use std::{any::Any, ops::Range, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::console::Console;
 use super::error::{CommandError, CommandResult};
+use super::files::FileArgs;
 use crate::pipeline::Config;
 use crate::settings::parse_duration;
 use crate::sources::nordpass::{ReadMode, Settings};
@@ -28,9 +29,8 @@ const MARGIN: i64 = 120;
 /// A time, and the sources to read.
 #[derive(Debug, clap::Args)]
 pub struct RangeArgs {
-    /// Pipeline files. Several files make one set
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    set: FileArgs,
     /// Start of the period: a date (midnight UTC) or an RFC 3339 time, at most 90 days ago
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
@@ -62,7 +62,7 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 impl RangeArgs {
     /// Loads the files and begins to log. Returns the pipelines, the time in Unix seconds, and the chosen sources.
     fn begin(&self, console: &mut Console, now: Timestamp) -> CommandResult<(Config, Range<i64>, Chosen)> {
-        let mut config = console.begin(&self.files)?;
+        let mut config = console.begin(&self.set.files, &self.set.variables)?;
         let range = self.seconds(now)?;
         let chosen = self.select(&mut config)?;
         Ok((config, range, chosen))

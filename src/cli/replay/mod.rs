@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::console::{Console, write_data};
 use super::drive::DRAIN;
 use super::error::{CommandError, CommandResult};
+use super::files::VariableArgs;
 use super::launch::{finish, launch};
 use crate::component::Records;
 use crate::pipeline::Config;
@@ -28,9 +29,12 @@ pub struct ReplayArgs {
     /// `logs/*.gz`
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
-    /// Pipeline file; several make one set. Use a separate one for load tests: they write to its destinations
+    /// Pipeline file, folder of `*.toml` files, or `-`; repeatable, for one set. Use a separate one for load tests: they
+    /// write to its destinations
     #[arg(long, required = true, value_name = "FILE")]
     pipeline: Vec<PathBuf>,
+    #[command(flatten)]
+    variables: VariableArgs,
     /// The source to replace, if the pipeline has several. The others are left out
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -50,7 +54,7 @@ pub struct ReplayArgs {
 
 /// Replays the recordings and reports the figures.
 pub(super) async fn run(args: ReplayArgs, console: &mut Console) -> CommandResult {
-    let mut config = console.begin(&args.pipeline)?;
+    let mut config = console.begin(&args.pipeline, &args.variables)?;
     let tally = replay::Tally::default();
     put_in_place(&mut config, &args, &tally)?;
     let folder = std::env::temp_dir().join(format!("nordpass-sentinel-replay-{}", std::process::id()));
