@@ -55,6 +55,11 @@ impl Console {
         }
     }
 
+    /// Whether somebody can be asked: both standard input and standard error are a terminal, and people are to read it.
+    pub(super) fn can_ask(self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
     /// Begins to log. If the log lines are JSON, everything written from now on is such a line, too.
     pub(super) fn begin_logs(&mut self) {
         self.logs.init();
@@ -110,6 +115,11 @@ fn log(diagnostic: &Diagnostic) {
         Severity::Error => tracing::error!(file, line, path, hint, "{message}"),
         Severity::Warning => tracing::warn!(file, line, path, hint, "{message}"),
     }
+}
+
+/// Asks something of whoever sits at the terminal; the answer comes behind it.
+pub(super) fn ask(question: &str) {
+    write(question);
 }
 
 fn write(text: &str) {

@@ -37,7 +37,7 @@ const DAY: i64 = 86_400;
 const NEXT: &str = "
 What next?
   nordpass-sentinel demo --dir demo          keep the archive, to see what NordPass sends
-  pipelines/nordpass-to-sentinel.toml        copy it, set its variables, then `validate --connect` and `run` it
+  nordpass-sentinel init                     write a pipeline file, set its variables, then `validate --connect` and `run` it
   docs/guide/azure.md                        create the rule, the tables and the connector in Azure with one template";
 /// How often the live events are counted.
 const LIVE_FIGURES: Duration = Duration::from_secs(10);

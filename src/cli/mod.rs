@@ -12,6 +12,7 @@ mod drive;
 mod error;
 mod files;
 mod function;
+mod init;
 mod launch;
 mod page;
 mod preflight;
@@ -78,6 +79,11 @@ impl LogArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a first pipeline file, from a few questions or options
+    ///
+    /// Asks only on a terminal, and only what no option answers; without one it takes the defaults. Secrets are neither asked
+    /// for nor written: the file refers to variables or, for a service, to files
+    Init(init::InitArgs),
     /// Run pipelines until SIGINT or SIGTERM, or until everything is delivered with `--once`
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
@@ -132,6 +138,7 @@ impl Cli {
 pub async fn run(cli: Cli) -> ExitCode {
     let mut console = cli.console();
     let result = match cli.command {
+        Command::Init(args) => init::run(args, console),
         Command::Run(args) => run::run(args, &mut console).await,
         Command::Validate(args) => validate::run(args, console).await,
         Command::Function(args) => function::run(args, &mut console).await,

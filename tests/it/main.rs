@@ -12,6 +12,7 @@ mod endless;
 mod function;
 mod health;
 mod hostile;
+mod init;
 mod installed;
 mod pipelines;
 mod proxy;
