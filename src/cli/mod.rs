@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs and
 //! errors go to standard error, and a closed pipe is no error, unless a `console` sink writes to it.
 
+mod completions;
 mod console;
 pub mod core_dumps;
 mod dead_letters;
@@ -10,10 +11,12 @@ mod dead_letters;
 mod demo;
 mod drive;
 mod error;
+mod examples;
 mod files;
 mod function;
 mod init;
 mod launch;
+mod man;
 mod page;
 mod preflight;
 mod range;
@@ -25,12 +28,13 @@ mod signals;
 pub mod simulate;
 mod usage;
 mod validate;
+mod version;
 #[cfg(not(feature = "simulator"))]
 mod without_simulator;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
@@ -113,6 +117,12 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Print the JSON Schema of pipeline files
     Schema,
+    /// Print the version, the commit it was built from, the target and the features
+    Version(version::VersionArgs),
+    /// Print a script that lets a shell complete commands and options
+    Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(man::ManArgs),
     /// Run only the simulators, for load tests and other programs
     #[cfg(feature = "simulator")]
     Simulate(simulate::SimulateArgs),
@@ -147,6 +157,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(args, &mut console).await,
         Command::DeadLetters(args) => dead_letters::run(args, &mut console).await,
         Command::Schema => schema::run(),
+        Command::Version(args) => version::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args, console),
         #[cfg(not(feature = "simulator"))]
         Command::Simulate(_) => Err(without_simulator::error("simulate")),
         #[cfg(not(feature = "simulator"))]
@@ -165,10 +178,20 @@ pub async fn run(cli: Cli) -> ExitCode {
     console.exit(result)
 }
 
+/// The definition of the command line: what is parsed, `--help`, completions, manual pages and the reference page come from
+/// it.
+pub(crate) fn command() -> clap::Command {
+    examples::add(Cli::command())
+}
+
 /// Parses the command line of this process. On a usage error, or when help was asked for, writes the text and returns the
 /// exit code.
 pub fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let parsed = command().try_get_matches().and_then(|matches| {
+        // What the types refuse is told as a usage error, too.
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))
+    });
+    parsed.map_err(|error| {
         // There is nowhere to report that the text couldn't be written.
         let _ = error.print();
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command};
 
-use super::Cli;
+use super::{command, examples};
 
 /// The reference page of all commands.
 pub fn reference_page() -> String {
-    let mut root = Cli::command();
+    let mut root = command();
     root.build();
     let name = root.get_name().to_owned();
     let mut page = format!(
@@ -38,6 +38,10 @@ fn section(page: &mut String, program: &str, command: &Command) {
     let _ = write!(page, "\n{marks} {called}\n\n{about}.\n\n```text\n{usage}\n```\n");
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| !arg.is_global_set() && !is_built_in(arg)).collect();
     arguments(page, &own);
+    let examples = examples::lines(examples::of(examples::words(command)));
+    if !examples.is_empty() {
+        let _ = write!(page, "\n```sh\n{examples}```\n");
+    }
     for nested in command.get_subcommands().filter(|nested| nested.get_name() != "help") {
         section(page, program, nested);
     }
@@ -64,7 +68,8 @@ fn arguments(page: &mut String, arguments: &[&Arg]) {
         let written = match arg.get_long() {
             Some(long) if takes_value => format!("--{long} {value}"),
             Some(long) => format!("--{long}"),
-            None => format!("{value}…"),
+            None if matches!(arg.get_action(), ArgAction::Append) => format!("{value}…"),
+            None => value,
         };
         let defaults: Vec<String> = if takes_value {
             arg.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect()
@@ -89,13 +94,13 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_command_and_argument_is_explained() {
         let page = reference_page();
-        for command in Cli::command().get_subcommands() {
+        for command in command().get_subcommands() {
             assert!(page.contains(&format!("\n## {}\n", command.get_name())), "{}", command.get_name());
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let nested = command.get_subcommands().flat_map(Command::get_arguments);

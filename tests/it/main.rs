@@ -10,6 +10,7 @@ mod dead_letters;
 mod deploy;
 mod endless;
 mod function;
+mod habits;
 mod health;
 mod hostile;
 mod init;
