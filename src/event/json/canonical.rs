@@ -14,6 +14,9 @@ use super::{Entry, Shape, scan::special, unescape};
 /// spelling: sorting would take many times its bytes.
 const MOST_ENTRIES: usize = 64 << 10;
 
+/// The deepest level that is brought into canonical form. No API nests that deep, and this walks recursively.
+const DEEPEST: usize = 200;
+
 /// Writes canonical forms. Reuses its buffers from one value to the next.
 #[derive(Default)]
 pub struct Writer {
@@ -103,8 +106,10 @@ impl Writer {
     }
 
     fn walk(&mut self, cursor: &mut Cursor<'_>, out: &mut Vec<u8>, depth: usize) {
-        // serde_json refuses more than 128 levels before this runs.
-        if depth > 200 {
+        // The rest, as it is spelled: nothing of it is left out, so that two events stay two.
+        if depth > DEEPEST {
+            out.extend_from_slice(cursor.rest().as_bytes());
+            cursor.at = cursor.text.len();
             return;
         }
         match cursor.peek() {
@@ -289,6 +294,18 @@ mod tests {
         }
         let spelled = r#" { "b" : "\u0041\/\t" , "a" : [ 1.0 , 2e0 ] } "#;
         assert_eq!(String::from_utf8(canonical(spelled)).expect("text"), r#"{"a":[1,2],"b":"A/\u0009"}"#);
+    }
+
+    /// Behind 200 levels, brackets were counted wrongly: two different events had one id, and one of them was lost.
+    #[test]
+    fn what_is_nested_deeper_than_anybody_nests_stays_two() {
+        let deep = |levels: usize, inner: &str| format!("{}{inner}{}", "[".repeat(levels), "]".repeat(levels));
+        for levels in [0, 198, 199, 200, 201, 5_000] {
+            for (one, other) in [("[[[],2]]", "[[],[2]]"), ("[[1,[],2]]", "[[],1,[2]]"), ("[[[],[2]]]", "[[],[[2]]]")] {
+                assert_ne!(canonical(&deep(levels, one)), canonical(&deep(levels, other)), "{levels}: {one}");
+            }
+        }
+        assert_eq!(canonical(&deep(150, r#"{ "b":1, "a":2.0 }"#)), canonical(&deep(150, r#"{"a":2,"b":1}"#)));
     }
 
     #[test]
