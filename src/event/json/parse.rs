@@ -158,7 +158,11 @@ pub fn parse_event_and<'a>(
         reading.take(&unescape(key.trim_matches('"')), || Field::new(whole, key), Field::new(whole, value), user);
     })
     .ok_or(NotAnObject)?;
-    if reading.unknown.len() > MOST_FIELDS {
+    let metadata = reading.fields.metadata.span;
+    let mut entries = 0;
+    let _ =
+        raw_entries(whole.get(metadata.start as usize..metadata.end as usize).unwrap_or_default(), |_, _| entries += 1);
+    if reading.unknown.len() > MOST_FIELDS || entries > MOST_FIELDS {
         return Err(NotAnObject);
     }
     Ok(reading.done())
@@ -323,8 +327,10 @@ mod tests {
             for key in ["k", r"\u006b"] {
                 let (plain, object) = (object(number).replacen("\"k0", &format!("\"{key}0"), 1), object(number));
                 assert_eq!(parse_event(&plain, &plain).is_ok(), fits, "{number} {key}");
-                let metadata = format!(r#"{{"metadata":{object}}}"#);
-                assert_eq!(parse_event(&metadata, &metadata).is_ok(), fits, "{number} in metadata");
+                for object in [&object, &plain] {
+                    let metadata = format!(r#"{{"metadata":{object}}}"#);
+                    assert_eq!(parse_event(&metadata, &metadata).is_ok(), fits, "{number} in metadata, {key}");
+                }
             }
         }
     }
