@@ -84,6 +84,26 @@ async fn a_server_that_asks_to_wait_and_one_that_hangs() {
     container.create().await.expect("it had counted, and that is as good");
 }
 
+/// Half a million names came for ten that were asked for, and all were kept.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_more_than_was_requested_is_refused() {
+    for (prefix, number, fits) in [("ids/", 10, true), ("ids/", 11, false), ("ids/", 500_000, false), ("id", 1, false)]
+    {
+        let (simulation, container, _) = world();
+        let names = "<Name>ids/a</Name>".repeat(number);
+        let effect = Effect::Status {
+            status: StatusCode::OK,
+            body: format!("<EnumerationResults>{}</EnumerationResults>", names.replace("ids/", prefix)),
+            headers: [("x-ms-request-id".to_owned(), "1".to_owned())].into(),
+            retry_after: None,
+        };
+        simulation.faults.add(Fault::new(When { endpoint: Some(Endpoint::Blob), ..When::default() }, effect));
+        let listed = container.list("ids/", 10).await.map(|names| names.len());
+        let refused = || Err(BlobError::nonsense("it lists more than requested"));
+        assert_eq!(listed, if fits { Ok(number) } else { refused() }, "{number} of {prefix}");
+    }
+}
+
 /// A token that ends while it is used: one new one, and the request goes through.
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_is_fetched_anew_once() {
