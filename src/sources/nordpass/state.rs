@@ -10,6 +10,11 @@ use crate::{event::Takeover, state::TimeRanges};
 const VERSION: u32 = 1;
 /// The checkpoint's limit is 3,500. Documents normally stay well under it.
 const MAX_BYTES: usize = 3_300;
+/// Times in a document are less than this many seconds from 1970, which is 35,000 years.
+const FARTHEST: u64 = 1 << 40;
+/// Totals further apart than this many days aren't kept side by side; the API shows far fewer.
+const MOST_DAYS: u64 = 1_000;
+
 /// A source's state. Times are Unix seconds (UTC).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -102,7 +107,21 @@ impl State {
             return Err(format!("the source's document has version {version}; this program supports {VERSION}"));
         }
         let Document { state, .. } = serde_json::from_slice(document).map_err(damaged)?;
-        Ok(state)
+        if state.is_plausible() {
+            Ok(state)
+        } else {
+            Err("the source's document in the checkpoint is damaged".to_owned())
+        }
+    }
+
+    /// Whether all times are such that sums and differences of them can't overflow.
+    fn is_plausible(&self) -> bool {
+        let ranges = [&self.covered, &self.unproven, &self.gaps].into_iter().flat_map(TimeRanges::iter);
+        let mut times = vec![self.origin, self.swept_day, self.swept_week, self.audited, self.first_day];
+        times.extend(ranges.flat_map(|range| [range.start, range.end]));
+        times.extend(self.takeover.into_iter().flat_map(|takeover| [takeover.cursor, takeover.until]));
+        times.extend(self.week_left.into_iter().flat_map(|(from, to)| [from, to]));
+        times.into_iter().all(|time| time.unsigned_abs() < FARTHEST)
     }
 
     /// Encodes the document. If it is too long, gives up precision in the safe direction: forgets covered times (which
@@ -122,8 +141,9 @@ impl State {
                 state.unproven.join_closest();
             } else if longest[0] > 1 {
                 state.covered.drop_shortest();
-            } else {
-                state.organizations.pop();
+            } else if state.organizations.pop().is_none() {
+                // Audited anew, which reads the days that have changed.
+                state.totals.clear();
             }
         }
     }
@@ -186,7 +206,8 @@ impl State {
     }
 
     fn set_total(&mut self, day: i64, total: u64) {
-        if self.totals.is_empty() {
+        if self.totals.is_empty() || day.abs_diff(self.first_day) > MOST_DAYS {
+            self.totals.clear();
             self.first_day = day;
         }
         while day < self.first_day {
@@ -229,6 +250,44 @@ mod tests {
         assert_eq!(State::decode(&state.encode()), Ok(state.clone()));
         assert_eq!((state.total(20_000), state.total(19_999), state.total(19_998)), (Some(17), None, Some(3)));
         assert_eq!(state.cursor(&TimeRanges::default()), 150);
+    }
+
+    /// Shortening it never ended: there was nothing left that it could give up.
+    #[test]
+    fn a_document_of_many_totals_is_shortened_too() {
+        let mut state = State::default();
+        for day in 0..999 {
+            state.apply(Change::Total(20_000 + day, u64::MAX >> 1));
+        }
+        let document = state.encode();
+        assert!(document.len() <= MAX_BYTES, "{}", document.len());
+        State::decode(&document).expect("a state");
+    }
+
+    /// A day far from the others took memory for all between them.
+    #[test]
+    fn totals_far_apart_arent_kept_side_by_side() {
+        let mut state = State::default();
+        for day in [20_000, 1 << 38, 20_001, 20_003] {
+            state.apply(Change::Total(day, 5));
+        }
+        assert_eq!((state.total(20_001), state.total(20_002), state.totals.len()), (Some(5), None, 3));
+    }
+
+    /// They overflowed when the next time was computed from them.
+    #[test]
+    fn times_that_are_no_times_are_damage() {
+        let document = |field: &str| format!(r#"{{"version":1,"origin":0,"covered":[],{field}}}"#);
+        State::decode(document(r#""audited":1748000000"#).as_bytes()).expect("a state");
+        for field in [
+            r#""audited":-9223372036854775808"#,
+            r#""first_day":9223372036854775807"#,
+            r#""gaps":[[-9223372036854775808,0]]"#,
+            r#""takeover":{"cursor":0,"until":9223372036854775807}"#,
+            r#""week_left":[0,1099511627776]"#,
+        ] {
+            assert!(State::decode(document(field).as_bytes()).is_err_and(|error| error.contains("damaged")), "{field}");
+        }
     }
 
     #[test]

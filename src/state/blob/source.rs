@@ -149,7 +149,7 @@ impl Source {
         if next == *state && batches.is_empty() {
             return Ok(None);
         }
-        next.serial += 1;
+        next.serial = next.serial.wrapping_add(1);
         for (bucket, ids) in batches {
             let data = Bytes::from(ids::encode(bucket, &ids));
             parts::append(&self.base.container, &self.names, &mut next, bucket, &data).await?;

@@ -179,7 +179,7 @@ impl<I: Ids> State<I> {
             let kept = fit.count().max(KEPT_RUNS);
             next.earlier.truncate(kept);
         }
-        (next.run, next.chunks, next.serial) = (run, Intervals::default(), self.serial + 1);
+        (next.run, next.chunks, next.serial) = (run, Intervals::default(), self.serial.wrapping_add(1));
         next
     }
 
@@ -356,7 +356,7 @@ pub fn decode_runs_file(payload: &[u8]) -> Result<(SourceKey, Vec<Run>), Misfit>
 }
 
 /// The key's hash, which is in each frame of `state.log`.
-fn key_hash(key: &SourceKey) -> [u8; 8] {
+pub fn key_hash(key: &SourceKey) -> [u8; 8] {
     check(format!("{}\n{}", key.name, key.endpoint).as_bytes())
 }
 

@@ -44,6 +44,13 @@ fn comes_back_from_a_blob() {
     assert_eq!(part.name(Bucket::Other), "other.00000000000000ab.2.ids");
 }
 
+/// It only has to differ from the one before. A blob may say anything, and adding to it overflowed.
+#[test]
+fn the_last_serial_is_followed_by_the_first() {
+    let last = State { serial: u64::MAX, ..shared() };
+    assert_eq!(last.next_run(11).serial, 0);
+}
+
 #[test]
 fn many_runs_are_remembered_and_take_a_bounded_place() {
     let mut state = shared();
