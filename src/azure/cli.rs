@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use super::{TokenError, credential::Fetched};
+use super::{TokenError, credential::Fetched, transport::LONGEST_LIFE};
 
 /// `az` is a Python program: several seconds are usual on a small machine.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -60,12 +60,18 @@ pub async fn fetch(
     if !status.success() {
         return Err(failed(format!("{name} ended with {status}: {}", advice(&errors))));
     }
-    let answer: Answer = serde_json::from_slice(&output)
-        .map_err(|_| failed(format!("what {name} wrote isn't a token: run `az version`, it must be 2.30 or later")))?;
+    answer(&name.to_string(), &output, now).map_err(failed)
+}
+
+/// Reads what it wrote. The error is the end of a sentence.
+pub(super) fn answer(name: &str, output: &[u8], now: Timestamp) -> Result<Fetched, String> {
+    let answer: Answer = serde_json::from_slice(output)
+        .map_err(|_| format!("what {name} wrote isn't a token: run `az version`, it must be 2.30 or later"))?;
     if answer.token.is_empty() {
-        return Err(failed(format!("what {name} wrote isn't a token")));
+        return Err(format!("what {name} wrote isn't a token"));
     }
-    let seconds = answer.expires_on.and_then(|end| u64::try_from(end.checked_sub(now.as_second())?).ok());
+    let left = answer.expires_on.and_then(|end| end.checked_sub(now.as_second()));
+    let seconds = left.and_then(|left| u64::try_from(left.min(LONGEST_LIFE)).ok());
     Ok((SecretString::from(answer.token), seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs)))
 }
 
@@ -103,7 +109,7 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> io::R
 }
 
 /// What to do, by what its standard error speaks of. Only Entra's number is repeated.
-fn advice(errors: &[u8]) -> String {
+pub(super) fn advice(errors: &[u8]) -> String {
     let text = String::from_utf8_lossy(errors);
     let code =
         text.split("AADSTS").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());

@@ -25,7 +25,7 @@ use crate::http::{HttpClient, date};
 use nordpass_env::{Clock, Mutex};
 
 /// No token lives longer; if one did, it would be renewed early.
-const LONGEST_LIFE: i64 = 30 * 86_400;
+pub const LONGEST_LIFE: i64 = 30 * 86_400;
 /// The longest answer that holds a token.
 pub const LONGEST_ANSWER: usize = 1 << 20;
 /// The words for an answer without a token. The library's may quote it, and it may nearly be a token.

@@ -34,6 +34,15 @@ echo '{"accessToken":"t0ken","expiresOn":"2027-01-15 09:00:00.000000","expires_o
     assert_eq!(ask(older, LONG).await, Ok(("t0ken".into(), None)), "nobody knows how long");
 }
 
+/// No token lives as long as some program says.
+#[tokio::test]
+async fn a_life_of_ages_is_thirty_days() {
+    let ages = r#"echo '{"accessToken":"t0ken","expires_on":9223372036854775807}'"#;
+    assert_eq!(ask(ages, LONG).await, Ok(("t0ken".into(), Some(Duration::from_hours(30 * 24)))));
+    let past = r#"echo '{"accessToken":"t0ken","expires_on":-9223372036854775808}'"#;
+    assert_eq!(ask(past, LONG).await, Ok(("t0ken".into(), None)), "a wrong clock says nothing");
+}
+
 #[tokio::test]
 async fn what_goes_wrong_is_told_without_its_words() {
     for (script, part) in [
