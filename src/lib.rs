@@ -9,6 +9,8 @@ pub mod cli;
 pub mod component;
 pub mod dead_letters;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod http;
 pub mod pipeline;
 pub mod settings;

@@ -14,6 +14,8 @@ mod cli;
 mod clouds;
 mod credential;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod refusal;
 mod settings;
 mod transport;

@@ -40,6 +40,8 @@ use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
 pub use self::console::Console;
 pub use self::error::CommandError;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::function::fuzz as function_fuzz;
 pub use self::page::reference_page;
 
 /// Something failed while it ran.

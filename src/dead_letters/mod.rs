@@ -18,6 +18,8 @@
 
 mod blobs;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod lines;
 mod marks;
 mod read;

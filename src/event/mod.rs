@@ -7,6 +7,8 @@
 mod ack;
 mod backpressure;
 mod chunk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod id;
 pub mod json;
 mod memory_pool;

@@ -9,6 +9,8 @@ mod body;
 mod client;
 mod clocks;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod loopback;
 mod memory;
 mod retry;

@@ -3,6 +3,8 @@
 mod draft;
 mod feedback;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod graph;
 mod load;
 mod page;

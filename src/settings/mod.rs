@@ -12,6 +12,8 @@ mod environment;
 mod excerpt;
 mod field;
 mod flaw;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub mod http_fields;
 mod interpolate;
 pub(crate) mod nearest;

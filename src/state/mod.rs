@@ -8,6 +8,8 @@
 
 mod blob;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod local;
 mod open;
 mod settings;

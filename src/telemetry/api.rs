@@ -48,20 +48,22 @@ pub async fn bind(
         io::Error::new(error.kind(), format!("can't listen on {listen}: {error}\nhint: {hint}"))
     })?;
     let address = listener.local_addr()?;
-    let limits =
-        Limits { connection_time: Some(CONNECTION_TIME), keep_alive: false, hosts: hosts.into(), addresses: true };
-    let router = router(Shared { telemetry, env });
+    let (router, limits) = (router(telemetry, env), limits(hosts));
     Ok((address, async move { drop(serve(listener, router, limits, CancellationToken::new()).await) }))
 }
 
-fn router(shared: Shared) -> Router {
+pub(super) fn limits(hosts: Vec<String>) -> Limits {
+    Limits { connection_time: Some(CONNECTION_TIME), keep_alive: false, hosts: hosts.into(), addresses: true }
+}
+
+pub(super) fn router(telemetry: Telemetry, env: Env) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/health", get(|| async { text("text/plain; charset=utf-8", "alive\n".to_owned()) }))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .layer(axum::middleware::map_response(no_store))
-        .with_state(shared)
+        .with_state(Shared { telemetry, env })
 }
 
 async fn no_store(mut response: Response) -> Response {

@@ -20,7 +20,8 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -109,8 +110,9 @@ fn forget(places: &mut BTreeMap<u64, Place>, ended: Ended) {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+/// Serves one connection until it ends, or the shutdown begins and its request is answered.
+pub(super) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     router: Router,
     limits: Limits,
     busy: Arc<AtomicBool>,
@@ -166,7 +168,7 @@ async fn answer(router: Router, limits: &Limits, request: hyper::Request<Incomin
 
 /// Whether a request names a host that this server is. A page in a browser can have its own name point here; without a
 /// host at all, it is no browser.
-fn is_ours(limits: &Limits, headers: &HeaderMap) -> bool {
+pub(super) fn is_ours(limits: &Limits, headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST) else { return true };
     let Some(authority) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
     let host = authority.host();
@@ -181,6 +183,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use tokio::net::TcpStream;
 
     async fn server(limits: Limits) -> std::net::SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

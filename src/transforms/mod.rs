@@ -1,5 +1,8 @@
 //! Transforms: what happens to events on the way. One file or folder and one line each.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
+
 use crate::component::components;
 
 components! { Transform:

@@ -6,6 +6,7 @@ mod chaos;
 mod clients;
 mod docs;
 mod fmt;
+mod fuzz;
 mod instructions;
 mod layers;
 mod package;
@@ -36,6 +37,8 @@ enum Command {
     /// Kill the real program, starve it of disk and memory, and cut it off, for long: --kills N, --runs N, --events N, --seed S,
     /// --memory, or the NAME of a scenario
     Chaos(Rest),
+    /// Look for inputs that break what a parser promises, with coverage as a guide
+    Fuzz(fuzz::Options),
     /// Measure what the program costs, next to the floor; takes minutes
     Bench(bench::Options),
     /// Count the instructions of the hot path for each event, and compare them with the baseline
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Fmt => fmt::run(false),
         Command::Simulate(rest) => simulate::run(&rest.arguments),
         Command::Chaos(rest) => chaos::run(&rest.arguments),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Bench(options) => bench::run(options),
         Command::Instructions { accept: false } => instructions::check(),
         Command::Instructions { accept: true } => instructions::accept(),

@@ -14,6 +14,8 @@
 
 mod call;
 mod catch_up;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod outcome;
 mod server;
 mod settings;

@@ -150,9 +150,12 @@ fn parse_line(line: &[u8]) -> Option<Vec<Entry>> {
     serde_json::from_str(json).ok()
 }
 
-fn line(entries: &[Entry]) -> Vec<u8> {
+pub(super) fn line(entries: &[Entry]) -> Vec<u8> {
     // Only strings and numbers, which serde_json can't refuse.
-    let json = serde_json::to_string(entries).unwrap_or_default();
+    line_of(&serde_json::to_string(entries).unwrap_or_default())
+}
+
+pub(super) fn line_of(json: &str) -> Vec<u8> {
     format!("{:08x} {json}\n", crc(json.as_bytes())).into_bytes()
 }
 

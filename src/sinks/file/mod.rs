@@ -10,6 +10,8 @@
 //! program is watching.
 
 mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod group;
 mod journal;
 mod log;

@@ -21,6 +21,8 @@ mod client;
 mod cut;
 mod deliver;
 mod evidence;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod probe;
 mod protocol;
 mod resend;

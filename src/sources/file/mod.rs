@@ -14,6 +14,8 @@ mod charset;
 mod decode;
 mod fingerprint;
 pub(super) mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub(super) mod paths;
 pub(super) mod reader;
 mod reading;

@@ -233,7 +233,7 @@ impl State {
     }
 }
 
-fn read_document(document: &[u8]) -> Option<(u64, Position, Option<Fingerprint>)> {
+pub(super) fn read_document(document: &[u8]) -> Option<(u64, Position, Option<Fingerprint>)> {
     let Document { version, file, offset, events, length, hash } = serde_json::from_slice(document).ok()?;
     let read = match (version, hash) {
         (1, None) => None,

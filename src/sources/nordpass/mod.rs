@@ -45,6 +45,8 @@ mod dedup;
 mod emitter;
 mod endpoint;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod groups;
 mod history;
 mod ingest;

@@ -2,7 +2,7 @@
 //!
 //! Works on bytes in memory only: no files, no network.
 
-mod bytes;
+pub mod bytes;
 pub mod frame;
 pub mod ids;
 pub mod intervals;

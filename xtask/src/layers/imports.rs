@@ -50,9 +50,9 @@ impl Import {
     }
 }
 
-/// Returns the paths that a file uses outside of comments and tests.
+/// Returns the paths that a file uses outside of comments, tests and fuzz targets.
 pub fn imports(file: &str, text: &str) -> Vec<Import> {
-    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs");
+    let is_test = |part: &str| matches!(part, "tests" | "tests.rs" | "testing.rs" | "fuzz" | "fuzz.rs");
     let mut found = BTreeSet::new();
     if !file.split('/').any(is_test) {
         let module: Vec<_> =

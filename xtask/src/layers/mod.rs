@@ -1,6 +1,6 @@
 //! `cargo xtask test layers`: a layer of `src` uses only those below it, and nothing goes in a circle.
 //!
-//! It reads the paths in the source text (`crate::…`, `super::…`), tests left out: these may build what they need.
+//! It reads the paths in the source text (`crate::…`, `super::…`), tests and fuzz targets left out: these may build what they need.
 
 mod graph;
 mod imports;
