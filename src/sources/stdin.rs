@@ -15,7 +15,9 @@ use super::delivery::{Delivery, read_and_deliver};
 use super::file::{format, unpack::Unpacker};
 use super::in_flight::InFlight;
 use super::recording::{LONGEST_LINE, Parser, Position};
-use crate::component::{ComponentError, ComponentType, Context, Output, ReadSettings, Records, STANDARD_INPUT, Source, SourceSettings};
+use crate::component::{
+    ComponentError, ComponentType, Context, Output, ReadSettings, Records, STANDARD_INPUT, Source, SourceSettings,
+};
 
 /// The `stdin` type.
 pub static TYPE: ComponentType = ComponentType {

@@ -9,7 +9,7 @@ use std::process::Command;
 use tools_common::process::{self, run};
 use tools_common::root;
 
-use crate::{package, rows, tables, tools};
+use crate::{package, rows, tables, tools, workbook};
 
 /// Runs all checks, and compares the generated files.
 pub fn check() -> Result<(), String> {
@@ -22,8 +22,10 @@ pub fn write() -> Result<(), String> {
     python("write")
 }
 
-/// Runs the rules over every frozen attack and month, and shows what they said. It takes hours.
+/// Runs the workbook's queries for every combination of picker values, and the rules over every frozen attack and month. Shows
+/// what they said. It takes hours.
 pub fn measure() -> Result<(), String> {
+    workbook::check::long()?;
     let (python, program) = (tools::kql_python()?, process::product()?);
     let script = root().join("solution/tests/samples.py");
     let columns = tables::all_columns().to_string();
