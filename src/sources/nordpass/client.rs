@@ -20,6 +20,8 @@ use nordpass_env::Mutex;
 const UNREADABLE_TRIES: u32 = 4;
 /// After this many 5xx for one query, about 90 seconds, a control query tests whether the API answers others.
 const UNAVAILABLE_TRIES: u32 = 8;
+/// The clocks of an API's machines may differ by this many seconds.
+const CLOCKS_DIFFER: i64 = 60;
 /// Age in seconds of the one second that the control query requests.
 const CONTROL_AGE: i64 = 30 * DAY;
 
@@ -35,9 +37,16 @@ pub struct Client {
 /// Failures of one query, by kind.
 #[derive(Default)]
 struct Tries {
+    /// Whether the query's time has to be past by the server's clock.
+    is_past: bool,
     unreadable: AtomicU32,
     timeouts: AtomicU32,
     unavailable: AtomicU32,
+}
+
+/// Whether the server's clock is before the end of what was asked for, by more than the clocks of an API's machines differ.
+fn is_before_end(page: &Page, query: &Query) -> bool {
+    page.server_time.is_some_and(|server| server.saturating_add(CLOCKS_DIFFER) < query.timestamp_to)
 }
 
 impl Client {
@@ -53,15 +62,30 @@ impl Client {
         self.last_page.lock().is_some_and(|answered| answered >= instant)
     }
 
-    /// Requests a page, however long it takes.
+    /// Requests a page of a time that is past, however long it takes. A server by whose clock it isn't past can't know all of
+    /// it, so its answer proves nothing and counts as unreadable.
     pub async fn ask(&self, query: &Query, priority: Priority) -> Result<Page, ReadError> {
-        let tries = Tries::default();
+        self.ask_about(query, priority, true).await
+    }
+
+    /// Requests a page whatever the server's clock says: the caller has to look at [`Page::server_time`].
+    pub async fn ask_by_any_clock(&self, query: &Query, priority: Priority) -> Result<Page, ReadError> {
+        self.ask_about(query, priority, false).await
+    }
+
+    async fn ask_about(&self, query: &Query, priority: Priority, is_past: bool) -> Result<Page, ReadError> {
+        let tries = Tries { is_past, ..Tries::default() };
         let retry = Retry::new(&self.context.env, &self.context.telemetry);
         retry.run(self.context.ending(), || self.try_to_ask(query, priority, &tries)).await
     }
 
     async fn try_to_ask(&self, query: &Query, priority: Priority, tries: &Tries) -> Result<Page, Failure<ReadError>> {
         let (number, again, error) = match self.attempt(query, priority).await? {
+            Attempt::Page(page) if tries.is_past && is_before_end(&page, query) => {
+                let reason = "the server's clock is before the time that was asked for".to_owned();
+                let again = Again { kind: Some("wrong clock"), ..Again::default() };
+                (&tries.unreadable, again, ReadError::Unreadable(reason))
+            }
             Attempt::Page(page) => return Ok(page),
             Attempt::TooLarge => return Err(ReadError::TooLarge.into()),
             Attempt::Unreadable(reason) => {

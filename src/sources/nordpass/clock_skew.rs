@@ -73,7 +73,7 @@ impl Client {
 
     /// Requests one event of the second before `at` to get the response's `Date`.
     async fn ask_for_the_time(&self, at: i64) -> Result<(), ReadError> {
-        match self.ask(&Query::smallest((at - 1, at)), Priority::Live).await {
+        match self.ask_by_any_clock(&Query::smallest((at - 1, at)), Priority::Live).await {
             Err(ReadError::TooLarge | ReadError::Unreadable(_)) => Ok(()),
             answer => answer.map(drop),
         }

@@ -86,7 +86,7 @@ impl Reader {
         per_page: u32,
     ) -> Result<SliceRead, ReadError> {
         let window = Window::around(range.start, range.end);
-        let first = self.client.ask(&Query::new(window.asked(), 1, per_page, &[]), priority).await?;
+        let first = self.client.ask_by_any_clock(&Query::new(window.asked(), 1, per_page, &[]), priority).await?;
         // The server's clock may be behind ours. What it can't know yet isn't covered.
         let lag = seconds(self.context.settings.lag);
         let until = first.server_time.map_or(range.end, |server| range.end.min(server - lag));

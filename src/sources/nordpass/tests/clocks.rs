@@ -1,5 +1,6 @@
 //! Clocks that are wrong for a while.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -106,4 +107,24 @@ async fn an_audited_day_that_was_not_read_to_its_end_is_read_again() {
     running.signal.cancel();
     running.ended().await.expect("the source didn't end by itself");
     rig.assert_arrived(["audit-1", "audit-2"].map(str::to_owned));
+}
+
+/// A machine of the API's had lost its clock and showed nothing. Where the first page was another one's, its counts of 0 were
+/// believed for the parts of the time: what they hid waited for the daily sweep.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_has_lost_its_clock_proves_nothing() {
+    let mut rig = Rig::new();
+    rig.settings.page_size = 10;
+    for number in 0..35 {
+        rig.api.event(NOW - HOUR + 60 * number, &format!("history-{number}"));
+    }
+    let mut lost_ones = HashMap::<_, u32>::new();
+    *rig.api.fault.lock().unwrap() = Some(Box::new(move |_, asked| {
+        let number = lost_ones.entry((asked.from, asked.to, asked.page, asked.per_page)).or_default();
+        *number += 1;
+        let is_first = asked.page == 1 && asked.per_page == 10;
+        (!is_first && *number <= 3).then(|| lost("Thu, 01 Jan 1970 00:00:03 GMT"))
+    }));
+    rig.run_for(Duration::from_secs(20 * 60)).await;
+    rig.assert_arrived((0..35).map(|number| format!("history-{number}")));
 }
