@@ -5,6 +5,7 @@ mod bench;
 mod chaos;
 mod clients;
 mod docs;
+mod features;
 mod fmt;
 mod fuzz;
 mod instructions;

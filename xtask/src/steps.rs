@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tools_common::process::{self, cargo};
 
-use crate::{clients, docs, fmt, instructions, layers, tools, workflows};
+use crate::{clients, docs, features, fmt, instructions, layers, tools, workflows};
 use beside::Beside;
 use times::{Table, Times};
 
@@ -18,6 +18,7 @@ type Step = (&'static str, fn() -> Result<(), String>);
 const STEPS: &[Step] = &[
     ("fmt", || fmt::run(true)),
     ("layers", layers::check),
+    ("features", features::check),
     ("docs", docs::check),
     ("clippy", clippy),
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
