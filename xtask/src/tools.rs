@@ -54,7 +54,7 @@ pub fn workflow_checks() -> Result<PathBuf, String> {
     install::python("workflows", "xtask/checks/workflows/requirements.txt", "zizmor and check-jsonschema")
 }
 
-/// Installs Python with CycloneDX's own library and its schemas.
+/// Installs Python with `CycloneDX`'s own library and its schemas.
 pub fn sbom_python() -> Result<PathBuf, String> {
     let programs = install::python("sbom", "xtask/checks/sbom/requirements.txt", "CycloneDX's validator")?;
     Ok(programs.join("python"))

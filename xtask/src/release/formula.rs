@@ -1,5 +1,7 @@
 //! The Homebrew formula: made of a template and a release's sums.
 
+use std::fmt::Write as _;
+
 use super::facts::Facts;
 
 const TEMPLATE: &str = include_str!("formula.rb.txt");
@@ -21,10 +23,10 @@ pub fn formula(facts: &Facts, sum: impl Fn(&str) -> Option<String>) -> Result<St
             let name = facts.name(&format!("{target}.tar.gz"));
             let Some(sum) = sum(&name) else { continue };
             let url = format!("{}/{name}", facts.downloads());
-            inner += &format!("    {architecture} do\n      url \"{url}\"\n      sha256 \"{sum}\"\n    end\n");
+            let _ = write!(inner, "    {architecture} do\n      url \"{url}\"\n      sha256 \"{sum}\"\n    end\n");
         }
         if !inner.is_empty() {
-            systems += &format!("  {system} do\n{inner}  end\n\n");
+            let _ = write!(systems, "  {system} do\n{inner}  end\n\n");
         }
     }
     if systems.is_empty() {

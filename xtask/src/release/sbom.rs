@@ -1,4 +1,4 @@
-//! The list of dependencies: as an SBOM beside the program (CycloneDX), and embedded in the program.
+//! The list of dependencies: as an SBOM beside the program (`CycloneDX`), and embedded in the program.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -13,7 +13,7 @@ use tools_common::{failed, process};
 
 use crate::tools;
 
-/// The version of CycloneDX that is written, and that `validate` names.
+/// The version of `CycloneDX` that is written, and that `validate` names.
 const SPECIFICATION: &str = "1.5";
 
 /// The section that cargo-auditable adds.
@@ -57,7 +57,7 @@ fn without_folder(sbom: &str, folder: &Path) -> Result<String, String> {
     if text.contains(&folder) { Err(format!("the SBOM holds the path {folder}")) } else { Ok(text) }
 }
 
-/// Checks an SBOM with CycloneDX's own library, which holds it against the schema.
+/// Checks an SBOM with `CycloneDX`'s own library, which holds it against the schema.
 pub fn validate(path: &Path) -> Result<(), String> {
     let python = tools::sbom_python()?;
     let script = "import sys\n\

@@ -40,7 +40,8 @@ fn prepared(folder: &Path) {
 }
 
 fn sums(files: &[&str]) -> String {
-    files.iter().enumerate().map(|(index, name)| format!("{:064x}  {name}\n", index + 1)).collect()
+    let line = |(index, name): (usize, &&str)| format!("{:064x}  {name}\n", index + 1);
+    files.iter().enumerate().map(line).collect::<Vec<_>>().concat()
 }
 
 #[test]
