@@ -41,7 +41,7 @@ pub(crate) fn document(data: &[u8]) {
     let now = at.filter(|at| (0..1 << 40).contains(at)).unwrap_or(NOW);
     let Ok(state) = State::decode(document) else { return };
     let written = written(&state);
-    assert!(written == state || state.encode().len() + 64 > 3_300, "nothing is lost for want of room");
+    assert!(written == state || document.len() > 2_900, "something is lost although there is room");
     for range in written.covered.iter() {
         assert!(state.covered.holes(range.clone()).is_empty(), "covers what wasn't covered");
     }

@@ -113,9 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_tests_may_name_everything() {
+    fn comments_tests_and_fuzz_targets_may_name_everything() {
         let text = "//! [`crate::sinks::a`]\n#[cfg(test)]\nmod tests {\n    use crate::sinks::a;\n}\n";
-        assert_eq!(found(&[("event/id.rs", text), ("event/tests.rs", "use crate::cli;")]), [""; 0]);
+        assert_eq!(
+            found(&[
+                ("event/id.rs", text),
+                ("event/tests.rs", "use crate::cli;"),
+                ("event/fuzz.rs", "use crate::cli;")
+            ]),
+            [""; 0]
+        );
     }
 
     #[test]
