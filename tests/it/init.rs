@@ -92,8 +92,8 @@ async fn the_session_reads_like_this() {
         let end: Output = output(command).await;
         let (out, err) = (String::from_utf8_lossy(&end.stdout), String::from_utf8_lossy(&end.stderr));
         let out = if line == "init -" { format!("({} lines)\n", out.lines().count()) } else { out.into_owned() };
-        session +=
-            &format!("$ nordpass-sentinel {line}\n{out}{err}(exit code {})\n\n", end.status.code().unwrap_or(-1));
+        let code = end.status.code().unwrap_or(-1);
+        session.extend([format!("$ nordpass-sentinel {line}\n{out}{err}(exit code {code})\n\n")]);
     }
     insta::assert_snapshot!(session);
     let mut names: Vec<_> = std::fs::read_dir(folder.path())

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn page(names: &[&str], marker: &str) -> String {
-        let names: String = names.iter().map(|name| format!("<Blob><Name>{name}</Name></Blob>")).collect();
+        let names: String = names.iter().flat_map(|name| ["<Blob><Name>", name, "</Name></Blob>"]).collect();
         format!("<EnumerationResults><Blobs>{names}</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>")
     }
 

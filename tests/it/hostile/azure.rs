@@ -26,7 +26,7 @@ fn refusal(status: &str, message: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_and_endless_refusals() {
     bounded("ingestion: a long refusal", refusal("400 Bad Request", &"x".repeat(LONG))).await;
-    bounded("ingestion: a refusal without an end", Answer::endless("400 Bad Request", &[b'['; 0x10000])).await;
+    bounded("ingestion: a refusal without an end", Answer::endless("400 Bad Request", &vec![b'['; 0x10000])).await;
     bounded("ingestion: depth", Answer::new("413 Payload Too Large", "[".repeat(1_000_000))).await;
     let many: Vec<String> = (0..60_000).map(|number| format!(r#""{number}":{{}}"#)).collect();
     bounded("ingestion: many fields", Answer::new("400 Bad Request", format!("{{{}}}", many.join(",")))).await;
@@ -35,7 +35,7 @@ async fn long_and_endless_refusals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn successes_that_are_none() {
     bounded("ingestion: 204 with a body", Answer::new("204 No Content", "x".repeat(LONG))).await;
-    bounded("ingestion: 200 without an end", Answer::endless("200 OK", &[b' '; 0x10000])).await;
+    bounded("ingestion: 200 without an end", Answer::endless("200 OK", &vec![b' '; 0x10000])).await;
     bounded("ingestion: a redirect", Answer::new("307 Temporary Redirect", "").header("location", "/again")).await;
 }
 

@@ -57,7 +57,7 @@ async fn recordings_of_any_bytes() {
     for (name, file, bytes) in [
         ("recording: a long line", "in/long.ndjson", line),
         ("recording: no line end", "in/endless.ndjson", vec![b'x'; 4 * LONG]),
-        ("recording: a gzip bomb", "in/bomb.ndjson.gz", gzip(&[b' '; 1 << 20], 1_000)),
+        ("recording: a gzip bomb", "in/bomb.ndjson.gz", gzip(&vec![b' '; 1 << 20], 1_000)),
         ("recording: depth", "in/deep.ndjson", [vec![b'['; LONG], b"\n".to_vec()].concat()),
         ("recording: zeros", "in/zeros.ndjson", vec![0; LONG]),
         ("recording: not objects", "in/numbers.ndjson", b"7\n".repeat(20_000)),

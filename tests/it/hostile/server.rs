@@ -32,7 +32,7 @@ impl Answer {
 
     /// With one more header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.head += &format!("{name}: {value}\r\n");
+        self.head.extend([name, ": ", value, "\r\n"]);
         self
     }
 }

@@ -39,7 +39,7 @@ fn state(body: Vec<u8>) -> impl Fn(&str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_and_endless_answers() {
-    bounded("storage: without an end", |_| Answer::endless("200 OK", &[b'<'; 0x10000])).await;
+    bounded("storage: without an end", |_| Answer::endless("200 OK", &vec![b'<'; 0x10000])).await;
     bounded("storage: a long refusal", |_| azure("403 Forbidden", "x".repeat(LONG))).await;
     bounded("storage: a state of zeros", state(vec![0; LONG])).await;
     // Frames announce their length: each of these a longer one than there is.

@@ -35,7 +35,7 @@ fn token(fields: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn long_and_endless_token_answers() {
     bounded("token: a long string", token(&format!(r#""access_token":"{}""#, "x".repeat(LONG)))).await;
-    bounded("token: without an end", Answer::endless("200 OK", &[b' '; 0x10000])).await;
+    bounded("token: without an end", Answer::endless("200 OK", &vec![b' '; 0x10000])).await;
     bounded("token: refusal without an end", Answer::endless("400 Bad Request", br#"{"error":"#)).await;
     let nested = format!(r#""a":{}{}"#, "[".repeat(400_000), "]".repeat(400_000));
     bounded("token: depth", token(&nested)).await;
