@@ -119,11 +119,11 @@ pub fn disk(path: &str, content: impl Into<Vec<u8>>) -> MemoryDisk {
     disk
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end. Time is simulated: what waits for it waits for nothing.
 pub fn wait<T>(future: impl Future<Output = T>) -> T {
     thread_local! {
         static RUNTIME: tokio::runtime::Runtime =
-            tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     }
     RUNTIME.with(|runtime| runtime.block_on(future))
 }

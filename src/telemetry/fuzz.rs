@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio_util::sync::CancellationToken;
 
+use super::server::Limits;
 use super::terminal::{plain, plain_lines};
 use super::{Telemetry, api, server};
 use crate::fuzz::{answer, disk, env, is_json, text, wait};
@@ -14,17 +15,13 @@ pub(crate) fn request(data: &[u8]) {
     let limits = api::limits(vec!["sentinel.example".to_owned()]);
     // The headers of the input, read as an answer's are.
     let headers = answer(data).headers().clone();
-    if server::is_ours(&limits, &headers)
-        && let Some(host) = headers.get("host")
-    {
-        let host = host.to_str().expect("a host is text").to_ascii_lowercase();
-        let host = host.rsplit('@').next().unwrap_or_default();
-        // An address in brackets has colons of its own.
-        let name = if host.starts_with('[') { host.split(']').next() } else { host.split(':').next() };
-        let name = name.unwrap_or_default();
-        let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-        let is_local = name == "localhost" || name.ends_with(".localhost") || name == "localhost.";
-        assert!(is_address || is_local || name == "sentinel.example", "answers to {host}");
+    let functions = Limits { hosts: [].into(), addresses: false, ..limits.clone() };
+    for limits in [&limits, &functions] {
+        if server::is_ours(limits, &headers)
+            && let Some(host) = headers.get("host")
+        {
+            check_host(limits, host.to_str().expect("a host is text"));
+        }
     }
     let answer = wait(async {
         let (mut client, server) = duplex(64 << 10);
@@ -44,6 +41,19 @@ pub(crate) fn request(data: &[u8]) {
         let head = text(&answer).to_ascii_lowercase();
         assert!(head.contains("x-content-type-options: nosniff") && head.contains("default-src 'none'"), "{head}");
     }
+}
+
+/// A host that is answered is this machine, or what the limits say.
+fn check_host(limits: &Limits, host: &str) {
+    let host = host.to_ascii_lowercase();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    // An address in brackets has colons of its own.
+    let name = if host.starts_with('[') { host.split(']').next() } else { host.split(':').next() };
+    let name = name.unwrap_or_default();
+    let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_address = address.is_ok_and(|address| limits.addresses || address.is_loopback());
+    let is_listed = limits.hosts.iter().any(|listed| listed == name);
+    assert!(is_address || name == "localhost" || is_listed, "answers to {host}");
 }
 
 /// A text from outside.
