@@ -66,6 +66,8 @@ fn arguments(page: &mut String, arguments: &[&Arg]) {
         };
         let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
         let written = match arg.get_long() {
+            // Its value may be left out; a word behind it is another argument.
+            Some(long) if arg.is_require_equals_set() => format!("--{long}[={value}]"),
             Some(long) if takes_value => format!("--{long} {value}"),
             Some(long) => format!("--{long}"),
             None if matches!(arg.get_action(), ArgAction::Append) => format!("{value}…"),
