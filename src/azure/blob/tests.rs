@@ -103,6 +103,23 @@ async fn a_list_of_more_than_was_requested_is_refused() {
     }
 }
 
+/// Azure may return an empty page with a marker, but a list of those alone would never end.
+#[tokio::test(start_paused = true)]
+async fn a_list_of_empty_pages_comes_to_an_end() {
+    let (simulation, container, _) = world();
+    for (every, marker) in [(Some(2), "even"), (None, "odd")] {
+        let effect = Effect::Status {
+            status: StatusCode::OK,
+            body: format!("<EnumerationResults><NextMarker>{marker}</NextMarker></EnumerationResults>"),
+            headers: [("x-ms-request-id".to_owned(), "1".to_owned())].into(),
+            retry_after: None,
+        };
+        simulation.faults.add(Fault::new(When { endpoint: Some(Endpoint::Blob), every, ..When::default() }, effect));
+    }
+    let listed = container.list("ids/", 10).await;
+    assert_eq!(listed, Err(BlobError::nonsense("its list of blobs doesn't advance")));
+}
+
 /// A token that ends while it is used: one new one, and the request goes through.
 #[tokio::test(start_paused = true)]
 async fn a_refused_token_is_fetched_anew_once() {

@@ -34,7 +34,10 @@ impl Beside {
 impl Drop for Beside {
     /// Where another step has failed, what these have started ends, too. [`Running`] ends the process itself.
     fn drop(&mut self) {
-        let _ = Command::new("pkill").args(["-TERM", "-P", &self.0.0.id().to_string()]).status();
+        // Once it has been waited for, its number may be another process's.
+        if matches!(self.0.0.try_wait(), Ok(None)) {
+            let _ = Command::new("pkill").args(["-TERM", "-P", &self.0.0.id().to_string()]).status();
+        }
     }
 }
 
