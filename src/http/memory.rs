@@ -20,8 +20,9 @@ const WAITING: usize = 4;
 
 /// From so many blocks on, an answer's buffer is a large one.
 const LARGE_BLOCKS: usize = 4;
-/// How long after it was freed a large buffer may still take memory.
-const GIVEN_BACK: Duration = Duration::from_millis(150);
+/// How long after it was freed a large buffer may still take memory: mimalloc keeps it for a tenth of a second, and longer while
+/// others are freed, and a new one lies elsewhere.
+const GIVEN_BACK: Duration = Duration::from_secs(1);
 
 static SHARED: Semaphore = Semaphore::const_new(SHARED_BLOCKS);
 /// Whoever has it needs no block of the shared ones.
