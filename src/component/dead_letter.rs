@@ -15,7 +15,10 @@ pub struct DeadLetter {
     /// The event's id, or the hash of what isn't an event.
     #[serde(serialize_with = "as_text")]
     pub id: EventId,
-    /// Where it was meant to go: the DCR stream for the `sentinel` sink.
+    /// The id that its rows show, if that isn't the event's own.
+    #[serde(serialize_with = "as_text_too", skip_serializing_if = "Option::is_none")]
+    pub shown_id: Option<EventId>,
+    /// Where it was meant to go: the DCR stream for the `sentinel` sink, the input for a transform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why, in a sentence.
@@ -38,6 +41,10 @@ pub struct DeadLetter {
 
 fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
+}
+
+fn as_text_too<S: Serializer>(id: &Option<EventId>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&id.unwrap_or_default())
 }
 
 /// JSON as JSON, so that a reader sees it as it is. With line ends between its tokens it would break the file's line.

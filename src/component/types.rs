@@ -20,12 +20,37 @@ pub struct ComponentType {
     pub doc: &'static str,
     /// Its fields, without `type`, `inputs` and `required`, which all components of a kind share.
     pub fields: &'static [Field],
-    /// The names of its outputs; `[""]` for one that is addressed by the component's own name. A sink has none.
-    pub outputs: &'static [&'static str],
+    /// Its outputs. A sink has none.
+    pub outputs: Outputs,
     /// What its outputs hold.
     pub records: Records,
     /// Reads a component's table. What is wrong is recorded in the section.
     pub read: ReadSettings,
+}
+
+/// The outputs of a type of component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// These; `[""]` for one that is addressed by the component's own name.
+    Named(&'static [&'static str]),
+    /// One for each table of rows that it reads, named as the output that it reads is; one without a name for events. So
+    /// rows of two tables never mix.
+    OfInputs,
+    /// One for each key of the component's table `field`, then the one named `rest`; for rows, those of each table:
+    /// `KEY.audit_event`.
+    OfField {
+        /// A field of the kind [`Kind::Tables`](crate::settings::Kind::Tables).
+        field: &'static str,
+        /// The output of what goes to none of the others.
+        rest: &'static str,
+    },
+}
+
+impl Outputs {
+    /// One output that is addressed by the component's own name.
+    pub const ONE: Self = Self::Named(&[""]);
+    /// A sink has none.
+    pub const NONE: Self = Self::Named(&[]);
 }
 
 /// What the chunks of an output hold.
@@ -33,8 +58,10 @@ pub struct ComponentType {
 pub enum Records {
     /// NordPass events, which transforms and sinks read.
     Events,
-    /// Rows of a table, which only sinks read.
+    /// Rows of a table, which sinks and shaping transforms read.
     Rows,
+    /// What its inputs hold: a transform that shapes events and rows alike.
+    AsInputs,
 }
 
 /// Reads a component's table. The variant is the kind of component.

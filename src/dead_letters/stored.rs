@@ -13,7 +13,10 @@ pub struct StoredDeadLetter {
     pub component: String,
     /// The event's id, 32 hexadecimal digits.
     pub id: String,
-    /// The stream it was meant for; `None` for what a source couldn't read.
+    /// The id that its rows show, if that isn't the event's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_id: Option<String>,
+    /// The stream it was meant for, or the input of the transform that it came by; `None` for what a source couldn't read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why it was refused, in a sentence.

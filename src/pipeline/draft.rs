@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::outputs::Found;
 use super::registry::{KINDS, Registry, table_name};
 use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
@@ -87,6 +88,8 @@ pub(super) struct Component {
     /// `None` where a component that needs inputs has no such key, or a wrong one.
     pub inputs: Option<Vec<Input>>,
     pub required: bool,
+    /// Its outputs; none before they are found.
+    pub found: Found,
 }
 
 /// One element of `inputs`.
@@ -101,8 +104,9 @@ impl Component {
         format!("{}.{}", table_name(self.kind), shown_key(&self.name))
     }
 
-    pub fn outputs(&self) -> &'static [&'static str] {
-        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.outputs)
+    /// The names of its outputs.
+    pub fn outputs(&self) -> &[String] {
+        &self.found.names
     }
 }
 
@@ -221,7 +225,8 @@ impl Draft {
             let hint = format!("rename one of them, and the `inputs` that read it ({})", location(report, &other.span));
             report.error(&span, &path, message, hint);
         }
-        let mut component = Component { kind, name, span, typed: None, inputs: None, required: true };
+        let mut component =
+            Component { kind, name, span, typed: None, inputs: None, required: true, found: Found::default() };
         component.read(report, registry, &path, table);
         taken.is_none().then_some(component)
     }

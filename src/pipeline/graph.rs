@@ -110,19 +110,19 @@ impl<'a> Wiring<'a> {
         let outputs = component.outputs();
         let addresses: Vec<String> = outputs.iter().map(|output| address(component, output)).collect();
         let addresses = || addresses.iter().map(String::as_str);
-        if let Some(found) = outputs.iter().position(|known| *known == output.unwrap_or_default()) {
+        if let Some(found) = outputs.iter().position(|known| known == output.unwrap_or_default()) {
             return Ok(Some((index, found)));
         }
         match output {
-            Some(_) if outputs == [""] => {
+            Some(_) if outputs == [""; 1] => {
                 let message = format!("`{name}` has no such output: it has only one, without a name");
                 self.read.insert((index, 0));
                 Err((message, format!("write \"{name}\"")))
             }
             Some(output) => {
-                let hint = match nearest(output, outputs.iter().copied()) {
+                let hint = match nearest(output, outputs.iter().map(String::as_str)) {
                     Some(near) => {
-                        let meant = outputs.iter().position(|known| *known == near).unwrap_or_default();
+                        let meant = outputs.iter().position(|known| known == near).unwrap_or_default();
                         self.read.insert((index, meant));
                         format!("did you mean \"{name}.{near}\"?")
                     }
@@ -176,16 +176,19 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// Transforms read events; the rows that others make of them are for sinks.
+    /// Transforms that make rows read events. Those that shape records read either, but not both.
     fn rows(&self, resolved: &[Vec<(usize, usize, &Input)>]) {
         for (component, inputs) in self.draft.components.iter().zip(resolved) {
             if component.kind != ComponentKind::Transform {
                 continue;
             }
+            if component.typed.as_ref().is_some_and(|(component_type, _)| component_type.records == Records::AsInputs) {
+                self.mixed(component, inputs);
+                continue;
+            }
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
-                let Some((source_type, _)) = &source.typed else { continue };
-                if source_type.records == Records::Rows {
+                if source.found.records == Records::Rows {
                     let read: Vec<&str> = resolved[*from].iter().map(|(.., input)| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,
@@ -200,6 +203,23 @@ impl<'a> Wiring<'a> {
                     );
                 }
             }
+        }
+    }
+
+    fn mixed(&self, component: &Component, inputs: &[(usize, usize, &Input)]) {
+        let records = |(from, ..): &(usize, usize, &Input)| self.draft.components[*from].found.records;
+        let Some(first) = inputs.first() else { return };
+        if let Some((.., input)) = inputs.iter().find(|input| records(input) != records(first)) {
+            let [one, other] = match records(first) {
+                Records::Rows => ["events", "table rows"],
+                _ => ["table rows", "events"],
+            };
+            self.report.error(
+                &input.span,
+                &format!("{}.inputs", component.path()),
+                format!("`{}` outputs {one}, but `{}` outputs {other}", input.text, first.2.text),
+                format!("use one {} for the events and another one for the rows", component_word(component)),
+            );
         }
     }
 
@@ -245,6 +265,10 @@ impl<'a> Wiring<'a> {
             ),
         );
     }
+}
+
+fn component_word(component: &Component) -> &str {
+    component.typed.as_ref().map_or("transform", |(component_type, _)| component_type.name)
 }
 
 /// One cycle among transforms of which each reads another one of them; each is followed by the one it reads.

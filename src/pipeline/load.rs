@@ -10,6 +10,7 @@ use super::draft::{Component, Draft};
 use super::feedback;
 use super::files::STDIN;
 use super::graph::{self, Graph};
+use super::outputs;
 use super::registry::Registry;
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
 use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
@@ -65,6 +66,7 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
             }
         }
     }
+    outputs::find(&mut draft);
     let graph = whole.then(|| graph::check(&draft, report));
     (draft, graph)
 }
@@ -221,14 +223,23 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
     let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
-    for (index, ((Component { name, required, typed, .. }, inputs), settings)) in components {
+    for (index, ((component, inputs), settings)) in components {
+        let Component { name, required, typed, inputs: read, found, .. } = component;
         // Without a type there is an error, and then no configuration is made.
         let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
         match settings {
             Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
             Settings::Transform(settings) => {
-                let outputs = component_type.outputs.len();
-                transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
+                let addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
+                let table = |address: &String| {
+                    let table = found.tables.iter().position(|table| table == outputs::split(address).1);
+                    table.unwrap_or_default()
+                };
+                let tables = addresses.iter().map(table).collect();
+                let (outputs, table_count) = (found.names, found.tables.len());
+                let config =
+                    TransformConfig { name, component_type, inputs, addresses, outputs, tables, table_count, settings };
+                transforms.insert(index, config);
             }
             Settings::Sink(settings) => {
                 config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });

@@ -7,6 +7,7 @@ mod files;
 pub(crate) mod fuzz;
 mod graph;
 mod load;
+mod outputs;
 mod page;
 mod registry;
 mod resolved;

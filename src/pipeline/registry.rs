@@ -36,7 +36,7 @@ impl Registry {
 fn add_words<'f>(words: &mut BTreeSet<&'static str>, fields: impl IntoIterator<Item = &'f Field>) {
     for field in fields {
         words.insert(field.name);
-        if let Kind::Table(fields) = &field.kind {
+        if let Kind::Table(fields) | Kind::Tables(fields) = &field.kind {
             add_words(words, *fields);
         }
     }

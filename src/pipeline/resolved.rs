@@ -43,12 +43,27 @@ pub struct SourceConfig {
 pub struct TransformConfig {
     /// Its name.
     pub name: String,
+    /// Its type.
+    pub component_type: &'static ComponentType,
     /// What it reads.
     pub inputs: Vec<InputRef>,
-    /// How many outputs it has.
-    pub outputs: usize,
+    /// The same as the file says it, such as `asim.audit_event`.
+    pub addresses: Vec<String>,
+    /// The names of its outputs, in the order of their numbers.
+    pub outputs: Vec<String>,
+    /// The number of the table that each input holds rows of; 0 for events.
+    pub tables: Vec<usize>,
+    /// How many tables there are; 1 for events.
+    pub table_count: usize,
     /// Its settings.
     pub settings: Arc<dyn TransformSettings>,
+}
+
+impl TransformConfig {
+    /// The number of the output for what the transform itself calls its output number `own`, made of this input's records.
+    pub fn output(&self, input: usize, own: usize) -> usize {
+        own * self.table_count + self.tables.get(input).copied().unwrap_or_default()
+    }
 }
 
 /// A sink.

@@ -106,6 +106,7 @@ fn property(field: &Field) -> Value {
         }
         Kind::Map => json!({ "type": "object", "additionalProperties": { "type": "string", "minLength": 1 } }),
         Kind::Table(fields) => table(fields.iter()),
+        Kind::Tables(fields) => json!({ "type": "object", "additionalProperties": table(fields.iter()) }),
     };
     let mut description = field.doc.to_owned();
     if let Kind::Duration { min, max } = &field.kind {

@@ -74,6 +74,8 @@ pub enum Kind {
     Map,
     /// A table with these fields.
     Table(&'static [Field]),
+    /// A table whose keys the user chooses, each a table with these fields.
+    Tables(&'static [Field]),
 }
 
 /// Whether a field must be there.

@@ -39,7 +39,7 @@ struct Slot {
     span: Range<usize>,
     /// Whether the key is in the file at all.
     written: bool,
-    /// The keys of a map.
+    /// The keys of a map or of tables, and the elements of a list by their numbers from 0.
     entries: Vec<(String, Range<usize>)>,
 }
 
@@ -116,8 +116,11 @@ impl Section {
         let at = SourceSpan { document: self.span.document, span: span.clone() };
         let value = Check { report: &self.report, field, span: at, path: &path }.value(entry);
         let entries = match (&field.kind, &entry.node.value) {
-            (Kind::Map, Value::Table(table)) => {
+            (Kind::Map | Kind::Tables(_), Value::Table(table)) => {
                 table.iter().map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
+            }
+            (Kind::List, Value::List(nodes)) => {
+                nodes.iter().enumerate().map(|(number, node)| (number.to_string(), node.span.clone())).collect()
             }
             _ => Vec::new(),
         };
@@ -147,7 +150,7 @@ impl Section {
                     let lines: Vec<String> = required.map(example).collect();
                     format!("add [{path}] with {}", if lines.is_empty() { "its keys".into() } else { lines.join(", ") })
                 }
-                Kind::Map => format!("add [{path}]"),
+                Kind::Map | Kind::Tables(_) => format!("add [{path}]"),
                 _ => format!("add {}", example(field)),
             };
             self.report.error(&self.span, &path, format!("`{}` is missing", field.name), hint);
@@ -286,6 +289,17 @@ impl Section {
         self.empty(self.path_of(name), fields, self.slots.contains_key(name))
     }
 
+    /// Tables by their keys, in the order of the file.
+    pub fn tables(&mut self, name: &str) -> Vec<(String, Section)> {
+        if let Some(Checked::Tables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
+    }
+
+    /// The keys of a map or of tables as they are written, right or wrong.
+    pub(crate) fn keys(&self, name: &str) -> Vec<&str> {
+        let entries = self.slots.get(name).map(|slot| slot.entries.as_slice()).unwrap_or_default();
+        entries.iter().map(|(key, _)| key.as_str()).collect()
+    }
+
     /// A required URL (or one with a default): https, or http to a loopback host.
     pub fn url(&mut self, name: &str) -> String {
         let text = self.text(name);
@@ -344,7 +358,7 @@ impl Section {
     }
 
     /// Records an error at a field (or, if the file doesn't have it, at the table). `map.key` means one entry of a
-    /// map. A field that has an error already gets no second one.
+    /// map, `list.0` an element of a list. A field that has an error already gets no second one.
     pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
         let (span, path, field) = self.locate(name);
         let entry = name != field;
@@ -357,6 +371,13 @@ impl Section {
             && !matches!(slot.value, Checked::Table(_))
         {
             slot.value = Checked::Wrong;
+        }
+    }
+
+    /// Records an error at the table itself.
+    pub fn table_error(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+        if !self.quiet {
+            self.report.error(&self.span, &self.path, message, hint);
         }
     }
 
@@ -430,7 +451,7 @@ fn example(field: &Field) -> String {
         Kind::Integer { min, .. } | Kind::Size { min, .. } => format!("{name} = {min}"),
         Kind::Flag => format!("{name} = true"),
         Kind::List => format!("{name} = [\"…\"]"),
-        Kind::Map | Kind::Table(_) => format!("[{name}]"),
+        Kind::Map | Kind::Table(_) | Kind::Tables(_) => format!("[{name}]"),
         Kind::Text => format!("{name} = \"…\""),
     }
 }
@@ -445,7 +466,7 @@ fn default_value(field: &Field, default: &str) -> Checked {
         Kind::Flag => Checked::Flag(default == "true"),
         Kind::List => Checked::List(default_list(default)),
         Kind::Map => Checked::Map(Vec::new()),
-        Kind::Table(_) => Checked::Wrong,
+        Kind::Table(_) | Kind::Tables(_) => Checked::Wrong,
     }
 }
 

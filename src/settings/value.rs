@@ -23,6 +23,7 @@ pub(crate) enum Checked {
     List(Vec<String>),
     Map(Vec<(String, String)>),
     Table(Section),
+    Tables(Vec<(String, Section)>),
     /// An optional value that is there but empty, such as `"${PROXY:-}"`: the same as none.
     Nothing,
     /// Wrong; the error is recorded.
@@ -57,6 +58,7 @@ impl Check<'_> {
                 }
                 other => Err(self.wrong_type("a table", other, &format!("write [{}]", self.path))),
             },
+            Kind::Tables(fields) => Ok(self.tables(node, fields)),
         }
         .unwrap_or_else(|wrong| wrong)
     }
@@ -257,6 +259,27 @@ impl Check<'_> {
             }
         }
         if wrong { Checked::Wrong } else { Checked::Map(entries) }
+    }
+
+    fn tables(&self, node: &Node, fields: &'static [Field]) -> Checked {
+        let Value::Table(table) = &node.value else {
+            return self.wrong_type("a table", &node.value, &format!("write [{}]", self.path));
+        };
+        let mut sections = Vec::with_capacity(table.len());
+        let mut wrong = false;
+        for Entry { key, key_span, node } in table {
+            let (path, span) = (format!("{}.{}", self.path, shown_key(key)), self.at(key_span));
+            if let Value::Table(table) = &node.value {
+                sections.push((key.clone(), Section::new(self.report.clone(), span, path, fields, table)));
+            } else {
+                let message = format!("`{}` must be a table, not {}", shown_key(key), node.value.kind());
+                let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+                let hint = format!("write {} = {{ {} = … }}", shown_key(key), names.first().unwrap_or(&"KEY"));
+                self.report.error(&span, &path, message, hint);
+                wrong = true;
+            }
+        }
+        if wrong { Checked::Wrong } else { Checked::Tables(sections) }
     }
 
     /// A string inside a list or a map.

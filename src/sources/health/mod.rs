@@ -19,7 +19,7 @@ pub use self::reference::reference_page;
 
 use self::row::Reporter;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, SourceSettings};
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
@@ -32,7 +32,7 @@ pub static TYPE: ComponentType = ComponentType {
       state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
       and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
     fields: FIELDS,
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Rows,
     read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
