@@ -11,4 +11,5 @@ components! { Transform:
     asim,
     event_log,
     filter,
+    modify,
 }

@@ -6,5 +6,8 @@ pub(super) mod conditions;
 pub(super) mod events;
 pub(super) mod facts;
 pub(super) mod glob;
+pub(super) mod on_error;
+pub(super) mod path;
+pub(super) mod rewrite;
 #[cfg(test)]
 pub(super) mod testing;
