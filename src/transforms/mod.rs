@@ -12,4 +12,5 @@ components! { Transform:
     event_log,
     filter,
     modify,
+    route,
 }
