@@ -81,15 +81,28 @@ pub trait DeadLetterWriter: Send + Sync {
     ) -> BoxFuture<'a, usize>;
 }
 
-/// A destination that can take single records again. A sink's own settings, credential and limits count.
+/// A dead letter to send again.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    /// The event's id.
+    pub id: EventId,
+    /// The id that its rows show, if that isn't the event's own.
+    pub shown_id: Option<EventId>,
+    /// The stream that it was meant for, or the input of the transform.
+    pub stream: &'a str,
+    /// The record's text: a JSON object.
+    pub record: &'a str,
+}
+
+/// A destination that can take single records again: a sink's, with its own settings, credential and limits, or a transform
+/// with what comes behind it.
 pub trait Resend: Send + Sync {
     /// A new id for a request.
     fn request_id(&self) -> String;
     /// Sends a record with this request id. Failures that aren't about the record are retried, for at most `patience`.
     fn resend<'a>(
         &'a self,
-        stream: &'a str,
-        record: &'a str,
+        letter: Letter<'a>,
         request_id: &'a str,
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome>;

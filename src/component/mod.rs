@@ -11,7 +11,7 @@ mod types;
 
 pub use channel::{Closed, Input, InputSender, Output, WeakInput};
 pub use context::{ComponentError, Context, Refused, Sink, Source, Transform};
-pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
+pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, Resend, ResendOutcome};
 pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use renewal::{Renewal, RenewalSchedule};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};

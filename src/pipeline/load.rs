@@ -237,8 +237,17 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
                 };
                 let tables = addresses.iter().map(table).collect();
                 let (outputs, table_count) = (found.names, found.tables.len());
-                let config =
-                    TransformConfig { name, component_type, inputs, addresses, outputs, tables, table_count, settings };
+                let config = TransformConfig {
+                    name,
+                    component_type,
+                    records: found.records,
+                    inputs,
+                    addresses,
+                    outputs,
+                    tables,
+                    table_count,
+                    settings,
+                };
                 transforms.insert(index, config);
             }
             Settings::Sink(settings) => {

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::component::{ComponentType, SinkSettings, SourceSettings, TransformSettings};
+use crate::component::{ComponentType, Records, SinkSettings, SourceSettings, TransformSettings};
 use crate::state::CheckpointSettings;
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -45,6 +45,8 @@ pub struct TransformConfig {
     pub name: String,
     /// Its type.
     pub component_type: &'static ComponentType,
+    /// What its outputs hold: events or rows.
+    pub records: Records,
     /// What it reads.
     pub inputs: Vec<InputRef>,
     /// The same as the file says it, such as `asim.audit_event`.

@@ -29,7 +29,8 @@ impl Resend for Destination {
         "request".into()
     }
 
-    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+    fn resend<'a>(&'a self, letter: Letter<'a>, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+        let record = letter.record;
         self.sent.lock().unwrap().push(record.to_owned());
         Box::pin(async { (self.answer)(record) })
     }

@@ -3,6 +3,7 @@
 mod fuzz;
 mod graph;
 mod messages;
+mod outputs;
 mod pipelines;
 mod registry;
 mod schema;
