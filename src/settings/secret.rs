@@ -103,7 +103,7 @@ impl Secret {
     }
 
     /// Its value, to be checked. `None`: a file can't be read.
-    pub(super) fn peek(&self) -> Option<Zeroizing<String>> {
+    pub(crate) fn peek(&self) -> Option<Zeroizing<String>> {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             parts.push(match part {

@@ -12,5 +12,6 @@ components! { Transform:
     event_log,
     filter,
     modify,
+    pseudonymize,
     route,
 }
