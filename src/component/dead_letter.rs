@@ -43,6 +43,7 @@ fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error
     serializer.collect_str(id)
 }
 
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
 fn as_text_too<S: Serializer>(id: &Option<EventId>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&id.unwrap_or_default())
 }

@@ -63,8 +63,8 @@ fn each_condition_sees_events_and_rows_alike() {
             if condition.contains("severities") && text == &two {
                 continue;
             }
-            assert_eq!(passed(&condition, chunk(&[text.clone()])).len(), usize::from(passes), "{condition}");
-            for rows in rows_of(&[text.clone()]) {
+            assert_eq!(passed(&condition, chunk(std::slice::from_ref(text))).len(), usize::from(passes), "{condition}");
+            for rows in rows_of(std::slice::from_ref(text)) {
                 assert_eq!(passed(&condition, rows).len(), usize::from(passes), "rows: {condition}");
             }
         }
@@ -75,11 +75,22 @@ fn each_condition_sees_events_and_rows_alike() {
 fn a_record_without_the_field_is_not_included_and_not_excluded() {
     let bare = r#"{"type":"new","action":"thing","timestamp":1738255186}"#.to_owned();
     for subject in ["users", "platforms", "organizations"] {
-        assert_eq!(passed(&format!("include_{subject} = [\"*\"]"), chunk(&[bare.clone()])).len(), 0, "{subject}");
-        assert_eq!(passed(&format!("exclude_{subject} = [\"*\"]"), chunk(&[bare.clone()])).len(), 1, "{subject}");
+        assert_eq!(
+            passed(&format!("include_{subject} = [\"*\"]"), chunk(std::slice::from_ref(&bare))).len(),
+            0,
+            "{subject}"
+        );
+        assert_eq!(
+            passed(&format!("exclude_{subject} = [\"*\"]"), chunk(std::slice::from_ref(&bare))).len(),
+            1,
+            "{subject}"
+        );
     }
-    assert_eq!(passed("include_addresses = [\"0.0.0.0/0\", \"::/0\"]", chunk(&[bare.clone()])).len(), 0);
-    assert_eq!(passed("include_groups = [\"admin\", \"vault\", \"login\"]", chunk(&[bare.clone()])).len(), 0);
+    assert_eq!(passed("include_addresses = [\"0.0.0.0/0\", \"::/0\"]", chunk(std::slice::from_ref(&bare))).len(), 0);
+    assert_eq!(
+        passed("include_groups = [\"admin\", \"vault\", \"login\"]", chunk(std::slice::from_ref(&bare))).len(),
+        0
+    );
     assert_eq!(passed("include_severities = [\"Informational\"]", chunk(&[bare])).len(), 1);
 }
 

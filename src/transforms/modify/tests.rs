@@ -90,7 +90,9 @@ async fn what_can_not_be_set_is_refused_and_the_rest_goes_on() {
     assert_eq!(texts(&out[0].1), [r#"{"metadata":{"a":1,"t":"x"}}"#]);
     let reason = "`metadata` isn't an object, so nothing can be set in it".to_owned();
     assert_eq!(refused, [(vec![events[0].clone()], reason)], "as it came");
-    out.into_iter().for_each(|(_, chunk)| chunk.ack.done());
+    for (_, chunk) in out {
+        chunk.ack.done();
+    }
     assert_eq!(ack_receiver.await, AckOutcome::Delivered);
     for (on_error, left) in [("keep", 2), ("drop", 1)] {
         let (out, refused) = run(built(&format!("on_error = \"{on_error}\"\n{set}")).as_mut(), chunk(&events));
@@ -181,7 +183,7 @@ fn wrong_edits_are_told_with_their_place() {
         (r#"set = { a = "x", "a.b" = "y" }"#, "`a.b`, or a field in it or around it, is set twice"),
         (r#"set = { "a.b" = "y", a = "x" }"#, "`a`, or a field in it or around it, is set twice"),
         (r#"set = { a = "{org}" }"#, "a brace in this value stands for nothing"),
-        (r#"set = { a = 5 }"#, "`a` must be a string, not a whole number"),
+        ("set = { a = 5 }", "`a` must be a string, not a whole number"),
         (r#"on_error = "dead""#, "`on_error` can't have this value"),
     ] {
         let (_, found) = read(text);

@@ -39,7 +39,9 @@ async fn the_first_route_that_matches_gets_the_record_and_the_rest_is_unmatched(
     let found: Vec<_> = out.iter().map(|(output, chunk)| (*output, texts(chunk))).collect();
     assert_eq!(found, [(0, events[..1].to_vec()), (1, events[1..2].to_vec()), (2, events[2..].to_vec())]);
     assert!(out.iter().all(|(_, chunk)| chunk.text.as_ptr() == place), "no text is copied");
-    out.into_iter().for_each(|(_, chunk)| chunk.ack.done());
+    for (_, chunk) in out {
+        chunk.ack.done();
+    }
     assert_eq!(ack_receiver.await, AckOutcome::Delivered);
 }
 

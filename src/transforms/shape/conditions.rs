@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::glob::Glob;
 use crate::settings::nearest::{all_values, nearest};
 use crate::settings::{Field, Kind, Section};
+use crate::telemetry::LEFT_OUT;
 use nordpass_env::catalogue::Group;
 
 /// The fields of the conditions.
@@ -116,7 +117,7 @@ impl Conditions {
             let (include, exclude) = (format!("include{suffix}"), format!("exclude{suffix}"));
             if section.has(&include) {
                 let reason = conditions.reasons.len();
-                conditions.reasons.push(format!("filtered: not in {include}"));
+                conditions.reasons.push(format!("{LEFT_OUT}: not in {include}"));
                 let patterns = read(section, &include, subject);
                 if patterns.is_empty() && !section.is_wrong(&include) {
                     section.error(
@@ -134,9 +135,9 @@ impl Conditions {
                 let patterns = read(section, &exclude, subject);
                 for (number, pattern) in (1..).zip(&patterns) {
                     conditions.reasons.push(match pattern {
-                        Pattern::Event(pattern) => format!("filtered: {exclude} {pattern}"),
+                        Pattern::Event(pattern) => format!("{LEFT_OUT}: {exclude} {pattern}"),
                         // By its number: names and addresses of people don't belong into metrics.
-                        _ => format!("filtered: {exclude} {number}"),
+                        _ => format!("{LEFT_OUT}: {exclude} {number}"),
                     });
                 }
                 conditions.exclude.push(List { patterns, reason });

@@ -169,7 +169,9 @@ pub fn each_entry<'a>(json: &'a str, mut each: impl FnMut(&str, &'a str)) {
     }
     let mut read = Vec::new();
     if Scan::whole_object(json, |entry| read.push((entry.key, entry.value))).is_some() {
-        read.into_iter().for_each(|(key, value)| each(key, value));
+        for (key, value) in read {
+            each(key, value);
+        }
         return;
     }
     let _ = raw_entries(json, |key, value| each(&unescape(key.get(1..key.len() - 1).unwrap_or_default()), value));

@@ -25,8 +25,11 @@ pub fn texts(chunk: &Chunk) -> Vec<String> {
     chunk.records.iter().map(|record| chunk.body(record).to_owned()).collect()
 }
 
-/// What a transform makes of a chunk, by output; and what it refuses, with the reasons.
-pub fn run(transform: &mut dyn Transform, chunk: Chunk) -> (Vec<(usize, Chunk)>, Vec<(Vec<String>, String)>) {
+/// The texts of records that are refused, and why.
+pub type RefusedTexts = Vec<(Vec<String>, String)>;
+
+/// What a transform makes of a chunk, by output; and what it refuses.
+pub fn run(transform: &mut dyn Transform, chunk: Chunk) -> (Vec<(usize, Chunk)>, RefusedTexts) {
     let mut out = Vec::new();
     transform.transform(chunk, &mut out);
     let refused = transform.take_refused();
