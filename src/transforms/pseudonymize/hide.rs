@@ -70,12 +70,15 @@ impl Hide {
         if within.iter().any(|way| way.is_empty()) {
             self.whole(part.value, out);
         } else {
-            self.within(part.value, &within, out);
+            // `metadata.x_email` means an object. What `*.x_email` means are those that are one.
+            let is_meant = |way: &&[String]| way.first().is_some_and(|first| *first == part.key);
+            let named = ways.iter().any(is_meant);
+            self.within(part.value, &within, named, out);
         }
     }
 
-    /// A value in which something is replaced.
-    fn within(&self, value: &str, ways: &Ways<'_>, out: &mut String) {
+    /// A value in which something is replaced. `named`: a path names it, so it should be an object or a list of them.
+    fn within(&self, value: &str, ways: &Ways<'_>, named: bool, out: &mut String) {
         let start = out.len();
         let done = match value.as_bytes().first() {
             _ if value == "null" => {
@@ -83,9 +86,13 @@ impl Hide {
                 Some(())
             }
             Some(b'{') => self.object(value, ways, None, out),
-            Some(b'[') => each_element(value, out, |element, out| self.within(element, ways, out)),
-            // There should be an object. Whatever this is, it may hold what should be replaced.
-            _ => None,
+            Some(b'[') => each_element(value, out, |element, out| self.within(element, ways, named, out)),
+            // Whatever this is, it may hold what should be replaced.
+            _ if named => None,
+            _ => {
+                out.push_str(value);
+                Some(())
+            }
         };
         if done.is_none() {
             out.truncate(start);
