@@ -78,8 +78,8 @@ fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
     };
     let doc = field.doc.replace('|', "\\|").replace('\n', " ");
     rows.push(format!("| `{key}` | {} | {default} | {doc} |\n", value(&field.kind).replace('|', "\\|")));
-    if let Kind::Table(fields) = &field.kind {
-        for field in *fields {
+    if let Some(fields) = field.kind.fields() {
+        for field in fields {
             push_rows(rows, &format!("{key}."), field);
         }
     }
@@ -99,5 +99,8 @@ fn value(kind: &Kind) -> String {
         Kind::List => "list of strings".into(),
         Kind::Map => "table of strings".into(),
         Kind::Table(_) => "table".into(),
+        Kind::Tables(_) => "list of tables".into(),
+        Kind::Object => "table with any content".into(),
+        Kind::Objects => "table with any content, or a list of them".into(),
     }
 }

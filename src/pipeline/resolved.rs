@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
+use super::TestCase;
 use crate::component::{ComponentType, SinkSettings, SourceSettings, TransformSettings};
 use crate::state::CheckpointSettings;
 
@@ -25,6 +26,8 @@ pub struct Config {
     pub transforms: Vec<TransformConfig>,
     /// The sinks, in the order of the files.
     pub sinks: Vec<SinkConfig>,
+    /// The tests, in the order of the files.
+    pub tests: Vec<TestCase>,
 }
 
 /// A source.
@@ -45,8 +48,8 @@ pub struct TransformConfig {
     pub name: String,
     /// What it reads.
     pub inputs: Vec<InputRef>,
-    /// How many outputs it has.
-    pub outputs: usize,
+    /// The names of its outputs; one that is empty is addressed by the transform's own name.
+    pub outputs: Vec<String>,
     /// Its settings.
     pub settings: Arc<dyn TransformSettings>,
 }
@@ -66,8 +69,20 @@ pub struct SinkConfig {
     pub settings: Arc<dyn SinkSettings>,
 }
 
+impl TransformConfig {
+    /// Its outputs as `inputs` address them.
+    pub fn addresses(&self) -> Vec<String> {
+        self.outputs.iter().map(|output| address(&self.name, output)).collect()
+    }
+}
+
+/// An output as `inputs` address it.
+pub(super) fn address(component: &str, output: &str) -> String {
+    if output.is_empty() { component.to_owned() } else { format!("{component}.{output}") }
+}
+
 /// One output of a source or transform.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputRef {
     /// The component's name.
     pub component: String,

@@ -180,8 +180,8 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     for transform in config.transforms.into_iter().rev() {
         let component = telemetry.component(ComponentKind::Transform, &transform.name);
         let mut required = false;
-        let mut outputs = Vec::with_capacity(transform.outputs);
-        for output in 0..transform.outputs {
+        let mut outputs = Vec::with_capacity(transform.outputs.len());
+        for output in 0..transform.outputs.len() {
             let senders = readers_of(&mut readers, ComponentKind::Transform, &transform.name, output)?;
             required |= senders.iter().any(InputSender::is_required);
             outputs.push(Output::new(senders, component.clone()));

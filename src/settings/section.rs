@@ -1,14 +1,14 @@
 //! Reads one TOML table by its fields.
 
-use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, time::Duration};
 
 use super::diagnostic::Diagnostic;
-use super::document::{Document, Table, Value};
+use super::document::{Document, Table, Value, end};
 use super::duration::parse_duration;
 use super::nearest::{all_of, nearest};
 use super::report::{Report, SourceSpan};
 use super::url::{check_proxy, check_url};
-use super::value::{Check, Checked, quote, shown_key};
+use super::value::{Check, Checked, Object, quote, shown_key, without_numbers};
 use super::{Environment, Field, Kind, Presence, Secret};
 
 /// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
@@ -27,6 +27,8 @@ pub struct Section {
     /// Keys that the component's kind adds and that are read elsewhere: for hints only.
     common: &'static [&'static Field],
     slots: BTreeMap<&'static str, Slot>,
+    /// Where the table's last value ends in its file.
+    end: usize,
     /// For a table that is missing although it is required: that error says it all.
     quiet: bool,
 }
@@ -76,7 +78,8 @@ impl Section {
         common: &'static [&'static Field],
         table: &Table,
     ) -> Self {
-        let mut section = Self { report, span, path, fields, common, slots: BTreeMap::new(), quiet: false };
+        let mut section =
+            Self { report, span, path, fields, common, slots: BTreeMap::new(), end: end(table), quiet: false };
         // The fields that mistyped keys were meant to be: they aren't reported as missing, too.
         let mut meant = Vec::new();
         for entry in table {
@@ -85,10 +88,10 @@ impl Section {
                 None => meant.extend(section.unknown(&entry.key, &entry.key_span)),
             }
         }
-        for field in fields.iter().filter(|field| matches!(field.presence, Presence::Required)) {
+        for field in fields.iter().filter(|field| !section.slots.contains_key(field.name)).collect::<Vec<_>>() {
             if meant.contains(&field.name) {
                 section.placeholder(field);
-            } else if !section.slots.contains_key(field.name) {
+            } else if matches!(field.presence, Presence::Required) {
                 section.missing(field);
             }
         }
@@ -103,6 +106,7 @@ impl Section {
             fields,
             common: &[],
             slots: BTreeMap::new(),
+            end: self.span.span.end,
             quiet,
         }
     }
@@ -146,6 +150,11 @@ impl Section {
                     let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
                     let lines: Vec<String> = required.map(example).collect();
                     format!("add [{path}] with {}", if lines.is_empty() { "its keys".into() } else { lines.join(", ") })
+                }
+                Kind::Tables(fields) => {
+                    let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
+                    let lines: Vec<String> = required.map(example).collect();
+                    format!("add [[{}]] with {}", without_numbers(&path), lines.join(", "))
                 }
                 Kind::Map => format!("add [{path}]"),
                 _ => format!("add {}", example(field)),
@@ -286,6 +295,34 @@ impl Section {
         self.empty(self.path_of(name), fields, self.slots.contains_key(name))
     }
 
+    /// The tables of a list; empty when it is optional and not there.
+    pub(crate) fn tables(&mut self, name: &str) -> Vec<Section> {
+        if let Some(Checked::Tables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
+    }
+
+    /// An optional table with any content.
+    pub(crate) fn optional_object(&mut self, name: &str) -> Option<Object> {
+        if let Some(Checked::Object(object)) = self.get_optional(name) { Some(object) } else { None }
+    }
+
+    /// An optional list of tables with any content; `None` for a single one, too.
+    pub(crate) fn optional_objects(&mut self, name: &str) -> Option<Vec<Object>> {
+        if let Some(Checked::Objects(objects)) = self.get_optional(name) { Some(objects) } else { None }
+    }
+
+    /// The table's file, and the line of its header, from 1.
+    pub(crate) fn place(&self) -> (PathBuf, usize) {
+        let document = self.report.documents().get(self.span.document);
+        document.map_or_else(Default::default, |document| {
+            (document.path().to_owned(), document.position(self.span.span.start).0)
+        })
+    }
+
+    /// Where the table's last value ends, in bytes of its file.
+    pub(crate) fn end(&self) -> usize {
+        self.end
+    }
+
     /// A required URL (or one with a default): https, or http to a loopback host.
     pub fn url(&mut self, name: &str) -> String {
         let text = self.text(name);
@@ -325,6 +362,11 @@ impl Section {
     /// Whether the key's value is wrong, which has been reported. What depends on it can't be checked.
     pub fn is_wrong(&self, name: &str) -> bool {
         self.slots.get(name).is_some_and(|slot| slot.written && matches!(slot.value, Checked::Wrong))
+    }
+
+    /// Whether an error about this key has been reported, also one about a key that was meant to be it.
+    pub(crate) fn has_error(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| matches!(slot.value, Checked::Wrong))
     }
 
     /// A variable of the environment, for the few that a platform sets. Everything else is in the file as `${VAR}`. An
@@ -431,6 +473,8 @@ fn example(field: &Field) -> String {
         Kind::Flag => format!("{name} = true"),
         Kind::List => format!("{name} = [\"…\"]"),
         Kind::Map | Kind::Table(_) => format!("[{name}]"),
+        Kind::Tables(_) => format!("[[{name}]]"),
+        Kind::Object | Kind::Objects => format!("{name} = {{ … }}"),
         Kind::Text => format!("{name} = \"…\""),
     }
 }
@@ -445,7 +489,7 @@ fn default_value(field: &Field, default: &str) -> Checked {
         Kind::Flag => Checked::Flag(default == "true"),
         Kind::List => Checked::List(default_list(default)),
         Kind::Map => Checked::Map(Vec::new()),
-        Kind::Table(_) => Checked::Wrong,
+        Kind::Table(_) | Kind::Tables(_) | Kind::Object | Kind::Objects => Checked::Wrong,
     }
 }
 
