@@ -42,6 +42,18 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "test",
+        &[
+            example("Run the tests of a pipeline file", "nordpass-sentinel test pipeline.toml"),
+            example(
+                "Of each file in a folder, for continuous integration",
+                "nordpass-sentinel test --junit report.xml pipelines",
+            ),
+            example("Of files that make one set together", "nordpass-sentinel test --one-set nordpass.toml asim.toml"),
+            example("Fill in what a new test is to expect", "nordpass-sentinel test --record pipeline.toml"),
+        ],
+    ),
+    (
         "validate",
         &[
             example("Check a file and what it needs of this machine", "nordpass-sentinel validate pipeline.toml"),

@@ -26,6 +26,7 @@ mod schema;
 mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
+mod test;
 mod usage;
 mod validate;
 mod version;
@@ -94,6 +95,11 @@ enum Command {
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
+    /// Run the tests of pipeline files, without network, secrets or state
+    ///
+    /// Feeds the events of each `[[tests]]` to the pipeline's own transforms and compares what comes out. Exits with 1 if a
+    /// test fails
+    Test(test::TestArgs),
     /// Run as an Azure Functions custom handler: one bounded catch-up per call of the host
     ///
     /// The host starts this command and sets `FUNCTIONS_CUSTOMHANDLER_PORT`; see `deploy/functions`. Set
@@ -153,6 +159,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(args) => init::run(args, console),
         Command::Run(args) => run::run(args, &mut console).await,
         Command::Validate(args) => validate::run(args, console).await,
+        Command::Test(args) => test::run(args, console).await,
         Command::Function(args) => function::run(args, &mut console).await,
         Command::Reconcile(args) => range::reconcile::run(args, &mut console).await,
         Command::Backfill(args) => range::backfill::run(args, &mut console).await,

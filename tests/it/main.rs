@@ -15,6 +15,7 @@ mod health;
 mod hostile;
 mod init;
 mod installed;
+mod pipeline_tests;
 mod pipelines;
 mod proxy;
 mod ranges;
