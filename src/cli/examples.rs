@@ -54,6 +54,17 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "estimate",
+        &[
+            example("GB a month by table", "nordpass-sentinel estimate pipeline.toml"),
+            example("And money", "nordpass-sentinel estimate --price-per-gb 4.30 pipeline.toml"),
+            example(
+                "From recorded logs, without a token",
+                "nordpass-sentinel estimate --recording 'logs/*.gz' pipeline.toml",
+            ),
+        ],
+    ),
+    (
         "validate",
         &[
             example("Check a file and what it needs of this machine", "nordpass-sentinel validate pipeline.toml"),

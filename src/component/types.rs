@@ -132,6 +132,11 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The stream of each of its inputs, where it writes to streams of tables: what gets there is billed.
+    fn streams(&self) -> &[String] {
+        &[]
+    }
+
     /// What whoever checks a pipeline file should know about how it acknowledges, where that isn't the destination's word.
     fn remark(&self) -> Option<&'static str> {
         None

@@ -9,6 +9,7 @@ mod credentials;
 mod dead_letters;
 mod deploy;
 mod endless;
+mod estimate;
 mod function;
 mod habits;
 mod health;
