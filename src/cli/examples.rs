@@ -73,6 +73,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "nordpass-sentinel validate --connect pipeline.toml",
             ),
             example("In continuous integration", "nordpass-sentinel validate --no-environment pipeline.toml"),
+            example(
+                "Find columns that Azure would drop",
+                "nordpass-sentinel validate --no-environment --dcr rule.json pipeline.toml",
+            ),
         ],
     ),
     (

@@ -92,6 +92,11 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         &[]
     }
 
+    /// The columns of its rows, for a source of rows.
+    fn columns(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Whether it can go on from the official connector's cursor.
     fn can_take_over(&self) -> bool {
         false
