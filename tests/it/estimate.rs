@@ -118,10 +118,10 @@ async fn columns_that_the_rule_does_not_declare_are_named() {
     };
     let out = validate(&template).await;
     assert!(out.status.success() && said(&out).contains("of 4 streams are declared"), "{}", said(&out));
-    let out = validate(&template.replace("\"name\": \"SrcIpAddr\"", "\"name\": \"SrcIpAdress\"")).await;
+    let out = validate(&template.replace("\"name\": \"SrcIpAddr\"", "\"name\": \"SrcIpAdr\"")).await;
     assert_eq!(out.status.code(), Some(1), "{}", said(&out));
     let words = "the stream Custom-NordPassAuthentication doesn't declare `SrcIpAddr`: Azure drops this column without an error";
-    assert!(said(&out).contains(words) && said(&out).contains("did you mean `SrcIpAdress`?"), "{}", said(&out));
+    assert!(said(&out).contains(words) && said(&out).contains("did you mean `SrcIpAdr`?"), "{}", said(&out));
     let out = validate(&template.replace("Custom-NordPassConnectorHealth_CL", "Custom-NordPassHealth_CL")).await;
     assert!(said(&out).contains("doesn't declare the stream Custom-NordPassConnectorHealth_CL"), "{}", said(&out));
     for (rule, words) in [("{", "this isn't JSON"), ("{}", "it has no `streamDeclarations`")] {

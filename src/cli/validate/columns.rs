@@ -76,8 +76,10 @@ fn examples() -> Vec<u8> {
     staff["msp"] = json!({
         "user_uuid": "9a44e6c1-0c8f-4f4e-9a44-5b1d9a9e2b10", "user_email": "staff@msp.example", "user_role": "admin",
     });
+    let mut browser = metadata.clone();
+    browser["platform"] = "web".into();
     let variants =
-        [(&user, &metadata, ""), (&user, &staff, ""), (&Value::Null, &metadata, "azure_ad"), (&user, &Value::Null, "")];
+        [(&user, &metadata, ""), (&user, &staff, ""), (&Value::Null, &browser, "azure_ad"), (&user, &Value::Null, "")];
     let mut lines = Vec::new();
     let unknown = ("example", "of_an_unknown_type");
     for (kind, action) in entries().iter().map(|entry| (entry.kind, entry.action)).chain([unknown]) {

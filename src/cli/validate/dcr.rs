@@ -48,18 +48,17 @@ pub(super) fn compare(config: &Config, path: &Path) -> CommandResult<Result<Stri
         let undeclared: Vec<&str> =
             columns.iter().filter(|column| !declared.contains(*column)).map(String::as_str).collect();
         if !undeclared.is_empty() {
+            let (these, them) = if undeclared.len() == 1 { ("this column", "it") } else { ("these columns", "them") };
             let message = format!(
-                "sink {}: the stream {} doesn't declare {}: Azure drops {} without an error",
+                "sink {}: the stream {} doesn't declare {}: Azure drops {these} without an error",
                 stream.sink,
                 stream.name,
                 all_of(undeclared.iter().copied()),
-                if undeclared.len() == 1 { "this column" } else { "these columns" }
             );
-            let hint = match undeclared.iter().find_map(|column| nearest(column, declared.iter().map(String::as_str))) {
-                Some(near) if undeclared.len() == 1 => {
-                    format!("did you mean `{near}`? Otherwise declare it in the rule")
-                }
-                _ => "declare them in the rule (and in its table), or remove them from the rows".to_owned(),
+            let near = undeclared.iter().find_map(|column| nearest(column, declared.iter().map(String::as_str)));
+            let hint = match near {
+                Some(near) => format!("did you mean `{near}`? Otherwise declare {them} in the rule and its table"),
+                None => format!("declare {them} in the rule and its table, or remove {them} from the rows"),
             };
             wrong.push(Diagnostic::error(message, hint));
         }
