@@ -54,18 +54,20 @@ impl DryRun {
     }
 
     /// Puts a chunk in, and shows what every output gives because of it: the output that it was put into, too.
-    pub fn feed(&mut self, entry: &Entry, chunk: Chunk, mut seen: impl FnMut(&InputRef, &Chunk)) {
+    pub fn feed(&mut self, entry: &Entry, chunk: &Chunk, mut seen: impl FnMut(&InputRef, &Chunk)) {
         let mut waiting: Vec<Vec<Chunk>> = self.nodes.iter().map(|_| Vec::new()).collect();
         match entry {
             Entry::Output(output) => {
-                seen(output, &chunk);
+                seen(output, chunk);
                 for &reader in self.readers.get(output).into_iter().flatten() {
                     waiting[reader].push(chunk.clone());
                 }
             }
             Entry::Transform(name) => {
                 let found = self.nodes.iter().position(|node| node.name == *name);
-                found.into_iter().for_each(|index| waiting[index].push(chunk.clone()));
+                if let Some(index) = found {
+                    waiting[index].push(chunk.clone());
+                }
             }
         }
         let mut out = Vec::new();

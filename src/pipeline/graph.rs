@@ -53,18 +53,18 @@ struct Wiring<'a> {
 }
 
 impl Graph {
-    /// What the records of a component's outputs are.
-    pub fn records_from(&self, draft: &Draft, component: usize) -> Records {
-        let typed = draft.components.get(component).and_then(|component| component.typed.as_ref());
-        typed.map_or(Records::Events, |(component_type, _)| component_type.records)
-    }
-
     /// What a component reads.
     pub fn records_into(&self, draft: &Draft, component: usize) -> Records {
         let first = self.inputs.get(component).and_then(|inputs| inputs.first());
         let from = first.and_then(|input| draft.components.iter().position(|other| other.name == input.component));
-        from.map_or(Records::Events, |from| self.records_from(draft, from))
+        from.map_or(Records::Events, |from| records_from(draft, from))
     }
+}
+
+/// What the records of a component's outputs are.
+pub(super) fn records_from(draft: &Draft, component: usize) -> Records {
+    let typed = draft.components.get(component).and_then(|component| component.typed.as_ref());
+    typed.map_or(Records::Events, |(component_type, _)| component_type.records)
 }
 
 /// An output as `inputs` address it.

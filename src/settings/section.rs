@@ -167,7 +167,7 @@ impl Section {
     /// Replaces a field whose absence has been reported.
     fn placeholder(&mut self, field: &'static Field) {
         let value = match &field.kind {
-            Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
+            Kind::Table(fields) => Checked::Table(Box::new(self.empty(self.path_of(field.name), fields, true))),
             _ => Checked::Wrong,
         };
         let here = self.span.span.clone();
@@ -285,7 +285,7 @@ impl Section {
     #[must_use]
     pub fn table(&mut self, name: &str) -> Section {
         if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
-            return section.clone();
+            return (**section).clone();
         }
         let fields: &'static [Field] = match self.field(name).map(|field| &field.kind) {
             Some(Kind::Table(fields)) => fields,

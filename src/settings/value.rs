@@ -25,7 +25,7 @@ pub(crate) enum Checked {
     Flag(bool),
     List(Vec<String>),
     Map(Vec<(String, String)>),
-    Table(Section),
+    Table(Box<Section>),
     Tables(Vec<Section>),
     Object(Object),
     Objects(Vec<Object>),
@@ -59,7 +59,9 @@ impl Check<'_> {
             Kind::Table(fields) => match &node.value {
                 Value::Table(table) => {
                     let span = SourceSpan { span: entry.key_span.clone(), ..self.span };
-                    Ok(Checked::Table(Section::new(self.report.clone(), span, self.path.to_owned(), fields, table)))
+                    let report = self.report.clone();
+                    let section = Section::new(report, span, self.path.to_owned(), fields, table);
+                    Ok(Checked::Table(Box::new(section)))
                 }
                 other => Err(self.wrong_type("a table", other, &format!("write [{}]", self.path))),
             },

@@ -266,3 +266,33 @@ async fn a_file_without_tests_is_told_so() {
     let out = folder.test(&[]).await;
     assert!(code(&out) == Some(2) && said(&out).contains("these files have no tests"), "{}", said(&out));
 }
+
+/// The guide begins with a file that works, and shows what the command says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guides_first_file_works() {
+    let guide = std::fs::read_to_string(repository("docs/guide/test.md")).expect("a file");
+    let block = |beginning: &str| guide.split("```").find(|block| block.starts_with(beginning)).expect("a block");
+    let folder = Folder::new();
+    let file = block("toml\n# pipeline.toml").trim_start_matches("toml\n");
+    std::fs::write(folder.path().join("pipeline.toml"), file).expect("writes");
+    let out = folder.test(&["pipeline.toml"]).await;
+    let shown = block("text\npipeline.toml").trim_start_matches("text\n");
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    let without_time = |text: &str| text.rsplit_once(" in ").map(|(before, _)| before.to_owned());
+    assert!(out.status.success(), "{}", said(&out));
+    assert_eq!(without_time(&told), without_time(shown));
+}
+
+/// Files that only work together are told so, and are one set with an option.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_need_each_other_are_one_set() {
+    let folder = Folder::new();
+    let (first, rest) = PIPELINE.split_once("[transforms.asim]").expect("a transform");
+    let tests = test("together", &format!("{EVENT}\n[[tests.outputs]]\nfrom = \"asim.authentication\"\nrecords = 1"));
+    std::fs::write(folder.path().join("a.toml"), first).expect("writes");
+    std::fs::write(folder.path().join("b.toml"), format!("[transforms.asim]{rest}{tests}")).expect("writes");
+    let out = folder.test(&["a.toml", "b.toml"]).await;
+    assert!(code(&out) == Some(2) && said(&out).contains("together with --one-set"), "{}", said(&out));
+    let out = folder.test(&["--one-set", "."]).await;
+    assert!(out.status.success() && said(&out).contains("1 test passed"), "{}", said(&out));
+}

@@ -152,7 +152,7 @@ impl Meter {
         let kinds = self.note_events(&chunk);
         let mut kept: HashSet<EventId> = HashSet::new();
         let (tally, destinations) = (&mut self.tally, &self.destinations);
-        self.dry_run.feed(&self.entry, chunk, |output, chunk| {
+        self.dry_run.feed(&self.entry, &chunk, |output, chunk| {
             for Destination { name, is_billed } in destinations.get(output).into_iter().flatten() {
                 for record in chunk.records.iter() {
                     let body = chunk.body(record);

@@ -175,9 +175,8 @@ impl Report {
         }
         lines.push(match (self.recorded_rate, self.billed_monthly_gb()) {
             (Some(rate), Some(gb)) => format!(
-                "the recording has {:.0} events per day: {gb:.2} GB of JSON per month to Azure, which bills the stored \
-                 values, on average a quarter less",
-                rate
+                "the recording has {rate:.0} events per day: {gb:.2} GB of JSON per month to Azure, which bills the stored \
+                 values, on average a quarter less"
             ),
             _ => "the recording is too short for a monthly projection".to_owned(),
         });

@@ -13,7 +13,7 @@ pub(super) fn expected_lines(given: &[Value]) -> String {
         [] => "none = true\n".to_owned(),
         [one] => format!("records = 1\n\n[tests.outputs.equals]\n{}", lines(one)),
         more if more.len() > MOST => format!("records = {}\n", more.len()),
-        more => more.iter().map(|record| format!("\n[[tests.outputs.equals]]\n{}", lines(record))).collect(),
+        more => more.iter().fold(String::new(), |text, record| text + "\n[[tests.outputs.equals]]\n" + &lines(record)),
     }
 }
 

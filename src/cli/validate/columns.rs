@@ -38,19 +38,18 @@ pub(super) fn columns(config: &Config) -> BTreeMap<Stream, BTreeSet<String>> {
         }
     };
     let examples = examples();
-    for source in &config.sources {
+    let of_events = config.sources.iter().filter(|source| source.component_type.records == Records::Events);
+    for source in of_events {
         let output = InputRef { component: source.name.clone(), output: 0 };
-        if source.component_type.records == Records::Events {
-            if let Some(chunk) = chunks.read(examples.clone(), Records::Events).chunk {
-                dry_run.feed(&Entry::Output(output), chunk, &mut see);
-            }
+        if let Some(chunk) = chunks.read(examples.clone(), Records::Events).chunk {
+            dry_run.feed(&Entry::Output(output), &chunk, &mut see);
         }
     }
     for input in config.tests.iter().flat_map(|test| &test.inputs) {
         if let Feed::Event(line) = &input.feed
             && let Some(chunk) = chunks.read(line.clone().into_bytes(), input.records).chunk
         {
-            dry_run.feed(&input.at, chunk, &mut see);
+            dry_run.feed(&input.at, &chunk, &mut see);
         }
     }
     for source in &config.sources {

@@ -61,7 +61,9 @@ pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
         match dcr::compare(&config, path)? {
             Ok(words) => console.note(&words),
             Err(wrong) => {
-                wrong.iter().for_each(|error| console.show(error));
+                for error in &wrong {
+                    console.show(error);
+                }
                 return Ok(ExitCode::from(FAILED));
             }
         }

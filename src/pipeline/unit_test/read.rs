@@ -7,7 +7,7 @@ use crate::component::Records;
 use crate::pipeline::InputRef;
 use crate::pipeline::draft::Draft;
 use crate::pipeline::dry_run::Entry;
-use crate::pipeline::graph::{Graph, resolve};
+use crate::pipeline::graph::{Graph, records_from, resolve};
 use crate::settings::Section;
 use crate::settings::nearest::nearest;
 use crate::settings::report::Report;
@@ -132,7 +132,7 @@ impl Reader<'_> {
             }
         }
         let (from, output) = self.found(section, "at", at)?;
-        let records = self.graph.records_from(self.draft, from);
+        let records = records_from(self.draft, from);
         Some((Entry::Output(self.reference(from, output)), records))
     }
 

@@ -92,7 +92,7 @@ fn feed(
 ) {
     // What is no object never gets into a pipeline: a source writes it to its dead letters.
     let Some(chunk) = chunks.read(lines, records).chunk else { return };
-    dry_run.feed(at, chunk, |output, chunk: &Chunk| {
+    dry_run.feed(at, &chunk, |output, chunk: &Chunk| {
         let records = chunk.records.iter().map(|record| {
             let body = chunk.body(record);
             serde_json::from_str(body).unwrap_or_else(|_| body.into())
