@@ -171,12 +171,11 @@ async fn wrong_tests_are_errors_with_their_places() {
         ("event = { type = \"a\" }", "`at` is missing", "add at ="),
         ("at = \"nordpass\"\nevnt = { type = \"a\" }", "unknown key `evnt`", "did you mean `event`?"),
     ];
-    let mut text = String::new();
-    for (input, ..) in wrong {
-        text += &format!(
+    let of_input = |(input, ..): (&str, _, _)| {
+        format!(
             "[[tests]]\nname = \"x\"\n[[tests.inputs]]\n{input}\n[[tests.outputs]]\nfrom = \"quiet\"\nnone = true\n"
-        );
-    }
+        )
+    };
     let outputs = [
         ("from = \"asim.audit_evnt\"\nrecords = 1", "`asim` has no such output", "did you mean \"asim.audit_event\"?"),
         ("from = \"asim\"\nrecords = 1", "`asim` has several outputs", "asim.user_management"),
@@ -185,12 +184,12 @@ async fn wrong_tests_are_errors_with_their_places() {
         ("from = \"quiet\"\nvrl = \"true\"", "`vrl` isn't available", "use `records`"),
         ("from = \"quiet\"\nequals = 5", "`equals` must be a table, not a whole number", "equals = {"),
     ];
-    for (output, ..) in outputs {
-        text += &format!(
-            "[[tests]]\nname = \"x\"\n[[tests.inputs]]\nat = \"quiet\"\n{EVENT}\n[[tests.outputs]]\n{output}\n"
-        );
-    }
-    text += "[[tests]]\nname = \"no inputs\"\n";
+    let of_output = |(output, ..): (&str, _, _)| {
+        format!("[[tests]]\nname = \"x\"\n[[tests.inputs]]\nat = \"quiet\"\n{EVENT}\n[[tests.outputs]]\n{output}\n")
+    };
+    let inputs: String = wrong.into_iter().map(of_input).collect();
+    let text: String = outputs.into_iter().map(of_output).collect();
+    let text = format!("{inputs}{text}[[tests]]\nname = \"no inputs\"\n");
     folder.pipeline(&text);
     let out = folder.test(&[]).await;
     assert_eq!(code(&out), Some(2), "{}", said(&out));
