@@ -39,7 +39,7 @@ pub enum Outputs {
     /// One for each key of the component's table `field`, then the one named `rest`; for rows, those of each table:
     /// `KEY.audit_event`.
     OfField {
-        /// A field of the kind [`Kind::Tables`](crate::settings::Kind::Tables).
+        /// A field of the kind [`Kind::NamedTables`](crate::settings::Kind::NamedTables).
         field: &'static str,
         /// The output of what goes to none of the others.
         rest: &'static str,
@@ -119,6 +119,11 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         &[]
     }
 
+    /// The columns of its rows, for a source of rows.
+    fn columns(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Whether it can go on from the official connector's cursor.
     fn can_take_over(&self) -> bool {
         false
@@ -157,6 +162,11 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
     /// The patterns of the files that it writes.
     fn writes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The stream of each of its inputs, where it writes to streams of tables: what gets there is billed.
+    fn streams(&self) -> &[String] {
+        &[]
     }
 
     /// What whoever checks a pipeline file should know about how it acknowledges, where that isn't the destination's word.

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use super::outputs::Found;
 use super::registry::{KINDS, Registry, table_name};
+use super::unit_test;
 use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
 use crate::settings::nearest::{all_of, all_values, any_value, nearest};
@@ -31,6 +32,8 @@ pub(super) static TOP_FIELDS: &[Field] = &[
     ),
     Field::optional("api", Kind::Table(API_FIELDS))
         .doc("Serves `/health`, `/ready`, `/metrics` and the status page. Off by default."),
+    Field::optional("tests", Kind::Tables(unit_test::FIELDS))
+        .doc("Tests of the pipeline, which `nordpass-sentinel test` runs, and no other command."),
 ];
 
 static API_FIELDS: &[Field] = &[
@@ -75,6 +78,8 @@ pub(super) struct Draft {
     /// The checkpoint's settings, and its table for errors about them.
     pub checkpoint: Option<(CheckpointSettings, Section)>,
     pub components: Vec<Component>,
+    /// The tests' tables.
+    pub tests: Vec<Section>,
 }
 
 /// A component, read.
@@ -157,6 +162,7 @@ impl Draft {
             }
         }
         self.core_dumps |= section.flag("core_dumps");
+        self.tests.extend(section.tables("tests"));
         if section.has("api") {
             let mut api = section.table("api");
             let listen = api.text("listen");

@@ -12,6 +12,7 @@ use super::files::STDIN;
 use super::graph::{self, Graph};
 use super::outputs;
 use super::registry::Registry;
+use super::unit_test::{self, Recordings};
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
 use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
@@ -24,10 +25,19 @@ const DATA_DIR: &str = "./data";
 
 /// Reads files as one pipeline set. Returns the configuration and the warnings, or everything that is wrong, warnings
 /// included, in the order of the files.
-pub fn load(
-    files: &[(PathBuf, String)],
-    environment: &Environment,
-) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn load(files: &[(PathBuf, String)], environment: &Environment) -> Loaded {
+    load_with(files, environment, Recordings::Optional)
+}
+
+/// The same for the command that runs the tests: their recordings must be there.
+pub fn load_for_tests(files: &[(PathBuf, String)], environment: &Environment) -> Loaded {
+    load_with(files, environment, Recordings::Required)
+}
+
+/// The configuration and the warnings, or everything that is wrong.
+type Loaded = Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings: Recordings) -> Loaded {
     let documents = files.iter().map(|(path, text)| Document::new(path.clone(), text.clone())).collect();
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
@@ -35,9 +45,10 @@ pub fn load(
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
     check_standard_input(&draft, &settings, &report);
+    let tests = graph.as_ref().map(|graph| unit_test::read(&mut draft, graph, &report, recordings)).unwrap_or_default();
     let found = report.found();
     match graph {
-        Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
+        Some(graph) if !has_errors(&found) => Ok((Config { tests, ..config(draft, graph, settings) }, found)),
         _ => Err(found),
     }
 }
@@ -220,6 +231,7 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         sources: Vec::new(),
         transforms: Vec::new(),
         sinks: Vec::new(),
+        tests: Vec::new(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
     let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
@@ -230,19 +242,19 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         match settings {
             Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
             Settings::Transform(settings) => {
-                let addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
+                let input_addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
                 let table = |address: &String| {
                     let table = found.tables.iter().position(|table| table == outputs::split(address).1);
                     table.unwrap_or_default()
                 };
-                let tables = addresses.iter().map(table).collect();
+                let tables = input_addresses.iter().map(table).collect();
                 let (outputs, table_count) = (found.names, found.tables.len());
                 let config = TransformConfig {
                     name,
                     component_type,
                     records: found.records,
                     inputs,
-                    addresses,
+                    input_addresses,
                     outputs,
                     tables,
                     table_count,

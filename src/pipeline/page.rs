@@ -94,12 +94,8 @@ fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
     };
     let doc = field.doc.replace('|', "\\|").replace('\n', " ");
     rows.push(format!("| `{key}` | {} | {default} | {doc} |\n", value(&field.kind).replace('|', "\\|")));
-    let (prefix, fields) = match &field.kind {
-        Kind::Table(fields) => (format!("{key}."), *fields),
-        Kind::Tables(fields) => (format!("{key}.NAME."), *fields),
-        _ => return,
-    };
-    for field in fields {
+    let prefix = if matches!(field.kind, Kind::NamedTables(_)) { format!("{key}.NAME.") } else { format!("{key}.") };
+    for field in field.kind.fields().unwrap_or_default() {
         push_rows(rows, &prefix, field);
     }
 }
@@ -118,6 +114,9 @@ fn value(kind: &Kind) -> String {
         Kind::List => "list of strings".into(),
         Kind::Map => "table of strings".into(),
         Kind::Table(_) => "table".into(),
-        Kind::Tables(_) => "table of tables".into(),
+        Kind::Tables(_) => "list of tables".into(),
+        Kind::NamedTables(_) => "table of tables".into(),
+        Kind::Object => "table with any content".into(),
+        Kind::Objects => "table with any content, or a list of them".into(),
     }
 }

@@ -33,7 +33,7 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
         return Err(format!("these files have no transform `{transform}`"));
     };
     let refused = Refused::default();
-    let (addresses, records) = (entry.addresses.clone(), entry.records);
+    let (addresses, records) = (entry.input_addresses.clone(), entry.records);
     let (behind, inputs) = behind(config, transform, addresses.len());
     let files = behind.sinks.iter().find(|sink| !sink.settings.writes().is_empty());
     let state = match files {

@@ -46,7 +46,7 @@ impl Running {
                     Some(writer) => writer,
                     None => dead_letters.insert(open(&context).await),
                 };
-                let stream = config.addresses.get(number).map(String::as_str).unwrap_or_default();
+                let stream = config.input_addresses.get(number).map(String::as_str).unwrap_or_default();
                 keep(refused, stream, writer.as_ref(), &context).await;
             }
         }

@@ -8,6 +8,7 @@ mod pipelines;
 mod registry;
 mod schema;
 mod spellings;
+mod unit_tests;
 
 use crate::pipeline::load;
 use crate::settings::document::Document;

@@ -83,7 +83,7 @@ fn what_is_made_of_an_input_goes_to_its_tables_output() {
     let address = |input, own| route.outputs[route.output(input, own)].as_str();
     assert_eq!(address(1, 0), "a.authentication");
     assert_eq!(address(2, 1), "_unmatched.user_management");
-    assert_eq!(route.addresses[1], "asim.authentication");
+    assert_eq!(route.input_addresses[1], "asim.authentication");
 }
 
 #[test]

@@ -102,6 +102,8 @@ fn the_list_is_complete() {
 fn the_wiring_is_right_and_the_variables_are_all() {
     for (name, variables) in FILES {
         let text = std::fs::read_to_string(path(name)).unwrap();
+        let name = path(name).display().to_string();
+        let name = name.as_str();
         let found = all_found(name, &text, &environment(variables));
         assert!(found.is_empty(), "{name}:\n{}", terminal(&found));
         for left_out in *variables {

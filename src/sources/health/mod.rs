@@ -23,7 +23,7 @@ use crate::component::{ComponentType, Outputs, ReadSettings, Records, SourceSett
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
-use nordpass_env::Env;
+use nordpass_env::{Env, catalogue};
 
 /// The `health` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -69,6 +69,10 @@ impl Settings {
 impl SourceSettings for Settings {
     fn build(&self, telemetry: &Telemetry) -> Box<dyn Source> {
         Box::new(Health { settings: self.clone(), everybody: telemetry.clone() })
+    }
+
+    fn columns(&self) -> Vec<&'static str> {
+        catalogue::columns(catalogue::HEALTH_TABLE).iter().map(|(name, _)| *name).collect()
     }
 }
 

@@ -31,7 +31,7 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field::required("routes", Kind::Tables(&conditions::FIELDS)).doc(
+    Field::required("routes", Kind::NamedTables(&conditions::FIELDS)).doc(
         "The conditions of each output, in this order, such as `admin = { include = [\"roles.*\"] }`. They are those of \
          a `filter`.",
     ),
@@ -51,7 +51,7 @@ impl Settings {
     /// Reads the component's table.
     pub fn read(section: &mut Section) -> Self {
         let all = section.flag("all");
-        let mut tables = section.tables("routes");
+        let mut tables = section.named_tables("routes");
         let mut routes: Vec<Conditions> = Vec::with_capacity(tables.len());
         if tables.is_empty() && section.has("routes") && !section.is_wrong("routes") {
             section.error("routes", "`routes` is empty", "add a route, such as admin = { include = [\"roles.*\"] }");
