@@ -7,6 +7,7 @@ arrived within the step instead: the same question over fewer runs. Rules whose 
 import duckdb_kql
 from duckdb_kql import engine
 
+import executor
 import schema
 import tables
 
@@ -57,9 +58,8 @@ class Scheduler:
         sql, times, parameters = self.translate(rule, step, now)
         oldest = now - (period or tables.period(rule.data["queryPeriod"]))
         self.con.execute(f"SET VARIABLE run_now = TIMESTAMP '{now}'; SET VARIABLE run_oldest = TIMESTAMP '{oldest}'")
-        relation = self.con.sql(sql, params=parameters | dict.fromkeys(times, now)) if parameters else self.con.sql(sql)
-        names = relation.columns
-        return [dict(zip(names, row)) for row in relation.fetchall()]
+        names, rows = executor.answer_sql(self.con, sql, parameters and parameters | dict.fromkeys(times, now))
+        return [dict(zip(names, row)) for row in rows]
 
     def over(self, rule, begin, end, step):
         """All rows of the runs from `begin` to `end`, each with its time. Without a step it is one run over all that time."""

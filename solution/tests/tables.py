@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb_kql
 
 import content
+import executor
 import schema
 
 SQL_TYPES = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "bool": "BOOLEAN",
@@ -137,14 +138,11 @@ class Workspace:
 
     def keep(self, function, name):
         """Runs a function once, by its own text, and keeps its result as a table."""
-        relation = self._run(function, self.arrival)
+        relation = duckdb_kql.query(self.con, function, query_now=self.arrival, functions=self.functions(function), allow_write=False)
         relation.create(name)
 
     def query(self, text, now):
         """Rows of a query, as dictionaries."""
-        relation = self._run(substitute(text), now)
-        names = relation.columns
-        return [dict(zip(names, row)) for row in relation.fetchall()]
-
-    def _run(self, text, now):
-        return duckdb_kql.query(self.con, text, query_now=now, functions=self.functions(text), allow_write=False)
+        text = substitute(text)
+        names, rows = executor.answer(self.con, text, query_now=now, functions=self.functions(text))
+        return [dict(zip(names, row)) for row in rows]

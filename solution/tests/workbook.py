@@ -12,10 +12,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import duckdb_kql
-
 import bind
 import content
+import executor
 import schema
 
 PATH = content.SOLUTION / "Workbooks" / "NordPass.json"
@@ -101,8 +100,7 @@ def fill(workbook, query, picks):
 
 def run(workspace, query, now):
     """Columns and rows."""
-    relation = duckdb_kql.query(workspace.con, query, query_now=now, allow_write=False)
-    return relation.columns, relation.fetchall()
+    return executor.answer(workspace.con, query, query_now=now)
 
 
 def prepare(workspace):

@@ -29,6 +29,9 @@ pub const WINDOW: u64 = 4 << 20;
 /// The longest line of a recording, in bytes: it may be a whole page of the API, and no longer answer is read from that.
 pub const LONGEST_LINE: usize = 32 << 20;
 
+/// Few events are shorter than this, in bytes.
+const SHORT_EVENT: usize = 200;
+
 /// Organizations whose names are shared between records.
 const ORGANIZATIONS: usize = 1024;
 
@@ -114,18 +117,20 @@ impl Parser {
             self.telemetry.add_labelled(&metrics::ODD_EVENTS, "not UTF-8", 1);
         }
         let end = Position { offset: offset + length, events: 0 };
+        // Most lines are an event each; a block of empty ones needs no room.
+        let events = text_ends.len().min(text.len() / SHORT_EVENT);
         let mut block = Block {
             parser: self,
             parsed: Parsed {
                 text,
-                records: Vec::new(),
-                fields: Vec::new(),
-                positions: Vec::new(),
+                records: Vec::with_capacity(events),
+                fields: Vec::with_capacity(events),
+                positions: Vec::with_capacity(events),
                 end,
                 dead_letters: Vec::new(),
             },
             from,
-            seen: Vec::new(),
+            seen: Vec::with_capacity(events),
             line: 0,
             next_line: 0,
             now: 0,

@@ -30,7 +30,8 @@ pub fn once(
 pub fn python(tool: &str, requirements: &str, title: &str) -> Result<PathBuf, String> {
     let install = |dir: &Path| {
         run(Command::new("python3").args(["-m", "venv"]).arg(dir.join("venv")))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        // What is imported is compiled then; checkov alone has a hundred packages.
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-r"];
         run(Command::new(dir.join("venv/bin/python")).args(pip).arg(root().join(requirements)))
     };
     Ok(once(tool, &read(requirements)?, title, install)?.join("venv/bin"))
