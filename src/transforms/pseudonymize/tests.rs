@@ -126,12 +126,21 @@ fn wrong_settings_are_told_before_anything_is_sent() {
     }
 }
 
-/// As `validate --no-environment` reads it: then nothing runs, and if it did, it would hide everything.
+/// As `test` reads it, where nothing leaves the program: with and without a key. What has an error hides everything.
 #[test]
-fn without_its_key_it_masks() {
-    let hide = Hide::new(vec![vec!["a".into()]], None);
+fn without_its_secrets_it_has_the_same_key_everywhere() {
+    for environment in [Environment::default(), Environment::of([("KEY", KEY)])] {
+        let text = "fields = [\"a\"]\nkey = \"${KEY}\"";
+        let mut section = Section::parse(text, TYPE.fields, environment.may_be_absent());
+        let settings = Settings::read(&mut section);
+        assert!(section.diagnostics().is_empty());
+        let (out, _) = run(settings.build(ComponentReporter::detached()).as_mut(), chunk(&[r#"{"a":"b"}"#.to_owned()]));
+        let pseudonym = Key::new(b"00000000000000000000000000000000").expect("a key").pseudonym("b");
+        let pseudonym = std::str::from_utf8(&pseudonym).expect("hex");
+        assert_eq!(texts(&out[0].1), [format!(r#"{{"a":"{pseudonym}"}}"#)]);
+    }
     let mut out = String::new();
-    assert!(hide.record(r#"{"a":"b"}"#, None, &mut out).is_some());
+    assert!(Hide::new(vec![vec!["a".into()]], None).record(r#"{"a":"b"}"#, None, &mut out).is_some());
     assert_eq!(out, r#"{"a":"***"}"#);
 }
 
