@@ -74,7 +74,7 @@ fn code(out: &Output) -> Option<i32> {
     out.status.code()
 }
 
-/// The pipeline files of this repository, without a single variable, each with tests.
+/// The pipeline files of this repository, and the guide's recipes, without a single variable, each with tests.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_files_pass_their_tests() {
     let set = |names: &[&str]| -> Vec<PathBuf> { names.iter().map(|name| repository(name)).collect() };
@@ -182,6 +182,11 @@ async fn wrong_tests_are_errors_with_their_places() {
         ("from = \"quiet\"\nrecords = 1\nnone = true", "an output with `none` can't have `records`", "remove one"),
         ("from = \"quiet\"\nrecords = 2\nequals = [{ a = 1 }]", "`equals` describes 1 records", "one table for each"),
         ("from = \"quiet\"\nvrl = \"true\"", "`vrl` isn't available", "use `records`"),
+        (
+            "from = \"quiet\"\nwithout = [\"type\"]\nnone = true",
+            "an output with `none` can't have `without`",
+            "remove one",
+        ),
         ("from = \"quiet\"\nequals = 5", "`equals` must be a table, not a whole number", "equals = {"),
     ];
     let of_output = |(output, ..): (&str, _, _)| {
@@ -197,7 +202,7 @@ async fn wrong_tests_are_errors_with_their_places() {
         assert!(said(&out).contains(message) && said(&out).contains(hint), "{message}\n{}", said(&out));
     }
     assert!(said(&out).contains("--> pipeline.toml:32:6 (tests.0.inputs.0.at)"), "{}", said(&out));
-    assert!(said(&out).contains("15 errors: nothing was started"), "{}", said(&out));
+    assert!(said(&out).contains("16 errors: nothing was started"), "{}", said(&out));
     assert!(said(&out).contains("add [[tests.inputs]] with at = \"…\""), "{}", said(&out));
     // A value is never shown, even of a test.
     assert!(!said(&out).contains("203.0.113.9"), "{}", said(&out));

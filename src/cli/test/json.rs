@@ -56,8 +56,11 @@ fn refusal(Refusal { transform, reason, records }: &Refusal) -> Value {
 
 fn difference(difference: &Difference) -> Value {
     let Difference { key, expected, actual, .. } = difference;
-    match actual {
-        Some(actual) => json!({ "key": key, "expected": expected, "given": actual }),
-        None => json!({ "key": key, "expected": expected }),
+    let mut told = json!({ "key": key });
+    for (name, value) in [("expected", expected), ("given", actual)] {
+        if let Some(value) = value {
+            told[name] = value.clone();
+        }
     }
+    told
 }

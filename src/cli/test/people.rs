@@ -143,7 +143,9 @@ fn both(difference: &Difference, paint: Paint) -> [String; 2] {
         (None, Some(near)) => format!("no {key}; did you mean {}?", plain(near)),
         (None, None) => format!("no {key}"),
     };
-    [paint.bad(&format!("  - {key}: {}", shown(expected))), paint.good(&format!("  + {given}"))]
+    let expected =
+        expected.as_ref().map_or_else(|| format!("no {key}"), |expected| format!("{key}: {}", shown(expected)));
+    [paint.bad(&format!("  - {expected}")), paint.good(&format!("  + {given}"))]
 }
 
 fn shown(value: &serde_json::Value) -> String {

@@ -7,6 +7,7 @@ mod outputs;
 mod pipelines;
 mod registry;
 mod schema;
+mod shaped_tests;
 mod spellings;
 mod unit_tests;
 

@@ -2,7 +2,9 @@
 
 use super::terminal;
 use crate::component::Records;
-use crate::pipeline::{Chunks, Config, DryRun, Entry, InputRef, Seen, load, load_for_tests, outputs, run_test, unreached};
+use crate::pipeline::{
+    Chunks, Config, DryRun, Entry, InputRef, Seen, load, load_for_tests, outputs, run_test, unreached,
+};
 use crate::settings::{Environment, Severity};
 use nordpass_env::MemoryDisk;
 

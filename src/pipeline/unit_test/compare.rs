@@ -9,8 +9,8 @@ use crate::settings::nearest::nearest;
 pub struct Difference {
     /// The key; with dots where it is inside of tables.
     pub key: String,
-    /// Its value as expected.
-    pub expected: Value,
+    /// Its value as expected; `None` if the record shouldn't have the key.
+    pub expected: Option<Value>,
     /// Its value; `None` if the record doesn't have the key.
     pub actual: Option<Value>,
     /// A key that the record has and that was perhaps meant.
@@ -24,6 +24,31 @@ pub fn differences(expected: &Object, actual: &Value) -> Vec<Difference> {
     found
 }
 
+/// Which of these keys a record has that it shouldn't have.
+pub fn unwanted(keys: &[String], actual: &Value) -> Vec<Difference> {
+    let difference = |key: &String| {
+        let actual = Some(at(actual, key)?);
+        Some(Difference { key: key.clone(), expected: None, actual, near: None })
+    };
+    keys.iter().filter_map(difference).collect()
+}
+
+/// The value of a key, in which dots lead into tables.
+fn at(value: &Value, key: &str) -> Option<Value> {
+    match value {
+        Value::Object(keys) => keys.get(key).cloned().or_else(|| {
+            let (first, rest) = key.split_once('.')?;
+            at(keys.get(first)?, rest)
+        }),
+        // The official table has JSON in strings.
+        Value::String(text) => match serde_json::from_str(text) {
+            Ok(inner @ Value::Object(_)) => at(&inner, key),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 fn object(expected: &Object, actual: &Value, path: &str, found: &mut Vec<Difference>) {
     let empty = Object::new();
     let keys = actual.as_object().unwrap_or(&empty);
@@ -34,7 +59,7 @@ fn object(expected: &Object, actual: &Value, path: &str, found: &mut Vec<Differe
             None => {
                 let unexpected = keys.keys().map(String::as_str);
                 let near = nearest(key, unexpected).map(str::to_owned);
-                found.push(Difference { key: path, expected: expected.clone(), actual: None, near });
+                found.push(Difference { key: path, expected: Some(expected.clone()), actual: None, near });
             }
         }
     }
@@ -60,7 +85,7 @@ fn value(expected: &Value, actual: &Value, path: &str, found: &mut Vec<Differenc
     }
     found.push(Difference {
         key: path.to_owned(),
-        expected: expected.clone(),
+        expected: Some(expected.clone()),
         actual: Some(actual.clone()),
         near: None,
     });
@@ -109,6 +134,16 @@ mod tests {
             (json!({"nowhere": 1}), "nowhere"),
         ] {
             assert_eq!(keys(&other, &row), [key]);
+        }
+    }
+
+    #[test]
+    fn a_key_that_should_be_gone_is_found_wherever_it_is() {
+        let row = json!({"a": {"b": null, "c.d": 1}, "e": "{\"f\":{\"g\":1}}", "h": "text"});
+        for (key, is_there) in
+            [("a", true), ("a.b", true), ("a.c.d", true), ("e.f.g", true), ("e.f.x", false), ("h.x", false)]
+        {
+            assert_eq!(unwanted(&[key.to_owned()], &row).len(), usize::from(is_there), "{key}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::dry_run::Entry;
 use crate::component::Records;
 use crate::settings::{Field, Kind};
 
-pub use self::compare::{Difference, differences};
+pub use self::compare::{Difference, differences, unwanted};
 pub(super) use self::read::{Recordings, read};
 pub use self::run::{Outcome, Problem, Refusal, outputs, run_test, unreached};
 
@@ -54,6 +54,8 @@ static OUTPUT_FIELDS: &[Field] = &[
         "Keys and values that each of its records has, of which there must be one at least. Other keys don't matter, inside \
          of tables neither. A list of tables describes the records in their order, all of them.",
     ),
+    Field::optional("without", Kind::List)
+        .doc("Keys that none of its records has, of which there must be one at least. A dot leads into a table."),
     Field::with_default("none", Kind::Flag, "false").doc("`true`: it gives no record."),
     Field::optional("vrl", Kind::Text)
         .doc("A VRL program that asserts something of each record. Not available in this version."),
@@ -127,6 +129,8 @@ pub enum Expected {
     Records(usize),
     /// Each record has these keys and values, and there is at least one.
     Each(Object),
+    /// No record has one of these keys, and there is at least one record.
+    Without(Vec<String>),
     /// There is one record for each of these, in this order, with its keys and values.
     InOrder(Vec<Object>),
 }

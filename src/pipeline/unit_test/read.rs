@@ -171,7 +171,7 @@ fn expected(section: &mut Section) -> Vec<Expected> {
     if section.has("none") && !is_none {
         section.error("none", "`none` can only be true", "leave it out, or write records = 1");
     }
-    for other in ["records", "equals"] {
+    for other in ["records", "equals", "without"] {
         if is_none && section.has(other) {
             section.error(other, format!("an output with `none` can't have `{other}`"), "remove one of them");
         }
@@ -194,9 +194,12 @@ fn expected(section: &mut Section) -> Vec<Expected> {
         }
         expected.push(Expected::InOrder(objects));
     }
+    if section.has("without") {
+        expected.push(Expected::Without(section.list("without")));
+    }
     // When `remap` is there: compile it here, and check each record with it in `run`.
     if section.has("vrl") {
-        section.error("vrl", "`vrl` isn't available in this version", "use `records`, `equals` or `none`");
+        section.error("vrl", "`vrl` isn't available in this version", "use `records`, `equals`, `without` or `none`");
     }
     expected
 }

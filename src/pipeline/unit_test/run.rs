@@ -6,7 +6,7 @@ use std::path::Path;
 use nordpass_env::Disk;
 use serde_json::Value;
 
-use super::{Difference, Expected, Feed, Object, TestCase, TestInput, TestOutput, differences};
+use super::{Difference, Expected, Feed, TestCase, TestInput, TestOutput, differences, unwanted};
 use crate::component::{ComponentError, Records, Refused};
 use crate::pipeline::dry_run::{Chunks, DryRun, Seen};
 use crate::pipeline::{Config, InputRef};
@@ -153,10 +153,12 @@ fn judge(output: &TestOutput, given: &[Value]) -> Vec<Problem> {
         return vec![Problem::ExpectsNothing];
     }
     let count = |expected| Problem::Count { output: name(), expected, given: given.len() };
-    let record = |number: usize, object: &Object, record: &Value| {
-        let differences = differences(object, record);
-        let problem = Problem::Record { output: name(), number: number + 1, given: given.len(), differences };
-        (!matches!(&problem, Problem::Record { differences, .. } if differences.is_empty())).then_some(problem)
+    let record = |number: usize, differences: Vec<Difference>| {
+        let is_wrong = !differences.is_empty();
+        is_wrong.then(|| Problem::Record { output: name(), number: number + 1, given: given.len(), differences })
+    };
+    let each = |differences: &dyn Fn(&Value) -> Vec<Difference>| {
+        given.iter().enumerate().filter_map(|(number, given)| record(number, differences(given))).collect::<Vec<_>>()
     };
     let mut problems = Vec::new();
     for expected in &output.expected {
@@ -164,17 +166,17 @@ fn judge(output: &TestOutput, given: &[Value]) -> Vec<Problem> {
             Expected::Records(number) if *number == given.len() => {}
             Expected::Records(number) => problems.push(count(Some(*number))),
             // Said once.
-            Expected::Each(_) if given.is_empty() && !problems.is_empty() => {}
-            Expected::Each(_) if given.is_empty() => problems.push(count(None)),
-            Expected::Each(object) => {
-                problems.extend(given.iter().enumerate().filter_map(|(number, given)| record(number, object, given)));
-            }
+            Expected::Each(_) | Expected::Without(_) if given.is_empty() && !problems.is_empty() => {}
+            Expected::Each(_) | Expected::Without(_) if given.is_empty() => problems.push(count(None)),
+            Expected::Each(object) => problems.extend(each(&|given| differences(object, given))),
+            Expected::Without(keys) => problems.extend(each(&|given| unwanted(keys, given))),
             Expected::InOrder(objects) => {
                 if objects.len() != given.len() && problems.is_empty() {
                     problems.push(count(Some(objects.len())));
                 }
                 let pairs = objects.iter().zip(given).enumerate();
-                problems.extend(pairs.filter_map(|(number, (object, given))| record(number, object, given)));
+                problems
+                    .extend(pairs.filter_map(|(number, (object, given))| record(number, differences(object, given))));
             }
         }
     }
