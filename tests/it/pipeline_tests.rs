@@ -79,7 +79,7 @@ fn code(out: &Output) -> Option<i32> {
 async fn the_pipeline_files_pass_their_tests() {
     let set = |names: &[&str]| -> Vec<PathBuf> { names.iter().map(|name| repository(name)).collect() };
     for (files, one_set) in [
-        (set(&["pipelines"]), false),
+        (set(&["pipelines", "docs/guide/recipes"]), false),
         (set(&["deploy/compose", "deploy/kubernetes", "deploy/systemd", "deploy/functions"]), false),
         (
             set(&[
@@ -147,6 +147,32 @@ async fn a_failed_test_shows_each_key_that_differs() {
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 2, "no state: {left:?}");
+}
+
+/// What a transform can't handle is a dead letter when the pipeline runs: nothing that a test overlooks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_fails_a_test_that_does_not_expect_it() {
+    let folder = Folder::new();
+    let recipe = repository("docs/guide/recipes/what-cannot-be-changed.toml");
+    let text = std::fs::read_to_string(recipe).expect("a recipe");
+    assert!(text.contains("\nrefused = 1\n"));
+    let wrong = text.replace("\nrefused = 1\n", "\n").replace("equals = [{ metadata = \"text\" }", "without = [\"type\"]\nequals = [{ }");
+    std::fs::write(folder.path().join("pipeline.toml"), wrong).expect("writes");
+    let out = folder.test(&[]).await;
+    assert_eq!(code(&out), Some(1), "{}", said(&out));
+    for told in [
+        "transforms refused 1 record, expected none",
+        "strict: 1 record, `metadata` isn't an object, so nothing can be set in it",
+        "- no type",
+        "+ type: \"login\"",
+    ] {
+        assert!(said(&out).contains(told), "{told}\n{}", said(&out));
+    }
+    let out = folder.test(&["--json"]).await;
+    let results: Value = serde_json::from_slice(&out.stdout).expect("one JSON object");
+    let problems = &results["sets"][0]["tests"][0]["problems"];
+    assert_eq!((&problems[0]["kind"], &problems[0]["refused"][0]["transform"]), (&"refused".into(), &"strict".into()));
+    assert_eq!(problems[1]["differences"][0], serde_json::json!({ "key": "type", "given": "login" }));
 }
 
 /// All at once, each with its place and the nearest name.
