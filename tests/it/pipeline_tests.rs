@@ -156,7 +156,9 @@ async fn a_refused_record_fails_a_test_that_does_not_expect_it() {
     let recipe = repository("docs/guide/recipes/what-cannot-be-changed.toml");
     let text = std::fs::read_to_string(recipe).expect("a recipe");
     assert!(text.contains("\nrefused = 1\n"));
-    let wrong = text.replace("\nrefused = 1\n", "\n").replace("equals = [{ metadata = \"text\" }", "without = [\"type\"]\nequals = [{ }");
+    let wrong = text
+        .replace("\nrefused = 1\n", "\n")
+        .replace("equals = [{ metadata = \"text\" }", "without = [\"type\"]\nequals = [{ }");
     std::fs::write(folder.path().join("pipeline.toml"), wrong).expect("writes");
     let out = folder.test(&[]).await;
     assert_eq!(code(&out), Some(1), "{}", said(&out));
