@@ -71,6 +71,11 @@ pub static TARGETS: &[Target] = &[
         "exactly one row, one JSON object on one line with known columns and unique keys, of bounded size",
     ),
     target(
+        "shape",
+        crate::transforms::fuzz::shape,
+        "one record with its id, passed on as one JSON object or handed back as it came, of bounded size",
+    ),
+    target(
         "recording",
         crate::sources::file::fuzz::recording,
         "the same text however it is cut; every line is an event, a page or a dead letter; a damaged file is an error",

@@ -55,6 +55,11 @@ impl Console {
         }
     }
 
+    /// Whether text may have colors.
+    pub(super) fn has_color(self) -> bool {
+        self.color
+    }
+
     /// Whether somebody can be asked: both standard input and standard error are a terminal, and people are to read it.
     pub(super) fn can_ask(self) -> bool {
         !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -42,6 +42,29 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "test",
+        &[
+            example("Run the tests of a pipeline file", "nordpass-sentinel test pipeline.toml"),
+            example(
+                "Of each file in a folder, for continuous integration",
+                "nordpass-sentinel test --junit report.xml pipelines",
+            ),
+            example("Of files that make one set together", "nordpass-sentinel test --one-set nordpass.toml asim.toml"),
+            example("Fill in what a new test is to expect", "nordpass-sentinel test --record pipeline.toml"),
+        ],
+    ),
+    (
+        "estimate",
+        &[
+            example("GB a month by table", "nordpass-sentinel estimate pipeline.toml"),
+            example("And money", "nordpass-sentinel estimate --price-per-gb 4.30 pipeline.toml"),
+            example(
+                "From recorded logs, without a token",
+                "nordpass-sentinel estimate --recording 'logs/*.gz' pipeline.toml",
+            ),
+        ],
+    ),
+    (
         "validate",
         &[
             example("Check a file and what it needs of this machine", "nordpass-sentinel validate pipeline.toml"),
@@ -50,6 +73,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
                 "nordpass-sentinel validate --connect pipeline.toml",
             ),
             example("In continuous integration", "nordpass-sentinel validate --no-environment pipeline.toml"),
+            example(
+                "Find columns that Azure would drop",
+                "nordpass-sentinel validate --no-environment --dcr rule.json pipeline.toml",
+            ),
         ],
     ),
     (

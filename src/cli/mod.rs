@@ -6,11 +6,14 @@
 mod completions;
 mod console;
 pub mod core_dumps;
+mod cost;
 mod dead_letters;
 #[cfg(feature = "simulator")]
 mod demo;
 mod drive;
 mod error;
+mod estimate;
+mod event_source;
 mod examples;
 mod files;
 mod function;
@@ -26,6 +29,7 @@ mod schema;
 mod signals;
 #[cfg(feature = "simulator")]
 pub mod simulate;
+mod test;
 mod usage;
 mod validate;
 mod version;
@@ -94,6 +98,11 @@ enum Command {
     Run(run::RunArgs),
     /// Check pipeline files without starting anything
     Validate(validate::ValidateArgs),
+    /// Run the tests of pipeline files, without network, secrets or state
+    ///
+    /// Feeds the events of each `[[tests]]` to the pipeline's own transforms and compares what comes out. Exits with 1 if a
+    /// test fails
+    Test(test::TestArgs),
     /// Run as an Azure Functions custom handler: one bounded catch-up per call of the host
     ///
     /// The host starts this command and sets `FUNCTIONS_CUSTOMHANDLER_PORT`; see `deploy/functions`. Set
@@ -115,6 +124,11 @@ enum Command {
     /// A load test with the pipeline's own sinks. It uses a temporary state and leaves the pipeline's alone. Set
     /// variables that only the replaced source needs, such as a token, to any value
     Replay(replay::ReplayArgs),
+    /// Estimate what a pipeline costs a month, before it runs
+    ///
+    /// Takes the number of events from NordPass's own counts, and sizes from a sample that goes through the pipeline as it
+    /// is. Only reads. With `--recording` it needs neither network nor secrets
+    Estimate(estimate::EstimateArgs),
     /// Show what a destination rejected and why, and resend it
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Print the JSON Schema of pipeline files
@@ -153,10 +167,12 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Init(args) => init::run(args, console),
         Command::Run(args) => run::run(args, &mut console).await,
         Command::Validate(args) => validate::run(args, console).await,
+        Command::Test(args) => test::run(args, console).await,
         Command::Function(args) => function::run(args, &mut console).await,
         Command::Reconcile(args) => range::reconcile::run(args, &mut console).await,
         Command::Backfill(args) => range::backfill::run(args, &mut console).await,
         Command::Replay(args) => replay::run(args, &mut console).await,
+        Command::Estimate(args) => estimate::run(args, console).await,
         Command::DeadLetters(args) => dead_letters::run(args, &mut console).await,
         Command::Schema => schema::run(),
         Command::Version(args) => version::run(args),

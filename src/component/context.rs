@@ -79,6 +79,25 @@ pub trait Transform: Send {
     /// outputs. Whatever isn't passed on must be acknowledged here: the chunk's own acknowledgement is `delivered`
     /// once all outputs made of it carry their clones.
     fn transform(&mut self, chunk: Chunk, out: &mut Vec<(usize, Chunk)>);
+
+    /// Takes what the transform couldn't handle of the chunks so far. It becomes dead letters of the transform.
+    fn take_refused(&mut self) -> Vec<Refused> {
+        Vec::new()
+    }
+
+    /// Whether a chunk may take so long that it is handled beside the threads that everything else runs on.
+    fn is_slow(&self) -> bool {
+        false
+    }
+}
+
+/// Records that a transform can't handle.
+#[derive(Debug)]
+pub struct Refused {
+    /// The records. Acknowledged once they are dead letters.
+    pub chunk: Chunk,
+    /// Why, in a sentence. Never holds anything of the records.
+    pub reason: String,
 }
 
 /// Writes records somewhere and acknowledges them.

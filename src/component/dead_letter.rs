@@ -15,7 +15,10 @@ pub struct DeadLetter {
     /// The event's id, or the hash of what isn't an event.
     #[serde(serialize_with = "as_text")]
     pub id: EventId,
-    /// Where it was meant to go: the DCR stream for the `sentinel` sink.
+    /// The id that its rows show, if that isn't the event's own.
+    #[serde(serialize_with = "as_text_too", skip_serializing_if = "Option::is_none")]
+    pub shown_id: Option<EventId>,
+    /// Where it was meant to go: the DCR stream for the `sentinel` sink, the input for a transform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why, in a sentence.
@@ -38,6 +41,11 @@ pub struct DeadLetter {
 
 fn as_text<S: Serializer>(id: &EventId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
+fn as_text_too<S: Serializer>(id: &Option<EventId>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&id.unwrap_or_default())
 }
 
 /// JSON as JSON, so that a reader sees it as it is. With line ends between its tokens it would break the file's line.
@@ -74,15 +82,28 @@ pub trait DeadLetterWriter: Send + Sync {
     ) -> BoxFuture<'a, usize>;
 }
 
-/// A destination that can take single records again. A sink's own settings, credential and limits count.
+/// A dead letter to send again.
+#[derive(Clone, Copy)]
+pub struct Letter<'a> {
+    /// The event's id.
+    pub id: EventId,
+    /// The id that its rows show, if that isn't the event's own.
+    pub shown_id: Option<EventId>,
+    /// The stream that it was meant for, or the input of the transform.
+    pub stream: &'a str,
+    /// The record's text: a JSON object.
+    pub record: &'a str,
+}
+
+/// A destination that can take single records again: a sink's, with its own settings, credential and limits, or a transform
+/// with what comes behind it.
 pub trait Resend: Send + Sync {
     /// A new id for a request.
     fn request_id(&self) -> String;
     /// Sends a record with this request id. Failures that aren't about the record are retried, for at most `patience`.
     fn resend<'a>(
         &'a self,
-        stream: &'a str,
-        record: &'a str,
+        letter: Letter<'a>,
         request_id: &'a str,
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome>;

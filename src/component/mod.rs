@@ -10,13 +10,13 @@ mod takeover;
 mod types;
 
 pub use channel::{Closed, Input, InputSender, Output, WeakInput};
-pub use context::{ComponentError, Context, Sink, Source, Transform};
-pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Resend, ResendOutcome};
+pub use context::{ComponentError, Context, Refused, Sink, Source, Transform};
+pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, Resend, ResendOutcome};
 pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use renewal::{Renewal, RenewalSchedule};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};
 pub(crate) use types::components;
 pub use types::{
-    ComponentType, ReadSettings, Records, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings,
+    ComponentType, Outputs, ReadSettings, Records, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings,
 };

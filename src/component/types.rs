@@ -20,12 +20,37 @@ pub struct ComponentType {
     pub doc: &'static str,
     /// Its fields, without `type`, `inputs` and `required`, which all components of a kind share.
     pub fields: &'static [Field],
-    /// The names of its outputs; `[""]` for one that is addressed by the component's own name. A sink has none.
-    pub outputs: &'static [&'static str],
+    /// Its outputs. A sink has none.
+    pub outputs: Outputs,
     /// What its outputs hold.
     pub records: Records,
     /// Reads a component's table. What is wrong is recorded in the section.
     pub read: ReadSettings,
+}
+
+/// The outputs of a type of component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// These; `[""]` for one that is addressed by the component's own name.
+    Named(&'static [&'static str]),
+    /// One for each table of rows that it reads, named as the output that it reads is; one without a name for events. So
+    /// rows of two tables never mix.
+    OfInputs,
+    /// One for each key of the component's table `field`, then the one named `rest`; for rows, those of each table:
+    /// `KEY.audit_event`.
+    OfField {
+        /// A field of the kind [`Kind::NamedTables`](crate::settings::Kind::NamedTables).
+        field: &'static str,
+        /// The output of what goes to none of the others.
+        rest: &'static str,
+    },
+}
+
+impl Outputs {
+    /// One output that is addressed by the component's own name.
+    pub const ONE: Self = Self::Named(&[""]);
+    /// A sink has none.
+    pub const NONE: Self = Self::Named(&[]);
 }
 
 /// What the chunks of an output hold.
@@ -33,8 +58,10 @@ pub struct ComponentType {
 pub enum Records {
     /// NordPass events, which transforms and sinks read.
     Events,
-    /// Rows of a table, which only sinks read.
+    /// Rows of a table, which sinks and shaping transforms read.
     Rows,
+    /// What its inputs hold: a transform that shapes events and rows alike.
+    AsInputs,
 }
 
 /// Reads a component's table. The variant is the kind of component.
@@ -92,6 +119,11 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         &[]
     }
 
+    /// The columns of its rows, for a source of rows.
+    fn columns(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Whether it can go on from the official connector's cursor.
     fn can_take_over(&self) -> bool {
         false
@@ -130,6 +162,11 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
     /// The patterns of the files that it writes.
     fn writes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The stream of each of its inputs, where it writes to streams of tables: what gets there is billed.
+    fn streams(&self) -> &[String] {
+        &[]
     }
 
     /// What whoever checks a pipeline file should know about how it acknowledges, where that isn't the destination's word.

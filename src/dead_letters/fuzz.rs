@@ -28,6 +28,7 @@ pub(crate) fn dead_letters(data: &[u8]) {
         let writer = DeadLetterLog::open(&folder, "sink").await.expect("opens");
         let letter = DeadLetter {
             id: EventId(u128::MAX),
+            shown_id: None,
             stream: Some("stream".to_owned()),
             reason: "refused".to_owned(),
             status: Some(400),

@@ -6,8 +6,7 @@ use super::folder::Lock;
 use super::marks::{Mark, MarkState, MarksLog};
 use super::read::DeadLetterFolder;
 use super::stored::StoredDeadLetter;
-use crate::component::LeaseGuard;
-use crate::component::{Resend, ResendOutcome};
+use crate::component::{LeaseGuard, Letter, Resend, ResendOutcome};
 use nordpass_env::Clock;
 
 /// The outcome for a dead letter.
@@ -133,6 +132,10 @@ impl Resending {
         let Some(record) = object(self.folder.record(dead_letter).await?) else {
             return Ok(Fate::Impossible { reason: NOT_A_RECORD.to_owned() });
         };
+        let Some(id) = dead_letter.event_id() else {
+            return Ok(Fate::Impossible { reason: "its id isn't one of this program's".to_owned() });
+        };
+        let letter = Letter { id, shown_id: dead_letter.shown_event_id(), stream, record: &record };
         let request_id = destination.request_id();
         let mark = |state, status, code| {
             let (time, request_id) = (clock.now_seconds(), request_id.clone());
@@ -141,7 +144,7 @@ impl Resending {
         if !log.append(&dead_letter.id, Some(stream), mark(MarkState::Resending, None, None)).await? {
             return Err(ResendError::Lost);
         }
-        let sending = destination.resend(stream, &record, &request_id, self.patience);
+        let sending = destination.resend(letter, &request_id, self.patience);
         // If this is cancelled, "resending" stays the last mark: the record may have arrived.
         let outcome = while_held(&self.lock.lease_guard(), sending).await.ok_or(ResendError::Lost)?;
         let (fate, state) = match outcome {

@@ -13,7 +13,10 @@ pub struct StoredDeadLetter {
     pub component: String,
     /// The event's id, 32 hexadecimal digits.
     pub id: String,
-    /// The stream it was meant for; `None` for what a source couldn't read.
+    /// The id that its rows show, if that isn't the event's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_id: Option<String>,
+    /// The stream it was meant for, or the input of the transform that it came by; `None` for what a source couldn't read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
     /// Why it was refused, in a sentence.
@@ -46,11 +49,24 @@ impl StoredDeadLetter {
         self.component == file_stem(component)
     }
 
+    /// The event's id. `None` in a file that something else wrote.
+    pub fn event_id(&self) -> Option<EventId> {
+        id(&self.id)
+    }
+
+    /// The id that its rows show, if that isn't the event's own.
+    pub fn shown_event_id(&self) -> Option<EventId> {
+        id(self.shown_id.as_deref()?)
+    }
+
     /// A key that is unique among its component's dead letters.
     pub(super) fn key(&self) -> Option<u128> {
-        let id = u128::from_str_radix(&self.id, 16).ok()?;
-        Some(key_of(EventId(id), self.stream.as_deref()))
+        Some(key_of(self.event_id()?, self.stream.as_deref()))
     }
+}
+
+fn id(text: &str) -> Option<EventId> {
+    u128::from_str_radix(text, 16).ok().map(EventId)
 }
 
 /// The key of an event for a stream.

@@ -154,6 +154,7 @@ mod tests {
     fn dead_letter(id: u128, stream: &str, record: &str) -> DeadLetter {
         DeadLetter {
             id: EventId(id),
+            shown_id: None,
             stream: Some(stream.to_owned()),
             reason: "refused".into(),
             status: Some(400),

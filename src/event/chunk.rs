@@ -1,8 +1,11 @@
 //! The unit of work: a chunk of records that share one text and one acknowledgement.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use super::{Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, Span, Text};
+use super::{
+    Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, MetadataEntries, ShownIds, Span,
+    Text, parse_event_and,
+};
 
 /// The origin of a chunk: its source, the run of the program, and the chunk's number in that run. The checkpoint commits these
 /// numbers with the events' ids, so that after a crash a sink that writes files can ask what was committed.
@@ -64,6 +67,8 @@ pub struct Chunk {
     pub takeover: Option<Takeover>,
     /// On while its source waits for memory that this and other chunks hold; `None` where no source waits.
     pub backpressure: Option<Backpressure>,
+    /// The ids that rows show, where those aren't the events' own.
+    pub shown_ids: Option<ShownIds>,
     /// Call [`Ack::done`] when this chunk's records are safe.
     pub ack: Ack,
 }
@@ -101,7 +106,8 @@ impl Chunk {
     ) -> (Self, AckReceiver) {
         let backpressure = reservation.as_ref().map(|reservation| reservation.backpressure().clone());
         let (ack, ack_receiver) = reservation.map_or_else(Ack::new, Ack::holding);
-        let chunk = Self { text, records: records.into(), events, origin, takeover: None, backpressure, ack };
+        let chunk =
+            Self { text, records: records.into(), events, origin, takeover: None, backpressure, shown_ids: None, ack };
         (chunk, ack_receiver)
     }
 
@@ -109,8 +115,37 @@ impl Chunk {
     /// `done` on the original once all its outputs are made.
     pub fn rows(&self, text: String, records: Vec<Record>) -> Self {
         let ack = self.ack.derive(text.len());
+        self.with(text.into(), records.into(), None, ack)
+    }
+
+    /// A chunk of the same records with other texts, made of this one. Each has to be a JSON object. It carries a clone of
+    /// the acknowledgement, as [`Self::rows`] does.
+    pub fn rewritten(&self, text: String, records: Vec<Record>) -> Self {
+        if self.events.is_none() {
+            return self.rows(text, records);
+        }
+        let ack = self.ack.derive(text.len());
+        let text = Text::from(text);
+        let mut entries = MetadataEntries::default();
+        let parse = |record: &Record| parse_event_and(&text, text.at(record.body), &mut entries).unwrap_or_default();
+        let events = records.iter().map(parse).collect();
+        entries.keep(&text);
+        self.with(text, records.into(), Some(events), ack)
+    }
+
+    /// A chunk of some of the records, by their numbers. It carries a clone of the acknowledgement and shares the text.
+    pub fn part(&self, numbers: &[usize]) -> Self {
+        let records = numbers.iter().filter_map(|&number| self.records.get(number).cloned()).collect();
+        let fields = |events: &Arc<[EventFields]>| {
+            numbers.iter().filter_map(|&number| events.get(number).cloned()).collect::<Arc<[_]>>()
+        };
+        self.with(self.text.clone(), records, self.events.as_ref().map(fields), self.ack.clone())
+    }
+
+    /// What comes from the same place.
+    fn with(&self, text: Text, records: Arc<[Record]>, events: Option<Arc<[EventFields]>>, ack: Ack) -> Self {
         let (origin, takeover, backpressure) = (self.origin.clone(), self.takeover, self.backpressure.clone());
-        Self { text: text.into(), records: records.into(), events: None, origin, takeover, backpressure, ack }
+        Self { text, records, events, origin, takeover, backpressure, shown_ids: self.shown_ids.clone(), ack }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.
@@ -122,14 +157,22 @@ impl Chunk {
     /// A copy for an optional sink, whose delivery isn't acknowledged.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self {
-            text: self.text.clone(),
-            records: self.records.clone(),
-            events: self.events.clone(),
-            origin: self.origin.clone(),
-            takeover: self.takeover,
-            backpressure: None,
-            ack: Ack::detached(),
+        let copy = self.with(self.text.clone(), self.records.clone(), self.events.clone(), Ack::detached());
+        Self { backpressure: None, ..copy }
+    }
+
+    /// The id that a row of this record shows.
+    pub fn shown_id(&self, record: &Record) -> EventId {
+        self.shown_ids.as_ref().map_or(record.id, |shown| shown.of(record.id))
+    }
+
+    /// The records as their rows show them: with other ids where the events' own could be guessed.
+    pub fn shown_records(&self) -> Cow<'_, [Record]> {
+        match &self.shown_ids {
+            None => Cow::Borrowed(&self.records),
+            Some(shown) => {
+                self.records.iter().map(|record| Record { id: shown.of(record.id), ..record.clone() }).collect()
+            }
         }
     }
 

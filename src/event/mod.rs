@@ -12,6 +12,7 @@ pub(crate) mod fuzz;
 mod id;
 pub mod json;
 mod memory_pool;
+mod shown_ids;
 mod view;
 
 pub use ack::{Ack, AckOutcome, AckReceiver};
@@ -23,4 +24,5 @@ pub use json::{
     parse_event, parse_event_and, raw_entries, unescape,
 };
 pub use memory_pool::{MemoryPool, MemoryReservation};
+pub use shown_ids::ShownIds;
 pub use view::Event;

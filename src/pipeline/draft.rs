@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::outputs::Found;
 use super::registry::{KINDS, Registry, table_name};
+use super::unit_test;
 use crate::component::ComponentType;
 use crate::settings::document::{Entry, Table, Value};
 use crate::settings::nearest::{all_of, all_values, any_value, nearest};
@@ -30,6 +32,8 @@ pub(super) static TOP_FIELDS: &[Field] = &[
     ),
     Field::optional("api", Kind::Table(API_FIELDS))
         .doc("Serves `/health`, `/ready`, `/metrics` and the status page. Off by default."),
+    Field::optional("tests", Kind::Tables(unit_test::FIELDS))
+        .doc("Tests of the pipeline, which `nordpass-sentinel test` runs, and no other command."),
 ];
 
 static API_FIELDS: &[Field] = &[
@@ -74,6 +78,8 @@ pub(super) struct Draft {
     /// The checkpoint's settings, and its table for errors about them.
     pub checkpoint: Option<(CheckpointSettings, Section)>,
     pub components: Vec<Component>,
+    /// The tests' tables.
+    pub tests: Vec<Section>,
 }
 
 /// A component, read.
@@ -87,6 +93,8 @@ pub(super) struct Component {
     /// `None` where a component that needs inputs has no such key, or a wrong one.
     pub inputs: Option<Vec<Input>>,
     pub required: bool,
+    /// Its outputs; none before they are found.
+    pub found: Found,
 }
 
 /// One element of `inputs`.
@@ -101,8 +109,9 @@ impl Component {
         format!("{}.{}", table_name(self.kind), shown_key(&self.name))
     }
 
-    pub fn outputs(&self) -> &'static [&'static str] {
-        self.typed.as_ref().map_or(&[], |(component_type, _)| component_type.outputs)
+    /// The names of its outputs.
+    pub fn outputs(&self) -> &[String] {
+        &self.found.names
     }
 }
 
@@ -153,6 +162,7 @@ impl Draft {
             }
         }
         self.core_dumps |= section.flag("core_dumps");
+        self.tests.extend(section.tables("tests"));
         if section.has("api") {
             let mut api = section.table("api");
             let listen = api.text("listen");
@@ -221,7 +231,8 @@ impl Draft {
             let hint = format!("rename one of them, and the `inputs` that read it ({})", location(report, &other.span));
             report.error(&span, &path, message, hint);
         }
-        let mut component = Component { kind, name, span, typed: None, inputs: None, required: true };
+        let mut component =
+            Component { kind, name, span, typed: None, inputs: None, required: true, found: Found::default() };
         component.read(report, registry, &path, table);
         taken.is_none().then_some(component)
     }

@@ -35,6 +35,16 @@ pub(super) fn check(draft: &Draft, report: &Report) -> Graph {
     Graph { inputs: resolved.iter().map(|inputs| inputs.iter().map(reference).collect()).collect(), transforms }
 }
 
+/// The component and the output that an address means, or a message and a hint; `None` if the component's type is wrong,
+/// which is an error already.
+pub(super) fn resolve(
+    draft: &Draft,
+    report: &Report,
+    address: &str,
+) -> Result<Option<(usize, usize)>, (String, String)> {
+    Wiring { draft, report, read: BTreeSet::new() }.resolve(None, address)
+}
+
 struct Wiring<'a> {
     draft: &'a Draft,
     report: &'a Report,
@@ -42,9 +52,23 @@ struct Wiring<'a> {
     read: BTreeSet<(usize, usize)>,
 }
 
+impl Graph {
+    /// What a component reads.
+    pub fn records_into(&self, draft: &Draft, component: usize) -> Records {
+        let first = self.inputs.get(component).and_then(|inputs| inputs.first());
+        let from = first.and_then(|input| draft.components.iter().position(|other| other.name == input.component));
+        from.map_or(Records::Events, |from| records_from(draft, from))
+    }
+}
+
+/// What a component's outputs hold.
+pub(super) fn records_from(draft: &Draft, component: usize) -> Records {
+    draft.components.get(component).map_or(Records::Events, |component| component.found.records)
+}
+
 /// An output as `inputs` address it.
 pub(super) fn address(component: &Component, output: &str) -> String {
-    if output.is_empty() { component.name.clone() } else { format!("{}.{output}", component.name) }
+    super::resolved::address(&component.name, output)
 }
 
 impl<'a> Wiring<'a> {
@@ -80,7 +104,7 @@ impl<'a> Wiring<'a> {
         };
         let mut resolved = Vec::with_capacity(inputs.len());
         for (number, input) in inputs.iter().enumerate() {
-            match self.resolve(component, &input.text) {
+            match self.resolve(Some(component), &input.text) {
                 Ok(Some((from, output))) => {
                     self.read.insert((from, output));
                     resolved.push((from, output, input));
@@ -97,7 +121,7 @@ impl<'a> Wiring<'a> {
     }
 
     /// The component and output that an input means, or a message and a hint.
-    fn resolve(&mut self, reader: &Component, text: &str) -> Result<Option<(usize, usize)>, (String, String)> {
+    fn resolve(&mut self, reader: Option<&Component>, text: &str) -> Result<Option<(usize, usize)>, (String, String)> {
         let (name, output) = text.split_once('.').map_or((text, None), |(name, output)| (name, Some(output)));
         let found = self.draft.components.iter().enumerate().find(|(_, component)| component.name == name);
         let Some((index, component)) = found else { return Err(self.unknown_input(reader, text)) };
@@ -110,19 +134,19 @@ impl<'a> Wiring<'a> {
         let outputs = component.outputs();
         let addresses: Vec<String> = outputs.iter().map(|output| address(component, output)).collect();
         let addresses = || addresses.iter().map(String::as_str);
-        if let Some(found) = outputs.iter().position(|known| *known == output.unwrap_or_default()) {
+        if let Some(found) = outputs.iter().position(|known| known == output.unwrap_or_default()) {
             return Ok(Some((index, found)));
         }
         match output {
-            Some(_) if outputs == [""] => {
+            Some(_) if outputs == [""; 1] => {
                 let message = format!("`{name}` has no such output: it has only one, without a name");
                 self.read.insert((index, 0));
                 Err((message, format!("write \"{name}\"")))
             }
             Some(output) => {
-                let hint = match nearest(output, outputs.iter().copied()) {
+                let hint = match nearest(output, outputs.iter().map(String::as_str)) {
                     Some(near) => {
-                        let meant = outputs.iter().position(|known| *known == near).unwrap_or_default();
+                        let meant = outputs.iter().position(|known| known == near).unwrap_or_default();
                         self.read.insert((index, meant));
                         format!("did you mean \"{name}.{near}\"?")
                     }
@@ -138,11 +162,12 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    fn unknown_input(&mut self, reader: &Component, text: &str) -> (String, String) {
+    fn unknown_input(&mut self, reader: Option<&Component>, text: &str) -> (String, String) {
         let message = "no component has this name".to_owned();
         let mut addresses = self.addresses();
         // A component can't read its own output.
-        addresses.retain(|(_, index, _)| self.draft.components[*index].name != reader.name);
+        let is_own = |index: usize| reader.is_some_and(|reader| self.draft.components[index].name == reader.name);
+        addresses.retain(|(_, index, _)| !is_own(*index));
         let near = nearest(text, addresses.iter().map(|(address, ..)| address.as_str()));
         if near.is_none() {
             // Those whose type is wrong have no outputs yet. They can be meant all the same.
@@ -176,16 +201,19 @@ impl<'a> Wiring<'a> {
         }
     }
 
-    /// Transforms read events; the rows that others make of them are for sinks.
+    /// Transforms that make rows read events. Those that shape records read either, but not both.
     fn rows(&self, resolved: &[Vec<(usize, usize, &Input)>]) {
         for (component, inputs) in self.draft.components.iter().zip(resolved) {
             if component.kind != ComponentKind::Transform {
                 continue;
             }
+            if component.typed.as_ref().is_some_and(|(component_type, _)| component_type.records == Records::AsInputs) {
+                self.mixed(component, inputs);
+                continue;
+            }
             for (from, _, input) in inputs {
                 let source = &self.draft.components[*from];
-                let Some((source_type, _)) = &source.typed else { continue };
-                if source_type.records == Records::Rows {
+                if source.found.records == Records::Rows {
                     let read: Vec<&str> = resolved[*from].iter().map(|(.., input)| input.text.as_str()).collect();
                     self.report.error(
                         &input.span,
@@ -200,6 +228,23 @@ impl<'a> Wiring<'a> {
                     );
                 }
             }
+        }
+    }
+
+    fn mixed(&self, component: &Component, inputs: &[(usize, usize, &Input)]) {
+        let records = |(from, ..): &(usize, usize, &Input)| self.draft.components[*from].found.records;
+        let Some(first) = inputs.first() else { return };
+        if let Some((.., input)) = inputs.iter().find(|input| records(input) != records(first)) {
+            let [one, other] = match records(first) {
+                Records::Rows => ["events", "table rows"],
+                _ => ["table rows", "events"],
+            };
+            self.report.error(
+                &input.span,
+                &format!("{}.inputs", component.path()),
+                format!("`{}` outputs {one}, but `{}` outputs {other}", input.text, first.2.text),
+                format!("use one {} for the events and another one for the rows", component_word(component)),
+            );
         }
     }
 
@@ -245,6 +290,10 @@ impl<'a> Wiring<'a> {
             ),
         );
     }
+}
+
+fn component_word(component: &Component) -> &str {
+    component.typed.as_ref().map_or("transform", |(component_type, _)| component_type.name)
 }
 
 /// One cycle among transforms of which each reads another one of them; each is followed by the one it reads.

@@ -10,7 +10,9 @@ use super::draft::{Component, Draft};
 use super::feedback;
 use super::files::STDIN;
 use super::graph::{self, Graph};
+use super::outputs;
 use super::registry::Registry;
+use super::unit_test::{self, Recordings};
 use super::{Config, SinkConfig, SourceConfig, TransformConfig};
 use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
@@ -23,10 +25,19 @@ const DATA_DIR: &str = "./data";
 
 /// Reads files as one pipeline set. Returns the configuration and the warnings, or everything that is wrong, warnings
 /// included, in the order of the files.
-pub fn load(
-    files: &[(PathBuf, String)],
-    environment: &Environment,
-) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub fn load(files: &[(PathBuf, String)], environment: &Environment) -> Loaded {
+    load_with(files, environment, Recordings::Optional)
+}
+
+/// The same for the command that runs the tests: their recordings must be there.
+pub fn load_for_tests(files: &[(PathBuf, String)], environment: &Environment) -> Loaded {
+    load_with(files, environment, Recordings::Required)
+}
+
+/// The configuration and the warnings, or everything that is wrong.
+type Loaded = Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>>;
+
+fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings: Recordings) -> Loaded {
     let documents = files.iter().map(|(path, text)| Document::new(path.clone(), text.clone())).collect();
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
@@ -34,9 +45,10 @@ pub fn load(
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
     check_standard_input(&draft, &settings, &report);
+    let tests = graph.as_ref().map(|graph| unit_test::read(&mut draft, graph, &report, recordings)).unwrap_or_default();
     let found = report.found();
     match graph {
-        Some(graph) if !has_errors(&found) => Ok((config(draft, graph, settings), found)),
+        Some(graph) if !has_errors(&found) => Ok((Config { tests, ..config(draft, graph, settings) }, found)),
         _ => Err(found),
     }
 }
@@ -65,6 +77,7 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
             }
         }
     }
+    outputs::find(&mut draft);
     let graph = whole.then(|| graph::check(&draft, report));
     (draft, graph)
 }
@@ -218,17 +231,36 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         sources: Vec::new(),
         transforms: Vec::new(),
         sinks: Vec::new(),
+        tests: Vec::new(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
     let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
-    for (index, ((Component { name, required, typed, .. }, inputs), settings)) in components {
+    for (index, ((component, inputs), settings)) in components {
+        let Component { name, required, typed, inputs: read, found, .. } = component;
         // Without a type there is an error, and then no configuration is made.
         let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
         match settings {
             Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
             Settings::Transform(settings) => {
-                let outputs = component_type.outputs.len();
-                transforms.insert(index, TransformConfig { name, inputs, outputs, settings });
+                let input_addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
+                let table = |address: &String| {
+                    let table = found.tables.iter().position(|table| table == outputs::split(address).1);
+                    table.unwrap_or_default()
+                };
+                let tables = input_addresses.iter().map(table).collect();
+                let (outputs, table_count) = (found.names, found.tables.len());
+                let config = TransformConfig {
+                    name,
+                    component_type,
+                    records: found.records,
+                    inputs,
+                    input_addresses,
+                    outputs,
+                    tables,
+                    table_count,
+                    settings,
+                };
+                transforms.insert(index, config);
             }
             Settings::Sink(settings) => {
                 config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::draft::{TOP_FIELDS, common_fields};
 use super::registry::{KINDS, Registry, table_name};
-use crate::component::ComponentType;
+use crate::component::{ComponentType, Outputs};
 use crate::settings::{Field, Kind, Presence};
 use crate::telemetry::ComponentKind;
 
@@ -52,9 +52,25 @@ pub(super) fn page(registry: &Registry) -> String {
 
 fn component(page: &mut String, kind: ComponentKind, component_type: &ComponentType) {
     let _ = write!(page, "\n### `{}` {}\n\n{}\n", component_type.name, kind.as_str(), component_type.doc);
-    if component_type.outputs.len() > 1 {
-        let outputs: Vec<String> = component_type.outputs.iter().map(|output| format!("`NAME.{output}`")).collect();
-        let _ = write!(page, "\nOutputs: {}.\n", outputs.join(", "));
+    match component_type.outputs {
+        Outputs::Named(names) if names.len() > 1 => {
+            let outputs: Vec<String> = names.iter().map(|output| format!("`NAME.{output}`")).collect();
+            let _ = write!(page, "\nOutputs: {}.\n", outputs.join(", "));
+        }
+        Outputs::Named(_) => {}
+        Outputs::OfInputs => {
+            page.push_str(
+                "\nOutputs: `NAME` for events; for table rows one for each table, such as `NAME.audit_event` for \
+                 `asim.audit_event`.\n",
+            );
+        }
+        Outputs::OfField { field, rest } => {
+            let _ = write!(
+                page,
+                "\nOutputs: `NAME.KEY` for each key of `{field}`, and `NAME.{rest}`; for table rows one of each for each \
+                 table, such as `NAME.KEY.audit_event`.\n"
+            );
+        }
     }
     fields(page, component_type.fields.iter());
 }
@@ -78,10 +94,9 @@ fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
     };
     let doc = field.doc.replace('|', "\\|").replace('\n', " ");
     rows.push(format!("| `{key}` | {} | {default} | {doc} |\n", value(&field.kind).replace('|', "\\|")));
-    if let Kind::Table(fields) = &field.kind {
-        for field in *fields {
-            push_rows(rows, &format!("{key}."), field);
-        }
+    let prefix = if matches!(field.kind, Kind::NamedTables(_)) { format!("{key}.NAME.") } else { format!("{key}.") };
+    for field in field.kind.fields().unwrap_or_default() {
+        push_rows(rows, &prefix, field);
     }
 }
 
@@ -99,5 +114,9 @@ fn value(kind: &Kind) -> String {
         Kind::List => "list of strings".into(),
         Kind::Map => "table of strings".into(),
         Kind::Table(_) => "table".into(),
+        Kind::Tables(_) => "list of tables".into(),
+        Kind::NamedTables(_) => "table of tables".into(),
+        Kind::Object => "table with any content".into(),
+        Kind::Objects => "table with any content, or a list of them".into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::{COMMON_FIELDS, TOP_FIELDS};
-use crate::settings::{Field, Kind};
+use crate::settings::Field;
 use crate::{component::ComponentType, sinks, sources, telemetry::ComponentKind, transforms};
 
 /// The types of sources, of transforms and of sinks, each in the order of the reference page. Tests bring their own, so
@@ -36,8 +36,8 @@ impl Registry {
 fn add_words<'f>(words: &mut BTreeSet<&'static str>, fields: impl IntoIterator<Item = &'f Field>) {
     for field in fields {
         words.insert(field.name);
-        if let Kind::Table(fields) = &field.kind {
-            add_words(words, *fields);
+        if let Some(fields) = field.kind.fields() {
+            add_words(words, fields);
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use crate::component::{ComponentType, SinkSettings, SourceSettings, TransformSettings};
+use super::TestCase;
+use crate::component::{ComponentType, Records, SinkSettings, SourceSettings, TransformSettings};
 use crate::state::CheckpointSettings;
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -25,6 +26,8 @@ pub struct Config {
     pub transforms: Vec<TransformConfig>,
     /// The sinks, in the order of the files.
     pub sinks: Vec<SinkConfig>,
+    /// The tests, in the order of the files.
+    pub tests: Vec<TestCase>,
 }
 
 /// A source.
@@ -43,12 +46,34 @@ pub struct SourceConfig {
 pub struct TransformConfig {
     /// Its name.
     pub name: String,
+    /// Its type.
+    pub component_type: &'static ComponentType,
+    /// What its outputs hold: events or rows.
+    pub records: Records,
     /// What it reads.
     pub inputs: Vec<InputRef>,
-    /// How many outputs it has.
-    pub outputs: usize,
+    /// The same as the file says it, such as `asim.audit_event`.
+    pub input_addresses: Vec<String>,
+    /// The names of its outputs, in the order of their numbers; one that is empty is addressed by the transform's own name.
+    pub outputs: Vec<String>,
+    /// The number of the table that each input holds rows of; 0 for events.
+    pub tables: Vec<usize>,
+    /// How many tables there are; 1 for events.
+    pub table_count: usize,
     /// Its settings.
     pub settings: Arc<dyn TransformSettings>,
+}
+
+impl TransformConfig {
+    /// The number of the output for what the transform itself calls its output number `own`, made of this input's records.
+    pub fn output(&self, input: usize, own: usize) -> usize {
+        own * self.table_count + self.tables.get(input).copied().unwrap_or_default()
+    }
+
+    /// Its outputs as `inputs` address them.
+    pub fn output_addresses(&self) -> Vec<String> {
+        self.outputs.iter().map(|output| address(&self.name, output)).collect()
+    }
 }
 
 /// A sink.
@@ -66,8 +91,13 @@ pub struct SinkConfig {
     pub settings: Arc<dyn SinkSettings>,
 }
 
+/// An output as `inputs` address it.
+pub(super) fn address(component: &str, output: &str) -> String {
+    if output.is_empty() { component.to_owned() } else { format!("{component}.{output}") }
+}
+
 /// One output of a source or transform.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InputRef {
     /// The component's name.
     pub component: String,

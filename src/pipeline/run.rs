@@ -5,6 +5,7 @@
 //! commits. Nothing is stopped in the middle, unless the drain's deadline passes.
 
 mod open;
+mod transform;
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -15,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::open::{Waiting, first_try};
 use super::Stores;
-use crate::component::{ComponentError, Context, Input, InputSender, Output, Records, Transform, WeakInput};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, Records, WeakInput};
 use crate::pipeline::{Config, InputRef};
-use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry, metrics};
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
 use nordpass_env::Env;
 
 /// How to run.
@@ -180,8 +181,8 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     for transform in config.transforms.into_iter().rev() {
         let component = telemetry.component(ComponentKind::Transform, &transform.name);
         let mut required = false;
-        let mut outputs = Vec::with_capacity(transform.outputs);
-        for output in 0..transform.outputs {
+        let mut outputs = Vec::with_capacity(transform.outputs.len());
+        for output in 0..transform.outputs.len() {
             let senders = readers_of(&mut readers, ComponentKind::Transform, &transform.name, output)?;
             required |= senders.iter().any(InputSender::is_required);
             outputs.push(Output::new(senders, component.clone()));
@@ -189,8 +190,10 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         connect(&mut readers, &transform.inputs, sender, required);
+        let context = base.context(component.clone());
         let built = transform.settings.build(component.clone());
-        running.spawn(component.clone(), Some(weak_input), run_transform(built, input, outputs, component));
+        let task = transform::Running { transform: built, config: transform, input, outputs, context };
+        running.spawn(component, Some(weak_input), task.run());
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
@@ -238,28 +241,6 @@ fn connect(readers: &mut Readers, inputs: &[InputRef], sender: InputSender, requ
     for (index, input) in inputs.iter().enumerate() {
         readers.entry(input.clone()).or_default().push(sender.input(index));
     }
-}
-
-async fn run_transform(
-    mut transform: Box<dyn Transform>,
-    mut input: Input,
-    outputs: Vec<Output>,
-    telemetry: ComponentReporter,
-) -> Result<(), ComponentError> {
-    let mut out = Vec::new();
-    telemetry.status().working();
-    while let Some((_, chunk)) = input.receive().await {
-        telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
-        transform.transform(chunk, &mut out);
-        out.reverse();
-        while let Some((output, chunk)) = out.pop() {
-            let Some(output) = outputs.get(output) else { continue };
-            if output.send(chunk).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-    Ok(())
 }
 
 impl Running {

@@ -106,6 +106,12 @@ fn property(field: &Field) -> Value {
         }
         Kind::Map => json!({ "type": "object", "additionalProperties": { "type": "string", "minLength": 1 } }),
         Kind::Table(fields) => table(fields.iter()),
+        Kind::Tables(fields) => json!({ "type": "array", "items": table(fields.iter()) }),
+        Kind::NamedTables(fields) => json!({ "type": "object", "additionalProperties": table(fields.iter()) }),
+        Kind::Object => json!({ "type": "object" }),
+        Kind::Objects => {
+            json!({ "anyOf": [{ "type": "object" }, { "type": "array", "items": { "type": "object" } }] })
+        }
     };
     let mut description = field.doc.to_owned();
     if let Kind::Duration { min, max } = &field.kind {

@@ -77,6 +77,11 @@ impl Diagnostic {
         }
     }
 
+    /// The same, without being wrong.
+    pub fn warning(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(message, hint) }
+    }
+
     /// For people. Ends with a line end.
     pub fn human(&self, color: bool) -> String {
         let paint = |style: Style, text: &str| {

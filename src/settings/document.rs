@@ -32,11 +32,46 @@ pub(crate) enum Value {
     Text(String),
     /// `None`: beyond 64 bits.
     Integer(Option<i64>),
-    Float,
+    Float(f64),
     Flag(bool),
-    Time,
+    /// As it is written.
+    Time(String),
     List(Vec<Node>),
     Table(Table),
+}
+
+impl Node {
+    /// The value as JSON. A time becomes a string; what JSON doesn't have (`inf`, `nan`, integers beyond 64 bits) becomes null.
+    pub fn json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Text(text) | Value::Time(text) => text.as_str().into(),
+            Value::Integer(number) => (*number).into(),
+            Value::Float(number) => (*number).into(),
+            Value::Flag(flag) => (*flag).into(),
+            Value::List(nodes) => nodes.iter().map(Self::json).collect(),
+            Value::Table(table) => object(table).into(),
+        }
+    }
+
+    /// Where the value ends, with everything in it.
+    pub fn end(&self) -> usize {
+        let inner = match &self.value {
+            Value::List(nodes) => nodes.iter().map(Self::end).max(),
+            Value::Table(table) => Some(end(table)),
+            _ => None,
+        };
+        self.span.end.max(inner.unwrap_or(0))
+    }
+}
+
+/// A table as a JSON object.
+pub(crate) fn object(table: &Table) -> serde_json::Map<String, serde_json::Value> {
+    table.iter().map(|entry| (entry.key.clone(), entry.node.json())).collect()
+}
+
+/// Where the last value of a table ends; 0 for an empty one.
+pub(crate) fn end(table: &Table) -> usize {
+    table.iter().map(|entry| entry.node.end().max(entry.key_span.end)).max().unwrap_or(0)
 }
 
 impl Value {
@@ -45,9 +80,9 @@ impl Value {
         match self {
             Self::Text(_) => "a string",
             Self::Integer(_) => "a whole number",
-            Self::Float => "a number with a fraction",
+            Self::Float(_) => "a number with a fraction",
             Self::Flag(_) => "`true` or `false`",
-            Self::Time => "a date or time",
+            Self::Time(_) => "a date or time",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
         }
@@ -166,9 +201,9 @@ fn convert(span: Range<usize>, value: DeValue<'_>) -> Node {
     let value = match value {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
-        DeValue::Float(_) => Value::Float,
+        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Boolean(flag) => Value::Flag(flag),
-        DeValue::Datetime(_) => Value::Time,
+        DeValue::Datetime(time) => Value::Time(time.to_string()),
         DeValue::Array(list) => {
             Value::List(list.into_iter().map(|node| convert(node.span(), node.into_inner())).collect())
         }

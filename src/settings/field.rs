@@ -74,6 +74,24 @@ pub enum Kind {
     Map,
     /// A table with these fields.
     Table(&'static [Field]),
+    /// A list of tables with these fields: `[[…]]`.
+    Tables(&'static [Field]),
+    /// A table whose keys the user chooses, each a table with these fields.
+    NamedTables(&'static [Field]),
+    /// A table with any content, which is taken as it is: no references are resolved in it.
+    Object,
+    /// A table with any content, or a list of such tables.
+    Objects,
+}
+
+impl Kind {
+    /// The fields of the table or tables, if that is what it is.
+    pub fn fields(&self) -> Option<&'static [Field]> {
+        match self {
+            Self::Table(fields) | Self::Tables(fields) | Self::NamedTables(fields) => Some(fields),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a field must be there.

@@ -102,8 +102,13 @@ impl Secret {
         }
     }
 
+    /// Whether it has a value now.
+    pub fn is_there(&self) -> bool {
+        self.peek().is_some_and(|value| !value.is_empty())
+    }
+
     /// Its value, to be checked. `None`: a file can't be read.
-    pub(super) fn peek(&self) -> Option<Zeroizing<String>> {
+    pub(crate) fn peek(&self) -> Option<Zeroizing<String>> {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             parts.push(match part {

@@ -1,14 +1,14 @@
 //! Reads one TOML table by its fields.
 
-use std::{collections::BTreeMap, fmt, ops::Range, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, time::Duration};
 
 use super::diagnostic::Diagnostic;
-use super::document::{Document, Table, Value};
+use super::document::{Document, Table, Value, end};
 use super::duration::parse_duration;
 use super::nearest::{all_of, nearest};
 use super::report::{Report, SourceSpan};
 use super::url::{check_proxy, check_url};
-use super::value::{Check, Checked, quote, shown_key};
+use super::value::{Check, Checked, Object, quote, shown_key, without_numbers};
 use super::{Environment, Field, Kind, Presence, Secret};
 
 /// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
@@ -27,6 +27,8 @@ pub struct Section {
     /// Keys that the component's kind adds and that are read elsewhere: for hints only.
     common: &'static [&'static Field],
     slots: BTreeMap<&'static str, Slot>,
+    /// Where the table's last value ends in its file.
+    end: usize,
     /// For a table that is missing although it is required: that error says it all.
     quiet: bool,
 }
@@ -39,7 +41,7 @@ struct Slot {
     span: Range<usize>,
     /// Whether the key is in the file at all.
     written: bool,
-    /// The keys of a map.
+    /// The keys of a map or of named tables, and the elements of a list by their numbers from 0.
     entries: Vec<(String, Range<usize>)>,
 }
 
@@ -76,7 +78,8 @@ impl Section {
         common: &'static [&'static Field],
         table: &Table,
     ) -> Self {
-        let mut section = Self { report, span, path, fields, common, slots: BTreeMap::new(), quiet: false };
+        let mut section =
+            Self { report, span, path, fields, common, slots: BTreeMap::new(), end: end(table), quiet: false };
         // The fields that mistyped keys were meant to be: they aren't reported as missing, too.
         let mut meant = Vec::new();
         for entry in table {
@@ -85,10 +88,10 @@ impl Section {
                 None => meant.extend(section.unknown(&entry.key, &entry.key_span)),
             }
         }
-        for field in fields.iter().filter(|field| matches!(field.presence, Presence::Required)) {
+        for field in fields.iter().filter(|field| !section.slots.contains_key(field.name)).collect::<Vec<_>>() {
             if meant.contains(&field.name) {
                 section.placeholder(field);
-            } else if !section.slots.contains_key(field.name) {
+            } else if matches!(field.presence, Presence::Required) {
                 section.missing(field);
             }
         }
@@ -103,6 +106,7 @@ impl Section {
             fields,
             common: &[],
             slots: BTreeMap::new(),
+            end: self.span.span.end,
             quiet,
         }
     }
@@ -116,8 +120,11 @@ impl Section {
         let at = SourceSpan { document: self.span.document, span: span.clone() };
         let value = Check { report: &self.report, field, span: at, path: &path }.value(entry);
         let entries = match (&field.kind, &entry.node.value) {
-            (Kind::Map, Value::Table(table)) => {
+            (Kind::Map | Kind::NamedTables(_), Value::Table(table)) => {
                 table.iter().map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
+            }
+            (Kind::List, Value::List(nodes)) => {
+                nodes.iter().enumerate().map(|(number, node)| (number.to_string(), node.span.clone())).collect()
             }
             _ => Vec::new(),
         };
@@ -147,7 +154,12 @@ impl Section {
                     let lines: Vec<String> = required.map(example).collect();
                     format!("add [{path}] with {}", if lines.is_empty() { "its keys".into() } else { lines.join(", ") })
                 }
-                Kind::Map => format!("add [{path}]"),
+                Kind::Tables(fields) => {
+                    let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
+                    let lines: Vec<String> = required.map(example).collect();
+                    format!("add [[{}]] with {}", without_numbers(&path), lines.join(", "))
+                }
+                Kind::Map | Kind::NamedTables(_) => format!("add [{path}]"),
                 _ => format!("add {}", example(field)),
             };
             self.report.error(&self.span, &path, format!("`{}` is missing", field.name), hint);
@@ -158,7 +170,7 @@ impl Section {
     /// Replaces a field whose absence has been reported.
     fn placeholder(&mut self, field: &'static Field) {
         let value = match &field.kind {
-            Kind::Table(fields) => Checked::Table(self.empty(self.path_of(field.name), fields, true)),
+            Kind::Table(fields) => Checked::Table(Box::new(self.empty(self.path_of(field.name), fields, true))),
             _ => Checked::Wrong,
         };
         let here = self.span.span.clone();
@@ -276,7 +288,7 @@ impl Section {
     #[must_use]
     pub fn table(&mut self, name: &str) -> Section {
         if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
-            return section.clone();
+            return (**section).clone();
         }
         let fields: &'static [Field] = match self.field(name).map(|field| &field.kind) {
             Some(Kind::Table(fields)) => fields,
@@ -284,6 +296,45 @@ impl Section {
         };
         // A value that isn't a table has its error already.
         self.empty(self.path_of(name), fields, self.slots.contains_key(name))
+    }
+
+    /// The tables of a list; empty when it is optional and not there.
+    pub(crate) fn tables(&mut self, name: &str) -> Vec<Section> {
+        if let Some(Checked::Tables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
+    }
+
+    /// Tables by their keys, in the order of the file.
+    pub fn named_tables(&mut self, name: &str) -> Vec<(String, Section)> {
+        if let Some(Checked::NamedTables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
+    }
+
+    /// The keys of a map or of named tables as they are written, right or wrong.
+    pub(crate) fn keys(&self, name: &str) -> Vec<&str> {
+        let entries = self.slots.get(name).map(|slot| slot.entries.as_slice()).unwrap_or_default();
+        entries.iter().map(|(key, _)| key.as_str()).collect()
+    }
+
+    /// An optional table with any content.
+    pub(crate) fn optional_object(&mut self, name: &str) -> Option<Object> {
+        if let Some(Checked::Object(object)) = self.get_optional(name) { Some(object) } else { None }
+    }
+
+    /// An optional list of tables with any content; `None` for a single one, too.
+    pub(crate) fn optional_objects(&mut self, name: &str) -> Option<Vec<Object>> {
+        if let Some(Checked::Objects(objects)) = self.get_optional(name) { Some(objects) } else { None }
+    }
+
+    /// The table's file, and the line of its header, from 1.
+    pub(crate) fn place(&self) -> (PathBuf, usize) {
+        let document = self.report.documents().get(self.span.document);
+        document.map_or_else(Default::default, |document| {
+            (document.path().to_owned(), document.position(self.span.span.start).0)
+        })
+    }
+
+    /// Where the table's last value ends, in bytes of its file.
+    pub(crate) fn end(&self) -> usize {
+        self.end
     }
 
     /// A required URL (or one with a default): https, or http to a loopback host.
@@ -327,6 +378,11 @@ impl Section {
         self.slots.get(name).is_some_and(|slot| slot.written && matches!(slot.value, Checked::Wrong))
     }
 
+    /// Whether an error about this key has been reported, also one about a key that was meant to be it.
+    pub(crate) fn has_error(&self, name: &str) -> bool {
+        self.slots.get(name).is_some_and(|slot| matches!(slot.value, Checked::Wrong))
+    }
+
     /// A variable of the environment, for the few that a platform sets. Everything else is in the file as `${VAR}`. An
     /// empty one counts as none.
     pub fn variable(&self, name: &str) -> Option<String> {
@@ -344,7 +400,7 @@ impl Section {
     }
 
     /// Records an error at a field (or, if the file doesn't have it, at the table). `map.key` means one entry of a
-    /// map. A field that has an error already gets no second one.
+    /// map, `list.0` an element of a list. A field that has an error already gets no second one.
     pub fn error(&mut self, name: &str, message: impl Into<String>, hint: impl Into<String>) {
         let (span, path, field) = self.locate(name);
         let entry = name != field;
@@ -357,6 +413,13 @@ impl Section {
             && !matches!(slot.value, Checked::Table(_))
         {
             slot.value = Checked::Wrong;
+        }
+    }
+
+    /// Records an error at the table itself.
+    pub fn table_error(&mut self, message: impl Into<String>, hint: impl Into<String>) {
+        if !self.quiet {
+            self.report.error(&self.span, &self.path, message, hint);
         }
     }
 
@@ -430,7 +493,9 @@ fn example(field: &Field) -> String {
         Kind::Integer { min, .. } | Kind::Size { min, .. } => format!("{name} = {min}"),
         Kind::Flag => format!("{name} = true"),
         Kind::List => format!("{name} = [\"…\"]"),
-        Kind::Map | Kind::Table(_) => format!("[{name}]"),
+        Kind::Map | Kind::Table(_) | Kind::NamedTables(_) => format!("[{name}]"),
+        Kind::Tables(_) => format!("[[{name}]]"),
+        Kind::Object | Kind::Objects => format!("{name} = {{ … }}"),
         Kind::Text => format!("{name} = \"…\""),
     }
 }
@@ -445,7 +510,7 @@ fn default_value(field: &Field, default: &str) -> Checked {
         Kind::Flag => Checked::Flag(default == "true"),
         Kind::List => Checked::List(default_list(default)),
         Kind::Map => Checked::Map(Vec::new()),
-        Kind::Table(_) => Checked::Wrong,
+        Kind::Table(_) | Kind::Tables(_) | Kind::NamedTables(_) | Kind::Object | Kind::Objects => Checked::Wrong,
     }
 }
 

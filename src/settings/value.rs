@@ -3,7 +3,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::{path::Path, time::Duration};
 
-use super::document::{Entry, Node, Value};
+use super::document::{Entry, Node, Table, Value, object};
 use super::duration::{format_duration, parse_duration};
 use super::flaw::{Flaw, is_quoted};
 use super::nearest::{any_value, nearest};
@@ -11,6 +11,9 @@ use super::report::{Report, SourceSpan};
 use super::section::Section;
 use super::size::parse_size;
 use super::{Field, Kind, Presence, Secret};
+
+/// A table with any content.
+pub(crate) type Object = serde_json::Map<String, serde_json::Value>;
 
 /// A value that has been checked.
 #[derive(Clone, Debug)]
@@ -22,7 +25,11 @@ pub(crate) enum Checked {
     Flag(bool),
     List(Vec<String>),
     Map(Vec<(String, String)>),
-    Table(Section),
+    Table(Box<Section>),
+    Tables(Vec<Section>),
+    NamedTables(Vec<(String, Section)>),
+    Object(Object),
+    Objects(Vec<Object>),
     /// An optional value that is there but empty, such as `"${PROXY:-}"`: the same as none.
     Nothing,
     /// Wrong; the error is recorded.
@@ -53,9 +60,20 @@ impl Check<'_> {
             Kind::Table(fields) => match &node.value {
                 Value::Table(table) => {
                     let span = SourceSpan { span: entry.key_span.clone(), ..self.span };
-                    Ok(Checked::Table(Section::new(self.report.clone(), span, self.path.to_owned(), fields, table)))
+                    let report = self.report.clone();
+                    let section = Section::new(report, span, self.path.to_owned(), fields, table);
+                    Ok(Checked::Table(Box::new(section)))
                 }
                 other => Err(self.wrong_type("a table", other, &format!("write [{}]", self.path))),
+            },
+            Kind::Tables(fields) => self.tables(node, fields),
+            Kind::NamedTables(fields) => Ok(self.named_tables(node, fields)),
+            Kind::Object => self.object(node).map(Checked::Object),
+            Kind::Objects => match &node.value {
+                Value::List(nodes) => {
+                    nodes.iter().map(|node| self.object(node)).collect::<Result<_, _>>().map(Checked::Objects)
+                }
+                _ => self.object(node).map(Checked::Object),
             },
         }
         .unwrap_or_else(|wrong| wrong)
@@ -235,6 +253,39 @@ impl Check<'_> {
         Checked::List(texts)
     }
 
+    fn tables(&self, node: &Node, fields: &'static [Field]) -> Result<Checked, Checked> {
+        let Value::List(nodes) = &node.value else {
+            let hint = format!("write [[{}]], once for each", without_numbers(self.path));
+            return Err(self.wrong_type("a list of tables", &node.value, &hint));
+        };
+        let mut sections = Vec::with_capacity(nodes.len());
+        for (number, node) in nodes.iter().enumerate() {
+            let path = format!("{}.{number}", self.path);
+            match &node.value {
+                Value::Table(table) => {
+                    sections.push(Section::new(self.report.clone(), self.at(&node.span), path, fields, table));
+                }
+                other => {
+                    let message = format!("each of `{}` must be a table, not {}", self.field.name, other.kind());
+                    let hint = format!("write [[{}]], once for each", without_numbers(self.path));
+                    self.report.error(&self.at(&node.span), &path, message, hint);
+                }
+            }
+        }
+        Ok(Checked::Tables(sections))
+    }
+
+    fn object(&self, node: &Node) -> Result<Object, Checked> {
+        let table: &Table = match &node.value {
+            Value::Table(table) => table,
+            other => {
+                let hint = format!("write {} = {{ key = \"value\" }}", self.field.name);
+                return Err(self.wrong_type("a table", other, &hint));
+            }
+        };
+        Ok(object(table))
+    }
+
     fn map(&self, node: &Node) -> Checked {
         let Value::Table(table) = &node.value else {
             return self.wrong_type("a table", &node.value, &format!("write [{}]", self.path));
@@ -259,6 +310,27 @@ impl Check<'_> {
         if wrong { Checked::Wrong } else { Checked::Map(entries) }
     }
 
+    fn named_tables(&self, node: &Node, fields: &'static [Field]) -> Checked {
+        let Value::Table(table) = &node.value else {
+            return self.wrong_type("a table", &node.value, &format!("write [{}]", self.path));
+        };
+        let mut sections = Vec::with_capacity(table.len());
+        let mut wrong = false;
+        for Entry { key, key_span, node } in table {
+            let (path, span) = (format!("{}.{}", self.path, shown_key(key)), self.at(key_span));
+            if let Value::Table(table) = &node.value {
+                sections.push((key.clone(), Section::new(self.report.clone(), span, path, fields, table)));
+            } else {
+                let message = format!("`{}` must be a table, not {}", shown_key(key), node.value.kind());
+                let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
+                let hint = format!("write {} = {{ {} = … }}", shown_key(key), names.first().unwrap_or(&"KEY"));
+                self.report.error(&span, &path, message, hint);
+                wrong = true;
+            }
+        }
+        if wrong { Checked::Wrong } else { Checked::NamedTables(sections) }
+    }
+
     /// A string inside a list or a map.
     fn element(&self, node: &Node, path: &str, what: &str) -> Option<String> {
         let span = self.at(&node.span);
@@ -274,6 +346,11 @@ impl Check<'_> {
         }
         Some(text)
     }
+}
+
+/// A path as a header spells it: `tests.0.inputs` is `[[tests.inputs]]`.
+pub(super) fn without_numbers(path: &str) -> String {
+    path.split('.').filter(|part| part.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
 }
 
 /// A key in quotes, cut when long, with nothing in it that a terminal would obey.

@@ -3,7 +3,9 @@
 use futures::future::BoxFuture;
 use std::sync::Arc;
 
-use crate::component::{ComponentError, ComponentType, Context, Input, ReadSettings, Records, Sink, SinkSettings};
+use crate::component::{
+    ComponentError, ComponentType, Context, Input, Outputs, ReadSettings, Records, Sink, SinkSettings,
+};
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// The `blackhole` type.
@@ -12,7 +14,7 @@ pub static TYPE: ComponentType = ComponentType {
     doc: "Acknowledges and drops every record. Use it for outputs that you don't need, or to measure the rest of a \
       pipeline.",
     fields: &[],
-    outputs: &[],
+    outputs: Outputs::NONE,
     records: Records::Events,
     read: ReadSettings::Sink(|_, _| Arc::new(Settings)),
 };

@@ -14,7 +14,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use super::ndjson;
-use crate::component::{ComponentError, ComponentType, Context, Input, ReadSettings, Records, Sink, SinkSettings};
+use crate::component::{
+    ComponentError, ComponentType, Context, Input, Outputs, ReadSettings, Records, Sink, SinkSettings,
+};
 use crate::event::Ack;
 use crate::telemetry::terminal::plain_lines;
 use crate::telemetry::{ComponentReporter, metrics};
@@ -26,7 +28,7 @@ pub static TYPE: ComponentType = ComponentType {
       Records count as delivered once they are written to the pipe: what its reader hasn't read by then is lost if the \
       reader ends. A reader that closes the pipe before the pipeline has ended makes the exit code 1.",
     fields: &[],
-    outputs: &[],
+    outputs: Outputs::NONE,
     records: Records::Events,
     read: ReadSettings::Sink(|_, _| Arc::new(Settings)),
 };

@@ -5,6 +5,7 @@ mod delivery;
 mod in_flight;
 pub mod omitted;
 pub mod recording;
+pub mod recording_file;
 pub mod replay;
 mod retry;
 

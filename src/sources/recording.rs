@@ -293,6 +293,7 @@ impl Block<'_> {
         self.parser.telemetry.add_labelled(&metrics::ODD_EVENTS, "not a JSON object", 1);
         self.parsed.dead_letters.push(DeadLetter {
             id: EventId::of_bytes(record.as_bytes()),
+            shown_id: None,
             stream: None,
             reason: "not a JSON object".to_owned(),
             status: None,

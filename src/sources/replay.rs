@@ -10,9 +10,9 @@ use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::delivery::{Delivery, Portion, read_and_deliver};
-use super::file::{format, paths, reader::Reader};
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
+use super::recording_file::{self, RecordingFile};
 use crate::component::{ComponentError, Context, Output, Source};
 use nordpass_env::Mutex;
 
@@ -124,15 +124,7 @@ impl Source for Settings {
 }
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
-    let names = settings.paths.join(", ");
-    let files = paths::expand(context.env.disk.as_ref(), &settings.paths).await.map_err(|error| {
-        ComponentError::new(format!("can't look for {names}: {error}"))
-            .hint("let the user that runs this program read these folders")
-    })?;
-    if files.is_empty() {
-        return Err(ComponentError::new(format!("no file matches {names}"))
-            .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
-    }
+    let files = recording_file::files(context.env.disk.as_ref(), &settings.paths).await?;
     let began = Instant::now();
     let (tally, shutdown) = (settings.tally.clone(), context.shutdown.clone());
     let reading = |in_flight| Box::pin(read_all(settings, files, context, output, in_flight)) as BoxFuture<'static, _>;
@@ -156,13 +148,10 @@ async fn read_all(
     while passes.is_none_or(|passes| pass < passes) {
         let before = tally.0.lock().read;
         for path in &files {
-            let mut reader = Reader::open(context.env.disk.as_ref(), path).await?;
+            let mut file = RecordingFile::open(context.env.disk.as_ref(), path).await?;
             parser.restart();
-            while let Some(block) = reader.next().await? {
+            while let Some(block) = file.next().await? {
                 let bytes = block.bytes.len() as u64;
-                if block.offset == 0 {
-                    format::check(path, &block.bytes)?;
-                }
                 let parsed = parser.parse(block.bytes, block.offset, Position::default());
                 tally.read(&parsed, bytes);
                 let mark = |portion: Portion| Mark { read: Instant::now(), events: portion.events };
@@ -180,8 +169,7 @@ async fn read_all(
         pass += 1;
         tally.0.lock().passes = pass;
         if tally.0.lock().read == before {
-            return Err(ComponentError::new(format!("{} contain no events", files.join(", ")))
-                .hint("a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst"));
+            return Err(recording_file::without_events(&files));
         }
     }
     Ok(())

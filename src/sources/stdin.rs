@@ -16,7 +16,8 @@ use super::file::{format, unpack::Unpacker};
 use super::in_flight::InFlight;
 use super::recording::{LONGEST_LINE, Parser, Position};
 use crate::component::{
-    ComponentError, ComponentType, Context, Output, ReadSettings, Records, STANDARD_INPUT, Source, SourceSettings,
+    ComponentError, ComponentType, Context, Output, Outputs, ReadSettings, Records, STANDARD_INPUT, Source,
+    SourceSettings,
 };
 
 /// The `stdin` type.
@@ -26,7 +27,7 @@ pub static TYPE: ComponentType = ComponentType {
       UTF-8 or UTF-16, and ends with it. Standard input can't be read again: it gets \
       back-pressure, but events in flight when the program is killed are lost.",
     fields: &[],
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Events,
     read: ReadSettings::Source(|_| Arc::new(Settings)),
 };

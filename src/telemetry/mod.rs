@@ -21,7 +21,7 @@ pub mod terminal;
 mod tests;
 
 pub use metric::{METRICS, Metric, MetricKind, metrics};
-pub use numbers::{Lately, Numbers, StreamTotals, TokenState, Totals};
+pub use numbers::{LEFT_OUT, Lately, Numbers, StreamTotals, TokenState, Totals};
 pub use progress::Progress;
 pub use reference::reference_page;
 pub use registry::Telemetry;

@@ -9,6 +9,9 @@ use jiff::Timestamp;
 use super::{Metric, metrics};
 use nordpass_env::Mutex;
 
+/// How the reasons of [`metrics::DISCARDED`] begin for what the pipeline file leaves out on purpose.
+pub const LEFT_OUT: &str = "filtered";
+
 /// A component's main numbers since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -18,6 +21,8 @@ pub struct Totals {
     pub sent: u64,
     /// [`metrics::DISCARDED`], for all reasons.
     pub discarded: u64,
+    /// [`metrics::DISCARDED`], for reasons that begin with [`LEFT_OUT`].
+    pub left_out: u64,
     /// [`metrics::ERRORS`], of all kinds.
     pub errors: u64,
     /// [`metrics::DEAD_LETTERS`].
@@ -148,7 +153,12 @@ impl Numbers {
         let total = match metric.name {
             _ if is(&metrics::RECEIVED) => &mut totals.received,
             _ if is(&metrics::SENT) => &mut totals.sent,
-            _ if is(&metrics::DISCARDED) => &mut totals.discarded,
+            _ if is(&metrics::DISCARDED) => {
+                if label.is_some_and(|reason| reason.starts_with(LEFT_OUT)) {
+                    totals.left_out += number;
+                }
+                &mut totals.discarded
+            }
             _ if is(&metrics::ERRORS) => &mut totals.errors,
             _ if is(&metrics::DEAD_LETTERS) => &mut totals.dead_letters,
             _ if is(&metrics::GAPS) => &mut totals.gaps,

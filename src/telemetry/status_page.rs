@@ -69,8 +69,12 @@ fn row(page: &mut String, component: &ComponentReporter, now: Timestamp) {
     );
 }
 
-/// How far a source is.
+/// How far a source is, and what a transform leaves out.
 fn position(component: &ComponentReporter, now: Timestamp) -> String {
+    let left_out = component.numbers().totals().left_out;
+    if left_out > 0 {
+        return format!("{left_out} left out on purpose");
+    }
     let progress = component.progress();
     let (at, to) = (progress.history_at.load(Ordering::Relaxed), progress.history_to.load(Ordering::Relaxed));
     let date = |second: i64| Timestamp::from_second(second).map(|time| time.strftime("%Y-%m-%d %H:%M").to_string());

@@ -175,7 +175,10 @@ fn totals_count_what_the_metrics_count() {
     component.add_labelled(&metrics::ERRORS, "timeout", 2);
     component.add_labelled(&metrics::ERRORS, "status", 1);
     component.add(&metrics::PAGES, 9);
-    assert_eq!(component.numbers().totals(), Totals { received: 5, sent: 4, errors: 3, ..Totals::default() });
+    component.add_labelled(&metrics::DISCARDED, "filtered: exclude login.*", 7);
+    component.add_labelled(&metrics::DISCARDED, "optional sink full", 1);
+    let expected = Totals { received: 5, sent: 4, errors: 3, discarded: 8, left_out: 7, ..Totals::default() };
+    assert_eq!(component.numbers().totals(), expected);
 }
 
 #[tokio::test(start_paused = true)]

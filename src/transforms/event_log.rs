@@ -11,7 +11,7 @@ use super::asim::fields_of_rows;
 use super::asim::json::{self, Out};
 use super::asim::metadata::Metadata;
 use super::asim::people::scalar;
-use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event, Record, Shape, Span, buffers, event_time};
 use crate::telemetry::{ComponentReporter, metrics};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub static TYPE: ComponentType = ComponentType {
     doc: "Turns NordPass events into rows of the official table `NordPassEventLogs_CL`: the same nine columns, filled \
       the same way, so the official rules and workbook keep working, plus `event_id` and `event_time`.",
     fields: &[],
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Rows,
     read: ReadSettings::Transform(|_| Arc::new(Settings)),
 };
@@ -49,8 +49,10 @@ impl Transform for EventLog {
         let mut text = buffers::take_text(self.size + self.size / 8);
         let mut records = Vec::with_capacity(chunk.records.len());
         let parsed = fields_of_rows(&chunk);
-        for (record, fields) in chunk.records.iter().zip(chunk.events.as_deref().unwrap_or(&parsed)) {
-            let event = Event { text: &chunk.text, record, fields };
+        let shown = chunk.shown_records();
+        let fields = chunk.events.as_deref().unwrap_or(&parsed);
+        for ((record, shown), fields) in chunk.records.iter().zip(&*shown).zip(fields) {
+            let event = Event { text: &chunk.text, record: shown, fields };
             metadata.read(&event);
             if !records.is_empty() {
                 // Separated as in an array, so that a batch can append the chunk at once.

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{asim, event_log};
-use crate::component::TransformSettings;
+use super::{asim, event_log, modify, pseudonymize, route};
+use crate::component::{ComponentType, ReadSettings, TransformSettings};
 use crate::event::{
     Chunk, Identifier, MetadataEntries, Origin, Record, Span, Takeover, Text, event_time, parse_event_and, raw_entries,
 };
 use crate::fuzz::{is_json, text};
+use crate::settings::{Environment, Section};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::catalogue::{EVENT_LOG_TABLE, Schema, columns};
 
@@ -28,6 +29,47 @@ pub(crate) fn rows(data: &[u8]) {
         }
     }
 }
+
+/// One event, and the rows made of it, through each transform that shapes records.
+pub(crate) fn shape(data: &[u8]) {
+    let json = text(data);
+    let Some(chunk) = chunk(&json) else { return };
+    let mut rows = Vec::new();
+    asim::Settings.build(ComponentReporter::detached()).transform(chunk.clone(), &mut rows);
+    for chunk in rows.into_iter().map(|(_, rows)| rows).chain([chunk]) {
+        for (component, settings) in SHAPING {
+            let ReadSettings::Transform(read) = component.read else { panic!("no transform") };
+            let mut section = Section::parse(settings, component.fields, Environment::default());
+            let mut transform = read(&mut section).build(ComponentReporter::detached());
+            let mut out = Vec::new();
+            transform.transform(chunk.clone(), &mut out);
+            let refused = transform.take_refused();
+            let made: Vec<&Chunk> =
+                out.iter().map(|(_, chunk)| chunk).chain(refused.iter().map(|refused| &refused.chunk)).collect();
+            let records: Vec<_> =
+                made.iter().flat_map(|chunk| chunk.records.iter().map(|record| (*chunk, record))).collect();
+            let [(of, record)] = records[..] else { panic!("{} records of one: {json}", records.len()) };
+            let body = of.body(record);
+            assert_eq!(record.id, chunk.records[0].id, "another id: {body}");
+            assert!(is_json(body) && body.trim_start().starts_with('{'), "no object: {body}");
+            assert_eq!(of.events.is_some(), chunk.events.is_some());
+            assert!(body.len() <= TIMES * json.len() + FIXED, "{} bytes of {}", body.len(), json.len());
+        }
+    }
+}
+
+static SHAPING: [(&ComponentType, &str); 3] = [
+    (
+        &modify::TYPE,
+        "set = { \"metadata.t\" = \"{organization}\", \"AdditionalFields.t\" = \"x\" }\nrename = { action = \"metadata.action\" }\n\
+         remove = [\"user.email\"]",
+    ),
+    (
+        &pseudonymize::TYPE,
+        "fields = [\"user.*\", \"metadata.*\", \"Actor*\", \"AdditionalFields.*.email\"]\nkey = \"0123456789abcdef0123456789abcdef\"",
+    ),
+    (&route::TYPE, "routes = { a = { include_users = [\"a*\"], include_addresses = [\"0.0.0.0/0\"] } }"),
+];
 
 /// The event as a source's chunk; `None` if it isn't one.
 fn chunk(json: &str) -> Option<Chunk> {

@@ -1,7 +1,9 @@
-//! Transforms: what happens to events on the way. One file or folder and one line each.
+//! Transforms: what happens to records on the way. One file or folder and one line each.
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+
+mod shape;
 
 use crate::component::components;
 
@@ -9,4 +11,7 @@ components! { Transform:
     asim,
     event_log,
     filter,
+    modify,
+    pseudonymize,
+    route,
 }

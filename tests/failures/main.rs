@@ -10,6 +10,7 @@
 //! | [`official`] | what the official connector gets wrong (D1 to D21) |
 //! | [`isolation`] | one broken organization doesn't delay another |
 //! | [`refusal`] | a destination that refuses everything is waited for |
+//! | [`shape`] | what is changed, left out or hidden on purpose stays known |
 //! | [`idle`] | a quiet day costs neither disk nor requests |
 //! | [`rig`] | the world that they run in |
 
@@ -21,3 +22,4 @@ mod official;
 mod peers;
 mod refusal;
 mod rig;
+mod shape;

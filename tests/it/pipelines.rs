@@ -104,6 +104,13 @@ async fn shared_checkpoint_goes_on_from_the_official_connectors_cursor() {
 /// The two files for Azure proper name no authority, so their client secret would be asked for at Microsoft's own
 /// login. Here it goes to the simulated Entra by one more line, over TLS, with a certificate authority of the test's.
 async fn run_with_client_secret(name: &str) -> World {
+    let world = end_with_client_secret(name).await;
+    assert_all_delivered(&world, name);
+    world
+}
+
+/// The same for a file that leaves something out.
+async fn end_with_client_secret(name: &str) -> World {
     let options = SimulationOptions { events: history(5, 2_000), ..SimulationOptions::default() };
     let world = World::with_tls(options).await;
     let text = std::fs::read_to_string(repository("pipelines").join(name)).expect("a file");
@@ -115,9 +122,10 @@ async fn run_with_client_secret(name: &str) -> World {
     let with_authority = with_authority.replace("127.0.0.1:8686", "127.0.0.1:0");
     let trust = "\n[sources.nordpass.tls]\nca_file = \"ca.pem\"\n\n[sinks.sentinel.tls]\nca_file = \"ca.pem\"\n";
     let path = world.pipeline(name, &format!("{with_authority}{trust}"));
-    let end = output(world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"])).await;
+    let mut command = world.command(&["run", path.to_str().expect("a path"), "--once", "--timeout", "600s"]);
+    command.env("PSEUDONYM_KEY", "0123456789abcdef0123456789abcdef");
+    let end = output(command).await;
     assert!(end.status.success(), "{name}: {}", said(&end));
-    assert_all_delivered(&world, name);
     world
 }
 
@@ -130,6 +138,21 @@ async fn nordpass_to_sentinel() {
 async fn nordpass_to_sentinel_and_files() {
     let world = run_with_client_secret("nordpass-to-sentinel-and-files.toml").await;
     assert_all_in(&world, &world.files("archive")).await;
+}
+
+/// What is wanted is in Azure, with the tenant's field and without people; the rest is in the archive, or dropped on purpose.
+#[tokio::test(flavor = "multi_thread")]
+async fn shape() {
+    let world = end_with_client_secret("shape.toml").await;
+    let azure = world.simulation.verdict();
+    assert_eq!((azure.events_duplicated, azure.events_unknown, azure.rows_without_probe), (0, 0, 0), "{azure:?}");
+    for name in ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs"] {
+        assert_eq!(world.simulation.ingestion.table(name).dropped_columns.len(), 0, "{name}");
+    }
+    let files = world.files("archive");
+    let archived = world.simulation.verdict_on(&received_in_files(&SystemDisk, &files).await.expect("reads"));
+    assert!(azure.events_delivered > 100 && archived.events_delivered > 100, "{azure:?} {archived:?}");
+    assert!(azure.events_delivered + archived.events_delivered <= 2_000, "{azure:?} {archived:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,9 +39,9 @@ enum Action {
     List(ListArgs),
     /// Show one dead letter with its record, which contains personal data
     Show(ShowArgs),
-    /// Resend dead letters through their sink
+    /// Resend dead letters through their sink, or into their transform and what comes behind it
     ///
-    /// Uses the sink's own settings, credential and limits; works while the pipeline runs. Accepted letters are marked
+    /// Uses the sink's own settings, credential and limits; works while the pipeline runs, unless a transform leads to a file. Accepted letters are marked
     /// and not sent again. Only a crash between Azure's response and the mark can send a record twice; both copies then
     /// have the same `EventOriginalUid`. Exits with 1 if a letter wasn't accepted
     Resend(ResendArgs),
@@ -199,9 +199,11 @@ async fn resend(args: ResendArgs, console: Console) -> CommandResult {
     let mut report = Report::new(args.json, args.all);
     for group in chosen.chunk_by(|a, b| a.component == b.component) {
         let sink = config.sinks.iter().find(|sink| group[0].is_of(&sink.name));
-        let destination = match sink {
-            Some(sink) => sink.settings.resender(&sink.name, &env),
-            None => Err(format!("these files have no sink `{}`", group[0].component)),
+        let transform = config.transforms.iter().find(|transform| group[0].is_of(&transform.name));
+        let destination = match (sink, transform) {
+            (Some(sink), _) => sink.settings.resender(&sink.name, &env),
+            (None, Some(transform)) => pipeline::resender(&config, &transform.name, &env).await,
+            (None, None) => Err(format!("these files have no sink or transform `{}`", group[0].component)),
         };
         match destination {
             Ok(destination) => {

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::console::{Console, write_data};
 use super::drive::DRAIN;
 use super::error::{CommandError, CommandResult};
+use super::event_source::event_source;
 use super::files::VariableArgs;
 use super::launch::{finish, launch};
-use crate::component::Records;
 use crate::pipeline::Config;
 use crate::settings::parse_duration;
 use crate::sources::replay;
@@ -101,25 +101,7 @@ async fn start(config: Config, args: &ReplayArgs, tally: &replay::Tally, console
 
 /// Puts the recording in place of one source and omits the others: `health` rows would be about a load test.
 fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> CommandResult<()> {
-    let of_events = config.sources.iter().filter(|source| source.component_type.records == Records::Events);
-    let events: Vec<&str> = of_events.map(|source| source.name.as_str()).collect();
-    let names = || events.join(", ");
-    let chosen = match (args.source.as_deref(), events.as_slice()) {
-        (Some(name), _) if events.contains(&name) => name.to_owned(),
-        (None, [only]) => (*only).to_owned(),
-        (Some(name), _) => {
-            let message = format!("`--source {name}`: no source of events has this name");
-            return Err(CommandError::usage(message, format!("available: {}", names())));
-        }
-        (None, []) => {
-            let hint = "the recording replaces a source such as `nordpass` or `file`";
-            return Err(CommandError::usage("these files have no source of events", hint));
-        }
-        (None, _) => {
-            let hint = format!("select the one to replace with --source: {}", names());
-            return Err(CommandError::usage("these files have several sources", hint));
-        }
-    };
+    let chosen = event_source(config, args.source.as_deref())?;
     for source in &mut config.sources {
         source.settings = if source.name == chosen {
             Arc::new(replay::Settings {

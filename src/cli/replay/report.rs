@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::cli::console::counted;
+use crate::cli::cost::{events_a_day, gb_a_month, ratio, round};
 use crate::cli::usage::{cpu_seconds, peak_rss_bytes};
 use crate::sources::replay::Count;
 use crate::telemetry::{ComponentKind, Telemetry, Totals};
 
-const DAY: f64 = 86_400.0;
-const MONTH: f64 = 30.0 * DAY;
-/// A recording of less than this says little about a month.
-const SHORTEST_SPAN: i64 = 3_600;
 /// The percentiles of the latency that are reported.
 const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
 
@@ -37,7 +34,7 @@ pub(super) struct Report {
     parts: Vec<Part>,
     /// Of all sinks; the dead letters are those of all components.
     totals: Totals,
-    /// Events per second in the recording, where it is long enough to say.
+    /// Events per day in the recording, where it is long enough to say.
     recorded_rate: Option<f64>,
 }
 
@@ -51,7 +48,7 @@ impl Report {
             latency: Vec::new(),
             parts: Vec::new(),
             totals: Totals::default(),
-            recorded_rate: recorded_rate(count),
+            recorded_rate: events_a_day(count.first_pass, count.span),
         };
         let millis = |micros: u64| micros as f64 / 1000.0;
         for (name, percentile) in PERCENTILES {
@@ -102,8 +99,8 @@ impl Report {
 
     /// GB (10^9 bytes) of JSON in 30 days, if they were all like the recording.
     fn monthly_gb(&self, bytes_json: u64) -> Option<f64> {
-        let events = self.recorded_rate? * MONTH;
-        (self.count.acknowledged > 0).then(|| bytes_json as f64 / self.count.acknowledged as f64 * events / 1e9)
+        let events = self.recorded_rate?;
+        (self.count.acknowledged > 0).then(|| gb_a_month(bytes_json as f64 / self.count.acknowledged as f64 * events))
     }
 
     /// The same for all tables.
@@ -142,7 +139,7 @@ impl Report {
             "bytes_json": self.totals.bytes_json,
             "bytes_sent": self.totals.bytes_wire,
             "compression_ratio": round(self.compression(), 2),
-            "events_per_day_recorded": self.recorded_rate.map(|rate| round(rate * DAY, 0)),
+            "events_per_day_recorded": self.recorded_rate.map(|rate| round(rate, 0)),
             "gb_json_per_month_to_azure": self.billed_monthly_gb().map(|gb| round(gb, 3)),
         })
     }
@@ -178,30 +175,13 @@ impl Report {
         }
         lines.push(match (self.recorded_rate, self.billed_monthly_gb()) {
             (Some(rate), Some(gb)) => format!(
-                "the recording has {:.0} events per day: {gb:.2} GB of JSON per month to Azure, which bills the stored \
-                 values, on average a quarter less",
-                rate * DAY
+                "the recording has {rate:.0} events per day: {gb:.2} GB of JSON per month to Azure, which bills the stored \
+                 values, on average a quarter less"
             ),
             _ => "the recording is too short for a monthly projection".to_owned(),
         });
         lines.join("\n")
     }
-}
-
-fn recorded_rate(count: &Count) -> Option<f64> {
-    let (from, to) = count.span?;
-    let seconds = to.checked_sub(from)?;
-    (seconds >= SHORTEST_SPAN).then(|| count.first_pass as f64 / seconds as f64)
-}
-
-/// 0 where there is nothing to divide by.
-fn ratio(dividend: f64, divisor: f64) -> f64 {
-    if divisor > 0.0 { dividend / divisor } else { 0.0 }
-}
-
-fn round(number: f64, digits: i32) -> f64 {
-    let factor = 10f64.powi(digits);
-    (number * factor).round() / factor
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ fn status(status: u16) -> Effect {
 fn dead_letter(id: u128, record: &str) -> DeadLetter {
     DeadLetter {
         id: EventId(id),
+        shown_id: None,
         stream: Some("A".to_owned()),
         reason: "refused".into(),
         status: Some(400),

@@ -29,7 +29,8 @@ impl Resend for Destination {
         "request".into()
     }
 
-    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+    fn resend<'a>(&'a self, letter: Letter<'a>, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+        let record = letter.record;
         self.sent.lock().unwrap().push(record.to_owned());
         Box::pin(async { (self.answer)(record) })
     }
@@ -43,6 +44,7 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     let dead_letters = DeadLetterLog::open(&folder(&disk), "s").await.expect("opens");
     let dead_letter = |(number, record): (usize, &&str)| DeadLetter {
         id: EventId(number as u128),
+        shown_id: None,
         stream: Some("Custom-A".into()),
         reason: "refused".into(),
         status: Some(400),

@@ -3,10 +3,13 @@
 mod fuzz;
 mod graph;
 mod messages;
+mod outputs;
 mod pipelines;
 mod registry;
 mod schema;
+mod shaped_tests;
 mod spellings;
+mod unit_tests;
 
 use crate::pipeline::load;
 use crate::settings::document::Document;

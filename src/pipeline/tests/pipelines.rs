@@ -29,6 +29,19 @@ const FILES: &[(&str, &[&str])] = &[
             "CHECKPOINT_ENDPOINT",
         ],
     ),
+    (
+        "shape.toml",
+        &[
+            "NORDPASS_ENDPOINT_URL",
+            "NORDPASS_TOKEN",
+            "PSEUDONYM_KEY",
+            "DATA_COLLECTION_ENDPOINT",
+            "DCR_IMMUTABLE_ID",
+            "AZURE_TENANT_ID",
+            "AZURE_CLIENT_ID",
+            "AZURE_CLIENT_SECRET",
+        ],
+    ),
     ("console-for-vector.toml", &["NORDPASS_ENDPOINT_URL", "NORDPASS_TOKEN"]),
 ];
 
@@ -53,6 +66,7 @@ fn environment(names: &[&str]) -> Environment {
             "DATA_COLLECTION_ENDPOINT" => "https://nordpass-abcd.westeurope-1.ingest.monitor.azure.com",
             "DCR_IMMUTABLE_ID" => "dcr-00000000000000000000000000000000",
             "CHECKPOINT_ENDPOINT" => "https://account.blob.core.windows.net",
+            "PSEUDONYM_KEY" => "0123456789abcdef0123456789abcdef",
             "TABLE_NAME" => "Custom-NordPassEventLogs_CL",
             "AZURE_TENANT_ID" | "AZURE_CLIENT_ID" => "00000000-0000-0000-0000-000000000001",
             _ => "secret",
@@ -88,6 +102,8 @@ fn the_list_is_complete() {
 fn the_wiring_is_right_and_the_variables_are_all() {
     for (name, variables) in FILES {
         let text = std::fs::read_to_string(path(name)).unwrap();
+        let name = path(name).display().to_string();
+        let name = name.as_str();
         let found = all_found(name, &text, &environment(variables));
         assert!(found.is_empty(), "{name}:\n{}", terminal(&found));
         for left_out in *variables {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::component::{ComponentType, ReadSettings, Records};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records};
 use crate::pipeline::registry::Registry;
 use crate::settings::{Field, Kind, Presence, http_fields};
 use crate::sources::omitted::Omitted;
@@ -21,6 +21,7 @@ const fn component(
     outputs: &'static [&'static str],
     read: ReadSettings,
 ) -> ComponentType {
+    let outputs = Outputs::Named(outputs);
     ComponentType { name, doc: "What it does.", fields, outputs, records: Records::Events, read }
 }
 

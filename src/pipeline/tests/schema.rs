@@ -212,7 +212,7 @@ fn the_registry_is_sound() {
             let path = format!("{path}.{}", field.name);
             assert!(!field.doc.trim().is_empty(), "{path} has no doc");
             let Presence::Default(default) = field.presence else {
-                if let Kind::Table(fields) = &field.kind {
+                if let Some(fields) = field.kind.fields() {
                     check(&path, fields);
                 }
                 continue;
@@ -220,7 +220,9 @@ fn the_registry_is_sound() {
             let written = match &field.kind {
                 Kind::Integer { .. } | Kind::Size { .. } | Kind::Flag | Kind::List => default.to_owned(),
                 Kind::Text | Kind::Secret | Kind::Choice(_) | Kind::Duration { .. } => format!("{default:?}"),
-                Kind::Map | Kind::Table(_) => panic!("{path} can't have a default"),
+                Kind::Map | Kind::Table(_) | Kind::Tables(_) | Kind::NamedTables(_) | Kind::Object | Kind::Objects => {
+                    panic!("{path} can't have a default")
+                }
             };
             let section =
                 Section::parse(&format!("{} = {written}", field.name), fields, crate::settings::Environment::default());

@@ -37,7 +37,7 @@ use self::owner::WriteError;
 use self::settings::FIELDS;
 use self::writer::Writer;
 use crate::component::{ComponentError, Context, Input, Sink};
-use crate::component::{ComponentType, ReadSettings, Records, SinkSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, SinkSettings};
 use crate::http::{Again, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::{Disk, Env, FileKind};
@@ -50,7 +50,7 @@ pub static TYPE: ComponentType = ComponentType {
     doc: "Appends records to files as NDJSON, plain or compressed, by date, hour and organization. Each record is in \
       the files exactly once, even after crashes. If a file is moved away at run time, a new one is started.",
     fields: FIELDS,
-    outputs: &[],
+    outputs: Outputs::NONE,
     records: Records::Events,
     read: ReadSettings::Sink(|section, _| Arc::new(Settings::read(section))),
 };

@@ -180,6 +180,7 @@ impl Delivery {
         let Refusal { status, code, request_id } = refusal;
         let dead_letter = DeadLetter {
             id: rows.record(0).id,
+            shown_id: None,
             stream: Some(self.sender.streams[stream].name.clone()),
             reason: reason.to_owned(),
             status: Some(*status),

@@ -47,6 +47,10 @@ impl SinkSettings for Settings {
         Box::pin(run::build(self.clone(), context))
     }
 
+    fn streams(&self) -> &[String] {
+        &self.streams
+    }
+
     fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(probe::probe(self, env))
     }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::sender::{Sender, Sent};
 use super::{batch::encode, cut::cut, protocol::Refusal, settings::Settings};
-use crate::component::{Resend, ResendOutcome};
+use crate::component::{Letter, Resend, ResendOutcome};
 use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::Env;
 
@@ -30,8 +30,7 @@ impl Resend for Resender {
 
     fn resend<'a>(
         &'a self,
-        stream: &'a str,
-        record: &'a str,
+        Letter { stream, record, .. }: Letter<'a>,
         request_id: &'a str,
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome> {

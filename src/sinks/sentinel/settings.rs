@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::azure::{self, Cloud, CredentialSettings};
-use crate::component::{ComponentType, ReadSettings, Records};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Section, http_fields, read_http};
 
@@ -14,7 +14,7 @@ pub static TYPE: ComponentType = ComponentType {
     doc: "Delivers rows to Microsoft Sentinel through the Azure Logs Ingestion API, in gzip batches per stream. \
       Dead-letters a record only if Azure rejects that record; waits for everything else.",
     fields: FIELDS,
-    outputs: &[],
+    outputs: Outputs::NONE,
     records: Records::Events,
     read: ReadSettings::Sink(|section, inputs| Arc::new(Settings::read(section, inputs))),
 };

@@ -33,7 +33,7 @@ use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{Acknowledgements, in_flight};
 use super::recording::Parser;
 use crate::component::{ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
 use crate::settings::{Field, Kind, Section};
@@ -47,7 +47,7 @@ pub static TYPE: ComponentType = ComponentType {
       where delivery ended, also after a rotation. A replaced file is read from its beginning. Half a last line \
       waits for the next start. Other lines that aren't JSON objects become dead letters.",
     fields: FIELDS,
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Events,
     read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };

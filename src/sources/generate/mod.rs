@@ -6,7 +6,7 @@
 #[cfg(feature = "simulator")]
 mod run;
 
-use crate::component::{ComponentType, ReadSettings, Records, Source, SourceSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, Source, SourceSettings};
 use crate::settings::{Field, Kind, Section};
 use crate::telemetry::Telemetry;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub static TYPE: ComponentType = ComponentType {
     doc: "Generates events of a fictional organization, with every pair of the catalogue, regardless of office hours. \
       For demos and load tests; keeps no state.",
     fields: FIELDS,
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Events,
     read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };

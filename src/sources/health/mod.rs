@@ -19,11 +19,11 @@ pub use self::reference::reference_page;
 
 use self::row::Reporter;
 use crate::component::{Closed, ComponentError, Context, Output, Source};
-use crate::component::{ComponentType, ReadSettings, Records, SourceSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, SourceSettings};
 use crate::event::{AckReceiver, EventId};
 use crate::settings::{Field, Kind, Section};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry, metrics};
-use nordpass_env::Env;
+use nordpass_env::{Env, catalogue};
 
 /// The `health` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -32,7 +32,7 @@ pub static TYPE: ComponentType = ComponentType {
       state, reason, lag, counts, tokens. Never delays other components: a slow or unavailable sink misses rounds \
       and then gets the latest state. With `--once` there is one round, after all other sources have ended.",
     fields: FIELDS,
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Rows,
     read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };
@@ -69,6 +69,10 @@ impl Settings {
 impl SourceSettings for Settings {
     fn build(&self, telemetry: &Telemetry) -> Box<dyn Source> {
         Box::new(Health { settings: self.clone(), everybody: telemetry.clone() })
+    }
+
+    fn columns(&self) -> Vec<&'static str> {
+        catalogue::columns(catalogue::HEALTH_TABLE).iter().map(|(name, _)| *name).collect()
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`history`], [`backlog`] | reads what isn't covered, oldest first |
 //! | [`again`] | sweeps and audit, for late events |
 //! | [`range`], [`compare`] | reads one given range once: `backfill` and `reconcile` |
+//! | [`sample`](mod@sample) | counts and a sample of events, for `estimate` |
 //! | [`slices`] | reads a longer range slice by slice |
 //! | [`reader`], [`proof`], [`slice`](mod@slice) | reads one slice of time and proves that nothing is missing |
 //! | [`observations`] | what responses have shown, and the sum that proves completeness |
@@ -64,6 +65,7 @@ mod range;
 mod rate_limiter;
 mod reader;
 mod registry;
+mod sample;
 mod schedule;
 mod session;
 mod settings;
@@ -80,4 +82,5 @@ mod time;
 
 pub use compare::{Comparison, Missing, compare};
 pub use mode::ReadMode;
+pub use sample::{Sample, SampleSize, sample};
 pub use settings::{Settings, TYPE};

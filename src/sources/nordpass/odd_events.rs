@@ -151,6 +151,7 @@ impl OddEvents {
         let ReadContext { env, telemetry, .. } = &*self.context;
         let letter = |&(id, raw): &(EventId, &str)| DeadLetter {
             id,
+            shown_id: None,
             stream: None,
             reason: "an element of NordPass's response isn't a JSON object".to_owned(),
             status: None,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::mode::ReadMode;
-use crate::component::{ComponentType, ReadSettings, Records};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Secret, Section, http_fields, read_http};
 
@@ -14,7 +14,7 @@ pub static TYPE: ComponentType = ComponentType {
       new events plus `overlap`. Delivers each event once, including late ones: every poll, an hourly and a daily \
       sweep and a daily audit re-read events and drop known ones.",
     fields: FIELDS,
-    outputs: &[""],
+    outputs: Outputs::ONE,
     records: Records::Events,
     read: ReadSettings::Source(|section| Arc::new(Settings::read(section))),
 };

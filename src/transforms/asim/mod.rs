@@ -12,7 +12,7 @@ mod row;
 #[cfg(test)]
 pub(super) mod tests;
 
-use crate::component::{ComponentType, ReadSettings, Records, Transform, TransformSettings};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records, Transform, TransformSettings};
 use crate::event::{Chunk, Event, EventFields, Record, Span, buffers, parse_event};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::catalogue::{Schema, entries};
@@ -27,7 +27,7 @@ pub static TYPE: ComponentType = ComponentType {
       reference. An unknown event becomes an `audit_event` with the event type `Other`. Values without a column go \
       to `AdditionalFields`.",
     fields: &[],
-    outputs: &["audit_event", "authentication", "user_management"],
+    outputs: Outputs::Named(&["audit_event", "authentication", "user_management"]),
     records: Records::Rows,
     read: ReadSettings::Transform(|_| Arc::new(Settings)),
 };
@@ -64,8 +64,9 @@ impl Transform for Asim {
         let mut unknown = 0;
         let parsed = fields_of_rows(&chunk);
         let fields = chunk.events.as_deref().unwrap_or(&parsed);
-        for (record, fields) in chunk.records.iter().zip(fields) {
-            let event = Event { text: &chunk.text, record, fields };
+        let shown = chunk.shown_records();
+        for ((record, shown), fields) in chunk.records.iter().zip(&*shown).zip(fields) {
+            let event = Event { text: &chunk.text, record: shown, fields };
             metadata.read(&event);
             let position = row::position_of(&event);
             unknown += u64::from(position.is_none());

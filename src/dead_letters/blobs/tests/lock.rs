@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::lock::LEASE;
 use super::*;
-use crate::component::{Resend, ResendOutcome};
+use crate::component::{Letter, Resend, ResendOutcome};
 use crate::dead_letters::marks::MarksLog;
 use crate::dead_letters::{Fate, Mark, MarkState, ResendError};
 use nordpass_env::Clock;
@@ -33,7 +33,8 @@ impl Resend for Destination {
         format!("request {}", self.sent.lock().unwrap().len())
     }
 
-    fn resend<'a>(&'a self, _: &'a str, record: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+    fn resend<'a>(&'a self, letter: Letter<'a>, _: &'a str, _: Duration) -> BoxFuture<'a, ResendOutcome> {
+        let record = letter.record;
         Box::pin(async move {
             self.sent.lock().unwrap().push(record.to_owned());
             (self.meanwhile)().await;

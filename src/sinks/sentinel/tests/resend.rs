@@ -6,13 +6,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::support::{Azure, azure, env, settings};
-use crate::component::{ResendOutcome, SinkSettings};
+use crate::component::{Letter, ResendOutcome, SinkSettings};
+use crate::event::EventId;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> ResendOutcome {
     let resender = settings().resender("sentinel", &env(azure)).expect("good settings");
-    resender.resend(stream, record, &resender.request_id(), MINUTE).await
+    let letter = Letter { id: EventId(1), shown_id: None, stream, record };
+    resender.resend(letter, &resender.request_id(), MINUTE).await
 }
 
 fn unavailable(outcome: ResendOutcome) -> (String, bool) {

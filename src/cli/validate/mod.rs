@@ -1,5 +1,9 @@
 //! `validate`: everything that `run` checks before it starts; with `--connect` also tokens and endpoints.
 
+mod columns;
+mod dcr;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use futures::future::join_all;
@@ -23,6 +27,10 @@ pub struct ValidateArgs {
     /// Leave out what depends on this machine: variables, files, folders, ports. For continuous integration
     #[arg(long, conflicts_with = "connect")]
     no_environment: bool,
+    /// Compare the columns of the pipeline's rows with those that a data collection rule declares: Azure drops others without
+    /// an error. The rule as JSON: its JSON view, an ARM template, or the output of `az monitor data-collection rule show`
+    #[arg(long, value_name = "FILE")]
+    dcr: Option<PathBuf>,
 }
 
 /// Checks the files.
@@ -47,6 +55,17 @@ pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
     for sink in &config.sinks {
         if let Some(remark) = sink.settings.remark() {
             console.note(&format!("note: sink {}: {remark}", sink.name));
+        }
+    }
+    if let Some(path) = &args.dcr {
+        match dcr::compare(&config, path)? {
+            Ok(words) => console.note(&words),
+            Err(wrong) => {
+                for error in &wrong {
+                    console.show(error);
+                }
+                return Ok(ExitCode::from(FAILED));
+            }
         }
     }
     console.note(&summary(&config));
