@@ -12,6 +12,9 @@ use crate::event::{EventId, Scan, Shape};
 /// What stands for a masked value.
 const MASK: &str = "\"***\"";
 
+/// The deepest level that is looked into. No API nests that deep, and this walks recursively.
+const DEEPEST: usize = 100;
+
 /// What is replaced, and by what.
 #[derive(Debug)]
 pub struct Hide {
@@ -36,20 +39,20 @@ impl Hide {
         let ways: Ways<'_> = self.paths.iter().map(Vec::as_slice).collect();
         let shown = shown.map(EventId::hex);
         let id = shown.as_ref().and_then(|id| std::str::from_utf8(id).ok());
-        self.object(json, &ways, id, out)
+        self.object(json, &ways, id, 0, out)
     }
 
-    fn object(&self, json: &str, ways: &Ways<'_>, id: Option<&str>, out: &mut String) -> Option<()> {
+    fn object(&self, json: &str, ways: &Ways<'_>, id: Option<&str>, depth: usize, out: &mut String) -> Option<()> {
         out.push('{');
         write_object(json, out, |_, part, out| {
             comma(out);
-            self.entry(&part, ways, id, out);
+            self.entry(&part, ways, id, depth, out);
         })?;
         out.push('}');
         Some(())
     }
 
-    fn entry(&self, part: &Part<'_, '_>, ways: &Ways<'_>, id: Option<&str>, out: &mut String) {
+    fn entry(&self, part: &Part<'_, '_>, ways: &Ways<'_>, id: Option<&str>, depth: usize, out: &mut String) {
         if let Some(id) = id.filter(|_| ID_COLUMNS.contains(&&*part.key)) {
             out.push_str(part.key_and_colon());
             out.push('"');
@@ -68,25 +71,26 @@ impl Hide {
         }
         out.push_str(part.key_and_colon());
         if within.iter().any(|way| way.is_empty()) {
-            self.whole(part.value, out);
+            self.whole(part.value, depth + 1, out);
         } else {
             // `metadata.x_email` means an object. What `*.x_email` means are those that are one.
             let is_meant = |way: &&[String]| way.first().is_some_and(|first| *first == part.key);
             let named = ways.iter().any(is_meant);
-            self.within(part.value, &within, named, out);
+            self.within(part.value, &within, named, depth + 1, out);
         }
     }
 
     /// A value in which something is replaced. `named`: a path names it, so it should be an object or a list of them.
-    fn within(&self, value: &str, ways: &Ways<'_>, named: bool, out: &mut String) {
+    fn within(&self, value: &str, ways: &Ways<'_>, named: bool, depth: usize, out: &mut String) {
         let start = out.len();
         let done = match value.as_bytes().first() {
             _ if value == "null" => {
                 out.push_str(value);
                 Some(())
             }
-            Some(b'{') => self.object(value, ways, None, out),
-            Some(b'[') => each_element(value, out, |element, out| self.within(element, ways, named, out)),
+            _ if depth > DEEPEST => None,
+            Some(b'{') => self.object(value, ways, None, depth, out),
+            Some(b'[') => each_element(value, out, |element, out| self.within(element, ways, named, depth + 1, out)),
             // Whatever this is, it may hold what should be replaced.
             _ if named => None,
             _ => {
@@ -101,14 +105,16 @@ impl Hide {
     }
 
     /// A value that is replaced.
-    fn whole(&self, value: &str, out: &mut String) {
+    fn whole(&self, value: &str, depth: usize, out: &mut String) {
         let shape = shape_of(value);
         if matches!(shape, Shape::Null) || value == "\"\"" {
             return out.push_str(value);
         }
         if value.starts_with('[') {
             let start = out.len();
-            if each_element(value, out, |element, out| self.whole(element, out)).is_none() {
+            let whole = depth <= DEEPEST;
+            let each = |element: &str, out: &mut String| self.whole(element, depth + 1, out);
+            if !whole || each_element(value, out, each).is_none() {
                 out.truncate(start);
                 out.push_str(MASK);
             }

@@ -162,3 +162,20 @@ proptest! {
         prop_assert!(serde_json::from_str::<Value>(&text.replace("\\ud800", "")).is_ok());
     }
 }
+
+/// A hostile event: its metadata may have megabytes of brackets.
+#[test]
+fn a_value_that_is_nested_without_end_is_masked() {
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}"), (r#"[{"a":"#, "}]")] {
+        for depth in [99, 1_000, 200_000] {
+            let deep = format!("{}\"x\"{}", open.repeat(depth), close.repeat(depth));
+            let record = format!(r#"{{"type":"a","metadata":{{"deep":{deep}}}}}"#);
+            for fields in [r#"["metadata.deep"]"#, r#"["metadata.*.a"]"#, r#"["metadata.deep.a"]"#] {
+                assert!(
+                    !made(fields, "hmac", &record).contains("\"x\"") || depth == 99,
+                    "{fields}, {open} {depth} times"
+                );
+            }
+        }
+    }
+}
