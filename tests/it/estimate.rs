@@ -93,6 +93,28 @@ async fn a_recording_needs_no_network_and_agrees_with_replay() {
     }
 }
 
+/// What a transform can't handle costs nothing in Azure, and isn't what the pipeline leaves out on purpose.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_transform_refuses_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut recording = String::new();
+    for hour in 0..100 {
+        let metadata = if hour % 4 == 0 { "\"text\"" } else { "{}" };
+        let time = 1_764_400_000 + hour * 3_600;
+        let _ = writeln!(recording, r#"{{"type":"login","action":"a","timestamp":{time},"metadata":{metadata}}}"#);
+    }
+    std::fs::write(folder.path().join("recording.ndjson"), recording).expect("writes");
+    let mut command = program(&["estimate", "--recording", "recording.ndjson", "--json"]);
+    command.arg(repository("docs/guide/recipes/what-cannot-be-changed.toml"));
+    command.current_dir(folder.path()).env_clear();
+    let estimated = estimate(&output(command).await);
+    let records = |sink: usize| number(&estimated["other_sinks"][sink]["records_per_month"]);
+    let refused = &estimated["refused"][0];
+    assert_eq!(refused["transform"], "strict");
+    let refused = number(&refused["records_per_month"]);
+    assert!(refused > 0.0 && (records(0) - refused - records(1)).abs() < 2.0, "{estimated}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_ends_it_at_once() {
     let world = World::new(SimulationOptions { events: history(23, 100), ..SimulationOptions::default() }).await;

@@ -41,6 +41,8 @@ pub(super) struct Tally {
     pub tables: BTreeMap<String, Size>,
     /// By sink: those that cost something elsewhere, or nothing.
     pub others: BTreeMap<String, Size>,
+    /// Records that a transform can't handle, by transform. When the pipeline runs, they become dead letters.
+    pub refused: BTreeMap<String, f64>,
     /// By `type.action`.
     pub kinds: BTreeMap<String, Kind>,
 }
@@ -78,6 +80,9 @@ impl Tally {
             for (name, size) in from {
                 into.entry(name).or_default().add(size, factor);
             }
+        }
+        for (name, records) in other.refused {
+            *self.refused.entry(name).or_default() += records * factor;
         }
         for (name, kind) in other.kinds {
             let into = self.kinds.entry(name).or_default();
@@ -153,8 +158,13 @@ impl Meter {
         let mut kept: HashSet<EventId> = HashSet::new();
         let (tally, destinations) = (&mut self.tally, &self.destinations);
         self.dry_run.feed(&self.entry, &chunk, |seen| {
-            // A refused record gets nowhere: its event counts as left out.
-            let Seen::Given(output, chunk) = seen else { return };
+            let (output, chunk) = match seen {
+                Seen::Given(output, chunk) => (output, chunk),
+                Seen::Refused(transform, refused) => {
+                    *tally.refused.entry(transform.to_owned()).or_default() += refused.chunk.records.len() as f64;
+                    return;
+                }
+            };
             for Destination { name, is_billed } in destinations.get(output).into_iter().flatten() {
                 for record in chunk.records.iter() {
                     let body = chunk.body(record);

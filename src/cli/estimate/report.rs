@@ -59,6 +59,7 @@ impl Report {
                 "gb_json_per_month": round(gb_a_month(size.json), 6),
             })
         };
+        let refused = |transform: &str, records: f64| json!({ "transform": transform, "records_per_month": round(records * MONTH, 0) });
         let kind = |name: &str, kind: Kind| {
             let mut value = named(name, size(kind.size));
             value["events_per_month"] = round(kind.events * MONTH, 0).into();
@@ -75,6 +76,7 @@ impl Report {
             "tables": self.tally.tables.iter().map(|(name, table)| named(name, size(*table))).collect::<Vec<_>>(),
             "total": size(self.tally.billed()),
             "other_sinks": self.tally.others.iter().map(|(name, size)| other(name, *size)).collect::<Vec<_>>(),
+            "refused": self.tally.refused.iter().map(|(transform, records)| refused(transform, *records)).collect::<Vec<_>>(),
             "event_types": self.kinds().into_iter().map(|(name, found)| kind(name, found)).collect::<Vec<_>>(),
             "not_estimated": self.left_aside,
         })
@@ -105,6 +107,10 @@ impl Report {
         for (name, size) in &self.tally.others {
             let (records, gb) = (whole(size.rows * MONTH), gb_a_month(size.json));
             let _ = writeln!(text, "{name}: {records} records a month, {gb:.3} GB of JSON before compression");
+        }
+        for (transform, records) in &self.tally.refused {
+            let records = whole(records * MONTH);
+            let _ = writeln!(text, "{transform} can't handle {records} records a month: they become dead letters");
         }
         if !self.left_aside.is_empty() {
             let names = self.left_aside.join(", ");

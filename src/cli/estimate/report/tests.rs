@@ -7,6 +7,7 @@ fn report(price: Option<f64>) -> Report {
     tally.tables.insert("sentinel: Custom-NordPassAuditEvent".into(), size(60_000.0));
     tally.tables.insert("sentinel: Custom-NordPassAuthentication".into(), size(20_000.0));
     tally.others.insert("archive".into(), Size { rows: 100_000.0, json: 4e7, billed: 0.0 });
+    tally.refused.insert("tenant".into(), 10.0);
     tally.kinds.insert("item_access.item_autofilled".into(), kind(60_000.0, 0.0));
     tally.kinds.insert("login.user_logged_in".into(), kind(20_000.0, 0.0));
     tally.kinds.insert("item_access.item_viewed".into(), kind(20_000.0, 20_000.0));
@@ -30,6 +31,7 @@ fn for_people() {
     the pipeline leaves out 600,000 events a month already (20.0 %)
 
     archive: 3,000,000 records a month, 1.200 GB of JSON before compression
+    tenant can't handle 300 records a month: they become dead letters
     not estimated: the rows of health, a few each minute
     ");
     let without = report(None).people();
@@ -41,6 +43,7 @@ fn as_json() {
     let report = report(Some(4.3)).json();
     assert_eq!(report["total"]["gb_billed_per_month"], 1.68);
     assert_eq!(report["total"]["cost_per_month"], 7.224);
+    assert_eq!(report["refused"][0]["records_per_month"], 300.0);
     assert_eq!(report["event_types"][0]["name"], "item_access.item_autofilled");
     assert_eq!(report["event_types"][2]["events_left_out_per_month"], 600_000.0);
 }
