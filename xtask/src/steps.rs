@@ -22,12 +22,10 @@ const STEPS: &[Step] = &[
     ("docs", docs::check),
     ("clippy", clippy),
     ("test", || process::run(cargo().args(["test", "--workspace", "--locked"]))),
-    ("azurite", azurite),
-    ("instructions", instructions::step),
 ];
 
-/// The steps that need little of cargo. In a run of all steps they run beside the others, one after the other: where one lane
-/// waits or uses one core, the other one goes on.
+/// The steps that need little of cargo, or only what the others have built. In a run of all steps they run beside the others, one
+/// after the other: where one lane waits or uses one core, the other one goes on.
 const BESIDE: &[Step] = &[
     ("deploy", tools_solution::check_deploy),
     ("workflows", workflows::check),
@@ -35,6 +33,8 @@ const BESIDE: &[Step] = &[
     ("solution", tools_solution::check_solution),
     ("workbook", tools_solution::check_workbook),
     ("clients", clients::check),
+    ("azurite", azurite),
+    ("instructions", instructions::step),
 ];
 
 /// What is worth running after every small change.
