@@ -84,11 +84,6 @@ pub trait Transform: Send {
     fn take_refused(&mut self) -> Vec<Refused> {
         Vec::new()
     }
-
-    /// Whether a chunk may take so long that it is handled beside the threads that everything else runs on.
-    fn is_slow(&self) -> bool {
-        false
-    }
 }
 
 /// Records that a transform can't handle.

@@ -111,7 +111,7 @@ impl Run<'_> {
 fn report(run: &Run<'_>, times: Option<(Duration, Duration)>) {
     let Run { name, peak, .. } = run;
     let Some(peak) = peak else {
-        return skipped("there is no /proc here, so that the memory wasn't measured");
+        return skipped("it had ended before its memory was looked at, or there is no /proc here");
     };
     let times = times.map(|(health, end)| format!("{} ms | {} ms", health.as_millis(), end.as_millis()));
     println!("| {name} | {} MiB | {} |", peak >> 10, times.as_deref().unwrap_or("refused at the start |"));
