@@ -35,8 +35,7 @@ impl Place {
         }
     }
 
-    /// Below the world's folder. The lock is a file that stays open for writing: a file system with one can be made
-    /// read-only only by the kernel itself, so it stays outside.
+    /// Below the world's folder.
     fn folder(self) -> PathBuf {
         match self {
             Self::State => "state/sources".into(),
@@ -52,7 +51,7 @@ pub async fn full(place: Place) -> String {
 
 /// The disk turns read-only.
 pub async fn read_only(place: Place) -> String {
-    run(place, |disk| disk.set_read_only(true), "Read-only file system", |disk| disk.set_read_only(false)).await
+    run(place, SmallDisk::make_read_only, "Read-only file system", SmallDisk::make_writable).await
 }
 
 async fn run(place: Place, harm: fn(&SmallDisk), words: &str, cure: fn(&SmallDisk)) -> String {

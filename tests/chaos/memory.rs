@@ -133,6 +133,10 @@ impl Watch<'_> {
 
     /// The sink stands still: in the second half, memory is flat and the source asks for nothing new.
     async fn standstill(&mut self, time: Duration, answers: bool) -> String {
+        // A request that hangs is given up after `request_timeout`; until then nobody can tell it from a slow one.
+        if answers {
+            self.program.waits_for("sentinel", "503").await;
+        }
         let shown = || self.world.simulation.nordpass.shown().total();
         let asked = || self.world.simulation.log().at(Endpoint::Nordpass).len();
         self.sample_for(time / 2).await;
@@ -145,7 +149,6 @@ impl Watch<'_> {
         let ready = self.program.ready().await.expect("an answer");
         let components = ready["components"].as_array().cloned().unwrap_or_default();
         let sink = components.into_iter().find(|part| part["name"] == "sentinel").unwrap_or_default();
-        // A request that hangs is given up after `request_timeout`; until then nobody can tell it from a slow one.
         assert!(!answers || sink["state"] == "waiting", "{ready:#}");
         format!(
             "flat at {:.1} to {:.1} MiB, {polls} requests in {} s for nothing new, /ready says {sink}",

@@ -1,5 +1,6 @@
 //! Small file systems of our own, in a mount name space of our own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -55,7 +56,7 @@ impl SmallDisk {
     }
 
     fn try_mount(at: &Path) -> Result<Self, String> {
-        mount(&["-t", "tmpfs", "-o", "size=4m", "tmpfs"], at)?;
+        mount(&["-t", "tmpfs", "-o", "size=4m", "tmpfs"].map(OsStr::new), at)?;
         Ok(Self { at: at.to_owned() })
     }
 
@@ -77,25 +78,36 @@ impl SmallDisk {
         self.at.join("filler")
     }
 
-    /// Nothing can be written any more. Not while a file is open for writing: then it is tried again.
-    pub fn set_read_only(&self, read_only: bool) {
-        let option = if read_only { "remount,ro" } else { "remount,rw" };
-        for _ in 0..20_000 {
-            if mount(&["-o", option], &self.at).is_ok() {
-                return;
-            }
-        }
-        panic!("{} is busy all the time", self.at.display());
+    /// Nothing can be written any more, also while files are open for writing: `mount -o remount,ro` refuses that, so a
+    /// read-only view of the same files is laid over them. It is made beside, so that it is read-only from its first moment.
+    pub fn make_read_only(&self) {
+        let beside = tempfile::tempdir().expect("a folder");
+        mount(&["--bind".as_ref(), self.at.as_ref()], beside.path()).expect("a second view");
+        mount(&["-o".as_ref(), "remount,bind,ro".as_ref()], beside.path()).expect("a view that nobody writes to");
+        mount(&["--bind".as_ref(), beside.path().as_ref()], &self.at).expect("a view of a view");
+        unmount(beside.path());
+    }
+
+    /// Takes that view away.
+    pub fn make_writable(&self) {
+        unmount(&self.at);
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+        // The view too, where a test has failed; it goes first.
+        unmount(&self.at);
+        unmount(&self.at);
     }
 }
 
-fn mount(words: &[&str], at: &Path) -> Result<(), String> {
+/// Files that are open stay open.
+fn unmount(at: &Path) {
+    let _ = Command::new("umount").arg("-l").arg(at).stderr(Stdio::null()).status();
+}
+
+fn mount(words: &[&OsStr], at: &Path) -> Result<(), String> {
     let output = Command::new("mount").args(words).arg(at).output().map_err(|error| format!("no `mount`: {error}"))?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
 }
