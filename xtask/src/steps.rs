@@ -1,9 +1,9 @@
 //! `cargo xtask test`: the steps, in an order that fails fast.
 
 mod beside;
+mod deny;
 mod times;
 
-use std::process::Command;
 use std::time::Instant;
 
 use tools_common::process::{self, cargo};
@@ -29,7 +29,7 @@ const STEPS: &[Step] = &[
 const BESIDE: &[Step] = &[
     ("deploy", tools_solution::check_deploy),
     ("workflows", workflows::check),
-    ("deny", deny),
+    ("deny", deny::check),
     ("solution", tools_solution::check_solution),
     ("workbook", tools_solution::check_workbook),
     ("clients", clients::check),
@@ -100,11 +100,4 @@ fn azurite() -> Result<(), String> {
     let mut test = cargo();
     test.args(["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "azurite::"]);
     process::run(test.env("AZURITE", script))
-}
-
-/// Licences, bans and sources. The advisory database can't be fetched everywhere, so that check runs in the public
-/// workflow only.
-fn deny() -> Result<(), String> {
-    let deny = tools::cargo_deny()?;
-    process::run(Command::new(deny).args(["--workspace", "check", "bans", "licenses", "sources"]))
 }

@@ -9,7 +9,8 @@ use tools_common::process::{cargo, run};
 const CARGO_AUDITABLE: &str = "0.7.7";
 const CARGO_CYCLONEDX: &str = "0.5.9";
 const CARGO_DEB: &str = "3.8.0";
-const CARGO_DENY: &str = "0.20.2";
+/// The version of cargo-deny.
+pub const CARGO_DENY: &str = "0.20.2";
 
 /// Installs cargo-deny.
 pub fn cargo_deny() -> Result<PathBuf, String> {

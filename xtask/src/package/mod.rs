@@ -99,11 +99,13 @@ fn image(root: &Path, binary: &[u8]) -> Result<Entries, String> {
 
 /// Formats the sums as `sha256sum` does, so that `sha256sum --check SHA256SUMS` works.
 pub fn sums<N: std::fmt::Display>(files: &[(N, Vec<u8>)]) -> String {
-    files.iter().fold(String::new(), |mut text, (name, bytes)| {
-        for byte in Sha256::digest(bytes) {
-            let _ = write!(text, "{byte:02x}");
-        }
-        let _ = writeln!(text, "  {name}");
+    files.iter().fold(String::new(), |text, (name, bytes)| format!("{text}{}  {name}\n", sum(bytes)))
+}
+
+/// Returns the SHA-256 as `sha256sum` writes it.
+pub fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
         text
     })
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
+use crate::package::sum;
 use tools_common::{read, write};
 
 use super::facts::{Facts, Version};
@@ -47,14 +47,6 @@ pub fn run(root: &Path, version: &Version, folder: &Path) -> Result<(), String> 
          3. Copy {FORMULA} to the tap"
     );
     Ok(())
-}
-
-fn sum(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn is_sum(text: &str) -> bool {
