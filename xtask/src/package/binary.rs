@@ -29,7 +29,7 @@ pub struct Build<'a> {
     pub auditable: Option<&'a Path>,
 }
 
-/// Builds both. The same source, toolchain and C compiler make the same bytes in any folder.
+/// Builds both. The same commit, toolchain and C compiler make the same bytes in any folder.
 pub fn programs(build: Build<'_>) -> Result<Programs, String> {
     // The second build only makes the program itself again.
     Ok(Programs { whole: build_with(build, &[])?, deployed: build_with(build, &["--no-default-features"])? })
@@ -55,6 +55,7 @@ fn build_with(build: Build<'_>, features: &[&str]) -> Result<Vec<u8>, String> {
         cargo.arg("--manifest-path").arg(build.root.join("Cargo.toml"));
         cargo.env("CARGO_TARGET_DIR", build.root.join("target"));
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("SOURCE_DATE_EPOCH", "0");
+        cargo.env("NORDPASS_SENTINEL_COMMIT", commit());
         cargo.env(format!("CFLAGS_{}", TARGET.replace('-', "_")), c_flags.join(" "));
     })?;
     let bytes = tools_common::bytes(&path)?;
@@ -67,6 +68,16 @@ fn build_with(build: Build<'_>, features: &[&str]) -> Result<Vec<u8>, String> {
     // It starts with nothing in its environment.
     output(Command::new(path).arg("--version").env_clear())?;
     Ok(bytes)
+}
+
+/// Returns the commit of the sources, which `version --json` shows; nothing where git doesn't know, or knows of changes since.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = output(Command::new("git").args(arguments)).ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let is_unchanged = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+    git(&["rev-parse", "HEAD"]).filter(|_| is_unchanged).unwrap_or_default()
 }
 
 fn cargo_home() -> Result<PathBuf, String> {
