@@ -9,7 +9,7 @@ use bench_reference::workload::Workload;
 use nordpass_env::SystemClock;
 use nordpass_sentinel::component::{Transform, TransformSettings};
 use nordpass_sentinel::event::{Chunk, Origin};
-use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows};
+use nordpass_sentinel::sinks::sentinel::{OpenBatch, Rows, encode_array};
 use nordpass_sentinel::sources::recording::{Parser, Position};
 use nordpass_sentinel::telemetry::ComponentReporter;
 use nordpass_sentinel::transforms::asim;
@@ -73,10 +73,10 @@ pub fn batch(rows: Vec<(usize, Chunk)>) -> Vec<Rows> {
     let mut batches = Vec::new();
     for (output, chunk) in rows {
         for (number, record) in chunk.records.iter().enumerate() {
-            if open[output].with(record.body.len()) > BATCH {
+            if open[output].with(1 + record.body.len()) > BATCH {
                 batches.push(std::mem::replace(&mut open[output], OpenBatch::new()).rows);
             }
-            open[output].push(&chunk, number, None);
+            open[output].push(&chunk, number, None, 1 + record.body.len());
         }
         chunk.ack.done();
     }
@@ -86,5 +86,5 @@ pub fn batch(rows: Vec<(usize, Chunk)>) -> Vec<Rows> {
 
 /// Compresses batches. Answers the bodies' bytes.
 pub fn encode(batches: &[Rows], level: u32) -> usize {
-    batches.iter().map(|rows| rows.encode(level).body.len()).sum()
+    batches.iter().map(|rows| encode_array(rows.pieces(), level).body.len()).sum()
 }

@@ -1,5 +1,6 @@
 //! Sinks: where records go. One file or folder and one line each.
 
+mod delivery;
 mod gzip;
 mod ndjson;
 #[cfg(test)]

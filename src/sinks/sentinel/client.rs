@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::batch::Encoded;
-use super::protocol::{ResponseClass, Target, classify, no_response, request};
+use super::cut::cut;
+use super::protocol::{self, MAX_WIRE_BYTES, Target, classify, request};
 use super::settings::Settings;
 use crate::azure::{self, TokenProvider};
+use crate::component::Letter;
 use crate::http::{Again, HttpClient, date, retry_after};
+use crate::sinks::delivery::array::encode_array;
+use crate::sinks::delivery::batch::{Encoded, Rows};
+use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
 
@@ -18,6 +22,8 @@ use nordpass_env::Env;
 pub struct IngestionClient {
     endpoint: String,
     rule: String,
+    /// 0 to 9.
+    gzip_level: u32,
     http: Arc<dyn HttpClient>,
     tokens: Arc<dyn TokenProvider>,
     env: Env,
@@ -35,6 +41,7 @@ impl IngestionClient {
         Ok(Self {
             endpoint: settings.endpoint.clone(),
             rule: settings.dcr_immutable_id.clone(),
+            gzip_level: settings.gzip_level,
             http,
             tokens: azure::provider(settings.credential.clone(), scope, &settings.http, env)?,
             env: env.clone(),
@@ -43,8 +50,48 @@ impl IngestionClient {
         })
     }
 
-    /// Posts a body once. `takes_others`: the rule has accepted rows for other streams. Drops a refused token.
-    pub async fn post(&self, stream: &str, takes_others: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
+    /// Gets a token to test the credential. The error is a sentence.
+    pub async fn try_token(&self) -> Result<(), String> {
+        self.tokens.token().await.map(drop).map_err(|error| error.reason)
+    }
+
+    /// Seconds by which this machine's clock was ahead of Azure's at the last response.
+    pub fn clock_ahead(&self) -> i64 {
+        self.clock_ahead.load(Ordering::Relaxed)
+    }
+}
+
+impl Protocol for IngestionClient {
+    const NAME: &str = "Azure";
+
+    fn max_body_bytes(&self) -> usize {
+        MAX_WIRE_BYTES
+    }
+
+    fn added_bytes(&self, length: usize) -> usize {
+        // The bracket or the comma before it.
+        1 + length
+    }
+
+    fn shorten(&self, record: &str) -> Option<(String, u64)> {
+        cut(record)
+    }
+
+    fn encode(&self, rows: &Rows) -> Encoded {
+        encode_array(rows.pieces(), self.gzip_level)
+    }
+
+    fn encode_letter(&self, letter: Letter<'_>) -> Encoded {
+        encode_array([letter.record], self.gzip_level)
+    }
+
+    /// Azure checks token, role, rule and stream of an empty array as it does for rows.
+    fn encode_nothing(&self) -> Option<Encoded> {
+        Some(encode_array([], 0))
+    }
+
+    /// Drops a refused token.
+    async fn post(&self, stream: &str, takes_others: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
         let token = match self.tokens.token().await {
             Ok(token) => token,
             Err(error) => {
@@ -93,13 +140,11 @@ impl IngestionClient {
         class
     }
 
-    /// Gets a token to test the credential. The error is a sentence.
-    pub async fn try_token(&self) -> Result<(), String> {
-        self.tokens.token().await.map(drop).map_err(|error| error.reason)
+    fn refuses_all(&self, refusal: &Refusal, stream: &str) -> String {
+        protocol::refuses_all(refusal, stream)
     }
 
-    /// Seconds by which this machine's clock was ahead of Azure's at the last response.
-    pub fn clock_ahead(&self) -> i64 {
-        self.clock_ahead.load(Ordering::Relaxed)
+    fn refuses_one(&self, refusal: &Refusal, stream: &str) -> String {
+        protocol::refuses_one(refusal, stream)
     }
 }

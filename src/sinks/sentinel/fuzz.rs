@@ -3,8 +3,9 @@
 use http::StatusCode;
 
 use super::cut::{self, MAX_FIELD_BYTES};
-use super::protocol::{ResponseClass, Target, classify, may_have_arrived, pauses_all};
+use super::protocol::{MAX_WIRE_BYTES, Target, classify, refuses_all, refuses_one};
 use crate::event::raw_entries;
+use crate::sinks::delivery::protocol::{ResponseClass, may_have_arrived, pauses_all};
 use crate::fuzz::{is_json, marked, silent, text};
 
 /// An answer.
@@ -21,13 +22,13 @@ pub(crate) fn answer(data: &[u8]) {
             ResponseClass::Refused(refusal) => {
                 assert!([400, 413].contains(&refusal.status));
                 let said = [&refusal.code, &refusal.request_id].into_iter().flatten().cloned();
-                for said in said.chain([refusal.answer(), refusal.of_every_record("s"), refusal.of_one_record("s")]) {
+                for said in said.chain([refusal.answer(), refuses_all(&refusal, "s"), refuses_one(&refusal, "s")]) {
                     silent(&said);
                     assert!(!said.contains(char::is_control), "{said}");
                 }
-                assert!(!refusal.proves_too_large(1, 0), "a record of one byte is never too large");
+                assert!(!refusal.proves_too_large(1, MAX_WIRE_BYTES, 0), "a record of one byte is never too large");
             }
-            ResponseClass::TokenRefused => assert_eq!(status, StatusCode::UNAUTHORIZED),
+            ResponseClass::TokenRefused(_) => assert_eq!(status, StatusCode::UNAUTHORIZED),
             ResponseClass::Again(again) => {
                 silent(again.reason.as_deref().unwrap_or_default());
                 assert!(again.kind.is_some());

@@ -2,34 +2,20 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`run`] | collects rows in one open batch for each stream, and starts the deliveries |
-//! | [`batch`] | rows of one stream with their chunks' acknowledgements, encoded as a request body |
-//! | [`deliver`] | sends a batch until each row is accepted or proven bad, then a dead letter |
-//! | [`evidence`] | decides whether a refusal is the record's fault |
-//! | [`sender`] | sends a body until the response says something about its rows |
-//! | [`stream`] | what is known about one stream |
+//! | [`probe`] | tries token, rule and each stream, for `validate --connect` |
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
 //! | [`cut`] | cuts fields longer than Azure's limit |
-//! | [`probe`] | tries token, rule and each stream, for `validate --connect` |
-//! | [`resend`] | sends single records again, for `dead-letters resend` |
 //!
-//! Each file uses only files below it. Only `protocol` knows the API.
+//! Batches, retries, proofs and dead letters are [`super::delivery`]'s. Only `protocol` knows the API.
 
-mod batch;
 mod client;
 mod cut;
-mod deliver;
-mod evidence;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod probe;
 mod protocol;
-mod resend;
-mod run;
-mod sender;
 mod settings;
-mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -37,14 +23,26 @@ use futures::future::BoxFuture;
 use nordpass_env::Env;
 
 // What the benches measure.
-pub use batch::{OpenBatch, Rows};
+pub use super::delivery::array::encode_array;
+pub use super::delivery::batch::{OpenBatch, Rows};
 pub use settings::{Settings, TYPE};
 
+use self::client::IngestionClient;
+use super::delivery::resend::Resender;
+use super::delivery::run;
+use super::delivery::sender::Sender;
 use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
+use crate::telemetry::{ComponentKind, Telemetry};
 
 impl SinkSettings for Settings {
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
-        Box::pin(run::build(self.clone(), context))
+        let settings = self.clone();
+        Box::pin(async move {
+            let client = IngestionClient::new(&settings, &context.env, &context.telemetry)
+                .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
+            let inputs = (0..settings.streams.len()).collect();
+            run::build(client, settings.streams, inputs, settings.limits, context).await
+        })
     }
 
     fn streams(&self) -> &[String] {
@@ -56,6 +54,8 @@ impl SinkSettings for Settings {
     }
 
     fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
-        resend::resender(self, name, env)
+        let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
+        let client = IngestionClient::new(self, env, &telemetry)?;
+        Ok(Box::new(Resender(Sender::new(client, self.streams.iter().cloned(), env, &telemetry))))
     }
 }

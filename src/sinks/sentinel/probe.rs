@@ -3,15 +3,17 @@
 //! Posts an empty array to each stream. If a stream's response leaves a question open, others may answer it: a rule
 //! that accepts one stream has the right id and the right endpoint.
 
-use super::protocol::{ResponseClass, TOKEN_REFUSED};
-use super::{sender::Sender, settings::Settings};
+use super::{client::IngestionClient, settings::Settings};
+use crate::sinks::delivery::{protocol::ResponseClass, sender::Sender};
 use crate::{http::clock_is_wrong, telemetry::ComponentReporter};
 use nordpass_env::Env;
 
 /// Gets a token and tries every stream. The error has a line for each problem.
 pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
-    let sender = Sender::new(settings, env, &ComponentReporter::detached())?;
-    sender.client.try_token().await?;
+    let telemetry = ComponentReporter::detached();
+    let client = IngestionClient::new(settings, env, &telemetry)?;
+    client.try_token().await?;
+    let sender = Sender::new(client, settings.streams.iter().cloned(), env, &telemetry);
     let mut streams: Vec<usize> = Vec::new();
     for (number, name) in settings.streams.iter().enumerate() {
         if !streams.iter().any(|known| settings.streams[*known] == *name) {
@@ -39,7 +41,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
             wrong.push(try_stream(&sender, stream).await.err().map_or(first, |(_, reason)| reason));
         }
     }
-    wrong.extend(clock_is_wrong(Some(sender.client.clock_ahead()), "Azure"));
+    wrong.extend(clock_is_wrong(Some(sender.protocol.clock_ahead()), "Azure"));
     wrong.dedup();
     match (wrong.is_empty(), streams.as_slice()) {
         (false, _) => Err(wrong.join("\n")),
@@ -49,12 +51,12 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
 }
 
 /// Sends one empty request. The error is a kind and a sentence.
-async fn try_stream(sender: &Sender, stream: usize) -> Result<(), (&'static str, String)> {
+async fn try_stream(sender: &Sender<IngestionClient>, stream: usize) -> Result<(), (&'static str, String)> {
     match sender.post_nothing(stream).await {
-        ResponseClass::Accepted => Ok(()),
-        ResponseClass::Again(again) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
-        ResponseClass::TokenRefused => Err(("token", TOKEN_REFUSED.to_owned())),
-        ResponseClass::Refused(refusal) => {
+        None | Some(ResponseClass::Accepted) => Ok(()),
+        Some(ResponseClass::Again(again)) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
+        Some(ResponseClass::TokenRefused(reason)) => Err(("token", reason.to_owned())),
+        Some(ResponseClass::Refused(refusal)) => {
             let (name, answer) = (&sender.streams[stream].name, refusal.answer());
             Err(("refused", format!("Azure refuses an empty request for stream {name} with {answer}")))
         }

@@ -5,22 +5,17 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use crate::azure::AccessToken;
-use crate::http::{Again, HttpError, azure_code, bearer};
+use crate::http::{Again, azure_code, bearer};
+use crate::sinks::delivery::protocol::{Refusal, RefusalKind, ResponseClass, THROTTLED, UNAVAILABLE};
 
 /// Maximum bytes of a body after gzip: the gateway's limit of 1 MiB as received, minus a safety margin.
 pub const MAX_WIRE_BYTES: usize = (1 << 20) - 4096;
-/// Bytes after gzip that any proxy accepts.
-const SURELY_FITS: usize = 64 << 10;
 /// Azure's code when rows for an auxiliary table are too far apart in time.
 const TIME_RANGE: &str = "RecordsTimeRangeIsMoreThan30Minutes";
+/// The 30 minutes of an auxiliary table, minus a safety margin.
+const TIME_RANGE_SECONDS: i64 = 29 * 60;
 /// Azure's own code when a body is too large. A proxy in front of it says something else.
 const TOO_LONG: &str = "ContentLengthLimitExceeded";
-/// Kinds of failure ([`Again::kind`]) after which the rows may have arrived all the same.
-const MAY_HAVE_ARRIVED: [&str; 4] = ["no connection", "timeout", "broken answer", "unexpected answer"];
-
-const THROTTLED: &str = "throttled";
-const UNAVAILABLE: &str = "unavailable";
-
 /// 401 from Azure Monitor, whatever the credential.
 pub const TOKEN_REFUSED: &str =
     "Azure refuses the token (401): check tenant, client and that the credential is for this cloud";
@@ -54,92 +49,36 @@ pub fn request(
         .body(body)
 }
 
-/// What a response says about the rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ResponseClass {
-    /// Azure has all rows.
-    Accepted,
-    /// Something in the body is unacceptable, or the body is too large: find the record.
-    Refused(Refusal),
-    /// The token is refused.
-    TokenRefused,
-    /// Nothing: try again later.
-    Again(Again),
+/// What a refusal is about.
+fn kind_of(status: StatusCode, code: Option<&str>) -> RefusalKind {
+    match (status, code) {
+        (StatusCode::PAYLOAD_TOO_LARGE, code) => RefusalKind::Size { certain: code == Some(TOO_LONG) },
+        (_, Some(TIME_RANGE)) => RefusalKind::TimeRange(TIME_RANGE_SECONDS),
+        _ => RefusalKind::Content,
+    }
 }
 
-/// Whether the rows may have arrived although the request failed.
-pub fn may_have_arrived(again: &Again) -> bool {
-    again.kind.is_some_and(|kind| MAY_HAVE_ARRIVED.contains(&kind))
+/// Why a stream waits when Azure refuses all its records.
+pub fn refuses_all(refusal: &Refusal, stream: &str) -> String {
+    let (answer, advice) = (refusal.answer(), advice(refusal));
+    format!("Azure refuses every record for stream {stream} with {answer}: {advice}; nothing is dead-lettered")
 }
 
-/// Whether all streams must pause: Azure throttles, or says when it will be available again.
-pub fn pauses_all(again: &Again) -> bool {
-    again.kind == Some(THROTTLED) || again.kind == Some(UNAVAILABLE) && again.wait.is_some()
+/// Why a stream waits when Azure refuses one of its records without proof that the record is at fault.
+pub fn refuses_one(refusal: &Refusal, stream: &str) -> String {
+    let (answer, advice) = (refusal.answer(), advice(refusal));
+    format!(
+        "Azure refuses a record for stream {stream} with {answer}; it is kept and retried until Azure accepts it, or \
+         accepts others of the stream but not this one. If it accepts none: {advice}"
+    )
 }
 
-/// How Azure refused a body.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
-    /// HTTP status: 400 or 413.
-    pub status: u16,
-    /// The error code, from the body or the header `x-ms-error-code`.
-    pub code: Option<String>,
-    /// The request id, for Microsoft's support.
-    pub request_id: Option<String>,
-}
-
-impl Refusal {
-    /// Status and code, for messages.
-    pub fn answer(&self) -> String {
-        let code = self.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
-        format!("{}{code}", self.status)
-    }
-
-    /// Whether the body is too large. Otherwise something in it is wrong.
-    pub fn is_for_size(&self) -> bool {
-        self.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16()
-    }
-
-    /// Whether an auxiliary table requires the rows of a request to be closer in time.
-    pub fn is_for_time_range(&self) -> bool {
-        self.code.as_deref() == Some(TIME_RANGE)
-    }
-
-    /// Whether a record alone, of `length` bytes after gzip, is surely too large: Azure itself says so, and the record
-    /// fits into no request or is longer than `longest`, the longest accepted body (0: none).
-    pub fn proves_too_large(&self, length: usize, longest: usize) -> bool {
-        let is_azures_word = self.is_for_size() && self.code.as_deref() == Some(TOO_LONG);
-        is_azures_word && (length > MAX_WIRE_BYTES || (longest > 0 && length > longest))
-    }
-
-    /// Whether a 413 can't be the record's fault, because a request at least as long was accepted or any server would
-    /// take it. Then it comes from a proxy.
-    pub fn is_surely_wrong_about_size(&self, length: usize, longest: usize) -> bool {
-        self.is_for_size() && length <= longest.max(SURELY_FITS)
-    }
-
-    /// Why a stream waits when Azure refuses all its records.
-    pub fn of_every_record(&self, stream: &str) -> String {
-        let (answer, advice) = (self.answer(), self.advice());
-        format!("Azure refuses every record for stream {stream} with {answer}: {advice}; nothing is dead-lettered")
-    }
-
-    /// Why a stream waits when Azure refuses one of its records without proof that the record is at fault.
-    pub fn of_one_record(&self, stream: &str) -> String {
-        let (answer, advice) = (self.answer(), self.advice());
-        format!(
-            "Azure refuses a record for stream {stream} with {answer}; it is kept and retried until Azure accepts it, or \
-             accepts others of the stream but not this one. If it accepts none: {advice}"
-        )
-    }
-
-    /// What to do if the records aren't at fault.
-    fn advice(&self) -> &'static str {
-        if self.is_for_size() {
-            "a proxy in between may refuse requests that Azure accepts"
-        } else {
-            "check that the rule's stream declaration has the columns and types of this version's rows"
-        }
+/// What to do if the records aren't at fault.
+fn advice(refusal: &Refusal) -> &'static str {
+    if refusal.is_for_size() {
+        "a proxy in between may refuse requests that Azure accepts"
+    } else {
+        "check that the rule's stream declaration has the columns and types of this version's rows"
     }
 }
 
@@ -164,9 +103,10 @@ pub fn classify(
         StatusCode::OK | StatusCode::ACCEPTED if body.is_empty() => return ResponseClass::Accepted,
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
             let request_id = header("x-ms-request-id").filter(|id| is_request_id(id)).map(str::to_owned);
-            return ResponseClass::Refused(Refusal { status: status.as_u16(), code, request_id });
+            let kind = kind_of(status, code.as_deref());
+            return ResponseClass::Refused(Refusal { status: status.as_u16(), code, request_id, kind });
         }
-        StatusCode::UNAUTHORIZED => return ResponseClass::TokenRefused,
+        StatusCode::UNAUTHORIZED => return ResponseClass::TokenRefused(TOKEN_REFUSED),
         StatusCode::FORBIDDEN => ("forbidden", forbidden(&shown, rule, detail("message").unwrap_or_default())),
         StatusCode::NOT_FOUND => ("not found", not_found(&shown, target, takes_others)),
         StatusCode::TOO_MANY_REQUESTS => (THROTTLED, format!("Azure is throttling requests to rule {rule} (429)")),
@@ -228,17 +168,6 @@ fn is_request_id(text: &str) -> bool {
     text.len() <= 200 && text.split(['|', ',', ' ', ';', '.']).all(is_uuid)
 }
 
-/// Classifies a request without a response.
-pub fn no_response(error: &HttpError) -> Again {
-    let kind = match error {
-        HttpError::Connect { .. } => "no connection",
-        HttpError::Tls { .. } => "tls",
-        HttpError::Timeout { .. } => "timeout",
-        HttpError::Body { .. } | HttpError::TooLarge { .. } => "broken answer",
-    };
-    Again::because(kind, error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,11 +184,11 @@ mod tests {
     fn a_refusal_is_told_as_it_came() {
         let ResponseClass::Refused(refusal) = class(413, "") else { panic!("refused") };
         assert_eq!(refusal.answer(), "413");
-        assert!(refusal.advice().contains("a proxy in between"));
+        assert!(advice(&refusal).contains("a proxy in between"));
         let body = r#"{"error":{"code":"InvalidPayload","message":"m"}}"#;
         let ResponseClass::Refused(refusal) = class(400, body) else { panic!("refused") };
         assert_eq!(refusal.answer(), "400 (InvalidPayload)");
-        assert!(refusal.advice().contains("stream declaration"));
+        assert!(advice(&refusal).contains("stream declaration"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::azure::{self, Cloud, CredentialSettings};
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Section, http_fields, read_http};
+use crate::sinks::delivery::run::Limits;
 
 /// The `sentinel` type.
 pub static TYPE: ComponentType = ComponentType {
@@ -58,14 +59,10 @@ pub struct Settings {
     pub streams: Vec<String>,
     /// The identity that sends.
     pub credential: CredentialSettings,
-    /// JSON bytes of a batch before gzip.
-    pub max_bytes: usize,
-    /// How long a batch stays open.
-    pub timeout: Duration,
+    /// When a batch is closed, and how many are sent at once.
+    pub limits: Limits,
     /// 0 to 9.
     pub gzip_level: u32,
-    /// Batches sent in parallel.
-    pub concurrency: usize,
     /// TLS, proxy, time-out.
     pub http: HttpSettings,
 }
@@ -112,10 +109,13 @@ impl Settings {
             dcr_immutable_id,
             streams,
             credential,
-            max_bytes: number(batch.integer("max_bytes")),
-            timeout: batch.duration("timeout"),
+            limits: Limits {
+                max_bytes: number(batch.integer("max_bytes")),
+                max_records: usize::MAX,
+                timeout: batch.duration("timeout"),
+                concurrency: number(section.integer("concurrency")),
+            },
             gzip_level: u32::try_from(batch.integer("gzip_level")).unwrap_or(2),
-            concurrency: number(section.integer("concurrency")),
             // Responses of Azure and Entra are short.
             http: HttpSettings { max_body_bytes: 1 << 20, ..read_http(section, Duration::from_secs(30)) },
         }

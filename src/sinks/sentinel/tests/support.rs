@@ -17,6 +17,7 @@ use crate::component::{ComponentError, Context, Input, InputSender, Output, Sink
 use crate::event::{AckReceiver, Backpressure, Chunk, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
+use crate::sinks::delivery::run::Limits;
 use crate::state::MemoryStore;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
 use nordpass_env::{Env, SeededRandom, SystemDisk, TestClock};
@@ -110,10 +111,13 @@ pub fn settings() -> Settings {
         dcr_immutable_id: "dcr-1".into(),
         streams: vec!["Custom-A".into(), "Custom-B".into()],
         credential: CredentialKind::Token(Secret::literal("token")).into(),
-        max_bytes: 1_000_000,
-        timeout: Duration::from_secs(5),
+        limits: Limits {
+            max_bytes: 1_000_000,
+            max_records: usize::MAX,
+            timeout: Duration::from_secs(5),
+            concurrency: 2,
+        },
         gzip_level: 1,
-        concurrency: 2,
         http: HttpSettings::default(),
     }
 }

@@ -8,23 +8,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::batch::{Encoded, Rows};
-use super::client::IngestionClient;
-use super::protocol::{Refusal, ResponseClass, TOKEN_REFUSED, may_have_arrived, pauses_all};
-use super::{settings::Settings, stream::Stream};
+use super::batch::Encoded;
+use super::protocol::{Protocol, Refusal, ResponseClass, may_have_arrived, pauses_all};
+use super::stream::Stream;
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::{Env, Mutex};
 
 /// Sends bodies to a sink's streams.
-pub struct Sender {
-    /// Sends single requests.
-    pub client: IngestionClient,
-    /// The stream of each input.
+pub struct Sender<P> {
+    /// The destination.
+    pub protocol: P,
+    /// Its streams.
     pub streams: Vec<Stream>,
     /// Number of requests with rows sent so far. Numbers each request.
     sent: AtomicU64,
-    /// The longest accepted body, in bytes after gzip.
+    /// The longest accepted body, in bytes after compression.
     longest: AtomicUsize,
     /// Nothing is sent before this.
     paused_until: Mutex<Instant>,
@@ -34,9 +33,9 @@ pub struct Sender {
 
 /// The outcome of sending a body.
 pub enum Sent {
-    /// Azure has it.
+    /// The destination has it.
     Accepted,
-    /// 400 or 413.
+    /// Something in it is refused.
     Refused(Refusal),
     /// The deadline was reached.
     GaveUp {
@@ -47,18 +46,18 @@ pub enum Sent {
     },
 }
 
-impl Sender {
-    /// Creates a sender. Fails with a sentence about invalid settings.
-    pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
-        Ok(Self {
-            client: IngestionClient::new(settings, env, telemetry)?,
-            streams: settings.streams.iter().cloned().map(Stream::new).collect(),
+impl<P: Protocol> Sender<P> {
+    /// Creates a sender to the streams of a destination.
+    pub fn new(protocol: P, streams: impl IntoIterator<Item = String>, env: &Env, telemetry: &ComponentReporter) -> Self {
+        Self {
+            protocol,
+            streams: streams.into_iter().map(Stream::new).collect(),
             sent: AtomicU64::new(0),
             longest: AtomicUsize::new(0),
             paused_until: Mutex::new(Instant::now()),
             env: env.clone(),
             telemetry: telemetry.clone(),
-        })
+        }
     }
 
     /// Sends until the response says something about the rows or, with a deadline, until waiting would exceed it.
@@ -78,10 +77,10 @@ impl Sender {
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
                     Err(Failure::Stop(Sent::Refused(refusal)))
                 }
-                ResponseClass::TokenRefused => {
+                ResponseClass::TokenRefused(reason) => {
                     // Try the first new token at once. If it is refused, too, age isn't the cause.
                     let wait = (!has_new_token.swap(true, Ordering::Relaxed)).then_some(Duration::ZERO);
-                    Err(Again { wait, ..Again::because("token refused", TOKEN_REFUSED.to_owned()) }.into())
+                    Err(Again { wait, ..Again::because("token refused", reason.to_owned()) }.into())
                 }
                 ResponseClass::Again(again) => {
                     unsure.fetch_or(may_have_arrived(&again), Ordering::Relaxed);
@@ -114,14 +113,15 @@ impl Sender {
         self.telemetry.status().working();
     }
 
-    /// Posts an empty array once. Azure checks token, role, rule and stream as it does for rows.
-    pub async fn post_nothing(&self, stream: usize) -> ResponseClass {
-        self.post(stream, &Rows::default().encode(0), &self.request_id()).await
+    /// Posts a body without records once, if the destination's answer says whether it takes others.
+    pub async fn post_nothing(&self, stream: usize) -> Option<ResponseClass> {
+        let nothing = self.protocol.encode_nothing()?;
+        Some(self.post(stream, &nothing, &self.request_id()).await)
     }
 
     async fn post(&self, stream: usize, encoded: &Encoded, request_id: &str) -> ResponseClass {
         let takes_others = self.streams.iter().any(|stream| stream.accepted() > 0);
-        self.client.post(&self.streams[stream].name, takes_others, encoded, request_id).await
+        self.protocol.post(&self.streams[stream].name, takes_others, encoded, request_id).await
     }
 
     /// Number of requests with rows sent so far.
@@ -129,7 +129,7 @@ impl Sender {
         self.sent.load(Ordering::Acquire)
     }
 
-    /// The longest accepted body, in bytes after gzip; 0 if none.
+    /// The longest accepted body, in bytes after compression; 0 if none.
     pub fn longest(&self) -> usize {
         self.longest.load(Ordering::Relaxed)
     }

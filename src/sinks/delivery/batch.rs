@@ -6,10 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::event::{Backpressure, Chunk, Record, Span};
-use crate::sinks::gzip::Gzip;
-
-/// Short pieces are collected before compression, which is faster with few large writes.
-const STAGE_BYTES: usize = 4 << 10;
 
 /// A row of a batch.
 #[derive(Clone, Debug)]
@@ -113,16 +109,14 @@ impl Rows {
         }
     }
 
-    /// Encodes the request body: a gzip JSON array of all rows.
-    pub fn encode(&self, level: u32) -> Encoded {
-        let mut encoder = Encoder::new(level);
+    /// The texts of all rows, in pieces: several rows that stand in their chunk as in a JSON array are one piece, with its commas.
+    pub fn pieces(&self) -> impl Iterator<Item = &str> {
         let mut row = 0;
-        while row < self.len() {
-            let (rows, count) = self.run(row);
-            encoder.push(rows);
+        std::iter::from_fn(move || {
+            let (rows, count) = (row < self.len()).then(|| self.run(row))?;
             row += count;
-        }
-        encoder.finish()
+            Some(rows)
+        })
     }
 
     /// Returns the text of this row and of the rows that follow it in the chunk as in the array, and their number.
@@ -143,23 +137,6 @@ impl Rows {
         }
         (chunk.text.at(span), count)
     }
-
-    /// Runs [`Self::encode`] on any free core. A full batch of the default size takes some milliseconds, during which
-    /// the sink's loop continues.
-    pub async fn encode_aside(self, level: u32) -> (Self, Encoded) {
-        let work = tokio::spawn(async move {
-            let encoded = self.encode(level);
-            (self, encoded)
-        });
-        match work.await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // Only the end of the runtime cancels it, and that ends this future, too.
-                Err(_) => std::future::pending().await,
-            },
-        }
-    }
 }
 
 /// Two filters of one source make chunks with the same text and origin but different records.
@@ -170,66 +147,18 @@ fn same_rows(a: &Chunk, b: &Chunk) -> bool {
 /// A request body.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// The gzip bytes.
+    /// The bytes after compression.
     pub body: bytes::Bytes,
-    /// Their length before compression.
+    /// Their number before compression.
     pub json_bytes: usize,
-}
-
-/// Encodes a gzip JSON array of these rows.
-pub fn encode<'a>(rows: impl IntoIterator<Item = &'a str>, level: u32) -> Encoded {
-    let mut encoder = Encoder::new(level);
-    rows.into_iter().for_each(|row| encoder.push(row));
-    encoder.finish()
-}
-
-struct Encoder {
-    gzip: Gzip,
-    stage: Vec<u8>,
-    json_bytes: usize,
-}
-
-impl Encoder {
-    /// Begins an array.
-    fn new(level: u32) -> Self {
-        Self { gzip: Gzip::new(level), stage: Vec::new(), json_bytes: 0 }
-    }
-
-    /// Adds a row, or several with commas between them.
-    fn push(&mut self, rows: &str) {
-        self.stage.push(if self.json_bytes == 0 { b'[' } else { b',' });
-        self.json_bytes += 1 + rows.len();
-        if self.stage.len() + rows.len() <= STAGE_BYTES {
-            self.stage.extend_from_slice(rows.as_bytes());
-        } else {
-            self.flush();
-            self.gzip.write(rows.as_bytes());
-        }
-    }
-
-    fn flush(&mut self) {
-        self.gzip.write(&self.stage);
-        self.stage.clear();
-    }
-
-    /// Ends the array.
-    fn finish(mut self) -> Encoded {
-        if self.json_bytes == 0 {
-            self.stage.push(b'[');
-            self.json_bytes = 1;
-        }
-        self.stage.push(b']');
-        self.flush();
-        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish() }
-    }
 }
 
 /// A batch that still accepts rows.
 pub struct OpenBatch {
     /// Its rows.
     pub rows: Rows,
-    /// The array's length so far without its closing bracket, in bytes before gzip.
-    json_bytes: usize,
+    /// The body's length so far, in bytes before compression.
+    bytes: usize,
     /// When its first row came.
     pub opened: Instant,
 }
@@ -238,18 +167,18 @@ impl OpenBatch {
     /// Opens an empty batch.
     #[expect(clippy::new_without_default, reason = "two of them differ: each opens at its own time")]
     pub fn new() -> Self {
-        Self { rows: Rows::default(), json_bytes: 0, opened: Instant::now() }
+        Self { rows: Rows::default(), bytes: 0, opened: Instant::now() }
     }
 
-    /// The array's length with one more row of `row` bytes and the brackets, in bytes before gzip.
-    pub fn with(&self, row: usize) -> usize {
-        self.json_bytes + 1 + row + 1
+    /// The body's length with `added` more bytes, before compression.
+    pub fn with(&self, added: usize) -> usize {
+        // What ends a body is at most one byte.
+        self.bytes + added + 1
     }
 
-    /// Adds a chunk's record, or its text after a cut.
-    pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>) {
-        let length = cut.as_ref().map_or_else(|| chunk.records[record].body.len(), String::len);
-        self.json_bytes += 1 + length;
+    /// Adds a chunk's record, or its text after a cut, which makes the body longer by `added` bytes.
+    pub fn push(&mut self, chunk: &Chunk, record: usize, cut: Option<String>, added: usize) {
+        self.bytes += added;
         self.rows.push(chunk, record, cut);
     }
 }
@@ -257,6 +186,7 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::delivery::array::encode_array;
     use crate::event::{AckOutcome, AckReceiver, EventId, Origin, Span, Text};
     use std::io::Read;
 
@@ -292,11 +222,11 @@ mod tests {
             let mut batch = OpenBatch::new();
             let mut expected = 2;
             for (number, row) in rows.iter().enumerate() {
-                expected = batch.with(row.len());
-                batch.push(&chunk, number, None);
+                expected = batch.with(1 + row.len());
+                batch.push(&chunk, number, None, 1 + row.len());
             }
             for level in [0, 2, 6] {
-                let encoded = batch.rows.encode(level);
+                let encoded = encode_array(batch.rows.pieces(), level);
                 assert_eq!(json(&encoded), format!("[{}]", rows.join(",")));
                 assert_eq!((encoded.json_bytes, json(&encoded).len()), (expected, expected));
             }
@@ -314,9 +244,9 @@ mod tests {
         let (odd, even) = (part(&[0, 2]), part(&[1, 3]));
         let mut batch = OpenBatch::new();
         for chunk in [&odd, &even, &odd] {
-            (0..2).for_each(|record| batch.push(chunk, record, None));
+            (0..2).for_each(|record| batch.push(chunk, record, None, 2));
         }
-        assert_eq!(json(&batch.rows.encode(1)), "[1,3,2,4,1,3]");
+        assert_eq!(json(&encode_array(batch.rows.pieces(), 1)), "[1,3,2,4,1,3]");
     }
 
     #[test]
@@ -336,17 +266,17 @@ mod tests {
             for case in cases {
                 let (mut batch, mut expected) = (OpenBatch::new(), Vec::new());
                 for (chunk, record, cut) in case {
-                    batch.push(chunk, *record, cut.map(str::to_owned));
+                    batch.push(chunk, *record, cut.map(str::to_owned), 0);
                     expected.push(cut.unwrap_or(texts[*record]));
                 }
-                let encoded = batch.rows.encode(1);
+                let encoded = encode_array(batch.rows.pieces(), 1);
                 assert_eq!(json(&encoded), format!("[{}]", expected.join(",")));
                 assert_eq!(json(&encoded).len(), encoded.json_bytes);
             }
         }
         let (chunk, _ack_receiver) = chunk_with(",", &texts);
         let mut batch = OpenBatch::new();
-        (0..4).for_each(|record| batch.push(&chunk, record, None));
+        (0..4).for_each(|record| batch.push(&chunk, record, None, 0));
         assert_eq!(batch.rows.run(0).1, 4, "rows as transforms write them are one piece");
     }
 

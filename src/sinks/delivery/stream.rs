@@ -1,27 +1,27 @@
-//! What the sink knows about one stream.
+//! What is known about one stream: a part of a destination that may refuse records which others accept.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-/// Maximum records dead-lettered on the strength of an accepted empty array, between two accepted rows.
+/// Maximum records dead-lettered on the strength of an accepted body without records, between two accepted rows.
 const MOST_ON_TRUST: u32 = 3;
 
-/// A stream of the rule.
+/// A stream.
 pub struct Stream {
     /// Its name.
     pub name: String,
     /// The highest number of its accepted requests. Responses may come late, and a request sent before a refusal says
     /// nothing about it.
     accepted: AtomicU64,
-    /// Records dead-lettered on the strength of an empty array since it last accepted rows.
+    /// Records dead-lettered on the strength of such a body since it last accepted rows.
     on_trust: AtomicU32,
-    /// Whether its table requires the rows of a request within 30 minutes.
-    pub time_limited: AtomicBool,
+    /// Within how many seconds the records of a request must be; [`i64::MAX`]: any.
+    pub time_range: AtomicI64,
 }
 
 impl Stream {
     /// Creates a stream that nothing is known about.
     pub fn new(name: String) -> Self {
-        Self { name, accepted: AtomicU64::new(0), on_trust: AtomicU32::new(0), time_limited: AtomicBool::new(false) }
+        Self { name, accepted: AtomicU64::new(0), on_trust: AtomicU32::new(0), time_range: AtomicI64::new(i64::MAX) }
     }
 
     /// Records an accepted request.
@@ -35,12 +35,12 @@ impl Stream {
         self.accepted.load(Ordering::Acquire)
     }
 
-    /// Whether an accepted empty array may count as proof now.
+    /// Whether an accepted body without records may count as proof now.
     pub fn may_trust(&self) -> bool {
         self.on_trust.load(Ordering::Acquire) < MOST_ON_TRUST
     }
 
-    /// Counts an empty array as proof once more. `false` if it has counted too often.
+    /// Counts such a body as proof once more. `false` if it has counted too often.
     pub fn trust(&self) -> bool {
         self.on_trust.fetch_add(1, Ordering::AcqRel) < MOST_ON_TRUST
     }

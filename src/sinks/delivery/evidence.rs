@@ -1,17 +1,17 @@
 //! Decides whether a refusal is the record's fault.
 //!
 //! A destination can refuse everything with 400 for a while: a stream declaration that is being edited and reaches
-//! Azure's nodes one by one, a failing gateway. A record is at fault only if others are accepted in between. So the
+//! its nodes one by one, a failing gateway. A record is at fault only if others are accepted in between. So the
 //! proof is a change of responses: the record is refused alone, another of its stream is accepted, the record is
 //! refused again, something is accepted, and the record is refused a third time. One change isn't enough, because an
 //! outage that ends and returns looks the same. Only requests sent after a refusal and accepted before the record is
 //! sent again count.
 //!
-//! On a quiet stream, an empty array provides the second acceptance. But Azure may accept that and refuse every row, so
-//! few records are dead-lettered that way between two accepted rows. Otherwise the next accepted request of the stream
-//! counts.
+//! On a quiet stream, a body without records provides the second acceptance, where the destination has such a thing. But it may accept
+//! that and refuse every record, so few are dead-lettered that way between two accepted ones. Otherwise the next accepted request of the
+//! stream counts.
 
-use super::protocol::{Refusal, ResponseClass};
+use super::protocol::{Protocol, Refusal, ResponseClass};
 use super::{batch::Encoded, sender::Sender};
 
 /// What is known about a record that was refused alone.
@@ -43,9 +43,9 @@ impl RefusalEvidence {
 
     /// Returns what one more refusal of the record proves. `accepted` is the stream's highest accepted number from
     /// before the record was sent this time.
-    pub async fn attribute(
+    pub async fn attribute<P: Protocol>(
         self,
-        sender: &Sender,
+        sender: &Sender<P>,
         stream: usize,
         accepted: u64,
         refusal: &Refusal,
@@ -66,7 +66,7 @@ impl RefusalEvidence {
             (false, _) => {
                 let controlled = state.may_trust()
                     && !sender.is_paused()
-                    && sender.post_nothing(stream).await == ResponseClass::Accepted;
+                    && sender.post_nothing(stream).await == Some(ResponseClass::Accepted);
                 let evidence = Self { mark, changed: true, controlled };
                 if controlled { Attribution::SendAgain(evidence) } else { Attribution::Open(evidence) }
             }

@@ -1,16 +1,17 @@
-//! Delivers one batch: sends it until Azure has every row, or has refused a row by name.
+//! Delivers one batch: sends it until the destination has every record, or has refused a record by name.
 //!
-//! - 413: halve the batch. A row that Azure says is too large alone becomes a dead letter.
-//! - 400 because an auxiliary table requires all rows of a request within 30 minutes: split by time from then on.
-//! - 400: halve until the refused row is alone. It becomes a dead letter only with a proof that Azure refuses *this*
-//!   record ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If everything is
-//!   refused, the rows aren't at fault: wait.
+//! - Refused for its size: halve the batch. A record that the destination says is too large alone becomes a dead letter.
+//! - Refused because records of a request are too far apart in time: split by time from then on.
+//! - Refused for its content: halve until the refused record is alone. It becomes a dead letter only with a proof that *this* record is
+//!   refused ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If everything is refused, the
+//!   records aren't at fault: wait.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::batch::{Encoded, Rows};
 use super::evidence::{Attribution, RefusalEvidence};
-use super::protocol::{MAX_WIRE_BYTES, Refusal};
+use super::protocol::{Protocol, Refusal, RefusalKind};
 use super::sender::{Sender, Sent};
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::http::Backoff;
@@ -19,17 +20,13 @@ use nordpass_env::Env;
 
 /// After this many refused single records in a row, the rest of the batch waits: the records aren't at fault.
 const REFUSED_IN_A_ROW: u32 = 3;
-/// The 30 minutes of an auxiliary table, minus a safety margin.
-const TIME_RANGE_SECONDS: i64 = 29 * 60;
 
 /// What all deliveries of a sink share.
-pub struct Delivery {
+pub struct Delivery<P> {
     /// Sends the batches.
-    pub sender: Sender,
+    pub sender: Sender<P>,
     /// Where refused records go.
     pub dead_letters: Box<dyn DeadLetterWriter>,
-    /// 0 to 9.
-    pub gzip_level: u32,
     /// Clock, randomness, disk, network.
     pub env: Env,
     /// Metrics.
@@ -65,25 +62,26 @@ struct Work {
     backoff: Backoff,
 }
 
-impl Delivery {
+impl<P: Protocol> Delivery<P> {
     /// Delivers a batch. Returns each row that was refused without a proof, alone.
-    pub async fn deliver(&self, batch: Batch) -> Vec<Batch> {
+    pub async fn deliver(self: &Arc<Self>, batch: Batch) -> Vec<Batch> {
         let stream = batch.stream;
         let mut work =
             Work { stream, parts: vec![batch], refused_in_a_row: 0, backoff: Backoff::new(self.env.random.clone()) };
         let (mut suspects, mut suspected) = (Vec::new(), None);
-        let state = &self.sender.streams[stream];
+        let (state, max_body_bytes) = (&self.sender.streams[stream], self.sender.protocol.max_body_bytes());
         while let Some(Batch { rows, encoded, evidence, .. }) = work.parts.pop() {
-            if state.time_limited.load(Ordering::Relaxed) && rows.span() > TIME_RANGE_SECONDS {
-                let parts = rows.split_by_time(TIME_RANGE_SECONDS).into_iter();
+            let time_range = state.time_range.load(Ordering::Relaxed);
+            if time_range < i64::MAX && rows.span() > time_range {
+                let parts = rows.split_by_time(time_range).into_iter();
                 work.parts.extend(parts.map(|rows| Batch::new(stream, rows)));
                 continue;
             }
             let (rows, encoded) = match encoded {
                 Some(encoded) => (rows, encoded),
-                None => rows.encode_aside(self.gzip_level).await,
+                None => self.encode_aside(rows).await,
             };
-            if encoded.body.len() > MAX_WIRE_BYTES && rows.len() > 1 {
+            if encoded.body.len() > max_body_bytes && rows.len() > 1 {
                 self.halve(rows, &mut work);
                 continue;
             }
@@ -99,7 +97,7 @@ impl Delivery {
                     work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence });
                 }
                 Sent::Refused(refusal) if rows.len() > 1 => self.on_refused(&mut work, rows, encoded, &refusal).await,
-                Sent::Refused(refusal) if refusal.proves_too_large(encoded.body.len(), self.sender.longest()) => {
+                Sent::Refused(refusal) if refusal.proves_too_large(encoded.body.len(), max_body_bytes, self.sender.longest()) => {
                     self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
                         .await;
                 }
@@ -109,8 +107,8 @@ impl Delivery {
                     let evidence = evidence.unwrap_or_else(|| RefusalEvidence::new(self.sender.sent()));
                     match evidence.attribute(&self.sender, stream, accepted, &refusal, &encoded).await {
                         Attribution::Proven => {
-                            let reason = "Azure refuses this record and accepts others";
-                            self.dead_letter(stream, rows, &refusal, reason).await;
+                            let reason = format!("{} refuses this record and accepts others", P::NAME);
+                            self.dead_letter(stream, rows, &refusal, &reason).await;
                         }
                         Attribution::SendAgain(evidence) => {
                             work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence: Some(evidence) });
@@ -126,23 +124,42 @@ impl Delivery {
         }
         if let Some(refusal) = suspected {
             // They are retried after the next acceptance, or in turn with the other suspects.
-            self.sender.waits(stream, &refusal.of_one_record(&state.name), None);
+            self.sender.waits(stream, &self.sender.protocol.refuses_one(&refusal, &state.name), None);
         }
         suspects
+    }
+
+    /// Encodes rows on any free core. A full batch takes some milliseconds, during which the sink's loop continues.
+    async fn encode_aside(self: &Arc<Self>, rows: Rows) -> (Rows, Encoded) {
+        let delivery = self.clone();
+        let work = tokio::spawn(async move {
+            let encoded = delivery.sender.protocol.encode(&rows);
+            (rows, encoded)
+        });
+        match work.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels it, and that ends this future, too.
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 
     /// Handles several rows that were refused together.
     async fn on_refused(&self, work: &mut Work, rows: Rows, encoded: Encoded, refusal: &Refusal) {
         let stream = &self.sender.streams[work.stream];
-        if refusal.is_for_time_range() && rows.span() > TIME_RANGE_SECONDS {
-            stream.time_limited.store(true, Ordering::Relaxed);
+        if let RefusalKind::TimeRange(seconds) = refusal.kind
+            && rows.span() > seconds
+        {
+            stream.time_range.store(seconds, Ordering::Relaxed);
             work.parts.push(Batch::new(work.stream, rows));
         } else if refusal.is_for_size() || work.refused_in_a_row < REFUSED_IN_A_ROW {
             self.halve(rows, work);
         } else {
-            // The records aren't at fault: Azure refuses all of them. Retry the rest later.
+            // The records aren't at fault: all of them are refused. Retry the rest later.
             let wait = work.backoff.next_wait();
-            self.sender.waits(work.stream, &refusal.of_every_record(&stream.name), Some(wait));
+            self.sender.waits(work.stream, &self.sender.protocol.refuses_all(refusal, &stream.name), Some(wait));
             tokio::time::sleep(wait).await;
             work.refused_in_a_row = 0;
             work.parts.push(Batch { encoded: Some(encoded), ..Batch::new(work.stream, rows) });
@@ -177,7 +194,7 @@ impl Delivery {
 
     /// Writes a single row to the dead letters, however long it takes.
     async fn dead_letter(&self, stream: usize, rows: Rows, refusal: &Refusal, reason: &str) {
-        let Refusal { status, code, request_id } = refusal;
+        let Refusal { status, code, request_id, .. } = refusal;
         let dead_letter = DeadLetter {
             id: rows.record(0).id,
             shown_id: None,
@@ -193,7 +210,7 @@ impl Delivery {
             let (component, id, code) = (self.telemetry.name(), dead_letter.id, code.as_deref());
             tracing::warn!(component, %id, status, code, "dead letter: {reason}");
         }
-        // The stream works: Azure has answered, and the row is settled.
+        // The stream works: the destination has answered, and the row is settled.
         self.sender.works(stream);
         rows.done();
     }

@@ -1,14 +1,14 @@
 //! The sink's loop: keeps one open batch for each stream, closes it by bytes, by age, or at the end, and runs a bounded
 //! number of deliveries in parallel. While all are busy it reads no chunks, which is the back-pressure.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
 use super::deliver::{Batch, Delivery};
-use super::{cut::cut, sender::Sender, settings::Settings};
+use super::{protocol::Protocol, sender::Sender};
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::telemetry::{ComponentReporter, metrics};
 use crate::{event::Chunk, http::Backoff};
@@ -16,32 +16,53 @@ use crate::{event::Chunk, http::Backoff};
 /// With more suspects than this, no new rows are taken, so memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
 
-/// Opens the sink.
-pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>, ComponentError> {
+/// When a batch is closed, and how many are sent at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a body before compression.
+    pub max_bytes: usize,
+    /// Records of a batch.
+    pub max_records: usize,
+    /// How long a batch stays open.
+    pub timeout: Duration,
+    /// Batches sent in parallel.
+    pub concurrency: usize,
+}
+
+/// Opens a sink to a destination. `inputs`: the stream of each input, by its index in `streams`.
+pub async fn build<P: Protocol>(
+    protocol: P,
+    streams: Vec<String>,
+    inputs: Vec<usize>,
+    limits: Limits,
+    context: Context,
+) -> Result<Box<dyn Sink>, ComponentError> {
     let Context { name, env, telemetry, dead_letters, .. } = context;
     let dead_letters = dead_letters
         .open(&name)
         .await
         .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
-    let sender = Sender::new(&settings, &env, &telemetry)
-        .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
-    let delivery =
-        Delivery { sender, dead_letters, gzip_level: settings.gzip_level, env, telemetry: telemetry.clone() };
-    Ok(Box::new(Sentinel {
-        open: settings.streams.iter().map(|_| None).collect(),
-        delivery: Arc::new(delivery),
+    let sender = Sender::new(protocol, streams, &env, &telemetry);
+    let open = sender.streams.iter().map(|_| None).collect();
+    let delivery = Arc::new(Delivery { sender, dead_letters, env, telemetry: telemetry.clone() });
+    Ok(Box::new(DeliverySink {
+        limits,
+        inputs,
+        delivery,
+        open,
         ready: VecDeque::new(),
         in_flight: FuturesUnordered::new(),
         suspects: Vec::new(),
         again: VecDeque::new(),
-        settings,
         telemetry,
     }))
 }
 
-struct Sentinel {
-    settings: Settings,
-    delivery: Arc<Delivery>,
+struct DeliverySink<P> {
+    limits: Limits,
+    /// The stream of each input.
+    inputs: Vec<usize>,
+    delivery: Arc<Delivery<P>>,
     /// The open batch of each stream.
     open: Vec<Option<OpenBatch>>,
     /// Closed batches that wait for a delivery.
@@ -55,7 +76,7 @@ struct Sentinel {
     telemetry: ComponentReporter,
 }
 
-impl Sink for Sentinel {
+impl<P: Protocol> Sink for DeliverySink<P> {
     fn run(mut self: Box<Self>, input: Input) -> BoxFuture<'static, Result<(), ComponentError>> {
         Box::pin(async move {
             self.run_to_end(input).await;
@@ -64,7 +85,7 @@ impl Sink for Sentinel {
     }
 }
 
-impl Sentinel {
+impl<P: Protocol> DeliverySink<P> {
     async fn run_to_end(&mut self, mut input: Input) {
         let mut backoff = Backoff::new(self.delivery.env.random.clone());
         let mut retry_at: Option<Instant> = None;
@@ -87,7 +108,7 @@ impl Sentinel {
             } else if retry_at.is_none() {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
-            // One waiting batch keeps the deliveries busy. More would only use memory while Azure is down.
+            // One waiting batch keeps the deliveries busy. More would only use memory while the destination is down.
             let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
             // Nothing is in flight or queued, so a source may be waiting for rows in an open batch.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
@@ -100,7 +121,7 @@ impl Sentinel {
                 }
             }
             let oldest = self.oldest(|_| true);
-            let due = oldest.map(|(opened, _)| opened + self.settings.timeout);
+            let due = oldest.map(|(opened, _)| opened + self.limits.timeout);
             let flush_requested = input.flush_requested();
             tokio::select! {
                 biased;
@@ -115,9 +136,9 @@ impl Sentinel {
                     self.retry_suspects(true);
                 }
                 next = input.receive(), if !ended && !full => match next {
-                    Some((stream, chunk)) => {
+                    Some((number, chunk)) => {
                         self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
-                        self.take(stream, chunk);
+                        self.take(self.inputs[number], chunk);
                     }
                     None => {
                         ended = true;
@@ -130,19 +151,22 @@ impl Sentinel {
 
     /// Adds a chunk's rows to its stream's batch.
     fn take(&mut self, stream: usize, chunk: Chunk) {
-        let max_bytes = self.settings.max_bytes;
+        let Limits { max_bytes, max_records, .. } = self.limits;
+        let delivery = self.delivery.clone();
+        let protocol = &delivery.sender.protocol;
         self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
         for (number, record) in chunk.records.iter().enumerate() {
             let text = chunk.body(record);
-            let cut = cut(text).map(|(text, fields)| {
+            let cut = protocol.shorten(text).map(|(text, fields)| {
                 self.telemetry.add(&metrics::TRUNCATED, fields);
                 text
             });
-            let length = cut.as_deref().unwrap_or(text).len();
-            if self.open[stream].as_ref().is_some_and(|open| open.with(length) > max_bytes) {
+            let added = protocol.added_bytes(cut.as_deref().unwrap_or(text).len());
+            let full = |open: &OpenBatch| open.with(added) > max_bytes || open.rows.len() >= max_records;
+            if self.open[stream].as_ref().is_some_and(full) {
                 self.close(stream);
             }
-            self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut);
+            self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut, added);
         }
         // The batches hold their own acknowledgements now.
         chunk.ack.done();
@@ -162,7 +186,7 @@ impl Sentinel {
 
     /// Starts as many deliveries as may run in parallel.
     fn launch(&mut self) {
-        while self.in_flight.len() < self.settings.concurrency {
+        while self.in_flight.len() < self.limits.concurrency {
             let Some(batch) = self.again.pop_front().or_else(|| self.ready.pop_front()) else { return };
             let delivery = self.delivery.clone();
             self.in_flight.push(Box::pin(async move { delivery.deliver(batch).await }));
@@ -170,7 +194,7 @@ impl Sentinel {
     }
 
     /// Retries the suspects whose stream has accepted something since, which settles them. If there are none, `oldest`
-    /// retries the oldest, in case Azure accepts it now.
+    /// retries the oldest, in case it is accepted now.
     fn retry_suspects(&mut self, oldest: bool) {
         let streams = &self.delivery.sender.streams;
         let (mut due, rest): (Vec<_>, Vec<_>) =
