@@ -112,6 +112,7 @@ fn value(kind: &Kind) -> String {
         Kind::Size { min, max } => format!("size, {min} to {max} B"),
         Kind::Flag => "`true` or `false`".into(),
         Kind::List => "list of strings".into(),
+        Kind::Integers { min, max } => format!("list of whole numbers, {min} to {max}"),
         Kind::Map => "table of strings".into(),
         Kind::Table(_) => "table".into(),
         Kind::Tables(_) => "list of tables".into(),

@@ -104,6 +104,12 @@ fn property(field: &Field) -> Value {
             }
             list
         }
+        Kind::Integers { min, max } => {
+            json!({ "type": "array", "items": { "anyOf": [
+                { "type": "integer", "minimum": min, "maximum": max },
+                reference(),
+            ] } })
+        }
         Kind::Map => json!({ "type": "object", "additionalProperties": { "type": "string", "minLength": 1 } }),
         Kind::Table(fields) => table(fields.iter()),
         Kind::Tables(fields) => json!({ "type": "array", "items": table(fields.iter()) }),

@@ -70,6 +70,13 @@ pub enum Kind {
     Flag,
     /// A list of strings.
     List,
+    /// A list of whole numbers within bounds.
+    Integers {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
     /// A table whose keys the user chooses, with strings as values.
     Map,
     /// A table with these fields.

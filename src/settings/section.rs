@@ -281,6 +281,11 @@ impl Section {
         if let Some(Checked::List(texts)) = self.get_optional(name) { texts } else { Vec::new() }
     }
 
+    /// A list of whole numbers, empty where it is missing.
+    pub fn integers(&mut self, name: &str) -> Vec<i64> {
+        if let Some(Checked::Integers(numbers)) = self.get_optional(name) { numbers } else { Vec::new() }
+    }
+
     /// A map of strings, in the order of the file.
     pub fn map(&mut self, name: &str) -> Vec<(String, String)> {
         if let Some(Checked::Map(entries)) = self.get_optional(name) { entries } else { Vec::new() }
@@ -418,6 +423,7 @@ fn example(field: &Field) -> String {
         Kind::Integer { min, .. } | Kind::Size { min, .. } => format!("{name} = {min}"),
         Kind::Flag => format!("{name} = true"),
         Kind::List => format!("{name} = [\"…\"]"),
+        Kind::Integers { min, .. } => format!("{name} = [{min}]"),
         Kind::Map | Kind::Table(_) | Kind::NamedTables(_) => format!("[{name}]"),
         Kind::Tables(_) => format!("[[{name}]]"),
         Kind::Object | Kind::Objects => format!("{name} = {{ … }}"),
@@ -435,6 +441,8 @@ fn default_value(field: &Field, default: &str) -> Checked {
         Kind::Flag => Checked::Flag(default == "true"),
         Kind::List => Checked::List(default_list(default)),
         Kind::Map => Checked::Map(Vec::new()),
+        // Nothing has one.
+        Kind::Integers { .. } => Checked::Integers(Vec::new()),
         Kind::Table(_) | Kind::Tables(_) | Kind::NamedTables(_) | Kind::Object | Kind::Objects => Checked::Wrong,
     }
 }

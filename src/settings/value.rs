@@ -22,6 +22,8 @@ pub(crate) enum Checked {
     Secret(Secret),
     Duration(Duration),
     Integer(i64),
+    /// Whole numbers within their bounds.
+    Integers(Vec<i64>),
     Flag(bool),
     List(Vec<String>),
     Map(Vec<(String, String)>),
@@ -56,6 +58,7 @@ impl Check<'_> {
             Kind::Size { min, max } => self.size(node, *min, *max),
             Kind::Flag => self.flag(node),
             Kind::List => Ok(self.list(node)),
+            Kind::Integers { min, max } => self.integers(node, *min, *max),
             Kind::Map => Ok(self.map(node)),
             Kind::Table(fields) => match &node.value {
                 Value::Table(table) => {
@@ -192,6 +195,20 @@ impl Check<'_> {
             }
         };
         self.within(number, min..=max, hint)
+    }
+
+    fn integers(&self, node: &Node, min: i64, max: i64) -> Result<Checked, Checked> {
+        let hint = format!("write whole numbers from {min} to {max}: [{min}, {max}]");
+        let Value::List(nodes) = &node.value else {
+            return Err(self.wrong_type("a list of whole numbers", &node.value, &hint));
+        };
+        let mut numbers = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            if let Checked::Integer(number) = self.integer(node, min, max)? {
+                numbers.push(number);
+            }
+        }
+        Ok(Checked::Integers(numbers))
     }
 
     fn size(&self, node: &Node, min: i64, max: i64) -> Result<Checked, Checked> {

@@ -10,6 +10,7 @@ use crate::component::components;
 
 components! { Sink:
     sentinel,
+    http,
     file,
     console,
     blackhole,

@@ -50,6 +50,6 @@ impl Encoder {
         }
         self.stage.push(b']');
         self.flush();
-        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish() }
+        Encoded { json_bytes: self.json_bytes + 1, body: self.gzip.finish(), records: 0, key: None }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::event::{Backpressure, Chunk, Record, Span};
+use crate::event::{Backpressure, Chunk, EventId, Record, Span};
 
 /// A row of a batch.
 #[derive(Clone, Debug)]
@@ -52,6 +52,11 @@ impl Rows {
         &self.chunks[row.chunk].records[row.record]
     }
 
+    /// The id that a row's text shows: behind `pseudonymize` it isn't the event's own.
+    pub fn shown_id(&self, row: usize) -> EventId {
+        self.chunks[self.rows[row].chunk].shown_id(self.record(row))
+    }
+
     /// A row's JSON text.
     pub fn text(&self, row: usize) -> &str {
         let row = &self.rows[row];
@@ -66,6 +71,20 @@ impl Rows {
         // Releases only this copy's acknowledgements: the halves hold their own.
         self.done();
         halves
+    }
+
+    /// Splits the rows into `N` parts; `part_of` says which part a row belongs to. Each part carries the acknowledgements of its rows.
+    pub fn split_into<const N: usize>(self, part_of: impl Fn(usize) -> usize) -> [Self; N] {
+        let parts = std::array::from_fn(|part| self.part((0..self.len()).filter(|row| part_of(*row) == part)));
+        self.done();
+        parts
+    }
+
+    /// Splits the rows one by one.
+    pub fn singly(self) -> Vec<Self> {
+        let rows = (0..self.len()).map(|row| self.part([row])).collect();
+        self.done();
+        rows
     }
 
     fn part(&self, rows: impl IntoIterator<Item = usize>) -> Self {
@@ -151,6 +170,10 @@ pub struct Encoded {
     pub body: bytes::Bytes,
     /// Their number before compression.
     pub json_bytes: usize,
+    /// Number of records, where the answer depends on it.
+    pub records: usize,
+    /// A hash of them before compression, where the destination can tell by it what it has.
+    pub key: Option<Box<str>>,
 }
 
 /// A batch that still accepts rows.
@@ -187,7 +210,7 @@ impl OpenBatch {
 mod tests {
     use super::*;
     use crate::sinks::delivery::array::encode_array;
-    use crate::event::{AckOutcome, AckReceiver, EventId, Origin, Span, Text};
+    use crate::event::{AckOutcome, AckReceiver, Origin, Text};
     use std::io::Read;
 
     /// A chunk whose text has its rows with `between` between them.

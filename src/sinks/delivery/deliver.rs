@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::batch::{Encoded, Rows};
 use super::evidence::{Attribution, RefusalEvidence};
-use super::protocol::{Protocol, Refusal, RefusalKind};
+use super::protocol::{Protocol, RecordClass, Refusal, RefusalKind};
 use super::sender::{Sender, Sent};
 use crate::component::{DeadLetter, DeadLetterWriter};
 use crate::http::Backoff;
@@ -92,6 +92,7 @@ impl<P: Protocol> Delivery<P> {
                     work.backoff.reset();
                     self.on_accepted(stream, rows, &encoded);
                 }
+                Sent::Partial(classes) => self.on_partial(&mut work, rows, &classes, &encoded).await,
                 // Only a send with a deadline gives up.
                 Sent::GaveUp { .. } => {
                     work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence });
@@ -166,6 +167,29 @@ impl<P: Protocol> Delivery<P> {
         }
     }
 
+    /// Handles an answer that says something about each record.
+    async fn on_partial(&self, work: &mut Work, rows: Rows, classes: &[RecordClass], encoded: &Encoded) {
+        let [accepted, refused, again] = rows.split_into(|row| match classes.get(row) {
+            Some(RecordClass::Accepted) => 0,
+            Some(RecordClass::Refused) => 1,
+            Some(RecordClass::Again) | None => 2,
+        });
+        if !accepted.is_empty() {
+            work.refused_in_a_row = 0;
+            work.backoff.reset();
+            self.on_accepted(work.stream, accepted, encoded);
+        }
+        // Alone, a record gets its own refusal, and needs the same proof as any other.
+        work.parts.extend(refused.singly().into_iter().map(|rows| Batch::new(work.stream, rows)));
+        if !again.is_empty() {
+            let wait = work.backoff.next_wait();
+            let name = &self.sender.streams[work.stream].name;
+            self.sender.waits(work.stream, &format!("{} has taken a part of a batch for {name}", P::NAME), Some(wait));
+            tokio::time::sleep(wait).await;
+            work.parts.push(Batch::new(work.stream, again));
+        }
+    }
+
     /// Splits rows in random order. If the same records always came first, a few bad ones in front could keep the good
     /// ones behind them waiting.
     fn halve(&self, rows: Rows, work: &mut Work) {
@@ -197,7 +221,7 @@ impl<P: Protocol> Delivery<P> {
         let Refusal { status, code, request_id, .. } = refusal;
         let dead_letter = DeadLetter {
             id: rows.record(0).id,
-            shown_id: None,
+            shown_id: Some(rows.shown_id(0)).filter(|shown| *shown != rows.record(0).id),
             stream: Some(self.sender.streams[stream].name.clone()),
             reason: reason.to_owned(),
             status: Some(*status),

@@ -60,10 +60,23 @@ pub enum ResponseClass {
     Accepted,
     /// Something in the body is unacceptable, or the body is too large: find the record.
     Refused(Refusal),
+    /// The destination has said something about each record, in their order, and not the same about all.
+    Partial(Vec<RecordClass>),
     /// The token is refused, in a sentence.
     TokenRefused(&'static str),
     /// Nothing: try again later.
     Again(Again),
+}
+
+/// What a response says about one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordClass {
+    /// The destination has it.
+    Accepted,
+    /// It is refused; alone, it will be refused with its reason.
+    Refused,
+    /// Try again later.
+    Again,
 }
 
 /// How a destination refused a body.

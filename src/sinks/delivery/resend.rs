@@ -37,6 +37,10 @@ impl<P: Protocol> Resend for Resender<P> {
             match self.0.send(number, &encoded, request_id, Some(until)).await {
                 Sent::Accepted => ResendOutcome::Accepted,
                 Sent::Refused(Refusal { status, code, .. }) => ResendOutcome::Refused { status, code },
+                // A single record has one class.
+                Sent::Partial(_) => {
+                    ResendOutcome::Unavailable { reason: "the answer fits no single record".to_owned(), unsure: true }
+                }
                 Sent::GaveUp { reason, unsure } => ResendOutcome::Unavailable { reason, unsure },
             }
         })

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::batch::Encoded;
-use super::protocol::{Protocol, Refusal, ResponseClass, may_have_arrived, pauses_all};
+use super::protocol::{Protocol, RecordClass, Refusal, ResponseClass, may_have_arrived, pauses_all};
 use super::stream::Stream;
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
@@ -37,6 +37,8 @@ pub enum Sent {
     Accepted,
     /// Something in it is refused.
     Refused(Refusal),
+    /// The destination has some of the records, as it says of each.
+    Partial(Vec<RecordClass>),
     /// The deadline was reached.
     GaveUp {
         /// The reason for waiting.
@@ -76,6 +78,12 @@ impl<P: Protocol> Sender<P> {
                     let kind = if refusal.is_for_size() { "too large" } else { "refused" };
                     self.telemetry.add_labelled(&metrics::ERRORS, kind, 1);
                     Err(Failure::Stop(Sent::Refused(refusal)))
+                }
+                ResponseClass::Partial(records) => {
+                    if records.contains(&RecordClass::Accepted) {
+                        self.streams[stream].accept(number);
+                    }
+                    Ok(Sent::Partial(records))
                 }
                 ResponseClass::TokenRefused(reason) => {
                     // Try the first new token at once. If it is refused, too, age isn't the cause.

@@ -53,7 +53,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
 /// Sends one empty request. The error is a kind and a sentence.
 async fn try_stream(sender: &Sender<IngestionClient>, stream: usize) -> Result<(), (&'static str, String)> {
     match sender.post_nothing(stream).await {
-        None | Some(ResponseClass::Accepted) => Ok(()),
+        None | Some(ResponseClass::Accepted | ResponseClass::Partial(_)) => Ok(()),
         Some(ResponseClass::Again(again)) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
         Some(ResponseClass::TokenRefused(reason)) => Err(("token", reason.to_owned())),
         Some(ResponseClass::Refused(refusal)) => {

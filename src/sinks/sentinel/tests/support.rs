@@ -7,20 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::super::Settings;
 use crate::azure::CredentialKind;
-use crate::component::{ComponentError, Context, Input, InputSender, Output, SinkSettings};
-use crate::event::{AckReceiver, Backpressure, Chunk, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::Secret;
 use crate::sinks::delivery::run::Limits;
-use crate::state::MemoryStore;
-use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
-use nordpass_env::{Env, SeededRandom, SystemDisk, TestClock};
+use crate::sinks::testing::{SinkRig, sink_env};
+use nordpass_env::Env;
 
 type Script = Box<dyn FnMut(usize, &[Value]) -> u16 + Send>;
 
@@ -87,13 +82,21 @@ impl Network for Net {
 
 pub struct Rig {
     pub azure: Arc<Azure>,
-    pub telemetry: Telemetry,
-    pub sender: Option<InputSender>,
-    pub task: tokio::task::JoinHandle<Result<(), ComponentError>>,
-    pub folder: tempfile::TempDir,
-    pub sequence: u64,
-    /// The source's.
-    pub room: Arc<MemoryPool>,
+    rig: SinkRig,
+}
+
+impl std::ops::Deref for Rig {
+    type Target = SinkRig;
+
+    fn deref(&self) -> &SinkRig {
+        &self.rig
+    }
+}
+
+impl std::ops::DerefMut for Rig {
+    fn deref_mut(&mut self) -> &mut SinkRig {
+        &mut self.rig
+    }
 }
 
 pub fn azure(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Arc<Azure> {
@@ -123,70 +126,16 @@ pub fn settings() -> Settings {
 }
 
 pub fn env(azure: &Arc<Azure>) -> Env {
-    Env {
-        clock: Arc::new(TestClock::starting_at(Timestamp::from_second(1_794_787_200).expect("a time"))),
-        random: Arc::new(SeededRandom::new(3)),
-        disk: Arc::new(SystemDisk),
-        network: Arc::new(Net(azure.clone())),
-    }
+    sink_env(Net(azure.clone()))
 }
 
 pub async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
     let azure = azure(script);
-    let telemetry = Telemetry::new();
-    let folder = tempfile::tempdir().expect("a folder");
-    let context = Context {
-        name: "sentinel".into(),
-        env: env(&azure),
-        telemetry: telemetry.component(ComponentKind::Sink, "sentinel"),
-        data_dir: folder.path().to_owned(),
-        store: Arc::new(MemoryStore::default()),
-        dead_letters: Arc::new(crate::dead_letters::DeadLetterFolder::new(env(&azure).disk, folder.path())),
-        shutdown: CancellationToken::new(),
-        once: false,
-    };
-    let (sender, input) = Input::new();
-    let sink = settings().build(context).await.expect("opens");
-    let task = tokio::spawn(sink.run(input));
-    Rig {
-        azure,
-        telemetry,
-        sender: Some(sender),
-        task,
-        folder,
-        sequence: 0,
-        room: MemoryPool::new(1000, Backpressure::default()),
-    }
+    let rig = SinkRig::new("sentinel", &settings(), env(&azure)).await;
+    Rig { azure, rig }
 }
 
 impl Rig {
-    /// Sends rows as one chunk to an input.
-    pub async fn send(&mut self, input: usize, rows: &[Value]) -> AckReceiver {
-        let mut text = String::new();
-        let mut records = Vec::new();
-        for row in rows {
-            let start = text.len();
-            text.push_str(&row.to_string());
-            let body = Span::new(start, text.len());
-            let id = EventId(u128::from(row["id"].as_u64().unwrap_or_default()));
-            let time = row["time"].as_i64().unwrap_or_default();
-            records.push(Record { id, time, organization: "".into(), body });
-        }
-        self.sequence += 1;
-        let origin = Origin { source: "s".into(), run: 1, sequence: self.sequence };
-        let (chunk, ack_receiver) = Chunk::of_rows(Text::from(text), records, origin, Some(self.room.take(1).await));
-        let component = self.telemetry.component(ComponentKind::Source, "s");
-        let sender = self.sender.as_ref().expect("open").input(input);
-        Output::new(vec![sender], component).send(chunk).await.expect("open");
-        ack_receiver
-    }
-
-    /// Ends the input and waits for the sink's end.
-    pub async fn end(&mut self) {
-        self.sender = None;
-        (&mut self.task).await.expect("no panic").expect("ends well");
-    }
-
     pub fn accepted(&self) -> Vec<u64> {
         let mut ids: Vec<u64> =
             self.azure.accepted.lock().unwrap().iter().map(|row| row["id"].as_u64().expect("an id")).collect();
@@ -194,21 +143,8 @@ impl Rig {
         ids
     }
 
-    pub fn dead(&self) -> Vec<Value> {
-        let path = self.folder.path().join("dead-letters/sentinel.ndjson");
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-    }
-
     pub fn requests(&self) -> usize {
         self.azure.requests.lock().unwrap().len()
-    }
-
-    pub fn reason(&self) -> String {
-        match self.telemetry.component(ComponentKind::Sink, "sentinel").status().get() {
-            ComponentState::Waiting { reason, .. } => reason,
-            state => format!("{state:?}"),
-        }
     }
 }
 

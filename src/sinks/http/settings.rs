@@ -1,0 +1,140 @@
+//! The sink's fields in the pipeline file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method};
+
+use super::auth::{self, AuthSettings};
+use super::format::{Compression, Format};
+use crate::component::{ComponentType, Outputs, ReadSettings, Records};
+use crate::http::{HttpSettings, hidden};
+use crate::settings::{Field, Kind, Section, http_fields, read_http};
+use crate::sinks::delivery::run::Limits;
+
+/// The `http` type.
+pub static TYPE: ComponentType = ComponentType {
+    name: "http",
+    doc: "Sends records in requests to whatever takes them: Vector, Fluent Bit, Cribl, Logstash, an OpenTelemetry collector, Splunk, \
+      Elastic. Acknowledged by the destination's answer. Dead-letters a record only if `final_status` lists the refusal's status and the \
+      destination accepts other records; waits for everything else.",
+    fields: FIELDS,
+    outputs: Outputs::NONE,
+    records: Records::Events,
+    read: ReadSettings::Sink(|section, inputs| Arc::new(Settings::read(section, inputs))),
+};
+
+/// Headers that the sink sets itself.
+const OWN_HEADERS: &[&str] =
+    &["authorization", "content-encoding", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"];
+
+static FIELDS: &[Field] = &[
+    Field::required("endpoint", Kind::Text).doc("The address that takes the records: https, or http to a loopback host."),
+    Field::with_default("method", Kind::Choice(&["POST", "PUT"]), "POST").doc("The request's method."),
+    Field::with_default("format", Kind::Choice(Format::NAMES), "ndjson").doc(
+        "What a body looks like. `ndjson`: a record on each line. `json_array`: one array. `splunk_hec`: for Splunk's HTTP Event \
+         Collector. `elastic_bulk`: for `_bulk` of Elasticsearch and OpenSearch; the event's id becomes `_id`, so that nothing is there \
+         twice. `otlp_json`: OTLP/HTTP logs.",
+    ),
+    Field::with_default("compression", Kind::Choice(&["gzip", "zstd", "none"]), "gzip").doc("How a body is compressed."),
+    Field::optional("headers", Kind::Map).doc("Further headers of each request."),
+    Field::optional("final_status", Kind::Integers { min: 400, max: 499 }).doc(
+        "The statuses by which the destination says that a record is bad. Such a batch is sent in halves until the record is alone; it \
+         becomes a dead letter once others are accepted and it isn't. With any other status the batch waits.",
+    ),
+    Field::optional("auth", Kind::Table(auth::FIELDS)).doc("Who sends. Without it, nobody in particular."),
+    Field::optional("batch", Kind::Table(BATCH)).doc("When to send a batch."),
+    Field::with_default("concurrency", Kind::Integer { min: 1, max: 64 }, "4")
+        .doc("Number of batches to send in parallel. A 429 pauses all of them."),
+    http_fields::REQUEST_TIMEOUT,
+    http_fields::PROXY,
+    http_fields::TLS,
+];
+
+static BATCH: &[Field] = &[
+    Field::with_default("max_bytes", Kind::Size { min: 1_000, max: 50_000_000 }, "1000000")
+        .doc("Bytes of a body before compression."),
+    Field::with_default("max_records", Kind::Integer { min: 1, max: 100_000 }, "5000").doc("Records of a batch."),
+    Field::with_default("timeout", Kind::Duration { min: "100ms", max: "5m" }, "1s")
+        .doc("How long an open batch waits for more records."),
+    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "2").doc("0 to 9. For `compression = \"gzip\"`."),
+];
+
+/// Checked settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address.
+    pub endpoint: String,
+    /// The method.
+    pub method: Method,
+    /// What a body looks like.
+    pub format: Format,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Further headers; none is shown.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The statuses that are about the records.
+    pub final_status: Vec<u16>,
+    /// Who sends.
+    pub auth: AuthSettings,
+    /// Number of inputs.
+    pub inputs: usize,
+    /// When a batch is closed, and how many are sent at once.
+    pub limits: Limits,
+    /// TLS, proxy, time-out.
+    pub http: HttpSettings,
+}
+
+impl Settings {
+    /// Reads the component's table, given the names in its `inputs`.
+    pub fn read(section: &mut Section, inputs: &[String]) -> Self {
+        let number = |value: i64| usize::try_from(value).unwrap_or(1);
+        let endpoint = section.url("endpoint");
+        let format = Format::named(&section.text("format"));
+        let method = if section.text("method") == "PUT" { Method::PUT } else { Method::POST };
+        let compression = section.text("compression");
+        let headers = headers(section);
+        let auth = AuthSettings::read(section);
+        let mut batch = section.table("batch");
+        Self {
+            endpoint,
+            method,
+            format,
+            compression: match compression.as_str() {
+                "zstd" => Compression::Zstd,
+                "none" => Compression::None,
+                _ => Compression::Gzip(u32::try_from(batch.integer("gzip_level")).unwrap_or(2)),
+            },
+            headers,
+            final_status: section.integers("final_status").into_iter().filter_map(|status| u16::try_from(status).ok()).collect(),
+            auth,
+            inputs: inputs.len(),
+            limits: Limits {
+                max_bytes: number(batch.integer("max_bytes")),
+                max_records: number(batch.integer("max_records")),
+                timeout: batch.duration("timeout"),
+                concurrency: number(section.integer("concurrency")),
+            },
+            // A bulk request's answer has some hundred bytes for each record.
+            http: HttpSettings { max_body_bytes: 4 << 20, ..read_http(section, Duration::from_secs(30)) },
+        }
+    }
+}
+
+/// Reads `headers`.
+fn headers(section: &mut Section) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    for (name, value) in section.map("headers") {
+        let key = format!("headers.{name}");
+        match (HeaderName::try_from(&name), hidden(&value)) {
+            (Ok(name), _) if OWN_HEADERS.contains(&name.as_str()) => {
+                let hint = "a secret belongs into `auth`; the rest follows from `format` and `compression`";
+                section.error(&key, "the sink sets this header itself", hint);
+            }
+            (Ok(name), Ok(value)) => headers.push((name, value)),
+            (Err(_), _) => section.error(&key, "this isn't the name of a header", "write letters, digits and hyphens"),
+            (_, Err(_)) => section.error(&key, "this can't be a header's value", "write visible ASCII characters"),
+        }
+    }
+    headers
+}
