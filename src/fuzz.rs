@@ -142,6 +142,11 @@ pub static TARGETS: &[Target] = &[
         "accepted only by the statuses that mean it; what is said has fixed words, codes and UUIDs",
     ),
     target(
+        "http_answer",
+        crate::sinks::http::fuzz::answer,
+        "accepted only by a status and a body that mean it; each record has one class; nothing of the answer is said",
+    ),
+    target(
         "cut_row",
         crate::sinks::sentinel::fuzz::cut,
         "a row that is cut keeps its keys and stays JSON, with no field over the limit",

@@ -7,9 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::component::{ComponentError, Context, Input, InputSender, Output, SinkSettings};
-use crate::event::{
-    AckReceiver, Backpressure, Chunk, EventFields, EventId, MemoryPool, Origin, Record, Span, Text,
-};
+use crate::event::{AckReceiver, Backpressure, Chunk, EventFields, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::Network;
 use crate::state::MemoryStore;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};

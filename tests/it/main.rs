@@ -14,6 +14,7 @@ mod function;
 mod habits;
 mod health;
 mod hostile;
+mod http_sink;
 mod init;
 mod installed;
 mod pipeline_tests;

@@ -209,8 +209,8 @@ impl OpenBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::delivery::array::encode_array;
     use crate::event::{AckOutcome, AckReceiver, Origin, Text};
+    use crate::sinks::delivery::array::encode_array;
     use std::io::Read;
 
     /// A chunk whose text has its rows with `between` between them.

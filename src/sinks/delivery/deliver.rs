@@ -98,7 +98,9 @@ impl<P: Protocol> Delivery<P> {
                     work.parts.push(Batch { stream, rows, encoded: Some(encoded), evidence });
                 }
                 Sent::Refused(refusal) if rows.len() > 1 => self.on_refused(&mut work, rows, encoded, &refusal).await,
-                Sent::Refused(refusal) if refusal.proves_too_large(encoded.body.len(), max_body_bytes, self.sender.longest()) => {
+                Sent::Refused(refusal)
+                    if refusal.proves_too_large(encoded.body.len(), max_body_bytes, self.sender.longest()) =>
+                {
                     self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
                         .await;
                 }

@@ -50,7 +50,12 @@ pub enum Sent {
 
 impl<P: Protocol> Sender<P> {
     /// Creates a sender to the streams of a destination.
-    pub fn new(protocol: P, streams: impl IntoIterator<Item = String>, env: &Env, telemetry: &ComponentReporter) -> Self {
+    pub fn new(
+        protocol: P,
+        streams: impl IntoIterator<Item = String>,
+        env: &Env,
+        telemetry: &ComponentReporter,
+    ) -> Self {
         Self {
             protocol,
             streams: streams.into_iter().map(Stream::new).collect(),

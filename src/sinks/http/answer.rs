@@ -42,13 +42,20 @@ pub fn classify(question: Question<'_>, status: StatusCode, headers: &HeaderMap,
     let (kind, reason) = match code {
         401 if question.renews => return ResponseClass::TokenRefused(TOKEN_REFUSED),
         401 => ("unauthorized", "the destination refuses the secret (401): check `auth`".to_owned()),
-        403 => ("forbidden", "the destination refuses this sender (403): check `auth`, and what it may do there".to_owned()),
-        404 | 405 => ("not found", format!("nothing takes records at this address ({code}): check `endpoint` and `method`")),
+        403 => (
+            "forbidden",
+            "the destination refuses this sender (403): check `auth`, and what it may do there".to_owned(),
+        ),
+        404 | 405 => {
+            ("not found", format!("nothing takes records at this address ({code}): check `endpoint` and `method`"))
+        }
         429 => (THROTTLED, "the destination is throttling (429)".to_owned()),
         503 => (UNAVAILABLE, "the destination is unavailable (503)".to_owned()),
         300..=399 => (
             "unexpected answer",
-            format!("the destination sends the request elsewhere ({code}): set `endpoint` to the address that takes it"),
+            format!(
+                "the destination sends the request elsewhere ({code}): set `endpoint` to the address that takes it"
+            ),
         ),
         _ => ("unexpected answer", format!("the destination returned {code}, which says nothing about the records")),
     };
@@ -68,7 +75,9 @@ fn success(question: Question<'_>, headers: &HeaderMap, body: &[u8]) -> Response
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_page = body.trim_ascii_start().first() == Some(&b'<');
     if is_page || media_type.trim_start().to_ascii_lowercase().starts_with("text/html") {
-        return odd("a web page came instead of an answer: a proxy or a login page is between here and the destination");
+        return odd(
+            "a web page came instead of an answer: a proxy or a login page is between here and the destination",
+        );
     }
     match question.format {
         Format::Ndjson | Format::JsonArray => ResponseClass::Accepted,
@@ -86,10 +95,10 @@ fn splunk(body: &[u8]) -> ResponseClass {
     }
     match serde_json::from_slice(body) {
         Ok(Answer { code: 0 }) => ResponseClass::Accepted,
-        Ok(Answer { code }) => {
-            odd(&format!("Splunk accepts the request and says that it failed, with code {code}"))
-        }
-        Err(_) => odd("this isn't the answer of an HTTP Event Collector: check `endpoint`, which ends in /services/collector/event"),
+        Ok(Answer { code }) => odd(&format!("Splunk accepts the request and says that it failed, with code {code}")),
+        Err(_) => odd(
+            "this isn't the answer of an HTTP Event Collector: check `endpoint`, which ends in /services/collector/event",
+        ),
     }
 }
 
@@ -175,6 +184,7 @@ fn otlp(body: &[u8]) -> ResponseClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use RecordClass::{Accepted, Again, Refused};
 
     fn ask(format: Format, status: u16, media_type: &str, body: &str) -> ResponseClass {
         let mut headers = HeaderMap::new();
@@ -225,7 +235,6 @@ mod tests {
             let body = serde_json::json!({ "errors": true, "items": items }).to_string();
             ask(Format::ElasticBulk, 200, "application/json", &body)
         };
-        use RecordClass::{Accepted, Again, Refused};
         assert_eq!(bulk(&[201, 409]), ResponseClass::Accepted, "what is there is there");
         assert_eq!(bulk(&[201, 400]), ResponseClass::Partial(vec![Accepted, Refused]));
         assert_eq!(bulk(&[429, 201]), ResponseClass::Partial(vec![Again, Accepted]));

@@ -74,7 +74,11 @@ impl AuthSettings {
             "azure" => {
                 let scope = text(&mut section, &kind, "scope");
                 if !section.has("credential") {
-                    section.error("credential", "`azure` needs `credential`", "add [sinks.….auth.credential] with its `kind`");
+                    section.error(
+                        "credential",
+                        "`azure` needs `credential`",
+                        "add [sinks.….auth.credential] with its `kind`",
+                    );
                     return Self::None;
                 }
                 Self::Azure(Box::new(CredentialSettings::read(&mut section.table("credential"))), scope)
@@ -137,9 +141,7 @@ impl Auth {
         let load = async |secret: &Secret| secret.load(disk.as_ref()).await.map_err(|error| error.to_string());
         let header = match own {
             AuthSettings::None | AuthSettings::Azure(..) => None,
-            AuthSettings::Bearer(token) => {
-                Some((header::AUTHORIZATION, bearer(&load(token).await?).map_err(odd)?))
-            }
+            AuthSettings::Bearer(token) => Some((header::AUTHORIZATION, bearer(&load(token).await?).map_err(odd)?)),
             AuthSettings::Basic(user, password) => {
                 let password = load(password).await?;
                 let pair = Zeroizing::new(format!("{user}:{}", password.expose_secret()));

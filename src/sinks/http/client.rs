@@ -61,17 +61,25 @@ impl Client {
         for (name, value) in self.headers.iter().chain(&own) {
             request = request.header(name, value);
         }
-        let request = request.body(Bytes::new()).map_err(|_| "the request can't be built: check `endpoint`".to_owned())?;
+        let request =
+            request.body(Bytes::new()).map_err(|_| "the request can't be built: check `endpoint`".to_owned())?;
         match self.http.send(request).await {
             Ok(response) if [401, 403].contains(&response.status().as_u16()) => {
                 Err(format!("the destination refuses this sender ({}): check `auth`", response.status().as_u16()))
             }
-            Ok(_) => Ok("something answers at its address; whether it takes records shows only when some are sent".to_owned()),
+            Ok(_) => {
+                Ok("something answers at its address; whether it takes records shows only when some are sent"
+                    .to_owned())
+            }
             Err(error) => Err(error.to_string()),
         }
     }
 
-    fn request(&self, own: Option<&(HeaderName, HeaderValue)>, encoded: &Encoded) -> Result<Request<Bytes>, http::Error> {
+    fn request(
+        &self,
+        own: Option<&(HeaderName, HeaderValue)>,
+        encoded: &Encoded,
+    ) -> Result<Request<Bytes>, http::Error> {
         let mut request = Request::builder().method(self.method.clone()).uri(&self.endpoint);
         for (name, value) in self.headers.iter().chain(own) {
             request = request.header(name, value);
@@ -126,7 +134,10 @@ impl Protocol for Client {
             }
         };
         let Ok(request) = self.request(own.as_ref(), encoded) else {
-            return ResponseClass::Again(Again::because("token", "the request can't be built: check `endpoint`".to_owned()));
+            return ResponseClass::Again(Again::because(
+                "token",
+                "the request can't be built: check `endpoint`".to_owned(),
+            ));
         };
         let began = Instant::now();
         let response = self.http.send(request).await;

@@ -32,7 +32,7 @@ pub enum Format {
     JsonArray,
     /// Splunk's HTTP Event Collector.
     SplunkHec,
-    /// Elasticsearch's and OpenSearch's `_bulk`.
+    /// The `_bulk` of Elasticsearch, and of what is compatible with it.
     ElasticBulk,
     /// OTLP/HTTP logs as JSON.
     OtlpJson,

@@ -15,6 +15,8 @@ mod answer;
 mod auth;
 mod client;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -25,8 +25,15 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 /// Headers that the sink sets itself.
-const OWN_HEADERS: &[&str] =
-    &["authorization", "content-encoding", "content-length", "content-type", "host", "idempotency-key", "transfer-encoding"];
+const OWN_HEADERS: &[&str] = &[
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "idempotency-key",
+    "transfer-encoding",
+];
 
 static FIELDS: &[Field] = &[
     Field::required("endpoint", Kind::Text).doc("The address that takes the records: https, or http to a loopback host."),
@@ -57,7 +64,8 @@ static BATCH: &[Field] = &[
     Field::with_default("max_records", Kind::Integer { min: 1, max: 100_000 }, "5000").doc("Records of a batch."),
     Field::with_default("timeout", Kind::Duration { min: "100ms", max: "5m" }, "1s")
         .doc("How long an open batch waits for more records."),
-    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "2").doc("0 to 9. For `compression = \"gzip\"`."),
+    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "2")
+        .doc("0 to 9. For `compression = \"gzip\"`."),
 ];
 
 /// Checked settings.
@@ -106,7 +114,11 @@ impl Settings {
                 _ => Compression::Gzip(u32::try_from(batch.integer("gzip_level")).unwrap_or(2)),
             },
             headers,
-            final_status: section.integers("final_status").into_iter().filter_map(|status| u16::try_from(status).ok()).collect(),
+            final_status: section
+                .integers("final_status")
+                .into_iter()
+                .filter_map(|status| u16::try_from(status).ok())
+                .collect(),
             auth,
             inputs: inputs.len(),
             limits: Limits {

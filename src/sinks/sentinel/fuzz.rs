@@ -5,8 +5,8 @@ use http::StatusCode;
 use super::cut::{self, MAX_FIELD_BYTES};
 use super::protocol::{MAX_WIRE_BYTES, Target, classify, refuses_all, refuses_one};
 use crate::event::raw_entries;
-use crate::sinks::delivery::protocol::{ResponseClass, may_have_arrived, pauses_all};
 use crate::fuzz::{is_json, marked, silent, text};
+use crate::sinks::delivery::protocol::{ResponseClass, may_have_arrived, pauses_all};
 
 /// An answer.
 pub(crate) fn answer(data: &[u8]) {

@@ -38,8 +38,9 @@ impl SinkSettings for Settings {
     fn build(&self, context: Context) -> BoxFuture<'static, Result<Box<dyn Sink>, ComponentError>> {
         let settings = self.clone();
         Box::pin(async move {
-            let client = IngestionClient::new(&settings, &context.env, &context.telemetry)
-                .map_err(|reason| ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables"))?;
+            let client = IngestionClient::new(&settings, &context.env, &context.telemetry).map_err(|reason| {
+                ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables")
+            })?;
             let inputs = (0..settings.streams.len()).collect();
             run::build(client, settings.streams, inputs, settings.limits, context).await
         })
