@@ -98,6 +98,10 @@ impl Settings {
     pub fn read(section: &mut Section, inputs: &[String]) -> Self {
         let number = |value: i64| usize::try_from(value).unwrap_or(1);
         let endpoint = section.url("endpoint");
+        if names_a_secret(&endpoint) {
+            let hint = "addresses show up in logs of proxies and receivers: send it in a header, with `auth`";
+            section.error("endpoint", "this address seems to hold a secret in its query", hint);
+        }
         let format = Format::named(&section.text("format"));
         let method = if section.text("method") == "PUT" { Method::PUT } else { Method::POST };
         let compression = section.text("compression");
@@ -131,6 +135,17 @@ impl Settings {
             http: HttpSettings { max_body_bytes: 4 << 20, ..read_http(section, Duration::from_secs(30)) },
         }
     }
+}
+
+/// What parameters with secrets are called, in their parts.
+const SECRET_WORDS: &[&str] =
+    &["apikey", "auth", "code", "key", "pass", "password", "pwd", "secret", "sig", "signature", "token"];
+
+/// Whether a parameter of the address is called like a secret.
+fn names_a_secret(endpoint: &str) -> bool {
+    let query = endpoint.split_once('?').map(|(_, query)| query.to_ascii_lowercase()).unwrap_or_default();
+    let mut names = query.split('&').filter_map(|parameter| parameter.split('=').next());
+    names.any(|name| name.split(['_', '-', '.']).any(|part| SECRET_WORDS.contains(&part)))
 }
 
 /// Reads `headers`.

@@ -228,6 +228,7 @@ fn headers_of_the_sinks_own_and_odd_ones_are_refused() {
         "final_status = [500]",
         "endpoint = \"http://host.example/\"",
         "endpoint = \"https://u:p@host.example/\"",
+        "endpoint = \"https://host.example/?pipeline=a&api_key=x\"",
     ] {
         let endpoint = if line.starts_with("endpoint") { "" } else { "endpoint = \"https://host.example/\"\n" };
         let mut section = Section::parse(&format!("{endpoint}{line}"), TYPE.fields, Environment::default());
