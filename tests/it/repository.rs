@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::repository;
+
 /// Domains that belong to nobody: those of RFC 2606, and one more of IANA's.
 const NOBODYS: [&str; 7] = ["example.com", "example.org", "example.net", "example.edu", "example", "invalid", "test"];
 
@@ -84,4 +86,24 @@ fn what_is_looked_for_is_found() {
     assert_eq!(real, [("jane.doe", "contoso.com")]);
     let text = "/subscriptions/8d1c3a42-0c0e-4c8e-9a53-1c7d9e0b4f10/x /subscriptions/00000000-0000-0000-0000-000000000000 /subscriptions/{id}";
     assert_eq!(subscriptions(text).collect::<Vec<_>>(), ["8d1c3a42-0c0e-4c8e-9a53-1c7d9e0b4f10"]);
+}
+
+/// README named a file that didn't exist.
+#[test]
+fn pipeline_files_that_the_documents_name_exist() {
+    let documents = files().into_iter().filter(|path| path.extension().is_some_and(|end| end == "md"));
+    let mut named = 0;
+    for document in documents {
+        let text = std::fs::read_to_string(&document).expect("a text");
+        let words = text.split(|letter: char| letter.is_whitespace() || "`()[]\"',;".contains(letter));
+        for word in words.filter(|word| word.starts_with("pipelines/") || word.starts_with("docs/guide/recipes/")) {
+            let word = word.trim_end_matches(['.', ':']);
+            if !word.ends_with(".toml") || word.contains(['*', '…', '{', '<']) || word.ends_with("FILE.toml") {
+                continue;
+            }
+            named += 1;
+            assert!(repository(word).exists(), "{} names {word}", document.display());
+        }
+    }
+    assert!(named > 10, "{named} names");
 }

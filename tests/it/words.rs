@@ -135,3 +135,17 @@ async fn a_crash_leaves_no_core_dump() {
     let status = child.wait().expect("it ends");
     assert!(status.signal().is_some() && !status.core_dumped(), "{status}");
 }
+
+/// Periods stood in the log as seconds since 1970.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_in_the_log_are_dates() {
+    let world = World::new(SimulationOptions { events: history(3, 500), ..SimulationOptions::default() }).await;
+    let file = world.both();
+    let arguments = ["--log-level", "debug", "run", "--once", file.to_str().expect("a path")];
+    let log = said(&output(world.command(&arguments)).await);
+    let numbers = log.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+    let seconds: Vec<&str> =
+        numbers.filter(|word| word.len() == 10 && word.starts_with("17") && word.parse::<u64>().is_ok()).collect();
+    assert!(seconds.is_empty(), "{seconds:?}\n{log}");
+    assert!(log.contains("\"from\":\"20"), "periods are logged, from when:\n{log}");
+}
