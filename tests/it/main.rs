@@ -16,6 +16,7 @@ mod health;
 mod hostile;
 mod init;
 mod installed;
+mod left_out;
 mod pipeline_tests;
 mod pipelines;
 mod proxy;

@@ -11,6 +11,7 @@
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
 //! | [`cut`] | cuts fields longer than Azure's limit |
+//! | [`columns`] | counts columns that a stream doesn't declare |
 //! | [`probe`] | tries token, rule and each stream, for `validate --connect` |
 //! | [`resend`] | sends single records again, for `dead-letters resend` |
 //!
@@ -18,6 +19,7 @@
 
 mod batch;
 mod client;
+mod columns;
 mod cut;
 mod deliver;
 mod evidence;

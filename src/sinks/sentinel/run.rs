@@ -7,6 +7,7 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
+use super::columns::Columns;
 use super::deliver::{Batch, Delivery};
 use super::{cut::cut, sender::Sender, settings::Settings};
 use crate::component::{ComponentError, Context, Input, Sink};
@@ -34,6 +35,7 @@ pub async fn build(settings: Settings, context: Context) -> Result<Box<dyn Sink>
         in_flight: FuturesUnordered::new(),
         suspects: Vec::new(),
         again: VecDeque::new(),
+        columns: Columns::new(&settings.streams, &settings.added_columns),
         settings,
         telemetry,
     }))
@@ -52,6 +54,8 @@ struct Sentinel {
     suspects: Vec<Batch>,
     /// Suspects to retry next.
     again: VecDeque<Batch>,
+    /// What the streams declare.
+    columns: Columns,
     telemetry: ComponentReporter,
 }
 
@@ -132,6 +136,9 @@ impl Sentinel {
     fn take(&mut self, stream: usize, chunk: Chunk) {
         let max_bytes = self.settings.max_bytes;
         self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        if chunk.changed {
+            self.columns.look_at(stream, &self.settings.streams[stream], &chunk, &self.telemetry);
+        }
         for (number, record) in chunk.records.iter().enumerate() {
             let text = chunk.body(record);
             let cut = cut(text).map(|(text, fields)| {
