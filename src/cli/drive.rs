@@ -100,7 +100,7 @@ pub(super) async fn drive(
 /// The message that the timeout has passed, with a line for each component that isn't done.
 pub(super) fn out_of_time(timeout: Option<Duration>, telemetry: &Telemetry) -> String {
     let mut text = format!("not finished within {}", format_duration(timeout.unwrap_or_default()));
-    for Health { kind, name, state } in telemetry.health() {
+    for Health { kind, name, state, .. } in telemetry.health() {
         let state = match state {
             ComponentState::Starting => "hasn't succeeded yet".to_owned(),
             ComponentState::Working => "is still working".to_owned(),

@@ -67,6 +67,8 @@ pub struct Chunk {
     pub takeover: Option<Takeover>,
     /// On while its source waits for memory that this and other chunks hold; `None` where no source waits.
     pub backpressure: Option<Backpressure>,
+    /// Rows that a transform has changed: they may have columns that their table hasn't.
+    pub changed: bool,
     /// The ids that rows show, where those aren't the events' own.
     pub shown_ids: Option<ShownIds>,
     /// Call [`Ack::done`] when this chunk's records are safe.
@@ -106,8 +108,17 @@ impl Chunk {
     ) -> (Self, AckReceiver) {
         let backpressure = reservation.as_ref().map(|reservation| reservation.backpressure().clone());
         let (ack, ack_receiver) = reservation.map_or_else(Ack::new, Ack::holding);
-        let chunk =
-            Self { text, records: records.into(), events, origin, takeover: None, backpressure, shown_ids: None, ack };
+        let chunk = Self {
+            text,
+            records: records.into(),
+            events,
+            origin,
+            takeover: None,
+            backpressure,
+            changed: false,
+            shown_ids: None,
+            ack,
+        };
         (chunk, ack_receiver)
     }
 
@@ -122,7 +133,7 @@ impl Chunk {
     /// the acknowledgement, as [`Self::rows`] does.
     pub fn rewritten(&self, text: String, records: Vec<Record>) -> Self {
         if self.events.is_none() {
-            return self.rows(text, records);
+            return Self { changed: true, ..self.rows(text, records) };
         }
         let ack = self.ack.derive(text.len());
         let text = Text::from(text);
@@ -145,7 +156,8 @@ impl Chunk {
     /// What comes from the same place.
     fn with(&self, text: Text, records: Arc<[Record]>, events: Option<Arc<[EventFields]>>, ack: Ack) -> Self {
         let (origin, takeover, backpressure) = (self.origin.clone(), self.takeover, self.backpressure.clone());
-        Self { text, records, events, origin, takeover, backpressure, shown_ids: self.shown_ids.clone(), ack }
+        let (changed, shown_ids) = (self.changed, self.shown_ids.clone());
+        Self { text, records, events, origin, takeover, backpressure, changed, shown_ids, ack }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.

@@ -3,7 +3,7 @@
 //! Pipeline tests, `estimate` and `validate --dcr` put events in and look at what each output gives. The transforms are
 //! the very ones that run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ pub struct DryRun {
 struct Node {
     config: TransformConfig,
     transform: Box<dyn Transform>,
+    reporter: ComponentReporter,
     /// What it has yet to handle, by the number of its input.
     waiting: Vec<(usize, Chunk)>,
 }
@@ -58,8 +59,8 @@ impl DryRun {
                 readers.entry(input.clone()).or_default().push((index, number));
             }
             let reporter = telemetry.component(ComponentKind::Transform, &transform.name);
-            let built = transform.settings.build(reporter);
-            nodes.push(Node { config: transform.clone(), transform: built, waiting: Vec::new() });
+            let built = transform.settings.build(reporter.clone());
+            nodes.push(Node { config: transform.clone(), transform: built, reporter, waiting: Vec::new() });
         }
         Self { nodes, readers }
     }
@@ -90,6 +91,20 @@ impl DryRun {
                 }
             }
         }
+    }
+
+    /// How many records its transforms have left out on purpose.
+    pub fn left_out(&self) -> u64 {
+        self.nodes.iter().map(|node| node.reporter.numbers().totals().left_out).sum()
+    }
+
+    /// The same by transform and reason.
+    pub fn left_out_by_reason(&self) -> BTreeMap<(String, String), u64> {
+        let of = |node: &Node| {
+            let name = node.config.name.clone();
+            node.reporter.numbers().left_out().into_iter().map(move |(reason, count)| ((name.clone(), reason), count))
+        };
+        self.nodes.iter().flat_map(of).collect()
     }
 
     /// Shows what an output gives, and puts it before the output's readers.

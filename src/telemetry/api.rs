@@ -1,7 +1,7 @@
 //! The API server: `/health`, `/ready`, `/metrics` and the status page. It only reads, and it is bounded: a fixed
 //! number of connections, one request for each, no longer than a few seconds.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use axum::extract::State;
@@ -117,6 +117,9 @@ struct ComponentReport {
     next_try: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_try_seconds: Option<i64>,
+    /// Records that it leaves out on purpose, by reason, since the start. They are delivered as far as the state is concerned.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    filtered: BTreeMap<String, u64>,
 }
 
 impl ReadyReport {
@@ -134,6 +137,7 @@ impl ReadyReport {
                 seconds: since.map(|since| (now.as_second() - since.as_second()).max(0)),
                 next_try: next_try.map(|next_try| next_try.to_string()),
                 next_try_seconds: next_try.map(|next_try| (next_try.as_second() - now.as_second()).max(0)),
+                filtered: health.left_out.clone(),
             }
         });
         Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect() }
@@ -224,10 +228,16 @@ mod tests {
         );
         assert!((30..=40).contains(&waiting["next_try_seconds"].as_i64().unwrap()), "{waiting}");
         sink.status().working();
+        let filter = server.telemetry.component(ComponentKind::Transform, "quiet");
+        filter.status().working();
+        filter.add_labelled(&metrics::DISCARDED, "filtered: exclude login.*", 145);
+        filter.add_labelled(&metrics::DISCARDED, "optional sink full", 3);
+        assert_eq!(ready(true).await[1]["filtered"], serde_json::json!({"exclude login.*": 145}));
+        filter.status().stopped(None);
         source.status().stopped(None);
         assert_eq!(ready(true).await[0]["state"], "finished");
         sink.status().stopped(Some("the disk is gone".into()));
-        assert_eq!(ready(false).await[1]["reason"], "the disk is gone");
+        assert_eq!(ready(false).await[2]["reason"], "the disk is gone");
     }
 
     #[tokio::test]

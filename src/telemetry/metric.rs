@@ -55,6 +55,7 @@ registry! {
     STREAM_ROWS: Counter, "sentinel_stream_rows_total", Some("stream"), "Rows accepted by Azure, by stream.";
     STREAM_BYTES_JSON: Counter, "sentinel_stream_json_bytes_total", Some("stream"), "JSON bytes accepted by Azure, before compression, by stream.";
     TRUNCATED: Counter, "sentinel_truncated_fields_total", None, "Fields cut because they exceed the 64 KB that Azure keeps.";
+    UNDECLARED_COLUMNS: Counter, "sentinel_undeclared_columns_total", Some("column"), "Values in columns that the stream of the rule doesn't declare. Azure drops them. Only rows that a transform has changed are looked at.";
     PAGES: Counter, "sentinel_pages_total", None, "Pages read from the API.";
     CURSOR_SECONDS: Gauge, "sentinel_cursor_timestamp_seconds", None, "Everything before this Unix time is delivered and committed.";
     LAG_SECONDS: Gauge, "sentinel_lag_seconds", None, "Age of the cursor, by the later of this machine's clock and the other side's.";

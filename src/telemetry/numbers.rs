@@ -100,6 +100,8 @@ struct Counted {
     totals: Totals,
     /// By the stream's name.
     streams: BTreeMap<String, StreamTotals>,
+    /// What the pipeline file leaves out on purpose, by the reason behind [`LEFT_OUT`].
+    left_out: BTreeMap<String, u64>,
     /// [`metrics::CURSOR_SECONDS`]; 0 while there is none.
     cursor: f64,
     /// [`metrics::CLOCK_AHEAD_SECONDS`].
@@ -116,6 +118,12 @@ impl Numbers {
     /// The accepted rows and bytes by stream; empty for a component without streams.
     pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
         self.counted.lock().streams.clone()
+    }
+
+    /// What the pipeline file leaves out on purpose, by reason, such as `exclude login.*`. Only its own patterns are reasons, so
+    /// these are few.
+    pub fn left_out(&self) -> BTreeMap<String, u64> {
+        self.counted.lock().left_out.clone()
     }
 
     /// The last success and error, the token, the gap, the type.
@@ -139,7 +147,7 @@ impl Numbers {
     /// Counts what a metric counts. `now` is `None` until the clock is set.
     pub(super) fn add(&self, metric: &Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
         let is = |other: &Metric| metric.name == other.name;
-        let Counted { totals, streams, lately, .. } = &mut *self.counted.lock();
+        let Counted { totals, streams, left_out, lately, .. } = &mut *self.counted.lock();
         // A page without events is a success, too: a quiet organization isn't a blind connector.
         if (is(&metrics::SENT) && number > 0 || is(&metrics::PAGES)) && now.is_some() {
             lately.success = now;
@@ -154,8 +162,13 @@ impl Numbers {
             _ if is(&metrics::RECEIVED) => &mut totals.received,
             _ if is(&metrics::SENT) => &mut totals.sent,
             _ if is(&metrics::DISCARDED) => {
-                if label.is_some_and(|reason| reason.starts_with(LEFT_OUT)) {
+                if let Some(reason) = label.and_then(|reason| reason.strip_prefix(LEFT_OUT)) {
                     totals.left_out += number;
+                    let reason = reason.trim_start_matches(": ");
+                    match left_out.get_mut(reason) {
+                        Some(known) => *known += number,
+                        None => _ = left_out.insert(reason.to_owned(), number),
+                    }
                 }
                 &mut totals.discarded
             }

@@ -76,6 +76,7 @@ impl Telemetry {
             kind: component.kind(),
             name: component.name().to_owned(),
             state: component.status().get(),
+            left_out: component.numbers().left_out(),
         };
         self.components().iter().map(health).collect()
     }

@@ -1,5 +1,7 @@
 //! What a component is doing.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::ComponentKind;
@@ -86,4 +88,6 @@ pub struct Health {
     pub name: String,
     /// What it is doing.
     pub state: ComponentState,
+    /// What it leaves out on purpose, by reason.
+    pub left_out: BTreeMap<String, u64>,
 }

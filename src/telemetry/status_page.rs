@@ -69,11 +69,12 @@ fn row(page: &mut String, component: &ComponentReporter, now: Timestamp) {
     );
 }
 
-/// How far a source is, and what a transform leaves out.
+/// How far a source is, and what a transform leaves out, by reason.
 fn position(component: &ComponentReporter, now: Timestamp) -> String {
-    let left_out = component.numbers().totals().left_out;
-    if left_out > 0 {
-        return format!("{left_out} left out on purpose");
+    let left_out = component.numbers().left_out();
+    if !left_out.is_empty() {
+        let reasons: Vec<String> = left_out.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        return format!("{} filtered on purpose: {}", left_out.values().sum::<u64>(), reasons.join("; "));
     }
     let progress = component.progress();
     let (at, to) = (progress.history_at.load(Ordering::Relaxed), progress.history_to.load(Ordering::Relaxed));
@@ -164,6 +165,12 @@ mod tests {
         history.set(&metrics::CURSOR_SECONDS, 1_768_006_800.0);
         let page = render(&telemetry, at(1_768_006_800 + 3 * 86_400 + 7_260));
         assert!(!page.contains("history read") && page.contains("3 d 2 h behind"), "{page}");
+        let quiet = telemetry.component(ComponentKind::Transform, "quiet");
+        quiet.status().working();
+        quiet.add_labelled(&metrics::DISCARDED, "filtered: exclude login.*", 140);
+        quiet.add_labelled(&metrics::DISCARDED, "filtered: exclude_users 1", 5);
+        let page = render(&telemetry, at(1_768_003_205));
+        assert!(page.contains("145 filtered on purpose: 140 exclude login.*; 5 exclude_users 1"), "{page}");
         telemetry.component(ComponentKind::Sink, "archive").status().waiting("the disk is full", at(1_768_003_000));
         let page = render(&telemetry, at(1_768_003_205));
         assert!(

@@ -12,7 +12,7 @@ use nordpass_simulator::faults::{Faults, Plan};
 use nordpass_simulator::server::Server;
 use nordpass_simulator::{Ending, Endpoint, Gate, Reply, RequestLog, Service};
 
-use crate::ledger::{Ledger, NUMBER};
+use crate::ledger::{Destination, Ledger, NUMBER};
 use crate::port::listen;
 use crate::support::{World, now};
 
@@ -62,7 +62,7 @@ pub struct Copy {
 impl Lives {
     /// A new life begins. Where its destination is.
     pub async fn begin(&mut self, world: &World) -> String {
-        let ledger = Arc::new(Ledger::new(world.simulation.ingestion.clone()));
+        let ledger = Arc::new(Ledger::new(world.simulation.ingestion.clone(), "", Box::new(|_, _, _, _| None)));
         let gate = world.simulation.gate(ledger.clone());
         let life = Arc::new(Life { ledger, gate, requests: self.requests.clone() });
         // The faults are inside; out here nothing goes wrong, and nothing is logged twice.
@@ -82,7 +82,7 @@ impl Lives {
 
     /// Rows accepted from a life, those included that were still under way when it ended.
     pub fn rows_of(&self, life: usize) -> usize {
-        self.lives[life - 1].0.ledger.books().asim.values().map(Vec::len).sum()
+        self.lives[life - 1].0.ledger.books().rows(Destination::Sentinel).values().map(Vec::len).sum()
     }
 
     /// Every accepted row by id, its copies in the order in which they were accepted.
@@ -90,7 +90,7 @@ impl Lives {
         let mut copies: BTreeMap<u128, Vec<Copy>> = BTreeMap::new();
         for (number, (life, _)) in self.lives.iter().enumerate() {
             let books = life.ledger.books();
-            for (id, deliveries) in &books.asim {
+            for (id, deliveries) in books.rows(Destination::Sentinel) {
                 let here = deliveries.iter().map(|delivery| Copy {
                     life: number + 1,
                     request: delivery.request,

@@ -17,6 +17,7 @@ mod hostile;
 mod http_sink;
 mod init;
 mod installed;
+mod left_out;
 mod pipeline_tests;
 mod pipelines;
 mod proxy;

@@ -4,11 +4,14 @@
 //! bytes are counted from outside, in the answers that reached the process.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use nordpass_simulator::probe_of;
 use serde_json::value::RawValue;
 
 use crate::plan::Tuning;
+use crate::shape::Destination;
+use crate::shape::expected::Expected;
 
 /// Pages that are read and thrown away again while a slice is cut to size, besides those that are fetched side by side.
 const PAGES_IN_HAND: u64 = 12;
@@ -32,10 +35,10 @@ pub struct Held {
     /// Bytes of each, by probe.
     shown: HashMap<String, u64>,
     bytes: u64,
-    /// Accepted rows: their event's probe, and whether they are the official connector's.
-    accepted: HashSet<(String, bool)>,
-    /// Whether the official connector's table is a destination, too.
-    both: bool,
+    /// Accepted rows: their event's probe, and where.
+    accepted: HashSet<(String, Destination)>,
+    /// Which destinations each event has. What is left out on purpose is held for none.
+    expected: Arc<Expected>,
     tuning: Option<Tuning>,
     largest_page: u64,
     life: u64,
@@ -47,15 +50,15 @@ pub struct Held {
 
 impl Held {
     /// A life begins, with nothing in memory.
-    pub fn begin(&mut self, life: u64, tuning: Tuning, both: bool) {
+    pub fn begin(&mut self, life: u64, tuning: Tuning, expected: Arc<Expected>) {
         self.shown.clear();
         (self.bytes, self.largest_page) = (0, 0);
-        (self.life, self.tuning, self.both) = (life, Some(tuning), both);
+        (self.life, self.tuning, self.expected) = (life, Some(tuning), expected);
     }
 
     /// An answer has reached the process; since the last one these events' rows were accepted. Questions for a count
     /// alone (one event a page) leave nothing in memory.
-    pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<(String, bool)>) {
+    pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<(String, Destination)>) {
         for row in accepted {
             self.accepted(row);
         }
@@ -85,7 +88,7 @@ impl Held {
     }
 
     /// A row of this event was accepted.
-    fn accepted(&mut self, row: (String, bool)) {
+    fn accepted(&mut self, row: (String, Destination)) {
         let probe = row.0.clone();
         self.accepted.insert(row);
         if self.is_everywhere(&probe)
@@ -96,7 +99,7 @@ impl Held {
     }
 
     fn is_everywhere(&self, probe: &str) -> bool {
-        let has = |official| self.accepted.contains(&(probe.to_owned(), official));
-        has(false) && (!self.both || has(true))
+        let lacks = |to| self.expected.wants(probe, to) && !self.accepted.contains(&(probe.to_owned(), to));
+        !Destination::AZURE.into_iter().any(lacks)
     }
 }

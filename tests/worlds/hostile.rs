@@ -73,6 +73,11 @@ impl Hostile {
         Self { seed: plan.seed, share, cap, until, secrets: Mutex::default() }
     }
 
+    /// Whether events may get fields that NordPass didn't send.
+    pub fn adds_fields(&self) -> bool {
+        self.share > 0.0
+    }
+
     /// For the report.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
         [(self.share > 0.0, "hostile answers"), (self.cap.is_some(), "a capped total")]
@@ -122,7 +127,12 @@ impl Hostile {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
         secrets.extend([world.plan.api.token.clone(), READY_TOKEN.to_owned()]);
         secrets.insert(nordpass_simulator::entra::Settings::default().client_secret);
-        let holds = |text: &[u8]| secrets.iter().any(|secret| memchr::memmem::find(text, secret.as_bytes()).is_some());
+        secrets.insert(crate::shape::change::KEY.to_owned());
+        let people = world.traffic.people();
+        let has = |text: &[u8], words: &BTreeSet<String>| {
+            words.iter().any(|word| memchr::memmem::find(text, word.as_bytes()).is_some())
+        };
+        let holds = |text: &[u8]| has(text, &secrets);
         let mut leaks = Vec::new();
         for path in world.disk.paths() {
             if world.disk.content(&path).is_some_and(|content| holds(&content)) {
@@ -130,12 +140,20 @@ impl Hostile {
             }
         }
         for telemetry in &world.lives.telemetries {
-            if holds(format!("{:?}\n{}", telemetry.health(), telemetry.render()).as_bytes()) {
+            let shown = format!("{:?}\n{}", telemetry.health(), telemetry.render());
+            if holds(shown.as_bytes()) {
                 leaks.push("a secret is in the health or the metrics".to_owned());
             }
+            if has(shown.as_bytes(), &people) {
+                leaks.push("a person's address is in the health or the metrics".to_owned());
+            }
         }
-        if LOG.take().split(|byte| *byte == b'\n').any(holds) {
+        let log = LOG.take();
+        if holds(&log) {
             leaks.push("a secret is in the log".to_owned());
+        }
+        if has(&log, &people) {
+            leaks.push("a person's address is in the log".to_owned());
         }
         leaks
     }

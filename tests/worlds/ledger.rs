@@ -16,6 +16,42 @@ use serde_json::Value;
 /// The header by which a request's answer finds its entry.
 pub const NUMBER: &str = "x-world-request";
 
+/// So many wrong rows say it all.
+const MOST_WRONG: usize = 10;
+
+/// Where rows and events end up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Destination {
+    /// The ASIM tables of the first workspace.
+    Sentinel,
+    /// The official connector's table, in the second workspace.
+    Official,
+    /// The ASIM tables of the second workspace.
+    Urgent,
+    /// Files of events.
+    Archive,
+}
+
+impl Destination {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Sentinel, Self::Official, Self::Urgent, Self::Archive];
+    /// Those in Azure.
+    pub const AZURE: [Self; 3] = [Self::Sentinel, Self::Official, Self::Urgent];
+
+    /// Its sink's name.
+    pub fn sink(self) -> &'static str {
+        match self {
+            Self::Sentinel => "sentinel",
+            Self::Official => "official",
+            Self::Urgent => "urgent",
+            Self::Archive => "archive",
+        }
+    }
+}
+
+/// What is wrong with a row: told by its destination, its event's probe, the id that it shows, and itself.
+pub type Check = dyn Fn(Destination, &str, u128, &Value) -> Option<String> + Send + Sync;
+
 /// One accepted copy of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
@@ -31,6 +67,9 @@ pub type Rows = BTreeMap<u128, Vec<Delivery>>;
 /// The destination, with a book about it.
 pub struct Ledger {
     ingestion: Arc<Ingestion>,
+    /// The host of the second workspace.
+    second: &'static str,
+    check: Box<Check>,
     life: AtomicU64,
     books: Mutex<Books>,
 }
@@ -38,10 +77,8 @@ pub struct Ledger {
 /// What was written down.
 #[derive(Clone, Default)]
 pub struct Books {
-    /// Rows of the ASIM tables.
-    pub asim: Rows,
-    /// Rows of the official connector's table.
-    pub official: Rows,
+    /// The rows of each destination, by its number.
+    tables: [Rows; Destination::ALL.len()],
     /// The probe of each id. An id that ever stood for two probes is in `confused`.
     pub probes: BTreeMap<u128, String>,
     pub confused: Vec<u128>,
@@ -49,12 +86,13 @@ pub struct Books {
     pub answered: std::collections::HashSet<u64>,
     /// Accepted requests.
     pub accepted: u64,
-    /// For each stream's path: in which life and when a request was accepted last, and when one was refused with 400
+    /// For each destination's streams, by their path: in which life and when a request was accepted last, and when one was refused with 400
     /// first. Nothing but the poisoned record is refused so.
-    pub streams: BTreeMap<String, Stream>,
-    /// The probes of rows that were accepted since somebody last took this list, and whether it was in the official
-    /// connector's table.
-    pub news: Vec<(String, bool)>,
+    pub streams: BTreeMap<(Destination, String), Stream>,
+    /// The probes of rows that were accepted since somebody last took this list, and where.
+    pub news: Vec<(String, Destination)>,
+    /// Rows that should have been others, or not there: a sentence each.
+    pub wrong: Vec<String>,
 }
 
 /// What a stream has answered in the latest life of the process that used it.
@@ -66,8 +104,13 @@ pub struct Stream {
 }
 
 impl Books {
-    fn stream(&mut self, path: &str, life: u64) -> &mut Stream {
-        let stream = self.streams.entry(path.to_owned()).or_default();
+    /// The rows of a destination.
+    pub fn rows(&self, destination: Destination) -> &Rows {
+        &self.tables[destination as usize]
+    }
+
+    fn stream(&mut self, to: Destination, path: &str, life: u64) -> &mut Stream {
+        let stream = self.streams.entry((to, path.to_owned())).or_default();
         if stream.life < life {
             *stream = Stream { life, ..Stream::default() };
         }
@@ -76,8 +119,9 @@ impl Books {
 }
 
 impl Ledger {
-    pub fn new(ingestion: Arc<Ingestion>) -> Self {
-        Self { ingestion, life: AtomicU64::new(0), books: Mutex::default() }
+    /// Books about what `ingestion` accepts, where requests to the host `second` are for a second workspace.
+    pub fn new(ingestion: Arc<Ingestion>, second: &'static str, check: Box<Check>) -> Self {
+        Self { ingestion, second, check, life: AtomicU64::new(0), books: Mutex::default() }
     }
 
     /// A new life of the process begins.
@@ -97,7 +141,17 @@ impl Ledger {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, request: &Request<Bytes>) {
+    fn destination(&self, request: &Request<Bytes>) -> Destination {
+        if request.uri().path().contains("NordPassEventLogs") {
+            Destination::Official
+        } else if request.uri().host() == Some(self.second) {
+            Destination::Urgent
+        } else {
+            Destination::Sentinel
+        }
+    }
+
+    fn write(&self, to: Destination, request: &Request<Bytes>) {
         let number = request.headers().get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0);
         let delivery = Delivery { life: self.life(), request: number };
         let mut text = Vec::new();
@@ -106,9 +160,10 @@ impl Ledger {
         let mut books = self.books();
         books.accepted += 1;
         for row in &rows {
-            let official = row.get("event_id").is_some();
-            let (id, place) =
-                if official { ("event_id", "metadata") } else { ("EventOriginalUid", "AdditionalFields") };
+            let (id, place) = match to {
+                Destination::Official => ("event_id", "metadata"),
+                _ => ("EventOriginalUid", "AdditionalFields"),
+            };
             let id = row[id].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
             let probe = row[place]["probe"].as_str().unwrap_or_default();
             match books.probes.get(&id) {
@@ -116,9 +171,11 @@ impl Ledger {
                 Some(_) => {}
                 None => _ = books.probes.insert(id, probe.to_owned()),
             }
-            books.news.push((probe.to_owned(), official));
-            let table = if official { &mut books.official } else { &mut books.asim };
-            table.entry(id).or_default().push(delivery);
+            books.news.push((probe.to_owned(), to));
+            if books.wrong.len() < MOST_WRONG {
+                books.wrong.extend((self.check)(to, probe, id, row));
+            }
+            books.tables[to as usize].entry(id).or_default().push(delivery);
         }
     }
 }
@@ -130,12 +187,13 @@ impl Service for Ledger {
 
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let reply = self.ingestion.handle(request, now);
+        let to = self.destination(request);
         let (path, life, at) = (request.uri().path(), self.life(), now.as_second());
         if reply.status() == StatusCode::NO_CONTENT {
-            self.write(request);
-            self.books().stream(path, life).accepted = Some(at);
+            self.write(to, request);
+            self.books().stream(to, path, life).accepted = Some(at);
         } else if reply.status() == StatusCode::BAD_REQUEST {
-            self.books().stream(path, life).refused.get_or_insert(at);
+            self.books().stream(to, path, life).refused.get_or_insert(at);
         }
         reply
     }

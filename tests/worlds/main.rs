@@ -9,6 +9,7 @@
 //! | [`plan`] | what a seed decides |
 //! | [`traffic`] | the events of a world |
 //! | [`pipeline`] | its pipeline file |
+//! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
 //! | [`held`] | what the process must be holding in memory |
@@ -29,6 +30,7 @@ mod oracle;
 mod pipeline;
 mod plan;
 mod report;
+mod shape;
 mod traffic;
 mod world;
 

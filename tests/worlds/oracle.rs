@@ -10,7 +10,9 @@
 //! 4. **Memory is bounded**: what the process was shown and not every destination has accepted stays within what the pipeline
 //!    file allows ([`crate::held`]).
 //! 5. **No output has a secret**: files, health, metrics and the log ([`crate::hostile`]).
-//! 6. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
+//! 6. **Records are changed as the pipeline file says**, and what is left out on purpose is acknowledged and never arrives
+//!    ([`crate::shape`]).
+//! 7. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -27,6 +29,7 @@ use serde_json::Value;
 use crate::common::state::{self, State};
 use crate::ledger::{Books, Rows};
 use crate::pipeline;
+use crate::shape::{Destination, judge};
 use crate::world::{Violations, World};
 
 /// The state as it was on disk when a life began.
@@ -69,13 +72,10 @@ impl Snapshot {
 /// Half-open ranges of Unix seconds.
 type Spans = Vec<(i64, i64)>;
 
-/// The rows of each required destination.
-fn tables<'a>(world: &World, books: &'a Books) -> Vec<(&'static str, &'a Rows)> {
-    let mut tables = vec![("the ASIM tables", &books.asim)];
-    if world.plan.second {
-        tables.push(("the official table", &books.official));
-    }
-    tables
+/// The rows of each required destination in Azure.
+fn tables<'a>(world: &World, books: &'a Books) -> Vec<(Destination, &'a Rows)> {
+    let there = Destination::AZURE.into_iter().filter(|to| world.expected.destinations.contains(to));
+    there.map(|destination| (destination, books.rows(destination))).collect()
 }
 
 /// How many different ids each probe has in a table.
@@ -90,16 +90,17 @@ fn distinct<'a>(books: &'a Books, rows: &Rows) -> BTreeMap<&'a str, u64> {
 }
 
 /// What is due and not there, the poisoned record aside.
-fn lacking(world: &World, origin: i64) -> Vec<(String, &'static str)> {
+fn lacking(world: &World, origin: i64) -> Vec<(String, Destination)> {
     let books = world.ledger.books();
     let due = world.traffic.due(origin);
     let mut lacking = Vec::new();
-    for (name, rows) in tables(world, &books) {
+    for (destination, rows) in tables(world, &books) {
         let there = distinct(&books, rows);
         for (probe, count) in &due {
             let poisoned = world.traffic.poison.as_deref() == Some(*probe);
-            if !poisoned && there.get(probe).copied().unwrap_or(0) < *count {
-                lacking.push(((*probe).to_owned(), name));
+            let wanted = !poisoned && world.expected.wants(probe, destination);
+            if wanted && there.get(probe).copied().unwrap_or(0) < *count {
+                lacking.push(((*probe).to_owned(), destination));
             }
         }
     }
@@ -108,14 +109,15 @@ fn lacking(world: &World, origin: i64) -> Vec<(String, &'static str)> {
 
 /// Whether everything has arrived.
 pub async fn arrived(world: &World) -> bool {
-    let Some(origin) = world.snapshot().await.origin() else { return false };
-    let buried = |component: &str| !proven(world, component) || !letters(&world.disk, component).is_empty();
-    let poison = buried("sentinel") && buried("official");
+    let snapshot = world.snapshot().await;
+    let Some(origin) = snapshot.origin() else { return false };
+    let buried = |to: &Destination| !proven(world, *to) || !letters(&world.disk, to.sink()).is_empty();
+    let poison = Destination::AZURE.iter().all(buried);
     let filed = match world.plan.archive {
         Some(_) => in_files(world, "archive").await.is_ok_and(|files| lacking_in(&files, world, origin) == 0),
         None => true,
     };
-    poison && filed && lacking(world, origin).is_empty()
+    poison && filed && lacking(world, origin).is_empty() && judge::is_done(world, origin, &snapshot)
 }
 
 /// Longer than any answer takes, in seconds.
@@ -123,11 +125,10 @@ const SURELY_LATER: i64 = 90;
 
 /// Whether the process has the proof that the poisoned record is refused for itself: its stream has accepted others
 /// since. Without, it has to keep the record, however long.
-fn proven(world: &World, component: &str) -> bool {
+fn proven(world: &World, destination: Destination) -> bool {
     let books = world.ledger.books();
     let life = world.ledger.life();
-    let official = |path: &str| path.contains("NordPassEventLogs");
-    let mut streams = books.streams.iter().filter(|(path, _)| official(path) == (component == "official"));
+    let mut streams = books.streams.iter().filter(|((to, _), _)| *to == destination);
     streams.any(|(_, stream)| {
         let both = stream.refused.zip(stream.accepted).filter(|_| stream.life == life);
         both.is_some_and(|(refused, accepted)| accepted > refused + SURELY_LATER)
@@ -138,9 +139,8 @@ fn proven(world: &World, component: &str) -> bool {
 pub fn holds_a_suspect(world: &World) -> bool {
     let books = world.ledger.books();
     let life = world.ledger.life();
-    books.streams.iter().any(|(path, stream)| {
-        let component = if path.contains("NordPassEventLogs") { "official" } else { "sentinel" };
-        stream.life == life && stream.refused.is_some() && letters(&world.disk, component).is_empty()
+    books.streams.iter().any(|((to, _), stream)| {
+        stream.life == life && stream.refused.is_some() && letters(&world.disk, to.sink()).is_empty()
     })
 }
 
@@ -153,21 +153,26 @@ pub async fn missing(world: &World) -> String {
     let some: Vec<String> = lacking
         .iter()
         .take(5)
-        .map(|(probe, table)| {
+        .map(|(probe, destination)| {
             let (time, shown) = times.get(probe.as_str()).copied().unwrap_or_default();
-            format!("{probe} of {time} in {table} (shown after {} s)", shown - time)
+            format!("{probe} of {time} in {} (shown after {} s)", destination.sink(), shown - time)
         })
         .collect();
     let letters = letters(&world.disk, "sentinel").len();
     format!("{} events, such as {}; {letters} dead letters; now {}", lacking.len(), some.join(", "), world.now())
 }
 
-/// The dead letters of a component: id and probe.
-fn letters(disk: &MemoryDisk, component: &str) -> Vec<(u128, String)> {
+/// The lines of a component's dead letters.
+pub fn letter_lines(disk: &MemoryDisk, component: &str) -> Vec<Value> {
     let path = format!("{}/dead-letters/{component}.ndjson", pipeline::DATA_DIR);
     let text = disk.content(path).unwrap_or_default();
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    lines
+    text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+}
+
+/// The dead letters of a component: id and probe.
+fn letters(disk: &MemoryDisk, component: &str) -> Vec<(u128, String)> {
+    letter_lines(disk, component)
+        .into_iter()
         .map(|line| {
             let id = line["id"].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
             let record = &line["record"];
@@ -197,6 +202,8 @@ pub async fn judge(world: &World) -> Violations {
     copies(world, &mut violations);
     violations.extend(world.network.held().violation.clone());
     violations.extend(world.network.hostile().leaks(world));
+    violations.extend(world.ledger.books().wrong.clone());
+    judge::judge(world, origin, &last, &mut violations);
     files(world, origin, &mut violations).await;
     violations
 }
@@ -221,7 +228,9 @@ fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations
 }
 
 fn dead_letters(world: &World, origin: i64, violations: &mut Violations) {
-    for component in ["sentinel", "official", "nordpass"] {
+    let sinks = Destination::AZURE.map(Some).into_iter().chain([None]);
+    for destination in sinks {
+        let component = destination.map_or("nordpass", Destination::sink);
         let letters = letters(&world.disk, component);
         let mut ids = BTreeSet::new();
         for (id, probe) in &letters {
@@ -233,10 +242,10 @@ fn dead_letters(world: &World, origin: i64, violations: &mut Violations) {
             }
         }
         let Some(poison) = &world.traffic.poison else { continue };
+        let Some(destination) = destination.filter(|to| world.expected.wants(poison, *to)) else { continue };
         let expected = world.traffic.due(origin).get(poison.as_str()).copied().unwrap_or(0);
-        let here = component == "sentinel" || component == "official" && world.plan.second;
-        let enough = if proven(world, component) { expected } else { 0 };
-        if here && !(enough..=expected).contains(&(ids.len() as u64)) {
+        let enough = if proven(world, destination) { expected } else { 0 };
+        if !(enough..=expected).contains(&(ids.len() as u64)) {
             violations.push(format!("{component}: {} dead letters, expected {expected}", ids.len()));
         }
     }
@@ -249,18 +258,24 @@ fn state_is_not_ahead(world: &World, snapshot: &Snapshot, violations: &mut Viola
         return;
     }
     let books = world.ledger.books();
-    for (name, rows) in tables(world, &books) {
-        let component = if std::ptr::eq(rows, &raw const books.asim) { "sentinel" } else { "official" };
-        let dead: BTreeSet<u128> = letters(&world.disk, component).into_iter().map(|(id, _)| id).collect();
-        let ahead = snapshot.known.iter().find(|id| {
-            !dead.contains(id) && !rows.get(id).is_some_and(|copies| copies.iter().any(|copy| copy.life < life))
-        });
+    for (destination, rows) in tables(world, &books) {
+        let dead: BTreeSet<u128> = letters(&world.disk, destination.sink()).into_iter().map(|(id, _)| id).collect();
+        let accepted = |id: u128| {
+            let shown = world.expected.shown_at(id, destination);
+            shown.is_none_or(|id| rows.get(&id).is_some_and(|copies| copies.iter().any(|copy| copy.life < life)))
+        };
+        let ahead = snapshot.known.iter().find(|id| !dead.contains(id) && !accepted(**id));
         if let Some(id) = ahead {
+            let name = destination.sink();
             violations.push(format!("life {life}: the state knows {id:032x}, which {name} hadn't accepted"));
         }
     }
     let mut known: BTreeMap<&str, u64> = BTreeMap::new();
-    for probe in snapshot.known.iter().filter_map(|id| books.probes.get(id)) {
+    let probe_of = |id: &u128| match &world.expected.shaped {
+        Some(shaped) => shaped.ids.get(id),
+        None => books.probes.get(id),
+    };
+    for probe in snapshot.known.iter().filter_map(probe_of) {
         *known.entry(probe).or_default() += 1;
     }
     if world.plan.api.total != Total::Right {
@@ -293,7 +308,8 @@ fn copies(world: &World, violations: &mut Violations) {
     for id in &books.confused {
         violations.push(format!("the id {id:032x} stands for two events"));
     }
-    for (name, rows) in tables(world, &books) {
+    for (destination, rows) in tables(world, &books) {
+        let name = destination.sink();
         for (probe, count) in distinct(&books, rows) {
             let happened = world.traffic.due(i64::MIN).get(probe).copied().unwrap_or(0);
             if count > happened {
@@ -307,7 +323,8 @@ fn copies(world: &World, violations: &mut Violations) {
                 let forgotten = || {
                     let between =
                         world.lives.snapshots.iter().filter(|at| at.life > before.life && at.life <= after.life);
-                    after.life > before.life && between.into_iter().all(|snapshot| !snapshot.known.contains(id))
+                    after.life > before.life
+                        && between.into_iter().all(|snapshot| !snapshot.known.contains(&world.expected.inner(*id)))
                 };
                 if !unanswered && !forgotten() {
                     violations.push(format!(
@@ -329,7 +346,9 @@ async fn in_files(world: &World, folder: &str) -> Result<Probes, String> {
 
 /// How many events are due and not there.
 fn lacking_in(files: &Probes, world: &World, origin: i64) -> usize {
-    world.traffic.due(origin).iter().filter(|(probe, count)| files.count(probe) < **count).count()
+    let due = world.traffic.due(origin);
+    let wanted = due.iter().filter(|(probe, _)| world.expected.wants(probe, Destination::Archive));
+    wanted.filter(|(probe, count)| files.count(probe) < **count).count()
 }
 
 /// Files hold each event exactly once.
@@ -349,11 +368,15 @@ async fn files(world: &World, origin: i64, violations: &mut Violations) {
         let all = world.traffic.due(i64::MIN);
         for (probe, count) in received.iter() {
             let happened = all.get(probe).copied().unwrap_or(0);
+            if required && !world.expected.wants(probe, Destination::Archive) {
+                violations.push(format!("{folder}: {probe} was left out on purpose and stands there"));
+            }
             if count > happened {
                 violations.push(format!("{folder}: {probe} happened {happened} times and stands there {count} times"));
             }
         }
         if required {
+            violations.extend(judge::wrong_lines(world, folder));
             let lost = lacking_in(&received, world, origin);
             if lost > 0 {
                 violations.push(format!("{folder}: {lost} events are missing"));

@@ -6,6 +6,7 @@ use nordpass_simulator::entra;
 use nordpass_simulator::ingestion::IMMUTABLE_ID;
 
 use crate::plan::{Host, Plan, Tuning};
+use crate::shape::{Destination, Shape};
 
 pub const DATA_DIR: &str = "data";
 pub const READY_TOKEN: &str = "ready-token";
@@ -42,26 +43,25 @@ concurrency = {concurrency}
 requests_per_second = {requests_per_second}
 max_in_flight_bytes = {in_flight}
 request_timeout = "{timeout}s"
-
-[transforms.asim]
-type = "asim"
-inputs = ["nordpass"]
 "#,
         token = plan.api.token,
         lookback = plan.lookback,
     );
-    let streams = [
-        ("asim.audit_event", "Custom-NordPassAuditEvent"),
-        ("asim.authentication", "Custom-NordPassAuthentication"),
-        ("asim.user_management", "Custom-NordPassUserManagement"),
-    ];
-    sentinel(&mut text, plan, tuning, "sentinel", Host::Ingestion, &streams);
-    if plan.second {
-        text.push_str("\n[transforms.event_log]\ntype = \"event_log\"\ninputs = [\"nordpass\"]\n");
-        sentinel(&mut text, plan, tuning, "official", Host::Second, &[("event_log", "Custom-NordPassEventLogs_CL")]);
+    let plain = Shape::plain(plan.second, plan.archive.is_some());
+    let shape = plan.shape.as_ref().unwrap_or(&plain);
+    text.push_str(&shape.text());
+    for destination in plan.destinations() {
+        let host = match destination {
+            Destination::Sentinel => Host::Ingestion,
+            Destination::Official | Destination::Urgent => Host::Second,
+            Destination::Archive => continue,
+        };
+        let streams: Vec<_> = shape.read_by(destination).into_iter().map(|input| (input, stream_of(input))).collect();
+        sentinel(&mut text, plan, tuning, destination.sink(), host, &streams);
     }
     if let Some(path) = plan.archive {
-        let _ = write!(text, "\n[sinks.archive]\ntype = \"file\"\ninputs = [\"nordpass\"]\npath = \"{path}\"\n");
+        let inputs = shape.read_by(Destination::Archive);
+        let _ = write!(text, "\n[sinks.archive]\ntype = \"file\"\ninputs = {inputs:?}\npath = \"{path}\"\n");
     }
     if plan.optional {
         // Nobody waits for it, and it fills up: the others must not notice.
@@ -71,6 +71,16 @@ inputs = ["nordpass"]
         );
     }
     text
+}
+
+/// The stream of an output, by its table.
+fn stream_of(output: &str) -> &'static str {
+    match output.rsplit('.').next() {
+        Some("audit_event") => "Custom-NordPassAuditEvent",
+        Some("authentication") => "Custom-NordPassAuthentication",
+        Some("user_management") => "Custom-NordPassUserManagement",
+        _ => "Custom-NordPassEventLogs_CL",
+    }
 }
 
 fn sentinel(text: &mut String, plan: &Plan, tuning: &Tuning, name: &str, at: Host, streams: &[(&str, &str)]) {

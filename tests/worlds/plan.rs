@@ -9,11 +9,16 @@ use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
 use nordpass_simulator::{Dice, Endpoint};
 
+use crate::shape::{Destination, Shape};
+
 pub const MINUTE: u64 = 60;
 pub const HOUR: u64 = 3600;
 pub const DAY: u64 = 86_400;
 /// The least that the source takes: a world's events are enough to fill it.
 const SMALL_IN_FLIGHT: u64 = 64 << 10;
+
+/// The share of worlds whose pipelines change records.
+const SHAPED: f64 = 0.4;
 
 /// How late events become visible at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +126,8 @@ pub struct Plan {
     pub second: bool,
     pub archive: Option<&'static str>,
     pub optional: bool,
+    /// Transforms that change records, where there are any.
+    pub shape: Option<Shape>,
     /// How far the machine's clock is off at the beginning, in seconds.
     pub skew: i64,
     pub tunings: Vec<Tuning>,
@@ -128,22 +135,23 @@ pub struct Plan {
     pub linger: u64,
 }
 
-struct Drawer(Dice);
+/// Draws what a world has.
+pub struct Drawer(Dice);
 
 impl Drawer {
-    fn between(&mut self, low: u64, high: u64) -> u64 {
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.0.bits() % (high - low + 1)
     }
 
-    fn size(&mut self, low: usize, high: usize) -> usize {
+    pub fn size(&mut self, low: usize, high: usize) -> usize {
         low + self.0.below(high - low + 1)
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         *self.0.pick(choices)
     }
 
-    fn chance(&mut self, probability: f64) -> bool {
+    pub fn chance(&mut self, probability: f64) -> bool {
         self.0.chance(probability)
     }
 
@@ -212,6 +220,7 @@ impl Plan {
                 Some("archive/all.ndjson.zst"),
             ]),
             optional: draw.chance(0.3),
+            shape: None,
             skew: if draw.chance(0.3) { i64::try_from(draw.between(0, 600)).unwrap_or(0) - 300 } else { 0 },
             tunings: Vec::new(),
             linger: draw.of(&[0, 0, 0, 70 * MINUTE, 70 * MINUTE, 26 * HOUR]),
@@ -237,7 +246,23 @@ impl Plan {
             plan.plan_odd_answers(&mut draw);
         }
         plan.actions.sort_by_key(|(at, _)| *at);
+        let mut draw = Drawer(Dice::new(seed ^ 0x5aab_1e5a_ab1e));
+        if draw.chance(SHAPED) {
+            plan.shape = Some(Shape::drawn(&mut draw, plan.second, plan.archive.is_some()));
+        }
         plan
+    }
+
+    /// The required destinations.
+    pub fn destinations(&self) -> Vec<Destination> {
+        let urgent = |shape: &Shape| !shape.read_by(Destination::Urgent).is_empty();
+        let there = [
+            (true, Destination::Sentinel),
+            (self.second, Destination::Official),
+            (self.shape.as_ref().is_some_and(urgent), Destination::Urgent),
+            (self.archive.is_some(), Destination::Archive),
+        ];
+        there.into_iter().filter_map(|(is, destination)| is.then_some(destination)).collect()
     }
 
     /// The destination can't be reached from the first moment on, and there is far more to read than there is room for.

@@ -7,6 +7,8 @@ use nordpass_simulator::LoggedRequest;
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, Total};
 
 use crate::plan::{Action, Plan};
+use crate::shape::Destination;
+use crate::shape::fate::Fate;
 use crate::world::World;
 
 /// One world's run.
@@ -25,6 +27,9 @@ pub struct AckOutcome {
     pub kinds: Vec<&'static str>,
     /// The most bytes of events that had been shown and not accepted.
     pub held: u64,
+    /// Of the events in worlds with shaping transforms: all, those that are left out on purpose, those that a transform can't
+    /// handle.
+    pub shaped: [u64; 3],
 }
 
 /// What an API can be, a pipeline can have, or a machine can be like, where it makes things harder.
@@ -91,7 +96,7 @@ impl AckOutcome {
         *troubles.entry("event in a time already read").or_default() += held as u64;
         *troubles.entry("record refused by name").or_default() += u64::from(world.traffic.poison.is_some());
         let books = world.ledger.books();
-        let tables = [&books.asim, &books.official];
+        let tables = Destination::AZURE.map(|destination| books.rows(destination));
         let rows = tables.iter().map(|rows| rows.len() as u64).sum();
         let all: u64 = tables.iter().flat_map(|rows| rows.values()).map(|copies| copies.len() as u64).sum();
         Self {
@@ -104,10 +109,24 @@ impl AckOutcome {
             lives: world.ledger.life(),
             seconds: u64::try_from(world.now() - world.plan.start).unwrap_or(0),
             troubles,
-            kinds: kinds(&world.plan).into_iter().chain(world.network.hostile().kinds()).collect(),
+            kinds: kinds(&world.plan)
+                .into_iter()
+                .chain(world.plan.shape.iter().flat_map(crate::shape::Shape::kinds))
+                .chain(world.network.hostile().kinds())
+                .collect(),
             held: world.network.held().peak,
+            shaped: shaped(world),
         }
     }
+}
+
+fn shaped(world: &World) -> [u64; 3] {
+    let Some(shaped) = &world.expected.shaped else { return [0; 3] };
+    let count = |is: fn(&Fate) -> bool| {
+        let fates = shaped.ids.values().filter_map(|probe| shaped.fates.get(probe));
+        fates.filter(|fate| is(fate)).count() as u64
+    };
+    [count(|_| true), count(|fate| !fate.dropped.is_empty()), count(|fate| !fate.refused.is_empty())]
 }
 
 fn trace(world: &World) -> [u8; 32] {
@@ -140,6 +159,7 @@ pub struct Sum {
     troubles: BTreeMap<&'static str, u64>,
     kinds: BTreeMap<&'static str, u64>,
     held: u64,
+    shaped: [u64; 3],
 }
 
 impl Sum {
@@ -156,6 +176,7 @@ impl Sum {
         self.lives += outcome.lives;
         self.seconds += outcome.seconds;
         self.held = self.held.max(outcome.held);
+        self.shaped.iter_mut().zip(outcome.shaped).for_each(|(sum, number)| *sum += number);
         for (name, times) in &outcome.troubles {
             *self.troubles.entry(name).or_default() += times;
         }
@@ -174,6 +195,7 @@ impl Sum {
         self.lives += other.lives;
         self.seconds += other.seconds;
         self.held = self.held.max(other.held);
+        self.shaped.iter_mut().zip(other.shaped).for_each(|(sum, number)| *sum += number);
         for (name, times) in other.troubles {
             *self.troubles.entry(name).or_default() += times;
         }
@@ -205,6 +227,12 @@ impl fmt::Display for Sum {
         for (name, worlds) in &self.kinds {
             writeln!(f, "{worlds:>10}  {name}")?;
         }
+        let [events, left_out, refused] = self.shaped;
+        writeln!(
+            f,
+            "in worlds with shaping transforms: {events} events, of which {left_out} are left out on purpose and {refused} can't be \
+             handled by a transform"
+        )?;
         writeln!(f, "events shown and not accepted: {} KiB at most", self.held >> 10)?;
         if let (Some(peak), Some(end)) = (memory("VmHWM:"), memory("VmRSS:")) {
             writeln!(f, "resident memory of all of it: {peak} MiB at most, {end} MiB at the end")?;

@@ -13,6 +13,7 @@ use nordpass_simulator::ingestion::{self, Ingestion};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::nordpass::NordPass;
 use nordpass_simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
+use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
 use crate::pipeline;
 use crate::plan::{Action, Host, Plan, Tuning};
+use crate::shape::expected::Expected;
 use crate::traffic::Traffic;
 
 /// A world at work.
@@ -31,6 +33,7 @@ pub struct World {
     pub traffic: Traffic,
     pub disk: MemoryDisk,
     pub ledger: Arc<Ledger>,
+    pub expected: Arc<Expected>,
     pub log: RequestLog,
     pub faults: Arc<Faults>,
     pub lives: Lives,
@@ -98,7 +101,14 @@ impl World {
         if plan.ready_token {
             tokens.accept(pipeline::READY_TOKEN);
         }
-        let ledger = Arc::new(Ledger::new(ingestion.clone()));
+        let hostile = Hostile::of(&plan);
+        let (destinations, shape) = (plan.destinations(), plan.shape.as_ref());
+        let expected = Arc::new(Expected::of(destinations, shape, &traffic, hostile.adds_fields()));
+        let check = {
+            let expected = expected.clone();
+            move |to, probe: &str, id, row: &Value| expected.wrong_row(to, probe, id, row)
+        };
+        let ledger = Arc::new(Ledger::new(ingestion.clone(), pipeline::host(Host::Second), Box::new(check)));
         let faults_plan =
             faults::Plan { seed: plan.seed, faults: plan.faults.iter().map(|(_, fault)| fault.clone()).collect() };
         let faults = Arc::new(Faults::new(faults_plan, start));
@@ -110,11 +120,12 @@ impl World {
             .route(pipeline::host(Host::Entra), gate(entra.clone()))
             .route(pipeline::host(Host::Ingestion), gate(ledger.clone()))
             .route(pipeline::host(Host::Second), gate(ledger.clone()));
-        let network = MachineNetwork::new(wires.clone(), ledger.clone(), Hostile::of(&plan));
+        let network = MachineNetwork::new(wires.clone(), ledger.clone(), hostile);
         Self {
             traffic,
             disk: MemoryDisk::new(),
             ledger,
+            expected,
             log,
             faults,
             lives: Lives::default(),
@@ -176,7 +187,7 @@ impl World {
         let snapshot = self.snapshot().await;
         self.lives.snapshots.push(snapshot);
         let life = self.ledger.next_life();
-        self.network.held().begin(life, self.tuning().clone(), self.plan.second);
+        self.network.held().begin(life, self.tuning().clone(), self.expected.clone());
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
         let telemetry = Telemetry::new();

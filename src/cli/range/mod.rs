@@ -1,6 +1,7 @@
 //! What `backfill` and `reconcile` share: the time and the sources, from the command line.
 
 pub(super) mod backfill;
+mod left_out;
 pub(super) mod reconcile;
 mod report;
 #[cfg(test)]

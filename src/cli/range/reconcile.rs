@@ -1,6 +1,7 @@
-//! `reconcile`: what NordPass has, what was acknowledged, the difference, and fetching just that.
+//! `reconcile`: what NordPass has, what was acknowledged, what the pipeline leaves out on purpose, the difference, and fetching just
+//! that.
 
-use std::{ops::Range, process::ExitCode, time::Duration};
+use std::{ops::Range, process::ExitCode, sync::Arc, time::Duration};
 
 use futures::future::{OptionFuture, try_join_all};
 use futures::{StreamExt as _, TryFutureExt as _};
@@ -12,6 +13,7 @@ use super::super::drive::{out_of_time, with_progress};
 use super::super::error::{CommandError, CommandResult};
 use super::super::launch::{finish, launch, open_state};
 use super::super::signals::signals;
+use super::left_out::{Counted, LeftOut};
 use super::report::{self, Found};
 use super::{Chosen, RangeArgs, assign};
 use crate::component::Context;
@@ -48,13 +50,13 @@ pub(in super::super) async fn run(args: ReconcileArgs, console: &mut Console) ->
         .chosen
         .iter()
         .zip(&before)
-        .map(|((name, _), comparison)| Found::new(name, &comparing.range, comparison))
+        .map(|((name, _), (comparison, left_out))| Found::new(name, &comparing.range, comparison, left_out))
         .collect();
     let modes: Vec<_> = comparing
         .chosen
         .iter()
         .zip(&before)
-        .filter_map(|((name, _), comparison)| Some((name.clone(), ReadMode::Fetch(around(comparison)?))))
+        .filter_map(|((name, _), (comparison, _))| Some((name.clone(), ReadMode::Fetch(around(comparison)?))))
         .collect();
     let mut code = ExitCode::SUCCESS;
     if !args.dry_run && !modes.is_empty() {
@@ -64,7 +66,7 @@ pub(in super::super) async fn run(args: ReconcileArgs, console: &mut Console) ->
         let complete = ending.is_complete();
         code = finish(ending, true, *console);
         if complete {
-            for (found, comparison) in found.iter_mut().zip(&comparing.run().await?) {
+            for (found, (comparison, _)) in found.iter_mut().zip(&comparing.run().await?) {
                 found.after(&telemetry, comparison);
             }
         }
@@ -92,7 +94,7 @@ struct Comparing {
 
 impl Comparing {
     /// Compares every chosen source, at the same time. The state is open only meanwhile.
-    async fn run(&self) -> CommandResult<Vec<Comparison>> {
+    async fn run(&self) -> CommandResult<Vec<(Comparison, Counted)>> {
         let store = open_state(&self.env, &self.config).await?;
         let telemetry = Telemetry::new();
         telemetry.set_clock(self.env.clock.clone());
@@ -110,8 +112,10 @@ impl Comparing {
                 shutdown: shutdown.clone(),
                 once: true,
             };
-            let comparison = compare(settings.clone(), context, self.range.clone());
-            comparison.map_err(move |error| {
+            let left_out = Arc::new(LeftOut::new(&self.config, name));
+            let comparison = compare(settings.clone(), context, self.range.clone(), left_out.clone());
+            let counted = comparison.map_ok(move |comparison| (comparison, left_out.counted()));
+            counted.map_err(move |error| {
                 let hint = error.hint.unwrap_or_else(|| UNCHANGED.to_owned());
                 CommandError::failed(format!("can't compare {name}: {}", error.message), hint)
             })

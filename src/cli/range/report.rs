@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::super::console::{counted, write_data};
 use super::super::error::{CommandError, CommandResult};
+use super::left_out::Counted;
 use crate::sources::nordpass::Comparison;
 use crate::telemetry::{ComponentKind, Telemetry};
 
@@ -21,8 +22,12 @@ pub(super) struct Found {
     to: String,
     /// Events that NordPass shows for this time.
     at_nordpass: u64,
-    /// The part of them that every required sink had acknowledged before.
+    /// The part of them that every required sink had acknowledged before, without those that are filtered.
     acknowledged: u64,
+    /// The part of them that the pipeline, as it is now, leaves out on purpose.
+    filtered: u64,
+    /// The same by component and reason. Two components on two ways may leave out the same event.
+    filtered_by: Vec<Filtered>,
     /// Acknowledged events that NordPass doesn't show now.
     not_shown: u64,
     /// Whether every page agreed with the API's own count.
@@ -40,6 +45,13 @@ struct Missing {
     id: String,
     time: String,
     event: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Filtered {
+    component: String,
+    reason: String,
+    events: u64,
 }
 
 /// In RFC 3339, UTC.
@@ -95,7 +107,12 @@ fn delivered(telemetry: &Telemetry, name: &str) -> u64 {
 
 impl Found {
     /// The result of a comparison.
-    pub fn new(source: &str, range: &Range<i64>, comparison: &Comparison) -> Self {
+    pub fn new(source: &str, range: &Range<i64>, comparison: &Comparison, left_out: &Counted) -> Self {
+        let filtered_by = left_out.reasons.iter().map(|((component, reason), events)| Filtered {
+            component: component.clone(),
+            reason: reason.clone(),
+            events: *events,
+        });
         let missing: Vec<_> = comparison
             .missing
             .iter()
@@ -109,8 +126,10 @@ impl Found {
             source: source.to_owned(),
             from: time(range.start),
             to: time(range.end),
-            at_nordpass: comparison.acknowledged + missing.len() as u64,
-            acknowledged: comparison.acknowledged,
+            at_nordpass: comparison.acknowledged + left_out.others + missing.len() as u64,
+            acknowledged: comparison.acknowledged.saturating_sub(left_out.acknowledged),
+            filtered: left_out.acknowledged + left_out.others,
+            filtered_by: filtered_by.collect(),
             not_shown: comparison.gone,
             proven: !comparison.unproven,
             still_missing: missing.len() as u64,
@@ -136,6 +155,10 @@ impl Found {
         let mut text = format!("{}: {} to {}\n", self.source, self.from, self.to);
         let _ = writeln!(text, "  {:>9}  events at NordPass", self.at_nordpass);
         let _ = writeln!(text, "  {:>9}  of them acknowledged by every required sink", self.acknowledged);
+        let _ = writeln!(text, "  {:>9}  filtered on purpose", self.filtered);
+        for Filtered { component, reason, events } in &self.filtered_by {
+            let _ = writeln!(text, "             {events:>9}  {component}: {reason}");
+        }
         let _ = writeln!(text, "  {:>9}  missing", self.missing.len());
         for missing in self.missing.iter().take(LISTED) {
             let _ = writeln!(text, "             {}  {}  {}", missing.time, missing.event, missing.id);

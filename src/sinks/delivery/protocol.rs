@@ -2,6 +2,7 @@
 
 use super::batch::{Encoded, Rows};
 use crate::component::Letter;
+use crate::event::Chunk;
 use crate::http::{Again, HttpError};
 
 /// Bytes of a body that any proxy accepts.
@@ -27,6 +28,11 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// Shortens a record that the destination would cut or refuse. Returns its new text, and how many fields are shorter.
     fn shorten(&self, record: &str) -> Option<(String, u64)>;
+
+    /// Looks at records that a transform has changed, before they are batched.
+    fn look_at_changed(&self, stream: usize, chunk: &Chunk) {
+        let _ = (stream, chunk);
+    }
 
     /// Encodes the body of a request. It takes some milliseconds for a full batch, so it runs aside.
     fn encode(&self, rows: &Rows) -> Encoded;

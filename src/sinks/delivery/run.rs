@@ -155,6 +155,9 @@ impl<P: Protocol> DeliverySink<P> {
         let delivery = self.delivery.clone();
         let protocol = &delivery.sender.protocol;
         self.telemetry.add(&metrics::RECEIVED, chunk.records.len() as u64);
+        if chunk.changed {
+            protocol.look_at_changed(stream, &chunk);
+        }
         for (number, record) in chunk.records.iter().enumerate() {
             let text = chunk.body(record);
             let cut = protocol.shorten(text).map(|(text, fields)| {

@@ -6,22 +6,28 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::columns::Columns;
 use super::cut::cut;
 use super::protocol::{self, MAX_WIRE_BYTES, Target, classify, request};
 use super::settings::Settings;
 use crate::azure::{self, TokenProvider};
 use crate::component::Letter;
+use crate::event::Chunk;
 use crate::http::{Again, HttpClient, date, retry_after};
 use crate::sinks::delivery::array::encode_array;
 use crate::sinks::delivery::batch::{Encoded, Rows};
 use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
-use nordpass_env::Env;
+use nordpass_env::{Env, Mutex};
 
 /// Posts bodies to the streams of one rule.
 pub struct IngestionClient {
     endpoint: String,
     rule: String,
+    /// The streams' names.
+    streams: Vec<String>,
+    /// The columns that they declare.
+    columns: Mutex<Columns>,
     /// 0 to 9.
     gzip_level: u32,
     http: Arc<dyn HttpClient>,
@@ -41,6 +47,8 @@ impl IngestionClient {
         Ok(Self {
             endpoint: settings.endpoint.clone(),
             rule: settings.dcr_immutable_id.clone(),
+            streams: settings.streams.clone(),
+            columns: Mutex::new(Columns::new(&settings.streams, &settings.added_columns)),
             gzip_level: settings.gzip_level,
             http,
             tokens: azure::provider(settings.credential.clone(), scope, &settings.http, env)?,
@@ -75,6 +83,10 @@ impl Protocol for IngestionClient {
 
     fn shorten(&self, record: &str) -> Option<(String, u64)> {
         cut(record)
+    }
+
+    fn look_at_changed(&self, stream: usize, chunk: &Chunk) {
+        self.columns.lock().look_at(stream, &self.streams[stream], chunk, &self.telemetry);
     }
 
     fn encode(&self, rows: &Rows) -> Encoded {

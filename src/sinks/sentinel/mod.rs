@@ -6,10 +6,12 @@
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
 //! | [`cut`] | cuts fields longer than Azure's limit |
+//! | [`columns`] | counts columns that a stream doesn't declare |
 //!
 //! Batches, retries, proofs and dead letters are [`super::delivery`]'s. Only `protocol` knows the API.
 
 mod client;
+mod columns;
 mod cut;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;

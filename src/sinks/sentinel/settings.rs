@@ -27,6 +27,11 @@ static FIELDS: &[Field] = &[
         .doc("The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id."),
     Field::required("streams", Kind::Map)
         .doc("Maps each input to a stream of the rule. Stream names begin with `Custom-`."),
+    Field::optional("added_columns", Kind::List).doc(
+        "Columns that the rule's streams declare beside this program's own, such as `Tenant`. Azure drops what a stream doesn't \
+         declare without an error, so the sink counts and logs such columns of rows that a transform has changed. A stream with \
+         a name of its own isn't known here: check it with `validate --dcr FILE`.",
+    ),
     Field::required("credential", Kind::Table(azure::FIELDS))
         .doc("The identity to use. It needs the role Monitoring Metrics Publisher on the data collection rule."),
     Field::optional("batch", Kind::Table(BATCH)).doc("When to send a batch."),
@@ -57,6 +62,8 @@ pub struct Settings {
     pub dcr_immutable_id: String,
     /// The stream of each input, in the order of `inputs`.
     pub streams: Vec<String>,
+    /// Columns that the streams declare beside this program's own.
+    pub added_columns: Vec<String>,
     /// The identity that sends.
     pub credential: CredentialSettings,
     /// When a batch is closed, and how many are sent at once.
@@ -108,6 +115,7 @@ impl Settings {
             endpoint,
             dcr_immutable_id,
             streams,
+            added_columns: section.list("added_columns"),
             credential,
             limits: Limits {
                 max_bytes: number(batch.integer("max_bytes")),

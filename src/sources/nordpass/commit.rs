@@ -138,7 +138,7 @@ impl Committer {
                 let message = "part of the pipeline dropped undelivered events";
                 return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
             }
-        } else if !matches!(self.context.settings.mode, ReadMode::Compare(..)) {
+        } else if !self.context.settings.mode.is_comparison() {
             batch.commit.ids.extend(ids);
             batch.commit.chunks.push(sequence);
         }

@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc, sync::atomic::Ordering};
 
-use super::mode::{Counts, ReadMode};
+use super::mode::{Counts, Examine, ReadMode};
 use super::settings::Settings;
 use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::EventId;
@@ -24,7 +24,7 @@ pub struct Missing {
 pub struct Comparison {
     /// Number of acknowledged events that NordPass shows.
     pub acknowledged: u64,
-    /// Events that NordPass shows and that weren't acknowledged, by time.
+    /// Events that NordPass shows and that weren't acknowledged, by time, without those that are unwanted.
     pub missing: Vec<Missing>,
     /// Number of acknowledged events that NordPass doesn't show (any more).
     pub gone: u64,
@@ -32,13 +32,15 @@ pub struct Comparison {
     pub unproven: bool,
 }
 
-/// Reads a time range from NordPass and compares it with the acknowledged events. Delivers and commits nothing.
+/// Reads a time range from NordPass and compares it with the acknowledged events. Delivers and commits nothing. `examine` sees
+/// each event.
 pub async fn compare(
     mut settings: Settings,
     context: Context,
     range: Range<i64>,
+    examine: Arc<dyn Examine>,
 ) -> Result<Comparison, ComponentError> {
-    let counts = Arc::<Counts>::default();
+    let counts = Arc::new(Counts::new(examine.clone()));
     settings.mode = ReadMode::Compare(range, counts.clone());
     let (sender, mut input) = Input::new();
     let output = Output::new(vec![sender], context.telemetry.clone());
@@ -46,8 +48,13 @@ pub async fn compare(
     let missing = Mutex::new(Vec::new());
     let collect = async {
         while let Some((_, chunk)) = input.receive().await {
+            // What is only examined acknowledges nothing.
+            let examined = chunk.detached();
             let mut missing = missing.lock();
-            for event in chunk.events() {
+            for (number, event) in chunk.events().enumerate() {
+                if examine.is_unwanted(&examined.part(&[number])) {
+                    continue;
+                }
                 let kind = format!("{}.{}", event.text_of(&event.fields.kind), event.text_of(&event.fields.action));
                 missing.push(Missing { id: event.record.id, time: event.record.time, kind });
             }

@@ -18,8 +18,8 @@ use super::slice::Slice;
 use super::state::{Change, State};
 use super::time::{API_DAYS, DAY, SWEPT_DAYS};
 use crate::event::{
-    EventFields, EventId, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event,
-    parse_event_and,
+    Chunk, EventFields, EventId, Identifier, MetadataEntries, Origin, Record, Shape, Span, Text, event_time,
+    parse_event, parse_event_and,
 };
 use crate::telemetry::metrics;
 
@@ -101,6 +101,9 @@ impl PageIngester {
                     self.record(&page.text, (candidate.id, time, candidate.body), &candidate.fields),
                     candidate.fields,
                 );
+            } else if self.context.settings.mode.is_comparison() && slice.holds_known(candidate.id, time) {
+                let shown = slice.shown.entry(candidate.id);
+                shown.or_insert_with(|| self.alone(&page.text, candidate));
             }
         }
         telemetry.add(&metrics::RECEIVED, ingested.elements);
@@ -220,6 +223,13 @@ impl PageIngester {
         let now = self.context.clock.now();
         let remembered = now - (API_DAYS - 2 * SWEPT_DAYS) * DAY..now + DAY;
         time.filter(|time| slice.range.contains(time) || remembered.contains(time)).unwrap_or(0)
+    }
+
+    /// An event in a chunk of its own, whose acknowledgement nobody awaits.
+    fn alone(&self, text: &Text, candidate: Candidate) -> Chunk {
+        let record = self.record(text, (candidate.id, candidate.second(), candidate.body), &candidate.fields);
+        let origin = Origin { source: "comparison".into(), run: 0, sequence: 0 };
+        Chunk::of_events(text.clone(), vec![record], vec![candidate.fields], origin, None).0
     }
 
     fn record(&self, text: &Text, (id, time, body): (EventId, Option<i64>, Span), fields: &EventFields) -> Record {

@@ -81,6 +81,6 @@ mod tests;
 mod time;
 
 pub use compare::{Comparison, Missing, compare};
-pub use mode::ReadMode;
+pub use mode::{Examine, ReadMode};
 pub use sample::{Sample, SampleSize, sample};
 pub use settings::{Settings, TYPE};

@@ -10,7 +10,7 @@
 //! 5. What still can't be proven within the budget, or has no usable `total`, is delivered as seen and marked unproven.
 //!    The sweeps read it again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -22,6 +22,7 @@ use super::context::ReadContext;
 use super::count_check::is_usual_cap;
 use super::dedup::Dedup;
 use super::error::ReadError;
+use super::mode::ReadMode;
 use super::observations::{Observations, Window};
 use super::proof::{Pages, Proof, page_size};
 use super::query::{Priority, Query};
@@ -121,6 +122,7 @@ impl Reader {
             awaited: BTreeSet::new(),
             pages: 0,
             twin_bytes: 0,
+            shown: HashMap::new(),
             _reading: reading,
         };
         let mut proof = Proof { pages: &self.pages, slice: &mut slice, window, capped: false };
@@ -135,6 +137,9 @@ impl Reader {
         }
         let events = slice.observations.count(&window);
         let acknowledged = slice.acknowledged();
+        if let ReadMode::Compare(_, counts) = &self.context.settings.mode {
+            slice.examine(counts.examine.as_ref());
+        }
         Ok(SliceRead::Done { until: slice.range.end, proven, events, acknowledged, awaited: slice.awaited })
     }
 

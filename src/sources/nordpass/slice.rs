@@ -1,13 +1,14 @@
 //! A slice of time being read: known ids, what was seen, the remaining budget.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
+use super::mode::Examine;
 use super::observations::{Observation, Observations};
 use super::query::Priority;
 use super::registry::Reading;
 use super::time::DAY;
-use crate::event::EventId;
+use crate::event::{Chunk, EventId};
 
 /// A slice `[from, to)` in progress.
 pub struct Slice {
@@ -38,6 +39,8 @@ pub struct Slice {
     pub pages: u64,
     /// Bytes of the twins that are kept.
     pub twin_bytes: usize,
+    /// The acknowledged events that were shown, each in a chunk of its own; empty unless a comparison examines them.
+    pub shown: HashMap<EventId, Chunk>,
     /// Keeps ids known that are committed during the read.
     pub _reading: Reading,
 }
@@ -47,8 +50,26 @@ impl Slice {
     pub fn acknowledged(&self) -> u64 {
         let inside = |observation: &Observation| observation.time.is_some_and(|time| self.range.contains(&time));
         let seen = self.observations.by_id.iter().filter(|(_, observation)| inside(observation));
-        let copies = seen.flat_map(|(id, observation)| (0..observation.most).map(|number| id.occurrence(number)));
+        seen.map(|(id, observation)| self.known_copies(*id, observation)).sum()
+    }
+
+    /// How many copies of an event were in the checkpoint already.
+    fn known_copies(&self, id: EventId, observation: &Observation) -> u64 {
+        let copies = (0..observation.most).map(|number| id.occurrence(number));
         copies.filter(|id| self.known.contains(id)).count() as u64
+    }
+
+    /// Whether an event of this time is the slice's, and was in the checkpoint already.
+    pub fn holds_known(&self, id: EventId, time: Option<i64>) -> bool {
+        time.is_some_and(|time| self.range.contains(&time)) && self.known.contains(&id)
+    }
+
+    /// Shows each event that was in the checkpoint already, and how many copies of it were.
+    pub fn examine(&self, examine: &dyn Examine) {
+        for (id, chunk) in &self.shown {
+            let copies = self.observations.by_id.get(id).map_or(0, |observation| self.known_copies(*id, observation));
+            examine.acknowledged(chunk, copies);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::shape::facts::each_entry;
 use super::super::shape::rewrite::{comma, push_content, write_object};
 use super::value::Template;
+use crate::event::Span;
 
 /// The most edits within one object.
 const MOST: usize = 64;
@@ -181,6 +182,27 @@ fn find_moved<'a>(json: &'a str, nodes: &[Node], moved: &mut [Option<&'a str>]) 
     });
 }
 
+/// Neighbours that stay as they are: they are copied at once, with what is between them.
+#[derive(Default)]
+struct Run(Option<(usize, usize)>);
+
+impl Run {
+    /// Adds the next entry of an object's text.
+    fn extend(&mut self, json: &str, raw: &str) {
+        let at = Span::of(json, raw);
+        let start = self.0.map_or(at.start as usize, |(start, _)| start);
+        self.0 = Some((start, at.end as usize));
+    }
+
+    /// Appends them, because the next entry doesn't stay.
+    fn flush(&mut self, json: &str, out: &mut String) {
+        if let Some((start, end)) = self.0.take() {
+            comma(out);
+            out.push_str(json.get(start..end).unwrap_or_default());
+        }
+    }
+}
+
 /// The edit of one record.
 struct Edit<'e> {
     moved: &'e [Option<&'e str>],
@@ -190,26 +212,22 @@ struct Edit<'e> {
 impl Edit<'_> {
     fn object(&self, json: &str, nodes: &[Node], out: &mut String) -> std::result::Result<(), String> {
         // One bit for each node that the object has.
-        let (mut seen, mut failed) = (0_u64, None);
+        let (mut seen, mut failed, mut run) = (0_u64, None, Run::default());
         out.push('{');
         let written = write_object(json, out, |first, part, out| {
             if first {
-                (seen, failed) = (0, None);
+                (seen, failed, run) = (0, None, Run::default());
             }
             let Some(number) = nodes.iter().position(|node| node.key == part.key) else {
-                comma(out);
-                out.push_str(part.raw);
-                return;
+                return run.extend(json, part.raw);
             };
+            run.flush(json, out);
             let (node, bit) = (&nodes[number], 1_u64 << number);
             let again = seen & bit != 0;
             seen |= bit;
             match &node.becomes {
                 Becomes::Itself if node.removed => seen &= !bit,
-                Becomes::Itself if node.within.is_empty() => {
-                    comma(out);
-                    out.push_str(part.raw);
-                }
+                Becomes::Itself if node.within.is_empty() => run.extend(json, part.raw),
                 Becomes::Itself => {
                     let is_object = part.value.starts_with('{');
                     if !is_object && node.creates(self.moved) {
@@ -252,6 +270,7 @@ impl Edit<'_> {
         if let Some(reason) = failed {
             return Err(reason);
         }
+        run.flush(json, out);
         self.missing(nodes, seen, out);
         out.push('}');
         Ok(())

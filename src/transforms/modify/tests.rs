@@ -26,13 +26,14 @@ fn made(text: &str, record: &str) -> String {
     texts(&out[0].1).remove(0)
 }
 
+/// What stays is spelled as it was, with the space between neighbours.
 #[test]
 fn fields_are_set_renamed_and_removed() {
     let record = r#"{"type":"a", "metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"email":"e","uuid":"u"},"n":1.50}"#;
     for (text, expected) in [
         (
             r#"set = { tenant = "acme" }"#,
-            r#"{"type":"a","metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"email":"e","uuid":"u"},"n":1.50,"tenant":"acme"}"#,
+            r#"{"type":"a", "metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"email":"e","uuid":"u"},"n":1.50,"tenant":"acme"}"#,
         ),
         (
             r#"set = { "metadata.x" = "new" }"#,
@@ -40,12 +41,12 @@ fn fields_are_set_renamed_and_removed() {
         ),
         (
             r#"set = { "a.b.c" = "d" }"#,
-            r#"{"type":"a","metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"email":"e","uuid":"u"},"n":1.50,"a":{"b":{"c":"d"}}}"#,
+            r#"{"type":"a", "metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"email":"e","uuid":"u"},"n":1.50,"a":{"b":{"c":"d"}}}"#,
         ),
         (r#"remove = ["user", "metadata.y", "nothing", "n.m"]"#, r#"{"type":"a","metadata":{"x":1},"n":1.50}"#),
         (
             r#"rename = { "user.email" = "user.mail" }"#,
-            r#"{"type":"a","metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"uuid":"u","mail":"e"},"n":1.50}"#,
+            r#"{"type":"a", "metadata":{"x":1,"y":{"z":[1, 2]}},"user":{"uuid":"u","mail":"e"},"n":1.50}"#,
         ),
         (
             r#"rename = { "metadata.y.z" = "list", "nothing" = "else" }"#,

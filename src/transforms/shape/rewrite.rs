@@ -33,7 +33,7 @@ impl<'c> Rewrite<'c> {
             return Err(error);
         }
         let body = Span::new(start, self.text.len());
-        self.changed |= self.text.get(start..) != Some(self.chunk.body(record));
+        self.changed = self.changed || self.text.get(start..) != Some(self.chunk.body(record));
         self.records.push(Record { body, ..record.clone() });
         Ok(())
     }

@@ -113,6 +113,7 @@ pub fn settings() -> Settings {
         endpoint: "https://azure.example".into(),
         dcr_immutable_id: "dcr-1".into(),
         streams: vec!["Custom-A".into(), "Custom-B".into()],
+        added_columns: Vec::new(),
         credential: CredentialKind::Token(Secret::literal("token")).into(),
         limits: Limits {
             max_bytes: 1_000_000,

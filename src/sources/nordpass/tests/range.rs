@@ -1,14 +1,16 @@
 //! One given time: `backfill` and `reconcile`.
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::super::state::State;
-use super::super::{Comparison, ReadMode, compare};
+use super::super::{Comparison, Examine, ReadMode, compare};
 use super::rig::{NOW, Rig};
-use crate::event::Takeover;
+use crate::event::{Chunk, Takeover};
 
 const DAY: i64 = 86_400;
 const RANGE: Range<i64> = NOW - 40 * DAY..NOW - 20 * DAY;
@@ -22,7 +24,29 @@ impl Rig {
 
     async fn compare(&self, range: Range<i64>) -> Comparison {
         let shutdown = CancellationToken::new();
-        compare(self.settings.clone(), self.context(shutdown, true), range).await.expect("is compared")
+        let examined = Arc::new(Examined::default());
+        let context = self.context(shutdown, true);
+        let comparison = compare(self.settings.clone(), context, range, examined.clone()).await.expect("is compared");
+        assert_eq!(examined.acknowledged.load(Ordering::Relaxed), comparison.acknowledged, "each is shown once");
+        comparison
+    }
+}
+
+/// Counts what a comparison shows.
+#[derive(Default)]
+struct Examined {
+    acknowledged: AtomicU64,
+}
+
+impl Examine for Examined {
+    fn acknowledged(&self, event: &Chunk, copies: u64) {
+        assert_eq!(event.events().count(), 1);
+        self.acknowledged.fetch_add(copies, Ordering::Relaxed);
+    }
+
+    fn is_unwanted(&self, event: &Chunk) -> bool {
+        assert_eq!(event.events().count(), 1);
+        false
     }
 }
 
@@ -165,6 +189,8 @@ async fn a_comparison_that_is_cut_short_says_so() {
     let signal = CancellationToken::new();
     let shutdown = signal.clone();
     signal.cancel();
-    let error = compare(rig.settings.clone(), rig.context(shutdown, true), RANGE).await.expect_err("is cut short");
+    let examined = Arc::new(Examined::default());
+    let error =
+        compare(rig.settings.clone(), rig.context(shutdown, true), RANGE, examined).await.expect_err("is cut short");
     assert!(error.message.contains("before everything was compared"), "{error}");
 }
