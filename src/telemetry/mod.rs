@@ -1,6 +1,8 @@
 //! What the program reports about itself: metrics, health, progress, logs. Never a payload, never a secret.
 
 pub mod api;
+mod distribution;
+mod exposition;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 pub mod logs;

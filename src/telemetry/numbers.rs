@@ -1,11 +1,11 @@
-//! A component's numbers outside `/metrics`: the recorder can't be read, so they are counted here again.
+//! What a component has counted and measured: for `/metrics`, health rows, reports and the status page.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 
+use super::distribution::{Distribution, Summary};
 use super::{Metric, metrics};
 use nordpass_env::Mutex;
 
@@ -92,38 +92,72 @@ pub struct Lately {
 #[derive(Debug, Default)]
 pub struct Numbers {
     counted: Mutex<Counted>,
-    observations: AtomicU64,
 }
 
+/// By the metric's name.
 #[derive(Debug, Default)]
 struct Counted {
-    totals: Totals,
-    /// By the stream's name.
-    streams: BTreeMap<String, StreamTotals>,
-    /// What the pipeline file leaves out on purpose, by the reason behind [`LEFT_OUT`].
-    left_out: BTreeMap<String, u64>,
-    /// [`metrics::CURSOR_SECONDS`]; 0 while there is none.
-    cursor: f64,
-    /// [`metrics::CLOCK_AHEAD_SECONDS`].
-    clock_ahead: f64,
+    /// By the label's value; empty for a counter without a label of its own.
+    counters: BTreeMap<&'static str, BTreeMap<String, u64>>,
+    gauges: BTreeMap<&'static str, f64>,
+    distributions: BTreeMap<&'static str, Distribution>,
     lately: Lately,
+}
+
+impl Counted {
+    fn labels(&self, metric: &Metric) -> impl Iterator<Item = (&str, u64)> {
+        let labels = self.counters.get(metric.name).into_iter().flatten();
+        labels.map(|(label, number)| (label.as_str(), *number))
+    }
+
+    fn sum(&self, metric: &Metric) -> u64 {
+        self.labels(metric).map(|(_, number)| number).sum()
+    }
+
+    /// The reasons behind [`LEFT_OUT`], and how many records each.
+    fn left_out(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.labels(&metrics::DISCARDED).filter_map(|(label, number)| {
+            let reason = label.strip_prefix(LEFT_OUT)?;
+            Some((reason.trim_start_matches(": "), number))
+        })
+    }
 }
 
 impl Numbers {
     /// The totals since the start.
     pub fn totals(&self) -> Totals {
-        self.counted.lock().totals
+        let counted = self.counted.lock();
+        Totals {
+            received: counted.sum(&metrics::RECEIVED),
+            sent: counted.sum(&metrics::SENT),
+            discarded: counted.sum(&metrics::DISCARDED),
+            left_out: counted.left_out().map(|(_, number)| number).sum(),
+            errors: counted.sum(&metrics::ERRORS),
+            dead_letters: counted.sum(&metrics::DEAD_LETTERS),
+            gaps: counted.sum(&metrics::GAPS),
+            bytes_json: counted.sum(&metrics::BYTES_JSON),
+            bytes_wire: counted.sum(&metrics::BYTES_WIRE),
+            requests: counted.sum(&metrics::REQUESTS),
+        }
     }
 
     /// The accepted rows and bytes by stream; empty for a component without streams.
     pub fn streams(&self) -> BTreeMap<String, StreamTotals> {
-        self.counted.lock().streams.clone()
+        let counted = self.counted.lock();
+        let mut streams: BTreeMap<String, StreamTotals> = BTreeMap::new();
+        for (stream, rows) in counted.labels(&metrics::STREAM_ROWS) {
+            streams.entry(stream.to_owned()).or_default().rows = rows;
+        }
+        for (stream, bytes) in counted.labels(&metrics::STREAM_BYTES_JSON) {
+            streams.entry(stream.to_owned()).or_default().bytes_json = bytes;
+        }
+        streams
     }
 
     /// What the pipeline file leaves out on purpose, by reason, such as `exclude login.*`. Only its own patterns are reasons, so
     /// these are few.
     pub fn left_out(&self) -> BTreeMap<String, u64> {
-        self.counted.lock().left_out.clone()
+        self.counted.lock().left_out().map(|(reason, number)| (reason.to_owned(), number)).collect()
     }
 
     /// The last success and error, the token, the gap, the type.
@@ -133,21 +167,36 @@ impl Numbers {
 
     /// The Unix time up to which everything is delivered, once the component has reported one.
     pub fn cursor(&self) -> Option<f64> {
-        Some(self.counted.lock().cursor).filter(|cursor| *cursor > 0.0)
+        self.gauge(&metrics::CURSOR_SECONDS).filter(|cursor| *cursor > 0.0)
     }
 
     /// How many seconds the cursor is behind at `now`, this machine's time. A machine whose clock is behind the other side's
     /// reads nothing newer than its own time, so that difference counts, too: otherwise all would look well.
     pub fn lag(&self, now: Timestamp) -> Option<f64> {
         let cursor = self.cursor()?;
-        let clock_behind = (-self.counted.lock().clock_ahead).max(0.0);
+        let clock_behind = (-self.gauge(&metrics::CLOCK_AHEAD_SECONDS).unwrap_or_default()).max(0.0);
         Some((now.as_second() as f64 + clock_behind - cursor).max(0.0))
     }
 
+    /// What a counter has counted, by the value of its label; empty without one, and `[]` before the first report.
+    pub(super) fn counter(&self, metric: &Metric) -> Vec<(String, u64)> {
+        self.counted.lock().labels(metric).map(|(label, number)| (label.to_owned(), number)).collect()
+    }
+
+    /// A gauge's value, once it is set.
+    pub(super) fn gauge(&self, metric: &Metric) -> Option<f64> {
+        self.counted.lock().gauges.get(metric.name).copied()
+    }
+
+    /// A distribution as of `now`, once it has a value.
+    pub(super) fn distribution(&self, metric: &Metric, now: Timestamp) -> Option<Summary> {
+        self.counted.lock().distributions.get(metric.name).map(|values| values.summary(now))
+    }
+
     /// Counts what a metric counts. `now` is `None` until the clock is set.
-    pub(super) fn add(&self, metric: &Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
+    pub(super) fn add(&self, metric: &'static Metric, label: Option<&str>, number: u64, now: Option<Timestamp>) {
         let is = |other: &Metric| metric.name == other.name;
-        let Counted { totals, streams, left_out, lately, .. } = &mut *self.counted.lock();
+        let Counted { counters, lately, .. } = &mut *self.counted.lock();
         // A page without events is a success, too: a quiet organization isn't a blind connector.
         if (is(&metrics::SENT) && number > 0 || is(&metrics::PAGES)) && now.is_some() {
             lately.success = now;
@@ -155,48 +204,21 @@ impl Numbers {
         if is(&metrics::ERRORS) {
             (lately.error, lately.error_kind) = (now, label.map(str::to_owned));
         }
-        let mut stream = |part: fn(&mut StreamTotals) -> &mut u64| {
-            *part(streams.entry(label.unwrap_or_default().to_owned()).or_default()) += number;
-        };
-        let total = match metric.name {
-            _ if is(&metrics::RECEIVED) => &mut totals.received,
-            _ if is(&metrics::SENT) => &mut totals.sent,
-            _ if is(&metrics::DISCARDED) => {
-                if let Some(reason) = label.and_then(|reason| reason.strip_prefix(LEFT_OUT)) {
-                    totals.left_out += number;
-                    let reason = reason.trim_start_matches(": ");
-                    match left_out.get_mut(reason) {
-                        Some(known) => *known += number,
-                        None => _ = left_out.insert(reason.to_owned(), number),
-                    }
-                }
-                &mut totals.discarded
-            }
-            _ if is(&metrics::ERRORS) => &mut totals.errors,
-            _ if is(&metrics::DEAD_LETTERS) => &mut totals.dead_letters,
-            _ if is(&metrics::GAPS) => &mut totals.gaps,
-            _ if is(&metrics::BYTES_JSON) => &mut totals.bytes_json,
-            _ if is(&metrics::BYTES_WIRE) => &mut totals.bytes_wire,
-            _ if is(&metrics::REQUESTS) => &mut totals.requests,
-            _ if is(&metrics::STREAM_ROWS) => return stream(|stream| &mut stream.rows),
-            _ if is(&metrics::STREAM_BYTES_JSON) => return stream(|stream| &mut stream.bytes_json),
-            _ => return,
-        };
-        *total += number;
-    }
-
-    /// Keeps a gauge's value.
-    pub(super) fn set(&self, metric: &Metric, value: f64) {
-        if metric.name == metrics::CURSOR_SECONDS.name {
-            self.counted.lock().cursor = value;
-        } else if metric.name == metrics::CLOCK_AHEAD_SECONDS.name {
-            self.counted.lock().clock_ahead = value;
+        let (labels, label) = (counters.entry(metric.name).or_default(), label.unwrap_or_default());
+        match labels.get_mut(label) {
+            Some(total) => *total += number,
+            None => _ = labels.insert(label.to_owned(), number),
         }
     }
 
-    /// Counts an observation of a distribution and returns its number, from 0.
-    pub(super) fn observed(&self) -> u64 {
-        self.observations.fetch_add(1, Ordering::Relaxed)
+    /// Keeps a gauge's value.
+    pub(super) fn set(&self, metric: &'static Metric, value: f64) {
+        self.counted.lock().gauges.insert(metric.name, value);
+    }
+
+    /// Adds a value to a distribution.
+    pub(super) fn observe(&self, metric: &'static Metric, value: f64, now: Timestamp) {
+        self.counted.lock().distributions.entry(metric.name).or_default().record(value, now);
     }
 
     pub(super) fn note(&self, change: impl FnOnce(&mut Lately)) {

@@ -21,7 +21,7 @@ never show an event, an e-mail address or a secret. Without the section nothing 
 
 Every metric has the labels `component_kind` (`source`, `transform` or `sink`) and `component` (its name in the
 pipeline file). A metric appears once its component has used it. Distributions are exported as summaries: `quantile`
-labels of the values of the last minute at most, `_sum` and `_count`.
+labels of the last minute's values (the latest 1,024 of them), `_sum` and `_count` of all.
 
 | metric | kind | label | meaning |
 |---|---|---|---|

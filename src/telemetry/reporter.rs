@@ -2,21 +2,13 @@
 
 use std::{ops::Range, sync::Arc};
 
-use ::metrics::{Key, Label, Level, Metadata, Recorder};
 use jiff::Timestamp;
-use metrics_exporter_prometheus::PrometheusRecorder;
 use nordpass_env::Mutex;
 
 use super::numbers::Numbers;
 use super::registry::SharedClock;
 use super::status::{States, Status};
 use super::{Metric, Progress, Telemetry, TokenState, metrics};
-
-/// The recorder sums up a component's observations after this many. Otherwise only a scrape does it, and without scrapes
-/// the memory would grow.
-const UPKEEP: u64 = 1_024;
-
-static METADATA: Metadata<'static> = Metadata::new("nordpass_sentinel", Level::INFO, None);
 
 /// What a component is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +44,6 @@ pub(super) struct Inner {
 /// Reports for one component. Cheap to clone.
 #[derive(Clone)]
 pub struct ComponentReporter {
-    recorder: Arc<PrometheusRecorder>,
     pub(super) inner: Arc<Inner>,
 }
 
@@ -63,9 +54,9 @@ impl std::fmt::Debug for ComponentReporter {
 }
 
 impl ComponentReporter {
-    pub(super) fn new(kind: ComponentKind, name: &str, recorder: Arc<PrometheusRecorder>, clock: SharedClock) -> Self {
+    pub(super) fn new(kind: ComponentKind, name: &str, clock: SharedClock) -> Self {
         let (states, progress, numbers) = Default::default();
-        Self { recorder, inner: Arc::new(Inner { kind, name: name.to_owned(), states, progress, numbers, clock }) }
+        Self { inner: Arc::new(Inner { kind, name: name.to_owned(), states, progress, numbers, clock }) }
     }
 
     /// A reporter that belongs to no pipeline set, for tests and probes.
@@ -95,16 +86,12 @@ impl ComponentReporter {
 
     /// Sets a gauge.
     pub fn set(&self, metric: &'static Metric, value: f64) {
-        self.recorder.register_gauge(&self.key(metric, None), &METADATA).set(value);
         self.inner.numbers.set(metric, value);
     }
 
     /// Records a value of a distribution.
     pub fn observe(&self, metric: &'static Metric, value: f64) {
-        self.recorder.register_histogram(&self.key(metric, None), &METADATA).record(value);
-        if self.inner.numbers.observed() % UPKEEP == UPKEEP - 1 {
-            self.recorder.handle().run_upkeep();
-        }
+        self.inner.numbers.observe(metric, value, self.now().unwrap_or_default());
     }
 
     /// Reports whether the other side accepts the component's token.
@@ -145,18 +132,6 @@ impl ComponentReporter {
     }
 
     fn count(&self, metric: &'static Metric, label: Option<&str>, number: u64) {
-        self.recorder.register_counter(&self.key(metric, label), &METADATA).increment(number);
         self.inner.numbers.add(metric, label, number, self.now());
-    }
-
-    fn key(&self, metric: &'static Metric, label: Option<&str>) -> Key {
-        let mut labels = vec![
-            Label::new("component_kind", self.inner.kind.as_str()),
-            Label::new("component", self.inner.name.clone()),
-        ];
-        if let (Some(name), Some(value)) = (metric.label, label) {
-            labels.push(Label::new(name, value.to_owned()));
-        }
-        Key::from_parts(metric.name, labels)
     }
 }

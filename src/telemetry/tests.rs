@@ -42,6 +42,40 @@ fn every_metric_is_scraped_with_help_and_type() {
     assert!(scrape.contains(r#"kind="a \"label\"\n""#), "{scrape}");
 }
 
+/// Byte for byte: dashboards and scrapers read it.
+#[test]
+fn a_scrape_is_prometheus_text() {
+    let telemetry = Telemetry::new();
+    let source = telemetry.component(ComponentKind::Source, "nord\\pass");
+    source.add_labelled(&metrics::ERRORS, "timeout", 2);
+    source.add_labelled(&metrics::ERRORS, "status", 1);
+    source.set(&metrics::CURSOR_SECONDS, 1_764_547_200.0);
+    let sink = telemetry.component(ComponentKind::Sink, "sentinel");
+    for millisecond in [250.0, 125.0] {
+        sink.observe(&metrics::REQUEST_SECONDS, millisecond / 1_000.0);
+    }
+    let expected = r#"# HELP sentinel_errors_total Failed attempts by kind. Each is retried.
+# TYPE sentinel_errors_total counter
+sentinel_errors_total{component_kind="source",component="nord\\pass",kind="status"} 1
+sentinel_errors_total{component_kind="source",component="nord\\pass",kind="timeout"} 2
+# HELP sentinel_request_seconds Duration of an HTTP request in seconds.
+# TYPE sentinel_request_seconds summary
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0"} 0.125
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.5"} 0.125
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.9"} 0.25
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.95"} 0.25
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.99"} 0.25
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.999"} 0.25
+sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="1"} 0.25
+sentinel_request_seconds_sum{component_kind="sink",component="sentinel"} 0.375
+sentinel_request_seconds_count{component_kind="sink",component="sentinel"} 2
+# HELP sentinel_cursor_timestamp_seconds Everything before this Unix time is delivered and committed.
+# TYPE sentinel_cursor_timestamp_seconds gauge
+sentinel_cursor_timestamp_seconds{component_kind="source",component="nord\\pass"} 1764547200
+"#;
+    assert_eq!(telemetry.render(), expected);
+}
+
 #[test]
 fn lag_grows_while_nothing_happens() {
     let telemetry = Telemetry::new();
