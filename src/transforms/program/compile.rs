@@ -10,13 +10,12 @@ use vrl::compiler::{CompilationResult, CompileConfig, TimeZone, compile_with_ext
 use vrl::diagnostic::{Diagnostic, DiagnosticList};
 
 use super::Purpose;
+use super::depth::too_deep;
 use super::functions::{allowed, why_refused};
 use crate::settings::{Section, Severity};
 
 /// The longest program, in bytes.
 const LONGEST: usize = 64 << 10;
-/// The deepest nesting of brackets. The language's compiler calls itself for each.
-const DEEPEST: usize = 64;
 
 /// A compiled program.
 pub struct Program {
@@ -122,19 +121,8 @@ fn too_large(source: &str) -> Option<Flaw> {
         let message = format!("the program is longer than {} KiB", LONGEST >> 10);
         return Some(Flaw::error(0..0, message, "split it over several transforms"));
     }
-    let mut depth = 0_usize;
-    for (at, byte) in source.bytes().enumerate() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEEPEST {
-            let message = format!("the program nests deeper than {DEEPEST} brackets");
-            return Some(Flaw::error(at..at + 1, message, "keep what is inside in a variable"));
-        }
-    }
-    None
+    let (at, message) = too_deep(source)?;
+    Some(Flaw::error(at, message, "keep what is inside in a variable of its own"))
 }
 
 /// Why a program isn't one for its purpose.

@@ -11,6 +11,8 @@ mod columns;
 #[cfg(feature = "remap")]
 mod compile;
 #[cfg(feature = "remap")]
+mod depth;
+#[cfg(feature = "remap")]
 mod functions;
 mod pace;
 #[cfg(feature = "remap")]

@@ -7,8 +7,8 @@ use nordpass_env::{Clock, Env};
 
 use crate::telemetry::{ComponentReporter, metrics};
 
-/// A record that takes longer is slow. A usual program takes a few microseconds; this is beyond what a busy machine adds.
-const SLOW: Duration = Duration::from_millis(50);
+/// A record that takes longer is slow. A usual program takes a few microseconds; this is beyond what a busy machine usually adds.
+const SLOW: Duration = Duration::from_millis(10);
 
 /// Measures the records of a chunk, and tells what it found. Without a clock it measures nothing.
 #[derive(Default)]
