@@ -39,6 +39,12 @@ fn shape(criterion: &mut Criterion) {
             "routes = { a = { include_groups = [\"admin\"] } }",
             "routes = { a = { include_groups = [\"admin\"] } }",
         ),
+        ("remap", "source = '.Tenant = \"acme\"'", "source = '.Tenant = \"acme\"'"),
+        (
+            "route",
+            "routes = { a = { vrl = '.type == \"login\"' } }",
+            "routes = { a = { vrl = '.EventType == \"Logon\"' } }",
+        ),
         (
             "pseudonymize",
             &format!("fields = [\"user.*\", \"metadata.*email*\"]\n{key}"),

@@ -180,7 +180,7 @@ pub static TARGETS: &[Target] = &[
     target(
         "pipeline_file",
         crate::pipeline::fuzz::file,
-        "settings or errors; an error shows no value and no control character, and is valid JSON for programs",
+        "settings or errors; an error shows no value but a VRL program's, no control character, and is valid JSON for programs",
     )
     .fixed(8 << 20),
     target("reference", crate::settings::fuzz::reference, "`${…}` is filled in exactly, or refused without its text"),

@@ -84,6 +84,15 @@ pub trait Transform: Send {
     fn take_refused(&mut self) -> Vec<Refused> {
         Vec::new()
     }
+
+    /// Whether a chunk may take so long that it is handled beside the threads that everything else runs on: a program of the
+    /// operator's decides how long.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
+    /// Takes the clock and the dice, before the first chunk of a pipeline that runs. A dry run gives none.
+    fn attach(&mut self, _: &Env) {}
 }
 
 /// Records that a transform can't handle.

@@ -9,9 +9,9 @@ use crate::settings::document::{Document, Node, Table, Value};
 pub(crate) fn file(data: &[u8]) {
     // Files of this machine aren't read.
     let text = text(&marked(data)).replace("file:", "FILE:").replace("_file", "_fife");
-    // A key may be shown, a value never.
+    // A key and a program may be shown, any other value never.
     let document = Document::new("pipeline.toml".into(), text.clone());
-    let keys_are_plain = document.parse().map_or(true, |table| !has_marked_key(&table));
+    let is_silent = document.parse().map_or(true, |table| !shows_mark(&table));
     let environment = Environment::of([("NORDPASS_TOKEN", "a value"), ("EMPTY", "")]);
     let found = match load(&[("pipeline.toml".into(), text)], &environment) {
         Ok((config, warnings)) => {
@@ -30,21 +30,26 @@ pub(crate) fn file(data: &[u8]) {
         assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
         let json = serde_json::to_string(diagnostic).expect("serialises");
         assert!(crate::fuzz::is_json(&json));
-        if keys_are_plain {
+        if is_silent {
             silent(&shown);
             silent(&json);
         }
     }
 }
 
-fn has_marked_key(table: &Table) -> bool {
-    table.iter().any(|entry| is_marked(&entry.key) || has_marked_key_inside(&entry.node))
+/// Whether a mark is where an error may show it.
+fn shows_mark(table: &Table) -> bool {
+    table.iter().any(|entry| {
+        let is_program = ["source", "vrl"].contains(&&*entry.key);
+        is_marked(&entry.key) || shows_mark_inside(&entry.node, is_program)
+    })
 }
 
-fn has_marked_key_inside(node: &Node) -> bool {
+fn shows_mark_inside(node: &Node, is_program: bool) -> bool {
     match &node.value {
-        Value::Table(table) => has_marked_key(table),
-        Value::List(nodes) => nodes.iter().any(has_marked_key_inside),
+        Value::Table(table) => shows_mark(table),
+        Value::List(nodes) => nodes.iter().any(|node| shows_mark_inside(node, is_program)),
+        Value::Text(text) => is_program && is_marked(text),
         _ => false,
     }
 }

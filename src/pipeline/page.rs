@@ -103,6 +103,7 @@ fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
 fn value(kind: &Kind) -> String {
     match kind {
         Kind::Text => "string".into(),
+        Kind::Program => "program".into(),
         Kind::Secret => "secret".into(),
         Kind::Choice(choices) => format!("`\"{}\"`", choices.join("\"`, `\"")),
         Kind::Duration { min, max } => format!("duration, {min} to {max}"),

@@ -84,8 +84,8 @@ fn properties_of<'a>(fields: impl Iterator<Item = &'a Field>) -> Map<String, Val
 fn property(field: &Field) -> Value {
     let needed = !matches!(field.presence, Presence::Optional);
     let mut schema = match &field.kind {
-        Kind::Text | Kind::Secret if needed => json!({ "type": "string", "minLength": 1 }),
-        Kind::Text | Kind::Secret => json!({ "type": "string" }),
+        Kind::Text | Kind::Program | Kind::Secret if needed => json!({ "type": "string", "minLength": 1 }),
+        Kind::Text | Kind::Program | Kind::Secret => json!({ "type": "string" }),
         Kind::Choice(choices) => json!({ "anyOf": [{ "enum": choices }, reference()] }),
         Kind::Duration { .. } => json!({ "anyOf": [{ "type": "string", "pattern": PATTERN }, reference()] }),
         Kind::Integer { min, max } => {

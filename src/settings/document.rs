@@ -115,6 +115,12 @@ impl Document {
         &self.path
     }
 
+    /// The whole text.
+    #[cfg(feature = "remap")]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The whole file as a table, or its syntax errors, at most one for each line.
     pub fn parse(&self) -> Result<Table, Vec<SyntaxError>> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);

@@ -1,7 +1,7 @@
 //! What a field of the pipeline file is.
 
 /// One field of a TOML table.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Field {
     /// Its key.
     pub name: &'static str,
@@ -37,10 +37,12 @@ impl Field {
 }
 
 /// The type of a field's value.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Kind {
     /// A string; `${VAR}` and `${file:…}` are resolved in it.
     Text,
+    /// A program, which is taken as it is: no references are resolved in it, and an error shows its line.
+    Program,
     /// A string that is a secret: never shown; a warning when written into the file.
     Secret,
     /// A string that is one of these.
@@ -102,7 +104,7 @@ impl Kind {
 }
 
 /// Whether a field must be there.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Presence {
     /// An error when missing.
     Required,

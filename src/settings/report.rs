@@ -84,16 +84,22 @@ impl Report {
         self.push(span, |word| known.contains(word), Diagnostic::error(message, hint));
     }
 
-    /// Counts a diagnostic, and keeps it if it is one of the first, with the line of which only some words are shown.
-    fn push(&self, span: &SourceSpan, is_word_shown: impl Fn(&str) -> bool, mut diagnostic: Diagnostic) {
+    /// Adds a diagnostic with its line, of which only some words are shown.
+    fn push(&self, span: &SourceSpan, is_word_shown: impl Fn(&str) -> bool, diagnostic: Diagnostic) {
+        let document = self.shared.documents.get(span.document);
+        let location = || document.map(|document| location_of(document, span, is_word_shown));
+        self.push_at(span, location, diagnostic);
+    }
+
+    /// Counts a diagnostic, and keeps it if it is one of the first. `location` is the line as it may be shown.
+    pub fn push_at(&self, span: &SourceSpan, location: impl FnOnce() -> Option<Location>, mut diagnostic: Diagnostic) {
         let mut count = self.shared.count.get();
         let of = &mut count[usize::from(diagnostic.severity != Severity::Error)];
         *of += 1;
         let is_shown = *of <= MOST_SHOWN;
         self.shared.count.set(count);
         if is_shown {
-            let document = self.shared.documents.get(span.document);
-            diagnostic.location = document.map(|document| location_of(document, span, is_word_shown));
+            diagnostic.location = location();
             diagnostic.hint = diagnostic.hint.filter(|hint| !hint.is_empty());
             self.shared.found.borrow_mut().push(((span.document, span.span.start), diagnostic));
         }

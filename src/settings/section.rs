@@ -1,6 +1,8 @@
 //! Reads one TOML table by its fields.
 
 mod errors;
+#[cfg(feature = "remap")]
+mod programs;
 
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, time::Duration};
 
@@ -428,13 +430,14 @@ fn example(field: &Field) -> String {
         Kind::Tables(_) => format!("[[{name}]]"),
         Kind::Object | Kind::Objects => format!("{name} = {{ … }}"),
         Kind::Text => format!("{name} = \"…\""),
+        Kind::Program => format!("{name} = '''…'''"),
     }
 }
 
 /// A default, which the registry's test has proven to be right.
 fn default_value(field: &Field, default: &str) -> Checked {
     match &field.kind {
-        Kind::Text | Kind::Choice(_) => Checked::Text(default.into()),
+        Kind::Text | Kind::Program | Kind::Choice(_) => Checked::Text(default.into()),
         Kind::Secret => Checked::Secret(Secret::literal(default)),
         Kind::Duration { .. } => parse_duration(default).map_or(Checked::Wrong, Checked::Duration),
         Kind::Integer { .. } | Kind::Size { .. } => default.parse().map_or(Checked::Wrong, Checked::Integer),

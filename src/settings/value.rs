@@ -51,6 +51,7 @@ impl Check<'_> {
         let node = &entry.node;
         match &self.field.kind {
             Kind::Text => self.filled(node).map(Checked::Text),
+            Kind::Program => self.program(node),
             Kind::Secret => Ok(self.secret(node)),
             Kind::Choice(choices) => self.choice(node, choices),
             Kind::Duration { min, max } => self.duration(node, min, max),
@@ -121,6 +122,11 @@ impl Check<'_> {
             Some((text, _)) => Ok(text),
             None => Err(Checked::Wrong),
         }
+    }
+
+    fn program(&self, node: &Node) -> Result<Checked, Checked> {
+        let text = self.string(node)?;
+        if text.trim().is_empty() { Err(self.empty()) } else { Ok(Checked::Text(text.to_owned())) }
     }
 
     fn secret(&self, node: &Node) -> Checked {

@@ -106,7 +106,7 @@ impl<F: FnMut(&[u8])> Write for Lines<F> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;

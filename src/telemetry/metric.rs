@@ -43,6 +43,8 @@ registry! {
     DISCARDED: Counter, "sentinel_discarded_records_total", Some("reason"), "Records not passed on: already known, filtered out, or meant for an optional sink that was full.";
     DEAD_LETTERS: Counter, "sentinel_dead_letters_total", None, "Records written to the dead-letter file.";
     ODD_EVENTS: Counter, "sentinel_odd_events_total", Some("kind"), "Events with an unexpected structure: kept, but worth checking.";
+    SLOW_RECORDS: Counter, "sentinel_slow_records_total", None, "Records for which a transform's program took longer than 10 ms.";
+    PROGRAM_SECONDS: Histogram, "sentinel_program_seconds", None, "Time in seconds that a transform's program takes for a record: the slowest of each chunk.";
     ERRORS: Counter, "sentinel_errors_total", Some("kind"), "Failed attempts by kind. Each is retried.";
     RETRIES: Counter, "sentinel_retries_total", None, "Attempts after a failed one.";
     REQUESTS: Counter, "sentinel_requests_total", Some("status"), "HTTP requests by response status; `none` if there was no response.";

@@ -58,7 +58,7 @@ pub(crate) fn shape(data: &[u8]) {
     }
 }
 
-static SHAPING: [(&ComponentType, &str); 3] = [
+static SHAPING: &[(&ComponentType, &str)] = &[
     (
         &modify::TYPE,
         "set = { \"metadata.t\" = \"{organization}\", \"AdditionalFields.t\" = \"x\" }\nrename = { action = \"metadata.action\" }\n\
@@ -67,6 +67,11 @@ static SHAPING: [(&ComponentType, &str); 3] = [
     (
         &pseudonymize::TYPE,
         "fields = [\"user.*\", \"metadata.*\", \"Actor*\", \"AdditionalFields.*.email\"]\nkey = \"0123456789abcdef0123456789abcdef\"",
+    ),
+    #[cfg(feature = "remap")]
+    (
+        &super::remap::TYPE,
+        "source = '''\n.metadata = object(.metadata) ?? {}\n.Tenant = upcase(string(.action) ?? \"none\")\n'''",
     ),
     (&route::TYPE, "routes = { a = { include_users = [\"a*\"], include_addresses = [\"0.0.0.0/0\"] } }"),
 ];

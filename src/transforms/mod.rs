@@ -3,6 +3,7 @@
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 
+pub(crate) mod program;
 mod shape;
 
 use crate::component::components;
@@ -13,5 +14,6 @@ components! { Transform:
     filter,
     modify,
     pseudonymize,
+    remap,
     route,
 }

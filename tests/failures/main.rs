@@ -10,6 +10,7 @@
 //! | [`official`] | what the official connector gets wrong (D1 to D21) |
 //! | [`isolation`] | one broken organization doesn't delay another |
 //! | [`refusal`] | a destination that refuses everything is waited for |
+//! | [`programs`] | a program of the operator's that hangs, fails or drops costs nobody an event |
 //! | [`shape`] | what is changed, left out or hidden on purpose stays known |
 //! | [`idle`] | a quiet day costs neither disk nor requests |
 //! | [`rig`] | the world that they run in |
@@ -20,6 +21,7 @@ mod idle;
 mod isolation;
 mod official;
 mod peers;
+mod programs;
 mod refusal;
 mod rig;
 mod shape;

@@ -209,7 +209,8 @@ async fn wrong_tests_are_errors_with_their_places() {
         ("from = \"asim\"\nrecords = 1", "`asim` has several outputs", "asim.user_management"),
         ("from = \"quiet\"\nrecords = 1\nnone = true", "an output with `none` can't have `records`", "remove one"),
         ("from = \"quiet\"\nrecords = 2\nequals = [{ a = 1 }]", "`equals` describes 1 records", "one table for each"),
-        ("from = \"quiet\"\nvrl = \"true\"", "`vrl` isn't available", "use `records`"),
+        ("from = \"quiet\"\nvrl = \"assert!(.a ==)\"", "syntax error", "look for a missing bracket"),
+        ("from = \"quiet\"\nvrl = \"true\"\nnone = true", "an output with `none` can't have `vrl`", "remove one"),
         (
             "from = \"quiet\"\nwithout = [\"type\"]\nnone = true",
             "an output with `none` can't have `without`",
@@ -230,7 +231,7 @@ async fn wrong_tests_are_errors_with_their_places() {
         assert!(said(&out).contains(message) && said(&out).contains(hint), "{message}\n{}", said(&out));
     }
     assert!(said(&out).contains("--> pipeline.toml:32:6 (tests.0.inputs.0.at)"), "{}", said(&out));
-    assert!(said(&out).contains("16 errors: nothing was started"), "{}", said(&out));
+    assert!(said(&out).contains("17 errors: nothing was started"), "{}", said(&out));
     assert!(said(&out).contains("add [[tests.inputs]] with at = \"…\""), "{}", said(&out));
     // A value is never shown, even of a test.
     assert!(!said(&out).contains("203.0.113.9"), "{}", said(&out));

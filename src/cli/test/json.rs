@@ -42,6 +42,9 @@ fn problem(line: usize, problem: &Problem) -> Value {
             "kind": "record", "line": line, "output": output, "record": number, "given": given,
             "differences": differences.iter().map(difference).collect::<Vec<_>>(),
         }),
+        Problem::Program { output, number, given, reason } => json!({
+            "kind": "program", "line": line, "output": output, "record": number, "records": given, "reason": reason,
+        }),
         Problem::Refused { expected, refused } => json!({
             "kind": "refused", "line": line, "expected": expected, "refused": refused.iter().map(refusal).collect::<Vec<_>>(),
         }),

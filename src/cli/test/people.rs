@@ -101,6 +101,9 @@ fn problems(suite: &Suite, outcome: &Outcome, paint: Paint) -> Vec<String> {
                 ));
                 lines.extend(differences.iter().flat_map(|difference| both(difference, paint)));
             }
+            Problem::Program { output, number, given, reason } => {
+                lines.push(format!("{output}, record {number} of {given}: `vrl`: {} (line {line})", plain(reason)));
+            }
             Problem::Refused { expected, refused } => {
                 let given: usize = refused.iter().map(|refusal| refusal.records).sum();
                 lines.push(format!(

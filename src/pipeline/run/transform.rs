@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 
 use crate::component::{ComponentError, Context, DeadLetter, DeadLetterWriter, Input, Output, Refused, Transform};
-use crate::event::Record;
+use crate::event::{Chunk, Record};
 use crate::http::{Again, Retry};
 use crate::pipeline::TransformConfig;
 use crate::telemetry::metrics;
@@ -26,9 +26,14 @@ impl Running {
         let mut dead_letters = None;
         let mut out = Vec::new();
         telemetry.status().working();
+        transform.attach(&context.env);
         while let Some((number, chunk)) = input.receive().await {
             telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
-            transform.transform(chunk, &mut out);
+            if transform.is_slow() {
+                (transform, out) = aside(transform, chunk, out).await?;
+            } else {
+                transform.transform(chunk, &mut out);
+            }
             let refused = transform.take_refused();
             out.reverse();
             while let Some((own, chunk)) = out.pop() {
@@ -48,6 +53,22 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Handles a chunk on a thread for slow work, so that no other component waits for it.
+async fn aside(
+    mut transform: Box<dyn Transform>,
+    chunk: Chunk,
+    mut out: Vec<(usize, Chunk)>,
+) -> Result<(Box<dyn Transform>, Vec<(usize, Chunk)>), ComponentError> {
+    let work = tokio::task::spawn_blocking(move || {
+        transform.transform(chunk, &mut out);
+        (transform, out)
+    });
+    work.await.map_err(|_| {
+        ComponentError::new("stopped unexpectedly: a bug in this program")
+            .hint("please report it with the log; the events in flight are read again at the next start")
+    })
 }
 
 /// Opens the dead letters, however long that takes.

@@ -219,7 +219,9 @@ fn the_registry_is_sound() {
             };
             let written = match &field.kind {
                 Kind::Integer { .. } | Kind::Size { .. } | Kind::Flag | Kind::List => default.to_owned(),
-                Kind::Text | Kind::Secret | Kind::Choice(_) | Kind::Duration { .. } => format!("{default:?}"),
+                Kind::Text | Kind::Program | Kind::Secret | Kind::Choice(_) | Kind::Duration { .. } => {
+                    format!("{default:?}")
+                }
                 Kind::Integers { .. }
                 | Kind::Map
                 | Kind::Table(_)

@@ -7,11 +7,13 @@ mod run;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::InputRef;
 use super::dry_run::Entry;
 use crate::component::Records;
 use crate::settings::{Field, Kind};
+use crate::transforms::program::Program;
 
 pub use self::compare::{Difference, differences, unwanted};
 pub(super) use self::read::{Recordings, read};
@@ -57,8 +59,11 @@ static OUTPUT_FIELDS: &[Field] = &[
     Field::optional("without", Kind::List)
         .doc("Keys that none of its records has, of which there must be one at least. A dot leads into a table."),
     Field::with_default("none", Kind::Flag, "false").doc("`true`: it gives no record."),
-    Field::optional("vrl", Kind::Text)
-        .doc("A VRL program that asserts something of each record. Not available in this version."),
+    Field::optional("vrl", Kind::Program).doc(
+        "A program in VRL that each of its records passes, of which there must be one at least, such as \
+         `assert!(.timestamp > 0)`. It fails by an error, or by ending with `false`. A build from source needs \
+         `--features remap`.",
+    ),
 ];
 
 /// One test of a pipeline file.
@@ -133,4 +138,6 @@ pub enum Expected {
     Without(Vec<String>),
     /// There is one record for each of these, in this order, with its keys and values.
     InOrder(Vec<Object>),
+    /// Each record passes this program, and there is at least one.
+    Holds(Arc<Program>),
 }

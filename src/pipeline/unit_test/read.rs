@@ -12,6 +12,7 @@ use crate::settings::Section;
 use crate::settings::nearest::{any_value, nearest};
 use crate::settings::report::Report;
 use crate::telemetry::ComponentKind;
+use crate::transforms::program::{self, Purpose};
 
 /// What a missing recording is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +172,7 @@ fn expected(section: &mut Section) -> Vec<Expected> {
     if section.has("none") && !is_none {
         section.error("none", "`none` can only be true", "leave it out, or write records = 1");
     }
-    for other in ["records", "equals", "without"] {
+    for other in ["records", "equals", "without", "vrl"] {
         if is_none && section.has(other) {
             section.error(other, format!("an output with `none` can't have `{other}`"), "remove one of them");
         }
@@ -197,9 +198,8 @@ fn expected(section: &mut Section) -> Vec<Expected> {
     if section.has("without") {
         expected.push(Expected::Without(section.list("without")));
     }
-    // When `remap` is there: compile it here, and check each record with it in `run`.
-    if section.has("vrl") {
-        section.error("vrl", "`vrl` isn't available in this version", "use `records`, `equals`, `without` or `none`");
+    if let Some(program) = program::read(section, "vrl", Purpose::Assertion) {
+        expected.push(Expected::Holds(program));
     }
     expected
 }

@@ -11,6 +11,7 @@ use crate::component::{ComponentError, Records, Refused};
 use crate::pipeline::dry_run::{Chunks, DryRun, Seen};
 use crate::pipeline::{Config, InputRef};
 use crate::sources::recording_file::RecordingFile;
+use crate::transforms::program::Runner;
 
 /// What a test gave.
 #[derive(Default)]
@@ -55,6 +56,17 @@ pub enum Problem {
         given: usize,
         /// In what it differs.
         differences: Vec<Difference>,
+    },
+    /// A record doesn't pass a program.
+    Program {
+        /// The output.
+        output: String,
+        /// Which of its records, from 1.
+        number: usize,
+        /// How many it gave.
+        given: usize,
+        /// Why, in the program's words.
+        reason: String,
     },
     /// Transforms refused another number of records.
     Refused {
@@ -166,10 +178,20 @@ fn judge(output: &TestOutput, given: &[Value]) -> Vec<Problem> {
             Expected::Records(number) if *number == given.len() => {}
             Expected::Records(number) => problems.push(count(Some(*number))),
             // Said once.
-            Expected::Each(_) | Expected::Without(_) if given.is_empty() && !problems.is_empty() => {}
-            Expected::Each(_) | Expected::Without(_) if given.is_empty() => problems.push(count(None)),
+            Expected::Each(_) | Expected::Without(_) | Expected::Holds(_) if given.is_empty() => {
+                if problems.is_empty() {
+                    problems.push(count(None));
+                }
+            }
             Expected::Each(object) => problems.extend(each(&|given| differences(object, given))),
             Expected::Without(keys) => problems.extend(each(&|given| unwanted(keys, given))),
+            Expected::Holds(program) => {
+                let mut runner = Runner::new(program.clone());
+                problems.extend(given.iter().enumerate().filter_map(|(number, record)| {
+                    let reason = runner.check(record).err()?;
+                    Some(Problem::Program { output: name(), number: number + 1, given: given.len(), reason })
+                }));
+            }
             Expected::InOrder(objects) => {
                 if objects.len() != given.len() && problems.is_empty() {
                     problems.push(count(Some(objects.len())));

@@ -39,7 +39,7 @@ impl Section {
     }
 
     /// The location and the path of a field or of a map's entry, and the field's own name.
-    fn locate<'n>(&self, name: &'n str) -> (SourceSpan, String, &'n str) {
+    pub(super) fn locate<'n>(&self, name: &'n str) -> (SourceSpan, String, &'n str) {
         let at = |span: &Range<usize>| SourceSpan { document: self.span.document, span: span.clone() };
         if let Some((map, key)) = name.split_once('.') {
             let path = format!("{}.{}", self.path_of(map), shown_key(key));

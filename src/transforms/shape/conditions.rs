@@ -42,6 +42,17 @@ pub const FIELDS: [Field; 14] = [
     Field::optional("exclude_groups", Kind::List).doc("The same for what to drop."),
 ];
 
+/// The fields of the conditions, and another one.
+pub const fn fields_and(other: Field) -> [Field; FIELDS.len() + 1] {
+    let mut fields = [other; FIELDS.len() + 1];
+    let mut index = 0;
+    while index < FIELDS.len() {
+        fields[index] = FIELDS[index];
+        index += 1;
+    }
+    fields
+}
+
 /// The names of the conditions, each behind `include` and `exclude`.
 const SUBJECTS: [(&str, Subject); 7] = [
     ("", Subject::Events),

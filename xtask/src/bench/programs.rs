@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use tools_common::process;
 
+use crate::package::binary::FEATURES;
+
 /// Where they are.
 pub struct Programs {
     /// The product.
@@ -19,13 +21,14 @@ pub struct Programs {
 /// Builds all of them.
 pub fn build() -> Result<Programs, String> {
     // Apart from each other: built together, one could change the features of the other's dependencies.
-    let release = |package: &str, program: &str| {
-        process::build(program, |cargo| _ = cargo.args(["--profile", "dist", "--package", package]))
+    let release = |package: &str, program: &str, features: &str| {
+        let select = ["--profile", "dist", "--package", package, "--features", features];
+        process::build(program, |cargo| _ = cargo.args(select))
     };
     Ok(Programs {
-        product: release("nordpass-sentinel", "nordpass-sentinel")?,
-        floor: release("bench-reference", "floor")?,
-        receiver: release("bench-reference", "receiver")?,
-        workload: release("bench-reference", "workload")?,
+        product: release("nordpass-sentinel", "nordpass-sentinel", FEATURES)?,
+        floor: release("bench-reference", "floor", "")?,
+        receiver: release("bench-reference", "receiver", "")?,
+        workload: release("bench-reference", "workload", "")?,
     })
 }

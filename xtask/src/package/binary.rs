@@ -12,6 +12,9 @@ use tools_common::process::{build_by, cargo, output};
 pub const TARGET: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
+/// The features that a plain build hasn't and what is delivered has.
+pub const FEATURES: &str = "remap";
+
 /// The programs that are packed.
 pub struct Programs {
     /// With the simulators, for people.
@@ -32,7 +35,8 @@ pub struct Build<'a> {
 /// Builds both. The same commit, toolchain and C compiler make the same bytes in any folder.
 pub fn programs(build: Build<'_>) -> Result<Programs, String> {
     // The second build only makes the program itself again.
-    Ok(Programs { whole: build_with(build, &[])?, deployed: build_with(build, &["--no-default-features"])? })
+    let deployed = build_with(build, &["--no-default-features", "--features", FEATURES])?;
+    Ok(Programs { whole: build_with(build, &["--features", FEATURES])?, deployed })
 }
 
 fn build_with(build: Build<'_>, features: &[&str]) -> Result<Vec<u8>, String> {

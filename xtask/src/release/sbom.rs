@@ -11,6 +11,7 @@ use serde_json::Value;
 use tools_common::json::{items, parse, text};
 use tools_common::{failed, process};
 
+use crate::package::binary::FEATURES;
 use crate::tools;
 
 /// The version of `CycloneDX` that is written, and that `validate` names.
@@ -29,6 +30,7 @@ pub fn write(root: &Path, target: &str) -> Result<Vec<u8>, String> {
     copy_sources(root, &copy)?;
     let mut cyclonedx = Command::new(tools::cargo_cyclonedx()?);
     cyclonedx.args(["cyclonedx", "--format", "json", "--spec-version", SPECIFICATION, "--target", target]);
+    cyclonedx.args(["--features", FEATURES]);
     cyclonedx.args(["--override-filename", "sbom", "--no-build-deps", "--quiet", "--manifest-path"]);
     // With it, there is no random serial number, and the time is this one.
     process::run(cyclonedx.arg(copy.join("Cargo.toml")).env("SOURCE_DATE_EPOCH", commit_time()))?;
