@@ -1,5 +1,7 @@
 //! The options of `cargo xtask bench`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use clap::value_parser;
@@ -21,6 +23,9 @@ pub struct Options {
     /// Measure the memory of ten times the events, too
     #[arg(long)]
     pub memory: bool,
+    /// Run this program, too: one of an earlier commit, built with `--profile dist`. The reference section compares the two
+    #[arg(long, value_name = "PROGRAM")]
+    pub against: Option<PathBuf>,
     /// Measure this section alone
     #[arg(long, value_parser = PossibleValuesParser::new(SECTIONS.iter().map(|(name, _)| *name)))]
     pub only: Option<String>,
@@ -40,6 +45,8 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser as _;
 
     use super::Options;
@@ -59,6 +66,8 @@ mod tests {
         let options = read(&["--quick", "--rounds", "5"]).expect("right");
         assert_eq!((options.events, options.rounds, options.memory), (100_000, 5, false));
         assert!(options.wants("backfill") && !options.wants("memory"));
+        let options = read(&["--against", "target/old"]).expect("right");
+        assert_eq!(options.against.as_deref(), Some(Path::new("target/old")));
         let options = read(&["--only", "memory"]).expect("right");
         assert!(options.wants("memory") && !options.wants("backfill"));
         for wrong in
