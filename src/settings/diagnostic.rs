@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::styling::{AnsiColor, Style};
 use serde::{Serialize, Serializer};
 
-use crate::telemetry::terminal::{plain, plain_lines};
+use crate::telemetry::terminal::{is_plain, plain, plain_lines};
 
 /// Longer lines are cut around the caret.
 const WIDEST: usize = 160;
@@ -127,14 +127,41 @@ impl Display for Diagnostic {
 }
 
 impl Location {
-    /// The line, cut around the caret if it is long, and the caret's indent and width in it.
+    /// The line, cut around the caret if it is long, and the caret's indent and width in it. Each character takes one column:
+    /// a tab is shown as a space, and what would steer the terminal as `\u{fffd}`.
     fn excerpt(&self) -> (String, usize, usize) {
         let length = self.text.chars().count();
         let indent = self.indent.min(length);
         let from = if length <= WIDEST { 0 } else { indent.saturating_sub(WIDEST / 2) };
-        let text: String = self.text.chars().skip(from).take(WIDEST).collect();
+        let shown = |c| match c {
+            '\t' => ' ',
+            c if is_plain(c) => c,
+            _ => char::REPLACEMENT_CHARACTER,
+        };
+        let text: String = self.text.chars().skip(from).take(WIDEST).map(shown).collect();
         let indent = indent - from;
         let rest = text.chars().count().saturating_sub(indent).max(1);
         (text, indent, self.width.clamp(1, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tab in a key moved the caret, and a program in VRL is often indented by tabs.
+    #[test]
+    fn each_character_of_the_line_takes_one_column() {
+        let location = Location {
+            file: "pipeline.toml".into(),
+            line: 7,
+            column: 4,
+            text: "\t\t\u{202e}.a = b".into(),
+            indent: 3,
+            width: 2,
+        };
+        let error = Diagnostic { location: Some(location), ..Diagnostic::error("no such field", "") };
+        let shown = error.human(false);
+        assert!(shown.contains("\n7 |   \u{fffd}.a = b\n  |    ^^\n"), "{shown:?}");
     }
 }

@@ -37,7 +37,7 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn is_plain(c: char) -> bool {
+pub fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(u32::from(c),
             // Soft hyphen, marks and overrides of direction, invisible characters, separators of lines.

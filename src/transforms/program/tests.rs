@@ -128,8 +128,9 @@ fn what_is_not_too_deep_fits_the_stack() {
         format!(".a = 1{}", " + 1".repeat(399)),
         format!(".a = {}true", "!".repeat(399)),
         format!(".a = .b == 1{}", " || .b == 1".repeat(199)),
-        format!("if .a == 1 {{ .b = 1 }}{}", " else if .a == 2 { .b = 2 }".repeat(399)),
-        format!(".a = {}1{}", "[1 + 1 + 1 + 1 + 1 + 1, {\"a\": 1 + 1 + ".repeat(30), "}]".repeat(30)),
+        format!("if .a == 1 {{ .b = 1 }}{}", " else if .a == 2 { .b = 2 }".repeat(199)),
+        format!(".a = {}1{}", "(1 + 1 + 1 + 1 + 1 + 1 + ".repeat(60), ")".repeat(60)),
+        format!(".a = {}1{}", "[1 + 1 + 1, {\"a\": 1 + 1, \"b\": ".repeat(30), "}]".repeat(30)),
     ] {
         let work = move || {
             let _ = runner(&deepest, Purpose::Change).change(r#"{"b":2}"#, false, &mut String::new());
