@@ -37,6 +37,7 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Whether a character is shown as itself and steers nothing.
 pub fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(u32::from(c),
