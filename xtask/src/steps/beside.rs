@@ -36,11 +36,45 @@ impl Drop for Beside {
     fn drop(&mut self) {
         // Once it has been waited for, its number may be another process's.
         if matches!(self.0.0.try_wait(), Ok(None)) {
-            let _ = Command::new("pkill").args(["-TERM", "-P", &self.0.0.id().to_string()]).status();
+            let _ = Command::new("kill").arg("-TERM").args(descendants(self.0.0.id())).status();
         }
     }
 }
 
+/// The numbers of the processes that this one has started, and of those that they have started.
+fn descendants(process: u32) -> Vec<String> {
+    let (mut found, mut youngest) = (Vec::new(), vec![process.to_string()]);
+    while !youngest.is_empty() {
+        let children = Command::new("pgrep").args(["-P", &youngest.join(",")]).output();
+        let children = children.map(|output| output.stdout).unwrap_or_default();
+        youngest = String::from_utf8_lossy(&children).lines().map(str::to_owned).collect();
+        found.extend(youngest.iter().cloned());
+    }
+    found
+}
+
 fn log() -> PathBuf {
     root().join("target/xtask-beside.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+
+    use super::*;
+
+    /// Python's workers outlived the step that had started them.
+    #[test]
+    fn grandchildren_are_found() {
+        let script = "sh -c 'sleep 600 & echo $!; wait' & wait";
+        let mut shell = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
+        let mut grandchild = String::new();
+        let said = shell.stdout.take().expect("a pipe");
+        BufReader::new(said).read_line(&mut grandchild).expect("a line");
+        let found = descendants(shell.id());
+        let _ = Command::new("kill").args(&found).status();
+        let _ = shell.wait();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[1], grandchild.trim());
+    }
 }
