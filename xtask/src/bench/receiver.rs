@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tools_common::json;
 use tools_common::process::{Running, line};
 
@@ -34,6 +35,12 @@ pub struct Arrived {
     pub cpu_seconds: Option<f64>,
 }
 
+/// What the receiver says before it counts rows.
+#[derive(Deserialize)]
+struct Uncounted {
+    cpu_seconds: Option<f64>,
+}
+
 impl Receiver {
     /// Starts one. `drop_bodies` counts each body at once and drops it: for runs whose bodies don't fit in memory.
     pub fn start(program: &Path, drop_bodies: bool) -> Result<Self, String> {
@@ -47,7 +54,7 @@ impl Receiver {
     /// Returns what has arrived. Every row has to be whole, and to be there exactly once.
     pub fn arrived(&self, events: u64) -> Result<Arrived, String> {
         // Its own time first: counting isn't part of the run.
-        let Arrived { cpu_seconds, .. } = self.get("/stats")?;
+        let Uncounted { cpu_seconds } = self.get("/stats")?;
         let arrived = Arrived { cpu_seconds, ..self.get("/stats?rows=1")? };
         let Arrived { rows, distinct, bad_bodies, .. } = arrived;
         if (rows, distinct, bad_bodies) == (events, Some(events), 0) {
@@ -59,7 +66,7 @@ impl Receiver {
         ))
     }
 
-    fn get(&self, path: &str) -> Result<Arrived, String> {
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         let host = self.address.trim_start_matches("http://");
         let answer = || -> std::io::Result<String> {
             let mut stream = TcpStream::connect(host)?;
