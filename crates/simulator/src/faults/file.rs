@@ -116,8 +116,7 @@ impl Entry {
             .or(delay.map(|_| Effect::None))
             .ok_or("it does nothing: give `status`, `html`, `reset`, `truncate`, `expire_tokens`, `busy` or `delay`")?;
         if effects.next().is_some() {
-            let several =
-                "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens`, `busy` (`html` may have a `status`)";
+            let several = "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens`, `busy` (`html` may have a `status`)";
             return Err(several.into());
         }
         Ok(Fault { when, effect, delay: delay.unwrap_or_default() })

@@ -18,9 +18,8 @@ pub fn decompress(request: &Request<Bytes>) -> Result<Bytes, StatusCode> {
     let read = match header_text(request, "content-encoding").to_ascii_lowercase().as_str() {
         "" | "identity" => return Ok(request.body().clone()),
         "gzip" => MultiGzDecoder::new(body).take(MOST).read_to_end(&mut whole),
-        "zstd" => {
-            zstd::stream::read::Decoder::with_buffer(body).and_then(|decoder| decoder.take(MOST).read_to_end(&mut whole))
-        }
+        "zstd" => zstd::stream::read::Decoder::with_buffer(body)
+            .and_then(|decoder| decoder.take(MOST).read_to_end(&mut whole)),
         _ => return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     };
     read.map(|_| whole.into()).map_err(|_| StatusCode::BAD_REQUEST)

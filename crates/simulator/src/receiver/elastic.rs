@@ -20,13 +20,14 @@ struct Item {
 fn say(status: StatusCode, kind: &str, reason: &str) -> Outcome {
     let error = json!({ "type": kind, "reason": reason });
     let body = json!({ "error": { "root_cause": [error], "type": kind, "reason": reason }, "status": status.as_u16() });
-    (Reply::json(status, body.to_string()), Vec::new())
+    Outcome::nothing(Reply::json(status, body.to_string()))
 }
 
 /// Handles a request.
 pub fn answer(call: &Call<'_>, state: &mut State) -> Outcome {
     if !matches!(*call.request.method(), Method::POST | Method::PUT) {
-        return (Reply::new(StatusCode::METHOD_NOT_ALLOWED, "", "").with_header("allow", "POST,PUT"), Vec::new());
+        let reply = Reply::new(StatusCode::METHOD_NOT_ALLOWED, "", "").with_header("allow", "POST,PUT");
+        return Outcome::nothing(reply);
     }
     if header_text(call.request, "authorization").strip_prefix("ApiKey ") != Some(&call.settings.elastic_api_key) {
         return say(StatusCode::UNAUTHORIZED, "security_exception", "unable to authenticate with this API key");
@@ -74,8 +75,10 @@ fn documents(call: &Call<'_>, text: &str, state: &mut State) -> Outcome {
         return say(StatusCode::BAD_REQUEST, "action_request_validation_exception", reason);
     }
     let errors = items.iter().any(|item| item.error.is_some());
+    let (records, by_name) = (items.len(), items.iter().any(|item| item.status == 400));
     let items: Vec<_> = items.iter().map(Item::json).collect();
-    (Reply::ok(&json!({ "took": 1, "errors": errors, "items": items })), taken)
+    let reply = Reply::ok(&json!({ "took": 1, "errors": errors, "items": items }));
+    Outcome { reply, taken, records, by_name }
 }
 
 /// A document's status and error.

@@ -69,8 +69,25 @@ pub struct Taken {
     pub text: String,
 }
 
-/// What a request comes to: the answer, and the records that were accepted by it.
-pub type Outcome = (Reply, Vec<Taken>);
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The answer.
+    pub reply: Reply,
+    /// The records that were accepted by it.
+    pub taken: Vec<Taken>,
+    /// How many records it had, as far as they could be read.
+    pub records: usize,
+    /// A record was refused by name.
+    pub by_name: bool,
+}
+
+impl Outcome {
+    /// An answer that accepts nothing, and is about no record.
+    fn nothing(reply: Reply) -> Self {
+        Self { reply, taken: Vec::new(), records: 0, by_name: false }
+    }
+}
 
 /// The simulated receivers.
 #[derive(Debug)]
@@ -135,21 +152,21 @@ impl Receivers {
         stores.map(|(name, store)| ((*name).to_owned(), std::mem::take(&mut store.pending))).collect()
     }
 
-    /// Handles a request, and says which records were accepted by it.
+    /// Handles a request, and says what came of its records.
     pub fn receive(&self, request: &Request<Bytes>, now: Timestamp) -> Outcome {
         let endpoint = self.endpoint(request.uri().path());
-        let (reply, taken) = self.answer(endpoint, request, now);
-        self.state.lock().note(endpoint, request, &reply, &taken, self.settings.ndjson);
-        (reply, taken)
+        let outcome = self.answer(endpoint, request, now);
+        self.state.lock().note(endpoint, request, &outcome, self.settings.ndjson);
+        outcome
     }
 
     fn answer(&self, endpoint: Endpoint, request: &Request<Bytes>, now: Timestamp) -> Outcome {
         if request.body().len() > self.settings.max_body {
-            return (Reply::json(StatusCode::PAYLOAD_TOO_LARGE, "{}"), Vec::new());
+            return Outcome::nothing(Reply::json(StatusCode::PAYLOAD_TOO_LARGE, "{}"));
         }
         let body = match body::decompress(request) {
             Ok(body) => body,
-            Err(status) => return (Reply::json(status, "{}"), Vec::new()),
+            Err(status) => return Outcome::nothing(Reply::json(status, "{}")),
         };
         let poison = self.state.lock().poison.clone();
         let busy = request.extensions().get::<Busy>().copied();
@@ -158,7 +175,7 @@ impl Receivers {
             Endpoint::Splunk => splunk::answer(&call, &mut self.state.lock()),
             Endpoint::Elastic => elastic::answer(&call, &mut self.state.lock()),
             _ if !self.lets_in(request, now) => {
-                (Reply::json(StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#), Vec::new())
+                Outcome::nothing(Reply::json(StatusCode::UNAUTHORIZED, r#"{"message":"Unauthorized"}"#))
             }
             Endpoint::Otlp => otlp::answer(&call),
             _ => plain::answer(&call),
@@ -192,6 +209,6 @@ impl Service for Receivers {
     }
 
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
-        if request.uri().path() == CONTROL_PATH { self.control() } else { self.receive(request, now).0 }
+        if request.uri().path() == CONTROL_PATH { self.control() } else { self.receive(request, now).reply }
     }
 }

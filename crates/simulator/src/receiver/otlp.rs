@@ -12,7 +12,7 @@ const INVALID_ARGUMENT: u32 = 3;
 const UNAVAILABLE: u32 = 14;
 
 fn say(status: StatusCode, code: u32, message: &str) -> Outcome {
-    (Reply::json(status, json!({ "code": code, "message": message }).to_string()), Vec::new())
+    Outcome::nothing(Reply::json(status, json!({ "code": code, "message": message }).to_string()))
 }
 
 /// Handles a request.
@@ -32,11 +32,12 @@ pub fn answer(call: &Call<'_>) -> Outcome {
     };
     let all = records.len();
     let taken: Vec<_> = records.into_iter().filter(|taken| !call.is_poisoned(&taken.text)).collect();
+    let by_name = taken.len() < all;
     let partial = match all - taken.len() {
         0 => json!({}),
         rejected => json!({ "rejectedLogRecords": rejected.to_string(), "errorMessage": "some records aren't valid" }),
     };
-    (Reply::ok(&json!({ "partialSuccess": partial })), taken)
+    Outcome { reply: Reply::ok(&json!({ "partialSuccess": partial })), taken, records: all, by_name }
 }
 
 /// The log records of a request; `None` if it is something else.
@@ -47,11 +48,12 @@ fn records(body: &[u8]) -> Option<Vec<Taken>> {
         for scope in resource.get("scopeLogs")?.as_array()? {
             for record in scope.get("logRecords")?.as_array()? {
                 // Numbers of 64 bits are strings in this JSON, and so are times.
-                if record.get("timeUnixNano").is_some_and(|time| time.as_str().is_none_or(|time| time.parse::<u64>().is_err())) {
-                    return None;
+                if let Some(time) = record.get("timeUnixNano") {
+                    time.as_str()?.parse::<u64>().ok()?;
                 }
                 let body = record.get("body")?;
-                let text = body.get("stringValue").and_then(Value::as_str).map_or_else(|| body.to_string(), str::to_owned);
+                let text = body.get("stringValue").and_then(Value::as_str);
+                let text = text.map_or_else(|| body.to_string(), str::to_owned);
                 taken.push(Taken { id: None, text });
             }
         }

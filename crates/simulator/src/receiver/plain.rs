@@ -7,7 +7,7 @@ use super::{Call, Outcome, Taken, body};
 use crate::reply::Reply;
 
 fn say(status: StatusCode) -> Outcome {
-    (Reply::new(status, "", ""), Vec::new())
+    Outcome::nothing(Reply::new(status, "", ""))
 }
 
 /// Handles a request.
@@ -26,13 +26,12 @@ pub fn answer(call: &Call<'_>) -> Outcome {
         "application/json" => serde_json::from_str::<Vec<&RawValue>>(text).ok(),
         _ => return say(StatusCode::UNSUPPORTED_MEDIA_TYPE),
     };
-    match records {
-        Some(records) if !records.iter().any(|record| call.is_poisoned(record.get())) => {
-            let taken = records.iter().map(|record| Taken { id: None, text: record.get().to_owned() }).collect();
-            (Reply::new(StatusCode::OK, "", ""), taken)
-        }
-        _ => say(StatusCode::BAD_REQUEST),
+    let Some(records) = records else { return say(StatusCode::BAD_REQUEST) };
+    if records.iter().any(|record| call.is_poisoned(record.get())) {
+        return Outcome { records: records.len(), by_name: true, ..say(StatusCode::BAD_REQUEST) };
     }
+    let taken = records.iter().map(|record| Taken { id: None, text: record.get().to_owned() }).collect();
+    Outcome { reply: Reply::new(StatusCode::OK, "", ""), taken, records: records.len(), by_name: false }
 }
 
 /// The records of NDJSON; `None` if a line isn't JSON.

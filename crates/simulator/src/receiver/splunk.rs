@@ -26,17 +26,18 @@ fn say(status: StatusCode, code: u32, text: &str) -> Reply {
 /// Handles a request.
 pub fn answer(call: &Call<'_>, state: &mut State) -> Outcome {
     let path = call.request.uri().path().trim_end_matches('/');
-    let alone = |reply| (reply, Vec::new());
     match (call.request.method(), path.trim_start_matches("/services/collector")) {
-        (&Method::GET, "/health" | "/health/1.0") => alone(say(StatusCode::OK, 17, "HEC is healthy")),
-        (&Method::OPTIONS, _) => alone(Reply::new(StatusCode::OK, "", "")),
+        (&Method::GET, "/health" | "/health/1.0") => Outcome::nothing(say(StatusCode::OK, 17, "HEC is healthy")),
+        (&Method::OPTIONS, _) => Outcome::nothing(Reply::new(StatusCode::OK, "", "")),
         (&Method::POST, "" | "/event" | "/event/1.0") => match refusal(call) {
-            Some(reply) => alone(reply),
+            Some(reply) => Outcome::nothing(reply),
             None => events(call, state),
         },
-        (&Method::POST, "/ack") => alone(refusal(call).unwrap_or_else(|| acknowledged(call, state))),
-        (_, "" | "/event" | "/event/1.0" | "/ack") => alone(Reply::new(StatusCode::METHOD_NOT_ALLOWED, "", "")),
-        _ => alone(say(StatusCode::NOT_FOUND, 404, "The requested URL was not found on this server.")),
+        (&Method::POST, "/ack") => Outcome::nothing(refusal(call).unwrap_or_else(|| acknowledged(call, state))),
+        (_, "" | "/event" | "/event/1.0" | "/ack") => {
+            Outcome::nothing(Reply::new(StatusCode::METHOD_NOT_ALLOWED, "", ""))
+        }
+        _ => Outcome::nothing(say(StatusCode::NOT_FOUND, 404, "The requested URL was not found on this server.")),
     }
 }
 
@@ -53,7 +54,9 @@ fn refusal(call: &Call<'_>) -> Option<Reply> {
 
 fn events(call: &Call<'_>, state: &mut State) -> Outcome {
     let mut taken = Vec::new();
-    for sent in serde_json::Deserializer::from_slice(&call.body).into_iter::<&RawValue>() {
+    let all = || serde_json::Deserializer::from_slice(&call.body).into_iter::<&RawValue>();
+    let records = all().count();
+    for sent in all() {
         let checked = match &sent {
             Ok(sent) => check(call, sent.get()),
             Err(_) => Err((6, "Invalid data format")),
@@ -62,12 +65,13 @@ fn events(call: &Call<'_>, state: &mut State) -> Outcome {
             Ok(text) => taken.push(Taken { id: None, text }),
             Err((code, text)) => {
                 let body = json!({ "text": text, "code": code, "invalid-event-number": taken.len() });
-                return (Reply::json(StatusCode::BAD_REQUEST, body.to_string()), taken);
+                let reply = Reply::json(StatusCode::BAD_REQUEST, body.to_string());
+                return Outcome { reply, taken, records, by_name: true };
             }
         }
     }
     if taken.is_empty() {
-        return (say(StatusCode::BAD_REQUEST, 5, "No data"), taken);
+        return Outcome::nothing(say(StatusCode::BAD_REQUEST, 5, "No data"));
     }
     let mut body = json!({ "text": "Success", "code": 0 });
     if let Some(channel) = channel(call) {
@@ -75,7 +79,7 @@ fn events(call: &Call<'_>, state: &mut State) -> Outcome {
         body["ackId"] = (*number).into();
         *number += 1;
     }
-    (Reply::ok(&body), taken)
+    Outcome { reply: Reply::ok(&body), taken, records, by_name: false }
 }
 
 /// The event's text, or the code and the words of the refusal.

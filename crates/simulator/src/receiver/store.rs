@@ -6,10 +6,10 @@ use bytes::Bytes;
 use http::Request;
 use serde::Serialize;
 
-use super::Taken;
+use super::{Outcome, Taken};
 use crate::judge::Received;
 use crate::probe::probe_of;
-use crate::reply::{Endpoint, Reply, header_text};
+use crate::reply::{Endpoint, header_text};
 
 /// How many keys a receiver remembers.
 const MOST_KEYS: usize = 100_000;
@@ -76,7 +76,8 @@ impl State {
     }
 
     /// Notes a request and what came of it.
-    pub fn note(&mut self, at: Endpoint, request: &Request<Bytes>, reply: &Reply, taken: &[Taken], ndjson: bool) {
+    pub fn note(&mut self, at: Endpoint, request: &Request<Bytes>, outcome: &Outcome, ndjson: bool) {
+        let Outcome { reply, taken, .. } = outcome;
         let name = name(at);
         let store = self.stores.entry(name).or_default();
         store.requests += 1;

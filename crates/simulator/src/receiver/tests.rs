@@ -23,7 +23,8 @@ impl Ask<'_> {
         for (name, value) in self.headers {
             request = request.header(*name, *value);
         }
-        let (reply, taken) = receivers.receive(&request.body(self.body.to_owned().into()).expect("a request"), NOW);
+        let request = request.body(self.body.to_owned().into()).expect("a request");
+        let Outcome { reply, taken, .. } = receivers.receive(&request, NOW);
         (reply.status().as_u16(), serde_json::from_slice(reply.response.body()).unwrap_or_default(), taken)
     }
 }
@@ -121,9 +122,9 @@ fn a_busy_elastic_says_429_of_some_documents() {
     }
     let mut request = request.body(Bytes::from(bulk(&["1", "2", "3"]))).expect("a request");
     request.extensions_mut().insert(Busy(2));
-    let (reply, taken) = receivers.receive(&request, NOW);
+    let Outcome { reply, taken, records, by_name } = receivers.receive(&request, NOW);
     let answer: Value = serde_json::from_slice(reply.response.body()).expect("JSON");
-    assert_eq!((statuses(&answer), taken.len()), (vec![201, 429, 201], 2));
+    assert_eq!((statuses(&answer), taken.len(), records, by_name), (vec![201, 429, 201], 2, 3, false));
 }
 
 #[test]
@@ -171,7 +172,7 @@ fn bodies_are_read_in_every_compression_and_up_to_a_length() {
     let ask = |encoding: &str, body: Vec<u8>| {
         let request = Request::put("http://localhost/records").header("content-type", "application/json");
         let request = request.header("content-encoding", encoding).body(Bytes::from(body)).expect("a request");
-        receivers.receive(&request, NOW).0.status().as_u16()
+        receivers.receive(&request, NOW).reply.status().as_u16()
     };
     let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(b"[1]").expect("memory");
@@ -182,7 +183,7 @@ fn bodies_are_read_in_every_compression_and_up_to_a_length() {
     assert_eq!(ask("br", b"[1]".to_vec()), 415);
     assert_eq!(ask("identity", vec![b' '; 101]), 413);
     let request = Request::builder().method(Method::OPTIONS).uri("http://localhost/records").body(Bytes::new());
-    assert_eq!(receivers.receive(&request.expect("a request"), NOW).0.status(), StatusCode::NO_CONTENT);
+    assert_eq!(receivers.receive(&request.expect("a request"), NOW).reply.status(), StatusCode::NO_CONTENT);
 }
 
 #[test]
