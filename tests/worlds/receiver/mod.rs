@@ -29,6 +29,8 @@ pub struct Receiver {
     /// Whether a 400 is said to be about a record.
     names_records: bool,
     max_records: u64,
+    /// Each organization's day has an address of its own.
+    by_day: bool,
 }
 
 impl Receiver {
@@ -39,6 +41,7 @@ impl Receiver {
             compression: draw.of(&["gzip", "zstd", "none"]),
             names_records: poison || draw.chance(0.5),
             max_records: draw.of(&[1, 7, 100, 5000]),
+            by_day: draw.chance(0.3),
         }
     }
 
@@ -71,8 +74,10 @@ impl Receiver {
     fn path(self) -> &'static str {
         match self.format {
             "splunk_hec" => "/services/collector/event",
+            "elastic_bulk" if self.by_day => "/nordpass-{date}/_bulk",
             "elastic_bulk" => "/nordpass/_bulk",
             "otlp_json" => "/v1/logs",
+            _ if self.by_day => "/records/{organization}/{date}",
             _ => "/records",
         }
     }
@@ -97,6 +102,9 @@ request_timeout = "{timeout}s"
         );
         if self.names_records {
             text.push_str("final_status = [400]\n");
+        }
+        if self.by_day {
+            text.push_str("headers = { \"X-Day\" = \"{date}\" }\n");
         }
         let _ = write!(
             text,
