@@ -6,10 +6,10 @@
 //!
 //! | path | receiver | source of its answers |
 //! |---|---|---|
-//! | `/services/collector/…` | [`splunk`] | Splunk, "Troubleshoot HTTP Event Collector: Possible error codes" |
-//! | `/…/_bulk` | [`elastic`] | Elasticsearch, "Bulk API" |
-//! | `/v1/logs` | [`otlp`] | OpenTelemetry, "OTLP/HTTP Response" |
-//! | anything else | [`plain`] | |
+//! | `/services/collector/…` | `splunk` | Splunk, "Troubleshoot HTTP Event Collector: Possible error codes" |
+//! | `/…/_bulk` | `elastic` | Elasticsearch, "Bulk API" |
+//! | `/v1/logs` | `otlp` | OpenTelemetry, "OTLP/HTTP Response" |
+//! | anything else | `plain` | |
 
 mod body;
 mod elastic;
