@@ -90,8 +90,9 @@ impl World {
         let clock = Arc::new(MachineClock::new(truth.clone(), plan.skew));
         let traffic = Traffic::of(&plan);
         let tokens = Tokens::default();
-        let entra_settings =
+        let mut entra_settings =
             entra::Settings { lifetime: Duration::from_secs(plan.token_life), ..entra::Settings::default() };
+        entra_settings.audiences.push(AUDIENCE.to_owned());
         let entra = Arc::new(Entra::new(entra_settings, tokens.clone()));
         let nordpass = Arc::new(NordPass::new(plan.api.clone(), traffic.events.clone()));
         nordpass.hold_back(traffic.held_back.clone());
