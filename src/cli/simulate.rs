@@ -20,7 +20,8 @@ use nordpass_simulator::faults::Plan;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::server::{Authority, Background};
 use nordpass_simulator::{
-    ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra, ingestion, nordpass, recording,
+    ServerPorts, Servers, SimulatedEvent, Simulation, SimulationOptions, entra, ingestion, nordpass, receiver,
+    recording,
 };
 
 /// How often new rows are written to the output folder.
@@ -41,6 +42,9 @@ pub struct SimulateArgs {
     /// Port of the Logs Ingestion API; 0 for a free one
     #[arg(long, default_value_t = 0, value_name = "PORT")]
     pub ingestion_port: u16,
+    /// Port of the receivers of records: Splunk, Elastic, OTLP, plain HTTP; 0 for a free one
+    #[arg(long, default_value_t = 0, value_name = "PORT")]
+    pub receiver_port: u16,
     /// Serve over TLS, with a certificate authority created for this run
     #[arg(long, requires = "ca_file")]
     pub tls: bool,
@@ -77,7 +81,7 @@ pub struct SimulateArgs {
     /// Use this data collection rule, or the one in this ARM template, instead of the built-in rule
     #[arg(long, value_name = "FILE")]
     pub dcr: Option<PathBuf>,
-    /// Write accepted rows to `TABLE.ndjson` in this folder
+    /// Write accepted rows to `TABLE.ndjson` in this folder, and records to `splunk.ndjson` and so on
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Stop when stdin closes, so it never outlives the program that started it
@@ -116,7 +120,12 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
         let path = std::path::absolute(path).map_err(refused)?;
         env.disk.replace(&path, authority.pem.as_bytes()).await.map_err(refused)?;
     }
-    let ports = ServerPorts { nordpass: args.nordpass_port, entra: args.entra_port, ingestion: args.ingestion_port };
+    let ports = ServerPorts {
+        nordpass: args.nordpass_port,
+        entra: args.entra_port,
+        ingestion: args.ingestion_port,
+        receivers: args.receiver_port,
+    };
     let servers = simulation.serve(ports, authority.as_ref(), env.clock.clone()).await;
     let servers =
         servers.map_err(|error| format!("can't listen: {error}\nhint: choose other ports, or 0 for free ones"))?;
@@ -136,7 +145,9 @@ pub async fn run(args: SimulateArgs) -> CommandResult {
         }
     }
     drop(servers);
-    print(&json!(simulation.verdict()))?;
+    let mut verdict = json!(simulation.verdict());
+    verdict["receivers"] = json!(simulation.receiver_verdicts());
+    print(&verdict)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -160,6 +171,7 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
         },
         entra: entra::Settings::default(),
         ingestion: ingestion::Settings { dcr, ndjson: args.out.is_some(), ..ingestion::Settings::default() },
+        receivers: receiver::Settings { ndjson: args.out.is_some(), ..receiver::Settings::default() },
         faults,
     };
     let simulation = Simulation::new(options, now);
@@ -197,6 +209,7 @@ async fn read<T: Default>(
 fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) -> serde_json::Value {
     let (nordpass, entra) = (&simulation.nordpass.settings, &simulation.entra.settings);
     let dcr = &simulation.ingestion.settings.dcr;
+    let receiver = |path: &str| format!("{}{path}", servers.receivers.url());
     json!({
         "nordpass_endpoint": format!("{}{}", servers.nordpass.url(), nordpass.path),
         "nordpass_token": nordpass.token,
@@ -210,6 +223,12 @@ fn addresses(args: &SimulateArgs, simulation: &Simulation, servers: &Servers) ->
         "ingestion_token": READY_TOKEN,
         "dcr_immutable_id": dcr.immutable_id,
         "streams": dcr.streams.iter().map(|(name, stream)| (name, &stream.table)).collect::<BTreeMap<_, _>>(),
+        "http_endpoint": receiver("/records"),
+        "splunk_endpoint": receiver("/services/collector/event"),
+        "splunk_token": simulation.receivers.settings.splunk_token,
+        "elastic_endpoint": receiver("/nordpass/_bulk"),
+        "elastic_api_key": simulation.receivers.settings.elastic_api_key,
+        "otlp_endpoint": receiver("/v1/logs"),
         "ca_file": args.ca_file,
         "events": simulation.nordpass.count(),
     })
@@ -220,7 +239,7 @@ fn print(line: &serde_json::Value) -> Result<(), String> {
 }
 
 async fn write_rows(simulation: &Simulation, disk: &dyn Disk, dir: &Path) -> Result<(), String> {
-    for (table, rows) in simulation.ingestion.take_ndjson() {
+    for (table, rows) in simulation.ingestion.take_ndjson().into_iter().chain(simulation.receivers.take_ndjson()) {
         let path = dir.join(format!("{table}.ndjson"));
         disk.append(&path, &rows).await.map_err(|error| format!("can't write {}: {error}", path.display()))?;
     }

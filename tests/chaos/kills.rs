@@ -16,6 +16,7 @@ use crate::copies::{self, Copies};
 use crate::known::Known;
 use crate::lives::Lives;
 use crate::program::{Program, command, tail};
+use crate::sink::Sink;
 use crate::support::{World, history, output, said};
 
 /// Events per second beside the history.
@@ -32,6 +33,7 @@ pub struct Chaos {
     pub kills: usize,
     /// The history's.
     pub events: usize,
+    pub sink: Sink,
     pub tls: bool,
 }
 
@@ -79,22 +81,22 @@ pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
             ..nordpass::Settings::default()
         },
         ingestion: ingestion::Settings::default(),
-        faults: faults(chaos.seed),
+        faults: faults(chaos.seed, chaos.sink),
         ..SimulationOptions::default()
     };
     let world = if chaos.tls { World::with_tls(options).await } else { World::new(options).await };
-    let pipeline = world.both();
+    let pipeline = chaos.sink.pipeline(&world);
     let live = Options { late: 0.05, late_by: LATE, ..Options::default() };
     let generator = Generator::new(chaos.seed ^ 0x11fe, live);
     let trickle =
         Background::spawn(world.simulation.clone().trickle(generator, TRICKLE, std::sync::Arc::new(SystemClock)));
 
-    let (mut lives, mut known, mut kills) = (Lives::default(), Known::default(), Vec::<Kill>::new());
+    let (mut lives, mut known, mut kills) = (Lives::of(chaos.sink), Known::default(), Vec::<Kill>::new());
     for life in 1..=chaos.kills {
         let committed = known.note(&world, life).await?;
         kills.last_mut().into_iter().for_each(|kill| kill.committed = committed);
         let mut start = command(&world, &pipeline, &[]);
-        start.env("DATA_COLLECTION_ENDPOINT", lives.begin(&world).await);
+        start.env(chaos.sink.variable(), lives.begin(&world).await);
         let (requests, began) = (world.simulation.log().count(), Instant::now());
         let program = Program::start(start, &world, &format!("life-{life}"), None);
         wait(&mut dice, &chaos, &world).await;
@@ -110,7 +112,7 @@ pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
     let committed = known.note(&world, lives.count() + 1).await?;
     kills.last_mut().into_iter().for_each(|kill| kill.committed = committed);
     let mut last = command(&world, &pipeline, &["--once", "--timeout", "1200s"]);
-    last.env("DATA_COLLECTION_ENDPOINT", lives.begin(&world).await);
+    last.env(chaos.sink.variable(), lives.begin(&world).await);
     let end = output(last).await;
     if !end.status.success() {
         return Err(format!("the last life didn't come to its end: {}", tail(&said(&end))));
@@ -124,7 +126,7 @@ async fn wait(dice: &mut Dice, chaos: &Chaos, world: &World) {
         tokio::time::sleep(Duration::from_millis(dice.below(400) as u64)).await;
         return;
     }
-    let rows = || world.simulation.ingestion.rows().values().sum::<u64>();
+    let rows = || chaos.sink.received(world).rows.values().sum::<u64>();
     let wanted = rows() + 1 + dice.below(2 * chaos.events / chaos.kills.max(1)) as u64;
     let latest = Instant::now() + LONGEST_LIFE;
     while rows() < wanted && Instant::now() < latest {
@@ -133,9 +135,9 @@ async fn wait(dice: &mut Dice, chaos: &Chaos, world: &World) {
 }
 
 /// What goes wrong besides, at both ends.
-fn faults(seed: u64) -> Plan {
+fn faults(seed: u64, sink: Sink) -> Plan {
     let mut faults = Vec::new();
-    for endpoint in [Endpoint::Nordpass, Endpoint::Ingestion, Endpoint::Entra] {
+    for endpoint in [Endpoint::Nordpass, sink.endpoint(), Endpoint::Entra] {
         let mut fault = |probability: f64, effect: Effect, delay: u64| {
             let when = When { endpoint: Some(endpoint), probability: Some(probability), ..When::default() };
             faults.push(Fault { when, effect, delay: Duration::from_millis(delay) });
@@ -164,15 +166,15 @@ async fn verdict(
 ) -> Result<AckOutcome, String> {
     // Not only what the simulator knows to have shown: by now everything must be there.
     let everything = world.simulation.nordpass.world();
-    let azure = judge(&everything, &everything, &everything, &world.simulation.ingestion.received());
-    if (azure.events_lost, azure.events_unknown, azure.rows_without_probe) != (0, 0, 0) {
-        return Err(format!("Azure: {azure:?}"));
+    let there = judge(&everything, &everything, &everything, &chaos.sink.received(world));
+    if (there.events_lost, there.events_unknown, there.rows_without_probe) != (0, 0, 0) {
+        return Err(format!("{}: {there:?}", chaos.sink.name()));
     }
     let copies = copies::explain(lives, known)?;
     // As many ids as events, and each id one event: then each further copy says by its id that it is one.
     let ids = lives.probes()?.len() as u64;
-    if ids != everything.total() || copies.total() != azure.events_duplicated {
-        return Err(format!("{ids} ids for {} events; {copies}: {azure:?}", everything.total()));
+    if ids != everything.total() || copies.total() != there.events_duplicated {
+        return Err(format!("{ids} ids for {} events; {copies}: {there:?}", everything.total()));
     }
     let files = received_in_files(&SystemDisk, &world.files("archive")).await?;
     let files = judge(&everything, &everything, &everything, &files);
@@ -198,7 +200,7 @@ async fn verdict(
         kills: chaos.kills,
         lives: lives.count(),
         events: everything.total(),
-        rows: azure.rows.values().sum(),
+        rows: there.rows.values().sum(),
         copies,
     })
 }

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request};
 use jiff::Timestamp;
 use nordpass_simulator::faults::{Faults, Plan};
 use nordpass_simulator::server::Server;
 use nordpass_simulator::{Ending, Endpoint, Gate, Reply, RequestLog, Service};
 
-use crate::ledger::{Destination, Ledger, NUMBER};
+use crate::ledger::{Ledger, NUMBER};
 use crate::port::listen;
+use crate::sink::Sink;
 use crate::support::{World, now};
 
 /// All lives so far.
-#[derive(Default)]
 pub struct Lives {
+    sink: Sink,
     lives: Vec<(Arc<Life>, Server)>,
     requests: Arc<AtomicU64>,
 }
@@ -26,14 +27,15 @@ pub struct Lives {
 /// One life's view of the destination.
 struct Life {
     ledger: Arc<Ledger>,
-    /// The ledger behind the world's faults.
+    /// The destination behind the world's faults.
     gate: Gate,
+    sink: Sink,
     requests: Arc<AtomicU64>,
 }
 
 impl Service for Life {
-    fn endpoint(&self, path: &str) -> Endpoint {
-        self.ledger.endpoint(path)
+    fn endpoint(&self, _path: &str) -> Endpoint {
+        self.sink.endpoint()
     }
 
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
@@ -41,7 +43,7 @@ impl Service for Life {
         let mut numbered = request.clone();
         numbered.headers_mut().insert(NUMBER, HeaderValue::from(number));
         let reply = self.gate.handle(&numbered, now);
-        if reply.ending == Ending::Whole && reply.status() == StatusCode::NO_CONTENT {
+        if reply.ending == Ending::Whole && reply.status().is_success() {
             self.ledger.answered(number);
         }
         reply
@@ -60,11 +62,16 @@ pub struct Copy {
 }
 
 impl Lives {
+    /// None yet, of a program with this sink.
+    pub fn of(sink: Sink) -> Self {
+        Self { sink, lives: Vec::new(), requests: Arc::default() }
+    }
+
     /// A new life begins. Where its destination is.
     pub async fn begin(&mut self, world: &World) -> String {
         let ledger = Arc::new(Ledger::new(world.simulation.ingestion.clone(), "", Box::new(|_, _, _, _| None)));
-        let gate = world.simulation.gate(ledger.clone());
-        let life = Arc::new(Life { ledger, gate, requests: self.requests.clone() });
+        let gate = world.simulation.gate(self.sink.service(world, &ledger));
+        let life = Arc::new(Life { ledger, gate, sink: self.sink, requests: self.requests.clone() });
         // The faults are inside; out here nothing goes wrong, and nothing is logged twice.
         let none = Faults::new(Plan::default(), Timestamp::from_second(now()).expect("a time"));
         let tokens = world.simulation.entra.tokens.clone();
@@ -82,7 +89,7 @@ impl Lives {
 
     /// Rows accepted from a life, those included that were still under way when it ended.
     pub fn rows_of(&self, life: usize) -> usize {
-        self.lives[life - 1].0.ledger.books().rows(Destination::Sentinel).values().map(Vec::len).sum()
+        self.lives[life - 1].0.ledger.books().rows(self.sink.destination()).values().map(Vec::len).sum()
     }
 
     /// Every accepted row by id, its copies in the order in which they were accepted.
@@ -90,7 +97,7 @@ impl Lives {
         let mut copies: BTreeMap<u128, Vec<Copy>> = BTreeMap::new();
         for (number, (life, _)) in self.lives.iter().enumerate() {
             let books = life.ledger.books();
-            for (id, deliveries) in books.rows(Destination::Sentinel) {
+            for (id, deliveries) in books.rows(self.sink.destination()) {
                 let here = deliveries.iter().map(|delivery| Copy {
                     life: number + 1,
                     request: delivery.request,

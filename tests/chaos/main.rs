@@ -11,9 +11,12 @@
 //! | [`ports`] | servers that are gone for a while; [`port`] opens and closes them |
 //! | [`memory`] | resident memory against a sink that stops for good |
 //! | [`program`] | the program as a process |
+//! | [`sink`] | the sink that delivers, and where to |
 //! | [`scenario`] | what is run, and its verdicts |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+#[path = "../worlds/receiver/books.rs"]
+mod books;
 mod copies;
 mod disks;
 mod kills;
@@ -28,6 +31,7 @@ mod port;
 mod ports;
 mod program;
 mod scenario;
+mod sink;
 #[allow(dead_code, reason = "shared with the second ring, which uses all of it")]
 #[path = "../it/support.rs"]
 mod support;
@@ -37,8 +41,10 @@ use std::process::ExitCode;
 use nordpass_env::{Random, SystemRandom};
 
 use scenario::Plan;
+use sink::Sink;
 
-const USAGE: &str = "usage: chaos [--long] [--kills N] [--runs N] [--events N] [--seed S] [--memory] [NAME …]";
+const USAGE: &str =
+    "usage: chaos [--long] [--kills N] [--runs N] [--events N] [--seed S] [--sink NAME] [--memory] [NAME …]";
 
 fn plan() -> Option<Plan> {
     let mut plan = Plan::short(SystemRandom.next_u64() % 1_000_000);
@@ -49,12 +55,13 @@ fn plan() -> Option<Plan> {
     }
     while let Some(word) = words.next() {
         let mut number = || words.next()?.parse::<u64>().ok();
-        let mut size = || number().and_then(|number| usize::try_from(number).ok());
+        let size = |number: u64| usize::try_from(number).ok();
         match word.as_str() {
-            "--kills" => plan.kills = size()?,
-            "--runs" => plan.runs = size()?,
-            "--events" => plan.events = size()?,
+            "--kills" => plan.kills = size(number()?)?,
+            "--runs" => plan.runs = size(number()?)?,
+            "--events" => plan.events = size(number()?)?,
             "--seed" => plan.seed = number()?,
+            "--sink" => plan.sink = Some(Sink::named(&words.next()?)?),
             "--memory" => plan.only.push("memory".to_owned()),
             // What the test runner passes on is for other harnesses.
             _ if word.starts_with("--") => {}

@@ -11,7 +11,12 @@ use tokio::time::Instant;
 
 use crate::disks::Place;
 use crate::kills::{self, AckOutcome, Chaos};
+use crate::sink::Sink;
 use crate::{disks, memory, mounts, ports};
+
+/// The kinds of runs in their order: the sink, and whether everything goes over TLS.
+const KINDS: [(Sink, bool); 4] =
+    [(Sink::Sentinel, false), (Sink::Sentinel, true), (Sink::Http, false), (Sink::Http, true)];
 
 /// What was asked for.
 #[derive(Clone, Debug)]
@@ -22,6 +27,8 @@ pub struct Plan {
     pub kills: usize,
     /// The history's, in each run.
     pub events: usize,
+    /// Only kills of a program with this sink.
+    pub sink: Option<Sink>,
     /// Those of the memory scenario.
     pub many: usize,
     /// How long its sink stands still, each time.
@@ -35,9 +42,10 @@ impl Plan {
     pub fn short(seed: u64) -> Self {
         Self {
             seed,
-            runs: 2,
+            runs: 3,
             kills: 10,
             events: 8_000,
+            sink: None,
             many: 50_000,
             standstill: Duration::from_secs(10),
             only: Vec::new(),
@@ -46,7 +54,14 @@ impl Plan {
 
     /// `cargo xtask chaos`.
     pub fn long(seed: u64) -> Self {
-        Self { kills: 100, events: 60_000, many: 1_000_000, standstill: Duration::from_secs(20), ..Self::short(seed) }
+        Self {
+            runs: KINDS.len(),
+            kills: 100,
+            events: 60_000,
+            many: 1_000_000,
+            standstill: Duration::from_secs(20),
+            ..Self::short(seed)
+        }
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -105,14 +120,12 @@ async fn timed(name: &str, scenario: Scenario) -> bool {
 async fn all_kills(plan: &Plan) -> bool {
     let began = Instant::now();
     let (mut sum, mut good) = (AckOutcome::default(), true);
-    for number in 0..plan.runs {
-        let chaos = Chaos {
-            seed: plan.seed.wrapping_add(number as u64),
-            kills: plan.kills,
-            events: plan.events,
-            tls: number % 2 == 1,
-        };
-        println!("kills, run {} of {} {}", number + 1, plan.runs, if chaos.tls { "over TLS" } else { "over TCP" });
+    let kinds = KINDS.into_iter().filter(|(sink, _)| plan.sink.is_none_or(|only| only == *sink));
+    for (number, (sink, tls)) in kinds.collect::<Vec<_>>().into_iter().cycle().take(plan.runs).enumerate() {
+        let chaos =
+            Chaos { seed: plan.seed.wrapping_add(number as u64), kills: plan.kills, events: plan.events, sink, tls };
+        let way = if tls { "TLS" } else { "TCP" };
+        println!("kills, run {} of {}: {} over {way}", number + 1, plan.runs, sink.name());
         match kills::run(chaos).await {
             Ok(outcome) => {
                 println!("  {outcome}");

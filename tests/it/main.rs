@@ -22,6 +22,7 @@ mod pipeline_tests;
 mod pipelines;
 mod proxy;
 mod ranges;
+mod receiver_files;
 mod recordings;
 mod replay;
 mod repository;

@@ -100,6 +100,6 @@ impl Held {
 
     fn is_everywhere(&self, probe: &str) -> bool {
         let lacks = |to| self.expected.wants(probe, to) && !self.accepted.contains(&(probe.to_owned(), to));
-        !Destination::AZURE.into_iter().any(lacks)
+        !Destination::REQUESTED.into_iter().any(lacks)
     }
 }

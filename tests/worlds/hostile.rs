@@ -87,12 +87,13 @@ impl Hostile {
 
     /// Looks at a request before it is sent.
     pub fn asked(&self, request: &Request<Bytes>) -> Asked {
-        let hosts = [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second];
+        let hosts = [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second, Host::Receiver];
         let host = hosts.into_iter().find(|known| request.uri().host() == Some(host(*known)));
         let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let authorization = authorization.unwrap_or_default().to_owned();
         if !authorization.is_empty() {
-            let secret = authorization.trim_start_matches("Bearer ").to_owned();
+            // Without the scheme in front of it.
+            let secret = authorization.rsplit(' ').next().unwrap_or_default().to_owned();
             let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
             if secrets.len() < MOST_SECRETS {
                 secrets.insert(secret);

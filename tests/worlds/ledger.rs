@@ -30,13 +30,15 @@ pub enum Destination {
     Urgent,
     /// Files of events.
     Archive,
+    /// A receiver of records over HTTP.
+    Receiver,
 }
 
 impl Destination {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sentinel, Self::Official, Self::Urgent, Self::Archive];
-    /// Those in Azure.
-    pub const AZURE: [Self; 3] = [Self::Sentinel, Self::Official, Self::Urgent];
+    pub const ALL: [Self; 5] = [Self::Sentinel, Self::Official, Self::Urgent, Self::Archive, Self::Receiver];
+    /// Those that requests go to.
+    pub const REQUESTED: [Self; 4] = [Self::Sentinel, Self::Official, Self::Urgent, Self::Receiver];
 
     /// Its sink's name.
     pub fn sink(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Destination {
             Self::Official => "official",
             Self::Urgent => "urgent",
             Self::Archive => "archive",
+            Self::Receiver => "receiver",
         }
     }
 }
@@ -84,6 +87,8 @@ pub struct Books {
     pub confused: Vec<u128>,
     /// Requests whose answer reached the process.
     pub answered: std::collections::HashSet<u64>,
+    /// Requests of which a part was accepted, and whose answer doesn't say which.
+    pub of_a_part: std::collections::HashSet<u64>,
     /// Accepted requests.
     pub accepted: u64,
     /// For each destination's streams, by their path: in which life and when a request was accepted last, and when one was refused with 400
@@ -101,6 +106,22 @@ pub struct Stream {
     pub life: u64,
     pub refused: Option<i64>,
     pub accepted: Option<i64>,
+    /// How many acceptances since the refusal surely came one after the other.
+    pub later: u64,
+}
+
+/// Longer than any answer takes, in seconds.
+pub const SURELY_LATER: i64 = 90;
+
+impl Stream {
+    /// A request is accepted.
+    pub fn accept(&mut self, at: i64) {
+        let Some(refused) = self.refused else { return };
+        if at > self.accepted.unwrap_or(refused) + SURELY_LATER {
+            self.accepted = Some(at);
+            self.later += 1;
+        }
+    }
 }
 
 impl Books {
@@ -109,7 +130,7 @@ impl Books {
         &self.tables[destination as usize]
     }
 
-    fn stream(&mut self, to: Destination, path: &str, life: u64) -> &mut Stream {
+    pub fn stream(&mut self, to: Destination, path: &str, life: u64) -> &mut Stream {
         let stream = self.streams.entry((to, path.to_owned())).or_default();
         if stream.life < life {
             *stream = Stream { life, ..Stream::default() };
@@ -152,32 +173,43 @@ impl Ledger {
     }
 
     fn write(&self, to: Destination, request: &Request<Bytes>) {
-        let number = request.headers().get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0);
-        let delivery = Delivery { life: self.life(), request: number };
         let mut text = Vec::new();
         let _ = MultiGzDecoder::new(&request.body()[..]).read_to_end(&mut text);
         let rows: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
+        let column = if to == Destination::Official { "event_id" } else { "EventOriginalUid" };
+        let id = |row: &Value| row[column].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
+        let rows: Vec<_> = rows.into_iter().map(|row| (id(&row), row)).collect();
+        self.write_rows(to, number_of(request), &rows);
+    }
+
+    /// Writes down the rows that a request brought, with the ids that they show.
+    pub fn write_rows(&self, to: Destination, request: u64, rows: &[(u128, Value)]) {
+        let delivery = Delivery { life: self.life(), request };
+        let place = match to {
+            Destination::Official | Destination::Receiver => "metadata",
+            _ => "AdditionalFields",
+        };
         let mut books = self.books();
         books.accepted += 1;
-        for row in &rows {
-            let (id, place) = match to {
-                Destination::Official => ("event_id", "metadata"),
-                _ => ("EventOriginalUid", "AdditionalFields"),
-            };
-            let id = row[id].as_str().and_then(|id| u128::from_str_radix(id, 16).ok()).unwrap_or(0);
+        for (id, row) in rows {
             let probe = row[place]["probe"].as_str().unwrap_or_default();
-            match books.probes.get(&id) {
-                Some(known) if known != probe => books.confused.push(id),
+            match books.probes.get(id) {
+                Some(known) if known != probe => books.confused.push(*id),
                 Some(_) => {}
-                None => _ = books.probes.insert(id, probe.to_owned()),
+                None => _ = books.probes.insert(*id, probe.to_owned()),
             }
             books.news.push((probe.to_owned(), to));
             if books.wrong.len() < MOST_WRONG {
-                books.wrong.extend((self.check)(to, probe, id, row));
+                books.wrong.extend((self.check)(to, probe, *id, row));
             }
-            books.tables[to as usize].entry(id).or_default().push(delivery);
+            books.tables[to as usize].entry(*id).or_default().push(delivery);
         }
     }
+}
+
+/// The number that a request has; 0 if none.
+pub fn number_of(request: &Request<Bytes>) -> u64 {
+    request.headers().get(NUMBER).and_then(|number| number.to_str().ok()?.parse().ok()).unwrap_or(0)
 }
 
 impl Service for Ledger {

@@ -20,6 +20,7 @@ use crate::hostile::Hostile;
 use crate::ledger::{Ledger, NUMBER};
 use crate::pipeline::host;
 use crate::plan::Host;
+use crate::receiver::lie;
 
 /// A clock that may be wrong.
 pub struct MachineClock {
@@ -163,12 +164,16 @@ impl MachineNetwork {
             panic!("ordered by the world");
         }
         let question = (request.uri().host() == Some(host(Host::Nordpass))).then(|| request.body().clone());
+        let receiver = (request.uri().host() == Some(host(Host::Receiver))).then(|| request.uri().path().to_owned());
         let asked = self.0.hostile.asked(&request);
         let answer = client.send(request).await;
         if self.0.down.load(Ordering::Relaxed) {
             return std::future::pending().await;
         }
-        let (answer, is_own) = self.0.hostile.change(number, &asked, answer?);
+        let (mut answer, is_own) = self.0.hostile.change(number, &asked, answer?);
+        if let Some(path) = receiver {
+            answer = lie::heard(&path, answer);
+        }
         if is_own {
             self.0.ledger.answered(number);
         }

@@ -27,7 +27,7 @@ use nordpass_simulator::{Endpoint, Probes};
 use serde_json::Value;
 
 use crate::common::state::{self, State};
-use crate::ledger::{Books, Rows};
+use crate::ledger::{Books, Rows, SURELY_LATER};
 use crate::pipeline;
 use crate::shape::{Destination, judge};
 use crate::world::{Violations, World};
@@ -74,7 +74,7 @@ type Spans = Vec<(i64, i64)>;
 
 /// The rows of each required destination in Azure.
 fn tables<'a>(world: &World, books: &'a Books) -> Vec<(Destination, &'a Rows)> {
-    let there = Destination::AZURE.into_iter().filter(|to| world.expected.destinations.contains(to));
+    let there = Destination::REQUESTED.into_iter().filter(|to| world.expected.destinations.contains(to));
     there.map(|destination| (destination, books.rows(destination))).collect()
 }
 
@@ -112,16 +112,13 @@ pub async fn arrived(world: &World) -> bool {
     let snapshot = world.snapshot().await;
     let Some(origin) = snapshot.origin() else { return false };
     let buried = |to: &Destination| !proven(world, *to) || !letters(&world.disk, to.sink()).is_empty();
-    let poison = Destination::AZURE.iter().all(buried);
+    let poison = Destination::REQUESTED.iter().all(buried);
     let filed = match world.plan.archive {
         Some(_) => in_files(world, "archive").await.is_ok_and(|files| lacking_in(&files, world, origin) == 0),
         None => true,
     };
     poison && filed && lacking(world, origin).is_empty() && judge::is_done(world, origin, &snapshot)
 }
-
-/// Longer than any answer takes, in seconds.
-const SURELY_LATER: i64 = 90;
 
 /// Whether the process has the proof that the poisoned record is refused for itself: its stream has accepted others
 /// since. Without, it has to keep the record, however long.
@@ -131,7 +128,9 @@ fn proven(world: &World, destination: Destination) -> bool {
     let mut streams = books.streams.iter().filter(|((to, _), _)| *to == destination);
     streams.any(|(_, stream)| {
         let both = stream.refused.zip(stream.accepted).filter(|_| stream.life == life);
-        both.is_some_and(|(refused, accepted)| accepted > refused + SURELY_LATER)
+        // Where a body without records proves nothing, it takes a second accepted request.
+        let enough = destination != Destination::Receiver || stream.later > 1;
+        enough && both.is_some_and(|(refused, accepted)| accepted > refused + SURELY_LATER)
     })
 }
 
@@ -228,7 +227,7 @@ fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations
 }
 
 fn dead_letters(world: &World, origin: i64, violations: &mut Violations) {
-    let sinks = Destination::AZURE.map(Some).into_iter().chain([None]);
+    let sinks = Destination::REQUESTED.map(Some).into_iter().chain([None]);
     for destination in sinks {
         let component = destination.map_or("nordpass", Destination::sink);
         let letters = letters(&world.disk, component);
@@ -319,7 +318,7 @@ fn copies(world: &World, violations: &mut Violations) {
         for (id, copies) in rows {
             for pair in copies.windows(2) {
                 let (before, after) = (pair[0], pair[1]);
-                let unanswered = !books.answered.contains(&before.request);
+                let unanswered = !books.answered.contains(&before.request) || books.of_a_part.contains(&before.request);
                 let forgotten = || {
                     let between =
                         world.lives.snapshots.iter().filter(|at| at.life > before.life && at.life <= after.life);

@@ -19,6 +19,7 @@ pub fn host(host: Host) -> &'static str {
         Host::Entra => "login.microsoftonline.com",
         Host::Ingestion => "first.ingest.example",
         Host::Second => "second.ingest.example",
+        Host::Receiver => "receivers.example",
     }
 }
 
@@ -47,17 +48,21 @@ request_timeout = "{timeout}s"
         token = plan.api.token,
         lookback = plan.lookback,
     );
-    let plain = Shape::plain(plan.second, plan.archive.is_some());
+    let mut plain = Shape::plain(plan.second, plan.archive.is_some());
+    plan.receiver.into_iter().for_each(|receiver| plain.add_receiver(receiver));
     let shape = plan.shape.as_ref().unwrap_or(&plain);
     text.push_str(&shape.text());
     for destination in plan.destinations() {
         let host = match destination {
             Destination::Sentinel => Host::Ingestion,
             Destination::Official | Destination::Urgent => Host::Second,
-            Destination::Archive => continue,
+            Destination::Archive | Destination::Receiver => continue,
         };
         let streams: Vec<_> = shape.read_by(destination).into_iter().map(|input| (input, stream_of(input))).collect();
         sentinel(&mut text, plan, tuning, destination.sink(), host, &streams);
+    }
+    if let Some(receiver) = plan.receiver {
+        text.push_str(&receiver.text(plan, tuning, &shape.read_by(Destination::Receiver)));
     }
     if let Some(path) = plan.archive {
         let inputs = shape.read_by(Destination::Archive);

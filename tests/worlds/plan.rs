@@ -9,6 +9,7 @@ use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
 use nordpass_simulator::{Dice, Endpoint};
 
+use crate::receiver::Receiver;
 use crate::shape::{Destination, Shape};
 
 pub const MINUTE: u64 = 60;
@@ -16,6 +17,9 @@ pub const HOUR: u64 = 3600;
 pub const DAY: u64 = 86_400;
 /// The least that the source takes: a world's events are enough to fill it.
 const SMALL_IN_FLIGHT: u64 = 64 << 10;
+
+/// The share of worlds with an `http` sink.
+const RECEIVING: f64 = 0.35;
 
 /// The share of worlds whose pipelines change records.
 const SHAPED: f64 = 0.4;
@@ -76,6 +80,8 @@ pub enum Host {
     Ingestion,
     /// The second workspace's endpoint, where there is one.
     Second,
+    /// A receiver of records, where there is one.
+    Receiver,
 }
 
 /// The settings of one life of the process.
@@ -126,6 +132,8 @@ pub struct Plan {
     pub second: bool,
     pub archive: Option<&'static str>,
     pub optional: bool,
+    /// How an `http` sink sends, where there is one.
+    pub receiver: Option<Receiver>,
     /// Transforms that change records, where there are any.
     pub shape: Option<Shape>,
     /// How far the machine's clock is off at the beginning, in seconds.
@@ -220,6 +228,7 @@ impl Plan {
                 Some("archive/all.ndjson.zst"),
             ]),
             optional: draw.chance(0.3),
+            receiver: None,
             shape: None,
             skew: if draw.chance(0.3) { i64::try_from(draw.between(0, 600)).unwrap_or(0) - 300 } else { 0 },
             tunings: Vec::new(),
@@ -245,10 +254,16 @@ impl Plan {
         if draw.chance(0.15) {
             plan.plan_odd_answers(&mut draw);
         }
+        let mut draw = Drawer(Dice::new(seed ^ 0x4ec1_71e4));
+        if draw.chance(RECEIVING) {
+            plan.plan_receiver(&mut draw);
+        }
         plan.actions.sort_by_key(|(at, _)| *at);
         let mut draw = Drawer(Dice::new(seed ^ 0x5aab_1e5a_ab1e));
         if draw.chance(SHAPED) {
-            plan.shape = Some(Shape::drawn(&mut draw, plan.second, plan.archive.is_some()));
+            let mut shape = Shape::drawn(&mut draw, plan.second, plan.archive.is_some());
+            plan.receiver.into_iter().for_each(|receiver| shape.add_receiver(receiver));
+            plan.shape = Some(shape);
         }
         plan
     }
@@ -261,6 +276,7 @@ impl Plan {
             (self.second, Destination::Official),
             (self.shape.as_ref().is_some_and(urgent), Destination::Urgent),
             (self.archive.is_some(), Destination::Archive),
+            (self.receiver.is_some(), Destination::Receiver),
         ];
         there.into_iter().filter_map(|(is, destination)| is.then_some(destination)).collect()
     }

@@ -96,7 +96,7 @@ impl AckOutcome {
         *troubles.entry("event in a time already read").or_default() += held as u64;
         *troubles.entry("record refused by name").or_default() += u64::from(world.traffic.poison.is_some());
         let books = world.ledger.books();
-        let tables = Destination::AZURE.map(|destination| books.rows(destination));
+        let tables = Destination::REQUESTED.map(|destination| books.rows(destination));
         let rows = tables.iter().map(|rows| rows.len() as u64).sum();
         let all: u64 = tables.iter().flat_map(|rows| rows.values()).map(|copies| copies.len() as u64).sum();
         Self {
@@ -112,6 +112,7 @@ impl AckOutcome {
             kinds: kinds(&world.plan)
                 .into_iter()
                 .chain(world.plan.shape.iter().flat_map(crate::shape::Shape::kinds))
+                .chain(world.plan.receiver.map(crate::receiver::Receiver::kind))
                 .chain(world.network.hostile().kinds())
                 .collect(),
             held: world.network.held().peak,

@@ -12,6 +12,7 @@ use nordpass_simulator::faults::{self, Faults};
 use nordpass_simulator::ingestion::{self, Ingestion};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::nordpass::NordPass;
+use nordpass_simulator::receiver::{self, Receivers};
 use nordpass_simulator::{Endpoint, Gate, LoggedRequest, RequestLog, Service};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -24,6 +25,7 @@ use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
 use crate::pipeline;
 use crate::plan::{Action, Host, Plan, Tuning};
+use crate::receiver::{AUDIENCE, books::ReceiverLedger};
 use crate::shape::expected::Expected;
 use crate::traffic::Traffic;
 
@@ -88,15 +90,19 @@ impl World {
         let clock = Arc::new(MachineClock::new(truth.clone(), plan.skew));
         let traffic = Traffic::of(&plan);
         let tokens = Tokens::default();
-        let entra_settings =
+        let mut entra_settings =
             entra::Settings { lifetime: Duration::from_secs(plan.token_life), ..entra::Settings::default() };
+        entra_settings.audiences.push(AUDIENCE.to_owned());
         let entra = Arc::new(Entra::new(entra_settings, tokens.clone()));
         let nordpass = Arc::new(NordPass::new(plan.api.clone(), traffic.events.clone()));
         nordpass.hold_back(traffic.held_back.clone());
         let settings = ingestion::Settings { strict: true, ..ingestion::Settings::default() };
         let ingestion = Arc::new(Ingestion::new(settings, tokens.clone()));
+        let settings = receiver::Settings { audience: Some(AUDIENCE.to_owned()), ..receiver::Settings::default() };
+        let receivers = Arc::new(Receivers::new(settings, tokens.clone()));
         if let Some(probe) = &traffic.poison {
             ingestion.set_poison(Some(&format!("\"probe\":\"{probe}\"")));
+            receivers.set_poison(Some(&format!("\"probe\":\"{probe}\"")));
         }
         if plan.ready_token {
             tokens.accept(pipeline::READY_TOKEN);
@@ -109,6 +115,7 @@ impl World {
             move |to, probe: &str, id, row: &Value| expected.wrong_row(to, probe, id, row)
         };
         let ledger = Arc::new(Ledger::new(ingestion.clone(), pipeline::host(Host::Second), Box::new(check)));
+        let receivers = ReceiverLedger { ledger: ledger.clone(), receivers };
         let faults_plan =
             faults::Plan { seed: plan.seed, faults: plan.faults.iter().map(|(_, fault)| fault.clone()).collect() };
         let faults = Arc::new(Faults::new(faults_plan, start));
@@ -119,7 +126,8 @@ impl World {
             .route(pipeline::host(Host::Nordpass), gate(nordpass.clone()))
             .route(pipeline::host(Host::Entra), gate(entra.clone()))
             .route(pipeline::host(Host::Ingestion), gate(ledger.clone()))
-            .route(pipeline::host(Host::Second), gate(ledger.clone()));
+            .route(pipeline::host(Host::Second), gate(ledger.clone()))
+            .route(pipeline::host(Host::Receiver), gate(Arc::new(receivers)));
         let network = MachineNetwork::new(wires.clone(), ledger.clone(), hostile);
         Self {
             traffic,
@@ -419,7 +427,7 @@ impl World {
         self.faults.clear();
         self.nordpass.set_token(Some(&self.plan.api.token));
         self.ingestion.set_forbidden(false);
-        for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second] {
+        for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second, Host::Receiver] {
             self.wires.restore(pipeline::host(host));
         }
         self.entra.set_secret(&self.entra.settings.client_secret);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::entra::Tokens;
 use super::faults::{Effect, Fault, Faults};
-use super::reply::{CONTROL_PATH, Ending, Endpoint, Reply, Service};
+use super::reply::{Busy, CONTROL_PATH, Ending, Endpoint, Reply, Service};
 use nordpass_env::Mutex;
 
 /// How many requests the log remembers.
@@ -147,6 +147,11 @@ impl Gate {
             Effect::ExpireTokens => {
                 self.tokens.revoke_all();
                 self.service.handle(request, now)
+            }
+            Effect::Busy(every) => {
+                let mut request = request.clone();
+                request.extensions_mut().insert(Busy(*every));
+                self.service.handle(&request, now)
             }
         };
         reply.delay += fault.delay;

@@ -1,4 +1,5 @@
-//! Simulators of both ends: the NordPass API, Entra ID and the Logs Ingestion API; and of Azure Blob Storage beside them.
+//! Simulators of both ends: the NordPass API, Entra ID and the Logs Ingestion API; beside them Azure Blob Storage, and receivers of
+//! records over HTTP ([`receiver`]).
 //!
 //! They run the demo, the tests and users' load tests. They share the catalogue's data file with the product and import
 //! nothing from sources, transforms, sinks, the checkpoint or the event ids: they would agree with our mistakes
@@ -22,6 +23,7 @@ pub mod judge;
 pub mod network;
 pub mod nordpass;
 mod probe;
+pub mod receiver;
 pub mod recording;
 mod reply;
 pub mod server;

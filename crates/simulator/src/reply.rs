@@ -22,6 +22,14 @@ pub enum Endpoint {
     Ingestion,
     /// Azure Blob Storage.
     Blob,
+    /// Splunk's HTTP Event Collector.
+    Splunk,
+    /// Elastic's `_bulk`.
+    Elastic,
+    /// OTLP/HTTP logs.
+    Otlp,
+    /// A plain receiver of records.
+    Http,
 }
 
 /// Asks a simulator about itself. No fault and no log entry: it isn't part of what is simulated.
@@ -37,6 +45,11 @@ pub struct Reply {
     /// How it ends.
     pub ending: Ending,
 }
+
+/// Tells a receiver, by a request's extensions, that it has no room for each so-manieth record. Those that know no part of a request
+/// have no room for any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy(pub u64);
 
 /// How an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! One of each simulator, wired together: what the demo, `simulate` and the tests begin with.
 
-use std::{io, sync::Arc};
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -15,6 +15,7 @@ use super::judge::{Received, Verdict, judge};
 use super::network::SimulatedNetwork;
 use super::nordpass::{self, NordPass};
 use super::probe::probe_of;
+use super::receiver::{self, Receivers};
 use super::reply::Service;
 use super::server::{Authority, Server, ServerOptions};
 use nordpass_env::Clock;
@@ -30,6 +31,8 @@ pub struct SimulationOptions {
     pub entra: entra::Settings,
     /// The Logs Ingestion API.
     pub ingestion: ingestion::Settings,
+    /// The receivers of records over HTTP.
+    pub receivers: receiver::Settings,
     /// What goes wrong.
     pub faults: Plan,
 }
@@ -45,6 +48,8 @@ pub struct Simulation {
     pub ingestion: Arc<Ingestion>,
     /// The storage account.
     pub blobs: Arc<BlobAccount>,
+    /// The receivers of records over HTTP.
+    pub receivers: Arc<Receivers>,
     /// The faults of all of them.
     pub faults: Arc<Faults>,
     log: RequestLog,
@@ -59,6 +64,8 @@ pub struct ServerPorts {
     pub entra: u16,
     /// The Logs Ingestion API.
     pub ingestion: u16,
+    /// The receivers of records over HTTP.
+    pub receivers: u16,
 }
 
 /// The simulators as servers; they end when this is dropped.
@@ -72,6 +79,8 @@ pub struct Servers {
     pub identity: Server,
     /// The Logs Ingestion API.
     pub ingestion: Server,
+    /// The receivers of records over HTTP, by their paths.
+    pub receivers: Server,
 }
 
 /// One event at both ends.
@@ -92,6 +101,8 @@ impl Simulation {
     pub const INGESTION_URL: &str = "https://nordpass-5kyl.westeurope-1.ingest.monitor.azure.com";
     /// The blob endpoint of the storage account on [`Self::network`].
     pub const BLOB_URL: &str = "https://nordpass5kyl.blob.core.windows.net";
+    /// Where the receivers of records are on [`Self::network`].
+    pub const RECEIVERS_URL: &str = "https://receivers.example";
     /// The App Service identity endpoint on [`Self::network`].
     pub const IDENTITY_URL: &str = "http://127.0.0.1:41741/msi/token";
 
@@ -102,6 +113,7 @@ impl Simulation {
             nordpass: Arc::new(NordPass::new(options.nordpass, options.events)),
             entra: Arc::new(Entra::new(options.entra, tokens.clone())),
             ingestion: Arc::new(Ingestion::new(options.ingestion, tokens.clone())),
+            receivers: Arc::new(Receivers::new(options.receivers, tokens.clone())),
             blobs: Arc::new(BlobAccount::new(tokens)),
             faults: Arc::new(Faults::new(options.faults, now)),
             log: RequestLog::default(),
@@ -123,7 +135,8 @@ impl Simulation {
         let network = SimulatedNetwork::new(clock, seed)
             .route("api-activities.eu.nordpass.com", self.gate(self.nordpass.clone()))
             .route("nordpass-5kyl.westeurope-1.ingest.monitor.azure.com", self.gate(self.ingestion.clone()))
-            .route("nordpass5kyl.blob.core.windows.net", self.gate(self.blobs.clone()));
+            .route("nordpass5kyl.blob.core.windows.net", self.gate(self.blobs.clone()))
+            .route("receivers.example", self.gate(self.receivers.clone()));
         let entra = ["login.microsoftonline.com", "169.254.169.254", "127.0.0.1:41741"];
         entra.iter().fold(network, |network, host| network.route(host, self.gate(self.entra.clone())))
     }
@@ -143,6 +156,7 @@ impl Simulation {
             entra: start(self.gate(self.entra.clone()), ports.entra, tls).await?,
             identity: start(self.gate(self.entra.clone()), 0, None).await?,
             ingestion: start(self.gate(self.ingestion.clone()), ports.ingestion, tls).await?,
+            receivers: start(self.gate(self.receivers.clone()), ports.receivers, tls).await?,
         })
     }
 
@@ -155,6 +169,12 @@ impl Simulation {
             self.nordpass.extend(generator.live(from, to, rate));
             from = to.max(from);
         }
+    }
+
+    /// What arrived at each receiver that has records, by its name in a faults file, compared with what NordPass has.
+    pub fn receiver_verdicts(&self) -> BTreeMap<&'static str, Verdict> {
+        let received = self.receivers.all_received();
+        received.iter().map(|(name, received)| (*name, self.verdict_on(received))).collect()
     }
 
     /// What arrived at the ingestion side, compared with what NordPass has.

@@ -69,7 +69,7 @@ impl<P: Protocol> Delivery<P> {
         let mut work =
             Work { stream, parts: vec![batch], refused_in_a_row: 0, backoff: Backoff::new(self.env.random.clone()) };
         let (mut suspects, mut suspected) = (Vec::new(), None);
-        let (state, max_body_bytes) = (&self.sender.streams[stream], self.sender.protocol.max_body_bytes());
+        let (state, max_body_bytes) = (self.sender.streams.get(stream), self.sender.protocol.max_body_bytes());
         while let Some(Batch { rows, encoded, evidence, .. }) = work.parts.pop() {
             let time_range = state.time_range.load(Ordering::Relaxed);
             if time_range < i64::MAX && rows.span() > time_range {
@@ -151,7 +151,7 @@ impl<P: Protocol> Delivery<P> {
 
     /// Handles several rows that were refused together.
     async fn on_refused(&self, work: &mut Work, rows: Rows, encoded: Encoded, refusal: &Refusal) {
-        let stream = &self.sender.streams[work.stream];
+        let stream = self.sender.streams.get(work.stream);
         if let RefusalKind::TimeRange(seconds) = refusal.kind
             && rows.span() > seconds
         {
@@ -185,8 +185,9 @@ impl<P: Protocol> Delivery<P> {
         work.parts.extend(refused.singly().into_iter().map(|rows| Batch::new(work.stream, rows)));
         if !again.is_empty() {
             let wait = work.backoff.next_wait();
-            let name = &self.sender.streams[work.stream].name;
-            self.sender.waits(work.stream, &format!("{} has taken a part of a batch for {name}", P::NAME), Some(wait));
+            let reason =
+                format!("{} has taken a part of a batch for {}", P::NAME, self.sender.streams.get(work.stream).name);
+            self.sender.waits(work.stream, &reason, Some(wait));
             tokio::time::sleep(wait).await;
             work.parts.push(Batch::new(work.stream, again));
         }
@@ -205,7 +206,8 @@ impl<P: Protocol> Delivery<P> {
 
     fn on_accepted(&self, stream: usize, rows: Rows, encoded: &Encoded) {
         self.sender.works(stream);
-        let (name, telemetry) = (&self.sender.streams[stream].name, &self.telemetry);
+        let (state, telemetry) = (self.sender.streams.get(stream), &self.telemetry);
+        let name = &state.label;
         let (count, json, wire) = (rows.len(), encoded.json_bytes, encoded.body.len());
         telemetry.add_labelled(&metrics::STREAM_ROWS, name, count as u64);
         telemetry.add_labelled(&metrics::STREAM_BYTES_JSON, name, json as u64);
@@ -224,7 +226,7 @@ impl<P: Protocol> Delivery<P> {
         let dead_letter = DeadLetter {
             id: rows.record(0).id,
             shown_id: Some(rows.shown_id(0)).filter(|shown| *shown != rows.record(0).id),
-            stream: Some(self.sender.streams[stream].name.clone()),
+            stream: Some(self.sender.streams.get(stream).name.clone()),
             reason: reason.to_owned(),
             status: Some(*status),
             code: code.clone(),

@@ -59,7 +59,7 @@ impl RefusalEvidence {
         if refusal.is_surely_wrong_about_size(encoded.body.len(), sender.longest()) {
             return Attribution::Open(Self::new(mark));
         }
-        let state = &sender.streams[stream];
+        let state = sender.streams.get(stream);
         match (self.changed, self.controlled) {
             (true, true) if !state.trust() => Attribution::Open(Self { mark, changed: true, controlled: false }),
             (true, _) => Attribution::Proven,

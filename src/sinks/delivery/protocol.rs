@@ -1,8 +1,9 @@
 //! What the engine has to know about a destination.
 
 use super::batch::{Encoded, Rows};
+use super::place::Place;
 use crate::component::Letter;
-use crate::event::Chunk;
+use crate::event::{Chunk, Record};
 use crate::http::{Again, HttpError};
 
 /// Bytes of a body that any proxy accepts.
@@ -28,6 +29,24 @@ pub trait Protocol: Send + Sync + 'static {
 
     /// Shortens a record that the destination would cut or refuse. Returns its new text, and how many fields are shorter.
     fn shorten(&self, record: &str) -> Option<(String, u64)>;
+
+    /// The place of a record, where the address of a request depends on its records.
+    fn place(&self, record: &Record) -> Option<Place> {
+        let _ = record;
+        None
+    }
+
+    /// What the stream of a place is called.
+    fn place_name(&self, place: &Place) -> String {
+        let _ = place;
+        String::new()
+    }
+
+    /// Whether records can be sent to a stream of this name; `is_fixed`: the settings name it.
+    fn has_stream(&self, name: &str, is_fixed: bool) -> bool {
+        let _ = name;
+        is_fixed
+    }
 
     /// Looks at records that a transform has changed, before they are batched.
     fn look_at_changed(&self, stream: usize, chunk: &Chunk) {

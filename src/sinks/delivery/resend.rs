@@ -7,10 +7,24 @@ use tokio::time::Instant;
 
 use super::protocol::{Protocol, Refusal};
 use super::sender::{Sender, Sent};
+use super::stream::Stream;
 use crate::component::{Letter, Resend, ResendOutcome};
 
 /// Sends dead letters again.
 pub struct Resender<P>(pub Sender<P>);
+
+impl<P: Protocol> Resender<P> {
+    /// The stream of this name, if the sink has it.
+    fn stream(&self, name: &str) -> Option<usize> {
+        let streams = &self.0.streams;
+        let fixed = streams.fixed().iter().position(|known| known.name == name);
+        if !self.0.protocol.has_stream(name, fixed.is_some()) {
+            return None;
+        }
+        let new = || streams.put(None, Stream::of_place(&streams.fixed().first()?.label, name.to_owned())).into();
+        fixed.or_else(|| streams.named(name)).or_else(new)
+    }
+}
 
 impl<P: Protocol> Resend for Resender<P> {
     fn request_id(&self) -> String {
@@ -24,7 +38,7 @@ impl<P: Protocol> Resend for Resender<P> {
         patience: Duration,
     ) -> BoxFuture<'a, ResendOutcome> {
         Box::pin(async move {
-            let Some(number) = self.0.streams.iter().position(|known| known.name == letter.stream) else {
+            let Some(number) = self.stream(letter.stream) else {
                 let reason =
                     format!("the sink no longer has the stream `{}`: none of its inputs goes there", letter.stream);
                 return ResendOutcome::Impossible { reason };

@@ -1,13 +1,15 @@
 //! The sink's loop: keeps one open batch for each stream, closes it by bytes, by age, or at the end, and runs a bounded
 //! number of deliveries in parallel. While all are busy it reads no chunks, which is the back-pressure.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
 use super::deliver::{Batch, Delivery};
+use super::place::{Place, Places};
 use super::{protocol::Protocol, sender::Sender};
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::telemetry::{ComponentReporter, metrics};
@@ -15,6 +17,8 @@ use crate::{event::Chunk, http::Backoff};
 
 /// With more suspects than this, no new rows are taken, so memory stays bounded.
 const MOST_SUSPECTS: usize = 256;
+/// With more open batches than this, the oldest is closed.
+const MOST_OPEN: usize = 256;
 
 /// When a batch is closed, and how many are sent at once.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +47,13 @@ pub async fn build<P: Protocol>(
         .await
         .map_err(|error| ComponentError::new(format!("can't open the dead-letter file: {error}")))?;
     let sender = Sender::new(protocol, streams, &env, &telemetry);
-    let open = sender.streams.iter().map(|_| None).collect();
     let delivery = Arc::new(Delivery { sender, dead_letters, env, telemetry: telemetry.clone() });
     Ok(Box::new(DeliverySink {
         limits,
         inputs,
         delivery,
-        open,
+        open: BTreeMap::new(),
+        places: Places::default(),
         ready: VecDeque::new(),
         in_flight: FuturesUnordered::new(),
         suspects: Vec::new(),
@@ -63,8 +67,9 @@ struct DeliverySink<P> {
     /// The stream of each input.
     inputs: Vec<usize>,
     delivery: Arc<Delivery<P>>,
-    /// The open batch of each stream.
-    open: Vec<Option<OpenBatch>>,
+    /// The open batches, by stream.
+    open: BTreeMap<usize, OpenBatch>,
+    places: Places,
     /// Closed batches that wait for a delivery.
     ready: VecDeque<Batch>,
     /// Deliveries in progress.
@@ -92,10 +97,11 @@ impl<P: Protocol> DeliverySink<P> {
         let mut ended = false;
         loop {
             self.launch();
-            let idle = self.open.iter().all(Option::is_none)
-                && self.ready.is_empty()
-                && self.again.is_empty()
-                && self.in_flight.is_empty();
+            if self.places.are_too_many() && self.in_flight.is_empty() {
+                self.forget_places();
+            }
+            let idle =
+                self.open.is_empty() && self.ready.is_empty() && self.again.is_empty() && self.in_flight.is_empty();
             if ended && idle && self.suspects.is_empty() {
                 return;
             }
@@ -109,7 +115,9 @@ impl<P: Protocol> DeliverySink<P> {
                 retry_at = Some(Instant::now() + backoff.next_wait());
             }
             // One waiting batch keeps the deliveries busy. More would only use memory while the destination is down.
-            let full = !self.ready.is_empty() || self.suspects.len() + self.again.len() > MOST_SUSPECTS;
+            let full = !self.ready.is_empty()
+                || self.suspects.len() + self.again.len() > MOST_SUSPECTS
+                || self.places.are_too_many();
             // Nothing is in flight or queued, so a source may be waiting for rows in an open batch.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.oldest(Rows::are_waited_for).is_some() {
@@ -142,7 +150,9 @@ impl<P: Protocol> DeliverySink<P> {
                     }
                     None => {
                         ended = true;
-                        (0..self.open.len()).for_each(|stream| self.close(stream));
+                        while let Some((stream, _)) = self.open.first_key_value() {
+                            self.close(*stream);
+                        }
                     }
                 },
             }
@@ -158,7 +168,20 @@ impl<P: Protocol> DeliverySink<P> {
         if chunk.changed {
             protocol.look_at_changed(stream, &chunk);
         }
+        let mut last: Option<(Place, usize)> = None;
         for (number, record) in chunk.records.iter().enumerate() {
+            let stream = match protocol.place(record) {
+                None => stream,
+                Some(place) => match &last {
+                    Some((known, stream)) if *known == place => *stream,
+                    _ => {
+                        let name = || protocol.place_name(&place);
+                        let at = self.places.stream(&delivery.sender.streams, stream, &place, name);
+                        last = Some((place, at));
+                        at
+                    }
+                },
+            };
             let text = chunk.body(record);
             let cut = protocol.shorten(text).map(|(text, fields)| {
                 self.telemetry.add(&metrics::TRUNCATED, fields);
@@ -166,25 +189,35 @@ impl<P: Protocol> DeliverySink<P> {
             });
             let added = protocol.added_bytes(cut.as_deref().unwrap_or(text).len());
             let full = |open: &OpenBatch| open.with(added) > max_bytes || open.rows.len() >= max_records;
-            if self.open[stream].as_ref().is_some_and(full) {
+            if self.open.get(&stream).is_some_and(full) {
                 self.close(stream);
             }
-            self.open[stream].get_or_insert_with(OpenBatch::new).push(&chunk, number, cut, added);
+            self.open.entry(stream).or_insert_with(OpenBatch::new).push(&chunk, number, cut, added);
         }
         // The batches hold their own acknowledgements now.
         chunk.ack.done();
+        while self.open.len() > MOST_OPEN {
+            self.oldest(|_| true).into_iter().for_each(|(_, stream)| self.close(stream));
+        }
+    }
+
+    /// Forgets the places that no batch is for. No delivery is in progress.
+    fn forget_places(&mut self) {
+        let batches = self.ready.iter().chain(&self.again).chain(&self.suspects);
+        let used: BTreeSet<usize> = batches.map(|batch| batch.stream).chain(self.open.keys().copied()).collect();
+        self.places.keep(&used);
     }
 
     fn close(&mut self, stream: usize) {
-        if let Some(batch) = self.open[stream].take() {
+        if let Some(batch) = self.open.remove(&stream) {
             self.ready.push_back(Batch::new(stream, batch.rows));
         }
     }
 
     /// The oldest open batch with such rows: when it was opened, and its stream.
     fn oldest(&self, with: impl Fn(&Rows) -> bool) -> Option<(Instant, usize)> {
-        let open = self.open.iter().enumerate().filter_map(|(stream, batch)| Some((stream, batch.as_ref()?)));
-        open.filter(|(_, batch)| with(&batch.rows)).map(|(stream, batch)| (batch.opened, stream)).min()
+        let open = self.open.iter().filter(|(_, batch)| with(&batch.rows));
+        open.map(|(stream, batch)| (batch.opened, *stream)).min()
     }
 
     /// Starts as many deliveries as may run in parallel.
@@ -202,7 +235,7 @@ impl<P: Protocol> DeliverySink<P> {
         let streams = &self.delivery.sender.streams;
         let (mut due, rest): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.suspects).into_iter().partition(|Batch { stream, evidence, .. }| {
-                evidence.is_none_or(|known| streams[*stream].accepted() > known.mark)
+                evidence.is_none_or(|known| streams.get(*stream).accepted() > known.mark)
             });
         self.suspects = rest;
         if due.is_empty() && oldest && !self.suspects.is_empty() {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::batch::Encoded;
 use super::protocol::{Protocol, RecordClass, Refusal, ResponseClass, may_have_arrived, pauses_all};
-use super::stream::Stream;
+use super::stream::Streams;
 use crate::http::{Again, Failure, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::{Env, Mutex};
@@ -20,7 +20,7 @@ pub struct Sender<P> {
     /// The destination.
     pub protocol: P,
     /// Its streams.
-    pub streams: Vec<Stream>,
+    pub streams: Streams,
     /// Number of requests with rows sent so far. Numbers each request.
     sent: AtomicU64,
     /// The longest accepted body, in bytes after compression.
@@ -58,7 +58,7 @@ impl<P: Protocol> Sender<P> {
     ) -> Self {
         Self {
             protocol,
-            streams: streams.into_iter().map(Stream::new).collect(),
+            streams: Streams::new(streams),
             sent: AtomicU64::new(0),
             longest: AtomicUsize::new(0),
             paused_until: Mutex::new(Instant::now()),
@@ -70,12 +70,13 @@ impl<P: Protocol> Sender<P> {
     /// Sends until the response says something about the rows or, with a deadline, until waiting would exceed it.
     pub async fn send(&self, stream: usize, encoded: &Encoded, request_id: &str, until: Option<Instant>) -> Sent {
         let (has_new_token, unsure) = (AtomicBool::new(false), AtomicBool::new(false));
+        let state = self.streams.get(stream);
         let attempt = || async {
             tokio::time::sleep_until(self.paused_until()).await;
             let number = self.sent.fetch_add(1, Ordering::AcqRel) + 1;
             match self.post(stream, encoded, request_id).await {
                 ResponseClass::Accepted => {
-                    self.streams[stream].accept(number);
+                    state.accept(number);
                     self.longest.fetch_max(encoded.body.len(), Ordering::Relaxed);
                     Ok(Sent::Accepted)
                 }
@@ -86,7 +87,7 @@ impl<P: Protocol> Sender<P> {
                 }
                 ResponseClass::Partial(records) => {
                     if records.contains(&RecordClass::Accepted) {
-                        self.streams[stream].accept(number);
+                        state.accept(number);
                     }
                     Ok(Sent::Partial(records))
                 }
@@ -111,18 +112,18 @@ impl<P: Protocol> Sender<P> {
             }
             Ok(())
         };
-        let retry = Retry::part(&self.env, &self.telemetry, &self.streams[stream].name);
+        let retry = Retry::part(&self.env, &self.telemetry, &state.name);
         retry.run_checked(before_wait, attempt).await.unwrap_or_else(|sent| sent)
     }
 
     /// Reports that a stream waits, and for how long, if known.
     pub fn waits(&self, stream: usize, reason: &str, wait: Option<Duration>) {
-        self.telemetry.status().held_up(&self.streams[stream].name, reason, wait, self.env.clock.now());
+        self.telemetry.status().held_up(&self.streams.get(stream).name, reason, wait, self.env.clock.now());
     }
 
     /// Reports that a stream works.
     pub fn works(&self, stream: usize) {
-        self.telemetry.status().released(&self.streams[stream].name);
+        self.telemetry.status().released(&self.streams.get(stream).name);
         self.telemetry.status().working();
     }
 
@@ -133,8 +134,8 @@ impl<P: Protocol> Sender<P> {
     }
 
     async fn post(&self, stream: usize, encoded: &Encoded, request_id: &str) -> ResponseClass {
-        let takes_others = self.streams.iter().any(|stream| stream.accepted() > 0);
-        self.protocol.post(&self.streams[stream].name, takes_others, encoded, request_id).await
+        let takes_others = self.streams.fixed().iter().any(|stream| stream.accepted() > 0);
+        self.protocol.post(&self.streams.get(stream).name, takes_others, encoded, request_id).await
     }
 
     /// Number of requests with rows sent so far.

@@ -1,6 +1,9 @@
 //! What is known about one stream: a part of a destination that may refuse records which others accept.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use nordpass_env::Mutex;
 
 /// Maximum records dead-lettered on the strength of an accepted body without records, between two accepted rows.
 const MOST_ON_TRUST: u32 = 3;
@@ -9,6 +12,8 @@ const MOST_ON_TRUST: u32 = 3;
 pub struct Stream {
     /// Its name.
     pub name: String,
+    /// Its name in metrics: for a place, that of the stream that it is a part of.
+    pub label: String,
     /// The highest number of its accepted requests. Responses may come late, and a request sent before a refusal says
     /// nothing about it.
     accepted: AtomicU64,
@@ -21,7 +26,18 @@ pub struct Stream {
 impl Stream {
     /// Creates a stream that nothing is known about.
     pub fn new(name: String) -> Self {
-        Self { name, accepted: AtomicU64::new(0), on_trust: AtomicU32::new(0), time_range: AtomicI64::new(i64::MAX) }
+        Self::of_place(&name.clone(), name)
+    }
+
+    /// Creates the stream of a place: a part of the stream `label`.
+    pub fn of_place(label: &str, name: String) -> Self {
+        Self {
+            name,
+            label: label.to_owned(),
+            accepted: AtomicU64::new(0),
+            on_trust: AtomicU32::new(0),
+            time_range: AtomicI64::new(i64::MAX),
+        }
     }
 
     /// Records an accepted request.
@@ -43,5 +59,50 @@ impl Stream {
     /// Counts such a body as proof once more. `false` if it has counted too often.
     pub fn trust(&self) -> bool {
         self.on_trust.fetch_add(1, Ordering::AcqRel) < MOST_ON_TRUST
+    }
+}
+
+/// A sink's streams, by index: those that its settings name, and behind them those of places, which come and go.
+pub struct Streams {
+    fixed: Vec<Arc<Stream>>,
+    of_places: Mutex<Vec<Arc<Stream>>>,
+}
+
+impl Streams {
+    /// The streams of a sink's settings.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let fixed = names.into_iter().map(|name| Arc::new(Stream::new(name))).collect();
+        Self { fixed, of_places: Mutex::default() }
+    }
+
+    /// The streams of the settings.
+    pub fn fixed(&self) -> &[Arc<Stream>] {
+        &self.fixed
+    }
+
+    /// A stream.
+    pub fn get(&self, stream: usize) -> Arc<Stream> {
+        match self.fixed.get(stream) {
+            Some(fixed) => fixed.clone(),
+            None => self.of_places.lock()[stream - self.fixed.len()].clone(),
+        }
+    }
+
+    /// Puts a stream where another one was, or behind all others. Returns its index.
+    pub fn put(&self, place: Option<usize>, stream: Stream) -> usize {
+        let mut of_places = self.of_places.lock();
+        let index = place.unwrap_or(self.fixed.len() + of_places.len());
+        let stream = Arc::new(stream);
+        match of_places.get_mut(index - self.fixed.len()) {
+            Some(former) => *former = stream,
+            None => of_places.push(stream),
+        }
+        index
+    }
+
+    /// The index of the stream of a place by its name.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        let index = self.of_places.lock().iter().position(|stream| stream.name == name)?;
+        Some(self.fixed.len() + index)
     }
 }

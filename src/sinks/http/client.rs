@@ -6,13 +6,17 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use tokio::time::Instant;
 
+use super::STREAM;
 use super::answer::{Question, classify};
 use super::auth::{Auth, AuthSettings};
 use super::format::{Compression, Format, Item, items};
 use super::settings::Settings;
+use super::template::{SECONDS_A_DAY, Template, Values, name_of, values_of};
 use crate::component::Letter;
-use crate::http::{Again, HttpClient, retry_after};
+use crate::event::Record;
+use crate::http::{Again, HttpClient, hidden, retry_after};
 use crate::sinks::delivery::batch::{Encoded, Rows};
+use crate::sinks::delivery::place::Place;
 use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
@@ -22,11 +26,15 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Posts bodies to one address.
 pub struct Client {
-    endpoint: String,
+    endpoint: Template,
     method: Method,
     format: Format,
     compression: Compression,
     headers: Vec<(HeaderName, HeaderValue)>,
+    templates: Vec<(HeaderName, Template)>,
+    /// Whether an address or a header depends on the organization, and whether on the day.
+    by_organization: bool,
+    by_date: bool,
     final_status: Vec<u16>,
     auth: Auth,
     http: Arc<dyn HttpClient>,
@@ -40,7 +48,11 @@ impl Client {
         if !matches!(settings.auth, AuthSettings::None) {
             telemetry.token(TokenState::Unknown);
         }
+        let templates = || settings.templates.iter().map(|(_, template)| template).chain([&settings.endpoint]);
         Ok(Self {
+            by_organization: templates().any(Template::has_organization),
+            by_date: templates().any(Template::has_date),
+            templates: settings.templates.clone(),
             endpoint: settings.endpoint.clone(),
             method: settings.method.clone(),
             format: settings.format,
@@ -57,10 +69,9 @@ impl Client {
     /// For `validate --connect`: asks the address without sending anything. Any answer shows that something is there.
     pub async fn probe(&self) -> Result<String, String> {
         let (own, _) = self.auth.header().await?;
-        let mut request = Request::builder().method(Method::OPTIONS).uri(&self.endpoint);
-        for (name, value) in self.headers.iter().chain(&own) {
-            request = request.header(name, value);
-        }
+        let today = Place { organization: "".into(), day: self.env.clock.now_seconds().div_euclid(SECONDS_A_DAY) };
+        let name = self.place_name(&today);
+        let request = self.head(Method::OPTIONS, own.as_ref(), values_of(STREAM, &name).unwrap_or_default());
         let request =
             request.body(Bytes::new()).map_err(|_| "the request can't be built: check `endpoint`".to_owned())?;
         match self.http.send(request).await {
@@ -75,15 +86,32 @@ impl Client {
         }
     }
 
+    /// A request's head, with these values in its address and headers.
+    fn head(
+        &self,
+        method: Method,
+        own: Option<&(HeaderName, HeaderValue)>,
+        values: Values<'_>,
+    ) -> http::request::Builder {
+        let mut request = Request::builder().method(method).uri(self.endpoint.render(values));
+        for (name, value) in self.headers.iter().chain(own) {
+            request = request.header(name, value);
+        }
+        for (name, template) in &self.templates {
+            if let Ok(value) = hidden(&template.render(values)) {
+                request = request.header(name, value);
+            }
+        }
+        request
+    }
+
     fn request(
         &self,
         own: Option<&(HeaderName, HeaderValue)>,
         encoded: &Encoded,
+        values: Values<'_>,
     ) -> Result<Request<Bytes>, http::Error> {
-        let mut request = Request::builder().method(self.method.clone()).uri(&self.endpoint);
-        for (name, value) in self.headers.iter().chain(own) {
-            request = request.header(name, value);
-        }
+        let mut request = self.head(self.method.clone(), own, values);
         request = request.header(header::CONTENT_TYPE, self.format.media_type());
         if let Some(encoding) = self.compression.encoding() {
             request = request.header(header::CONTENT_ENCODING, encoding);
@@ -111,6 +139,25 @@ impl Protocol for Client {
         None
     }
 
+    fn place(&self, record: &Record) -> Option<Place> {
+        (self.by_organization || self.by_date).then(|| Place {
+            organization: if self.by_organization { record.organization.clone() } else { "".into() },
+            day: if self.by_date { record.time.div_euclid(SECONDS_A_DAY) } else { 0 },
+        })
+    }
+
+    fn place_name(&self, place: &Place) -> String {
+        name_of(STREAM, place, self.by_date, self.by_organization)
+    }
+
+    /// A dead letter of a file without placeholders doesn't say where it would go with them, and the other way round.
+    fn has_stream(&self, name: &str, is_fixed: bool) -> bool {
+        let Some(Values { date, organization }) = values_of(STREAM, name) else {
+            return is_fixed && !self.by_organization && !self.by_date;
+        };
+        date.is_empty() != self.by_date && organization.is_empty() != self.by_organization
+    }
+
     fn encode(&self, rows: &Rows) -> Encoded {
         self.compression.encode(self.format.write(items(rows)), rows.len())
     }
@@ -125,7 +172,7 @@ impl Protocol for Client {
         None
     }
 
-    async fn post(&self, _: &str, _: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
+    async fn post(&self, stream: &str, _: bool, encoded: &Encoded, request_id: &str) -> ResponseClass {
         let (own, token) = match self.auth.header().await {
             Ok(header) => header,
             Err(reason) => {
@@ -133,7 +180,8 @@ impl Protocol for Client {
                 return ResponseClass::Again(Again::because("token", reason));
             }
         };
-        let Ok(request) = self.request(own.as_ref(), encoded) else {
+        let values = values_of(STREAM, stream).unwrap_or_default();
+        let Ok(request) = self.request(own.as_ref(), encoded, values) else {
             return ResponseClass::Again(Again::because(
                 "token",
                 "the request can't be built: check `endpoint`".to_owned(),

@@ -8,6 +8,7 @@
 //! | [`auth`] | who sends |
 //! | [`answer`] | what a response means |
 //! | [`format`] | what a body looks like |
+//! | [`template`] | addresses and headers that depend on the organization or the day |
 //!
 //! Batches, retries, proofs and dead letters are [`super::delivery`]'s.
 
@@ -18,6 +19,7 @@ mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod settings;
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::auth::{self, AuthSettings};
 use super::format::{Compression, Format};
+use super::template::Template;
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
 use crate::http::{HttpSettings, hidden};
 use crate::settings::{Field, Kind, Section, http_fields, read_http};
@@ -36,7 +37,10 @@ const OWN_HEADERS: &[&str] = &[
 ];
 
 static FIELDS: &[Field] = &[
-    Field::required("endpoint", Kind::Text).doc("The address that takes the records: https, or http to a loopback host."),
+    Field::required("endpoint", Kind::Text).doc(
+        "The address that takes the records: https, or http to a loopback host. In its path, `{organization}` and `{date}` (the event's day \
+         in UTC, as `YYYY-MM-DD`) are filled in; a request then has records of one organization or day. Values are percent-encoded.",
+    ),
     Field::with_default("method", Kind::Choice(&["POST", "PUT"]), "POST").doc("The request's method."),
     Field::with_default("format", Kind::Choice(Format::NAMES), "ndjson").doc(
         "What a body looks like. `ndjson`: a record on each line. `json_array`: one array. `splunk_hec`: for Splunk's HTTP Event \
@@ -44,7 +48,7 @@ static FIELDS: &[Field] = &[
          twice. `otlp_json`: OTLP/HTTP logs.",
     ),
     Field::with_default("compression", Kind::Choice(&["gzip", "zstd", "none"]), "gzip").doc("How a body is compressed."),
-    Field::optional("headers", Kind::Map).doc("Further headers of each request."),
+    Field::optional("headers", Kind::Map).doc("Further headers of each request. `{organization}` and `{date}` are filled in as in `endpoint`."),
     Field::optional("final_status", Kind::Integers { min: 400, max: 499 }).doc(
         "The statuses by which the destination says that a record is bad. Such a batch is sent in halves until the record is alone; it \
          becomes a dead letter once others are accepted and it isn't. With any other status the batch waits.",
@@ -72,7 +76,7 @@ static BATCH: &[Field] = &[
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address.
-    pub endpoint: String,
+    pub endpoint: Template,
     /// The method.
     pub method: Method,
     /// What a body looks like.
@@ -81,6 +85,8 @@ pub struct Settings {
     pub compression: Compression,
     /// Further headers; none is shown.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Headers that depend on the organization or the day.
+    pub templates: Vec<(HeaderName, Template)>,
     /// The statuses that are about the records.
     pub final_status: Vec<u16>,
     /// Who sends.
@@ -97,7 +103,7 @@ impl Settings {
     /// Reads the component's table, given the names in its `inputs`.
     pub fn read(section: &mut Section, inputs: &[String]) -> Self {
         let number = |value: i64| usize::try_from(value).unwrap_or(1);
-        let endpoint = section.url("endpoint");
+        let endpoint = endpoint(section);
         if names_a_secret(&endpoint) {
             let hint = "addresses show up in logs of proxies and receivers: send it in a header, with `auth`";
             section.error("endpoint", "this address seems to hold a secret in its query", hint);
@@ -105,7 +111,8 @@ impl Settings {
         let format = Format::named(&section.text("format"));
         let method = if section.text("method") == "PUT" { Method::PUT } else { Method::POST };
         let compression = section.text("compression");
-        let headers = headers(section);
+        let endpoint = template(section, "endpoint", &endpoint);
+        let (headers, templates) = headers(section);
         let auth = AuthSettings::read(section);
         let mut batch = section.table("batch");
         Self {
@@ -118,6 +125,7 @@ impl Settings {
                 _ => Compression::Gzip(u32::try_from(batch.integer("gzip_level")).unwrap_or(2)),
             },
             headers,
+            templates,
             final_status: section
                 .integers("final_status")
                 .into_iter()
@@ -137,6 +145,26 @@ impl Settings {
     }
 }
 
+/// The address. Its host is the same for all records: who could choose it could send them elsewhere.
+fn endpoint(section: &mut Section) -> String {
+    let text = section.text("endpoint");
+    let host = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    if host.contains(['{', '}']) {
+        section.error("endpoint", "the host can't depend on the records", "write placeholders behind the host only");
+        return String::new();
+    }
+    section.url("endpoint")
+}
+
+/// A text with placeholders.
+fn template(section: &mut Section, key: &str, text: &str) -> Template {
+    Template::parse(text).unwrap_or_else(|word| {
+        let message = format!("`{{{word}}}` is no placeholder");
+        section.error(key, message, "use {organization} or {date}");
+        Template::default()
+    })
+}
+
 /// What parameters with secrets are called, in their parts.
 const SECRET_WORDS: &[&str] =
     &["apikey", "auth", "code", "key", "pass", "password", "pwd", "secret", "sig", "signature", "token"];
@@ -148,9 +176,12 @@ fn names_a_secret(endpoint: &str) -> bool {
     names.any(|name| name.split(['_', '-', '.']).any(|part| SECRET_WORDS.contains(&part)))
 }
 
+/// Headers, and those with placeholders.
+type Headers = (Vec<(HeaderName, HeaderValue)>, Vec<(HeaderName, Template)>);
+
 /// Reads `headers`.
-fn headers(section: &mut Section) -> Vec<(HeaderName, HeaderValue)> {
-    let mut headers = Vec::new();
+fn headers(section: &mut Section) -> Headers {
+    let (mut headers, mut templates) = Headers::default();
     for (name, value) in section.map("headers") {
         let key = format!("headers.{name}");
         match (HeaderName::try_from(&name), hidden(&value)) {
@@ -158,10 +189,17 @@ fn headers(section: &mut Section) -> Vec<(HeaderName, HeaderValue)> {
                 let hint = "a secret belongs into `auth`; the rest follows from `format` and `compression`";
                 section.error(&key, "the sink sets this header itself", hint);
             }
-            (Ok(name), Ok(value)) => headers.push((name, value)),
+            (Ok(name), Ok(header)) => {
+                let template = template(section, &key, &value);
+                if template.has_organization() || template.has_date() {
+                    templates.push((name, template));
+                } else {
+                    headers.push((name, header));
+                }
+            }
             (Err(_), _) => section.error(&key, "this isn't the name of a header", "write letters, digits and hyphens"),
             (_, Err(_)) => section.error(&key, "this can't be a header's value", "write visible ASCII characters"),
         }
     }
-    headers
+    (headers, templates)
 }

@@ -1,5 +1,7 @@
 //! The sink against a scripted destination, at paused time.
 
+mod places;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use crate::sinks::testing::{SinkRig, sink_env};
 type Script = Box<dyn FnMut(&[u64]) -> (u16, String) + Send>;
 
 struct Seen {
+    path: String,
     headers: http::HeaderMap,
     ids: Vec<u64>,
 }
@@ -49,7 +52,7 @@ impl HttpClient for Net {
             assert!(parts.headers.get("content-encoding").is_none(), "these tests don't compress");
             let ids = ids(std::str::from_utf8(&body).expect("text"));
             let (status, answer) = (self.0.0.lock().unwrap())(&ids);
-            self.seen().push(Seen { headers: parts.headers, ids });
+            self.seen().push(Seen { path: parts.uri.path().to_owned(), headers: parts.headers, ids });
             Ok(http::Response::builder().status(status).body(answer.into()).expect("a response"))
         })
     }
@@ -62,7 +65,8 @@ fn ids(body: &str) -> Vec<u64> {
 }
 
 fn settings(more: &str) -> Settings {
-    let text = format!("endpoint = \"https://host.example/in\"\ncompression = \"none\"\n{more}");
+    let endpoint = if more.contains("endpoint = ") { "" } else { "endpoint = \"https://host.example/in\"\n" };
+    let text = format!("{endpoint}compression = \"none\"\n{more}");
     let mut section = Section::parse(&text, TYPE.fields, Environment::of([("KEY", "s3cret-of-this-test")]));
     let ReadSettings::Sink(_) = TYPE.read else { panic!("a sink") };
     let settings = Settings::read(&mut section, &["a".into(), "b".into()]);
@@ -229,6 +233,9 @@ fn headers_of_the_sinks_own_and_odd_ones_are_refused() {
         "endpoint = \"http://host.example/\"",
         "endpoint = \"https://u:p@host.example/\"",
         "endpoint = \"https://host.example/?pipeline=a&api_key=x\"",
+        "endpoint = \"https://{organization}.example/\"",
+        "endpoint = \"https://host.example/{organisation}\"",
+        "headers = { A = \"{day}\" }",
     ] {
         let endpoint = if line.starts_with("endpoint") { "" } else { "endpoint = \"https://host.example/\"\n" };
         let mut section = Section::parse(&format!("{endpoint}{line}"), TYPE.fields, Environment::default());

@@ -23,7 +23,7 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
     for stream in &streams {
         match try_stream(&sender, *stream).await {
-            Ok(()) => sender.streams[*stream].accept(1),
+            Ok(()) => sender.streams.get(*stream).accept(1),
             Err(("not found", reason)) => unknown.push((*stream, reason)),
             Err((_, reason)) => wrong.push(reason),
         }
@@ -57,8 +57,8 @@ async fn try_stream(sender: &Sender<IngestionClient>, stream: usize) -> Result<(
         Some(ResponseClass::Again(again)) => Err((again.kind.unwrap_or_default(), again.reason.unwrap_or_default())),
         Some(ResponseClass::TokenRefused(reason)) => Err(("token", reason.to_owned())),
         Some(ResponseClass::Refused(refusal)) => {
-            let (name, answer) = (&sender.streams[stream].name, refusal.answer());
-            Err(("refused", format!("Azure refuses an empty request for stream {name} with {answer}")))
+            let (state, answer) = (sender.streams.get(stream), refusal.answer());
+            Err(("refused", format!("Azure refuses an empty request for stream {} with {answer}", state.name)))
         }
     }
 }

@@ -134,7 +134,7 @@ impl Maker {
         let simulation = Simulation::new(SimulationOptions::default(), SystemClock.now());
         simulation.entra.tokens.accept(TOKEN);
         let clock = Arc::new(SystemClock);
-        let ports = ServerPorts { nordpass: NORDPASS, entra: ENTRA, ingestion: INGESTION };
+        let ports = ServerPorts { nordpass: NORDPASS, entra: ENTRA, ingestion: INGESTION, ..ServerPorts::default() };
         let options = ServerOptions { port: BLOB, ..ServerOptions::default() };
         let (servers, account) = loop {
             let servers = simulation.serve(ports, None, clock.clone()).await;

@@ -27,6 +27,7 @@ use change::{Hide, Modify};
 use conditions::Conditions;
 
 pub use crate::ledger::Destination;
+use crate::receiver::Receiver;
 
 /// The part of a pipeline between its source and its sinks.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +74,16 @@ impl Shape {
             shape.readers.push((Destination::Archive, "nordpass".to_owned()));
         }
         shape
+    }
+
+    /// Adds what an `http` sink reads: the events as they came, or rows of them that show their ids.
+    pub fn add_receiver(&mut self, receiver: Receiver) {
+        let mut output = "nordpass".to_owned();
+        if !receiver.sends_events() {
+            let inputs = vec![std::mem::replace(&mut output, "records".to_owned())];
+            self.nodes.push(Node { name: output.clone(), inputs, step: Step::EventLog });
+        }
+        self.readers.push((Destination::Receiver, output));
     }
 
     /// The outputs that a destination reads.

@@ -4,6 +4,7 @@
 //! them. A goal that is missed is shown; an error is only what makes a figure wrong, such as a row that didn't arrive.
 
 mod backfill;
+mod http;
 mod measure;
 mod memory;
 mod options;
@@ -37,6 +38,7 @@ type Measure = fn(&Bench) -> Result<Section, String>;
 /// The sections with their names, in the order of the report.
 const SECTIONS: &[(&str, Measure)] = &[
     ("reference", rounds::measure),
+    ("http", http::measure),
     ("backfill", backfill::measure),
     ("organizations", organizations::measure),
     ("startup", startup::measure),

@@ -52,6 +52,7 @@ struct Entry {
     reset: Option<Reset>,
     truncate: Option<usize>,
     expire_tokens: Option<bool>,
+    busy: Option<u64>,
 }
 
 /// Reads the file's text.
@@ -71,6 +72,9 @@ impl Entry {
         }
         if self.every == Some(0) {
             return Err("`every` counts from 1".into());
+        }
+        if self.busy == Some(0) {
+            return Err("`busy` counts from 1: 1 is each record, 2 each second one".into());
         }
         if self.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
             return Err("`probability` is between 0 and 1".into());
@@ -105,14 +109,14 @@ impl Entry {
             Reset::After => Effect::ResetAfter,
         });
         let expired = (self.expire_tokens == Some(true)).then_some(Effect::ExpireTokens);
-        let mut effects = [answer, reset, self.truncate.map(Effect::Truncate), expired].into_iter().flatten();
+        let truncated = self.truncate.map(Effect::Truncate);
+        let mut effects = [answer, reset, truncated, expired, self.busy.map(Effect::Busy)].into_iter().flatten();
         let effect = effects
             .next()
             .or(delay.map(|_| Effect::None))
-            .ok_or("it does nothing: give `status`, `html`, `reset`, `truncate`, `expire_tokens` or `delay`")?;
+            .ok_or("it does nothing: give `status`, `html`, `reset`, `truncate`, `expire_tokens`, `busy` or `delay`")?;
         if effects.next().is_some() {
-            let several =
-                "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens` (`html` may have a `status`)";
+            let several = "only one of `status`, `html`, `reset`, `truncate`, `expire_tokens`, `busy` (`html` may have a `status`)";
             return Err(several.into());
         }
         Ok(Fault { when, effect, delay: delay.unwrap_or_default() })
@@ -160,10 +164,13 @@ mod tests {
             [[fault]]
             endpoint = "entra"
             delay = "3s"
+            [[fault]]
+            endpoint = "elastic"
+            busy = 2
             "#,
         )
         .expect("a plan");
-        assert_eq!((plan.seed, plan.faults.len()), (7, 6));
+        assert_eq!((plan.seed, plan.faults.len()), (7, 7));
         let Effect::Status { status, headers, retry_after, .. } = &plan.faults[0].effect else { panic!("a status") };
         assert_eq!((status.as_u16(), headers.len()), (429, 1));
         assert_eq!(retry_after, &Some(RetryAfter::Date(Duration::from_secs(30))));
@@ -174,6 +181,7 @@ mod tests {
         assert_eq!(plan.faults[3].effect, Effect::Truncate(10));
         assert_eq!(plan.faults[4].when.endpoint, Some(Endpoint::Identity));
         assert_eq!(plan.faults[5].effect, Effect::None);
+        assert_eq!((plan.faults[6].when.endpoint, &plan.faults[6].effect), (Some(Endpoint::Elastic), &Effect::Busy(2)));
     }
 
     #[test]
@@ -188,6 +196,7 @@ mod tests {
             ("[[fault]]\nstatsu = 500", "statsu"),
             ("[[fault]]\ndelay = \"fast\"", "`fast`"),
             ("[[fault]]\nevery = 0\nstatus = 500", "counts from 1"),
+            ("[[fault]]\nbusy = 0", "counts from 1"),
             ("[[fault]]\nprobability = 2.0\nstatus = 500", "between 0 and 1"),
             ("[fault", "line 1"),
         ] {

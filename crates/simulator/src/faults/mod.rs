@@ -4,7 +4,7 @@
 //! seed = 7                       # decides the probabilities
 //!
 //! [[fault]]
-//! endpoint = "ingestion"         # nordpass, entra, identity, ingestion, blob; all when absent
+//! endpoint = "ingestion"         # nordpass, entra, identity, ingestion, blob, splunk, elastic, otlp, http; all when absent
 //! every = 10                     # or nth = [3, 4], probability = 0.05, after = "10s", before = "2m", path = "/streams/"
 //! times = 2                      # at most so often
 //! status = 429
@@ -13,7 +13,7 @@
 //! [[fault]]
 //! endpoint = "nordpass"
 //! probability = 0.02
-//! truncate = 100                 # or reset = "before" | "after", html = true, expire_tokens = true
+//! truncate = 100                 # or reset = "before" | "after", html = true, expire_tokens = true, busy = 2
 //! delay = "2s"
 //! ```
 
@@ -57,6 +57,8 @@ pub enum Effect {
     Truncate(usize),
     /// Every token issued so far is void; the request goes on and meets that.
     ExpireTokens,
+    /// A receiver has no room for each so-manieth record of the request: Elastic says so of each, the others refuse the request.
+    Busy(u64),
 }
 
 /// When it goes wrong. Everything that is given must hold.

@@ -12,6 +12,15 @@ const MOST_BYTES: usize = 1_000_000;
 /// Rows are collected, so that the encoder gets few writes that are still in the cache.
 const STAGE: usize = 32 << 10;
 
+/// What the bodies hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Rows of three streams, as arrays.
+    Rows,
+    /// Events of one stream, as lines.
+    Events,
+}
+
 /// One stream's open body.
 struct Batch {
     encoder: GzEncoder<Vec<u8>>,
@@ -46,14 +55,15 @@ pub struct Totals {
 pub struct Batches {
     open: [Batch; 3],
     level: Compression,
+    what: What,
     totals: Totals,
 }
 
 impl Batches {
     /// With a level of gzip.
-    pub fn new(level: u32) -> Self {
+    pub fn new(level: u32, what: What) -> Self {
         let level = Compression::new(level);
-        Self { open: std::array::from_fn(|_| Batch::new(level)), level, totals: Totals::default() }
+        Self { open: std::array::from_fn(|_| Batch::new(level)), level, what, totals: Totals::default() }
     }
 
     /// Adds a row.
@@ -63,8 +73,13 @@ impl Batches {
             self.close(index)?;
         }
         let batch = &mut self.open[index];
-        batch.stage.push(if batch.bytes == 0 { b'[' } else { b',' });
+        if self.what == What::Rows {
+            batch.stage.push(if batch.bytes == 0 { b'[' } else { b',' });
+        }
         batch.stage.extend_from_slice(row);
+        if self.what == What::Events {
+            batch.stage.push(b'\n');
+        }
         batch.bytes += row.len() + 1;
         self.totals.rows += 1;
         if batch.stage.len() >= STAGE {
@@ -79,11 +94,13 @@ impl Batches {
         if batch.bytes == 0 {
             return Ok(());
         }
-        batch.stage.push(b']');
+        if self.what == What::Rows {
+            batch.stage.push(b']');
+        }
         batch.encoder.write_all(&batch.stage)?;
         let body = batch.encoder.finish()?;
         self.totals.bodies += 1;
-        self.totals.raw += batch.bytes as u64 + 1;
+        self.totals.raw += batch.bytes as u64 + u64::from(self.what == What::Rows);
         self.totals.wire += body.len() as u64;
         Ok(())
     }

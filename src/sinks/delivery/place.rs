@@ -1,0 +1,83 @@
+//! Places: parts of a destination with an address of their own, such as an organization's or a day's. A batch holds records of one place,
+//! and each place is a stream: what one accepts proves nothing about another.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::stream::{Stream, Streams};
+
+/// More than this, and those that nothing waits for are forgotten.
+const MOST_PLACES: usize = 4096;
+
+/// What the address depends on. What it doesn't depend on is the same for all records.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The organization's UUID.
+    pub organization: Arc<str>,
+    /// The day in UTC, in days since 1970.
+    pub day: i64,
+}
+
+/// The streams of places, by the stream that they are a part of.
+#[derive(Default)]
+pub struct Places {
+    known: HashMap<(usize, Place), usize>,
+    /// Indexes that can be used again.
+    free: Vec<usize>,
+}
+
+impl Places {
+    /// The stream of a place; `name` is what a new one is called.
+    pub fn stream(&mut self, streams: &Streams, of: usize, place: &Place, name: impl FnOnce() -> String) -> usize {
+        let key = (of, place.clone());
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let stream = Stream::of_place(&streams.get(of).label, name());
+        let index = streams.put(self.free.pop(), stream);
+        self.known.insert(key, index);
+        index
+    }
+
+    /// Whether there are so many that some have to be forgotten.
+    pub fn are_too_many(&self) -> bool {
+        self.known.len() >= MOST_PLACES
+    }
+
+    /// Forgets all but these. Of the rest, nothing is under way.
+    pub fn keep(&mut self, used: &BTreeSet<usize>) {
+        let free = &mut self.free;
+        self.known.retain(|_, index| {
+            let is_used = used.contains(index);
+            free.extend((!is_used).then_some(*index));
+            is_used
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_stream_until_it_is_forgotten() {
+        let streams = Streams::new(["records".to_owned()]);
+        let mut places = Places::default();
+        let place = |day| Place { organization: "a".into(), day };
+        let at = |places: &mut Places, day| places.stream(&streams, 0, &place(day), || format!("records/{day}"));
+        assert_eq!((at(&mut places, 1), at(&mut places, 2), at(&mut places, 1)), (1, 2, 1));
+        streams.get(1).accept(7);
+        places.keep(&BTreeSet::from([2]));
+        assert_eq!((at(&mut places, 2), at(&mut places, 3)), (2, 1));
+        let new = streams.get(1);
+        assert_eq!(
+            (new.accepted(), &*new.name, &*new.label),
+            (0, "records/3", "records"),
+            "it knows nothing of its forerunner"
+        );
+        (4..=i64::try_from(MOST_PLACES).expect("few") + 1).for_each(|day| _ = at(&mut places, day));
+        assert!(places.are_too_many());
+        places.keep(&BTreeSet::new());
+        assert!(!places.are_too_many());
+    }
+}
