@@ -20,7 +20,7 @@ use crate::support::{World, now};
 /// All lives so far.
 pub struct Lives {
     sink: Sink,
-    lives: Vec<(Arc<Life>, Server)>,
+    begun: Vec<(Arc<Life>, Server)>,
     requests: Arc<AtomicU64>,
 }
 
@@ -64,7 +64,7 @@ pub struct Copy {
 impl Lives {
     /// None yet, of a program with this sink.
     pub fn of(sink: Sink) -> Self {
-        Self { sink, lives: Vec::new(), requests: Arc::default() }
+        Self { sink, begun: Vec::new(), requests: Arc::default() }
     }
 
     /// A new life begins. Where its destination is.
@@ -78,24 +78,24 @@ impl Lives {
         let outer = Gate::new(life.clone(), Arc::new(none), tokens, RequestLog::default());
         let server = listen(outer, world.authority.as_ref(), 0).await;
         let url = server.url();
-        self.lives.push((life, server));
+        self.begun.push((life, server));
         url
     }
 
     /// How many there were.
     pub fn count(&self) -> usize {
-        self.lives.len()
+        self.begun.len()
     }
 
     /// Rows accepted from a life, those included that were still under way when it ended.
     pub fn rows_of(&self, life: usize) -> usize {
-        self.lives[life - 1].0.ledger.books().rows(self.sink.destination()).values().map(Vec::len).sum()
+        self.begun[life - 1].0.ledger.books().rows(self.sink.destination()).values().map(Vec::len).sum()
     }
 
     /// Every accepted row by id, its copies in the order in which they were accepted.
     pub fn copies(&self) -> BTreeMap<u128, Vec<Copy>> {
         let mut copies: BTreeMap<u128, Vec<Copy>> = BTreeMap::new();
-        for (number, (life, _)) in self.lives.iter().enumerate() {
+        for (number, (life, _)) in self.begun.iter().enumerate() {
             let books = life.ledger.books();
             for (id, deliveries) in books.rows(self.sink.destination()) {
                 let here = deliveries.iter().map(|delivery| Copy {
@@ -112,7 +112,7 @@ impl Lives {
     /// The probe of each id. The error: an id that stood for two events.
     pub fn probes(&self) -> Result<BTreeMap<u128, String>, String> {
         let mut probes = BTreeMap::new();
-        for (life, _) in &self.lives {
+        for (life, _) in &self.begun {
             let books = life.ledger.books();
             if let Some(id) = books.confused.first() {
                 return Err(format!("the id {id:032x} stands for two events"));

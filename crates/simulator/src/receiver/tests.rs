@@ -85,7 +85,8 @@ const ELASTIC: &[(&str, &str)] =
     &[("authorization", "ApiKey simulated-elastic-api-key"), ("content-type", "application/x-ndjson")];
 
 fn bulk(ids: &[&str]) -> String {
-    ids.iter().map(|id| format!("{{\"create\":{{\"_id\":\"{id}\"}}}}\n{{\"n\":\"{id}\"}}\n")).collect()
+    let item = |id: &&str| format!("{{\"create\":{{\"_id\":\"{id}\"}}}}\n{{\"n\":\"{id}\"}}\n");
+    ids.iter().map(item).collect::<Vec<_>>().concat()
 }
 
 fn statuses(answer: &Value) -> Vec<u64> {
