@@ -8,7 +8,7 @@ use crate::sinks::delivery::place::Place;
 
 /// Of UTC.
 pub const SECONDS_A_DAY: i64 = 86_400;
-/// A longer value is replaced by its hash.
+/// A longer value is replaced by its hash, and so is what means a folder, which it does to URL parsers even when it is encoded.
 const LONGEST: usize = 200;
 /// What stands for an event without an organization.
 const NONE: &str = "_none";
@@ -123,7 +123,7 @@ fn encode(value: &str) -> String {
     if value.is_empty() {
         return NONE.to_owned();
     }
-    if value.len() > LONGEST {
+    if value.len() > LONGEST || value == "." || value == ".." {
         return format!("_{}", blake3::hash(value.as_bytes()).to_hex());
     }
     let mut encoded = String::new();
