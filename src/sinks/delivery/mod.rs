@@ -6,7 +6,7 @@
 //! | [`deliver`] | sends a batch until each record is accepted or proven bad, then a dead letter |
 //! | [`evidence`] | decides whether a refusal is the record's fault |
 //! | [`sender`] | sends a body until the response says something about its records |
-//! | [`place`] | the places of a destination with an address of their own, as streams |
+//! | [`partition`] | the partitions of a destination with an address of their own, as streams |
 //! | [`stream`] | what is known about one stream |
 //! | [`resend`] | sends single records again, for `dead-letters resend` |
 //! | [`protocol`] | what a destination is: its bodies, its requests, and what its responses mean |
@@ -19,7 +19,7 @@ pub mod array;
 pub mod batch;
 pub mod deliver;
 pub mod evidence;
-pub mod place;
+pub mod partition;
 pub mod protocol;
 pub mod resend;
 pub mod run;

@@ -1,7 +1,7 @@
 //! What the engine has to know about a destination.
 
 use super::batch::{Encoded, Rows};
-use super::place::Place;
+use super::partition::Partition;
 use crate::component::Letter;
 use crate::event::{Chunk, Record};
 use crate::http::{Again, HttpError};
@@ -30,15 +30,15 @@ pub trait Protocol: Send + Sync + 'static {
     /// Shortens a record that the destination would cut or refuse. Returns its new text, and how many fields are shorter.
     fn shorten(&self, record: &str) -> Option<(String, u64)>;
 
-    /// The place of a record, where the address of a request depends on its records.
-    fn place(&self, record: &Record) -> Option<Place> {
+    /// The partition of a record, where the address of a request depends on its records.
+    fn partition(&self, record: &Record) -> Option<Partition> {
         let _ = record;
         None
     }
 
-    /// What the stream of a place is called.
-    fn place_name(&self, place: &Place) -> String {
-        let _ = place;
+    /// What the stream of a partition is called.
+    fn partition_name(&self, partition: &Partition) -> String {
+        let _ = partition;
         String::new()
     }
 

@@ -21,7 +21,7 @@ impl<P: Protocol> Resender<P> {
         if !self.0.protocol.has_stream(name, fixed.is_some()) {
             return None;
         }
-        let new = || streams.put(None, Stream::of_place(&streams.fixed().first()?.label, name.to_owned())).into();
+        let new = || streams.put(None, Stream::of_partition(&streams.fixed().first()?.label, name.to_owned())).into();
         fixed.or_else(|| streams.named(name)).or_else(new)
     }
 }

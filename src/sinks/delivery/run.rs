@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::batch::{OpenBatch, Rows};
 use super::deliver::{Batch, Delivery};
-use super::place::{Place, Places};
+use super::partition::{Partition, Partitions};
 use super::{protocol::Protocol, sender::Sender};
 use crate::component::{ComponentError, Context, Input, Sink};
 use crate::telemetry::{ComponentReporter, metrics};
@@ -53,7 +53,7 @@ pub async fn build<P: Protocol>(
         inputs,
         delivery,
         open: BTreeMap::new(),
-        places: Places::default(),
+        partitions: Partitions::default(),
         ready: VecDeque::new(),
         in_flight: FuturesUnordered::new(),
         suspects: Vec::new(),
@@ -69,7 +69,7 @@ struct DeliverySink<P> {
     delivery: Arc<Delivery<P>>,
     /// The open batches, by stream.
     open: BTreeMap<usize, OpenBatch>,
-    places: Places,
+    partitions: Partitions,
     /// Closed batches that wait for a delivery.
     ready: VecDeque<Batch>,
     /// Deliveries in progress.
@@ -97,8 +97,8 @@ impl<P: Protocol> DeliverySink<P> {
         let mut ended = false;
         loop {
             self.launch();
-            if self.places.are_too_many() && self.in_flight.is_empty() {
-                self.forget_places();
+            if self.partitions.are_too_many() && self.in_flight.is_empty() {
+                self.forget_partitions();
             }
             let idle =
                 self.open.is_empty() && self.ready.is_empty() && self.again.is_empty() && self.in_flight.is_empty();
@@ -117,7 +117,7 @@ impl<P: Protocol> DeliverySink<P> {
             // One waiting batch keeps the deliveries busy. More would only use memory while the destination is down.
             let full = !self.ready.is_empty()
                 || self.suspects.len() + self.again.len() > MOST_SUSPECTS
-                || self.places.are_too_many();
+                || self.partitions.are_too_many();
             // Nothing is in flight or queued, so a source may be waiting for rows in an open batch.
             let stalled = self.in_flight.is_empty() && !full && input.waiting() == 0;
             if stalled && self.oldest(Rows::are_waited_for).is_some() {
@@ -168,16 +168,16 @@ impl<P: Protocol> DeliverySink<P> {
         if chunk.changed {
             protocol.look_at_changed(stream, &chunk);
         }
-        let mut last: Option<(Place, usize)> = None;
+        let mut last: Option<(Partition, usize)> = None;
         for (number, record) in chunk.records.iter().enumerate() {
-            let stream = match protocol.place(record) {
+            let stream = match protocol.partition(record) {
                 None => stream,
-                Some(place) => match &last {
-                    Some((known, stream)) if *known == place => *stream,
+                Some(partition) => match &last {
+                    Some((known, stream)) if *known == partition => *stream,
                     _ => {
-                        let name = || protocol.place_name(&place);
-                        let at = self.places.stream(&delivery.sender.streams, stream, &place, name);
-                        last = Some((place, at));
+                        let name = || protocol.partition_name(&partition);
+                        let at = self.partitions.stream(&delivery.sender.streams, stream, &partition, name);
+                        last = Some((partition, at));
                         at
                     }
                 },
@@ -201,11 +201,11 @@ impl<P: Protocol> DeliverySink<P> {
         }
     }
 
-    /// Forgets the places that no batch is for. No delivery is in progress.
-    fn forget_places(&mut self) {
+    /// Forgets the partitions that no batch is for. No delivery is in progress.
+    fn forget_partitions(&mut self) {
         let batches = self.ready.iter().chain(&self.again).chain(&self.suspects);
         let used: BTreeSet<usize> = batches.map(|batch| batch.stream).chain(self.open.keys().copied()).collect();
-        self.places.keep(&used);
+        self.partitions.keep(&used);
     }
 
     fn close(&mut self, stream: usize) {

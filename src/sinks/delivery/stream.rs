@@ -12,7 +12,7 @@ const MOST_ON_TRUST: u32 = 3;
 pub struct Stream {
     /// Its name.
     pub name: String,
-    /// Its name in metrics: for a place, that of the stream that it is a part of.
+    /// Its name in metrics: for a partition, that of the stream that it is a part of.
     pub label: String,
     /// The highest number of its accepted requests. Responses may come late, and a request sent before a refusal says
     /// nothing about it.
@@ -26,11 +26,11 @@ pub struct Stream {
 impl Stream {
     /// Creates a stream that nothing is known about.
     pub fn new(name: String) -> Self {
-        Self::of_place(&name.clone(), name)
+        Self::of_partition(&name.clone(), name)
     }
 
-    /// Creates the stream of a place: a part of the stream `label`.
-    pub fn of_place(label: &str, name: String) -> Self {
+    /// Creates the stream of a partition: a part of the stream `label`.
+    pub fn of_partition(label: &str, name: String) -> Self {
         Self {
             name,
             label: label.to_owned(),
@@ -62,17 +62,17 @@ impl Stream {
     }
 }
 
-/// A sink's streams, by index: those that its settings name, and behind them those of places, which come and go.
+/// A sink's streams, by index: those that its settings name, and behind them those of partitions, which come and go.
 pub struct Streams {
     fixed: Vec<Arc<Stream>>,
-    of_places: Mutex<Vec<Arc<Stream>>>,
+    of_partitions: Mutex<Vec<Arc<Stream>>>,
 }
 
 impl Streams {
     /// The streams of a sink's settings.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         let fixed = names.into_iter().map(|name| Arc::new(Stream::new(name))).collect();
-        Self { fixed, of_places: Mutex::default() }
+        Self { fixed, of_partitions: Mutex::default() }
     }
 
     /// The streams of the settings.
@@ -84,25 +84,25 @@ impl Streams {
     pub fn get(&self, stream: usize) -> Arc<Stream> {
         match self.fixed.get(stream) {
             Some(fixed) => fixed.clone(),
-            None => self.of_places.lock()[stream - self.fixed.len()].clone(),
+            None => self.of_partitions.lock()[stream - self.fixed.len()].clone(),
         }
     }
 
     /// Puts a stream where another one was, or behind all others. Returns its index.
-    pub fn put(&self, place: Option<usize>, stream: Stream) -> usize {
-        let mut of_places = self.of_places.lock();
-        let index = place.unwrap_or(self.fixed.len() + of_places.len());
+    pub fn put(&self, index: Option<usize>, stream: Stream) -> usize {
+        let mut of_partitions = self.of_partitions.lock();
+        let index = index.unwrap_or(self.fixed.len() + of_partitions.len());
         let stream = Arc::new(stream);
-        match of_places.get_mut(index - self.fixed.len()) {
+        match of_partitions.get_mut(index - self.fixed.len()) {
             Some(former) => *former = stream,
-            None => of_places.push(stream),
+            None => of_partitions.push(stream),
         }
         index
     }
 
-    /// The index of the stream of a place by its name.
+    /// The index of the stream of a partition by its name.
     pub fn named(&self, name: &str) -> Option<usize> {
-        let index = self.of_places.lock().iter().position(|stream| stream.name == name)?;
+        let index = self.of_partitions.lock().iter().position(|stream| stream.name == name)?;
         Some(self.fixed.len() + index)
     }
 }

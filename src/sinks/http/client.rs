@@ -16,7 +16,7 @@ use crate::component::Letter;
 use crate::event::Record;
 use crate::http::{Again, HttpClient, hidden, retry_after};
 use crate::sinks::delivery::batch::{Encoded, Rows};
-use crate::sinks::delivery::place::Place;
+use crate::sinks::delivery::partition::Partition;
 use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
 use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::Env;
@@ -69,8 +69,8 @@ impl Client {
     /// For `validate --connect`: asks the address without sending anything. Any answer shows that something is there.
     pub async fn probe(&self) -> Result<String, String> {
         let (own, _) = self.auth.header().await?;
-        let today = Place { organization: "".into(), day: self.env.clock.now_seconds().div_euclid(SECONDS_A_DAY) };
-        let name = self.place_name(&today);
+        let today = Partition { organization: "".into(), day: self.env.clock.now_seconds().div_euclid(SECONDS_A_DAY) };
+        let name = self.partition_name(&today);
         let request = self.head(Method::OPTIONS, own.as_ref(), values_of(STREAM, &name).unwrap_or_default());
         let request =
             request.body(Bytes::new()).map_err(|_| "the request can't be built: check `endpoint`".to_owned())?;
@@ -139,15 +139,15 @@ impl Protocol for Client {
         None
     }
 
-    fn place(&self, record: &Record) -> Option<Place> {
-        (self.by_organization || self.by_date).then(|| Place {
+    fn partition(&self, record: &Record) -> Option<Partition> {
+        (self.by_organization || self.by_date).then(|| Partition {
             organization: if self.by_organization { record.organization.clone() } else { "".into() },
             day: if self.by_date { record.time.div_euclid(SECONDS_A_DAY) } else { 0 },
         })
     }
 
-    fn place_name(&self, place: &Place) -> String {
-        name_of(STREAM, place, self.by_date, self.by_organization)
+    fn partition_name(&self, partition: &Partition) -> String {
+        name_of(STREAM, partition, self.by_date, self.by_organization)
     }
 
     /// A dead letter of a file without placeholders doesn't say where it would go with them, and the other way round.

@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::sinks::delivery::place::Place;
+use crate::sinks::delivery::partition::Partition;
 
 /// Of UTC.
 pub const SECONDS_A_DAY: i64 = 86_400;
@@ -94,10 +94,10 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// A place's stream, by its values: `records/DATE/ORGANIZATION`. What isn't needed is empty.
-pub fn name_of(stream: &str, place: &Place, has_date: bool, has_organization: bool) -> String {
-    let date = if has_date { date_of(place.day) } else { String::new() };
-    let organization = if has_organization { encode(&place.organization) } else { String::new() };
+/// A partition's stream, by its values: `records/DATE/ORGANIZATION`. What isn't needed is empty.
+pub fn name_of(stream: &str, partition: &Partition, has_date: bool, has_organization: bool) -> String {
+    let date = if has_date { date_of(partition.day) } else { String::new() };
+    let organization = if has_organization { encode(&partition.organization) } else { String::new() };
     format!("{stream}/{date}/{organization}")
 }
 
@@ -162,8 +162,8 @@ mod tests {
         for value in
             ["", "..", ".", "a/b", "a?b=c&d", "#", "%2F", "a\r\nx: y", "{date}", "\u{e9}", "_none", &"x".repeat(500)]
         {
-            let place = Place { organization: value.into(), day: 20_000 };
-            let name = name_of("records", &place, true, true);
+            let partition = Partition { organization: value.into(), day: 20_000 };
+            let name = name_of("records", &partition, true, true);
             let values = values_of("records", &name).unwrap_or_else(|| panic!("{value}: {name}"));
             assert_eq!(values.date, "2024-10-04");
             let text = rendered("https://host.example/in/{organization}", "", values.organization);
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(
             (encode(""), encode("_none")),
             ("_none".to_owned(), "%5Fnone".to_owned()),
-            "two values are two places"
+            "two values are two partitions"
         );
     }
 

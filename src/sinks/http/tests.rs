@@ -1,6 +1,6 @@
 //! The sink against a scripted destination, at paused time.
 
-mod places;
+mod partitions;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
