@@ -8,7 +8,7 @@ use crate::sinks::delivery::place::Place;
 
 /// Of UTC.
 pub const SECONDS_A_DAY: i64 = 86_400;
-/// A longer value is replaced by its hash.
+/// A longer value is replaced by its hash, and so is one of points.
 const LONGEST: usize = 200;
 /// What stands for an event without an organization.
 const NONE: &str = "_none";
@@ -114,7 +114,7 @@ fn date_of(day: i64) -> String {
     time.strftime("%Y-%m-%d").to_string()
 }
 
-/// Bytes that mean nothing in a path, a query or a header. A point does: `..` is the folder above.
+/// Bytes that mean nothing in a path, a query or a header.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
@@ -123,7 +123,8 @@ fn encode(value: &str) -> String {
     if value.is_empty() {
         return NONE.to_owned();
     }
-    if value.len() > LONGEST {
+    // Points alone are the folder above, also as `%2E%2E`.
+    if value.len() > LONGEST || value.bytes().all(|byte| byte == b'.') {
         return format!("_{}", blake3::hash(value.as_bytes()).to_hex());
     }
     let mut encoded = String::new();
