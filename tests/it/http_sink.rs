@@ -108,7 +108,8 @@ async fn a_refused_record_becomes_a_dead_letter_and_is_sent_again_once() {
         // In one event only: not a twin's, and not the beginning of another one. There would be several letters.
         let texts: Vec<String> = events.iter().map(|event| event.json().to_string()).collect();
         let is_alone = |probe: &&str| texts.iter().filter(|text| text.contains(*probe)).count() == 1;
-        let probe = events.iter().filter_map(|event| event.probe().map(|probe| &**probe)).find(is_alone).expect("a probe");
+        let probe =
+            events.iter().filter_map(|event| event.probe().map(|probe| &**probe)).find(is_alone).expect("a probe");
         world.simulation.receivers.set_poison(Some(probe));
         let file = pipeline(&world, format, "final_status = [400]\nconcurrency = 1\n");
         let file = file.to_str().expect("a path");
