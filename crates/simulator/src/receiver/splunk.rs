@@ -87,7 +87,7 @@ fn check(call: &Call<'_>, sent: &str) -> Result<String, (u32, &'static str)> {
     let Ok(Sent { event }) = serde_json::from_str(sent) else { return Err((6, "Invalid data format")) };
     match event.map(RawValue::get) {
         None => Err((12, "Event field is required")),
-        Some("\"\"" | "null") => Err((13, "Event field cannot be blank")),
+        Some("\"\"") => Err((13, "Event field cannot be blank")),
         Some(text) if call.is_poisoned(text) => Err((6, "Invalid data format")),
         Some(text) => Ok(text.to_owned()),
     }

@@ -54,7 +54,7 @@ fn splunk_says_what_is_wrong_with_token_and_events() {
         assert_eq!((answer.0, answer.1), (status, code), "{headers:?}");
     }
     for (bad, code) in
-        [("{}", 12), (r#"{"event":""}"#, 13), (r#"{"event":null}"#, 13), ("{\"event\"", 6), ("[1]", 6), ("", 5)]
+        [("{}", 12), (r#"{"event":""}"#, 13), (r#"{"event":null}"#, 12), ("{\"event\"", 6), ("[1]", 6), ("", 5)]
     {
         let (status, got, _, taken) = splunk(&receivers, &[SPLUNK], bad);
         assert_eq!((status, got, taken.len()), (400, code, 0), "{bad}");
