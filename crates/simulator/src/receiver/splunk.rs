@@ -84,7 +84,9 @@ fn events(call: &Call<'_>, state: &mut State) -> Outcome {
 
 /// The event's text, or the code and the words of the refusal.
 fn check(call: &Call<'_>, sent: &str) -> Result<String, (u32, &'static str)> {
-    let Ok(Sent { event }) = serde_json::from_str(sent) else { return Err((6, "Invalid data format")) };
+    // An array would be read as the fields of an object.
+    let object = if sent.starts_with('{') { serde_json::from_str(sent).ok() } else { None };
+    let Some(Sent { event }) = object else { return Err((6, "Invalid data format")) };
     match event.map(RawValue::get) {
         None => Err((12, "Event field is required")),
         Some("\"\"") => Err((13, "Event field cannot be blank")),
