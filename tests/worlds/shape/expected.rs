@@ -111,8 +111,14 @@ impl Shaped {
     }
 }
 
-/// The first difference, in words. With `additions` the actual objects may have more entries.
+/// The first difference, in words. With `additions` the actual objects and lists may have more entries: a peer has added a field to
+/// the event, which rows list among those that aren't known.
 fn difference(path: &str, expected: &Value, actual: &Value, additions: bool) -> Option<String> {
+    if let (true, Value::Array(wanted), Value::Array(found)) = (additions, expected, actual) {
+        let mut found = found.iter();
+        let is_missing = |wanted: &&Value| !found.any(|found| difference(path, wanted, found, additions).is_none());
+        return wanted.iter().find(is_missing).map(|missing| format!("`{path}` lacks {missing}"));
+    }
     let (Value::Object(wanted), Value::Object(found)) = (expected, actual) else {
         return (expected != actual).then(|| format!("`{path}` is {actual}, expected {expected}"));
     };
