@@ -21,7 +21,7 @@ async fn disk() -> TestDisk {
 fn commit(number: i64) -> Commit {
     let ids = vec![known(NOW + number, 1), known(NOW - DAY + number, 2), known(0, number.unsigned_abs().into())];
     let document = Some(format!("document {number}").into_bytes());
-    Commit { ids, chunks: vec![number.cast_unsigned()], document, forget_before: None }
+    Commit { ids, chunks: vec![number.cast_unsigned()], document, ..Commit::default() }
 }
 
 /// The error of opening this disk, which must change nothing.
