@@ -12,6 +12,7 @@
 //! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
+//! | [`blobs`] | the archive in a storage account |
 //! | [`held`] | what the process must be holding in memory |
 //! | [`hostile`] | peers that aren't broken but hostile, and where a secret stands |
 //! | [`world`] | one world's run |
@@ -22,6 +23,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod blobs;
 mod held;
 mod hostile;
 mod ledger;
