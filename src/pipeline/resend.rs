@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Config, InputRef, RunOptions, SourceConfig, Stores, run};
 use crate::component::{
-    CheckpointError, ComponentError, ComponentType, Context, DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, OpenStates,
-    Output, Outputs, ReadSettings, Records, Resend, ResendOutcome, Source, SourceKey, SourceSettings, SourceState,
-    Store,
+    CheckpointError, ComponentError, ComponentType, Context, DeadLetter, DeadLetterStore, DeadLetterWriter, Letter,
+    OpenStates, Output, Outputs, ReadSettings, Records, Resend, ResendOutcome, Source, SourceKey, SourceSettings,
+    SourceState, Store,
 };
 use crate::event::{
     AckOutcome, Backpressure, Chunk, EventId, Origin, Record, ShownIds, Span, Text, event_time, parse_event,

@@ -13,7 +13,9 @@ const EVENTS: usize = 400;
 /// `docs/guide/archive.md` has the numbers, which are printed here: `cargo test --test failures quiet_organizations -- --nocapture`.
 #[tokio::test(start_paused = true)]
 async fn a_quiet_organizations_day_is_some_hundred_blobs_at_most() {
-    for (path, most_blobs) in [("{date}/{organization}/{hour}.ndjson.gz", 288), ("{date}/{organization}.ndjson.gz", 288)] {
+    for (path, most_blobs) in
+        [("{date}/{organization}/{hour}.ndjson.gz", 288), ("{date}/{organization}.ndjson.gz", 288)]
+    {
         let events = Generator::new(7, Options::default()).history(START + HOUR, START + HOUR + DAY, EVENTS);
         let mut rig = Rig::new(SimulationOptions { events, ..SimulationOptions::default() });
         rig.simulation.blobs.create_container("archive");

@@ -16,9 +16,9 @@
 //! | [`idle`] | a quiet day costs neither disk nor requests |
 //! | [`rig`] | the world that they run in |
 
+mod archive;
 #[path = "../common/mod.rs"]
 mod common;
-mod archive;
 mod idle;
 mod isolation;
 mod official;

@@ -45,7 +45,8 @@ impl Archive {
              batch = {{ timeout = \"1s\" }}\n{credential}",
         );
         if shared {
-            text += &format!("[checkpoint]\nkind = \"azure_blob\"\nlease = \"20s\"\nendpoint = \"{url}\"\n{credential}");
+            text +=
+                &format!("[checkpoint]\nkind = \"azure_blob\"\nlease = \"20s\"\nendpoint = \"{url}\"\n{credential}");
         }
         self.world.pipeline("archive.toml", &text)
     }

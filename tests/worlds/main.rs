@@ -21,9 +21,9 @@
 //! | [`common`] | what the named tests in `tests/failures` use as well |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod blobs;
 #[path = "../common/mod.rs"]
 mod common;
-mod blobs;
 mod held;
 mod hostile;
 mod ledger;

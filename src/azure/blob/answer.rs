@@ -97,9 +97,7 @@ pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result
         // shows which of both is missing.
         StatusCode::NOT_FOUND if meant == Meant::Nothing && azure && code.is_empty() => Err(BlobError::NoBlob),
         StatusCode::NOT_FOUND => Err(BlobError::nonsense("404 without a reason")),
-        StatusCode::CONFLICT if code == "ContainerBeingDeleted" => {
-            refused("the container is being deleted".to_owned())
-        }
+        StatusCode::CONFLICT if code == "ContainerBeingDeleted" => refused("the container is being deleted".to_owned()),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
             if !code.is_empty() =>
         {

@@ -103,7 +103,9 @@ impl Archive {
         let name = self.container.name();
         match error {
             BlobError::NoContainer => {
-                format!("there is no container {name} in the storage account: create it, or restore it if it was deleted")
+                format!(
+                    "there is no container {name} in the storage account: create it, or restore it if it was deleted"
+                )
             }
             error => format!("can't write to the container {name}: {error}"),
         }

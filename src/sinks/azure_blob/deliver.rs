@@ -49,7 +49,10 @@ pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<(
         }
         // They expired while the container was out of reach, or somebody has deleted the blob or the container. What an intent
         // names is never uploaded again: another process may have found it void. So it gets another name and another intent.
-        tracing::warn!(component = &*shared.name, "blocks were gone before their blob was committed: writing them again");
+        tracing::warn!(
+            component = &*shared.name,
+            "blocks were gone before their blob was committed: writing them again"
+        );
         for at in void {
             content.blobs[at] = upload(shared, lane, &blobs[at]).await;
         }

@@ -174,6 +174,9 @@ impl BlobSink {
         match event {
             Event::Noted => {}
             Event::Delivered(id, delivered) => {
+                if delivered.is_err() {
+                    self.shared.forget(&id);
+                }
                 let Some(lane) = self.lanes.get_mut(&id.source).filter(|lane| lane.id == id) else { return Ok(()) };
                 lane.is_busy = false;
                 match delivered {
@@ -182,6 +185,9 @@ impl BlobSink {
                 }
             }
             Event::Settled(id, settled) => {
+                if settled.is_err() {
+                    self.shared.forget(&id);
+                }
                 let Some(lane) = self.lanes.get_mut(&id.source).filter(|lane| lane.id == id) else { return Ok(()) };
                 let Ok(skips) = settled else {
                     lane.abandon();
@@ -223,7 +229,9 @@ impl BlobSink {
             let (shared, id) = (self.shared.clone(), lane.id.clone());
             self.work.push(Box::pin(async move {
                 // Whoever has the source next settles them again.
-                let _ = commit(&shared, &id, settled).await;
+                if commit(&shared, &id, settled).await.is_err() {
+                    shared.forget(&id);
+                }
                 Event::Noted
             }));
         }
@@ -271,8 +279,12 @@ impl BlobSink {
     /// Closes what is old enough, and what a source still waits for.
     async fn close_due(&mut self) -> Result<(), ComponentError> {
         let now = Instant::now();
-        let due: Vec<Arc<str>> =
-            self.lanes.iter().filter(|(_, lane)| lane.due().is_some_and(|due| due <= now)).map(|it| it.0.clone()).collect();
+        let due: Vec<Arc<str>> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.due().is_some_and(|due| due <= now))
+            .map(|it| it.0.clone())
+            .collect();
         for source in due {
             let Some(lane) = self.lanes.get_mut(&source) else { continue };
             let is_old = lane.open.as_ref().is_some_and(|group| group.due <= now);

@@ -140,8 +140,7 @@ fn tags(section: &mut Section) -> String {
             section.error(&format!("tags.{name}"), "this can't be a blob's tag", hint);
         }
     }
-    let pairs: Vec<String> =
-        tags.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    let pairs: Vec<String> = tags.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
     pairs.join("&")
 }
 

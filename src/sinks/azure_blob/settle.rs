@@ -36,7 +36,10 @@ pub async fn settle(shared: &Shared, lane: &LaneId) -> Result<Skips, Ended> {
             continue;
         }
         if !content.is_at(&shared.settings) {
-            tracing::info!(component = &*shared.name, "the last run wrote to another container: its open blobs stay there");
+            tracing::info!(
+                component = &*shared.name,
+                "the last run wrote to another container: its open blobs stay there"
+            );
             changes.push(IntentChange::Settle { hash: intent.hash, chunks: Vec::new() });
             continue;
         }
@@ -71,7 +74,9 @@ async fn read(shared: &Shared, lane: &LaneId, intent: &Intent) -> Result<Content
         let Some(state) = shared.state(lane) else { return Err(Failure::Stop(Ended)) };
         let unreadable = |error: String| Failure::Again(Again::because("checkpoint", error));
         match state.read_intent(intent.hash).await {
-            Ok(bytes) => Content::decode(&bytes).map_err(|error| unreadable(format!("an intent can't be read: {error}"))),
+            Ok(bytes) => {
+                Content::decode(&bytes).map_err(|error| unreadable(format!("an intent can't be read: {error}")))
+            }
             Err(error) => Err(unreadable(format!("can't read an intent: {error}"))),
         }
     };

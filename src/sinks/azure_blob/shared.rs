@@ -50,6 +50,12 @@ impl Shared {
         self.number.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// The source has ended, so it no longer holds the sink up.
+    pub fn forget(&self, lane: &LaneId) {
+        tracing::debug!(component = &*self.name, source = &*lane.source, "what wasn't recorded is read again");
+        self.telemetry.status().released(&lane.source);
+    }
+
     /// Attempts that hold this source up until they work, and no other.
     pub fn retry<'a>(&'a self, lane: &'a LaneId) -> Retry<'a> {
         Retry::part(&self.env, &self.telemetry, &lane.source)

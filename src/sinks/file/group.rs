@@ -102,8 +102,8 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::sinks::file::template::MOST_DATES;
     use crate::event::{EventId, Record};
+    use crate::sinks::file::template::MOST_DATES;
 
     /// 3,000 dates made 3,000 folders.
     #[test]

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{collections::BTreeSet, io, sync::Arc};
 
+use super::intents::{intent_name, is_intent_name};
 use super::load::{ids_dir, intents_dir, runs_path, state_path};
 use super::{disk_error, unusable};
-use super::intents::{intent_name, is_intent_name};
 use super::{frame::frame, ids::Bucket, state::LocalState};
 use crate::component::{CheckpointError, IntentHash};
 use nordpass_env::Disk;

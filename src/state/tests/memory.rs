@@ -7,7 +7,9 @@ use std::sync::{Arc, MutexGuard};
 
 use futures::future::BoxFuture;
 
-use crate::component::{CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store};
+use crate::component::{
+    CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store,
+};
 use crate::event::Origin;
 use crate::state::format::intents::{Intents, contents};
 use crate::state::format::intervals::Intervals;

@@ -55,7 +55,8 @@ impl Call<'_> {
             Err(refusal) => return Err(refusal),
         }
         let wrong = (StatusCode::BAD_REQUEST, "InvalidXmlDocument");
-        let xml = std::str::from_utf8(self.request.body()).ok().filter(|xml| xml.contains("<BlockList>")).ok_or(wrong)?;
+        let xml =
+            std::str::from_utf8(self.request.body()).ok().filter(|xml| xml.contains("<BlockList>")).ok_or(wrong)?;
         let ids = xml.split("<Uncommitted>").skip(1).map(|rest| rest.split_once("</Uncommitted>").map(|(id, _)| id));
         let ids: Vec<&str> = ids.collect::<Option<_>>().ok_or(wrong)?;
         let tier = self.header("x-ms-access-tier");

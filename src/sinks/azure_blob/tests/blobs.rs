@@ -9,7 +9,8 @@ use crate::event::{AckOutcome, Backpressure, MemoryPool};
 async fn one_blob_for_each_place_and_source_with_what_it_was_committed_with() {
     let account = Account::new();
     let mut machine = Machine::new(&account, 1, false);
-    let lines = "path = \"{date}/{organization}/{hour}.ndjson.gz\"\naccess_tier = \"cool\"\ntags = { source = \"nordpass\" }";
+    let lines =
+        "path = \"{date}/{organization}/{hour}.ndjson.gz\"\naccess_tier = \"cool\"\ntags = { source = \"nordpass\" }";
     let mut process = machine.start(&settings(lines, &["nordpass"])).await;
     let began = tokio::time::Instant::now();
     let acks = [process.send(&[0, 1, 2]).await, process.send(&[5, 6]).await];
@@ -40,7 +41,8 @@ async fn one_blob_for_each_place_and_source_with_what_it_was_committed_with() {
     let numbers = process.telemetry.component(crate::telemetry::ComponentKind::Sink, "archive").numbers().totals();
     assert_eq!((numbers.sent, numbers.requests, numbers.errors), (5, 8, 0));
     process.finish().await;
-    let left: Vec<_> = machine.disk.paths().into_iter().filter(|path| path.to_string_lossy().contains("intents/")).collect();
+    let left: Vec<_> =
+        machine.disk.paths().into_iter().filter(|path| path.to_string_lossy().contains("intents/")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

@@ -24,7 +24,7 @@ use crate::component::{
 use crate::event::{AckReceiver, Backpressure, Chunk, EventFields, EventId, MemoryPool, MemoryReservation, Origin};
 use crate::event::{Record, Span, Text};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
-use crate::settings::{Environment, Section, Secret};
+use crate::settings::{Environment, Secret, Section};
 use crate::sinks::azure_blob::Settings;
 use crate::sinks::azure_blob::settings::FIELDS;
 use crate::state::{BlobSettings, BlobStore, LocalStore};
@@ -183,6 +183,15 @@ pub struct Machine {
     lives: u64,
 }
 
+/// A sink that runs. It ends with its machine.
+struct Running(JoinHandle<Result<(), ComponentError>>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// A running program with one source.
 pub struct Process {
     pub store: Arc<dyn Store>,
@@ -190,7 +199,7 @@ pub struct Process {
     pub telemetry: Telemetry,
     output: Vec<InputSender>,
     room: Arc<MemoryPool>,
-    task: JoinHandle<Result<(), ComponentError>>,
+    task: Running,
     sequence: u64,
 }
 
@@ -199,7 +208,17 @@ impl Machine {
         let network = account.simulation.network(Arc::new(account.clock.clone()), seed);
         let network = network.latency(Duration::from_millis(5), Duration::from_millis(20));
         let wires = Wires::new(network.clone());
-        Self { disk: MemoryDisk::new(), wires, network, sink: "archive", forgetful: false, clock: account.clock.clone(), shared, seed, lives: 0 }
+        Self {
+            disk: MemoryDisk::new(),
+            wires,
+            network,
+            sink: "archive",
+            forgetful: false,
+            clock: account.clock.clone(),
+            shared,
+            seed,
+            lives: 0,
+        }
     }
 
     pub fn env(&self) -> Env {
@@ -256,11 +275,7 @@ impl Machine {
         Process { store, state, telemetry, output, room, task, sequence: 0 }
     }
 
-    async fn start_sink(
-        &self,
-        settings: &Settings,
-        store: Arc<dyn Store>,
-    ) -> (JoinHandle<Result<(), ComponentError>>, InputSender, Telemetry) {
+    async fn start_sink(&self, settings: &Settings, store: Arc<dyn Store>) -> (Running, InputSender, Telemetry) {
         let telemetry = Telemetry::new();
         let env = self.env();
         let dead_letters = crate::dead_letters::DeadLetterFolder::new(env.disk.clone(), "data".as_ref());
@@ -276,7 +291,8 @@ impl Machine {
         };
         let (sender, input) = Input::new();
         let sink = settings.build(context).await.expect("opens");
-        (tokio::spawn(sink.run(input)), sender, telemetry)
+        telemetry.component(ComponentKind::Sink, "archive").status().working();
+        (Running(tokio::spawn(sink.run(input))), sender, telemetry)
     }
 }
 
@@ -431,17 +447,17 @@ impl Process {
     }
 
     /// Ends the input and waits for the sink, then gives the source back.
-    pub async fn finish(self) {
-        drop(self.output);
-        self.task.await.expect("no panic").expect("no error");
+    pub async fn finish(mut self) {
+        self.output.clear();
+        (&mut self.task.0).await.expect("no panic").expect("no error");
         drop(self.state);
         self.store.close().await;
     }
 
     /// The process is killed.
-    pub async fn kill(self) {
-        self.task.abort();
-        let _ = self.task.await;
+    pub async fn kill(mut self) {
+        self.task.0.abort();
+        let _ = (&mut self.task.0).await;
     }
 
     /// What the sink waits for.

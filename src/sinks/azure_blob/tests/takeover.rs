@@ -114,7 +114,8 @@ async fn a_sink_is_known_by_where_it_writes_too() {
 async fn two_replicas_never_write_one_event_twice() {
     for (seed, wait) in (0..40).map(|number| (number, Duration::from_millis(7 * number))) {
         let account = Account::new();
-        let (mut one, mut two) = (Machine::new(&account, 2 * seed + 1, true), Machine::new(&account, 2 * seed + 2, true));
+        let (mut one, mut two) =
+            (Machine::new(&account, 2 * seed + 1, true), Machine::new(&account, 2 * seed + 2, true));
         let settings = settings("path = \"{organization}.ndjson\"\nbatch = { timeout = \"1s\" }", &["nordpass"]);
         let mut first = one.start(&settings).await;
         let _ack = first.send(&[0, 1, 2, 3]).await;
@@ -144,7 +145,8 @@ async fn intents_of_other_sinks_and_containers() {
     let process = machine.start(&plain()).await;
     let hash = process.state.intents()[0].hash;
     let content = process.state.read_intent(hash).await.expect("readable");
-    let other = String::from_utf8(content).expect("JSON").replace("\"container\":\"archive\"", "\"container\":\"elsewhere\"");
+    let other =
+        String::from_utf8(content).expect("JSON").replace("\"container\":\"archive\"", "\"container\":\"elsewhere\"");
     let record = |sink: &str, content: String| IntentChange::Record {
         sink: sink.into(),
         chunks: vec![7],

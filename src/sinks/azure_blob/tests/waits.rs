@@ -7,13 +7,19 @@ use http::StatusCode;
 
 use super::rig::*;
 use crate::event::AckOutcome;
+use nordpass_env::Clock as _;
 use nordpass_simulator::Endpoint;
 use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
 
 fn status(status: u16, code: &str, retry_after: Option<RetryAfter>) -> Effect {
     let headers: BTreeMap<String, String> =
         [("x-ms-error-code".to_owned(), code.to_owned()), ("x-ms-request-id".to_owned(), "1".to_owned())].into();
-    Effect::Status { status: StatusCode::from_u16(status).expect("a status"), body: String::new(), headers, retry_after }
+    Effect::Status {
+        status: StatusCode::from_u16(status).expect("a status"),
+        body: String::new(),
+        headers,
+        retry_after,
+    }
 }
 
 fn always(effect: Effect) -> Fault {
@@ -42,7 +48,10 @@ async fn every_failure_is_waited_for_in_words() {
         let mut process = machine.start(&plain()).await;
         account.simulation.faults.add(always(effect.clone()));
         let mut ack = process.send(&[0, 1]).await;
-        assert!(tokio::time::timeout(Duration::from_secs(900), &mut ack).await.is_err(), "{effect:?}: not acknowledged");
+        assert!(
+            tokio::time::timeout(Duration::from_secs(900), &mut ack).await.is_err(),
+            "{effect:?}: not acknowledged"
+        );
         let reason = process.reason();
         assert!(reason.contains(words) && !reason.contains("ready"), "{effect:?}: {reason}");
         assert!(account.names().is_empty(), "{effect:?}");

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{ReadMode, Settings};
-use crate::component::{CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store};
+use crate::component::{
+    CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store,
+};
 use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
