@@ -1,6 +1,6 @@
 //! The states that are open, for sinks that record intents in them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::SourceState;
 
 /// By keys' ids ([`crate::component::SourceKey::id`]). An entry stays after the source has ended.
-type States = HashMap<Arc<str>, Weak<dyn SourceState>>;
+type States = BTreeMap<Arc<str>, Weak<dyn SourceState>>;
 
 /// The states that a store has opened in this process. Clones share them. It holds none of them open.
 #[derive(Clone, Default)]

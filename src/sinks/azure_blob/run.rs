@@ -3,7 +3,7 @@
 //! It never waits for a delivery: memory is bounded by what each source may have under way, and a source that can't record
 //! its intents holds nobody up but itself.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -44,7 +44,8 @@ const ARCHIVED: &str = "in the archive already";
 /// The sink.
 pub struct BlobSink {
     shared: Arc<Shared>,
-    lanes: HashMap<Arc<str>, Lane>,
+    /// By [`Origin::source`], in an order that doesn't depend on chance.
+    lanes: BTreeMap<Arc<str>, Lane>,
     work: FuturesUnordered<BoxFuture<'static, Event>>,
     dates: Dates,
     /// Whether more can come.
@@ -73,7 +74,7 @@ impl BlobSink {
         let shared = Shared { name, settings, env, telemetry, store, archive, nonce, number: AtomicU64::new(0) };
         Ok(Self {
             shared: Arc::new(shared),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
             work: FuturesUnordered::new(),
             dates: Dates::default(),
             is_reading: true,
