@@ -91,10 +91,15 @@ impl BlobSink {
                 Some(event) = self.work.next(), if !self.work.is_empty() => self.happened(event).await?,
                 () = opened.changed() => self.look_at_states(),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.close_due().await?,
-                () = flush_requested, if self.is_reading => self.relieve().await?,
+                () = flush_requested, if self.is_reading => self.relieve(true).await?,
                 received = input.receive(), if self.is_reading => {
                     self.shared.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
+                    let is_last = input.waiting() == 0;
                     self.received(received).await?;
+                    // A wait that began before its source's first chunk came was told to nobody.
+                    if is_last {
+                        self.relieve(false).await?;
+                    }
                 }
             }
         }
@@ -298,9 +303,10 @@ impl BlobSink {
         Ok(())
     }
 
-    /// Gives memory back to sources that wait for it.
-    async fn relieve(&mut self) -> Result<(), ComponentError> {
-        let waited_for = |lane: &Lane| lane.open.as_ref().is_some_and(Group::is_waited_for);
+    /// Gives memory back to sources that wait for it: at once what compressing frees, and all (`close`) where that is too little.
+    async fn relieve(&mut self, close: bool) -> Result<(), ComponentError> {
+        let is_due = |group: &Group| group.is_waited_for() && (close || group.holds_memory());
+        let waited_for = |lane: &Lane| lane.open.as_ref().is_some_and(is_due);
         let sources: Vec<Arc<str>> =
             self.lanes.iter().filter(|(_, lane)| waited_for(lane)).map(|it| it.0.clone()).collect();
         for source in sources {

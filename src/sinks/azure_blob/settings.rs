@@ -176,7 +176,7 @@ mod tests {
         assert_eq!((&*settings.account, &*settings.container), ("https://a.blob.core.windows.net", "archive"));
         assert_eq!((settings.format, settings.level, settings.max_bytes), (Format::Gzip, 4, 16_000_000));
         assert_eq!((settings.timeout.as_secs(), settings.tier), (300, None));
-        assert_eq!(settings.tags, "a%20b=1%2F2&source=nordpass");
+        assert_eq!(settings.tags, "source=nordpass&a%20b=1%2F2");
         assert_eq!(read(&with("access_tier = \"cold\"")).0.tier.as_deref(), Some("Cold"));
     }
 

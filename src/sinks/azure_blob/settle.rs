@@ -16,8 +16,9 @@ const DAY: i64 = 86_400;
 /// Unless there are more days than this: events of odd times, between which nothing is known.
 const MOST_DAYS: i64 = 400;
 
-/// Intents of this sink that wait for their events. NordPass may no longer have some of those, so the oldest are given up.
-const MOST_WAITING: usize = 16;
+/// Intents of this sink that wait for their events. NordPass may no longer have some of those, so the oldest are given up. Many
+/// more than a few runs leave.
+const MOST_WAITING: usize = 64;
 
 /// Commits the blobs of earlier runs' intents, and returns which records the source will read again although they are in the
 /// archive.

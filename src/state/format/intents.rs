@@ -6,10 +6,10 @@ use super::bytes::{Reader, byte_string, varint};
 use super::intervals::Intervals;
 use crate::component::{Commit, Intent, IntentChange, IntentHash};
 
-/// Maximum intents that a state lists. A sink has one under way for each source, and a crash leaves it to the next run, where
-/// it stays until all its events are read again. Those that NordPass no longer has never are, and nor are those of a sink
-/// that was removed: the oldest make room.
-pub const MOST_INTENTS: usize = 64;
+/// Maximum intents that a state lists. A sink has few for each source, and a crash leaves them to the next run, where they stay
+/// until all their events are read again. Those that NordPass no longer has never are, and nor are those of a sink that was
+/// removed: the oldest make room.
+pub const MOST_INTENTS: usize = 192;
 
 /// The longest name of a sink that is listed, in bytes.
 const LONGEST_NAME: usize = 255;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::*;
-use crate::component::IntentChange;
+use crate::component::{Commit, IntentChange};
 use crate::event::AckOutcome;
 use nordpass_simulator::Endpoint;
 use nordpass_simulator::faults::{Effect, Fault, When};
@@ -126,8 +126,8 @@ async fn two_replicas_never_write_one_event_twice() {
         let ack = second.send(&events).await;
         one.network.restore(HOST);
         assert_eq!(ack.await, AckOutcome::Delivered);
-        let committed = first.commit(&[0, 1, 2, 3], 0).await;
-        assert!(committed.is_err(), "it has lost the source");
+        let commit = Commit { chunks: vec![0], ..Commit::default() };
+        assert!(first.state.commit(commit).await.is_err(), "it has lost the source");
         second.commit(&events, 0).await.expect("commits");
         tokio::time::sleep(Duration::from_secs(600)).await;
         first.kill().await;
@@ -154,7 +154,7 @@ async fn intents_of_other_sinks_and_containers() {
     };
     let foreign = other.replace("ndjson.gz", "ndjson");
     let intents = vec![record("archive", other), record("rows", foreign)];
-    process.state.commit(crate::component::Commit { intents, ..Default::default() }).await.expect("commits");
+    process.state.commit(Commit { intents, ..Commit::default() }).await.expect("commits");
     process.kill().await;
     machine.restart(None).await;
     let process = machine.start(&plain()).await;

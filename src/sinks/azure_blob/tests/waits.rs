@@ -156,3 +156,25 @@ async fn what_validate_tries() {
     account.simulation.blobs.delete_container(ARCHIVE);
     assert!(plain().probe(&machine.env()).await.is_err_and(|error| error.contains("create it")));
 }
+
+/// Found by the crash test: the oldest of many open intents was given up, and its events were written twice.
+#[tokio::test(start_paused = true)]
+async fn while_other_sinks_are_down_the_state_lists_a_bounded_number_of_intents() {
+    let account = Account::new();
+    let mut machine = Machine::new(&account, 1, false);
+    let mut process = machine.start(&plain()).await;
+    let mut acks = Vec::new();
+    for event in 0..30 {
+        acks.push(process.send(&[event]).await);
+        tokio::time::sleep(Duration::from_secs(400)).await;
+    }
+    assert_eq!(process.state.intents().len(), 16, "nothing is committed");
+    assert!(process.reason().contains("other sinks haven't acknowledged"), "{}", process.reason());
+    for (sequence, ack) in acks.into_iter().enumerate() {
+        assert_eq!(ack.await, AckOutcome::Delivered);
+        process.commit(&[sequence as u64], sequence as u64).await.expect("commits");
+    }
+    assert!(process.state.intents().is_empty());
+    process.finish().await;
+    assert_eq!(account.lines(), expected(0..30, 1));
+}

@@ -53,8 +53,8 @@ async fn each_damage_has_its_own_text() {
         (|disk| disk.take(&path("runs")), "runs: this file of the state is missing"),
         (|disk| disk.put(&path("runs"), b"junk"), "runs: the file is damaged or isn't a state"),
         (|disk| disk.put(&path("runs"), &state_of(disk)), "runs: the file is intact, but its content"),
-        (|disk| disk.put(&path("state.log"), &frame(&[b'S', 2, 9, 9])), "state.log: a newer version"),
-        (|disk| disk.put(&path("runs"), &frame(&[b'R', 200])), "(format 200; this version reads up to 1)"),
+        (|disk| disk.put(&path("state.log"), &frame(&[b'S', 3, 9, 9])), "state.log: a newer version"),
+        (|disk| disk.put(&path("runs"), &frame(&[b'R', 200])), "(format 200; this version reads up to 2)"),
         (|disk| disk.put(&path("state.log"), &other_state(b'S')), "state.log: this is the state of another source"),
         (
             |disk| disk.put(&path("runs"), &other_state(b'R')),
