@@ -10,12 +10,10 @@ use crate::rig::{DAY, HOUR, Rig, START, assert_exactly_once, pass};
 /// An organization's people make about this many events a day.
 const EVENTS: usize = 400;
 
-/// `docs/guide/archive.md` has the numbers, which are printed here: `cargo test --test failures quiet_organizations -- --nocapture`.
+/// `docs/guide/archive.md` has these numbers: blobs, and bytes of each.
 #[tokio::test(start_paused = true)]
-async fn a_quiet_organizations_day_is_some_hundred_blobs_at_most() {
-    for (path, most_blobs) in
-        [("{date}/{organization}/{hour}.ndjson.gz", 288), ("{date}/{organization}.ndjson.gz", 288)]
-    {
+async fn a_quiet_organizations_day_is_140_small_blobs() {
+    for (path, blobs) in [("{date}/{organization}/{hour}.ndjson.gz", 140), ("{date}/{organization}.ndjson.gz", 138)] {
         let events = Generator::new(7, Options::default()).history(START + HOUR, START + HOUR + DAY, EVENTS);
         let mut rig = Rig::new(SimulationOptions { events, ..SimulationOptions::default() });
         rig.simulation.blobs.create_container("archive");
@@ -53,8 +51,8 @@ credential = {{ kind = "managed_identity" }}
         let received = received_in_files(&disk, &disk.paths()).await.expect("blobs that can be read");
         assert_exactly_once(&rig.simulation.verdict_on(&received), EVENTS as u64, "the archive");
         let requests = rig.requests(Endpoint::Blob).len();
-        println!("{path}: {} blobs, {} bytes each, {requests} requests", names.len(), bytes / names.len());
-        assert!(names.len() <= most_blobs, "{} blobs", names.len());
+        assert_eq!(names.len(), blobs, "{path}");
+        assert!((450..600).contains(&(bytes / names.len())), "{path}: {} bytes each", bytes / names.len());
         assert_eq!(requests, 2 * names.len(), "a block and a list for each");
     }
 }
