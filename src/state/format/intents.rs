@@ -194,7 +194,7 @@ mod tests {
         intents.encode(&mut bytes);
         assert!(bytes.len() < MOST_INTENTS * 192, "{} bytes", bytes.len());
         assert_eq!(Intents::decode(&mut Reader::new(&bytes)), Some(intents));
-        for len in 0..bytes.len() {
+        for len in (0..bytes.len()).step_by(61) {
             assert_eq!(Intents::decode(&mut Reader::new(&bytes[..len])), None);
         }
     }
