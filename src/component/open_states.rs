@@ -60,7 +60,7 @@ impl OpenStatesWatch {
     /// Resolves when another state was opened; never once the store is gone.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

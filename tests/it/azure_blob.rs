@@ -45,8 +45,8 @@ impl Archive {
              batch = {{ timeout = \"1s\" }}\n{credential}",
         );
         if shared {
-            text +=
-                &format!("[checkpoint]\nkind = \"azure_blob\"\nlease = \"20s\"\nendpoint = \"{url}\"\n{credential}");
+            text.push_str("[checkpoint]\nkind = \"azure_blob\"\nlease = \"20s\"\n");
+            text.extend(["endpoint = \"", &url, "\"\n", credential]);
         }
         self.world.pipeline("archive.toml", &text)
     }

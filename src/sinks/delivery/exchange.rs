@@ -29,9 +29,9 @@ pub async fn exchange(
     let began = Instant::now();
     let response = http.send(request).await;
     telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
-    let status = response.as_ref().ok().map(|response| response.status());
+    let status = response.as_ref().ok().map(Response::status);
     telemetry.add_labelled(&metrics::REQUESTS, status.as_ref().map_or("none", |status| status.as_str()), 1);
-    let (component, status) = (telemetry.name(), status.map(|status| status.as_u16()));
+    let (component, status) = (telemetry.name(), status.as_ref().map(http::StatusCode::as_u16));
     tracing::debug!(component, stream, request_id, bytes, status, "sent a batch");
     response.map_err(|error| ResponseClass::Again(no_response(&error)))
 }

@@ -141,7 +141,9 @@ mod tests {
 
     /// One step of a run with these committed chunks, among them those of the commit.
     fn step(intents: &mut Intents, run: u64, committed: &mut Intervals, chunks: &[u64], changes: &[IntentChange]) {
-        chunks.iter().for_each(|&chunk| committed.insert(chunk..chunk + 1));
+        for &chunk in chunks {
+            committed.insert(chunk..chunk + 1);
+        }
         let commit = Commit { chunks: chunks.to_vec(), intents: changes.to_vec(), ..Commit::default() };
         intents.step(&commit, run, committed);
     }
@@ -155,10 +157,10 @@ mod tests {
         assert_eq!((listed[0].run, &listed[0].chunks[..], listed[0].hash), (7, &[2..4, 9..10][..], hash(b"a")));
         assert!(listed[0].is_open(2) && !listed[0].is_open(1));
         step(&mut intents, 7, &mut committed, &[2, 9], &[]);
-        assert_eq!(intents.list()[0].chunks, [3..4]);
+        assert_eq!(intents.list()[0].chunks, std::slice::from_ref(&(3..4)));
         // Committed twice, as after a lost answer.
         step(&mut intents, 7, &mut committed, &[], &[record(b"a", &[1, 2, 3, 9])]);
-        assert_eq!(intents.list()[0].chunks, [3..4]);
+        assert_eq!(intents.list()[0].chunks, std::slice::from_ref(&(3..4)));
         step(&mut intents, 7, &mut committed, &[3, 4], &[]);
         assert!(intents.is_empty());
         step(&mut intents, 7, &mut committed, &[], &[record(b"a", &[1, 2, 3, 9])]);
@@ -175,7 +177,7 @@ mod tests {
         let settle = |content, chunks: &[u64]| IntentChange::Settle { hash: hash(content), chunks: chunks.to_vec() };
         step(&mut intents, 8, &mut committed, &[], &[settle(b"a", &[2, 5]), settle(b"b", &[])]);
         let listed = intents.list();
-        assert_eq!((listed.len(), listed[0].run, &listed[0].chunks[..]), (1, 8, &[5..6][..]));
+        assert_eq!((listed.len(), listed[0].run, &listed[0].chunks[..]), (1, 8, std::slice::from_ref(&(5..6))));
         step(&mut intents, 8, &mut committed, &[5], &[settle(b"unknown", &[1])]);
         assert!(intents.is_empty());
     }
@@ -189,7 +191,11 @@ mod tests {
             intents.step(&Commit { intents: vec![change], ..Commit::default() }, 7, &committed);
         }
         assert_eq!(intents.list().len(), MOST_INTENTS);
-        assert_eq!(intents.list()[MOST_INTENTS - 1].chunks, [999..1_000], "the oldest make room");
+        assert_eq!(
+            intents.list()[MOST_INTENTS - 1].chunks,
+            std::slice::from_ref(&(999..1_000)),
+            "the oldest make room"
+        );
         let mut bytes = Vec::new();
         intents.encode(&mut bytes);
         assert!(bytes.len() < MOST_INTENTS * 192, "{} bytes", bytes.len());

@@ -26,7 +26,7 @@ impl Call<'_> {
     pub(super) fn put_block(self) -> Result<Reply, Refusal> {
         let id = self.query("blockid").to_owned();
         // Base64 of at most 64 bytes.
-        if id.is_empty() || id.len() % 4 != 0 || id.len() > LONGEST_ID.div_ceil(3) * 4 {
+        if id.is_empty() || !id.len().is_multiple_of(4) || id.len() > LONGEST_ID.div_ceil(3) * 4 {
             return Err((StatusCode::BAD_REQUEST, "InvalidQueryParameterValue"));
         }
         if self.request.body().is_empty() {
@@ -38,9 +38,10 @@ impl Call<'_> {
         if self.account.get(self.container, self.blob).is_ok_and(|stored| stored.blocks.is_some()) {
             return Err((StatusCode::CONFLICT, "InvalidBlobType"));
         }
-        match self.account.put_block(self.container, self.blob, &id, self.request.body())? {
-            true => Ok(Reply::new(StatusCode::CREATED, "", Bytes::new())),
-            false => Err((StatusCode::BAD_REQUEST, "InvalidBlobOrBlock")),
+        if self.account.put_block(self.container, self.blob, &id, self.request.body())? {
+            Ok(Reply::new(StatusCode::CREATED, "", Bytes::new()))
+        } else {
+            Err((StatusCode::BAD_REQUEST, "InvalidBlobOrBlock"))
         }
     }
 

@@ -33,7 +33,7 @@ async fn one_blob_for_each_place_and_source_with_what_it_was_committed_with() {
     assert_eq!(property("x-ms-tags").as_deref(), Some("source=nordpass"));
     assert_eq!(account.lines(), expected([0, 1, 2, 5, 6], 1));
     let intents = process.state.intents();
-    assert_eq!((intents.len(), &intents[0].chunks[..]), (1, &[0..2][..]));
+    assert_eq!((intents.len(), &intents[0].chunks[..]), (1, std::slice::from_ref(&(0..2))));
     for (sequence, events) in [(1, &[5, 6][..]), (0, &[0, 1, 2])] {
         process.commit(events, sequence).await.expect("commits");
     }

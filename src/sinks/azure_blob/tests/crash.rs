@@ -143,9 +143,10 @@ async fn crash_and_recover(seed: u64, first_crash: u64, forgetful: bool) -> bool
         world.trouble();
     }
     let (at_request, taken) = (world.chance(2), world.chance(2));
-    match at_request || world.machine.is_shared() {
-        true => world.machine.wires.go_down_at(first_crash, taken),
-        false => world.machine.disk.go_down_at(first_crash),
+    if at_request || world.machine.is_shared() {
+        world.machine.wires.go_down_at(first_crash, taken);
+    } else {
+        world.machine.disk.go_down_at(first_crash);
     }
     let reached = !world.live(false).await;
     world.crash().await;
