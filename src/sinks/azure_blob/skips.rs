@@ -52,7 +52,7 @@ impl Skips {
         known: &HashSet<u128>,
     ) {
         let intent = self.intents.len();
-        let known = inputs.iter().map(|input| content.inputs.contains(input)).collect();
+        let known_inputs = inputs.iter().map(|input| content.inputs.contains(input)).collect();
         let place = |input: usize| content.inputs.get(input).and_then(|name| inputs.iter().position(|it| it == name));
         let mut left = 0;
         for recorded in records {
@@ -63,7 +63,7 @@ impl Skips {
                 left += usize::from(is_awaited);
             }
         }
-        self.intents.push(Settling { hash, left, chunks: BTreeSet::new(), inputs: known });
+        self.intents.push(Settling { hash, left, chunks: BTreeSet::new(), inputs: known_inputs });
     }
 
     /// Whether a record is in the archive. Then it is expected once less.
