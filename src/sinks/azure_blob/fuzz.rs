@@ -1,5 +1,7 @@
 //! Fuzz targets: what an intent says.
 
+use std::collections::HashSet;
+
 use super::intent::Content;
 use super::skips::Skips;
 use crate::fuzz::{marked, silent};
@@ -14,7 +16,7 @@ pub(crate) fn intent(data: &[u8]) {
     let mut skips = Skips::default();
     let mut expected = 0;
     for blob in &content.blobs {
-        skips.expect([0; 32], &content, &blob.records, &content.inputs);
+        skips.expect([0; 32], &content, &blob.records, &content.inputs, &HashSet::new());
         expected += blob.records.iter().map(|recorded| recorded.ids.len()).sum::<usize>();
     }
     let records = content.blobs.iter().flat_map(|blob| &blob.records);

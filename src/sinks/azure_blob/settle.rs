@@ -49,18 +49,19 @@ pub async fn settle(shared: &Shared, lane: &LaneId) -> Result<Skips, Ended> {
         let of_run = intent.run == content.run;
         let open = |recorded: &&Recorded| !of_run || intent.is_open(recorded.chunk);
         let records: Vec<Recorded> = there.flat_map(|(_, blob)| blob.records.iter().filter(open).cloned()).collect();
-        let records = unknown(shared, lane, records).await?;
-        waiting.push((intent.hash, content, records));
+        let known = known(shared, lane, &records).await?;
+        waiting.push((intent.hash, content, records, known));
     }
-    let surplus = waiting.iter().filter(|(.., records)| !records.is_empty()).count().saturating_sub(MOST_WAITING);
-    let mut given_up = 0;
-    for (hash, content, records) in waiting {
-        if !records.is_empty() && given_up < surplus {
-            given_up += 1;
-            changes.push(IntentChange::Settle { hash, chunks: Vec::new() });
-        } else {
-            skips.expect(hash, &content, &records, &shared.settings.inputs);
+    let ids = |records: &[Recorded]| records.iter().flat_map(|it| it.ids.iter().copied()).collect::<HashSet<u128>>();
+    let is_waiting = |records: &[Recorded], known: &HashSet<u128>| !ids(records).is_subset(known);
+    let all = waiting.iter().filter(|(_, _, records, known)| is_waiting(records, known)).count();
+    let mut surplus = all.saturating_sub(MOST_WAITING);
+    for (hash, content, records, mut known) in waiting {
+        if surplus > 0 && is_waiting(&records, &known) {
+            surplus -= 1;
+            known = ids(&records);
         }
+        skips.expect(hash, &content, &records, &shared.settings.inputs, &known);
     }
     changes.extend(skips.settled());
     if !changes.is_empty() {
@@ -84,16 +85,16 @@ async fn read(shared: &Shared, lane: &LaneId, intent: &Intent) -> Result<Content
     shared.retry(lane).run(pending(), attempt).await
 }
 
-/// Leaves out what the state knows: the source never reads it again.
-async fn unknown(shared: &Shared, lane: &LaneId, mut records: Vec<Recorded>) -> Result<Vec<Recorded>, Ended> {
+/// Which of these ids the state knows: the source never reads them again.
+async fn known(shared: &Shared, lane: &LaneId, records: &[Recorded]) -> Result<HashSet<u128>, Ended> {
     let mut days = TimeRanges::default();
-    for recorded in &records {
+    for recorded in records {
         let first = recorded.from.div_euclid(DAY).saturating_mul(DAY);
         days.insert(first..recorded.to.div_euclid(DAY).saturating_add(1).saturating_mul(DAY));
     }
     let wanted: HashSet<u128> = records.iter().flat_map(|recorded| recorded.ids.iter().copied()).collect();
     if wanted.is_empty() {
-        return Ok(records);
+        return Ok(wanted);
     }
     let seconds = days.iter().fold(0_i64, |sum, days| sum.saturating_add(days.end.saturating_sub(days.start)));
     let at_once = if seconds > MOST_DAYS * DAY { i64::MAX } else { DAY };
@@ -111,9 +112,5 @@ async fn unknown(shared: &Shared, lane: &LaneId, mut records: Vec<Recorded>) -> 
         let ids = shared.retry(lane).run(pending(), attempt).await?;
         known.extend(ids.into_iter().map(|known| known.id.0).filter(|id| wanted.contains(id)));
     }
-    for recorded in &mut records {
-        recorded.ids.retain(|id| !known.contains(id));
-    }
-    records.retain(|recorded| !recorded.ids.is_empty());
-    Ok(records)
+    Ok(known)
 }

@@ -201,6 +201,7 @@ pub struct Process {
     room: Arc<MemoryPool>,
     task: Running,
     sequence: u64,
+    is_optional: bool,
 }
 
 impl Machine {
@@ -272,7 +273,7 @@ impl Machine {
         let state = open(store.as_ref()).await;
         let output = (0..settings.inputs.len()).map(|input| sender.input(input)).collect();
         let room = MemoryPool::new(1_000, Backpressure::default());
-        Process { store, state, telemetry, output, room, task, sequence: 0 }
+        Process { store, state, telemetry, output, room, task, sequence: 0, is_optional: false }
     }
 
     async fn start_sink(&self, settings: &Settings, store: Arc<dyn Store>) -> (Running, InputSender, Telemetry) {
@@ -395,6 +396,14 @@ impl Process {
         self.send_holding(events, reservation).await
     }
 
+    /// The same for an optional sink: nobody waits for it.
+    pub async fn send_optional(&mut self, events: &[u64]) {
+        let reservation = self.room.take(1).await;
+        self.is_optional = true;
+        drop(self.send_holding(events, reservation).await);
+        self.is_optional = false;
+    }
+
     /// The same, from a source without a state.
     pub async fn send_stateless(&mut self, events: &[u64], source: &str) -> AckReceiver {
         let origin = Origin { source: source.into(), run: 0, sequence: 0 };
@@ -430,6 +439,7 @@ impl Process {
             let copy = chunk.rewritten(text, records);
             let _ = Output::new(vec![sender.clone()], source.clone()).send(copy).await;
         }
+        let chunk = if self.is_optional { chunk.detached() } else { chunk };
         let _ = Output::new(vec![self.output[0].clone()], source).send(chunk).await;
         ack_receiver
     }

@@ -163,3 +163,22 @@ async fn intents_of_other_sinks_and_containers() {
     process.finish().await;
     assert_eq!(account.lines(), expected([0, 1, 2, 6], 1));
 }
+
+/// Simulated world 61: while an optional sink waited to finish what the last run had left, its source committed the events
+/// that it held.
+#[tokio::test(start_paused = true)]
+async fn an_optional_sink_leaves_out_what_was_committed_while_it_settled() {
+    let account = Account::new();
+    let mut machine = Machine::new(&account, 1, false);
+    die_with_an_intent(&account, &mut machine, &plain()).await;
+    let when = When { endpoint: Some(Endpoint::Blob), ..When::default() };
+    account.simulation.faults.add(Fault::new(when, Effect::ResetBefore));
+    let mut process = machine.start(&plain()).await;
+    process.send_optional(&[0, 1, 2, 3, 6]).await;
+    process.commit(&[0, 1, 2, 3, 6], 0).await.expect("commits");
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    account.simulation.faults.clear();
+    until(|| account.lines().len() == 4).await;
+    process.finish().await;
+    assert_eq!(account.lines(), expected([0, 1, 2, 3, 6], 1));
+}
