@@ -162,6 +162,11 @@ pub static TARGETS: &[Target] = &[
         .fixed(4 << 20),
     target("segment_log", crate::sinks::file::fuzz::segment_log, "what parses is the same after writing it again"),
     target(
+        "intent",
+        crate::sinks::azure_blob::fuzz::intent,
+        "what is read is written again as it was, and nothing is left out that it doesn't name",
+    ),
+    target(
         "journal",
         crate::sinks::file::fuzz::journal,
         "only bytes whose fingerprint is right, and no more than are there",

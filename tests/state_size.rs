@@ -60,7 +60,7 @@ async fn ten_million(days: i64) {
         let ids = (first..first + IDS_PER_COMMIT).map(|number| id(number, days)).collect();
         let document = Some(format!("{{\"covered\":{first}}}").into_bytes());
         let chunks = vec![first.unsigned_abs() / 5_000];
-        source.commit(Commit { ids, chunks, document, forget_before: None }).await.expect("the commit succeeds");
+        source.commit(Commit { ids, chunks, document, ..Commit::default() }).await.expect("the commit succeeds");
     }
     queries(&source, days, 20).await;
     // The live poll of a tenant this large, and the same after a restart.

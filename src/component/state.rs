@@ -4,7 +4,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
-use super::{LeaseGuard, Predecessor};
+use super::{Intent, IntentChange, IntentHash, LeaseGuard, OpenStates, Predecessor};
 use crate::event::{EventId, Origin};
 use crate::http::{Again, Failure};
 
@@ -47,6 +47,8 @@ pub struct Commit {
     pub document: Option<Vec<u8>>,
     /// Ids filed under earlier seconds than this may be forgotten (id time 0 is never forgotten).
     pub forget_before: Option<i64>,
+    /// What sinks were about to do, or have settled. Sources leave it empty.
+    pub intents: Vec<IntentChange>,
 }
 
 /// What is wrong with a state.
@@ -131,6 +133,11 @@ pub trait SourceState: Send + Sync {
     /// Makes a step durable. Atomic: after a crash either all of it counts or nothing. After an error the same step
     /// can be committed again.
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>>;
+    /// The intents that the state lists, oldest first. Those of earlier runs are to be settled before the sink handles a
+    /// chunk of this run.
+    fn intents(&self) -> Vec<Intent>;
+    /// Reads an intent's content. Checked: what comes back has this hash.
+    fn read_intent(&self, hash: IntentHash) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>>;
     /// Whether the source may be read by this process.
     fn lease_guard(&self) -> LeaseGuard {
         LeaseGuard::always()
@@ -144,6 +151,8 @@ pub trait Store: Send + Sync {
     /// Whether a chunk of this or an earlier run is committed. For sinks that keep files: called while they open,
     /// before any source runs. A source or run that the store doesn't know (any more) counts as committed.
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>>;
+    /// The states that were opened, for sinks that record intents in them.
+    fn open_states(&self) -> &OpenStates;
     /// What the official connector has left for this source, where the pipeline file says that it is to be taken over.
     fn predecessor<'a>(&'a self, source: &'a str) -> BoxFuture<'a, Result<Option<Predecessor>, CheckpointError>> {
         let _ = source;

@@ -78,6 +78,18 @@ impl Ack {
         part
     }
 
+    /// Gives the memory of the text back, though the part isn't safe yet: somebody has what is needed of it elsewhere.
+    pub fn release_text(&mut self) {
+        if let Some(part) = &mut self.0 {
+            part.reservation = None;
+        }
+    }
+
+    /// Whether nobody waits for it.
+    pub fn is_detached(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Reports that this part is safe at its destination.
     pub fn done(mut self) {
         self.finish(true);
@@ -171,6 +183,20 @@ mod tests {
         let all: Vec<_> = [pool.take(25).await, pool.take(25).await, pool.take(25).await].into();
         assert!(futures::poll!(Box::pin(pool.take(25))).is_ready(), "nothing is left behind");
         drop(all);
+    }
+
+    #[tokio::test]
+    async fn a_text_that_is_given_back_is_no_delivery() {
+        let pool = MemoryPool::new(100, Backpressure::default());
+        let mut others = vec![pool.take(25).await, pool.take(25).await, pool.take(25).await];
+        let (mut ack, mut ack_receiver) = Ack::holding(pool.take(25).await);
+        assert!(futures::poll!(Box::pin(pool.take(1))).is_pending());
+        ack.release_text();
+        others.push(pool.take(25).await);
+        assert!(futures::poll!(&mut ack_receiver).is_pending() && !ack.is_detached());
+        ack.done();
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
+        assert!(Ack::detached().is_detached());
     }
 
     #[tokio::test]

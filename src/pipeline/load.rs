@@ -209,7 +209,11 @@ fn read_component(
     if let Some(resource) = resource.filter(|resource| !resource.is_empty())
         && let Some(other) = taken.insert(resource.clone(), path.clone())
     {
-        let resource = if section.declares("path") { "the same files" } else { &resource };
+        let resource = match (section.declares("container"), section.declares("path")) {
+            (true, _) => "the same blobs",
+            (false, true) => "the same files",
+            (false, false) => &resource,
+        };
         let message = format!("`{}` and `{other}` both use {resource}", component.name);
         let hint = "give each its own, or use one component for both";
         if section.declares("path") {

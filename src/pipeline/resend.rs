@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Config, InputRef, RunOptions, SourceConfig, Stores, run};
 use crate::component::{
     CheckpointError, ComponentError, ComponentType, Context, DeadLetter, DeadLetterStore, DeadLetterWriter, Letter,
-    Output, Outputs, ReadSettings, Records, Resend, ResendOutcome, Source, SourceKey, SourceSettings, SourceState,
-    Store,
+    OpenStates, Output, Outputs, ReadSettings, Records, Resend, ResendOutcome, Source, SourceKey, SourceSettings,
+    SourceState, Store,
 };
 use crate::event::{
     AckOutcome, Backpressure, Chunk, EventId, Origin, Record, ShownIds, Span, Text, event_time, parse_event,
@@ -37,7 +37,7 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
     let (behind, inputs) = behind(config, transform, addresses.len());
     let files = behind.sinks.iter().find(|sink| !sink.settings.writes().is_empty());
     let state = match files {
-        None => Arc::new(NoState) as Arc<dyn Store>,
+        None => Arc::new(NoState::default()) as Arc<dyn Store>,
         // Its files have one writer at a time, the holder of the lock.
         Some(sink) => {
             let stores = Stores::open(&config.checkpoint, &config.data_dir, env).await;
@@ -287,11 +287,16 @@ impl DeadLetterWriter for RefusedBy {
 }
 
 /// No states: nothing here has one.
-struct NoState;
+#[derive(Default)]
+struct NoState(OpenStates);
 
 impl Store for NoState {
     fn open(&self, _: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(ready(Err(CheckpointError::Lost)))
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        &self.0
     }
 
     fn is_committed(&self, _: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {

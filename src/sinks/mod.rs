@@ -12,6 +12,7 @@ components! { Sink:
     sentinel,
     http,
     file,
+    azure_blob,
     console,
     blackhole,
 }

@@ -21,13 +21,14 @@ pub(crate) fn state(data: &[u8]) {
     check_local(data);
     check_blob(data);
     check_runs(data);
-    let head = |kind: u8| vec![kind, 1];
-    let mut local = head(b'S');
-    local.extend_from_slice(&key_hash(&key()));
-    local.extend_from_slice(data);
-    check_local(&local);
-    for kind in [b'R', b'B'] {
-        let mut payload = head(kind);
+    for version in [1, 2] {
+        let mut local = vec![b'S', version];
+        local.extend_from_slice(&key_hash(&key()));
+        local.extend_from_slice(data);
+        check_local(&local);
+    }
+    for (kind, version) in [(b'R', 1), (b'B', 1), (b'B', 2)] {
+        let mut payload = vec![kind, version];
         byte_string(&mut payload, key().name.as_bytes());
         byte_string(&mut payload, key().endpoint.as_bytes());
         payload.extend_from_slice(data);
@@ -79,6 +80,7 @@ fn goes_on<I: Ids>(state: &State<I>) {
         chunks: vec![0, u64::MAX],
         document: Some(vec![0; DOCUMENT_BYTES]),
         forget_before: Some(1_740_000_000),
+        ..Commit::default()
     };
     let batches = next.step(&commit);
     assert_eq!(batches.iter().map(|(_, ids)| ids.len()).sum::<usize>(), commit.ids.len(), "every id has a place");

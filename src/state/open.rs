@@ -6,9 +6,10 @@ use std::{collections::HashMap, io, ops::Range};
 
 use futures::future::BoxFuture;
 
+use super::format::intents::Intents;
 use super::format::state::{Ids, State};
 use super::{format::known::DOCUMENT_BYTES, tasks::Tasks};
-use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceState};
+use crate::component::{CheckpointError, Commit, Intent, IntentHash, KnownId, LeaseGuard, SourceState};
 use crate::event::Origin;
 use nordpass_env::Mutex;
 
@@ -16,18 +17,26 @@ use nordpass_env::Mutex;
 pub struct OpenInfo {
     pub key_id: Arc<str>,
     pub run: u64,
-    /// A copy of the committed document.
-    document: Mutex<Option<Vec<u8>>>,
+    /// Copies of the committed document and intents.
+    shown: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    document: Option<Vec<u8>>,
+    intents: Intents,
 }
 
 impl OpenInfo {
-    pub fn new(key_id: String, run: u64, document: Option<Vec<u8>>) -> Self {
-        Self { key_id: key_id.into(), run, document: Mutex::new(document) }
+    pub fn new<I: Ids>(key_id: String, state: &State<I>) -> Self {
+        let info = Self { key_id: key_id.into(), run: state.run, shown: Mutex::default() };
+        info.show(state);
+        info
     }
 
     /// Call this once a commit counts.
-    pub fn set_document(&self, document: Option<&Vec<u8>>) {
-        *self.document.lock() = document.cloned();
+    pub fn show<I: Ids>(&self, state: &State<I>) {
+        *self.shown.lock() = Shown { document: state.document.clone(), intents: state.intents.clone() };
     }
 }
 
@@ -40,6 +49,8 @@ pub trait StateBackend: Send + Sync + 'static {
     fn read_known(&self, range: Range<i64>) -> impl Future<Output = Result<Vec<KnownId>, CheckpointError>> + Send;
     /// [`SourceState::commit`], with ids sorted by time and a document that isn't too long.
     fn apply(&self, commit: Commit) -> impl Future<Output = Result<(), CheckpointError>> + Send;
+    /// [`SourceState::read_intent`]
+    fn read_intent(&self, hash: IntentHash) -> impl Future<Output = Result<Vec<u8>, CheckpointError>> + Send;
     /// Whether a chunk is committed. A chunk of an unknown run counts as committed.
     fn is_committed(&self, run: u64, sequence: u64) -> impl Future<Output = bool> + Send;
     /// [`SourceState::lease_guard`]
@@ -120,7 +131,7 @@ pub struct OpenSource<K> {
 
 impl<K: StateBackend> SourceState for OpenSource<K> {
     fn document(&self) -> Option<Vec<u8>> {
-        self.source.info().document.lock().clone()
+        self.source.info().shown.lock().document.clone()
     }
 
     fn run(&self) -> u64 {
@@ -143,6 +154,14 @@ impl<K: StateBackend> SourceState for OpenSource<K> {
             commit.ids.sort_unstable_by_key(|known| known.time);
             self.tasks.finish(&path, async move { source.apply(commit).await }).await
         })
+    }
+
+    fn intents(&self) -> Vec<Intent> {
+        self.source.info().shown.lock().intents.list()
+    }
+
+    fn read_intent(&self, hash: IntentHash) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>> {
+        Box::pin(self.source.read_intent(hash))
     }
 
     fn lease_guard(&self) -> LeaseGuard {

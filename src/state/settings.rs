@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::azure::blob::check_container;
 use crate::azure::{self, CredentialKind, CredentialSettings};
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Section, http_fields, read_http};
@@ -172,14 +173,11 @@ fn takeover(section: &mut Section) -> TakeoverSettings {
     TakeoverSettings { endpoint, container, blob, source, overlap }
 }
 
-/// Reads a container's name and checks Azure's rules, which Azure would apply only at run time.
+/// Reads a container's name.
 fn container(section: &mut Section) -> String {
     let name = section.text("container");
-    let good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let edges = name.starts_with('-') || name.ends_with('-') || name.contains("--");
-    if !(3..=63).contains(&name.len()) || !name.bytes().all(good) || edges {
-        let hint = "use 3 to 63 lower-case letters, digits and single `-` between them";
-        section.error("container", "`container` isn't a valid name of a container", hint);
+    if let Err((message, hint)) = check_container(&name) {
+        section.error("container", message, hint);
     }
     name
 }

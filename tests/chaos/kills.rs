@@ -2,23 +2,27 @@
 //! everything has arrived.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nordpass_env::{SystemClock, SystemDisk};
+use nordpass_env::{MemoryDisk, SystemClock, SystemDisk};
 use nordpass_simulator::faults::{Effect, Fault, Plan, RetryAfter, When};
 use nordpass_simulator::generator::{Generator, Options};
-use nordpass_simulator::judge::{judge, received_in_files};
-use nordpass_simulator::server::Background;
+use nordpass_simulator::judge::{Received, judge, received_in_files};
+use nordpass_simulator::server::{Background, Server};
 use nordpass_simulator::{Dice, Endpoint, SimulationOptions, ingestion, nordpass};
 use tokio::time::Instant;
 
 use crate::copies::{self, Copies};
 use crate::known::Known;
 use crate::lives::Lives;
+use crate::port::listen;
 use crate::program::{Program, command, tail};
 use crate::sink::Sink;
 use crate::support::{World, history, output, said};
 
+/// The archive's container.
+const CONTAINER: &str = "archive";
 /// Events per second beside the history.
 const TRICKLE: f64 = 30.0;
 /// How late an event shows at most, in seconds.
@@ -85,7 +89,7 @@ pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
         ..SimulationOptions::default()
     };
     let world = if chaos.tls { World::with_tls(options).await } else { World::new(options).await };
-    let pipeline = chaos.sink.pipeline(&world);
+    let (pipeline, _blobs) = with_blobs(&world, &chaos.sink.pipeline(&world)).await;
     let live = Options { late: 0.05, late_by: LATE, ..Options::default() };
     let generator = Generator::new(chaos.seed ^ 0x11fe, live);
     let trickle =
@@ -120,6 +124,31 @@ pub async fn run(chaos: Chaos) -> Result<AckOutcome, String> {
     verdict(&chaos, &world, &lives, &known, &kills).await
 }
 
+/// The pipeline with an archive in a storage account beside its sinks.
+async fn with_blobs(world: &World, pipeline: &Path) -> (PathBuf, Server) {
+    world.simulation.blobs.create_container(CONTAINER);
+    let gate = world.simulation.gate(world.simulation.blobs.clone());
+    let server = listen(gate, world.authority.as_ref(), 0).await;
+    let tls = if world.authority.is_some() { "tls = { ca_file = \"ca.pem\" }\n" } else { "" };
+    let sink = format!(
+        "\n[sinks.blobs]\ntype = \"azure_blob\"\ninputs = [\"nordpass\"]\naccount = \"{}\"\ncontainer = \"{CONTAINER}\"\n\
+         path = \"{{date}}/{{organization}}.ndjson.gz\"\nbatch = {{ timeout = \"1s\", max_bytes = 200000 }}\n\
+         credential = {{ kind = \"token\", token = \"${{AZURE_TOKEN}}\" }}\n{tls}",
+        server.url()
+    );
+    let text = std::fs::read_to_string(pipeline).expect("the pipeline that was just written");
+    (world.pipeline("blobs.toml", &(text + &sink)), server)
+}
+
+/// What the blobs hold.
+async fn in_blobs(world: &World) -> Result<Received, String> {
+    let disk = MemoryDisk::new();
+    for name in world.simulation.blobs.names(CONTAINER) {
+        disk.put(&name, world.simulation.blobs.content(CONTAINER, &name).unwrap_or_default());
+    }
+    received_in_files(&disk, &disk.paths()).await
+}
+
 /// Lives until a random moment: a short time, or some further rows.
 async fn wait(dice: &mut Dice, chaos: &Chaos, world: &World) {
     if dice.chance(0.5) {
@@ -137,7 +166,7 @@ async fn wait(dice: &mut Dice, chaos: &Chaos, world: &World) {
 /// What goes wrong besides, at both ends.
 fn faults(seed: u64, sink: Sink) -> Plan {
     let mut faults = Vec::new();
-    for endpoint in [Endpoint::Nordpass, sink.endpoint(), Endpoint::Entra] {
+    for endpoint in [Endpoint::Nordpass, sink.endpoint(), Endpoint::Entra, Endpoint::Blob] {
         let mut fault = |probability: f64, effect: Effect, delay: u64| {
             let when = When { endpoint: Some(endpoint), probability: Some(probability), ..When::default() };
             faults.push(Fault { when, effect, delay: Duration::from_millis(delay) });
@@ -180,6 +209,10 @@ async fn verdict(
     let files = judge(&everything, &everything, &everything, &files);
     if (files.events_lost, files.events_duplicated, files.events_unknown, files.rows_without_probe) != (0, 0, 0, 0) {
         return Err(format!("files: {} lost, {} doubled: {files:?}", files.events_lost, files.events_duplicated));
+    }
+    let blobs = judge(&everything, &everything, &everything, &in_blobs(world).await?);
+    if (blobs.events_lost, blobs.events_duplicated, blobs.events_unknown, blobs.rows_without_probe) != (0, 0, 0, 0) {
+        return Err(format!("blobs: {} lost, {} doubled: {blobs:?}", blobs.events_lost, blobs.events_duplicated));
     }
     let letters = world.files("state/dead-letters");
     if !letters.is_empty() {

@@ -12,9 +12,11 @@
 //! | [`refusal`] | a destination that refuses everything is waited for |
 //! | [`programs`] | a program of the operator's that hangs, fails or drops costs nobody an event |
 //! | [`shape`] | what is changed, left out or hidden on purpose stays known |
+//! | [`archive`] | what an archive in blobs costs a quiet organization |
 //! | [`idle`] | a quiet day costs neither disk nor requests |
 //! | [`rig`] | the world that they run in |
 
+mod archive;
 #[path = "../common/mod.rs"]
 mod common;
 mod idle;

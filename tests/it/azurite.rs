@@ -1,4 +1,4 @@
-//! The shared checkpoint on Azurite, Microsoft's own stand-in for Azure Storage, over TLS and with bearer tokens.
+//! The shared checkpoint and the archive on Azurite, Microsoft's own stand-in for Azure Storage, over TLS and with bearer tokens.
 //!
 //! Ignored unless asked for: `cargo xtask test azurite` installs it and says where it is.
 
@@ -10,18 +10,19 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::{Method, Request};
 use jiff::Timestamp;
-use nordpass_env::{Env, SystemClock, TestClock};
-use nordpass_sentinel::azure::blob::{BlobError, Container, Demand};
+use nordpass_env::{Env, MemoryDisk, SystemClock, TestClock};
+use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
 use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
 use nordpass_sentinel::settings::Secret;
 use nordpass_simulator::generator::{Generator, Options};
+use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::server::{Background, Server, ServerOptions};
 use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
-use crate::support::{Process, World, history, now, until};
+use crate::support::{Process, World, history, now, output, said, until};
 
 /// The account that Azurite has from the start.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -190,6 +191,24 @@ async fn answers(container: &Container, broken: impl AsyncFn(u64) -> u16) -> Vec
     note!("list", container.list("a/", 5));
     note!("list one", container.list("a/", 1));
     note!("list others", container.list("b/", 5));
+    let blocks = ["QUFB".to_owned(), "QkJC".to_owned()];
+    let tier = Some("Cool");
+    let list = BlockBlob { blocks: &blocks, hash: "abc123", content_type: "application/gzip", tier, tags: "a=b%2Fc" };
+    note!("block", container.put_block("c/1.gz", &blocks[0], bytes("one")));
+    note!("list with a missing block", container.put_block_list("c/1.gz", list));
+    note!("hash of none", container.content_hash("c/1.gz"));
+    note!("read what isn't committed", container.get("c/1.gz"));
+    note!("list what isn't committed", container.list("c/", 5));
+    note!("block again", container.put_block("c/1.gz", &blocks[0], bytes("one")));
+    note!("another block", container.put_block("c/1.gz", &blocks[1], bytes("two")));
+    note!("an id of another length", container.put_block("c/1.gz", "QUFBQkJC", bytes("x")));
+    note!("commit", container.put_block_list("c/1.gz", list));
+    note!("commit again", container.put_block_list("c/1.gz", list));
+    note!("hash", container.content_hash("c/1.gz"));
+    all.push(format!("content: {:?}", container.get("c/1.gz").await.map(|blob| blob.bytes)));
+    note!("block of what is there", container.put_block("c/1.gz", &blocks[0], bytes("other")));
+    note!("commit what is there", container.put_block_list("c/1.gz", list));
+    note!("hash of what was put", container.content_hash("a/state"));
     note!("delete", container.delete("a/ids/1"));
     note!("delete again", container.delete("a/ids/1"));
     all
@@ -432,4 +451,54 @@ async fn azurite_two_processes_take_turns_through_kills_and_broken_leases() {
         rows.map(|row| serde_json::from_str::<Value>(&row).expect("JSON")["EventOriginalUid"].to_string()).collect();
     assert_eq!(ids.len() as u64, all);
     drop(left);
+}
+
+/// The archive of the real program: blobs of a recording, each event once, and a second run adds nothing.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Azurite: cargo xtask test azurite"]
+async fn azurite_an_archive_has_each_event_once() {
+    let world = World::new(SimulationOptions { events: history(13, 300), ..SimulationOptions::default() }).await;
+    let azurite = Azurite::start();
+    let container = azurite.container("archive");
+    container.create().await.expect("made");
+    let text = format!(
+        r#"
+data_dir = "state"
+
+[sources.nordpass]
+type = "nordpass"
+endpoint = "${{NORDPASS_ENDPOINT_URL}}"
+token = "${{NORDPASS_TOKEN}}"
+requests_per_second = 1000
+
+[sinks.archive]
+type = "azure_blob"
+inputs = ["nordpass"]
+account = "{endpoint}"
+container = "archive"
+path = "{{date}}/{{organization}}.ndjson.zst"
+access_tier = "cool"
+tags = {{ source = "nordpass" }}
+credential = {{ kind = "token", token = "${{STORAGE_TOKEN}}" }}
+tls = {{ ca_file = "{ca_file}" }}
+"#,
+        endpoint = azurite.endpoint,
+        ca_file = azurite.ca_file().display(),
+    );
+    let file = world.pipeline("archive.toml", &text);
+    let file = file.to_str().expect("a path");
+    for words in [&["validate", "--connect", file][..], &["run", "--once", file], &["run", "--once", file]] {
+        let mut command = world.command(words);
+        command.env("STORAGE_TOKEN", token());
+        let end = output(command).await;
+        assert!(end.status.success(), "{words:?}: {}", said(&end));
+    }
+    let disk = MemoryDisk::new();
+    for name in container.list("", 1_000).await.expect("a list") {
+        disk.put(&name, container.get(&name).await.expect("there").bytes.to_vec());
+    }
+    let received = received_in_files(&disk, &disk.paths()).await.expect("blobs that can be read");
+    let verdict = world.simulation.verdict_on(&received);
+    let found = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
+    assert_eq!(found, (300, 0, 0), "{verdict:?}");
 }

@@ -164,11 +164,12 @@ async fn the_pipeline_files_of_each_host_are_valid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
     let takeover = ["container/nordpass.toml", "container/checkpoint-takeover.toml", "container/official-table.toml"];
-    let sets: [&[&str]; 4] = [
+    let sets: [&[&str]; 5] = [
         &takeover,
         &["kubernetes/pipeline.toml"],
         &["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml"],
         &["functions/pipeline.toml"],
+        &["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml", "container/archive.toml"],
     ];
     let variables = [
         ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),

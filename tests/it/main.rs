@@ -1,6 +1,7 @@
 //! The second ring: the real program, over real sockets, against the simulators.
 
 mod archives;
+mod azure_blob;
 mod azurite;
 mod bad_input;
 mod burst;

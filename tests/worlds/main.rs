@@ -13,6 +13,7 @@
 //! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
+//! | [`blobs`] | the archive in a storage account |
 //! | [`held`] | what the process must be holding in memory |
 //! | [`hostile`] | peers that aren't broken but hostile, and where a secret stands |
 //! | [`world`] | one world's run |
@@ -21,6 +22,7 @@
 //! | [`common`] | what the named tests in `tests/failures` use as well |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod blobs;
 #[path = "../common/mod.rs"]
 mod common;
 mod held;

@@ -4,7 +4,7 @@
 //!    happened; the one record that the destination refuses by name is a dead letter instead, and nothing else is.
 //! 2. **Doubled only where the design allows it**: a further copy of a row has the same id, and its predecessor's answer
 //!    never came, or a crash lay between that answer and the commit: the state didn't know the id when the process
-//!    started again. Files hold each event exactly once.
+//!    started again. Files and blobs hold each event exactly once.
 //! 3. **The state is never ahead**: whenever the process starts, each known id has been accepted by every destination,
 //!    and each event of a covered and proven time is known.
 //! 4. **Memory is bounded**: what the process was shown and not every destination has accepted stays within what the pipeline
@@ -26,6 +26,7 @@ use nordpass_simulator::nordpass::Total;
 use nordpass_simulator::{Endpoint, Probes};
 use serde_json::Value;
 
+use crate::blobs;
 use crate::common::state::{self, State};
 use crate::ledger::{Books, Rows, SURELY_LATER};
 use crate::pipeline;
@@ -117,7 +118,11 @@ pub async fn arrived(world: &World) -> bool {
         Some(_) => in_files(world, "archive").await.is_ok_and(|files| lacking_in(&files, world, origin) == 0),
         None => true,
     };
-    poison && filed && lacking(world, origin).is_empty() && judge::is_done(world, origin, &snapshot)
+    let archived = match &world.plan.blobs {
+        Some(blobs) if blobs.required => blobs::lacking(world, origin).await == Ok(0),
+        _ => true,
+    };
+    poison && filed && archived && lacking(world, origin).is_empty() && judge::is_done(world, origin, &snapshot)
 }
 
 /// Whether the process has the proof that the poisoned record is refused for itself: its stream has accepted others
@@ -204,6 +209,7 @@ pub async fn judge(world: &World) -> Violations {
     violations.extend(world.ledger.books().wrong.clone());
     judge::judge(world, origin, &last, &mut violations);
     files(world, origin, &mut violations).await;
+    blobs::judge(world, origin, &mut violations).await;
     violations
 }
 

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use nordpass_simulator::entra;
 use nordpass_simulator::ingestion::IMMUTABLE_ID;
 
-use crate::plan::{Host, Plan, Tuning};
+use crate::plan::{Blobs, Host, Plan, Tuning};
 use crate::shape::{Destination, Shape};
 
 pub const DATA_DIR: &str = "data";
 pub const READY_TOKEN: &str = "ready-token";
+/// The archive's.
+pub const CONTAINER: &str = "archive";
 pub const ENDPOINT: &str = "https://api-activities.example/activities/query";
 
 /// The host names of the world.
@@ -20,6 +22,7 @@ pub fn host(host: Host) -> &'static str {
         Host::Ingestion => "first.ingest.example",
         Host::Second => "second.ingest.example",
         Host::Receiver => "receivers.example",
+        Host::Blobs => "archive.blob.example",
     }
 }
 
@@ -68,6 +71,9 @@ request_timeout = "{timeout}s"
         let inputs = shape.read_by(Destination::Archive);
         let _ = write!(text, "\n[sinks.archive]\ntype = \"file\"\ninputs = {inputs:?}\npath = \"{path}\"\n");
     }
+    if let Some(blobs) = &plan.blobs {
+        azure_blob(&mut text, plan, tuning, blobs);
+    }
     if plan.optional {
         // Nobody waits for it, and it fills up: the others must not notice.
         let _ = write!(
@@ -88,19 +94,48 @@ fn stream_of(output: &str) -> &'static str {
     }
 }
 
+fn azure_blob(text: &mut String, plan: &Plan, tuning: &Tuning, blobs: &Blobs) {
+    let Blobs { path, max_bytes, seconds, required } = blobs;
+    let _ = write!(
+        text,
+        r#"
+[sinks.blobs]
+type = "azure_blob"
+required = {required}
+inputs = ["nordpass"]
+account = "https://{host}"
+container = "{CONTAINER}"
+path = "{path}"
+request_timeout = "{timeout}s"
+[sinks.blobs.batch]
+max_bytes = {max_bytes}
+timeout = "{seconds}s"
+[sinks.blobs.credential]
+{credential}
+"#,
+        host = host(Host::Blobs),
+        timeout = tuning.timeout,
+        credential = credential(plan),
+    );
+}
+
+/// The lines of a `credential` table.
+fn credential(plan: &Plan) -> String {
+    if plan.ready_token {
+        return format!("kind = \"token\"\ntoken = \"{READY_TOKEN}\"");
+    }
+    let entra = entra::Settings::default();
+    format!(
+        "kind = \"client_secret\"\ntenant_id = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"",
+        entra.tenant, entra.client_id, entra.client_secret
+    )
+}
+
 fn sentinel(text: &mut String, plan: &Plan, tuning: &Tuning, name: &str, at: Host, streams: &[(&str, &str)]) {
     let Tuning { timeout, batch_bytes, batch_seconds, gzip, deliveries, .. } = tuning;
     let inputs: Vec<String> = streams.iter().map(|(input, _)| format!("\"{input}\"")).collect();
     let streams: Vec<String> = streams.iter().map(|(input, stream)| format!("\"{input}\" = \"{stream}\"")).collect();
-    let entra = entra::Settings::default();
-    let credential = if plan.ready_token {
-        format!("kind = \"token\"\ntoken = \"{READY_TOKEN}\"")
-    } else {
-        format!(
-            "kind = \"client_secret\"\ntenant_id = \"{}\"\nclient_id = \"{}\"\nclient_secret = \"{}\"",
-            entra.tenant, entra.client_id, entra.client_secret
-        )
-    };
+    let credential = credential(plan);
     let _ = write!(
         text,
         r#"

@@ -24,6 +24,9 @@ const RECEIVING: f64 = 0.35;
 /// The share of worlds whose pipelines change records.
 const SHAPED: f64 = 0.4;
 
+/// The share of worlds with an archive in a storage account.
+const ARCHIVED: f64 = 0.4;
+
 /// How late events become visible at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Late {
@@ -71,6 +74,8 @@ pub enum Action {
     ReadsFail(u64),
     /// The machine's clock jumps by these seconds.
     Jump(i64),
+    /// The storage account forgets blocks that weren't committed, as it does after a week.
+    ExpireBlocks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +87,17 @@ pub enum Host {
     Second,
     /// A receiver of records, where there is one.
     Receiver,
+    /// The storage account with the archive, where there is one.
+    Blobs,
+}
+
+/// An archive in a storage account.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    pub path: &'static str,
+    pub max_bytes: u64,
+    pub seconds: u64,
+    pub required: bool,
 }
 
 /// The settings of one life of the process.
@@ -134,6 +150,8 @@ pub struct Plan {
     pub optional: bool,
     /// How an `http` sink sends, where there is one.
     pub receiver: Option<Receiver>,
+    /// An archive in a storage account, where there is one.
+    pub blobs: Option<Blobs>,
     /// Transforms that change records, where there are any.
     pub shape: Option<Shape>,
     /// How far the machine's clock is off at the beginning, in seconds.
@@ -229,6 +247,7 @@ impl Plan {
             ]),
             optional: draw.chance(0.3),
             receiver: None,
+            blobs: None,
             shape: None,
             skew: if draw.chance(0.3) { i64::try_from(draw.between(0, 600)).unwrap_or(0) - 300 } else { 0 },
             tunings: Vec::new(),
@@ -264,6 +283,10 @@ impl Plan {
             let mut shape = Shape::drawn(&mut draw, plan.second, plan.archive.is_some());
             plan.receiver.into_iter().for_each(|receiver| shape.add_receiver(receiver));
             plan.shape = Some(shape);
+        }
+        let mut draw = Drawer(Dice::new(seed ^ 0xb10b_5a4c_417e));
+        if draw.chance(ARCHIVED) {
+            plan.plan_blobs(&mut draw);
         }
         plan
     }
@@ -364,34 +387,65 @@ impl Plan {
                 Endpoint::Ingestion,
                 Endpoint::Entra,
             ]);
-            let (name, effect, mut delay) = effect(draw);
-            let from = draw.between(0, self.chaos);
-            let until = from + draw.between(1, self.chaos - from + 1);
-            let mut when = When {
-                endpoint: Some(endpoint),
-                after: Some(Duration::from_secs(from)),
-                before: Some(Duration::from_secs(until)),
-                ..When::default()
-            };
-            match draw.between(0, 3) {
-                0 => when.probability = Some(0.5),
-                1 => when.probability = Some(0.1),
-                2 => when.times = Some(draw.between(1, 4)),
-                // All of them, for that time.
-                _ => {}
-            }
-            // A 400 for a single record now and again would be a destination that refuses records by name: only the
-            // poisoned record may be. A destination that refuses everything for a while is another thing.
-            if name == "400" && endpoint == Endpoint::Ingestion {
-                (when.probability, when.times) = (None, None);
-            }
-            if name == "slow" {
-                delay = Duration::from_secs(draw.between(1, 40));
-            }
-            self.faults.push((name, Fault { when, effect, delay }));
+            self.plan_fault(draw, endpoint);
         }
         // The first that fits a request happens to it. One that is only slow must not slip through a refusal of all.
         self.faults.sort_by_key(|(name, _)| *name != "400");
+    }
+
+    fn plan_fault(&mut self, draw: &mut Drawer, endpoint: Endpoint) {
+        let (name, effect, mut delay) = effect(draw);
+        let from = draw.between(0, self.chaos);
+        let until = from + draw.between(1, self.chaos - from + 1);
+        let mut when = When {
+            endpoint: Some(endpoint),
+            after: Some(Duration::from_secs(from)),
+            before: Some(Duration::from_secs(until)),
+            ..When::default()
+        };
+        match draw.between(0, 3) {
+            0 => when.probability = Some(0.5),
+            1 => when.probability = Some(0.1),
+            2 => when.times = Some(draw.between(1, 4)),
+            // All of them, for that time.
+            _ => {}
+        }
+        // A 400 for a single record now and again would be a destination that refuses records by name: only the
+        // poisoned record may be. A destination that refuses everything for a while is another thing.
+        if name == "400" && endpoint == Endpoint::Ingestion {
+            (when.probability, when.times) = (None, None);
+        }
+        if name == "slow" {
+            delay = Duration::from_secs(draw.between(1, 40));
+        }
+        self.faults.push((name, Fault { when, effect, delay }));
+    }
+
+    /// An archive in a storage account that has its own troubles.
+    fn plan_blobs(&mut self, draw: &mut Drawer) {
+        self.blobs = Some(Blobs {
+            path: draw.of(&["{date}/{organization}/{hour}.ndjson.gz", "{date}.ndjson", "all.ndjson.zst"]),
+            max_bytes: draw.of(&[2_000, 50_000, 16_000_000]),
+            seconds: draw.of(&[1, 20, 300]),
+            required: draw.chance(0.8),
+        });
+        for _ in 0..draw.size(0, 3) {
+            self.plan_fault(draw, Endpoint::Blob);
+        }
+        self.faults.sort_by_key(|(name, _)| *name != "400");
+        if draw.chance(0.4) {
+            let from = draw.between(0, self.chaos);
+            let until = from + draw.between(1, self.chaos - from + 1);
+            self.actions.extend([(from, Action::Cut(Host::Blobs)), (until, Action::Restore(Host::Blobs))]);
+        }
+        for _ in 0..draw.of(&[0, 0, 1, 2]) {
+            self.actions.push((draw.between(0, self.chaos), Action::ExpireBlocks));
+        }
+        for _ in 0..draw.of(&[0, 1, 2]) {
+            let (at, taken) = (draw.between(0, self.chaos), draw.chance(0.5));
+            self.actions.push((at, Action::CrashAtRequest(draw.between(0, 20), taken)));
+        }
+        self.actions.sort_by_key(|(at, _)| *at);
     }
 
     fn plan_actions(&mut self, draw: &mut Drawer) {

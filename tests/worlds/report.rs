@@ -50,6 +50,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
         ("two workspaces", plan.second),
         ("files beside Azure", plan.archive.is_some()),
         ("an optional sink", plan.optional),
+        ("an archive in blobs", plan.blobs.is_some()),
         ("little room in memory", plan.tunings.iter().any(|tuning| tuning.in_flight < 1 << 20)),
     ];
     kinds.into_iter().filter_map(|(name, is)| is.then_some(name)).collect()
@@ -73,6 +74,7 @@ impl AckOutcome {
                 Action::DiskFails(..) => "disk writes fail",
                 Action::ReadsFail(_) => "disk reads fail",
                 Action::Jump(_) => "clock jumps",
+                Action::ExpireBlocks => "blocks expired",
                 // Counted where they happen, or the end of something.
                 Action::Crash
                 | Action::CrashAtDisk(_)

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::pipeline::{RunOptions, RunReport};
 use nordpass_sentinel::telemetry::Telemetry;
+use nordpass_simulator::blob::BlobAccount;
 use nordpass_simulator::entra::{self, Entra, Tokens};
 use nordpass_simulator::faults::{self, Faults};
 use nordpass_simulator::ingestion::{self, Ingestion};
@@ -42,6 +43,7 @@ pub struct World {
     nordpass: Arc<NordPass>,
     entra: Arc<Entra>,
     ingestion: Arc<Ingestion>,
+    pub blobs: Arc<BlobAccount>,
     truth: TestClock,
     clock: Arc<MachineClock>,
     wires: SimulatedNetwork,
@@ -120,6 +122,8 @@ impl World {
             faults::Plan { seed: plan.seed, faults: plan.faults.iter().map(|(_, fault)| fault.clone()).collect() };
         let faults = Arc::new(Faults::new(faults_plan, start));
         let log = RequestLog::default();
+        let blobs = Arc::new(BlobAccount::new(tokens.clone()));
+        blobs.create_container(pipeline::CONTAINER);
         let gate = |service: Arc<dyn Service>| Gate::new(service, faults.clone(), tokens.clone(), log.clone());
         let wires = SimulatedNetwork::new(Arc::new(truth.clone()), plan.seed)
             .latency(Duration::from_millis(plan.latency.0), Duration::from_millis(plan.latency.1))
@@ -127,7 +131,8 @@ impl World {
             .route(pipeline::host(Host::Entra), gate(entra.clone()))
             .route(pipeline::host(Host::Ingestion), gate(ledger.clone()))
             .route(pipeline::host(Host::Second), gate(ledger.clone()))
-            .route(pipeline::host(Host::Receiver), gate(Arc::new(receivers)));
+            .route(pipeline::host(Host::Receiver), gate(Arc::new(receivers)))
+            .route(pipeline::host(Host::Blobs), gate(blobs.clone()));
         let network = MachineNetwork::new(wires.clone(), ledger.clone(), hostile);
         Self {
             traffic,
@@ -140,6 +145,7 @@ impl World {
             nordpass,
             entra,
             ingestion,
+            blobs,
             truth,
             clock,
             wires,
@@ -419,6 +425,7 @@ impl World {
                 self.disk.fail_next_reads(*number, std::io::ErrorKind::Other);
             }
             Action::Jump(by) => self.clock.jump(*by),
+            Action::ExpireBlocks => self.blobs.expire_blocks(),
         }
     }
 
@@ -427,7 +434,7 @@ impl World {
         self.faults.clear();
         self.nordpass.set_token(Some(&self.plan.api.token));
         self.ingestion.set_forbidden(false);
-        for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second, Host::Receiver] {
+        for host in [Host::Nordpass, Host::Entra, Host::Ingestion, Host::Second, Host::Receiver, Host::Blobs] {
             self.wires.restore(pipeline::host(host));
         }
         self.entra.set_secret(&self.entra.settings.client_secret);

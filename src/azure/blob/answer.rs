@@ -39,6 +39,9 @@ pub enum BlobError {
     /// There is no such blob.
     #[error("there is no such blob")]
     NoBlob,
+    /// Blocks that were to be committed are missing: they have expired, or were never uploaded.
+    #[error("blocks of the blob are missing")]
+    NoBlocks,
     /// There is no such container.
     #[error(
         "the checkpoint's container no longer exists: restore it (a storage account can keep deleted containers for \
@@ -94,14 +97,13 @@ pub fn classify(answer: Response<Bytes>, meant: Meant, now: Timestamp) -> Result
         // shows which of both is missing.
         StatusCode::NOT_FOUND if meant == Meant::Nothing && azure && code.is_empty() => Err(BlobError::NoBlob),
         StatusCode::NOT_FOUND => Err(BlobError::nonsense("404 without a reason")),
-        StatusCode::CONFLICT if code == "ContainerBeingDeleted" => {
-            refused("the checkpoint's container is being deleted".to_owned())
-        }
+        StatusCode::CONFLICT if code == "ContainerBeingDeleted" => refused("the container is being deleted".to_owned()),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
             if !code.is_empty() =>
         {
             Err(BlobError::Conflict { status: status.as_u16(), code })
         }
+        StatusCode::BAD_REQUEST if code == "InvalidBlockList" => Err(BlobError::NoBlocks),
         StatusCode::UNAUTHORIZED => refused(format!(
             "Azure Storage refuses a new token ({}): check the credential's tenant and this machine's clock",
             named(401, &code)
@@ -123,7 +125,7 @@ fn forbidden(code: &str) -> String {
     let named = named(403, code);
     match code {
         "AuthorizationPermissionMismatch" => format!(
-            "the identity may not use the checkpoint's container ({named}): give it the role Storage Blob Data \
+            "the identity may not use the container ({named}): give it the role Storage Blob Data \
              Contributor on the storage account or the container; a new role takes a few minutes"
         ),
         "AuthorizationFailure" | "AuthorizationSourceIPMismatch" | "AuthorizationServiceMismatch" => format!(

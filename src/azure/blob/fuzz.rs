@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, ready};
 
-use super::{BlobError, Container, Demand};
+use super::{BlobError, BlockBlob, Container, Demand};
 use crate::azure::{AccessToken, TokenError, TokenProvider};
 use crate::fuzz::{Canned, answer, disk, env, marked, silent, wait};
 use crate::http::LONGEST_RETRY_AFTER;
@@ -56,6 +56,11 @@ pub(crate) fn answers(data: &[u8]) {
         checked(container.acquire("blob", "lease", 60).await);
         checked(container.append("blob", 0, Bytes::new()).await);
         checked(container.create().await);
+        let blocks = ["QUFB".to_owned()];
+        let list = BlockBlob { blocks: &blocks, hash: "hash", content_type: "text/plain", tier: None, tags: "" };
+        checked(container.put_block("blob", &blocks[0], Bytes::from_static(b"a")).await);
+        checked(container.put_block_list("blob", list).await);
+        checked(container.content_hash("blob").await);
         checked(container.delete("blob").await);
     });
 }

@@ -1,12 +1,15 @@
-//! Azure Blob Storage: the few requests that the shared checkpoint makes ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)).
+//! Azure Blob Storage: the few requests that the shared checkpoint ([ADR 0013](../../../docs/adr/0013-shared-checkpoint.md)) and the
+//! archive ([ADR 0031](../../../docs/adr/0031-archive-in-blobs-by-intents.md)) make.
 //!
 //! One attempt each: callers retry, because only they know what a missing response means for them. Every failure says
 //! whether the request may have taken effect ([`BlobError`]).
 
 mod answer;
+mod blocks;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod list;
+mod name;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +21,13 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 
 pub use answer::BlobError;
 use answer::{Meant, classify};
+pub use blocks::{BLOCK_BYTES, BlockBlob};
 use list::ListPage;
+pub use name::check_container;
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings, bearer};
+use crate::telemetry::{ComponentReporter, TokenState, metrics};
 use nordpass_env::{Clock, Env};
 
 /// The version of the REST API. Any from 2017-11-09 on takes bearer tokens.
@@ -47,6 +53,8 @@ pub struct Container {
     name: String,
     /// It has been there.
     seen: Arc<AtomicBool>,
+    /// Counts its requests, where a component makes them.
+    telemetry: Option<ComponentReporter>,
 }
 
 /// A blob, or the part of one that was asked for.
@@ -109,7 +117,14 @@ impl Container {
         name: &str,
     ) -> Self {
         let (url, name) = (format!("{endpoint}/{name}"), name.to_owned());
-        Self { http, tokens, clock, url, name, seen: Arc::default() }
+        Self { http, tokens, clock, url, name, seen: Arc::default(), telemetry: None }
+    }
+
+    /// The same; its requests and its token count as the component's.
+    #[must_use]
+    pub fn reporting(self, telemetry: &ComponentReporter) -> Self {
+        telemetry.token(TokenState::Unknown);
+        Self { telemetry: Some(telemetry.clone()), ..self }
     }
 
     /// Another container of the same account, with the same token.
@@ -281,7 +296,10 @@ impl Container {
 
     async fn token(&self) -> Result<AccessToken, BlobError> {
         let token = self.tokens.token().await;
-        token.map_err(|error| BlobError::Refused { reason: error.to_string(), wait: None })
+        token.map_err(|error| {
+            self.report_token(TokenState::Missing);
+            BlobError::Refused { reason: error.to_string(), wait: None }
+        })
     }
 
     async fn attempt(
@@ -311,12 +329,31 @@ impl Container {
             request = request.header(*name, *value);
         }
         let request = request.body(body).map_err(|_| wrong())?;
-        self.http.send(request).await.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
+        let began = tokio::time::Instant::now();
+        let answer = self.http.send(request).await;
+        if let Some(telemetry) = &self.telemetry {
+            let status = answer.as_ref().ok().map(Response::status);
+            let label = status.as_ref().map_or("none", StatusCode::as_str);
+            telemetry.add_labelled(&metrics::REQUESTS, label, 1);
+            telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
+            match status {
+                Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => self.report_token(TokenState::Refused),
+                Some(status) if status.is_success() => self.report_token(TokenState::Valid),
+                _ => {}
+            }
+        }
+        answer.map_err(|error| BlobError::Unclear { reason: error.to_string(), wait: None })
+    }
+
+    fn report_token(&self, state: TokenState) {
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.token(state);
+        }
     }
 }
 
 /// A value in a query.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -154,3 +154,38 @@ async fn only_azures_own_word_says_that_there_is_nothing() {
     assert_eq!(container.list("", 10).await, Ok(Vec::new()));
     container.delete("state").await.expect("as good");
 }
+
+fn of<'a>(blocks: &'a [String], hash: &'a str) -> BlockBlob<'a> {
+    BlockBlob { blocks, hash, content_type: "application/gzip", tier: Some("Cool"), tags: "source=nordpass" }
+}
+
+/// Nothing is seen until the list, which happens once: whoever repeats it learns whether the blob is the same.
+#[tokio::test(start_paused = true)]
+async fn blocks_become_a_blob_once() {
+    let (simulation, container, _) = world();
+    let blocks = ["QUFB".to_owned(), "QkJC".to_owned()];
+    assert_eq!(container.put_block("a/b.gz", &blocks[0], "one".into()).await, Err(BlobError::NoContainer));
+    container.create().await.expect("made");
+    container.put_block("a/b.gz", &blocks[0], "one".into()).await.expect("taken");
+    assert_eq!(container.put_block_list("a/b.gz", of(&blocks, "hash")).await, Err(BlobError::NoBlocks));
+    assert_eq!(container.get("a/b.gz").await, Err(BlobError::NoBlob));
+    for _ in 0..2 {
+        container.put_block("a/b.gz", &blocks[1], "two".into()).await.expect("taken, however often");
+    }
+    container.put_block_list("a/b.gz", of(&blocks, "hash")).await.expect("committed");
+    assert_eq!(container.get("a/b.gz").await.map(|blob| blob.bytes), Ok("onetwo".into()));
+    assert_eq!(container.content_hash("a/b.gz").await, Ok("hash".to_owned()));
+    for (header, value) in
+        [("content-type", "application/gzip"), ("x-ms-access-tier", "Cool"), ("x-ms-tags", "source=nordpass")]
+    {
+        assert_eq!(simulation.blobs.property("states", "a/b.gz", header).as_deref(), Some(value));
+    }
+    let again = container.put_block_list("a/b.gz", of(&blocks, "hash")).await;
+    assert!(matches!(again, Err(BlobError::Conflict { status: 409, .. })), "{again:?}");
+    container.put("other", "x".into(), Demand::New).await.expect("written");
+    assert_eq!(container.content_hash("other").await, Ok(String::new()));
+    assert_eq!(container.content_hash("none").await, Err(BlobError::NoBlob));
+    container.put_block("late.gz", &blocks[0], "one".into()).await.expect("taken");
+    simulation.blobs.expire_blocks();
+    assert_eq!(container.put_block_list("late.gz", of(&blocks[..1], "hash")).await, Err(BlobError::NoBlocks));
+}

@@ -9,6 +9,7 @@
 //! | [`partition`] | the partitions of a destination with an address of their own, as streams |
 //! | [`stream`] | what is known about one stream |
 //! | [`resend`] | sends single records again, for `dead-letters resend` |
+//! | [`exchange`] | one request and its response, measured, counted and logged |
 //! | [`protocol`] | what a destination is: its bodies, its requests, and what its responses mean |
 //! | [`array`] | a body that is a JSON array |
 //! | [`batch`] | records of one stream with their chunks' acknowledgements |
@@ -19,6 +20,7 @@ pub mod array;
 pub mod batch;
 pub mod deliver;
 pub mod evidence;
+pub mod exchange;
 pub mod partition;
 pub mod protocol;
 pub mod resend;

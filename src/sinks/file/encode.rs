@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use crate::settings::Section;
 use crate::sinks::gzip::Gzip;
 use crate::sinks::ndjson;
 
@@ -45,6 +46,21 @@ impl Format {
         }
     }
 
+    /// Reads `compression_level` of a sink whose path has this format.
+    pub fn read_level(self, section: &mut Section) -> u32 {
+        let level = section.optional_integer("compression_level").and_then(|level| u32::try_from(level).ok());
+        let (default_level, highest) = self.levels();
+        if level.is_some_and(|level| level > highest || (level == 0 && self == Self::Zstd)) {
+            let hint = match self {
+                Self::Plain => "end the path in .gz or .zst, or remove compression_level".to_owned(),
+                Self::Gzip => "gzip supports 0 to 9".to_owned(),
+                Self::Zstd => format!("zstd supports 1 to {highest}"),
+            };
+            section.error("compression_level", "this level doesn't match the path's extension", hint);
+        }
+        level.unwrap_or(default_level)
+    }
+
     /// Whether these bytes are complete units that a reader can read to the end.
     pub fn is_whole(self, bytes: &[u8]) -> bool {
         let all = |mut reader: Box<dyn io::Read + '_>| io::copy(&mut reader, &mut io::sink()).is_ok();
@@ -56,7 +72,7 @@ impl Format {
     }
 
     /// Compresses whole lines.
-    async fn compress(self, lines: Vec<u8>, level: u32) -> io::Result<Vec<u8>> {
+    pub async fn compress(self, lines: Vec<u8>, level: u32) -> io::Result<Vec<u8>> {
         if self == Self::Plain {
             Ok(lines)
         } else if lines.len() > LONG {

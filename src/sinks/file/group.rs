@@ -1,11 +1,11 @@
 //! Collects what is written between two syncs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use super::encode::{Format, encode};
-use super::template::{Key, Template};
+use super::template::{Dates, Key, Template};
 use crate::event::{Ack, Backpressure, Chunk, Origin};
 
 /// One append: the records of one chunk that go to one series of files, encoded.
@@ -44,23 +44,19 @@ impl Group {
 /// Maximum paths remembered between chunks. More are rendered again.
 const REMEMBERED_PATHS: usize = 1024;
 
-/// Maximum dates with their own files. Events choose their dates, and each costs a folder. Real ones span a few months.
-const MOST_DATES: usize = 1_000;
-
 /// Sorts chunks' records into units.
 pub struct Collector {
     template: Template,
     format: Format,
     level: u32,
     paths: HashMap<Key, Arc<str>>,
-    /// The days seen so far.
-    days: HashSet<i64>,
+    dates: Dates,
 }
 
 impl Collector {
     /// Creates a collector for one template.
     pub fn new(template: Template, format: Format, level: u32) -> Self {
-        Self { template, format, level, paths: HashMap::new(), days: HashSet::new() }
+        Self { template, format, level, paths: HashMap::new(), dates: Dates::default() }
     }
 
     /// Adds a chunk to a group. Records keep their order within a file.
@@ -72,7 +68,7 @@ impl Collector {
         for (index, record) in chunk.records.iter().enumerate() {
             let key = self.template.key(record);
             if sorted.get(last).is_none_or(|(known, _)| *known != key) {
-                let key = self.bounded(key);
+                let key = self.dates.bounded(key);
                 last = *places.entry(key.clone()).or_insert(sorted.len());
                 if last == sorted.len() {
                     sorted.push((key, Vec::new()));
@@ -92,20 +88,6 @@ impl Collector {
         Ok(())
     }
 
-    /// Maps dates past the bound to one shared folder.
-    fn bounded(&mut self, key: Key) -> Key {
-        match key.day() {
-            Some(day) if !self.days.contains(&day) => {
-                if self.days.len() >= MOST_DATES {
-                    return key.of_other_dates();
-                }
-                self.days.insert(day);
-                key
-            }
-            _ => key,
-        }
-    }
-
     fn path(&mut self, key: Key) -> Arc<str> {
         if self.paths.len() >= REMEMBERED_PATHS && !self.paths.contains_key(&key) {
             self.paths.clear();
@@ -117,8 +99,11 @@ impl Collector {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::event::{EventId, Record};
+    use crate::sinks::file::template::MOST_DATES;
 
     /// 3,000 dates made 3,000 folders.
     #[test]
@@ -129,7 +114,7 @@ mod tests {
         for day in 0..3_000 {
             let (time, body) = (1_700_000_000 + day * 86_400, crate::event::Span::new(0, 0));
             let record = Record { id: EventId(1), time, organization: "".into(), body };
-            let key = collector.bounded(collector.template.key(&record));
+            let key = collector.dates.bounded(collector.template.key(&record));
             paths.insert(collector.path(key));
         }
         assert_eq!(paths.len(), MOST_DATES + 1);

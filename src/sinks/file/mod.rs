@@ -9,7 +9,7 @@
 //! *opening* the sink fails if only a person can fix the cause: nothing has run by then, and the person who starts the
 //! program is watching.
 
-mod encode;
+pub(in crate::sinks) mod encode;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod group;
@@ -19,7 +19,7 @@ mod own;
 mod owner;
 mod recover;
 mod settings;
-mod template;
+pub(in crate::sinks) mod template;
 mod writer;
 
 use std::convert::Infallible;

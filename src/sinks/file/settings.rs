@@ -54,7 +54,6 @@ impl Settings {
     pub fn read(section: &mut Section) -> Self {
         let path = section.text("path");
         let max_file_bytes = section.optional_integer("max_file_bytes").and_then(|bytes| u64::try_from(bytes).ok());
-        let level = section.optional_integer("compression_level").and_then(|level| u32::try_from(level).ok());
         let mut batch = section.table("batch");
         let max_bytes = usize::try_from(batch.integer("max_bytes")).unwrap_or(usize::MAX);
         let timeout = batch.duration("timeout");
@@ -70,17 +69,9 @@ impl Settings {
             let hint = "use a sink of type \"console\" for standard output";
             section.error("path", "this path is no file that stays: records are kept in files", hint);
         }
-        let (default_level, highest) = format.levels();
-        if level.is_some_and(|level| level > highest || (level == 0 && format == Format::Zstd)) {
-            let hint = match format {
-                Format::Plain => "end the path in .gz or .zst, or remove compression_level".to_owned(),
-                Format::Gzip => "gzip supports 0 to 9".to_owned(),
-                Format::Zstd => format!("zstd supports 1 to {highest}"),
-            };
-            section.error("compression_level", "this level doesn't match the path's extension", hint);
-        }
+        let level = format.read_level(section);
         let mode = file_mode(section);
-        Self { template, format, level: level.unwrap_or(default_level), max_file_bytes, mode, max_bytes, timeout }
+        Self { template, format, level, max_file_bytes, mode, max_bytes, timeout }
     }
 
     #[cfg(test)]

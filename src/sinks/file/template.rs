@@ -3,6 +3,7 @@
 //! Values from events are made safe before they become part of a path: an organization named `../../etc/cron.d` is an
 //! attack, not a folder. Different values always give different names, even on file systems that ignore case.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +65,30 @@ impl Key {
     }
 }
 
+/// Maximum dates with their own names. Events choose their dates, and each costs a folder or a blob. Real ones span a few
+/// months.
+pub const MOST_DATES: usize = 1_000;
+
+/// The days seen so far.
+#[derive(Debug, Default)]
+pub struct Dates(HashSet<i64>);
+
+impl Dates {
+    /// Maps dates past the bound to a shared one.
+    pub fn bounded(&mut self, key: Key) -> Key {
+        match key.day() {
+            Some(day) if !self.0.contains(&day) => {
+                if self.0.len() >= MOST_DATES {
+                    return key.of_other_dates();
+                }
+                self.0.insert(day);
+                key
+            }
+            _ => key,
+        }
+    }
+}
+
 impl Template {
     /// Parses a `path`.
     pub fn parse(text: &str) -> Result<Self, Problem> {
@@ -110,6 +135,11 @@ impl Template {
     /// A substitute for a template that couldn't be parsed, until the errors are shown.
     pub fn placeholder() -> Self {
         Self { text: String::new(), parts: Vec::new() }
+    }
+
+    /// As it is in the pipeline file.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// Which file a record belongs to. Costs no allocation.
@@ -236,7 +266,7 @@ pub fn number_of(name: &str, path: &str) -> Option<u32> {
 }
 
 /// `a/b.ndjson.gz` is `a/b` and `.ndjson.gz`.
-fn split_ending(path: &str) -> (&str, &str) {
+pub fn split_ending(path: &str) -> (&str, &str) {
     let name_at = path.rfind('/').map_or(0, |at| at + 1);
     let packed = path.strip_suffix(".gz").or_else(|| path.strip_suffix(".zst")).unwrap_or(path);
     let at = match packed[name_at..].rfind('.') {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, header};
-use tokio::time::Instant;
 
 use super::STREAM;
 use super::answer::{Question, classify};
@@ -16,9 +15,10 @@ use crate::component::Letter;
 use crate::event::Record;
 use crate::http::{Again, HttpClient, hidden, retry_after};
 use crate::sinks::delivery::batch::{Encoded, Rows};
+use crate::sinks::delivery::exchange::{Sending, exchange};
 use crate::sinks::delivery::partition::Partition;
-use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
-use crate::telemetry::{ComponentReporter, TokenState, metrics};
+use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass};
+use crate::telemetry::{ComponentReporter, TokenState};
 use nordpass_env::Env;
 
 /// Names a request's body, so that a destination that knows the header takes it once.
@@ -187,21 +187,12 @@ impl Protocol for Client {
                 "the request can't be built: check `endpoint`".to_owned(),
             ));
         };
-        let began = Instant::now();
-        let response = self.http.send(request).await;
-        self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
-        let status = response.as_ref().ok().map(|response| response.status().as_u16());
-        let (component, bytes) = (self.telemetry.name(), encoded.body.len());
-        tracing::debug!(component, request_id, bytes, status, "sent a batch");
-        let response = match response {
+        let sending = Sending { stream, request_id, bytes: encoded.body.len() };
+        let response = match exchange(&*self.http, &self.telemetry, request, sending).await {
             Ok(response) => response,
-            Err(error) => {
-                self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
-                return ResponseClass::Again(no_response(&error));
-            }
+            Err(class) => return class,
         };
         let (status, headers) = (response.status(), response.headers());
-        self.telemetry.add_labelled(&metrics::REQUESTS, status.as_str(), 1);
         if own.is_some() {
             let refused = [401, 403].contains(&status.as_u16());
             self.telemetry.token(if refused { TokenState::Refused } else { TokenState::Valid });

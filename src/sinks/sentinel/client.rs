@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use http::StatusCode;
-use tokio::time::Instant;
 
 use super::columns::Columns;
 use super::cut::cut;
@@ -16,8 +15,9 @@ use crate::event::Chunk;
 use crate::http::{Again, HttpClient, date, retry_after};
 use crate::sinks::delivery::array::encode_array;
 use crate::sinks::delivery::batch::{Encoded, Rows};
-use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass, no_response};
-use crate::telemetry::{ComponentReporter, TokenState, metrics};
+use crate::sinks::delivery::exchange::{Sending, exchange};
+use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass};
+use crate::telemetry::{ComponentReporter, TokenState};
 use nordpass_env::{Env, Mutex};
 
 /// Posts bodies to the streams of one rule.
@@ -116,21 +116,12 @@ impl Protocol for IngestionClient {
             let reason = "the token or a name contains invalid characters".to_owned();
             return ResponseClass::Again(Again::because("token", reason));
         };
-        let began = Instant::now();
-        let response = self.http.send(request).await;
-        self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
-        let status = response.as_ref().ok().map(|response| response.status().as_u16());
-        let (component, bytes) = (self.telemetry.name(), encoded.body.len());
-        tracing::debug!(component, stream, request_id, bytes, status, "sent a batch");
-        let response = match response {
+        let sending = Sending { stream, request_id, bytes: encoded.body.len() };
+        let response = match exchange(&*self.http, &self.telemetry, request, sending).await {
             Ok(response) => response,
-            Err(error) => {
-                self.telemetry.add_labelled(&metrics::REQUESTS, "none", 1);
-                return ResponseClass::Again(no_response(&error));
-            }
+            Err(class) => return class,
         };
         let (status, headers) = (response.status(), response.headers());
-        self.telemetry.add_labelled(&metrics::REQUESTS, status.as_str(), 1);
         match status {
             StatusCode::UNAUTHORIZED => {
                 self.telemetry.token(TokenState::Refused);

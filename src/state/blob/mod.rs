@@ -3,6 +3,7 @@
 //! ```text
 //! <container>/<prefix>/sources/<key id>/state   the state, whole; the process that reads the source has a lease on it
 //!                                       ids/    the known ids: <yyyy-mm-dd>.<run>.<number>.ids and other.….ids
+//!                                       intents/ what sinks were about to do, each under its hash
 //!                      dead-letters/            what was refused ([`crate::dead_letters`])
 //! ```
 //!
@@ -16,8 +17,10 @@
 //! | [`opening`] | takes a source: its lease, its state, a new run |
 //! | [`keeper`] | renews the lease, and gives the source up before the lease can have ended |
 //! | [`parts`] | the blobs of ids |
+//! | [`intents`] | the blobs of intents |
 //! | [`names`] | names, and the meaning of failures |
 
+mod intents;
 mod keeper;
 mod names;
 mod opening;
@@ -37,7 +40,7 @@ use super::open::{OpenSource, Slot, Slots};
 use super::tasks::Tasks;
 use super::{BlobSettings, TakeoverSettings};
 use crate::azure::blob::{BlobError, Container};
-use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, OpenStates, SourceKey, SourceState, Store};
 use crate::component::{Found, Predecessor, parse_cursor};
 use crate::event::Origin;
 use crate::http::{HttpSettings, Retry};
@@ -48,6 +51,7 @@ pub struct BlobStore {
     shared: Arc<Base>,
     tasks: Arc<Tasks>,
     slots: Slots<BlobSlot>,
+    open: OpenStates,
 }
 
 /// Shared by all sources of the store.
@@ -82,7 +86,7 @@ impl BlobStore {
     ) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = super::local::lock(env.disk.as_ref(), data_dir).await?;
         let shared = Arc::new(Base::new(env, settings, container, lock));
-        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Slots::new() }))
+        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Slots::new(), open: OpenStates::default() }))
     }
 }
 
@@ -136,8 +140,14 @@ impl Store for BlobStore {
                 Ok(source)
             };
             let source = self.tasks.finish(&path, work).await?;
-            Ok(Arc::new(OpenSource { source, tasks: self.tasks.clone() }) as Arc<dyn SourceState>)
+            let state: Arc<dyn SourceState> = Arc::new(OpenSource { source, tasks: self.tasks.clone() });
+            self.open.add(&state);
+            Ok(state)
         })
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        &self.open
     }
 
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {

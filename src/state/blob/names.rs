@@ -42,13 +42,20 @@ pub struct BlobNames {
     pub state: String,
     /// The prefix of the blobs of ids.
     pub ids: String,
+    /// The prefix of the blobs of intents.
+    pub intents: String,
 }
 
 impl BlobNames {
     /// Returns the blobs of a key.
     pub fn new(container: &str, prefix: &str, key_id: &str) -> Self {
         let folder = format!("{prefix}sources/{key_id}");
-        Self { container: container.to_owned(), state: format!("{folder}/state"), ids: format!("{folder}/ids/") }
+        Self {
+            container: container.to_owned(),
+            state: format!("{folder}/state"),
+            ids: format!("{folder}/ids/"),
+            intents: format!("{folder}/intents/"),
+        }
     }
 
     /// The state's path, for messages.

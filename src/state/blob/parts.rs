@@ -78,8 +78,8 @@ async fn append_at(
     Ok(true)
 }
 
-/// The error for a missing blob of ids. If the state is missing, too, everything was deleted, which is waited out.
-async fn missing(container: &Container, names: &BlobNames, blob: &str) -> CheckpointError {
+/// The error for a missing blob of the state. If the state is missing, too, everything was deleted, which is waited out.
+pub(super) async fn missing(container: &Container, names: &BlobNames, blob: &str) -> CheckpointError {
     match container.lease(&names.state).await {
         Ok(_) => names.unusable(blob, "this blob of the state is missing, but others exist"),
         Err(error) => error.into(),

@@ -10,9 +10,9 @@ use super::super::format::known::{self, Piece};
 use super::super::format::{frame::frame, recent::Recent, state::BlobState};
 use super::super::open::{OpenInfo, StateBackend};
 use super::parts::{self, StoredPart};
-use super::{Base, names::BlobNames};
+use super::{Base, intents, names::BlobNames};
 use crate::azure::blob::{BlobError, Demand};
-use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
+use crate::component::{CheckpointError, Commit, IntentHash, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 use nordpass_env::Mutex;
 
 /// How often to check a commit before giving up until the next attempt.
@@ -74,7 +74,7 @@ impl Source {
             lease,
             lease_keeper,
             lease_guard,
-            info: OpenInfo::new(state.key.id(), state.run, state.document.clone()),
+            info: OpenInfo::new(state.key.id(), &state),
             keeper: Mutex::default(),
             committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
         })
@@ -123,7 +123,7 @@ impl Source {
     /// Makes a commit count.
     fn count(&self, committed: &mut Committed, next: Next, etag: String) {
         let Next { state, bytes, ids } = next;
-        self.info.set_document(state.document.as_ref());
+        self.info.show(&state);
         committed.recent.add(&ids);
         (committed.state, committed.bytes, committed.etag) = (state, bytes, etag);
         committed.doubt = None;
@@ -150,6 +150,7 @@ impl Source {
             return Ok(None);
         }
         next.serial = next.serial.wrapping_add(1);
+        intents::store(&self.base.container, &self.names, commit).await?;
         for (bucket, ids) in batches {
             let data = Bytes::from(ids::encode(bucket, &ids));
             parts::append(&self.base.container, &self.names, &mut next, bucket, &data).await?;
@@ -207,6 +208,7 @@ impl StateBackend for Source {
         }
         for _ in 0..LOOKS {
             let Some(next) = self.next(&committed.state, &commit).await? else { return Ok(()) };
+            let settled = intents::are_settled(&committed.state, &next.state);
             let forgotten = next.state.days.len() < committed.state.days.len() && commit.forget_before.is_some();
             self.check_hold()?;
             let demand = Demand::Same { etag: &committed.etag, lease: &self.lease };
@@ -215,6 +217,9 @@ impl StateBackend for Source {
                     self.count(&mut committed, next, etag);
                     if forgotten {
                         self.remove_forgotten(commit.forget_before.unwrap_or(0)).await;
+                    }
+                    if settled {
+                        intents::clean(&self.base.container, &self.names, &committed.state).await;
                     }
                     return Ok(());
                 }
@@ -237,6 +242,10 @@ impl StateBackend for Source {
         }
         let reason = "no response to a commit".to_owned();
         Err(CheckpointError::Storage { reason, wait: None })
+    }
+
+    async fn read_intent(&self, hash: IntentHash) -> Result<Vec<u8>, CheckpointError> {
+        intents::read(&self.base.container, &self.names, &hash).await
     }
 
     async fn is_committed(&self, run: u64, sequence: u64) -> bool {

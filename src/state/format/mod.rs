@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod frame;
 pub mod ids;
+pub mod intents;
 pub mod intervals;
 pub mod known;
 pub mod ranges;

@@ -11,12 +11,15 @@
 use std::collections::BTreeMap;
 
 use super::bytes::{Reader, byte_string, varint};
-use super::{frame::check, ids::Bucket, intervals::Intervals, recent::Recent};
+use super::{frame::check, ids::Bucket, intents::Intents, intervals::Intervals, recent::Recent};
 use crate::component::{Commit, KnownId, SourceKey};
 use nordpass_env::Random;
 
-/// The version of the payloads that this program writes, and the newest that it reads.
-pub const VERSION: u8 = 1;
+/// The newest version of a payload that this program reads. It writes it only where the older one isn't enough: for a state
+/// that lists intents. So a program of an older version reads every state but those.
+pub const VERSION: u8 = 2;
+/// The version of a state without intents.
+const WITHOUT_INTENTS: u8 = 1;
 
 /// Minimum number of earlier runs remembered for [`crate::component::Store::is_committed`]. On a process's own disk
 /// that is plenty: its sinks resolve what a run has left before the next one begins.
@@ -135,6 +138,8 @@ pub struct State<I> {
     pub other: I,
     /// The source's document.
     pub document: Option<Vec<u8>>,
+    /// What sinks were about to do.
+    pub intents: Intents,
 }
 
 /// A state in files of this machine's disk.
@@ -145,8 +150,17 @@ pub type BlobState = State<Vec<Part>>;
 impl<I: Ids> State<I> {
     /// The state before the first run.
     pub fn new(key: SourceKey) -> Self {
-        let (chunks, other) = (Intervals::default(), I::default());
-        Self { key, serial: 0, run: 0, chunks, earlier: Vec::new(), days: BTreeMap::new(), other, document: None }
+        Self {
+            key,
+            serial: 0,
+            run: 0,
+            chunks: Intervals::default(),
+            earlier: Vec::new(),
+            days: BTreeMap::new(),
+            other: I::default(),
+            document: None,
+            intents: Intents::default(),
+        }
     }
 
     /// The state at the start of a new run, with a number that no known run has.
@@ -233,6 +247,7 @@ impl<I: Ids> State<I> {
         if commit.document.is_some() {
             self.document.clone_from(&commit.document);
         }
+        self.intents.step(commit, self.run, &self.chunks);
         let batches = self.batches(&commit.ids);
         if let Some(time) = commit.forget_before {
             self.days.retain(|&day, _| Bucket::Day(day).end().is_none_or(|end| end > time));
@@ -271,6 +286,16 @@ impl<I: Ids> State<I> {
         }
     }
 
+    fn version(&self) -> u8 {
+        if self.intents.is_empty() { WITHOUT_INTENTS } else { VERSION }
+    }
+
+    fn encode_intents(&self, out: &mut Vec<u8>) {
+        if !self.intents.is_empty() {
+            self.intents.encode(out);
+        }
+    }
+
     fn encode_document(&self, out: &mut Vec<u8>) {
         match &self.document {
             None => varint(out, 0),
@@ -285,19 +310,20 @@ impl<I: Ids> State<I> {
 impl LocalState {
     /// The payload of a frame of `state.log`.
     pub fn encode_log(&self) -> Vec<u8> {
-        let mut out = vec![LOG, VERSION];
+        let mut out = vec![LOG, self.version()];
         out.extend_from_slice(&key_hash(&self.key));
         out.extend_from_slice(&self.run.to_le_bytes());
         self.chunks.encode(&mut out);
         self.other.encode(&mut out);
         self.encode_days(&mut out);
         self.encode_document(&mut out);
+        self.encode_intents(&mut out);
         out
     }
 
     /// The payload of the file `runs`.
     pub fn encode_runs(&self) -> Vec<u8> {
-        let mut out = vec![RUNS, VERSION];
+        let mut out = vec![RUNS, WITHOUT_INTENTS];
         encode_head(&mut out, &self.key);
         encode_runs(&mut out, &self.earlier);
         out
@@ -305,7 +331,7 @@ impl LocalState {
 
     /// Reads a payload of `state.log`. The rest comes from `runs`.
     pub fn decode_log(payload: &[u8], key: SourceKey, earlier: Vec<Run>) -> Result<Self, Misfit> {
-        let mut reader = open(payload, LOG)?;
+        let (mut reader, version) = open(payload, LOG)?;
         if reader.array().ok_or(Misfit::Malformed)? != key_hash(&key) {
             return Err(Misfit::Foreign(None));
         }
@@ -314,7 +340,9 @@ impl LocalState {
             let chunks = Intervals::decode(reader)?;
             let other = reader.varint()?;
             let days = decode_days(reader)?;
-            Some(Self { key, serial: 0, run, chunks, earlier, days, other, document: decode_document(reader)? })
+            let document = decode_document(reader)?;
+            let intents = decode_intents(reader, version)?;
+            Some(Self { key, serial: 0, run, chunks, earlier, days, other, document, intents })
         };
         whole(reader, fields)
     }
@@ -323,7 +351,7 @@ impl LocalState {
 impl BlobState {
     /// The payload of the blob.
     pub fn encode_blob(&self) -> Vec<u8> {
-        let mut out = vec![BLOB, VERSION];
+        let mut out = vec![BLOB, self.version()];
         encode_head(&mut out, &self.key);
         varint(&mut out, self.serial);
         out.extend_from_slice(&self.run.to_le_bytes());
@@ -332,19 +360,23 @@ impl BlobState {
         self.encode_days(&mut out);
         self.other.encode(&mut out);
         self.encode_document(&mut out);
+        self.encode_intents(&mut out);
         out
     }
 
     /// Reads a payload, which should belong to `key_id`.
     pub fn decode_blob(payload: &[u8], key_id: &str) -> Result<Self, Misfit> {
-        let state = whole(open(payload, BLOB)?, |reader| {
+        let (reader, version) = open(payload, BLOB)?;
+        let state = whole(reader, |reader| {
             let key = decode_head(reader)?;
             let serial = reader.varint()?;
             let run = u64::from_le_bytes(reader.array()?);
             let chunks = Intervals::decode(reader)?;
             let (earlier, days) = (decode_runs(reader)?, decode_days(reader)?);
             let other = Ids::decode(reader)?;
-            Some(Self { key, serial, run, chunks, earlier, days, other, document: decode_document(reader)? })
+            let document = decode_document(reader)?;
+            let intents = decode_intents(reader, version)?;
+            Some(Self { key, serial, run, chunks, earlier, days, other, document, intents })
         })?;
         if state.key.id() == key_id { Ok(state) } else { Err(Misfit::Foreign(Some(state.key))) }
     }
@@ -352,7 +384,7 @@ impl BlobState {
 
 /// Reads a payload of the file `runs`: the folder's key, and the earlier runs, latest first.
 pub fn decode_runs_file(payload: &[u8]) -> Result<(SourceKey, Vec<Run>), Misfit> {
-    whole(open(payload, RUNS)?, |reader| Some((decode_head(reader)?, decode_runs(reader)?)))
+    whole(open(payload, RUNS)?.0, |reader| Some((decode_head(reader)?, decode_runs(reader)?)))
 }
 
 /// The key's hash, which is in each frame of `state.log`.
@@ -360,12 +392,12 @@ pub fn key_hash(key: &SourceKey) -> [u8; 8] {
     check(format!("{}\n{}", key.name, key.endpoint).as_bytes())
 }
 
-/// Checks what kind of payload this is, and that this program knows its version.
-fn open(payload: &[u8], kind: u8) -> Result<Reader<'_>, Misfit> {
+/// Checks what kind of payload this is, and that this program knows its version, which it returns.
+fn open(payload: &[u8], kind: u8) -> Result<(Reader<'_>, u8), Misfit> {
     let mut reader = Reader::new(payload);
     let [found, version] = reader.array().ok_or(Misfit::Malformed)?;
     match (found == kind, version) {
-        (true, VERSION) => Ok(reader),
+        (true, WITHOUT_INTENTS..=VERSION) => Ok((reader, version)),
         (true, version) if version > VERSION => Err(Misfit::Newer(version)),
         _ => Err(Misfit::Malformed),
     }
@@ -418,6 +450,10 @@ fn decode_days<I: Ids>(reader: &mut Reader) -> Option<BTreeMap<u32, I>> {
         days.insert(at, I::decode(reader)?);
     }
     Some(days)
+}
+
+fn decode_intents(reader: &mut Reader, version: u8) -> Option<Intents> {
+    if version == WITHOUT_INTENTS { Some(Intents::default()) } else { Intents::decode(reader) }
 }
 
 #[expect(clippy::option_option, reason = "outside: whether it can be read; inside: whether there is a document")]

@@ -23,6 +23,10 @@ pub fn ids_dir(dir: &Path) -> PathBuf {
     dir.join("ids")
 }
 
+pub fn intents_dir(dir: &Path) -> PathBuf {
+    dir.join("intents")
+}
+
 /// Reads the state in a source's folder. `None` is a first run. The files are written in an order that leaves only
 /// three kinds of state after a crash: no `runs`; `runs` that lists none; and `runs` with a `state.log` whose first
 /// frame is whole. Everything else is damage.

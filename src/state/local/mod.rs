@@ -5,6 +5,7 @@
 //! data_dir/sources/<key id>/runs      whose folder this is, and the chunks of the last 16 runs
 //!                           state.log the state, one frame for each commit; the last whole frame counts
 //!                           ids/      the known ids: <yyyy-mm-dd>.ids and other.ids
+//!                           intents/  what sinks were about to do, each under its hash
 //! ```
 //!
 //! A commit appends the new ids to their files and syncs them, then appends one frame to `state.log` and syncs it: that
@@ -26,10 +27,10 @@ use std::{io, sync::Arc};
 use futures::future::BoxFuture;
 
 use self::source::LocalSource;
-use super::format::{frame, ids, known, recent, state};
+use super::format::{frame, ids, intents, known, recent, state};
 use super::open::{OpenSource, Slot, Slots};
 use super::tasks::Tasks;
-use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, OpenStates, SourceKey, SourceState, Store};
 use crate::event::Origin;
 use nordpass_env::{Disk, DiskLock, Env};
 
@@ -37,6 +38,7 @@ use nordpass_env::{Disk, DiskLock, Env};
 pub struct LocalStore {
     folder: Arc<Folder>,
     tasks: Arc<Tasks>,
+    open: OpenStates,
 }
 
 /// The locked `data_dir`, shared by everything that may still write below it.
@@ -53,7 +55,7 @@ impl LocalStore {
         let lock = lock(env.disk.as_ref(), data_dir).await?;
         let (env, dir) = (env.private(data_dir), data_dir.to_owned());
         let folder = Folder { env, dir, slots: Slots::new(), _lock: lock };
-        Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default() }))
+        Ok(Arc::new(Self { folder: Arc::new(folder), tasks: Arc::default(), open: OpenStates::default() }))
     }
 }
 
@@ -79,8 +81,14 @@ impl Store for LocalStore {
                 Ok(source)
             };
             let source = self.tasks.finish(&self.folder.dir, work).await?;
-            Ok(Arc::new(OpenSource { source, tasks: self.tasks.clone() }) as Arc<dyn SourceState>)
+            let state: Arc<dyn SourceState> = Arc::new(OpenSource { source, tasks: self.tasks.clone() });
+            self.open.add(&state);
+            Ok(state)
         })
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        &self.open
     }
 
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {

@@ -5,10 +5,11 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 use futures::future::BoxFuture;
 
 use super::ids::{self, Stored};
-use super::load::{self, ids_dir};
+use super::intents::{contents, intent_name};
+use super::load::{self, ids_dir, intents_dir};
 use super::{Folder, disk_error, unusable};
 use super::{known, recent::Recent, state::LocalState, write::Files};
-use crate::component::{CheckpointError, Commit, KnownId, LeaseGuard, SourceKey};
+use crate::component::{CheckpointError, Commit, IntentHash, KnownId, LeaseGuard, SourceKey};
 use crate::state::open::{OpenInfo, StateBackend};
 use nordpass_env::Disk;
 
@@ -41,7 +42,7 @@ impl LocalSource {
         let state = loaded.unwrap_or_else(|| LocalState::new(key)).begin_run(folder.env.random.as_ref());
         let recent = state.unread();
         let files = Files::begin(disk, &folder.dir, &dir, &state).await?;
-        let info = OpenInfo::new(key_id, state.run, state.document.clone());
+        let info = OpenInfo::new(key_id, &state);
         let committed = tokio::sync::Mutex::new(Committed { state, files, recent });
         Ok(Self { folder, info, dir, committed })
     }
@@ -74,6 +75,9 @@ impl StateBackend for LocalSource {
             return Ok(());
         }
         files.begin_commit(state).await?;
+        for (hash, content) in contents(&commit) {
+            files.write_intent(&hash, content).await?;
+        }
         for (bucket, ids) in batches {
             let data = ids::encode(bucket, &ids);
             let committed = state.ids(bucket).copied().unwrap_or(0);
@@ -84,11 +88,26 @@ impl StateBackend for LocalSource {
 
         // From here on the commit counts. Nothing below may fail.
         let forgotten: Vec<_> = state.days.keys().filter(|day| !next.days.contains_key(day)).copied().collect();
+        let settled: Vec<IntentHash> = state.intents.hashes().copied().collect();
         *state = next;
-        self.info.set_document(state.document.as_ref());
+        self.info.show(state);
         recent.add(&commit.ids);
         files.remove_days(forgotten, state).await;
+        files.remove_intents(settled, state).await;
         Ok(())
+    }
+
+    async fn read_intent(&self, hash: IntentHash) -> Result<Vec<u8>, CheckpointError> {
+        let path = intents_dir(&self.dir).join(intent_name(&hash));
+        let disk = self.folder.env.disk.as_ref();
+        if disk.len(&path).await.map_err(disk_error(&path))?.is_none() {
+            return Err(unusable(&path, "this file of the state is missing, but others exist"));
+        }
+        let content = disk.read(&path).await.map_err(disk_error(&path))?;
+        if *blake3::hash(&content).as_bytes() == hash {
+            return Ok(content);
+        }
+        Err(unusable(&path, "the file is damaged"))
     }
 
     async fn read_known(&self, range: Range<i64>) -> Result<Vec<KnownId>, CheckpointError> {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::load::{ids_dir, runs_path, state_path};
+use super::intents::{intent_name, is_intent_name};
+use super::load::{ids_dir, intents_dir, runs_path, state_path};
 use super::{disk_error, unusable};
 use super::{frame::frame, ids::Bucket, state::LocalState};
-use crate::component::CheckpointError;
+use crate::component::{CheckpointError, IntentHash};
 use nordpass_env::Disk;
 
 /// `state.log` is rewritten when it would grow over this.
@@ -26,6 +27,8 @@ pub struct Files {
     has_new_name: bool,
     /// Files of forgotten ids that couldn't be removed yet.
     leftover: BTreeSet<u32>,
+    /// The folder of intents is there, durably.
+    has_intents: bool,
 }
 
 impl Files {
@@ -55,6 +58,7 @@ impl Files {
             touched: Vec::new(),
             has_new_name: false,
             leftover: BTreeSet::new(),
+            has_intents: false,
         };
         files.rewrite_log(state).await?;
         files.remove_strays(state).await;
@@ -86,6 +90,28 @@ impl Files {
         self.disk.append_synced(&path, data).await.map_err(disk_error(&path))
     }
 
+    /// Stores what an intent says, durably. The name is the content's hash, so a file with this name has this content or is
+    /// torn, and is written again.
+    pub async fn write_intent(&mut self, hash: &IntentHash, content: &[u8]) -> Result<(), CheckpointError> {
+        let dir = intents_dir(&self.dir);
+        if !self.has_intents {
+            self.disk.create_dir_all(&dir).await.map_err(disk_error(&dir))?;
+            self.disk.sync_dir(&self.dir).await.map_err(disk_error(&self.dir))?;
+            self.has_intents = true;
+        }
+        let path = dir.join(intent_name(hash));
+        self.disk.replace(&path, content).await.map_err(disk_error(&path))
+    }
+
+    /// Removes the files of those of these intents that the state no longer lists.
+    pub async fn remove_intents(&self, intents: Vec<IntentHash>, committed: &LocalState) {
+        for hash in intents {
+            if !committed.intents.hashes().any(|listed| *listed == hash) {
+                self.remove(&intents_dir(&self.dir).join(intent_name(&hash))).await;
+            }
+        }
+    }
+
     /// The commit point: makes `next` the state.
     pub async fn finish_commit(&mut self, next: &LocalState) -> Result<(), CheckpointError> {
         if self.has_new_name {
@@ -114,13 +140,13 @@ impl Files {
                 continue;
             }
             self.exact.remove(&Bucket::Day(day));
-            if !self.remove(&Bucket::Day(day).file_name()).await {
+            if !self.remove(&ids_dir(&self.dir).join(Bucket::Day(day).file_name())).await {
                 self.leftover.insert(day);
             }
         }
     }
 
-    /// Removes files of ids that the state doesn't list: forgotten, or of a commit that didn't happen.
+    /// Removes files of ids and intents that the state doesn't list: forgotten, or of a commit that didn't happen.
     async fn remove_strays(&mut self, committed: &LocalState) {
         let mut listed: BTreeSet<String> = committed.days.keys().map(|&day| Bucket::Day(day).file_name()).collect();
         if committed.other > 0 {
@@ -128,17 +154,21 @@ impl Files {
         }
         let files = self.disk.list(&ids_dir(&self.dir)).await.unwrap_or_default();
         for file in files.into_iter().filter(|file| Bucket::is_file_name(&file.name) && !listed.contains(&file.name)) {
-            self.remove(&file.name).await;
+            self.remove(&ids_dir(&self.dir).join(&file.name)).await;
+        }
+        let listed: BTreeSet<String> = committed.intents.hashes().map(intent_name).collect();
+        let files = self.disk.list(&intents_dir(&self.dir)).await.unwrap_or_default();
+        for file in files.into_iter().filter(|file| is_intent_name(&file.name) && !listed.contains(&file.name)) {
+            self.remove(&intents_dir(&self.dir).join(&file.name)).await;
         }
     }
 
-    async fn remove(&self, name: &str) -> bool {
-        let path = ids_dir(&self.dir).join(name);
-        match self.disk.remove(&path).await {
+    async fn remove(&self, path: &Path) -> bool {
+        match self.disk.remove(path).await {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => {
-                tracing::debug!(path = %path.display(), %error, "can't delete a file of expired ids yet");
+                tracing::debug!(path = %path.display(), %error, "can't delete a file of the state that isn't needed any more");
                 false
             }
         }

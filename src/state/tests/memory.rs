@@ -7,14 +7,18 @@ use std::sync::{Arc, MutexGuard};
 
 use futures::future::BoxFuture;
 
-use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+use crate::component::{
+    CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store,
+};
 use crate::event::Origin;
+use crate::state::format::intents::{Intents, contents};
+use crate::state::format::intervals::Intervals;
 use crate::state::open::fits;
 use nordpass_env::Mutex;
 
 /// States in memory. Clones share them, so that a test keeps one across the "restarts" of a pipeline.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<HashMap<String, Source>>>);
+pub struct MemoryStore(Arc<Mutex<HashMap<String, Source>>>, OpenStates);
 
 #[derive(Default)]
 struct Source {
@@ -22,6 +26,8 @@ struct Source {
     known: BTreeMap<(i64, u128), KnownId>,
     /// Committed chunks by run.
     runs: HashMap<u64, Vec<u64>>,
+    intents: Intents,
+    contents: HashMap<IntentHash, Vec<u8>>,
 }
 
 struct MemorySource {
@@ -49,8 +55,14 @@ impl Store for MemoryStore {
             let source = sources.entry(key_id.to_string()).or_default();
             let run = source.runs.len() as u64 + 1;
             source.runs.insert(run, Vec::new());
-            Ok(Arc::new(MemorySource { store: self.clone(), key_id, run }) as Arc<dyn SourceState>)
+            let state: Arc<dyn SourceState> = Arc::new(MemorySource { store: self.clone(), key_id, run });
+            self.1.add(&state);
+            Ok(state)
         })
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        &self.1
     }
 
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
@@ -85,6 +97,15 @@ impl SourceState for MemorySource {
         Box::pin(async move { Ok(known) })
     }
 
+    fn intents(&self) -> Vec<Intent> {
+        self.store.sources().get(&*self.key_id).map(|source| source.intents.list()).unwrap_or_default()
+    }
+
+    fn read_intent(&self, hash: IntentHash) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>> {
+        let content = self.store.sources().get(&*self.key_id).and_then(|source| source.contents.get(&hash).cloned());
+        Box::pin(async move { content.ok_or(CheckpointError::Lost) })
+    }
+
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
         Box::pin(async move {
             fits(&commit, Path::new(&*self.key_id))?;
@@ -95,6 +116,9 @@ impl SourceState for MemorySource {
             }
             source.known.extend(commit.ids.iter().map(|&known| ((known.time, known.id.0), known)));
             source.runs.entry(self.run).or_default().extend(&commit.chunks);
+            source.contents.extend(contents(&commit).map(|(hash, content)| (hash, content.to_vec())));
+            let committed: Intervals = source.runs[&self.run].iter().map(|&chunk| chunk..chunk + 1).collect();
+            source.intents.step(&commit, self.run, &committed);
             if commit.document.is_some() {
                 source.document = commit.document;
             }
@@ -115,7 +139,7 @@ mod tests {
         let first = store.open(key.clone()).await.unwrap();
         assert_eq!(first.document(), None);
         let ids = [0, 5, 10].map(|time| KnownId { time, id: EventId(7) }).to_vec();
-        let commit = Commit { ids, chunks: vec![0, 2], document: Some(b"d".to_vec()), forget_before: None };
+        let commit = Commit { ids, chunks: vec![0, 2], document: Some(b"d".to_vec()), ..Commit::default() };
         first.commit(commit).await.unwrap();
 
         let second = store.clone().open(key).await.unwrap();

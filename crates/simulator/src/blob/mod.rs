@@ -1,9 +1,10 @@
-//! Azure Blob Storage, as far as the shared checkpoint and the official connector use it: containers, block and append
-//! blobs, conditions by version and by length, and leases.
+//! Azure Blob Storage, as far as the shared checkpoint, the archive and the official connector use it: containers, block and
+//! append blobs, blocks that are committed later, conditions by version and by length, and leases.
 //!
 //! How it answers follows the documentation of the REST API ("Lease Blob": the table of outcomes; "Specifying conditional
 //! headers"), and is compared with Azurite by a test of the client that runs against both.
 
+mod blocks;
 mod lease;
 mod store;
 
@@ -114,6 +115,23 @@ impl BlobAccount {
         }
     }
 
+    /// What a blob was committed with, by header; `None` without the blob or the header.
+    pub fn property(&self, container: &str, blob: &str, header: &str) -> Option<String> {
+        let inner = self.inner.lock();
+        let properties = &inner.account.get(container, blob).ok()?.properties;
+        properties.iter().find(|(name, _)| name == header).map(|(_, value)| value.clone())
+    }
+
+    /// Forgets all uncommitted blocks, as Azure does a week after the last one of a blob.
+    pub fn expire_blocks(&self) {
+        self.inner.lock().account.expire_blocks();
+    }
+
+    /// How many blobs have uncommitted blocks.
+    pub fn uncommitted(&self) -> usize {
+        self.inner.lock().account.uncommitted()
+    }
+
     /// Breaks a blob's lease at once, as an operator can.
     pub fn break_lease(&self, container: &str, blob: &str) {
         self.break_lease_after(container, blob, Duration::ZERO, Timestamp::UNIX_EPOCH);
@@ -187,6 +205,8 @@ impl<'a> Call<'a> {
             }
             (&Method::GET | &Method::HEAD, _) => self.read(),
             (&Method::PUT, "appendblock") => self.append(),
+            (&Method::PUT, "block") => self.put_block(),
+            (&Method::PUT, "blocklist") => self.put_block_list(),
             (&Method::PUT, _) => self.write(),
             (&Method::DELETE, _) => {
                 self.account.get(self.container, self.blob)?.demand_lease(self.request, self.now)?;
@@ -228,7 +248,9 @@ impl<'a> Call<'a> {
         };
         let head = *self.request.method() == Method::HEAD;
         let body = if head { Bytes::new() } else { Bytes::copy_from_slice(bytes) };
-        Ok(stored.reply(status, body, self.now).with_header("content-type", "application/octet-stream"))
+        let reply = stored.reply(status, body, self.now);
+        let has_type = reply.response.headers().contains_key("content-type");
+        Ok(if has_type { reply } else { reply.with_header("content-type", "application/octet-stream") })
     }
 
     fn write(self) -> Result<Reply, Refusal> {

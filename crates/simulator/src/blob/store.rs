@@ -19,6 +19,8 @@ pub struct Stored {
     pub lease: Lease,
     version: u64,
     modified: i64,
+    /// What it was committed with: media type, metadata, tier and tags, as headers.
+    pub properties: Vec<(String, String)>,
 }
 
 impl Stored {
@@ -44,6 +46,7 @@ impl Stored {
             .with_header("etag", &self.etag())
             .with_header("last-modified", &http_date(self.modified))
             .with_header("x-ms-lease-state", self.lease.state(now));
+        let reply = self.properties.iter().fold(reply, |reply, (name, value)| reply.with_header(name, value));
         match self.blocks {
             Some(blocks) => reply.with_header("x-ms-blob-committed-block-count", &blocks.to_string()),
             None => reply,
@@ -57,6 +60,8 @@ pub struct Account {
     containers: BTreeMap<String, BTreeMap<String, Stored>>,
     /// The last deleted container of each name, as soft delete keeps it.
     deleted: BTreeMap<String, BTreeMap<String, Stored>>,
+    /// Uncommitted blocks by container, blob and id.
+    uncommitted: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<u8>>>>,
     versions: u64,
 }
 
@@ -70,6 +75,7 @@ impl Account {
 
     /// Deletes a container with all its blobs.
     pub fn delete(&mut self, container: &str) {
+        self.uncommitted.remove(container);
         if let Some(mut blobs) = self.containers.remove(container) {
             for stored in blobs.values_mut() {
                 stored.lease = Lease::default();
@@ -115,8 +121,41 @@ impl Account {
         self.versions += 1;
         let blobs = self.containers.get_mut(container).ok_or(NO_CONTAINER)?;
         let lease = blobs.remove(blob).map(|stored| stored.lease).unwrap_or_default();
-        let stored = Stored { bytes, blocks, lease, version: self.versions, modified: now.as_second() };
+        if let Some(uncommitted) = self.uncommitted.get_mut(container) {
+            uncommitted.remove(blob);
+        }
+        let (version, modified) = (self.versions, now.as_second());
+        let stored = Stored { bytes, blocks, lease, version, modified, properties: Vec::new() };
         Ok(blobs.entry(blob.to_owned()).or_insert(stored))
+    }
+
+    /// Keeps a block. False: its id isn't as long as those of the blob's other blocks.
+    pub fn put_block(&mut self, container: &str, blob: &str, id: &str, bytes: &[u8]) -> Result<bool, Refusal> {
+        self.names(container)?;
+        let blobs = self.uncommitted.entry(container.to_owned()).or_default();
+        let blocks = blobs.entry(blob.to_owned()).or_default();
+        let fits = blocks.keys().all(|known| known.len() == id.len());
+        if fits {
+            blocks.insert(id.to_owned(), bytes.to_vec());
+        }
+        Ok(fits)
+    }
+
+    /// The bytes of these blocks, one after the other; `None` if one is missing.
+    pub fn joined(&self, container: &str, blob: &str, ids: &[&str]) -> Option<Vec<u8>> {
+        let blocks = self.uncommitted.get(container)?.get(blob)?;
+        let bytes: Option<Vec<&Vec<u8>>> = ids.iter().map(|id| blocks.get(*id)).collect();
+        Some(bytes?.into_iter().flatten().copied().collect())
+    }
+
+    /// Forgets all uncommitted blocks, as Azure does after a week.
+    pub fn expire_blocks(&mut self) {
+        self.uncommitted.clear();
+    }
+
+    /// How many blobs have uncommitted blocks.
+    pub fn uncommitted(&self) -> usize {
+        self.uncommitted.values().map(BTreeMap::len).sum()
     }
 
     /// Appends to a blob.

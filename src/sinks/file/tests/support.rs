@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::component::{CheckpointError, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, OpenStates, SourceKey, SourceState, Store};
 use crate::component::{ComponentError, Context, Input, Output, Sink as _};
 use crate::event::{AckReceiver, Backpressure, Chunk, EventFields, EventId, MemoryPool, Origin, Record, Span, Text};
 use crate::http::SystemNetwork;
@@ -30,6 +30,10 @@ impl Committed {
 impl Store for Committed {
     fn open(&self, _: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async { Err(CheckpointError::Locked { dir: PathBuf::new() }) })
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        unreachable!("this sink doesn't ask")
     }
 
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::component::{CheckpointError, Input, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, Input, OpenStates, SourceKey, SourceState, Store};
 use crate::event::{Chunk, Origin};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::{Env, SeededRandom, TestClock};
@@ -16,6 +16,10 @@ struct NoStore;
 impl Store for NoStore {
     fn open(&self, _key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         unreachable!("generated events have no state")
+    }
+
+    fn open_states(&self) -> &OpenStates {
+        unreachable!("no sink asks")
     }
 
     fn is_committed(&self, _origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {

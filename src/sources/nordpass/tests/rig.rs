@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{ReadMode, Settings};
-use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
+use crate::component::{
+    CheckpointError, Commit, Intent, IntentHash, KnownId, OpenStates, SourceKey, SourceState, Store,
+};
 use crate::component::{ComponentError, Context, Input, Output, Source};
 use crate::event::{EventId, Origin};
 use crate::http::{HttpClient, HttpError, HttpSettings, Network};
@@ -247,6 +249,12 @@ impl SourceState for Shared {
         let known = known.map(|(time, id)| KnownId { time: *time, id: EventId(*id) }).collect();
         Box::pin(async move { Ok(known) })
     }
+    fn intents(&self) -> Vec<Intent> {
+        Vec::new()
+    }
+    fn read_intent(&self, _: IntentHash) -> BoxFuture<'_, Result<Vec<u8>, CheckpointError>> {
+        unreachable!("no sink records one")
+    }
     fn commit(&self, commit: Commit) -> BoxFuture<'_, Result<(), CheckpointError>> {
         let result = if self.0.broken.load(Ordering::Relaxed) {
             Err(disk_error())
@@ -280,6 +288,9 @@ impl Store for TestStores {
     }
     fn is_committed(&self, _: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>> {
         Box::pin(async { Ok(true) })
+    }
+    fn open_states(&self) -> &OpenStates {
+        unreachable!("no sink asks")
     }
 }
 

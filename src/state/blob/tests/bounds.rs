@@ -30,7 +30,7 @@ async fn a_commit_costs_what_is_new_however_long_the_history() {
     for small in 0..10 {
         let ids = vec![known(NOW + small, u128::MAX - u128::from(small.unsigned_abs()))];
         let document = Some(vec![b'x'; 3_000]);
-        source.commit(Commit { ids, chunks: vec![number], document, forget_before: None }).await.expect("commits");
+        source.commit(Commit { ids, chunks: vec![number], document, ..Commit::default() }).await.expect("commits");
         number += 1;
     }
     let requests = &world.requests()[before..];

@@ -122,7 +122,7 @@ fn commit(number: u64) -> Commit {
     let id = u128::from(number);
     let ids = vec![known(NOW - DAY + 5, id), known(NOW + 7, id + 1_000), known(0, id + 2_000)];
     let document = Some(format!("document {number}").into_bytes());
-    Commit { ids, chunks: vec![number], document, forget_before: None }
+    Commit { ids, chunks: vec![number], document, ..Commit::default() }
 }
 
 /// All known ids, sorted.

@@ -40,7 +40,7 @@ async fn a_commit_costs_what_is_new() {
             // Every third chunk isn't acknowledged for a while.
             let chunks = vec![if round < 30 { u64::try_from(number).unwrap() * 3 / 2 } else { 10_000 + round }];
             let document = Some(vec![(number % 251) as u8; 1_500]);
-            source.commit(Commit { ids, chunks, document, forget_before: None }).await.unwrap();
+            source.commit(Commit { ids, chunks, document, ..Commit::default() }).await.unwrap();
             assert_bound(before, &disk, count, &format!("round {round}"));
         }
     }
@@ -59,7 +59,7 @@ async fn the_longest_document_fits() {
         let before = disk.written();
         let ids: Vec<_> = (0..12).map(|day| known(day_before(day), number.into())).collect();
         let document = Some(vec![(number % 251) as u8; 3_500]);
-        source.commit(Commit { ids, chunks: vec![number], document, forget_before: None }).await.unwrap();
+        source.commit(Commit { ids, chunks: vec![number], document, ..Commit::default() }).await.unwrap();
         assert_bound(before, &disk, 12, &format!("commit {number}"));
     }
 }

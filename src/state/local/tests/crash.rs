@@ -27,7 +27,7 @@ fn commit(number: usize, document_len: usize) -> Commit {
         ],
         chunks: vec![2 * number as u64],
         document: Some(vec![u8::try_from(number).unwrap(); document_len]),
-        forget_before: None,
+        ..Commit::default()
     }
 }
 

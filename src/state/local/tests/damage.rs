@@ -21,7 +21,7 @@ async fn disk() -> TestDisk {
 fn commit(number: i64) -> Commit {
     let ids = vec![known(NOW + number, 1), known(NOW - DAY + number, 2), known(0, number.unsigned_abs().into())];
     let document = Some(format!("document {number}").into_bytes());
-    Commit { ids, chunks: vec![number.cast_unsigned()], document, forget_before: None }
+    Commit { ids, chunks: vec![number.cast_unsigned()], document, ..Commit::default() }
 }
 
 /// The error of opening this disk, which must change nothing.
@@ -53,8 +53,8 @@ async fn each_damage_has_its_own_text() {
         (|disk| disk.take(&path("runs")), "runs: this file of the state is missing"),
         (|disk| disk.put(&path("runs"), b"junk"), "runs: the file is damaged or isn't a state"),
         (|disk| disk.put(&path("runs"), &state_of(disk)), "runs: the file is intact, but its content"),
-        (|disk| disk.put(&path("state.log"), &frame(&[b'S', 2, 9, 9])), "state.log: a newer version"),
-        (|disk| disk.put(&path("runs"), &frame(&[b'R', 200])), "(format 200; this version reads up to 1)"),
+        (|disk| disk.put(&path("state.log"), &frame(&[b'S', 3, 9, 9])), "state.log: a newer version"),
+        (|disk| disk.put(&path("runs"), &frame(&[b'R', 200])), "(format 200; this version reads up to 2)"),
         (|disk| disk.put(&path("state.log"), &other_state(b'S')), "state.log: this is the state of another source"),
         (
             |disk| disk.put(&path("runs"), &other_state(b'R')),

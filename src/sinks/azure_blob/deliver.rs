@@ -1,0 +1,175 @@
+//! Blocks, intent, blobs, acknowledgements, in this order.
+//!
+//! The process can die between any two of them. Before the intent nothing is seen, and the events come again. After it, whoever
+//! has the source next commits the blobs and leaves these events out. Only who holds the state can record an intent: a process
+//! that has lost its lease gets no further. Committing the blobs needs no lease, because it is the same for everybody and
+//! happens once.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::archive::Published;
+use super::group::{Closed, ClosedBlob};
+use super::intent::{BlobIntent, Content};
+use super::name;
+use super::shared::{LaneId, Shared};
+use crate::azure::blob::BLOCK_BYTES;
+use crate::component::{Commit, Intent, IntentChange, IntentHash};
+use crate::event::{Ack, Origin};
+use crate::http::{Again, Failure};
+use crate::sinks::file::encode::Format;
+use crate::telemetry::metrics;
+
+/// How many intents of a run and a sink a state lists at most.
+const MOST_OPEN: usize = 16;
+/// How often to look whether there is room for another.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// The source has ended, or another process has it: what isn't recorded is read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+/// Delivers a group, however long that takes, and acknowledges its chunks.
+pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<(), Ended> {
+    let Closed { blobs, acks, chunks, json_bytes, records } = closed;
+    let mut content = Content::of(&shared.settings, lane.run);
+    for blob in &blobs {
+        content.blobs.push(upload(shared, lane, blob).await);
+    }
+    let mut recorded = None;
+    loop {
+        if lane.keeps_state {
+            let recorded_now = match room(shared, lane).await {
+                Ok(()) => record(shared, lane, &content, &chunks, recorded).await,
+                Err(Ended) => Err(Ended),
+            };
+            match recorded_now {
+                Ok(hash) => recorded = Some(hash),
+                // Nobody waits for an optional sink: its source may have ended, and what is committed isn't read again.
+                Err(Ended) if is_committed(shared, lane, &chunks).await => {}
+                Err(Ended) => return Err(Ended),
+            }
+        }
+        let void = publish(shared, lane, &content).await;
+        if void.is_empty() {
+            break;
+        }
+        // They expired while the container was out of reach, or somebody has deleted the blob or the container. What an intent
+        // names is never uploaded again: another process may have found it void. So it gets another name and another intent.
+        tracing::warn!(
+            component = &*shared.name,
+            "blocks were gone before their blob was committed: writing them again"
+        );
+        for at in void {
+            content.blobs[at] = upload(shared, lane, &blobs[at]).await;
+        }
+    }
+    let wire: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+    let telemetry = &shared.telemetry;
+    telemetry.observe(&metrics::BATCH_BYTES, json_bytes as f64);
+    telemetry.observe(&metrics::BATCH_WIRE_BYTES, wire as f64);
+    telemetry.observe(&metrics::BATCH_ROWS, records as f64);
+    telemetry.add(&metrics::BYTES_JSON, json_bytes as u64);
+    telemetry.add(&metrics::BYTES_WIRE, wire as u64);
+    telemetry.add(&metrics::SENT, records as u64);
+    acks.into_iter().for_each(Ack::done);
+    Ok(())
+}
+
+/// Uploads a blob's blocks under a name that it alone has.
+async fn upload(shared: &Shared, lane: &LaneId, blob: &ClosedBlob) -> BlobIntent {
+    let name = name::unique(&blob.path, lane, &shared.name, shared.next_number());
+    let mut blocks = Vec::new();
+    for (number, start) in (0..blob.bytes.len()).step_by(BLOCK_BYTES).enumerate() {
+        let bytes: Bytes = blob.bytes.slice(start..blob.bytes.len().min(start + BLOCK_BYTES));
+        let attempt = || async { shared.archive.put_block(&name, number, bytes.clone()).await.map_err(Failure::Again) };
+        let Ok(()) = shared.retry(lane).run(pending::<Infallible>(), attempt).await;
+        blocks.push(name::block(number));
+    }
+    BlobIntent {
+        name,
+        hash: blake3::hash(&blob.bytes).to_hex().to_string(),
+        content_type: media_type(shared.settings.format).to_owned(),
+        blocks,
+        records: blob.records.clone(),
+    }
+}
+
+/// The content is what is stored, compressed: there is no content encoding, by which some clients would unpack it under its
+/// name with `.gz`.
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Plain => "application/x-ndjson",
+        Format::Gzip => "application/gzip",
+        Format::Zstd => "application/zstd",
+    }
+}
+
+/// Whether all these chunks are committed.
+async fn is_committed(shared: &Shared, lane: &LaneId, chunks: &[u64]) -> bool {
+    for &sequence in chunks {
+        let origin = Origin { source: lane.source.clone(), run: lane.run, sequence };
+        if !shared.store.is_committed(&origin).await.unwrap_or(false) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Waits until the state has room for another intent. One stays until the source's other sinks have its chunks, too. What they
+/// have needs no intent any more, so this never waits for itself: a chunk is in few groups.
+async fn room(shared: &Shared, lane: &LaneId) -> Result<(), Ended> {
+    let attempt = || async {
+        let Some(state) = shared.state(lane) else { return Err(Failure::Stop(Ended)) };
+        let own = |intent: &&Intent| intent.run == lane.run && intent.sink == *shared.name;
+        if state.intents().iter().filter(own).count() < MOST_OPEN {
+            return Ok(());
+        }
+        let reason = "the source's other sinks haven't acknowledged what is archived: it goes on when they have";
+        Err(Failure::Again(Again { kind: None, reason: Some(reason.to_owned()), wait: Some(LOOK) }))
+    };
+    shared.retry(lane).run(pending(), attempt).await
+}
+
+/// Records an intent in the place of an earlier one.
+async fn record(
+    shared: &Shared,
+    lane: &LaneId,
+    content: &Content,
+    chunks: &[u64],
+    replaced: Option<IntentHash>,
+) -> Result<IntentHash, Ended> {
+    let content = Bytes::from(content.encode());
+    let hash = *blake3::hash(&content).as_bytes();
+    let record = IntentChange::Record { sink: shared.name.clone(), chunks: chunks.to_vec(), content };
+    let replace = replaced.map(|hash| IntentChange::Settle { hash, chunks: Vec::new() });
+    commit(shared, lane, [record].into_iter().chain(replace).collect()).await?;
+    Ok(hash)
+}
+
+/// Commits changes of intents, for as long as the source has its state.
+pub async fn commit(shared: &Shared, lane: &LaneId, intents: Vec<IntentChange>) -> Result<(), Ended> {
+    let commit = Commit { intents, ..Commit::default() };
+    let attempt = || async {
+        let Some(state) = shared.state(lane) else { return Err(Failure::Stop(Ended)) };
+        let committed = state.commit(commit.clone()).await;
+        committed.map_err(|error| error.classify("checkpoint", "can't write the checkpoint").map(|_| Ended))
+    };
+    shared.retry(lane).run(pending(), attempt).await
+}
+
+/// Commits an intent's blobs. Returns those that nothing can make any more, by their numbers.
+pub async fn publish(shared: &Shared, lane: &LaneId, content: &Content) -> Vec<usize> {
+    let mut void = Vec::new();
+    for (at, blob) in content.blobs.iter().enumerate() {
+        let attempt = || async { shared.archive.publish(content, blob).await.map_err(Failure::Again) };
+        let Ok(published) = shared.retry(lane).run(pending::<Infallible>(), attempt).await;
+        if published == Published::Void {
+            void.push(at);
+        }
+    }
+    void
+}
