@@ -40,6 +40,15 @@ impl Cloud {
         }
     }
 
+    /// The ending of blob endpoints' hosts.
+    pub fn blob_hosts(self) -> &'static str {
+        match self {
+            Self::Public => "blob.core.windows.net",
+            Self::UsGovernment => "blob.core.usgovcloudapi.net",
+            Self::China => "blob.core.chinacloudapi.cn",
+        }
+    }
+
     /// The cloud of an authority host, if its name shows it.
     pub fn of_authority(url: &str) -> Option<Self> {
         match host(url).as_str() {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed at run time; 2 usage or configuration. Standard output carries data only; logs and
 //! errors go to standard error, and a closed pipe is no error, unless a `console` sink writes to it.
 
+mod blobs;
 mod completions;
 mod console;
 pub mod core_dumps;

@@ -13,8 +13,11 @@ use futures::StreamExt as _;
 use serde_json::json;
 use tokio::sync::Notify;
 
+use super::blobs::{BlobArgs, Wrong};
 use super::console::write_data;
 use super::{error::CommandResult, signals::signals};
+use crate::component::ComponentError;
+use crate::sources::recording_file::{BlobSettings, Locations, RecordingFile, files};
 use nordpass_env::{Disk, Env};
 use nordpass_simulator::faults::Plan;
 use nordpass_simulator::generator::{Generator, Options};
@@ -51,9 +54,12 @@ pub struct SimulateArgs {
     /// Where to write the authority's certificate (PEM), for clients to trust
     #[arg(long, requires = "tls", value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
-    /// Serve this recording instead of generated events
-    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    /// Serve this recording instead of generated events: a file, or blobs such as `az://ACCOUNT/CONTAINER/2026-01-*/**`
+    #[arg(long, value_name = "RECORDING", conflicts_with = "events")]
     pub recording: Option<PathBuf>,
+    /// How blobs are read
+    #[command(flatten)]
+    pub blobs: BlobArgs,
     /// Keep the recording's times instead of shifting its newest event to now
     #[arg(long, requires = "recording")]
     pub keep_times: bool,
@@ -162,7 +168,7 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
     }
     let mut generator = Generator::new(args.seed, Options::default());
     let options = SimulationOptions {
-        events: events(args, &mut generator, disk, now.as_second()).await?,
+        events: events(args, &mut generator, env, now.as_second()).await?,
         nordpass: nordpass::Settings {
             order: args.order.into(),
             max_page_size: args.max_page_size,
@@ -182,15 +188,33 @@ async fn prepare(args: &SimulateArgs, env: &Env) -> Result<(Simulation, Generato
 async fn events(
     args: &SimulateArgs,
     generator: &mut Generator,
-    disk: &dyn Disk,
+    env: &Env,
     now: i64,
 ) -> Result<Vec<SimulatedEvent>, String> {
     if let Some(path) = &args.recording {
-        let events = recording::read(disk, path, now).await?;
+        let blobs = args.blobs.settings(args.recording.iter()).map_err(|Wrong(message, _)| message)?;
+        let events = match &blobs {
+            Some(blobs) => recording::parse(&text_of_blobs(path, blobs, env).await?, now)?,
+            None => recording::read(env.disk.as_ref(), path, now).await?,
+        };
         return Ok(if args.keep_times { events } else { recording::ending_at(&events, now) });
     }
     let from = now - i64::from(args.days) * 86_400;
     Ok(generator.history(from, now, args.events))
+}
+
+/// The text of all blobs that are meant.
+async fn text_of_blobs(path: &Path, blobs: &BlobSettings, env: &Env) -> Result<String, String> {
+    let locations = Locations::new(Some(blobs), env, None);
+    let failed = |error: ComponentError| error.to_string();
+    let mut text = String::new();
+    for path in files(&locations, &[path.to_string_lossy().into_owned()]).await.map_err(failed)? {
+        let mut file = RecordingFile::open(&locations, &path).await.map_err(failed)?;
+        while let Some(block) = file.next().await.map_err(failed)? {
+            text.push_str(&String::from_utf8_lossy(&block.bytes));
+        }
+    }
+    Ok(text)
 }
 
 /// What a file says, or the default without a file.

@@ -1,18 +1,20 @@
 //! Recordings on the disk, for commands that read them once and keep no state.
 
-use super::file::{format, paths, reader};
+use super::file::{format, reader};
 use crate::component::ComponentError;
-use nordpass_env::Disk;
 
+pub use super::file::az::is_az;
+pub use super::file::blobs::BlobSettings;
+pub use super::file::locations::Locations;
 pub use reader::Block;
 
 /// What a recording is, for hints.
 const A_RECORDING: &str = "a recording contains raw events or whole API pages, one per line, plain or as .gz or .zst";
 
 /// The files that these patterns match, in the order of their names. None is an error.
-pub async fn files(disk: &dyn Disk, patterns: &[String]) -> Result<Vec<String>, ComponentError> {
+pub async fn files(locations: &Locations, patterns: &[String]) -> Result<Vec<String>, ComponentError> {
     let names = patterns.join(", ");
-    let files = paths::expand(disk, patterns).await.map_err(|error| {
+    let files = locations.expand(patterns).await.map_err(|error| {
         ComponentError::new(format!("can't look for {names}: {error}"))
             .hint("let the user that runs this program read these folders")
     })?;
@@ -35,8 +37,8 @@ pub struct RecordingFile {
 
 impl RecordingFile {
     /// Opens a recording at its beginning.
-    pub async fn open(disk: &dyn Disk, path: &str) -> Result<Self, ComponentError> {
-        Ok(Self { path: path.to_owned(), reader: reader::Reader::open(disk, path).await? })
+    pub async fn open(locations: &Locations, path: &str) -> Result<Self, ComponentError> {
+        Ok(Self { path: path.to_owned(), reader: reader::Reader::open(locations, path).await? })
     }
 
     /// The next whole lines; `None` at the end. An error if the first ones aren't those of a recording.

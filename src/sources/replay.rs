@@ -10,6 +10,8 @@ use hdrhistogram::Histogram;
 use tokio::time::Instant;
 
 use super::delivery::{Delivery, Portion, read_and_deliver};
+use super::file::blobs::BlobSettings;
+use super::file::locations::Locations;
 use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use super::recording_file::{self, RecordingFile};
@@ -27,6 +29,8 @@ pub struct Settings {
     pub passes: Option<u64>,
     /// How long events are read at most. What was read by then is still delivered.
     pub duration: Option<Duration>,
+    /// How blobs among them are reached.
+    pub blobs: Option<BlobSettings>,
     /// Where it is noted.
     pub tally: Tally,
 }
@@ -124,16 +128,23 @@ impl Source for Settings {
 }
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
-    let files = recording_file::files(context.env.disk.as_ref(), &settings.paths).await?;
+    let locations = Locations::new(settings.blobs.as_ref(), &context.env, Some(&context.telemetry));
+    let files = tokio::select! {
+        biased;
+        files = recording_file::files(&locations, &settings.paths) => files?,
+        () = context.shutdown.cancelled() => return Ok(()),
+    };
     let began = Instant::now();
     let (tally, shutdown) = (settings.tally.clone(), context.shutdown.clone());
-    let reading = |in_flight| Box::pin(read_all(settings, files, context, output, in_flight)) as BoxFuture<'static, _>;
+    let reading = |in_flight| {
+        Box::pin(read_all(settings, (locations, files), context, output, in_flight)) as BoxFuture<'static, _>
+    };
     read_and_deliver(shutdown, reading, |marks| tally.acknowledged(&marks, began)).await
 }
 
 async fn read_all(
     settings: Settings,
-    files: Vec<String>,
+    (locations, files): (Locations, Vec<String>),
     context: Context,
     output: Output,
     in_flight: InFlight<Mark>,
@@ -148,7 +159,7 @@ async fn read_all(
     while passes.is_none_or(|passes| pass < passes) {
         let before = tally.0.lock().read;
         for path in &files {
-            let mut file = RecordingFile::open(context.env.disk.as_ref(), path).await?;
+            let mut file = RecordingFile::open(&locations, path).await?;
             parser.restart();
             while let Some(block) = file.next().await? {
                 let bytes = block.bytes.len() as u64;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use jiff::Timestamp;
 use nordpass_env::{Env, MemoryDisk, SystemClock, TestClock};
-use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand};
+use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand, escaped};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
 use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
 use nordpass_sentinel::settings::Secret;
@@ -501,4 +501,29 @@ tls = {{ ca_file = "{ca_file}" }}
     let verdict = world.simulation.verdict_on(&received);
     let found = (verdict.events_delivered, verdict.events_lost, verdict.events_duplicated);
     assert_eq!(found, (300, 0, 0), "{verdict:?}");
+
+    // And it is read back: a name that a URL has to escape, an empty blob and one of two parts, too.
+    let line = "{\"type\":\"login\",\"action\":\"user_logged_in\",\"timestamp\":1738255186}\n";
+    let names = ["odd/date=1~a b&c+ä.ndjson", "odd/empty", "odd/long"];
+    let contents = [line.to_owned(), String::new(), line.repeat(9_000)];
+    for (name, content) in names.iter().zip(contents) {
+        let target = name.split('/').map(escaped).collect::<Vec<_>>().join("/");
+        container.put(&target, Bytes::from(content), Demand::New).await.expect("written");
+    }
+    let text = format!(
+        "data_dir = \"back\"\n[sources.archive]\ntype = \"file\"\npaths = [\"az://{ACCOUNT}/archive\"]\n\
+         blob_endpoint = \"{}\"\ncredential = {{ kind = \"token\", token = \"${{STORAGE_TOKEN}}\" }}\n\
+         tls = {{ ca_file = \"{}\" }}\n[sinks.copy]\ntype = \"file\"\ninputs = [\"archive\"]\npath = \"copy.ndjson\"\n",
+        azurite.endpoint,
+        azurite.ca_file().display()
+    );
+    let file = world.pipeline("back.toml", &text);
+    for _ in 0..2 {
+        let mut command = world.command(&["run", "--once", file.to_str().expect("a path")]);
+        command.env("STORAGE_TOKEN", token());
+        let end = output(command).await;
+        assert!(end.status.success(), "{}", said(&end));
+        let copy = std::fs::read_to_string(world.folder.path().join("copy.ndjson")).expect("a copy");
+        assert_eq!(copy.lines().count(), 300 + 1 + 9_000);
+    }
 }

@@ -126,7 +126,7 @@ async fn another_sources_state_is_refused_by_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_versions_state_is_refused_and_the_version_named() {
     let ran = Ran::new().await;
-    fs::write(ran.source("nordpass").join("state.log"), frame(&[b'S', 2, 9, 9, 9])).expect("writes");
+    fs::write(ran.source("nordpass").join("state.log"), frame(&[b'S', 3, 9, 9, 9])).expect("writes");
     ran.assert_refused(&["state.log: a newer version of nordpass-sentinel wrote this", "hint: run the newer version"])
         .await;
 }

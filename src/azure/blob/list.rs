@@ -11,36 +11,54 @@ const LONGEST_MARKER: usize = 4_096;
 /// A page of the list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ListPage {
-    /// The names of blobs, at most as many as were asked for.
-    pub names: Vec<String>,
+    /// The blobs, at most as many as were asked for.
+    pub blobs: Vec<Listed>,
     /// Where the list continues; empty at its end.
     pub next: String,
 }
 
+/// A blob in the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, as it is: it has to be escaped in a URL.
+    pub name: String,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Its version, without quotes; empty if the list doesn't say.
+    pub version: String,
+}
+
 impl ListPage {
-    /// Reads a page. Names that don't begin with the prefix, and names that would change the URL of a later request, aren't
-    /// those of blobs of ours, so they are left out.
+    /// Reads a page. Names that don't begin with the prefix are left out.
     ///
-    /// Fails where it isn't a list, or holds more than `most` names.
+    /// Fails where it isn't a list, or holds more than `most` blobs.
     pub fn parse(body: &[u8], prefix: &str, most: usize) -> Result<Self, BlobError> {
         let xml = std::str::from_utf8(body).ok().filter(|xml| xml.contains("<EnumerationResults"));
         let xml = xml.ok_or_else(|| BlobError::nonsense("its response isn't a list of blobs"))?;
-        let found = xml.split("<Name>").skip(1).filter_map(|rest| rest.split_once("</Name>")).map(|(name, _)| name);
-        let mut names = Vec::new();
-        for (number, name) in found.enumerate() {
+        let mut blobs = Vec::new();
+        for (number, blob) in xml.split("<Blob>").skip(1).enumerate() {
             if number == most {
                 return Err(BlobError::nonsense("its list holds more blobs than requested"));
             }
-            if name.starts_with(prefix) && is_plain(name) {
-                names.push(name.to_owned());
-            }
+            let blob = blob.split("</Blob>").next().unwrap_or_default();
+            let Some(name) = name(blob).filter(|name| name.starts_with(prefix)) else { continue };
+            blobs.push(Listed {
+                name,
+                len: element(blob, "Content-Length").and_then(|len| len.parse().ok()).unwrap_or(0),
+                version: element(blob, "Etag").map(unescaped).unwrap_or_default().trim_matches('"').to_owned(),
+            });
         }
-        let next = xml.split_once("<NextMarker>").and_then(|(_, rest)| rest.split_once("</NextMarker>"));
-        let next = next.map_or("", |(next, _)| next);
+        let next = element(xml, "NextMarker").map(unescaped).unwrap_or_default();
         if next.len() > LONGEST_MARKER {
             return Err(BlobError::nonsense("its list of blobs doesn't advance"));
         }
-        Ok(Self { names, next: next.to_owned() })
+        Ok(Self { blobs, next })
+    }
+
+    /// The names that stand in a URL as they are, and name nothing above their folder. Others aren't those of blobs of the
+    /// checkpoint.
+    pub fn plain_names(self) -> impl Iterator<Item = String> {
+        self.blobs.into_iter().map(|blob| blob.name).filter(|name| is_plain(name))
     }
 }
 
@@ -48,6 +66,74 @@ impl ListPage {
 fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
     name.len() <= LONGEST_NAME && name.chars().all(plain) && name.split('/').all(|part| part != "." && part != "..")
+}
+
+/// The content of the first element of this name, as it is written.
+fn element<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    rest.split_once(&format!("</{name}>")).map(|(content, _)| content)
+}
+
+/// A blob's name. One that XML can't hold is written as in a URL.
+fn name(blob: &str) -> Option<String> {
+    match element(blob, "Name") {
+        Some(name) => Some(unescaped(name)),
+        None => {
+            let (_, rest) = blob.split_once("<Name Encoded=\"true\">")?;
+            let (name, _) = rest.split_once("</Name>")?;
+            percent_decoded(&unescaped(name))
+        }
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A text of XML without its entities.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let entity = after.split_once(';').and_then(|(name, rest)| Some((character(name)?, rest)));
+        match entity {
+            Some((character, behind)) => {
+                out.push(character);
+                rest = behind;
+            }
+            None => {
+                out.push('&');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn character(entity: &str) -> Option<char> {
+    match entity {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let number = entity.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(digits) => u32::from_str_radix(digits, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +146,9 @@ mod tests {
     }
 
     fn names(xml: &str, most: usize) -> Option<(Vec<String>, String)> {
-        ListPage::parse(xml.as_bytes(), "p/", most).ok().map(|page| (page.names, page.next))
+        let page = ListPage::parse(xml.as_bytes(), "p/", most).ok()?;
+        let next = page.next.clone();
+        Some((page.plain_names().collect(), next))
     }
 
     #[test]
@@ -77,5 +165,20 @@ mod tests {
         assert_eq!(names(&page(&["p/a", "p/b", "q/c"], ""), 2), None);
         assert_eq!(names(&page(&[], &"m".repeat(5_000)), 2), None);
         assert_eq!((names("<html>", 2), ListPage::parse(b"\xff<EnumerationResults", "", 2).ok()), (None, None));
+    }
+
+    #[test]
+    fn a_blob_is_listed_with_what_it_is_whatever_its_name() {
+        let properties = "<Properties><Last-Modified>Sun, 11 Jan 2026 10:00:00 GMT</Last-Modified>\
+                          <Etag>0x8D1</Etag><Content-Length>512</Content-Length></Properties>";
+        let xml = format!(
+            "<EnumerationResults><Blobs><Blob><Name>p/date=1~a b&amp;c&#x2b;</Name>{properties}</Blob>\
+             <Blob><Name Encoded=\"true\">p/%EF%BF%BE</Name></Blob></Blobs><NextMarker/></EnumerationResults>"
+        );
+        let page = ListPage::parse(xml.as_bytes(), "p/", 9).unwrap();
+        let (first, second) = (&page.blobs[0], &page.blobs[1]);
+        assert_eq!((&*first.name, first.len, &*first.version), ("p/date=1~a b&c+", 512, "0x8D1"));
+        assert_eq!((&*second.name, second.len, &*page.next), ("p/\u{fffe}", 0, ""));
+        assert_eq!(unescaped("a & b &nope; &#xfffffff; &"), "a & b &nope; &#xfffffff; &");
     }
 }

@@ -10,6 +10,7 @@ mod blocks;
 pub(crate) mod fuzz;
 mod list;
 mod name;
+mod part;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,9 @@ pub use answer::BlobError;
 use answer::{Meant, classify};
 pub use blocks::{BLOCK_BYTES, BlockBlob};
 use list::ListPage;
+pub use list::Listed;
 pub use name::check_container;
+pub use part::Part;
 
 use super::{AccessToken, CredentialSettings, TokenProvider, provider};
 use crate::http::{HttpClient, HttpSettings, bearer};
@@ -248,25 +251,30 @@ impl Container {
         let (mut marker, mut empty) = (String::new(), 0);
         loop {
             // Azure may end a page anywhere, and then returns a marker.
-            let rest = (most as usize).saturating_sub(names.len()).min(PAGE);
-            let query = format!(
-                "?restype=container&comp=list&maxresults={rest}&prefix={}{}{}",
-                escaped(prefix),
-                if marker.is_empty() { "" } else { "&marker=" },
-                escaped(&marker),
-            );
-            let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
-            let page = ListPage::parse(answer.body(), prefix, rest)?;
-            empty = if page.names.is_empty() { empty + 1 } else { 0 };
-            names.extend(page.names);
-            if page.next.is_empty() || names.len() >= most as usize {
+            let page = self.page(prefix, &marker, (most as usize).saturating_sub(names.len()).min(PAGE)).await?;
+            let (next, before) = (page.next.clone(), names.len());
+            names.extend(page.plain_names());
+            empty = if names.len() == before { empty + 1 } else { 0 };
+            if next.is_empty() || names.len() >= most as usize {
                 return Ok(names);
             }
-            if page.next == marker || empty == EMPTY_PAGES {
+            if next == marker || empty == EMPTY_PAGES {
                 return Err(BlobError::nonsense("its list of blobs doesn't advance"));
             }
-            marker = page.next;
+            marker = next;
         }
+    }
+
+    /// A page of the list of blobs whose names begin like this, sorted by name; the first one without a marker.
+    async fn page(&self, prefix: &str, marker: &str, most: usize) -> Result<ListPage, BlobError> {
+        let query = format!(
+            "?restype=container&comp=list&maxresults={most}&prefix={}{}{}",
+            escaped(prefix),
+            if marker.is_empty() { "" } else { "&marker=" },
+            escaped(marker),
+        );
+        let answer = self.send(Method::GET, &query, &[], Bytes::new()).await?;
+        ListPage::parse(answer.body(), prefix, most)
     }
 
     /// Sends a request. After a 401 once more, with a new token.

@@ -89,7 +89,7 @@ async fn a_server_that_asks_to_wait_and_one_that_hangs() {
 async fn a_list_of_more_than_was_requested_is_refused() {
     for (prefix, number, fits) in [("ids/", 10, true), ("ids/", 11, false), ("ids/", 500_000, false)] {
         let (simulation, container, _) = world();
-        let names = "<Name>ids/a</Name>".repeat(number);
+        let names = "<Blob><Name>ids/a</Name></Blob>".repeat(number);
         let effect = Effect::Status {
             status: StatusCode::OK,
             body: format!("<EnumerationResults>{}</EnumerationResults>", names.replace("ids/", prefix)),

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use self::meter::{Meter, Tally};
 use self::report::Report;
+use super::blobs::BlobArgs;
 use super::console::{Console, counted, write_data};
 use super::cost::{events_a_day, ratio};
 use super::error::{CommandError, CommandResult};
@@ -18,8 +19,8 @@ use super::files::{FileArgs, load_files};
 use crate::component::{ComponentError, Records};
 use crate::pipeline::Config;
 use crate::sources::nordpass::{SampleSize, Settings, sample};
-use crate::sources::recording_file::{RecordingFile, files, without_events};
-use nordpass_env::{Disk, Env};
+use crate::sources::recording_file::{Locations, RecordingFile, files, without_events};
+use nordpass_env::Env;
 
 /// What `estimate` takes.
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,8 @@ pub struct EstimateArgs {
     #[command(flatten)]
     set: FileArgs,
     /// Estimate from recordings instead of the API: raw events or whole API pages, one per line, plain or as .gz or .zst.
-    /// Needs no network and no secrets. Accepts patterns such as `logs/*.gz`; repeatable
+    /// Needs no network and no secrets. Accepts patterns such as `logs/*.gz` and blobs such as
+    /// `az://ACCOUNT/CONTAINER/2026-01-*/**`; repeatable
     #[arg(long, value_name = "RECORDING")]
     recording: Vec<PathBuf>,
     /// Price of a GB of logs in your region, in any currency, such as `4.30`
@@ -45,6 +47,8 @@ pub struct EstimateArgs {
     /// Print the estimate as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    blobs: BlobArgs,
 }
 
 fn parse_price(text: &str) -> Result<f64, String> {
@@ -72,7 +76,7 @@ pub(super) async fn run(args: EstimateArgs, console: Console) -> CommandResult {
     let (config, _) = load_files(&args.set.files, &args.set.variables, true)?;
     let env = crate::http::system_env();
     let (tally, basis) = if from_recording {
-        of_recording(&args, &config, env.disk.as_ref()).await?
+        of_recording(&args, &config, &env).await?
     } else {
         of_api(&args, &config, &env, console).await?
     };
@@ -91,14 +95,16 @@ pub(super) async fn run(args: EstimateArgs, console: Console) -> CommandResult {
 }
 
 /// All events of the recordings, as those of the days from the first to the last of them.
-async fn of_recording(args: &EstimateArgs, config: &Config, disk: &dyn Disk) -> CommandResult<(Tally, Basis)> {
+async fn of_recording(args: &EstimateArgs, config: &Config, env: &Env) -> CommandResult<(Tally, Basis)> {
     let failed = |error: ComponentError| CommandError::failed(error.message, error.hint.unwrap_or_default());
     let source = event_source(config, args.source.as_deref())?;
     let patterns: Vec<String> = args.recording.iter().map(|path| path.display().to_string()).collect();
-    let files = files(disk, &patterns).await.map_err(failed)?;
+    let blobs = args.blobs.settings(args.recording.iter())?;
+    let locations = Locations::new(blobs.as_ref(), env, None);
+    let files = files(&locations, &patterns).await.map_err(failed)?;
     let mut meter = Meter::new(config, &source);
     for path in &files {
-        let mut file = RecordingFile::open(disk, path).await.map_err(failed)?;
+        let mut file = RecordingFile::open(&locations, path).await.map_err(failed)?;
         while let Some(block) = file.next().await.map_err(failed)? {
             meter.feed(block.bytes);
         }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blobs::BlobArgs;
 use super::console::{Console, write_data};
 use super::drive::DRAIN;
 use super::error::{CommandError, CommandResult};
@@ -26,7 +27,7 @@ use self::report::Report;
 #[derive(Debug, clap::Args)]
 pub struct ReplayArgs {
     /// Recordings: raw events or whole API pages, one per line, plain or as .gz or .zst. Accepts patterns such as
-    /// `logs/*.gz`
+    /// `logs/*.gz` and blobs such as `az://ACCOUNT/CONTAINER/2026-01-*/**`
     #[arg(required = true, value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
     /// Pipeline file, folder of `*.toml` files, or `-`; repeatable, for one set. Use a separate one for load tests: they
@@ -50,6 +51,8 @@ pub struct ReplayArgs {
     /// Print the report as one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    blobs: BlobArgs,
 }
 
 /// Replays the recordings and reports the figures.
@@ -102,6 +105,7 @@ async fn start(config: Config, args: &ReplayArgs, tally: &replay::Tally, console
 /// Puts the recording in place of one source and omits the others: `health` rows would be about a load test.
 fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -> CommandResult<()> {
     let chosen = event_source(config, args.source.as_deref())?;
+    let blobs = args.blobs.settings(args.recordings.iter())?;
     for source in &mut config.sources {
         source.settings = if source.name == chosen {
             Arc::new(replay::Settings {
@@ -109,6 +113,7 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
                 rate: args.rate.unwrap_or(0),
                 passes: args.repeat.or(args.duration.is_none().then_some(1)),
                 duration: args.duration,
+                blobs: blobs.clone(),
                 tally: tally.clone(),
             })
         } else {

@@ -19,6 +19,7 @@ use super::files::VariableArgs;
 use crate::pipeline::{Config, Outcome, TestCase, load_for_tests, read_files, run_test, unreached};
 use crate::settings::nearest::nearest;
 use crate::settings::{Diagnostic, Environment};
+use crate::sources::recording_file::Locations;
 
 /// What `test` takes.
 #[derive(Debug, clap::Args)]
@@ -129,10 +130,10 @@ pub(super) async fn run(args: TestArgs, console: Console) -> CommandResult {
 }
 
 async fn run_suite(suite: &mut Suite, wanted: impl Fn(&str) -> bool) {
-    let disk = nordpass_env::SystemDisk;
+    let recordings = Locations::disk(std::sync::Arc::new(nordpass_env::SystemDisk));
     suite.results.clear();
     for test in suite.config.tests.iter().filter(|test| wanted(&test.name)) {
-        suite.results.push((test.clone(), run_test(&suite.config, test, &disk).await));
+        suite.results.push((test.clone(), run_test(&suite.config, test, &recordings).await));
     }
 }
 

@@ -3,6 +3,7 @@
 use super::terminal;
 use crate::pipeline::{Config, Outcome, Problem, Refusal, load_for_tests, run_test, unreached};
 use crate::settings::{Diagnostic, Environment};
+use crate::sources::recording_file::Locations;
 use nordpass_env::MemoryDisk;
 
 const PIPELINE: &str = r#"
@@ -37,7 +38,8 @@ fn loaded(tests: &str) -> Result<Config, Vec<Diagnostic>> {
 async fn outcome(lines: &str, event: &str, outputs: &str) -> (Config, Outcome) {
     let tests = format!("[[tests]]\nname = \"a\"\n{lines}[[tests.inputs]]\nat = \"in\"\nevent = {event}\n{outputs}");
     let config = loaded(&tests).unwrap_or_else(|found| panic!("{}", terminal(&found)));
-    let outcome = run_test(&config, &config.tests[0], &MemoryDisk::default()).await;
+    let outcome =
+        run_test(&config, &config.tests[0], &Locations::disk(std::sync::Arc::new(MemoryDisk::default()))).await;
     (config, outcome)
 }
 

@@ -6,6 +6,7 @@ use crate::pipeline::{
     Chunks, Config, DryRun, Entry, InputRef, Seen, load, load_for_tests, outputs, run_test, unreached,
 };
 use crate::settings::{Environment, Severity};
+use crate::sources::recording_file::Locations;
 use nordpass_env::MemoryDisk;
 
 const PIPELINE: &str = r#"
@@ -60,7 +61,8 @@ async fn what_no_test_reaches_is_named() {
         "[[tests]]\nname = \"a\"\n[[tests.inputs]]\nat = \"quiet\"\nevent = { type = \"a\" }\n[[tests.outputs]]\nfrom = \
          \"event_log\"\nrecords = 1\n",
     );
-    let outcome = run_test(&config, &config.tests[0], &MemoryDisk::default()).await;
+    let outcome =
+        run_test(&config, &config.tests[0], &Locations::disk(std::sync::Arc::new(MemoryDisk::default()))).await;
     assert!(outcome.problems.is_empty());
     let left = ["asim.audit_event", "asim.authentication", "asim.user_management", "in"];
     assert_eq!(unreached(&config, [&outcome]), left);

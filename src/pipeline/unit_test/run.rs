@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use nordpass_env::Disk;
 use serde_json::Value;
 
 use super::{Difference, Expected, Feed, TestCase, TestInput, TestOutput, differences, unwanted};
 use crate::component::{ComponentError, Records, Refused};
 use crate::pipeline::dry_run::{Chunks, DryRun, Seen};
 use crate::pipeline::{Config, InputRef};
-use crate::sources::recording_file::RecordingFile;
+use crate::sources::recording_file::{Locations, RecordingFile};
 use crate::transforms::program::Runner;
 
 /// What a test gave.
@@ -82,14 +81,14 @@ pub enum Problem {
 }
 
 /// Runs a test of a set.
-pub async fn run_test(config: &Config, test: &TestCase, disk: &dyn Disk) -> Outcome {
+pub async fn run_test(config: &Config, test: &TestCase, recordings: &Locations) -> Outcome {
     let mut outcome = Outcome::default();
     let mut dry_run = DryRun::new(config);
     let mut chunks = Chunks::default();
     for input in &test.inputs {
         let read = match &input.feed {
             Feed::Event(line) => Ok(vec![line.clone().into_bytes()]),
-            Feed::Recording(path) => recording(disk, path).await,
+            Feed::Recording(path) => recording(recordings, path).await,
         };
         let blocks = match read {
             Ok(blocks) => blocks,
@@ -143,9 +142,9 @@ impl Outcome {
     }
 }
 
-async fn recording(disk: &dyn Disk, path: &Path) -> Result<Vec<Vec<u8>>, String> {
+async fn recording(recordings: &Locations, path: &Path) -> Result<Vec<Vec<u8>>, String> {
     let read = async {
-        let mut file = RecordingFile::open(disk, &path.to_string_lossy()).await?;
+        let mut file = RecordingFile::open(recordings, &path.to_string_lossy()).await?;
         let mut blocks = Vec::new();
         while let Some(block) = file.next().await? {
             blocks.push(block.bytes);

@@ -68,6 +68,11 @@ impl SinkSettings for Settings {
         Some(format!("{}/{}/{}", self.account, self.container, self.template.text()))
     }
 
+    /// As a `file` source of the same set would name them.
+    fn writes(&self) -> Vec<String> {
+        name::pattern(&self.account, &self.container, self.template.patterns())
+    }
+
     fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {
         Box::pin(async { Archive::new(self, env, &ComponentReporter::detached())?.probe().await })
     }

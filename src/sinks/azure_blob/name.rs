@@ -49,6 +49,15 @@ pub fn unique(path: &str, lane: &LaneId, sink: &str, number: u64) -> String {
     format!("{stem}.{source}.{}.{number}{ending}", &run.to_hex()[..16])
 }
 
+/// What a `file` source calls these blobs: the account by its name, which is the first part of its host, or of the path where
+/// there is no host of its own.
+pub fn pattern(account: &str, container: &str, patterns: Vec<String>) -> Vec<String> {
+    let rest = account.split_once("://").map_or(account, |(_, rest)| rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let account = if path.is_empty() { host.split('.').next().unwrap_or_default() } else { path };
+    patterns.into_iter().map(|pattern| format!("az://{account}/{container}/{pattern}")).collect()
+}
+
 /// The id of a block: base64 of the same length for all.
 pub fn block(number: usize) -> String {
     format!("{number:08}")
@@ -80,5 +89,15 @@ mod tests {
     #[test]
     fn ids_of_blocks_have_one_length() {
         assert_eq!((block(0).len(), block(49_999).len()), (8, 8));
+    }
+
+    #[test]
+    fn a_source_names_an_account_by_its_name() {
+        for (account, expected) in [
+            ("https://acct.blob.core.windows.net", "az://acct/archive/a.*.gz"),
+            ("http://127.0.0.1:10000/devstoreaccount1", "az://devstoreaccount1/archive/a.*.gz"),
+        ] {
+            assert_eq!(pattern(account, "archive", vec!["a.*.gz".to_owned()]), [expected]);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Fuzz targets: a recording of any kind, and the document in the checkpoint.
 
+use super::locations::Locations;
 use super::reader::Reader;
 use super::state::{Mark, commit, read_document};
 use super::unpack::Unpacker;
@@ -34,7 +35,8 @@ pub(crate) fn recording(data: &[u8]) {
 /// The text from an offset on, and whether it was read to its end.
 fn whole_text(data: &[u8], from: u64) -> (Vec<u8>, bool) {
     wait(async {
-        let mut reader = Reader::open(&disk(PATH, data), PATH).await.expect("is there");
+        let mut reader =
+            Reader::open(&Locations::disk(std::sync::Arc::new(disk(PATH, data))), PATH).await.expect("is there");
         reader.rewind(from);
         let mut text = Vec::new();
         loop {

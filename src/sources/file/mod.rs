@@ -10,12 +10,15 @@
 //! what he writes comes to an end. Half a last line waits for the next start. One file's trouble is its own: the others
 //! are read, then the source ends with the error.
 
+pub(crate) mod az;
+pub(crate) mod blobs;
 mod charset;
 mod decode;
 mod fingerprint;
 pub(super) mod format;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+pub(crate) mod locations;
 pub(super) mod paths;
 pub(super) mod reader;
 mod reading;
@@ -27,6 +30,9 @@ use std::{future::pending, sync::Arc};
 
 use futures::future::{BoxFuture, join};
 
+use self::az::AzPath;
+use self::blobs::BlobSettings;
+use self::locations::Locations;
 use self::reading::Reading;
 use self::state::{Mark, State};
 use super::delivery::{Delivery, unless_shutdown};
@@ -56,12 +62,18 @@ static FIELDS: &[Field] = &[
     Field::required("paths", Kind::List).doc(
         "The files, relative to the working directory. `*`, `?`, `[…]` and `**` (any folders) are allowed. Files \
          are read in the order of their names, links too, each file once and up to the size that it has then. They \
-         must not be files that a sink of the same set writes.",
+         must not be files that a sink of the same set writes. `az://ACCOUNT/CONTAINER/PATTERN` are blobs; without a \
+         pattern all below this name.",
     ),
     Field::with_default("rate", Kind::Integer { min: 0, max: 10_000_000 }, "0")
         .doc("Maximum events per second; 0 means as fast as the sinks accept them."),
     Field::with_default("loop", Kind::Flag, "false")
         .doc("Start over after the last file, forever, without keeping a position. Each round has the same event ids."),
+    blobs::CREDENTIAL,
+    blobs::ENDPOINT,
+    blobs::HTTP[0],
+    blobs::HTTP[1],
+    blobs::HTTP[2],
 ];
 
 /// Checked settings.
@@ -70,6 +82,10 @@ pub struct Settings {
     patterns: Vec<String>,
     rate: u64,
     repeat: bool,
+    /// How blobs are reached, where any are read.
+    blobs: Option<BlobSettings>,
+    /// Patterns of all that may be read.
+    reads: Vec<String>,
 }
 
 impl Settings {
@@ -79,10 +95,23 @@ impl Settings {
         if patterns.is_empty() && section.has("paths") {
             section.error("paths", "no file is listed", "for example paths = [\"recordings/*.ndjson.gz\"]");
         }
-        for problem in patterns.iter().filter_map(|pattern| paths::problem(pattern)) {
+        let (remote, local): (Vec<_>, Vec<_>) = patterns.iter().partition(|pattern| az::is_az(pattern));
+        for problem in local.into_iter().filter_map(|pattern| paths::problem(pattern)) {
             section.error("paths", problem, "[ begins a set of characters; write [[] for the character itself");
         }
-        Self { patterns, rate: section.integer("rate").try_into().unwrap_or(0), repeat: section.flag("loop") }
+        let (mut reads, mut blobs) = (patterns.clone(), Vec::new());
+        for pattern in remote {
+            match AzPath::parse(pattern) {
+                Ok(path) => {
+                    reads.push(path.folder());
+                    blobs.push(path);
+                }
+                Err(problem) => section.error("paths", problem, "for example az://ACCOUNT/CONTAINER/2026-01-*/**/*.gz"),
+            }
+        }
+        let blobs = BlobSettings::read(section, &blobs);
+        let (rate, repeat) = (section.integer("rate").try_into().unwrap_or(0), section.flag("loop"));
+        Self { patterns, rate, repeat, blobs, reads }
     }
 }
 
@@ -96,7 +125,7 @@ impl SourceSettings for Settings {
     }
 
     fn reads(&self) -> &[String] {
-        &self.patterns
+        &self.reads
     }
 }
 
@@ -107,7 +136,13 @@ impl Source for Settings {
 }
 
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
-    let files = paths::expand(context.env.disk.as_ref(), &settings.patterns).await.map_err(|error| {
+    let locations = Locations::new(settings.blobs.as_ref(), &context.env, Some(&context.telemetry));
+    let found = tokio::select! {
+        biased;
+        found = locations.expand(&settings.patterns) => found,
+        () = context.shutdown.cancelled() => return Ok(()),
+    };
+    let files = found.map_err(|error| {
         ComponentError::new(format!("can't look for {}: {error}", settings.patterns.join(", ")))
             .hint("let the user that runs this program read these folders")
     })?;
@@ -132,7 +167,7 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     };
     let delivery = Delivery::new(&context, output, in_flight, origin, settings.rate).await?;
     let parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
-    let reading = Reading::new(context.clone(), parser, delivery, state, files);
+    let reading = Reading::new(context.clone(), parser, delivery, state, (locations, files));
     let read = unless_shutdown(context.shutdown.clone(), Box::pin(reading.all(settings.repeat)));
     tokio::select! {
         biased;

@@ -11,7 +11,8 @@ use nordpass_env::Disk;
 /// Folders below `**` that are looked into: far more than anybody nests, and an end in any case.
 const DEPTH: usize = 64;
 
-const OPTIONS: MatchOptions =
+/// How names match patterns.
+pub const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
 /// What is wrong with a pattern; `None` if nothing is.

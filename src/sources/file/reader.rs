@@ -1,12 +1,14 @@
 //! Reads a file in blocks of whole lines, with bounded memory.
 
-use std::{io, path::Path};
+use std::io;
 
+use super::az;
+use super::locations::Locations;
 use super::unpack::Unpacker;
 use crate::component::ComponentError;
 use crate::event::buffers;
 use crate::sources::recording::LONGEST_LINE;
-use nordpass_env::{Disk, FileStat, OpenFile};
+use nordpass_env::{FileStat, OpenFile};
 
 /// A block has about this many bytes of text; one line may be longer. With the rest of a line it fits a buffer of 64 KiB.
 const BLOCK: usize = 60 << 10;
@@ -45,14 +47,15 @@ pub struct Reader {
 
 impl Reader {
     /// Opens a file at its beginning.
-    pub async fn open(disk: &dyn Disk, path: &str) -> Result<Self, ComponentError> {
+    pub async fn open(locations: &Locations, path: &str) -> Result<Self, ComponentError> {
         let opened = async {
-            let file = disk.open(Path::new(path)).await?;
+            let file = locations.open(path).await?;
             let stat = file.stat().await?;
             Ok((file, stat))
         };
         let (file, opened) = opened.await.map_err(|error: io::Error| {
             let hint = match error.kind() {
+                _ if az::is_az(path) => "reading continues where it stopped once it can be read".to_owned(),
                 io::ErrorKind::NotFound => "put the file back; reading continues where it stopped".to_owned(),
                 io::ErrorKind::IsADirectory => format!("name the files in it: \"{path}/*\""),
                 io::ErrorKind::InvalidInput => {
@@ -207,8 +210,9 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nordpass_env::MemoryDisk;
+    use nordpass_env::{Disk as _, MemoryDisk};
     use std::io::Write;
+    use std::path::Path;
 
     fn packed(path: &str, parts: &[&[u8]]) -> Vec<u8> {
         let mut file = Vec::new();
@@ -226,8 +230,12 @@ mod tests {
         file
     }
 
+    fn on(disk: &MemoryDisk) -> Locations {
+        Locations::disk(std::sync::Arc::new(disk.clone()))
+    }
+
     async fn read(disk: &MemoryDisk, path: &str, start: u64) -> (Vec<Block>, Option<ComponentError>) {
-        let mut reader = match Reader::open(disk, path).await {
+        let mut reader = match Reader::open(&on(disk), path).await {
             Ok(reader) => reader,
             Err(error) => return (Vec::new(), Some(error)),
         };
@@ -344,7 +352,7 @@ mod tests {
             let whole = packed(path, &[&[&first[..], &second].concat()]);
             let cut = if path == "a.ndjson" { first.len() } else { whole.len() - 5 };
             disk.put(path, whole[..cut].to_vec());
-            let mut reader = Reader::open(&disk, path).await.unwrap();
+            let mut reader = Reader::open(&on(&disk), path).await.unwrap();
             disk.append(Path::new(path), &whole[cut..]).await.unwrap();
             let mut blocks = Vec::new();
             while let Some(block) = reader.next().await.expect("it is still being written") {
@@ -358,7 +366,7 @@ mod tests {
             assert_eq!(reader.next().await.unwrap().as_ref(), blocks.first());
         }
         disk.put("b", b"{}\n".repeat(3));
-        let mut reader = Reader::open(&disk, "b").await.unwrap();
+        let mut reader = Reader::open(&on(&disk), "b").await.unwrap();
         disk.truncate(Path::new("b"), 3).await.unwrap();
         assert_eq!(reader.next().await.unwrap().unwrap().bytes, b"{}\n");
         assert!(reader.next().await.unwrap_err().message.contains("b was cut to 3 bytes while it was read"));

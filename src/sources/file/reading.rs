@@ -1,11 +1,11 @@
 //! One file after another, each from where it was left.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use super::fingerprint::Fingerprint;
 use super::format;
+use super::locations::Locations;
 use super::reader::{Block, Reader};
 use super::resume::{Start, look};
 use super::state::{Candidate, Known, Mark, State, key, moved};
@@ -24,6 +24,7 @@ pub(super) struct Reading {
     parser: Parser,
     delivery: Delivery<Mark>,
     state: Option<State>,
+    locations: Locations,
     files: Vec<Arc<str>>,
     /// The files of this round, whatever they are called.
     seen: HashSet<(u64, u64)>,
@@ -65,10 +66,11 @@ impl Reading {
         parser: Parser,
         delivery: Delivery<Mark>,
         state: Option<State>,
-        files: Vec<String>,
+        (locations, files): (Locations, Vec<String>),
     ) -> Self {
         let files = files.into_iter().map(Into::into).collect();
-        Self { context, parser, delivery, state, files, seen: HashSet::new(), holds: HashMap::new(), free: None }
+        let (seen, holds) = (HashSet::new(), HashMap::new());
+        Self { context, parser, delivery, state, locations, files, seen, holds, free: None }
     }
 
     /// Reads all files, once or for ever. The error is the first file's that couldn't be read to its end.
@@ -103,7 +105,7 @@ impl Reading {
             self.seen.insert(stat.id);
             return Ok(stat.len);
         }
-        let mut reader = Reader::open(self.context.env.disk.as_ref(), path).await?;
+        let mut reader = Reader::open(&self.locations, path).await?;
         let stat = *reader.stat();
         if !self.seen.insert(stat.id) {
             tracing::info!(component = &*self.context.name, "{path} is another name of a file that was read already");
@@ -127,7 +129,7 @@ impl Reading {
 
     /// What the file system says of a file that has been read and hasn't changed.
     async fn unchanged(&self, path: &str) -> Option<FileStat> {
-        let stat = self.context.env.disk.stat(Path::new(path)).await.ok()??;
+        let stat = self.locations.stat(path).await.ok()??;
         self.state.as_ref().filter(|state| state.is_unchanged(path, &stat)).map(|_| stat)
     }
 
@@ -244,7 +246,7 @@ impl Reading {
     async fn holds_of(&self, name: &str, candidates: &[Candidate]) -> Vec<Fingerprint> {
         let known = Known { candidates: candidates.to_vec(), ..Known::default() };
         if self.unchanged(name).await.is_none()
-            && let Ok(mut reader) = Reader::open(self.context.env.disk.as_ref(), name).await
+            && let Ok(mut reader) = Reader::open(&self.locations, name).await
             && let Ok(found) = look(&mut reader, &known).await
         {
             return found.holds;

@@ -87,7 +87,8 @@ pub fn key(path: &str) -> u64 {
     hash("", path.as_bytes())
 }
 
-fn hash(purpose: &str, bytes: &[u8]) -> u64 {
+/// A number that stands for these bytes.
+pub fn hash(purpose: &str, bytes: &[u8]) -> u64 {
     let hash = blake3::hash(&[purpose.as_bytes(), b"\0", bytes].concat());
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&hash.as_bytes()[..8]);

@@ -156,8 +156,8 @@ impl BlobAccount {
         if header_text(request, "x-ms-version").is_empty() || header_text(request, "x-ms-date").is_empty() {
             return Err((StatusCode::BAD_REQUEST, "MissingRequiredHeader"));
         }
-        let path = request.uri().path().trim_start_matches('/');
-        let (container, blob) = path.split_once('/').unwrap_or((path, ""));
+        let path = form::decode(request.uri().path().trim_start_matches('/'));
+        let (container, blob) = path.split_once('/').unwrap_or((&path, ""));
         let query = form::pairs(request.uri().query().unwrap_or_default());
         let page = inner.page.unwrap_or(usize::MAX);
         let call = Call { account: &mut inner.account, request, container, blob, query, now };
@@ -224,16 +224,19 @@ impl<'a> Call<'a> {
         let names = self.account.names(self.container)?;
         let mut names = names.iter().filter(|name| name.starts_with(prefix) && name.as_str() >= from);
         for name in names.by_ref().take(most.min(page)) {
-            let _ = write!(xml, "<Blob><Name>{name}</Name></Blob>");
+            let stored = self.account.get(self.container, name)?;
+            let _ = write!(xml, "<Blob><Name>{}</Name>{}</Blob>", escaped(name), stored.listed());
         }
-        let next = names.next().map_or("", String::as_str);
+        let next = names.next().map_or_else(String::new, |name| escaped(name));
         let _ = write!(xml, "</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>");
         Ok(Reply::new(StatusCode::OK, "application/xml", xml))
     }
 
     fn read(&self) -> Result<Reply, Refusal> {
         let stored = self.account.get(self.container, self.blob)?;
+        stored.demand_version(self.request)?;
         let range = self.header("x-ms-range");
+        let mut whole = String::new();
         let (status, bytes) = if range.is_empty() {
             (StatusCode::OK, &stored.bytes[..])
         } else {
@@ -244,11 +247,14 @@ impl<'a> Call<'a> {
             if first >= stored.bytes.len() {
                 return Err(wrong);
             }
-            (StatusCode::PARTIAL_CONTENT, &stored.bytes[first..stored.bytes.len().min(last.saturating_add(1))])
+            let end = stored.bytes.len().min(last.saturating_add(1));
+            whole = format!("bytes {first}-{}/{}", end - 1, stored.bytes.len());
+            (StatusCode::PARTIAL_CONTENT, &stored.bytes[first..end])
         };
         let head = *self.request.method() == Method::HEAD;
         let body = if head { Bytes::new() } else { Bytes::copy_from_slice(bytes) };
         let reply = stored.reply(status, body, self.now);
+        let reply = if whole.is_empty() { reply } else { reply.with_header("content-range", &whole) };
         let has_type = reply.response.headers().contains_key("content-type");
         Ok(if has_type { reply } else { reply.with_header("content-type", "application/octet-stream") })
     }
@@ -292,6 +298,11 @@ impl<'a> Call<'a> {
         let stored = self.account.append(self.container, self.blob, self.request.body(), self.now)?;
         Ok(stored.reply(StatusCode::CREATED, Bytes::new(), self.now))
     }
+}
+
+/// A text in XML.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 impl Service for BlobAccount {

@@ -28,6 +28,16 @@ impl Stored {
         format!("\"0x{:016X}\"", self.version)
     }
 
+    /// What the list says of it.
+    pub fn listed(&self) -> String {
+        format!(
+            "<Properties><Last-Modified>{}</Last-Modified><Etag>{}</Etag><Content-Length>{}</Content-Length></Properties>",
+            http_date(self.modified),
+            self.etag().trim_matches('"'),
+            self.bytes.len()
+        )
+    }
+
     /// Whether it is the version that the request demands.
     pub fn demand_version(&self, request: &Request<Bytes>) -> Result<(), Refusal> {
         let demanded = header_text(request, "if-match");

@@ -238,6 +238,7 @@ async fn a_state_without_fingerprints_is_believed_where_nothing_speaks_against_i
 mod on_disk {
     use std::fs;
 
+    use crate::sources::file::locations::Locations;
     use crate::sources::file::paths::expand;
     use crate::sources::file::reader::Reader;
     use nordpass_env::SystemDisk;
@@ -247,11 +248,12 @@ mod on_disk {
     async fn what_is_no_regular_file_is_refused_and_links_are_followed() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        let locations = Locations::disk(std::sync::Arc::new(SystemDisk));
         assert!(std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
-        let error = Reader::open(&SystemDisk, &path("pipe")).await.err().expect("no file");
+        let error = Reader::open(&locations, &path("pipe")).await.err().expect("no file");
         assert!(error.message.ends_with("it's a named pipe, not a regular file"), "{error}");
         assert!(error.hint.unwrap().contains("type \"stdin\""));
-        let error = Reader::open(&SystemDisk, folder.path().to_str().unwrap()).await.err().expect("no file");
+        let error = Reader::open(&locations, folder.path().to_str().unwrap()).await.err().expect("no file");
         assert!(error.hint.unwrap().ends_with("/*\""), "{}", error.message);
         fs::write(path("a.ndjson"), "{}\n").unwrap();
         std::os::unix::fs::symlink("a.ndjson", path("link.ndjson")).unwrap();
@@ -260,7 +262,7 @@ mod on_disk {
         assert_eq!(found, ["a.ndjson", "link.ndjson", "same.ndjson"].map(path));
         let mut ids = Vec::new();
         for name in found {
-            ids.push(Reader::open(&SystemDisk, &name).await.unwrap().stat().id);
+            ids.push(Reader::open(&locations, &name).await.unwrap().stat().id);
         }
         ids.dedup();
         assert_eq!(ids.len(), 1, "one file under three names");

@@ -15,7 +15,8 @@ use crate::telemetry::{ComponentKind, Telemetry};
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 
 pub fn settings(patterns: &[&str]) -> Settings {
-    Settings { patterns: patterns.iter().map(|&pattern| pattern.to_owned()).collect(), rate: 0, repeat: false }
+    let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
+    Settings { patterns, rate: 0, repeat: false, blobs: None, reads: Vec::new() }
 }
 
 pub fn env(disk: &MemoryDisk, seed: u64) -> Env {
