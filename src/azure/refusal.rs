@@ -89,7 +89,8 @@ fn entra(asked: Asked, answer: Answer<'_>) -> String {
         Some(700_016 | 700_021) => "the tenant has no such application: check `client_id` and `tenant_id`",
         Some(90_002 | 900_023) => "there is no such tenant: check `tenant_id`",
         Some(500_011) => {
-            "the tenant doesn't know this cloud's Azure Monitor: check `endpoint`, `cloud` and `authority_host`"
+            "the tenant doesn't know what the token is for: check `endpoint`, `cloud` and `authority_host`, and `scope` where \
+             one is set"
         }
         Some(53_003) => "a conditional access policy blocks it: exempt the application",
         Some(7_000_112) => "the application is disabled: enable it",
