@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use crate::settings::Section;
-use crate::sinks::gzip::Gzip;
+use crate::sinks::gzip;
 use crate::sinks::ndjson;
 
 /// A file's format, from the ending of its path.
@@ -85,12 +85,7 @@ impl Format {
     fn compress_now(self, lines: &[u8], level: u32) -> io::Result<Vec<u8>> {
         match self {
             Self::Plain => Ok(lines.to_vec()),
-            Self::Gzip => {
-                let mut gzip = Gzip::new(level);
-                gzip.write(lines);
-                // Copied: the compressor's buffer is larger, and these bytes wait for the next sync.
-                Ok(gzip.finish().to_vec())
-            }
+            Self::Gzip => Ok(gzip::compress_to_vec(lines, level)),
             Self::Zstd => {
                 let level = i32::try_from(level).map_err(io::Error::other)?;
                 let room = Vec::with_capacity(lines.len() / 4 + 64);

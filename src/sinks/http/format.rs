@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::event::EventId;
 use crate::sinks::delivery::batch::{Encoded, Rows};
-use crate::sinks::gzip::Gzip;
+use crate::sinks::gzip;
 use crate::sinks::ndjson::push_line;
 
 /// The zstd level: its usual one.
@@ -158,11 +158,7 @@ impl Compression {
         let key = blake3::hash(&bytes).to_hex().chars().take(32).collect::<String>();
         let json_bytes = bytes.len();
         let body = match self {
-            Self::Gzip(level) => {
-                let mut gzip = Gzip::new(level);
-                gzip.write(&bytes);
-                gzip.finish()
-            }
+            Self::Gzip(level) => gzip::compress(&bytes, level),
             // There is nothing about its input that a compressor could refuse.
             Self::Zstd => Bytes::from(zstd::bulk::compress(&bytes, ZSTD_LEVEL).expect("zstd takes any bytes")),
             Self::None => Bytes::from(bytes),
