@@ -7,7 +7,6 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,23 +16,19 @@ use super::intent::{BlobIntent, Content};
 use super::name;
 use super::shared::{LaneId, Shared};
 use crate::azure::blob::BLOCK_BYTES;
-use crate::component::{Commit, Intent, IntentChange, IntentHash};
+use crate::component::{Commit, IntentChange, IntentHash};
 use crate::event::{Ack, Origin};
-use crate::http::{Again, Failure};
+use crate::http::Failure;
 use crate::sinks::file::encode::Format;
 use crate::telemetry::metrics;
-
-/// How many intents of a run and a sink a state lists at most.
-const MOST_OPEN: usize = 16;
-/// How often to look whether there is room for another.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The source has ended, or another process has it: what isn't recorded is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
-/// Delivers a group, however long that takes, and acknowledges its chunks.
-pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<(), Ended> {
+/// Delivers a group, however long that takes, and acknowledges its chunks. Returns its intent; none where the source has no
+/// state, or it was too late for one.
+pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<Option<IntentHash>, Ended> {
     let Closed { blobs, acks, chunks, json_bytes, records } = closed;
     let mut content = Content::of(&shared.settings, lane.run);
     for blob in &blobs {
@@ -42,11 +37,7 @@ pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<(
     let mut recorded = None;
     loop {
         if lane.keeps_state {
-            let recorded_now = match room(shared, lane).await {
-                Ok(()) => record(shared, lane, &content, &chunks, recorded).await,
-                Err(Ended) => Err(Ended),
-            };
-            match recorded_now {
+            match record(shared, lane, &content, &chunks, recorded).await {
                 Ok(hash) => recorded = Some(hash),
                 // Nobody waits for an optional sink: its source may have ended, and what is committed isn't read again.
                 Err(Ended) if is_committed(shared, lane, &chunks).await => {}
@@ -76,7 +67,7 @@ pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<(
     telemetry.add(&metrics::BYTES_WIRE, wire as u64);
     telemetry.add(&metrics::SENT, records as u64);
     acks.into_iter().for_each(Ack::done);
-    Ok(())
+    Ok(recorded)
 }
 
 /// Uploads a blob's blocks under a name that it alone has.
@@ -117,21 +108,6 @@ async fn is_committed(shared: &Shared, lane: &LaneId, chunks: &[u64]) -> bool {
         }
     }
     true
-}
-
-/// Waits until the state has room for another intent. One stays until the source's other sinks have its chunks, too. What they
-/// have needs no intent any more, so this never waits for itself: a chunk is in few groups.
-async fn room(shared: &Shared, lane: &LaneId) -> Result<(), Ended> {
-    let attempt = || async {
-        let Some(state) = shared.state(lane) else { return Err(Failure::Stop(Ended)) };
-        let own = |intent: &&Intent| intent.run == lane.run && intent.sink == *shared.name;
-        if state.intents().iter().filter(own).count() < MOST_OPEN {
-            return Ok(());
-        }
-        let reason = "the source's other sinks haven't acknowledged what is archived: it goes on when they have";
-        Err(Failure::Again(Again { kind: None, reason: Some(reason.to_owned()), wait: Some(LOOK) }))
-    };
-    shared.retry(lane).run(pending(), attempt).await
 }
 
 /// Records an intent in the place of an earlier one.

@@ -84,6 +84,11 @@ impl Group {
         self.backpressure.as_ref().is_some_and(Backpressure::is_on)
     }
 
+    /// The chunks that its records came in.
+    pub fn chunks(&self) -> &[u64] {
+        &self.chunks
+    }
+
     /// Whether compressing it gives memory back.
     pub fn holds_memory(&self) -> bool {
         self.pending > 0

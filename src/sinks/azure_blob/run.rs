@@ -19,15 +19,21 @@ use super::group::Group;
 use super::lane::{Lane, Phase};
 use super::settings::Settings;
 use super::settle::settle;
-use super::shared::{LaneId, Shared};
+use super::shared::{LaneId, Shared, room};
 use super::skips::Skips;
-use crate::component::{ComponentError, Context, Input, Sink, SourceState, StateOf};
+use crate::component::{ComponentError, Context, Input, IntentHash, Sink, SourceState, StateOf};
 use crate::event::{Chunk, Origin};
 use crate::sinks::file::template::Dates;
 use crate::telemetry::metrics;
 
 /// How long a source may go on waiting for memory after some was given back. Then its blobs are written.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often to look whether the state has room for another intent.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// What a group waits for that the state has no room for.
+const NO_ROOM: &str = "the source's other sinks haven't acknowledged what is archived: it goes on when they have";
 
 /// How many chunks of an optional sink wait for what earlier runs have left. A required sink's are bounded by its sources.
 const MOST_HELD: usize = 64;
@@ -54,7 +60,7 @@ pub struct BlobSink {
 
 /// What has ended.
 enum Event {
-    Delivered(Arc<LaneId>, Result<(), Ended>),
+    Delivered(Arc<LaneId>, Result<Option<IntentHash>, Ended>),
     Settled(Arc<LaneId>, Result<Skips, Ended>),
     Noted,
 }
@@ -83,7 +89,7 @@ impl BlobSink {
 
     async fn run_to_end(&mut self, mut input: Input) -> Result<(), ComponentError> {
         let mut opened = self.shared.store.open_states().watch();
-        while self.is_reading || !self.work.is_empty() {
+        while self.is_reading || !self.work.is_empty() || self.lanes.values().any(|lane| lane.open.is_some()) {
             let flush_requested = input.flush_requested();
             let due = self.lanes.values().filter_map(Lane::due).min();
             tokio::select! {
@@ -184,9 +190,12 @@ impl BlobSink {
                     self.shared.forget(&id);
                 }
                 let Some(lane) = self.lanes.get_mut(&id.source).filter(|lane| lane.id == id) else { return Ok(()) };
-                lane.is_busy = false;
+                lane.under_way = None;
                 match delivered {
-                    Ok(()) => self.start(&id.source),
+                    Ok(recorded) => {
+                        lane.recorded.extend(recorded);
+                        self.start(&id.source);
+                    }
                     Err(Ended) => lane.abandon(),
                 }
             }
@@ -220,7 +229,9 @@ impl BlobSink {
         let Phase::Ready(skips) = &mut lane.phase else { return Ok(()) };
         let telemetry = &self.shared.telemetry;
         let all = chunk.records.len();
-        if chunk.ack.is_detached() && lane.closed.len() >= MOST_CLOSED {
+        let has_to_wait = |group: &Group| lane.waits_for_room.is_some() && group.is_full(&self.shared.settings);
+        let is_full = lane.closed.len() >= MOST_CLOSED || lane.open.as_ref().is_some_and(has_to_wait);
+        if chunk.ack.is_detached() && is_full {
             telemetry.add_labelled(&metrics::DISCARDED, OPTIONAL, all as u64);
             return Ok(());
         }
@@ -258,10 +269,24 @@ impl BlobSink {
         Ok(())
     }
 
-    /// Closes a lane's group, if it has one, and starts its delivery.
+    /// Closes a lane's group, if it has one, and starts its delivery. A group that the state has no room for takes further
+    /// records until it has: among them may be those that other groups' chunks still lack.
     async fn close(&mut self, source: &Arc<str>) -> Result<(), ComponentError> {
         let Some(lane) = self.lanes.get_mut(source) else { return Ok(()) };
         lane.look_again = None;
+        if lane.open.is_none() {
+            return Ok(());
+        }
+        let status = self.shared.telemetry.status();
+        let state = if lane.id.keeps_state { self.shared.state(&lane.id) } else { None };
+        if state.is_some_and(|state| !lane.has_room(&state.intents())) {
+            lane.waits_for_room = Some(Instant::now() + LOOK);
+            status.held_up(&room(source), NO_ROOM, LOOK, self.shared.env.clock.now());
+            return Ok(());
+        }
+        if lane.waits_for_room.take().is_some() {
+            status.released(&room(source));
+        }
         if let Some(group) = lane.open.take() {
             let closed = group.close(&self.shared.settings).await.map_err(|error| cant_compress(&error))?;
             lane.closed.push_back(closed);
@@ -272,9 +297,9 @@ impl BlobSink {
 
     /// Starts a lane's next delivery, unless one is under way.
     fn start(&mut self, source: &Arc<str>) {
-        let Some(lane) = self.lanes.get_mut(source).filter(|lane| !lane.is_busy) else { return };
+        let Some(lane) = self.lanes.get_mut(source).filter(|lane| lane.under_way.is_none()) else { return };
         let Some(closed) = lane.closed.pop_front() else { return };
-        lane.is_busy = true;
+        lane.under_way = Some(closed.chunks.clone());
         let (shared, id) = (self.shared.clone(), lane.id.clone());
         self.work.push(Box::pin(async move {
             let delivered = deliver(&shared, &id, closed).await;
@@ -293,6 +318,10 @@ impl BlobSink {
             .collect();
         for source in due {
             let Some(lane) = self.lanes.get_mut(&source) else { continue };
+            if lane.waits_for_room.is_some() {
+                self.close(&source).await?;
+                continue;
+            }
             let is_old = lane.open.as_ref().is_some_and(|group| group.due <= now);
             if lane.look_again.take_if(|at| *at <= now).is_some() && !is_old {
                 self.relieve_one(&source).await?;

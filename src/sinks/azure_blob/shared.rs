@@ -36,6 +36,11 @@ pub struct LaneId {
     pub keeps_state: bool,
 }
 
+/// What a source's wait for room in the state is called, beside that of its deliveries.
+pub fn room(source: &str) -> String {
+    format!("{source}, room")
+}
+
 impl Shared {
     /// The state of this run, while its source has it.
     pub fn state(&self, lane: &LaneId) -> Option<Arc<dyn SourceState>> {
@@ -54,6 +59,7 @@ impl Shared {
     pub fn forget(&self, lane: &LaneId) {
         tracing::debug!(component = &*self.name, source = &*lane.source, "what wasn't recorded is read again");
         self.telemetry.status().released(&lane.source);
+        self.telemetry.status().released(&room(&lane.source));
     }
 
     /// Attempts that hold this source up until they work, and no other.

@@ -178,3 +178,30 @@ async fn while_other_sinks_are_down_the_state_lists_a_bounded_number_of_intents(
     process.finish().await;
     assert_eq!(account.lines(), expected(0..30, 1));
 }
+
+/// Simulated world 4541: the events of sixteen intents came again in one chunk, which brought new ones, too. Those waited for
+/// room in the state, and the state for that chunk.
+#[tokio::test(start_paused = true)]
+async fn the_intents_of_a_run_before_take_no_room() {
+    for committed in [false, true] {
+        let account = Account::new();
+        let mut machine = Machine::new(&account, 1, false);
+        let mut process = machine.start(&plain()).await;
+        for event in 0..16 {
+            assert_eq!(process.send(&[event]).await.await, AckOutcome::Delivered);
+        }
+        process.kill().await;
+        machine.restart(None).await;
+        let mut process = machine.start(&plain()).await;
+        let again: Vec<u64> = (0..20).collect();
+        assert_eq!(process.send(&again).await.await, AckOutcome::Delivered);
+        if committed {
+            process.commit(&again, process.last()).await.expect("committed");
+        }
+        for event in 20..30 {
+            assert_eq!(process.send(&[event]).await.await, AckOutcome::Delivered);
+        }
+        process.finish().await;
+        assert_eq!(account.lines(), expected(0..30, 1));
+    }
+}
