@@ -71,7 +71,7 @@ impl Lane {
     /// again in chunks of this one. They would wait for this sink, and it for them.
     pub fn has_room(&mut self, intents: &[Intent]) -> bool {
         self.recorded.retain(|recorded| intents.iter().any(|intent| intent.hash == *recorded));
-        let open = self.open.iter().flat_map(|group| group.chunks());
+        let open = self.open.iter().flat_map(Group::chunks);
         let closed = self.closed.iter().flat_map(|group| &group.chunks);
         let pending: Vec<u64> = open.chain(closed).chain(self.under_way.iter().flatten()).copied().collect();
         let waits_for_others = |intent: &&Intent| {
