@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import content
+import scheduler
 import schema
 import tables
 
@@ -75,27 +76,27 @@ class Entries:
         (folder / f"{schema.EVENT_LOG}.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows()))
         self.workspace = tables.Workspace(work)
         self.workspace.live()
-        self.workspace.keep("NordPassEvents", "Kept")
-        self.workspace.con.execute("CREATE VIEW NordPassEvents AS SELECT * FROM Kept")
-        self.workspace.kept.add("NordPassEvents")
+        self.scheduler = scheduler.Scheduler(self.workspace)
+        self.scheduler.keep()
         self.rules = {rule.name: rule for rule in content.rules()}
+        self.planning = next(parser for parser in content.parsers() if parser.name == "NordPassPlanned")
 
-    def people(self, alias, who, query, organization="", **more):
-        """Whom a query is about when this entry stands in a watchlist."""
+    def people(self, alias, who, asked, organization="", **more):
+        """Whom a rule or a function is about when this entry stands in a watchlist."""
         named = content.watchlists()[alias][0]["itemsSearchKey"]
         listed = {alias: [{named: who, "Organization": organization} | more]}
         if alias == "NordPassPrivilegedUsers":
             listed = {alias: [{named: who}], "NordPassSensitiveItems": [{"ItemId": ITEM, "Label": "the safe"}]}
         self.workspace.watchlists(listed)
-        rows = self.workspace.query(query, NOW.replace(tzinfo=None))
+        rows = self.scheduler.run(asked, NOW.replace(tzinfo=None), period=timedelta(days=14))
         return {(row["Organization"], row["Target" if "Target" in row else "Actor"]) for row in rows}
 
     def planned(self, who, organization=HOME):
-        return self.people("NordPassMaintenance", who, "NordPassPlanned", organization, Kind="rotation",
+        return self.people("NordPassMaintenance", who, self.planning, organization, Kind="rotation",
                            From=(NOW - timedelta(days=2)).isoformat(), Until=NOW.isoformat())
 
     def rule(self, name, alias, who, organization=HOME):
-        return self.people(alias, who, self.rules[name].query, organization)
+        return self.people(alias, who, self.rules[name], organization)
 
 
 def check(work):

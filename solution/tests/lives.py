@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import content
+import scheduler
 import schema
 import tables
 
@@ -61,12 +62,9 @@ class Lives:
 
     def __init__(self, work):
         (Path(work) / "rows").mkdir()
-        self.workspace = tables.Workspace(work)
-        self.con = self.workspace.con
-        self.con.execute(f'ALTER TABLE "{schema.HEALTH}" RENAME TO AllHealth')
-        self.con.execute("SET VARIABLE run_now = now()::TIMESTAMP")
-        self.con.execute(f"CREATE VIEW {schema.HEALTH} AS SELECT * FROM AllHealth WHERE _IngestionTime <= getvariable('run_now') "
-                         "AND TimeGenerated > getvariable('run_now') - INTERVAL 1 DAY")
+        self.scheduler = scheduler.Scheduler(tables.Workspace(work))
+        self.con = self.scheduler.con
+        self.scheduler.keep_health()
         self.rules = {rule.name: rule for rule in content.rules()}
 
     def told(self, name, lives):
@@ -81,9 +79,7 @@ class Lives:
                 [life.instance, str(number), *says.values()])
         rows = []
         for minutes in range(7, 188, 15):
-            now = NOON + timedelta(minutes=minutes)
-            self.con.execute(f"SET VARIABLE run_now = TIMESTAMP '{now}'")
-            rows += self.workspace.query(self.rules[name].query, now)
+            rows += self.scheduler.run(self.rules[name], NOON + timedelta(minutes=minutes))
         return rows
 
 
