@@ -77,6 +77,8 @@ def month_table(found):
 def confirmed_table(found):
     verdicts = found["attacks"]["1"]["confirmed"]
     words = {"fires": "fires", "looks": 'falls back to "changed, look"', "silent": "silent, though something is told", "blind": "blind: the events don't tell it"}
+    if not verdicts:
+        return "Not measured yet.\n"
     rows = [[words[kind], sum(verdict == kind for verdict in verdicts.values()),
              ", ".join(f"`{attack}`" for attack in attacks.COVERAGE if verdicts.get(attack) == kind)] for kind in words]
     return markdown(["with only confirmed metadata", "attacks:", "which"], rows)

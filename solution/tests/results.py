@@ -49,7 +49,7 @@ def record_month(month, rules):
     merged("months", f"{month.month['tenant']} {month.month['seed']}", rules, entry)
 
 
-def record_attacks(found, seed, rules):
+def record_attacks(found, seed, rules, style=None):
     """Of each attack: variants seen, variants named whole, and all, by what their events tell; the missed ones; by rule."""
     entry = {"attacks": {}, "by rule": {}, "confirmed": {}}
     for sample in found.samples:
@@ -68,9 +68,12 @@ def record_attacks(found, seed, rules):
                 entry["by rule"][name] = entry["by rule"].get(name, 0) + 1
         if sample["style"] == "confirmed" and sample["kind"] != "twin":
             entry["confirmed"][sample["attack"]] = confirmed(sample, fired)
-    found_before = read()
-    found_before["attacks"][str(seed)] = {"rules": digests(rules)} | entry
-    write(found_before)
+    kept = read()
+    if style == "confirmed":
+        kept["attacks"][str(seed)]["confirmed"] = entry["confirmed"]
+    elif style is None:
+        kept["attacks"][str(seed)] = {"rules": digests(rules)} | entry
+    write(kept)
 
 
 def confirmed(sample, fired):

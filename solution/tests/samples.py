@@ -30,6 +30,8 @@ def load(arguments):
         if arguments.mode == "attacks":
             descriptors = []
             for descriptor, events in recording.attack_samples(arguments.seed):
+                if arguments.style not in (None, descriptor["style"]):
+                    continue
                 descriptors.append(descriptor)
                 recorded.add(events)
         else:
@@ -52,6 +54,7 @@ def main():
     parser.add_argument("--hours", type=int, default=24, help="hours between two runs of a rule")
     parser.add_argument("--once", action="store_true", help="one run over all the time: the events' own times decide, so it says nearly the same, sooner")
     parser.add_argument("--only", help="these rules alone, separated by commas")
+    parser.add_argument("--style", help="the attacks of this style alone, such as confirmed")
     parser.add_argument("--details", action="store_true")
     parser.add_argument("--record", action="store_true", help="keep the numbers in results.json, of which the tables are made")
     parser.add_argument("mode", choices=["attacks", "month"])
@@ -67,7 +70,7 @@ def main():
         found.run(rules, step)
         print(attacks.table(found))
         if arguments.record and not arguments.only:
-            results.record_attacks(found, arguments.seed, rules)
+            results.record_attacks(found, arguments.seed, rules, arguments.style)
         if arguments.details:
             names = {rule.name for rule in rules}
             for sample in descriptors:
