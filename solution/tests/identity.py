@@ -20,7 +20,7 @@ import tables
 
 NOW = datetime(2026, 10, 20, 12, tzinfo=timezone.utc)
 HOME, OTHER = "11111111-0000-4000-8000-000000000001", "11111111-0000-4000-8000-000000000002"
-ANN, BEN, EVE = (f"22222222-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+ANN, BEN, EVE, CARL = (f"22222222-0000-4000-8000-00000000000{number}" for number in (1, 2, 3, 4))
 BEFORE, NOWADAYS = "ann.müller@example.com", "ann.huber@example.com"
 # Two whose addresses fold to the same: an entry means the one that it spells.
 TWIN, SAME = "jö@example.com", "jä@example.com"
@@ -63,6 +63,8 @@ def rows():
     yield event(18, "lock.master_validated", NOWADAYS, ANN, OTHER)
     for hours, mail, uuid in ((30, TWIN, BEN), (29, SAME, EVE), (28, "ben@example.com", "22222222-0000-4000-8000-000000000009")):
         yield event(hours, "login.user_login_successful", mail, uuid)
+    yield event(6, "login.user_login_successful", "carl@example.com", CARL, ip_address="2001:db8::1")
+    yield event(5, "login.user_login_successful", "carl@example.com", CARL, ip_address="203.0.113.77")
     yield event(0.5, "item_access.item_secret_viewed", BEFORE, "", items=[ITEM])
     yield event(0.4, "global_settings.mfa_reset", "ben@example.com", "22222222-0000-4000-8000-000000000009", emails=[BEFORE])
 
@@ -94,6 +96,13 @@ class Entries:
     def planned(self, who, organization=HOME):
         return self.people("NordPassMaintenance", who, self.planning, organization, Kind="rotation",
                            From=(NOW - timedelta(days=2)).isoformat(), Until=NOW.isoformat())
+
+    def elsewhere(self):
+        """From where somebody logged in who signed in to Entra ID from one address, which it spells in full."""
+        self.workspace.con.execute("INSERT INTO SigninLogs (TimeGenerated, UserPrincipalName, IPAddress, ResultType) VALUES (?, 'Carl@example.com', '2001:DB8:0:0::0001', '0')",
+                                   [NOW.replace(tzinfo=None)])
+        query = next(query for query in content.hunting_queries() if query.name == "NordPassNotInEntra")
+        return {row["SrcIpAddr"] for row in self.scheduler.run(query, NOW.replace(tzinfo=None), period=timedelta(days=14))}
 
     def rule(self, name, alias, who, organization=HOME):
         return self.people(alias, who, self.rules[name], organization)
@@ -129,6 +138,8 @@ def entered(entries):
         expect(f"{kind} (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", who), set())
     expect("somebody else (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", "ben@example.com"), ann)
     expect("an address without an organization", entries.planned(NOWADAYS, ""), ann | {(OTHER, NOWADAYS)})
+    if entries.elsewhere() != {"203.0.113.77"}:
+        problems.append(f"NordPassNotInEntra: another spelling of IPv6 is another address: {entries.elsewhere()}")
     for who in (TWIN, SAME):
         expect("one of two names that fold to the same", entries.planned(who), {(HOME, who)})
     expect("a composition that two names have", entries.planned(unicodedata.normalize("NFD", TWIN)), set())
