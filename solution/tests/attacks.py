@@ -96,12 +96,15 @@ class Attacks:
             if sample and row["EndTime"] >= recording.at(sample["attack_day"]) - 20 * recording.DAY:
                 self.alerts.setdefault(sample["id"], []).append((rule.name, now, row))
 
+    def told(self, sample):
+        """Rule and row of each alert about a sample by a rule that is about its attack."""
+        begin = recording.at(sample["attack_day"]) - timedelta(days=1)
+        return [(name, row) for name, _, row in self.alerts.get(sample["id"], []) if name in COVERAGE[sample["attack"]] and row["EndTime"] >= begin]
+
     def judge(self, sample):
         """`seen`, `part` (seen, not all named), `missed`; for a twin `quiet` or `false`; and why."""
-        about = COVERAGE[sample["attack"]]
-        begin = recording.at(sample["attack_day"]) - timedelta(days=1)
-        rows = [row for name, now, row in self.alerts.get(sample["id"], []) if name in about and row["EndTime"] >= begin]
-        names = sorted({name for name, now, row in self.alerts.get(sample["id"], []) if name in about and row["EndTime"] >= begin})
+        rows = [row for _, row in self.told(sample)]
+        names = sorted({name for name, _ in self.told(sample)})
         if sample["kind"] == "twin":
             return ("false" if rows else "quiet"), names
         if not rows:

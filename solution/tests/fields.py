@@ -208,4 +208,11 @@ def check():
     for alias, (metadata, rows) in content.watchlists().items():
         if metadata["itemsSearchKey"] not in (rows[0] if rows else {}) or len(metadata["description"]) > 255:
             problems.append(f"watchlist {alias}: no search key, or a long description")
-    return problems
+    return problems + guide()
+
+
+def guide():
+    """Rules that the guide to alerts doesn't name."""
+    text = " ".join((content.ROOT / "docs/guide/respond.md").read_text(encoding="utf-8").lower().split())
+    names = [rule.data["name"].removeprefix("NordPass ") for rule in content.rules()]
+    return [f"docs/guide/respond.md: without `{name}`" for name in names if name.lower() not in text]

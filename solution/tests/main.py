@@ -11,10 +11,14 @@ import asim_parsers
 import bind
 import fields
 import hunting
+import identity
+import lives
 import parity
 import report
 import rules
+import sigma_rules
 import tables
+import values
 
 
 # The executor can make one query's SQL explode; better its error than a machine without memory.
@@ -42,10 +46,14 @@ def main():
     pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     parsers = pool.submit(parity.parsers, arguments.work)
     step("view", parity.events(arguments.work))
+    step("entries of watchlists", identity.check(arguments.work))
+    step("lives of connectors", lives.check(arguments.work))
+    step("values in the workbook", values.check(arguments.work))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
     found, runner = rules.check(workspace)
     step("rules", found)
+    step("Sigma", sigma_rules.check(workspace, arguments.work, arguments.node))
     if not found:
         step("hunting queries", hunting.check(runner))
         step("report", report.check(runner, write))

@@ -16,6 +16,7 @@ import attacks
 import benign
 import content
 import recording
+import results
 import scheduler
 import tables
 
@@ -29,6 +30,8 @@ def load(arguments):
         if arguments.mode == "attacks":
             descriptors = []
             for descriptor, events in recording.attack_samples(arguments.seed):
+                if arguments.style not in (None, descriptor["style"]):
+                    continue
                 descriptors.append(descriptor)
                 recorded.add(events)
         else:
@@ -51,7 +54,9 @@ def main():
     parser.add_argument("--hours", type=int, default=24, help="hours between two runs of a rule")
     parser.add_argument("--once", action="store_true", help="one run over all the time: the events' own times decide, so it says nearly the same, sooner")
     parser.add_argument("--only", help="these rules alone, separated by commas")
+    parser.add_argument("--style", help="the attacks of this style alone, such as confirmed")
     parser.add_argument("--details", action="store_true")
+    parser.add_argument("--record", action="store_true", help="keep the numbers in results.json, of which the tables are made")
     parser.add_argument("mode", choices=["attacks", "month"])
     arguments = parser.parse_args()
     made, descriptors = load(arguments)
@@ -64,6 +69,8 @@ def main():
         found = attacks.Attacks(made, descriptors)
         found.run(rules, step)
         print(attacks.table(found))
+        if arguments.record and not arguments.only:
+            results.record_attacks(found, arguments.seed, rules, arguments.style)
         if arguments.details:
             names = {rule.name for rule in rules}
             for sample in descriptors:
@@ -77,6 +84,8 @@ def main():
         month = benign.Month(made, descriptors)
         month.run(rules, step)
         print(month.report(arguments.details))
+        if arguments.record:
+            results.record_month(month, rules)
     print(f"{time.process_time():6.1f} s  done", flush=True)
 
 

@@ -26,10 +26,14 @@ class Scheduler:
 
     def keep(self):
         """Keeps the view's result, and shows of it, and of the health rows, what has arrived and is in the period."""
-        self.con.execute("SET VARIABLE run_now = now()::TIMESTAMP; SET VARIABLE run_oldest = now()::TIMESTAMP")
         self.workspace.keep(EVENTS, "Seen")
         self.workspace.kept.add(EVENTS)
+        self.keep_health()
         self.only([])
+
+    def keep_health(self):
+        """Shows of the health rows what has arrived and is in the period."""
+        self.con.execute("SET VARIABLE run_now = now()::TIMESTAMP; SET VARIABLE run_oldest = now()::TIMESTAMP")
         self.con.execute(f'ALTER TABLE "{schema.HEALTH}" RENAME TO AllHealth')
         self.con.execute(f"CREATE VIEW {schema.HEALTH} AS SELECT * FROM AllHealth {ARRIVED} AND _IngestionTime <= getvariable('run_now')")
 

@@ -35,7 +35,7 @@ fn container(world: &World, arguments: &[&str]) -> std::process::Command {
     let files =
         ["nordpass.toml", "asim.toml", "official-table.toml"].map(|name| repository("deploy/container").join(name));
     let mut command = world.command(arguments);
-    command.args(files).env("DATA_DIR", "state").env("API_LISTEN", "127.0.0.1:0");
+    command.args(files).env("DATA_DIR", "state").env("API_LISTEN", "127.0.0.1:0").env("INSTANCE", "one");
     command
 }
 
@@ -130,6 +130,7 @@ fn validated(files: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
         ("NORDPASS_TOKEN", "a token"),
         ("AZURE_TENANT_ID", "11111111-2222-4333-8444-555555555555"),
         ("AZURE_CLIENT_ID", "66666666-7777-4888-9999-000000000000"),
+        ("INSTANCE", "one"),
     ];
     // The program's own check, without that of this machine: it needn't have the host's folders.
     let environment = Environment::of(host.iter().chain(variables).copied());
@@ -175,9 +176,31 @@ async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
         ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
         ("BLOB_URL", "https://account.blob.core.windows.net/"),
         ("TAKEOVER_BLOB_URL", "https://official.blob.core.windows.net/"),
-        ("INSTANCE", "one"),
     ];
     for files in sets {
         assert_valid(files, &variables);
     }
+}
+
+/// A name that two hosts share hides the death of one behind the life of the other.
+#[test]
+fn no_host_gets_a_name_that_another_has_by_default() {
+    let read = |file: &str| std::fs::read_to_string(repository("deploy").join(file)).expect(file);
+    for file in ["systemd", "compose", "kubernetes", "functions"].map(|host| format!("{host}/pipeline.toml")) {
+        assert!(read(&file).contains("instance = \"${INSTANCE}\"\n"), "{file}");
+    }
+    assert!(read("container/nordpass.toml").contains("instance = \"${INSTANCE}\"\n"));
+    for file in ["systemd/environment.example", "compose/settings.example.env", "kubernetes/settings.env"] {
+        let text = read(file);
+        let set = text.lines().find_map(|line| line.strip_prefix("INSTANCE="));
+        assert!(set.is_none_or(str::is_empty), "{file}: {set:?}");
+    }
+    let unit = read("systemd/nordpass-sentinel.service");
+    let name = unit.find("Environment=INSTANCE=%H\n").expect("the host's name");
+    assert!(name < unit.find("EnvironmentFile=").expect("the settings"), "the file's settings win");
+    assert!(read("compose/compose.yaml").contains("INSTANCE: ${INSTANCE:?set it in .env}\n"));
+    let pod = read("kubernetes/statefulset.yaml");
+    let own = ["fieldPath: metadata.namespace ", "fieldPath: metadata.name ", "value: $(POD_NAMESPACE)/$(POD_NAME)\n"];
+    let places: Vec<_> = own.iter().map(|text| pod.find(text).expect(text)).collect();
+    assert!(places.is_sorted(), "a variable refers to earlier ones only: {places:?}");
 }

@@ -59,6 +59,7 @@ impl App {
         // The system-assigned identity; the template names one of its own.
         settings.retain(|(name, _)| name != "AZURE_CLIENT_ID");
         settings.push(("SCHEDULE".into(), "0 */1 * * * *".into()));
+        settings.push(("INSTANCE".into(), "function".into()));
         settings.push(("DATA_DIR".into(), world.folder.path().join("function-data").display().to_string()));
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Self { folder, settings, host, binding: function["bindings"][0].clone() }

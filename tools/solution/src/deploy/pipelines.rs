@@ -23,11 +23,17 @@ pub fn check(template: &Value) -> Result<Vec<String>, String> {
             "container" => of_template(template, CONTAINER_APP).intersection(&function).cloned().collect(),
             "functions" => function.clone(),
             "compose" => words(&read("deploy/compose/compose.yaml")?, ':'),
-            "kubernetes" => words(&read("deploy/kubernetes/settings.env")?, '='),
+            "kubernetes" => {
+                let mut set = words(&read("deploy/kubernetes/settings.env")?, '=');
+                set.extend(entries(&read("deploy/kubernetes/statefulset.yaml")?));
+                set
+            }
             "systemd" => {
                 let mut set = words(&read("deploy/systemd/environment.example")?, '=');
                 // Those that the unit's LoadCredential= and StateDirectory= set.
                 set.extend(["CREDENTIALS_DIRECTORY", "STATE_DIRECTORY"].map(str::to_owned));
+                let unit = read("deploy/systemd/nordpass-sentinel.service")?.replace("Environment=", "");
+                set.extend(words(&unit, '='));
                 set
             }
             _ => return Err(format!("deploy/{path}: it is unknown what sets its variables")),
@@ -77,6 +83,12 @@ fn words(text: &str, mark: char) -> BTreeSet<String> {
     text.lines().filter_map(name).filter(|name| is_variable(name)).collect()
 }
 
+/// Returns the variables that a container's `env` sets, in lines such as `- name: NAME`.
+fn entries(text: &str) -> BTreeSet<String> {
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("- name: ").map(str::to_owned));
+    names.filter(|name| is_variable(name)).collect()
+}
+
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
@@ -114,6 +126,7 @@ mod tests {
     fn variables_with_a_default_and_those_in_comments_are_left_out() {
         let text = "a = \"${ONE}/${TWO:-x}\"\n# ${THREE}\nb = \"${file:${FOUR}/x}\"\n";
         assert_eq!(variables(text).into_iter().collect::<Vec<_>>(), ["FOUR", "ONE"]);
+        assert_eq!(entries("- name: ONE\n  - name: two\n").into_iter().collect::<Vec<_>>(), ["ONE"]);
         assert_eq!(words("  ONE: x\nimage: ONE\n# TWO: y\n", ':').into_iter().collect::<Vec<_>>(), ["ONE"]);
     }
 }
