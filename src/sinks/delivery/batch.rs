@@ -139,7 +139,7 @@ impl Rows {
     }
 
     /// Returns the text of this row and of the rows that follow it in the chunk as in the array, and their number.
-    /// Transforms write their rows that way, so that most of a batch is compressed without being copied.
+    /// Transforms write their rows that way, so that a batch is put together in few pieces.
     fn run(&self, first: usize) -> (&str, usize) {
         let whole = |row: usize| self.rows.get(row).filter(|row| row.cut.is_none());
         let Some(begin) = whole(first) else { return (self.text(first), 1) };
