@@ -23,6 +23,7 @@ mod man;
 mod page;
 mod preflight;
 mod range;
+mod reload;
 mod replay;
 mod run;
 mod schema;
@@ -33,6 +34,7 @@ mod test;
 mod usage;
 mod validate;
 mod version;
+mod watch;
 #[cfg(not(feature = "simulator"))]
 mod without_simulator;
 

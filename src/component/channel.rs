@@ -1,8 +1,8 @@
 //! The bounded channels between components, and the fan-out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::event::Chunk;
 use crate::telemetry::{ComponentReporter, metrics};
@@ -83,6 +83,12 @@ impl WeakInput {
     pub fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }
+
+    /// A sender for the component's input number `index`, as long as an upstream component holds one. Then the component
+    /// hasn't seen the end of its input, and won't before this sender is gone.
+    pub fn sender(&self, index: usize, required: bool) -> Option<InputSender> {
+        Some(InputSender { sender: self.0.upgrade()?, index, required })
+    }
 }
 
 impl InputSender {
@@ -110,11 +116,29 @@ impl InputSender {
     }
 }
 
-/// The sending end of a source, or of one output of a transform: fans out to every reader.
+/// The sending end of a source, or of one output of a transform: fans out to every reader. Clones share the readers.
 #[derive(Clone, Debug)]
 pub struct Output {
-    senders: Vec<InputSender>,
+    readers: Arc<Readers>,
     telemetry: ComponentReporter,
+}
+
+/// The readers of an output. A reload replaces all of them at once, so that no chunk misses both an old reader and the new
+/// one in its place, and none gets to both.
+type Readers = watch::Sender<Arc<[InputSender]>>;
+
+/// Replaces the readers of an output, and holds none of them: when the component that has the output drops it, they see the
+/// end of their input.
+#[derive(Clone, Debug)]
+pub struct OutputHandle(Weak<Readers>);
+
+impl OutputHandle {
+    /// From the next chunk on, the output has these readers.
+    pub fn set_readers(&self, senders: Vec<InputSender>) {
+        if let Some(readers) = self.0.upgrade() {
+            readers.send_replace(senders.into());
+        }
+    }
 }
 
 /// Every required reader is gone: the pipeline is ending.
@@ -125,18 +149,38 @@ pub struct Closed;
 impl Output {
     /// An output with these readers.
     pub fn new(senders: Vec<InputSender>, telemetry: ComponentReporter) -> Self {
-        Self { senders, telemetry }
+        Self { readers: Arc::new(watch::Sender::new(senders.into())), telemetry }
     }
 
-    /// One output for each reader, so that none of them waits for another.
-    pub fn split(self) -> Vec<Self> {
-        let telemetry = self.telemetry;
-        self.senders.into_iter().map(|sender| Self { senders: vec![sender], telemetry: telemetry.clone() }).collect()
+    /// What replaces its readers.
+    pub fn handle(&self) -> OutputHandle {
+        OutputHandle(Arc::downgrade(&self.readers))
+    }
+
+    /// One output for each reader of now, so that none of them waits for another.
+    pub fn split(&self) -> Vec<Self> {
+        let senders = self.senders();
+        senders.iter().map(|sender| Self::new(vec![sender.clone()], self.telemetry.clone())).collect()
+    }
+
+    /// Resolves when the readers of now are replaced.
+    pub fn replaced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut readers = self.readers.subscribe();
+        async move {
+            if readers.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn senders(&self) -> Arc<[InputSender]> {
+        self.readers.borrow().clone()
     }
 
     /// Waits until every required reader has capacity for a chunk. Another task may use it before `send` does.
     pub async fn room(&self) -> Result<(), Closed> {
-        for sender in self.senders.iter().filter(|sender| sender.required) {
+        let senders = self.senders();
+        for sender in senders.iter().filter(|sender| sender.required) {
             drop(sender.sender.reserve().await.map_err(|_| Closed)?);
         }
         Ok(())
@@ -144,29 +188,35 @@ impl Output {
 
     /// Sends a chunk to every reader, and waits while a required one is full (back-pressure). An optional reader that is full
     /// misses the chunk, which is counted. On `Closed` the chunk is abandoned.
+    ///
+    /// A reader that has ended and was replaced meanwhile abandons the chunk, too, but closes nothing: its source hears of it
+    /// by the acknowledgement.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
+        let senders = self.senders();
         // Acknowledging a chunk without a reader would lose it silently.
-        if self.senders.is_empty() {
+        if senders.is_empty() {
             return Err(Closed);
         }
         let records = chunk.records.len() as u64;
-        for sender in self.senders.iter().filter(|sender| !sender.required) {
+        for sender in senders.iter().filter(|sender| !sender.required) {
             let copy = chunk.detached();
             if sender.sender.try_send((sender.index, copy)).is_err() {
                 self.telemetry.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
-        let last = self.senders.iter().rposition(|sender| sender.required);
+        let last = senders.iter().rposition(|sender| sender.required);
         let mut rest = Some(chunk);
         // By index: an iterator held over an await would make the future not `Send`.
         for at in 0..last.map_or(0, |last| last + 1) {
-            let sender = &self.senders[at];
+            let sender = &senders[at];
             if !sender.required {
                 continue;
             }
             let copy = if Some(at) == last { rest.take() } else { rest.clone() };
             let Some(copy) = copy else { break };
-            sender.sender.send((sender.index, copy)).await.map_err(|_| Closed)?;
+            if sender.sender.send((sender.index, copy)).await.is_err() && Arc::ptr_eq(&senders, &self.senders()) {
+                return Err(Closed);
+            }
         }
         // Only optional readers: no need to wait for them.
         if let Some(chunk) = rest {
@@ -232,5 +282,41 @@ mod tests {
         let (chunk, ack_receiver) = chunk();
         assert_eq!(Output::new(vec![sender], ComponentReporter::detached()).send(chunk).await, Err(Closed));
         assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
+    }
+
+    #[tokio::test]
+    async fn replaced_readers_get_what_is_sent_from_then_on_and_the_old_ones_see_the_end() {
+        let ((old, mut old_in), (new, mut new_in)) = (Input::new(), Input::new());
+        let output = Output::new(vec![old], ComponentReporter::detached());
+        let (handle, replaced) = (output.handle(), output.replaced());
+        let ((first, first_ack), (second, second_ack)) = (chunk(), chunk());
+        output.send(first).await.expect("open");
+        handle.set_readers(vec![new]);
+        replaced.await;
+        output.clone().send(second).await.expect("open");
+        old_in.receive().await.expect("what was sent before").1.ack.done();
+        assert!(old_in.receive().await.is_none(), "its senders are gone");
+        new_in.receive().await.expect("what was sent after").1.ack.done();
+        assert_eq!((first_ack.await, second_ack.await), (AckOutcome::Delivered, AckOutcome::Delivered));
+        drop(output);
+        assert!(new_in.receive().await.is_none(), "the handle holds no reader");
+        handle.set_readers(Vec::new());
+    }
+
+    /// Else the sink that replaces one that was stuck would never get anything: its source would take this for the end.
+    #[tokio::test]
+    async fn a_replaced_reader_that_is_gone_abandons_the_chunk_and_closes_nothing() {
+        let ((old, old_in), (new, mut new_in)) = (Input::with_capacity(1), Input::new());
+        let output = Output::new(vec![old], ComponentReporter::detached());
+        let ((first, first_ack), (second, second_ack), (third, _third_ack)) = (chunk(), chunk(), chunk());
+        output.send(first).await.expect("open");
+        let mut waiting = Box::pin(output.send(second));
+        assert!(futures::poll!(&mut waiting).is_pending(), "it is full");
+        output.handle().set_readers(vec![new]);
+        drop(old_in);
+        assert_eq!(waiting.await, Ok(()));
+        assert_eq!((first_ack.await, second_ack.await), (AckOutcome::Abandoned, AckOutcome::Abandoned));
+        output.send(third).await.expect("open");
+        assert!(new_in.receive().await.is_some());
     }
 }

@@ -1,0 +1,373 @@
+//! What runs as which component, and how one set becomes another.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::Id;
+use tokio_util::sync::CancellationToken;
+
+use super::open::Waiting;
+use super::plan::{Key, Plan, observes};
+use super::running::Running;
+use super::transform;
+use super::{Changes, Failure};
+use crate::component::{ComponentError, Context, Input, InputSender, Output, OutputHandle, Sink, WeakInput};
+use crate::pipeline::{Config, InputRef, SinkConfig, SourceConfig, Stores, TransformConfig};
+use crate::settings::Fingerprint;
+use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
+use nordpass_env::Env;
+
+/// The pause between the starts of two sources: hundreds of them must not all connect in the same moment.
+const STAGGER: Duration = Duration::from_millis(20);
+
+/// What all components get.
+pub(super) struct Base {
+    pub data_dir: PathBuf,
+    pub env: Env,
+    pub stores: Stores,
+    pub shutdown: CancellationToken,
+    pub once: bool,
+    pub telemetry: Telemetry,
+}
+
+impl Base {
+    /// The context of a component, with a token of its own to end it.
+    pub fn context(&self, telemetry: ComponentReporter) -> Context {
+        Context {
+            name: telemetry.name().into(),
+            env: self.env.clone(),
+            telemetry,
+            data_dir: self.data_dir.clone(),
+            store: self.stores.state.clone(),
+            dead_letters: self.stores.dead_letters.clone(),
+            shutdown: self.shutdown.child_token(),
+            once: self.once,
+        }
+    }
+}
+
+/// A sink that was opened before anything ran; `None`: it can't open yet.
+pub(super) struct Opened {
+    pub sink: Option<Box<dyn Sink>>,
+    pub end: CancellationToken,
+}
+
+/// A component at work.
+pub(super) struct Part {
+    pub id: Id,
+    pub fingerprint: Fingerprint,
+    /// The way into it. A source has none.
+    pub input: Option<WeakInput>,
+    /// Whether it is a source that reports about the others.
+    pub observes: bool,
+    outputs: Vec<OutputHandle>,
+    /// Ends it.
+    end: CancellationToken,
+    /// What no other component may use at the same time.
+    resource: Option<String>,
+}
+
+/// The set as it runs.
+pub(super) struct Topology {
+    pub config: Config,
+    pub base: Base,
+    pub parts: BTreeMap<Key, Part>,
+}
+
+/// The readers of each output.
+type Readers = HashMap<InputRef, Vec<InputSender>>;
+
+/// What a component that begins waits for: the ends of those before it.
+#[derive(Default)]
+struct Before(Vec<CancellationToken>);
+
+impl Before {
+    async fn ended(self) {
+        for over in self.0 {
+            over.cancelled().await;
+        }
+    }
+}
+
+/// One change of the set, while it is made.
+struct Change<'a> {
+    base: &'a Base,
+    running: &'a mut Running,
+    begin: BTreeSet<Key>,
+    /// What ends.
+    old: BTreeMap<Key, Part>,
+    /// What goes on, and what has begun.
+    parts: BTreeMap<Key, Part>,
+    readers: Readers,
+    /// Before the first event.
+    is_start: bool,
+}
+
+impl Topology {
+    /// Begins a set of which the sinks are open.
+    pub fn begin(
+        config: Config,
+        base: Base,
+        opened: HashMap<String, Opened>,
+        running: &mut Running,
+    ) -> Result<Self, Failure> {
+        let mut topology = Self { config: config.clone(), base, parts: BTreeMap::new() };
+        let plan = Plan::of(&config, &topology.parts, running, None);
+        topology.change(config, plan, opened, Duration::ZERO, running)?;
+        Ok(topology)
+    }
+
+    /// Makes the set another one. Returns what has changed, and the tasks that drain. Sources that begin do so after a pause.
+    pub fn change(
+        &mut self,
+        config: Config,
+        plan: Plan,
+        mut opened: HashMap<String, Opened>,
+        pause: Duration,
+        running: &mut Running,
+    ) -> Result<(Changes, Vec<Id>), Failure> {
+        let Plan { begin, end } = plan;
+        let mut parts = std::mem::take(&mut self.parts);
+        let is_start = parts.is_empty();
+        let old = end.iter().filter_map(|key| Some((key.clone(), parts.remove(key)?))).collect();
+        let changes = Changes {
+            begun: begin.iter().map(|(_, name)| name.clone()).collect(),
+            removed: end.difference(&begin).map(|(_, name)| name.clone()).collect(),
+            kept: parts.len(),
+            aborted: Vec::new(),
+        };
+        let mut change =
+            Change { base: &self.base, running, begin, old, parts, readers: Readers::new(), is_start };
+        let made = change.make(&config, &mut opened, pause);
+        let Change { old, parts, running, .. } = change;
+        self.parts = parts;
+        made?;
+        let mut draining = Vec::new();
+        for ((kind, name), part) in old {
+            if running.is_running(part.id) {
+                running.replaced(part.id);
+                part.end.cancel();
+                draining.push(part.id);
+            } else {
+                self.gone(kind, &name);
+            }
+            running.forget_failure(kind, &name);
+        }
+        self.config = config;
+        Ok((changes, draining))
+    }
+
+    /// A component has ended that a reload has removed, or that another one has followed.
+    pub fn gone(&self, kind: ComponentKind, name: &str) {
+        if !self.parts.contains_key(&(kind, name.to_owned())) {
+            self.base.telemetry.forget(kind, name);
+        }
+    }
+}
+
+impl Change<'_> {
+    fn make(
+        &mut self,
+        config: &Config,
+        opened: &mut HashMap<String, Opened>,
+        pause: Duration,
+    ) -> Result<(), Failure> {
+        for sink in &config.sinks {
+            self.sink(sink, opened.remove(&sink.name));
+        }
+        // From the last to the first: the readers of a transform's outputs are known before the transform is.
+        for transform in config.transforms.iter().rev() {
+            self.transform(transform)?;
+        }
+        // All of them are known before the first one runs: one of them reports about the others.
+        for source in &config.sources {
+            let component = self.base.telemetry.component(ComponentKind::Source, &source.name);
+            component.set_type(source.component_type.name);
+        }
+        let mut number = 0;
+        for source in &config.sources {
+            number += u32::from(self.source(source, pause + STAGGER * number)?);
+        }
+        Ok(())
+    }
+
+    fn begins(&self, key: &Key) -> bool {
+        self.begin.contains(key)
+    }
+
+    /// What a component that begins has to wait for: its predecessor, and whoever has what it needs for itself alone.
+    fn before(&self, key: &Key, resource: Option<&String>) -> Before {
+        let holds = |part: &Part| resource.is_some() && part.resource.as_ref() == resource;
+        let before = self.old.iter().filter(|(old, part)| *old == key || holds(part));
+        Before(before.filter_map(|(_, part)| self.running.over(part.id)).collect())
+    }
+
+    fn sink(&mut self, sink: &SinkConfig, opened: Option<Opened>) {
+        let key = (ComponentKind::Sink, sink.name.clone());
+        if !self.begins(&key) {
+            let input = self.parts.get(&key).and_then(|part| part.input.clone());
+            return self.connect_again(&sink.inputs, input, sink.required);
+        }
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
+        let component = self.base.telemetry.component(ComponentKind::Sink, &sink.name);
+        component.set_type(sink.component_type.name);
+        self.connect(&sink.inputs, &sender, sink.required);
+        let resource = sink.settings.exclusive_resource();
+        let before = self.before(&key, resource.as_ref());
+        let mut context = self.base.context(component.clone());
+        let opened = opened.map(|Opened { sink, end }| {
+            context.shutdown = end;
+            sink
+        });
+        let end = context.shutdown.clone();
+        let patient = !self.is_start;
+        let waiting = Waiting { settings: sink.settings.clone(), context, required: sink.required, patient };
+        let required = sink.required;
+        let status = component.clone();
+        let id = self.running.spawn(component, Some(weak_input.clone()), async move {
+            if let Some(Some(sink)) = opened {
+                return sink.run(input).await;
+            }
+            if patient {
+                before.ended().await;
+                status.status().begins_anew();
+            }
+            waiting.open_and_run(input).await
+        });
+        if !required {
+            self.running.optional.insert(id);
+        }
+        let fingerprint = sink.fingerprint;
+        let (input, outputs) = (Some(weak_input), Vec::new());
+        self.parts.insert(key, Part { id, fingerprint, input, observes: false, outputs, end, resource });
+    }
+
+    fn transform(&mut self, transform: &TransformConfig) -> Result<(), Failure> {
+        let key = (ComponentKind::Transform, transform.name.clone());
+        let all = (0..transform.outputs.len()).map(|output| self.readers_of(&key, output));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let required = all.iter().flatten().any(InputSender::is_required);
+        if !self.begins(&key) {
+            let part = self.parts.get(&key);
+            for (handle, senders) in part.iter().flat_map(|part| &part.outputs).zip(all) {
+                handle.set_readers(senders);
+            }
+            let input = part.and_then(|part| part.input.clone());
+            self.connect_again(&transform.inputs, input, required);
+            return Ok(());
+        }
+        let component = self.base.telemetry.component(ComponentKind::Transform, &transform.name);
+        let outputs: Vec<Output> = all.into_iter().map(|senders| Output::new(senders, component.clone())).collect();
+        let handles = outputs.iter().map(Output::handle).collect();
+        let (sender, input) = Input::new();
+        let weak_input = sender.weak_input();
+        self.connect(&transform.inputs, &sender, required);
+        let before = self.before(&key, None);
+        let context = self.base.context(component.clone());
+        let (end, config) = (context.shutdown.clone(), transform.clone());
+        let status = component.clone();
+        let is_start = self.is_start;
+        let id = self.running.spawn(component, Some(weak_input.clone()), async move {
+            if !is_start {
+                before.ended().await;
+                status.status().begins_anew();
+            }
+            let transform = config.settings.build(context.telemetry.clone());
+            transform::Running { transform, config, input, outputs, context }.run().await
+        });
+        let (fingerprint, input, resource) = (transform.fingerprint, Some(weak_input), None);
+        self.parts.insert(key, Part { id, fingerprint, input, observes: false, outputs: handles, end, resource });
+        Ok(())
+    }
+
+    /// Whether it begins.
+    fn source(&mut self, source: &SourceConfig, pause: Duration) -> Result<bool, Failure> {
+        let key = (ComponentKind::Source, source.name.clone());
+        let senders = self.readers_of(&key, 0)?;
+        if !self.begins(&key) {
+            if let Some(handle) = self.parts.get(&key).and_then(|part| part.outputs.first()) {
+                handle.set_readers(senders);
+            }
+            return Ok(false);
+        }
+        let component = self.base.telemetry.component(ComponentKind::Source, &source.name);
+        let output = Output::new(senders, component.clone());
+        let handle = output.handle();
+        let resource = source.settings.exclusive_resource();
+        let before = self.before(&key, resource.as_ref());
+        let context = self.base.context(component.clone());
+        let (end, shutdown) = (context.shutdown.clone(), context.shutdown.clone());
+        let observes = observes(source.component_type.records);
+        let (settings, telemetry) = (source.settings.clone(), self.base.telemetry.clone());
+        let (status, is_start) = (component.clone(), self.is_start);
+        let id = self.running.spawn(component, None, async move {
+            if !is_start {
+                before.ended().await;
+                status.status().begins_anew();
+            }
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => {}
+            }
+            settings.build(&telemetry).run(context, output).await
+        });
+        if !observes {
+            self.running.reading.insert(id);
+        }
+        let (fingerprint, outputs) = (source.fingerprint, vec![handle]);
+        self.parts.insert(key, Part { id, fingerprint, input: None, observes, outputs, end, resource });
+        Ok(true)
+    }
+
+    /// Adds a component as a reader of its inputs.
+    fn connect(&mut self, inputs: &[InputRef], sender: &InputSender, required: bool) {
+        for (index, input) in inputs.iter().enumerate() {
+            let sender = sender.input(index);
+            let sender = if required { sender } else { sender.optional() };
+            self.readers.entry(input.clone()).or_default().push(sender);
+        }
+    }
+
+    /// The same for one that goes on. One that has seen the end of its input, and stays so, reads nothing.
+    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<WeakInput>, required: bool) {
+        for (index, input) in inputs.iter().enumerate() {
+            let sender = weak_input.as_ref().and_then(|weak_input| weak_input.sender(index, required));
+            self.readers.entry(input.clone()).or_default().extend(sender);
+        }
+    }
+
+    /// Takes the readers of an output. Without a reader, events would be lost silently: they would count as delivered.
+    fn readers_of(&mut self, key: &Key, output: usize) -> Result<Vec<InputSender>, Failure> {
+        let (kind, name) = key;
+        self.readers.remove(&InputRef { component: name.clone(), output }).ok_or_else(|| {
+            let error = ComponentError::new(format!("output {output} of the {} `{name}` has no reader", kind.as_str()))
+                .hint("this is a defect of the program, which checks it before it starts: please report it");
+            Failure { kind: *kind, name: name.clone(), error }
+        })
+    }
+}
+
+/// Checks what the components that begin need of this machine. The error names the first one that lacks something.
+pub(super) async fn check(config: &Config, begin: &BTreeSet<Key>, env: &Env) -> Result<(), ComponentError> {
+    for source in &config.sources {
+        if begin.contains(&(ComponentKind::Source, source.name.clone())) {
+            let settings = Arc::clone(&source.settings);
+            settings.check(env).await.map_err(|error| named(&source.name, error))?;
+        }
+    }
+    for sink in &config.sinks {
+        if begin.contains(&(ComponentKind::Sink, sink.name.clone())) {
+            let settings = Arc::clone(&sink.settings);
+            settings.check(env).await.map_err(|error| named(&sink.name, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn named(name: &str, error: ComponentError) -> ComponentError {
+    ComponentError { message: format!("`{name}`: {}", error.message), ..error }
+}
