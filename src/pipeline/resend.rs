@@ -98,7 +98,12 @@ fn behind(config: &Config, transform: &str, inputs: usize) -> (Config, Vec<mpsc:
             *input = InputRef { component: name.clone(), output: 0 };
         }
         let settings = Arc::new(Letters(Mutex::new(Some(receiver))));
-        behind.sources.push(SourceConfig { name, component_type: &LETTERS, fingerprint: Fingerprint::default(), settings });
+        behind.sources.push(SourceConfig {
+            name,
+            component_type: &LETTERS,
+            fingerprint: Fingerprint::default(),
+            settings,
+        });
         senders.push(sender);
     }
     (behind, senders)

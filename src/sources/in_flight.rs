@@ -35,7 +35,10 @@ struct Entry<M> {
 /// Both ends.
 pub fn in_flight<M>() -> (InFlight<M>, Acknowledgements<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (InFlight { entries: sender, budget: Budget::new(BYTES) }, Acknowledgements { entries: receiver, held: None, is_abandoned: false })
+    (
+        InFlight { entries: sender, budget: Budget::new(BYTES) },
+        Acknowledgements { entries: receiver, held: None, is_abandoned: false },
+    )
 }
 
 impl<M> InFlight<M> {

@@ -85,7 +85,13 @@ impl Plan {
     }
 
     /// Why it can't be done, if it can't.
-    pub fn refusal(&self, old: &Config, new: &Config, parts: &BTreeMap<Key, Part>, running: &Running) -> Option<Reloaded> {
+    pub fn refusal(
+        &self,
+        old: &Config,
+        new: &Config,
+        parts: &BTreeMap<Key, Part>,
+        running: &Running,
+    ) -> Option<Reloaded> {
         let fixed = [
             ("`data_dir`", old.data_dir != new.data_dir),
             ("`[checkpoint]`", old.checkpoint_fingerprint != new.checkpoint_fingerprint),
@@ -144,9 +150,10 @@ pub(super) fn renamed<'a>(old: &'a Config, new: &'a Config) -> Vec<(&'a str, &'a
     let mut pairs = Vec::new();
     for gone in old.sources.iter().filter(|source| !is_in(new, &source.name)) {
         let Some(endpoint) = gone.settings.state_endpoint() else { continue };
-        let same = new.sources.iter().find(|source| {
-            !is_in(old, &source.name) && source.settings.state_endpoint().as_ref() == Some(&endpoint)
-        });
+        let same = new
+            .sources
+            .iter()
+            .find(|source| !is_in(old, &source.name) && source.settings.state_endpoint().as_ref() == Some(&endpoint));
         pairs.extend(same.map(|same| (gone.name.as_str(), same.name.as_str())));
     }
     pairs

@@ -227,3 +227,8 @@ impl Set {
         }
     }
 }
+
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tests;

@@ -58,7 +58,8 @@ impl std::fmt::Display for Changes {
             return f.write_str("nothing has changed");
         }
         let mut separator = "";
-        for (what, names) in [("begun", &self.begun), ("removed", &self.removed), ("not drained in time", &self.aborted)]
+        for (what, names) in
+            [("begun", &self.begun), ("removed", &self.removed), ("not drained in time", &self.aborted)]
         {
             if !names.is_empty() {
                 write!(f, "{separator}{what}: {}", names.join(", "))?;

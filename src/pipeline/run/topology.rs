@@ -138,8 +138,7 @@ impl Topology {
             kept: parts.len(),
             aborted: Vec::new(),
         };
-        let mut change =
-            Change { base: &self.base, running, begin, old, parts, readers: Readers::new(), is_start };
+        let mut change = Change { base: &self.base, running, begin, old, parts, readers: Readers::new(), is_start };
         let made = change.make(&config, &mut opened, pause);
         let Change { old, parts, running, .. } = change;
         self.parts = parts;
@@ -168,12 +167,7 @@ impl Topology {
 }
 
 impl Change<'_> {
-    fn make(
-        &mut self,
-        config: &Config,
-        opened: &mut HashMap<String, Opened>,
-        pause: Duration,
-    ) -> Result<(), Failure> {
+    fn make(&mut self, config: &Config, opened: &mut HashMap<String, Opened>, pause: Duration) -> Result<(), Failure> {
         for sink in &config.sinks {
             self.sink(sink, opened.remove(&sink.name));
         }
