@@ -10,11 +10,14 @@ use super::draft::{Component, Draft};
 use super::feedback;
 use super::files::STDIN;
 use super::graph::{self, Graph};
+use super::organizations;
 use super::outputs;
 use super::registry::Registry;
 use super::unit_test::{self, Recordings};
-use super::{Config, SinkConfig, SourceConfig, TransformConfig};
-use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
+use super::{Config, KeptOut, SinkConfig, SourceConfig, TransformConfig};
+use crate::component::{
+    OrganizationAccess, ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings,
+};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
@@ -42,13 +45,17 @@ fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings:
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
+    let organizations = organizations::read(&mut draft, &report);
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
     check_standard_input(&draft, &settings, &report);
     let tests = graph.as_ref().map(|graph| unit_test::read(&mut draft, graph, &report, recordings)).unwrap_or_default();
     let found = report.found();
     match graph {
-        Some(graph) if !has_errors(&found) => Ok((Config { tests, ..config(draft, graph, settings) }, found)),
+        Some(graph) if !has_errors(&found) => {
+            let config = config(draft, graph, settings, &organizations.entries);
+            Ok((Config { tests, kept_out: organizations.kept_out, ..config }, found))
+        }
         _ => Err(found),
     }
 }
@@ -63,8 +70,12 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
     let mut draft = Draft::default();
     let mut whole = true;
     let known = registry.words();
-    for (index, document) in report.documents().iter().enumerate() {
-        match document.parse() {
+    let parsed: Vec<_> = report.documents().iter().map(Document::parse).collect();
+    draft.may_have_templates = parsed.iter().any(|table| {
+        table.as_ref().map_or(true, |table| table.iter().any(|entry| entry.key == "organizations"))
+    });
+    for (index, table) in parsed.into_iter().enumerate() {
+        match table {
             Ok(table) => draft.add(report, registry, index, table),
             Err(errors) => {
                 whole = false;
@@ -165,7 +176,9 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
     let Some((checkpoint, table)) = &mut draft.checkpoint else { return };
     let Some(takeover) = checkpoint.takeover() else { return };
     let sources: Vec<&str> = (draft.components.iter().zip(settings))
-        .filter(|(_, settings)| settings.as_ref().is_some_and(Settings::can_take_over))
+        .filter(|(component, settings)| {
+            !component.is_template && settings.as_ref().is_some_and(Settings::can_take_over)
+        })
         .map(|(component, _)| component.name.as_str())
         .collect();
     let mut table = table.table("takeover");
@@ -225,7 +238,12 @@ fn read_component(
     Some(settings)
 }
 
-fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config {
+fn config(
+    draft: Draft,
+    graph: Graph,
+    settings: Vec<Option<Settings>>,
+    organizations: &[OrganizationAccess],
+) -> Config {
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
@@ -236,15 +254,22 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
         transforms: Vec::new(),
         sinks: Vec::new(),
         tests: Vec::new(),
+        kept_out: KeptOut::default(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
     let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
     for (index, ((component, inputs), settings)) in components {
-        let Component { name, required, typed, inputs: read, found, .. } = component;
+        let Component { name, required, typed, inputs: read, found, is_template, .. } = component;
         // Without a type there is an error, and then no configuration is made.
         let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
         match settings {
-            Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
+            Settings::Source(settings) => {
+                let template = SourceConfig { feeds: name.clone(), name, component_type, settings };
+                let own = organizations.iter().filter(|_| is_template);
+                let own: Vec<SourceConfig> = own.filter_map(|access| template.for_organization(access)).collect();
+                // Without organizations it stands for itself: only where the file may be missing, to check the rest.
+                config.sources.extend(if own.is_empty() { vec![template] } else { own });
+            }
             Settings::Transform(settings) => {
                 let input_addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
                 let table = |address: &String| {

@@ -97,7 +97,7 @@ fn behind(config: &Config, transform: &str, inputs: usize) -> (Config, Vec<mpsc:
             *input = InputRef { component: name.clone(), output: 0 };
         }
         let settings = Arc::new(Letters(Mutex::new(Some(receiver))));
-        behind.sources.push(SourceConfig { name, component_type: &LETTERS, settings });
+        behind.sources.push(SourceConfig { feeds: name.clone(), name, component_type: &LETTERS, settings });
         senders.push(sender);
     }
     (behind, senders)

@@ -201,7 +201,11 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);
-        let senders = readers_of(&mut readers, ComponentKind::Source, &source.name, 0)?;
+        // The readers of a template read each organization's source.
+        let senders = match readers.get(&source.output()) {
+            Some(senders) => senders.clone(),
+            None => readers_of(&mut readers, ComponentKind::Source, &source.name, 0)?,
+        };
         let output = Output::new(senders, component.clone());
         let context = base.context(component.clone());
         let observes = source.component_type.records == Records::Rows;
