@@ -197,7 +197,11 @@ async fn build(config: Config, base: &Base, telemetry: &Telemetry, running: &mut
     }
     // All of them are known before the first one runs: one of them reports about the others.
     for source in &config.sources {
-        telemetry.component(ComponentKind::Source, &source.name).set_type(source.component_type.name);
+        let component = telemetry.component(ComponentKind::Source, &source.name);
+        component.set_type(source.component_type.name);
+        if source.feeds != source.name {
+            component.set_template(&source.feeds);
+        }
     }
     for (number, source) in (0..).zip(config.sources) {
         let component = telemetry.component(ComponentKind::Source, &source.name);

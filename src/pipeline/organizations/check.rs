@@ -74,7 +74,7 @@ impl<'r> Checker<'r> {
         let [id, endpoint, token, state] = KEYS.map(|key| row.cell(key));
         let id = self.id(&row, id, &mut flaws);
         let endpoint = self.endpoint(&row, endpoint, &mut flaws);
-        let state = self.state(&row, state, id, &mut flaws);
+        let state = self.state(state, id, &mut flaws);
         let labels = labels(&row, &mut flaws);
         // Last: a secret is bound only to an entry that is right.
         let token = if flaws.is_empty() { self.token(&row, token, &mut flaws) } else { None };
@@ -206,7 +206,7 @@ impl<'r> Checker<'r> {
     }
 
     /// The name in the key of its state: the one that it goes on from, or one made of its id.
-    fn state(&self, row: &Row, cell: Option<&Cell>, id: Option<&str>, flaws: &mut Vec<Flaw>) -> String {
+    fn state(&self, cell: Option<&Cell>, id: Option<&str>, flaws: &mut Vec<Flaw>) -> String {
         let state = cell.map_or_else(|| Organization::state_of(id.unwrap_or_default()), |cell| cell.text.clone());
         if let (Some(cell), Some(owner)) = (cell, self.states.get(&state)) {
             let message = format!("`state` is the one of `{owner}`");
@@ -218,7 +218,6 @@ impl<'r> Checker<'r> {
             let hint = "write the name of the source that read this organization before";
             flaws.push(Flaw::new(cell.span.clone(), "state", "`state` is no source's name", hint));
         }
-        let _ = row;
         state
     }
 

@@ -92,6 +92,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The keys in which two sources differ, besides those that each organization has for itself.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("source_header", self.source_header != other.source_header),
+            ("poll_interval", self.poll_interval != other.poll_interval),
+            ("initial_lookback", self.initial_lookback != other.initial_lookback),
+            ("overlap", self.overlap != other.overlap),
+            ("lag", self.lag != other.lag),
+            ("page_size", self.page_size != other.page_size),
+            ("concurrency", self.concurrency != other.concurrency),
+            ("requests_per_second", self.requests_per_second != other.requests_per_second),
+            ("max_in_flight_bytes", self.max_in_flight_bytes != other.max_in_flight_bytes),
+            ("request_timeout, proxy or tls", self.http != other.http),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
     /// Reads the component's table.
     pub fn read(section: &mut Section) -> Self {
         let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);
