@@ -18,7 +18,6 @@ import report
 import rules
 import sigma_rules
 import tables
-import values
 
 
 # The executor can make one query's SQL explode; better its error than a machine without memory.
@@ -48,7 +47,6 @@ def main():
     step("view", parity.events(arguments.work))
     step("entries of watchlists", identity.check(arguments.work))
     step("lives of connectors", lives.check(arguments.work))
-    step("values in the workbook", values.check(arguments.work))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
     found, runner = rules.check(workspace)
