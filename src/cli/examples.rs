@@ -177,7 +177,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "organizations",
         &[
             example("Which organizations are read?", "nordpass-sentinel organizations list pipeline.toml"),
-            example("Is the file right, and is each token?", "nordpass-sentinel organizations check --connect pipeline.toml"),
+            example(
+                "Is the file right, and is each token?",
+                "nordpass-sentinel organizations check --connect pipeline.toml",
+            ),
         ],
     ),
     (
@@ -191,7 +194,10 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         "organizations check",
         &[
             example("The file and the secrets", "nordpass-sentinel organizations check pipeline.toml"),
-            example("And each token, with one request", "nordpass-sentinel organizations check --connect pipeline.toml"),
+            example(
+                "And each token, with one request",
+                "nordpass-sentinel organizations check --connect pipeline.toml",
+            ),
         ],
     ),
     (

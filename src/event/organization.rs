@@ -69,7 +69,8 @@ mod tests {
         assert_eq!(of("organization.name").as_deref(), Some("acme"));
         assert_eq!(of("organization.labels.tenant").as_deref(), Some("t-1"));
         assert_eq!(of("organization.labels.none").as_deref(), Some(""));
-        for word in ["organization", "organization.", "organization.id", "organization.labels.", "organization.labels.a.b"]
+        for word in
+            ["organization", "organization.", "organization.id", "organization.labels.", "organization.labels.a.b"]
         {
             assert_eq!(of(word), None, "{word}");
         }

@@ -253,7 +253,8 @@ impl Draft {
         }
         let found = Found::default();
         let is_template = self.may_have_templates;
-        let mut component = Component { kind, name, span, typed: None, inputs: None, required: true, is_template, found };
+        let mut component =
+            Component { kind, name, span, typed: None, inputs: None, required: true, is_template, found };
         component.read(report, registry, &path, table);
         taken.is_none().then_some(component)
     }

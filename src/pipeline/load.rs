@@ -71,9 +71,9 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
     let mut whole = true;
     let known = registry.words();
     let parsed: Vec<_> = report.documents().iter().map(Document::parse).collect();
-    draft.may_have_templates = parsed.iter().any(|table| {
-        table.as_ref().map_or(true, |table| table.iter().any(|entry| entry.key == "organizations"))
-    });
+    draft.may_have_templates = parsed
+        .iter()
+        .any(|table| table.as_ref().map_or(true, |table| table.iter().any(|entry| entry.key == "organizations")));
     for (index, table) in parsed.into_iter().enumerate() {
         match table {
             Ok(table) => draft.add(report, registry, index, table),
@@ -238,12 +238,7 @@ fn read_component(
     Some(settings)
 }
 
-fn config(
-    draft: Draft,
-    graph: Graph,
-    settings: Vec<Option<Settings>>,
-    organizations: &[OrganizationAccess],
-) -> Config {
+fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>, organizations: &[OrganizationAccess]) -> Config {
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),

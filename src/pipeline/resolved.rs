@@ -4,9 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::TestCase;
-use crate::component::{
-    ComponentType, OrganizationAccess, Records, SinkSettings, SourceSettings, TransformSettings,
-};
+use crate::component::{ComponentType, OrganizationAccess, Records, SinkSettings, SourceSettings, TransformSettings};
 use crate::event::Organization;
 use crate::state::CheckpointSettings;
 
@@ -59,7 +57,8 @@ impl Config {
         let names: HashSet<String> = self.sources.iter().map(|source| source.name.clone()).collect();
         let keys: HashSet<_> = self.sources.iter().filter_map(key).collect();
         let stays = |source: &&SourceConfig| {
-            let is_kept_out = source.settings.organization().is_some_and(|organization| self.kept_out.has(organization));
+            let is_kept_out =
+                source.settings.organization().is_some_and(|organization| self.kept_out.has(organization));
             is_kept_out && !names.contains(&source.name) && !key(source).is_some_and(|key| keys.contains(&key))
         };
         let kept: Vec<SourceConfig> = running.sources.iter().filter(stays).cloned().collect();

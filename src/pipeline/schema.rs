@@ -79,7 +79,8 @@ fn table<'a>(fields: impl Iterator<Item = &'a Field> + Clone) -> Value {
     let given: Vec<&str> = given.collect();
     if !given.is_empty() {
         let others = |name: &&str| given.iter().filter(|other| *other != name).copied().collect::<Vec<_>>();
-        let dependent: Map<String, Value> = given.iter().map(|name| ((*name).to_owned(), others(name).into())).collect();
+        let dependent: Map<String, Value> =
+            given.iter().map(|name| ((*name).to_owned(), others(name).into())).collect();
         schema["dependentRequired"] = dependent.into();
     }
     schema

@@ -99,7 +99,9 @@ impl Check<'_> {
     fn empty(&self) -> Checked {
         match self.field.presence {
             Presence::Optional => Checked::Nothing,
-            Presence::Required | Presence::PerOrganization => self.error(format!("`{}` is empty", self.field.name), "give it a value"),
+            Presence::Required | Presence::PerOrganization => {
+                self.error(format!("`{}` is empty", self.field.name), "give it a value")
+            }
             Presence::Default(default) => self.error(
                 format!("`{}` is empty", self.field.name),
                 format!("give it a value, or leave the line out for the default, {default}"),

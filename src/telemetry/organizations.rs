@@ -110,6 +110,8 @@ mod tests {
         let labels: std::collections::BTreeSet<&str> =
             metrics.split("component=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert!(labels.len() <= 22, "{}", labels.len());
-        assert!(metrics.contains("sentinel_request_seconds_count{component_kind=\"source\",component=\"nordpass\"} 2000"));
+        assert!(
+            metrics.contains("sentinel_request_seconds_count{component_kind=\"source\",component=\"nordpass\"} 2000")
+        );
     }
 }

@@ -47,7 +47,9 @@ fn set(world: &World, source: &str, own: &str, organizations: &[&World]) -> Stri
 
 fn entry(name: &str, world: &World) -> String {
     let endpoint = endpoint(world);
-    format!("[{name}]\nid = \"c-{name}\"\nendpoint = \"{endpoint}\"\ntoken = \"{name}\"\nlabels = {{ tenant = \"t1\" }}\n\n")
+    format!(
+        "[{name}]\nid = \"c-{name}\"\nendpoint = \"{endpoint}\"\ntoken = \"{name}\"\nlabels = {{ tenant = \"t1\" }}\n\n"
+    )
 }
 
 /// How many lines an archive has.

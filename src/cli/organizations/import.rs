@@ -64,7 +64,8 @@ fn steps(blocks: &[(&str, &Settings)], console: Console) {
     endpoints.sort_unstable();
     endpoints.dedup();
     console.note(&format!("{}. What to do with them:", counted(blocks.len() as u64, "organization")));
-    console.note("1. Put each token into a file of its own in `secrets_dir`, called as the source, for its owner only:");
+    console
+        .note("1. Put each token into a file of its own in `secrets_dir`, called as the source, for its owner only:");
     for (name, settings) in blocks {
         console.note(&match settings.token.files().next() {
             Some(path) => format!("   {name}: from {}", path.display()),

@@ -166,6 +166,9 @@ impl<'r> Checker<'r> {
 
     fn id<'c>(&self, row: &Row, cell: Option<&'c Cell>, flaws: &mut Vec<Flaw>) -> Option<&'c str> {
         let Some(Cell { text, span }) = cell else {
+            if flaws.iter().any(|flaw| flaw.key == "id") {
+                return None;
+            }
             let hint = "give it a text of its own that never changes: its state is known by it";
             flaws.push(Flaw::new(row.span.clone(), "", "an organization has no `id`", hint));
             return None;
@@ -244,7 +247,10 @@ fn labels(row: &Row, flaws: &mut Vec<Flaw>) -> Vec<(String, String)> {
     for (key, Cell { text, span }) in &row.cells {
         let Some(label) = key.strip_prefix("label.") else { continue };
         let mut flaw = |message: &str, hint: String| flaws.push(Flaw::new(span.clone(), "", message, hint));
-        if label.is_empty() || label.len() > LONGEST_NAME || !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if label.is_empty()
+            || label.len() > LONGEST_NAME
+            || !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        {
             flaw("a label has a key that can't be used", "use letters, digits and `_` in its key".to_owned());
         } else if text.len() > LONGEST_LABEL || text.chars().any(char::is_control) {
             flaw("a label can't have this value", format!("use at most {LONGEST_LABEL} bytes, in one line"));

@@ -196,7 +196,8 @@ fn wrong_lines_of_a_table_are_named() {
     let (config, found) = world.load("organizations.csv", text).expect("a set");
     assert_eq!(names(&config), ["nordpass@acme"]);
     insta::assert_snapshot!("wrong_lines", world.said(&found));
-    let errors = ["", "id;name;token\n", "id,name,token,color\nc-1,a,b,c\n", "id,name,token,id\n", "id,name,token\n\"a,b"];
+    let errors =
+        ["", "id;name;token\n", "id,name,token,color\nc-1,a,b,c\n", "id,name,token,id\n", "id,name,token\n\"a,b"];
     let said: Vec<String> = errors.map(|text| world.said(&world.load("organizations.csv", text).unwrap_err())).into();
     insta::assert_snapshot!("wrong_tables", said.join("\n"));
 }
@@ -205,7 +206,8 @@ fn wrong_lines_of_a_table_are_named() {
 fn the_file_as_a_whole_can_be_wrong() {
     let world = World::new(&["acme"]);
     let texts = ["[acme]\nid = 'c-1'\n[acme]\n", "", "[acme]\nid = \"hidden\n", "acme = 1\n"];
-    let mut said: Vec<String> = texts.map(|text| world.said(&world.load("organizations.toml", text).unwrap_err())).into();
+    let mut said: Vec<String> =
+        texts.map(|text| world.said(&world.load("organizations.toml", text).unwrap_err())).into();
     std::fs::remove_dir_all(world.path("secrets")).expect("a folder");
     said.push(world.said(&world.load("organizations.toml", "[acme]\nid = 'c-1'\ntoken = 'acme'\n").unwrap_err()));
     insta::assert_snapshot!("wrong_files", said.join("\n"));
@@ -250,7 +252,8 @@ fn at_a_reload_what_has_become_wrong_stays_as_it_was() {
     let (running, _) = world.load("organizations.toml", &all).expect("a set");
     // One is wrong, one is gone, one is new.
     world.secret("delta");
-    let text = [entry("acme", "c-1", "nowhere"), entry("gamma", "c-3", "gamma"), entry("delta", "c-4", "delta")].concat();
+    let text =
+        [entry("acme", "c-1", "nowhere"), entry("gamma", "c-3", "gamma"), entry("delta", "c-4", "delta")].concat();
     let (mut config, _) = world.load("organizations.toml", &text).expect("a set");
     config.keep_as_they_were(&running);
     assert_eq!(names(&config), ["nordpass@gamma", "nordpass@delta", "nordpass@acme"]);

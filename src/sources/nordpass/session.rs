@@ -7,9 +7,22 @@ use tokio::sync::watch;
 
 use super::start::{Start, watch_organizations};
 use super::{
-    backlog::Backlog, client::Client, commit::Committer, commit_queue::commit_queue, context::ReadContext,
-    dedup::Dedup, emitter::Emitter, error::unless_ended, ingest::PageIngester, lanes::Lanes, odd_events::OddEvents,
-    organizations::{Organizations, Pin}, proof::Pages, reader::Reader, registry::Registry, settings::Settings,
+    backlog::Backlog,
+    client::Client,
+    commit::Committer,
+    commit_queue::commit_queue,
+    context::ReadContext,
+    dedup::Dedup,
+    emitter::Emitter,
+    error::unless_ended,
+    ingest::PageIngester,
+    lanes::Lanes,
+    odd_events::OddEvents,
+    organizations::{Organizations, Pin},
+    proof::Pages,
+    reader::Reader,
+    registry::Registry,
+    settings::Settings,
 };
 use crate::component::{ComponentError, Context, Output, SourceState};
 
