@@ -50,7 +50,7 @@ struct Slot {
 }
 
 impl Section {
-    /// Reads a table of its own, for tests of a component's settings. Variables come from `environment`.
+    /// Reads a table of its own: one that a command makes, or a test. Variables come from `environment`.
     pub fn parse(text: &str, fields: &'static [Field], environment: Environment) -> Self {
         let document = Document::new("pipeline.toml".into(), text.to_owned());
         let parsed = document.parse();

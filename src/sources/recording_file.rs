@@ -1,5 +1,6 @@
 //! Recordings on the disk, for commands that read them once and keep no state.
 
+use super::file::locations::cant_look;
 use super::file::{format, reader};
 use crate::component::ComponentError;
 
@@ -14,10 +15,7 @@ const A_RECORDING: &str = "a recording contains raw events or whole API pages, o
 /// The files that these patterns match, in the order of their names. None is an error.
 pub async fn files(locations: &Locations, patterns: &[String]) -> Result<Vec<String>, ComponentError> {
     let names = patterns.join(", ");
-    let files = locations.expand(patterns).await.map_err(|error| {
-        ComponentError::new(format!("can't look for {names}: {error}"))
-            .hint("let the user that runs this program read these folders")
-    })?;
+    let files = locations.expand(patterns).await.map_err(|error| cant_look(patterns, &error))?;
     if files.is_empty() {
         return Err(ComponentError::new(format!("no file matches {names}")).hint(A_RECORDING));
     }

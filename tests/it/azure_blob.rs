@@ -227,6 +227,8 @@ async fn what_is_wrong_with_an_archive_that_is_read_is_told() {
     };
     run("az://acct/archive/none-*", "no file matches az://acct/archive/none-*").await;
     run("az://acct/nothing-there", "there is no container nothing-there").await;
+    run("az://acct/nothing-there", "check the account, the container").await;
+    run("az://acct/archive/none-*", "`*` doesn't go beyond a `/`").await;
     run("az://Acct/archive", "the storage account's name").await;
     run("az://acct/archive\", \"az://other/archive", "the endpoint of one account").await;
     let text = "data_dir = \"x\"\n[sources.a]\ntype = \"file\"\npaths = [\"az://acct/archive\"]\n\

@@ -1,11 +1,50 @@
-//! The archive in a storage account: each event is in one blob, once.
+//! The archive in a storage account: its settings and troubles, and the judge: each event is in one blob, once.
 
 use nordpass_env::MemoryDisk;
-use nordpass_simulator::Probes;
 use nordpass_simulator::judge::received_in_files;
+use nordpass_simulator::{Endpoint, Probes};
 
 use crate::pipeline::CONTAINER;
+use crate::plan::{Action, Drawer, Host, Plan};
 use crate::world::{Violations, World};
+
+/// An archive in a storage account.
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    pub path: &'static str,
+    pub max_bytes: u64,
+    pub seconds: u64,
+    pub required: bool,
+}
+
+impl Plan {
+    /// An archive in a storage account that has its own troubles.
+    pub fn plan_blobs(&mut self, draw: &mut Drawer) {
+        self.blobs = Some(Blobs {
+            path: draw.of(&["{date}/{organization}/{hour}.ndjson.gz", "{date}.ndjson", "all.ndjson.zst"]),
+            max_bytes: draw.of(&[2_000, 50_000, 16_000_000]),
+            seconds: draw.of(&[1, 20, 300]),
+            required: draw.chance(0.8),
+        });
+        for _ in 0..draw.size(0, 3) {
+            self.plan_fault(draw, Endpoint::Blob);
+        }
+        self.faults.sort_by_key(|(name, _)| *name != "400");
+        if draw.chance(0.4) {
+            let from = draw.between(0, self.chaos);
+            let until = from + draw.between(1, self.chaos - from + 1);
+            self.actions.extend([(from, Action::Cut(Host::Blobs)), (until, Action::Restore(Host::Blobs))]);
+        }
+        for _ in 0..draw.of(&[0, 0, 1, 2]) {
+            self.actions.push((draw.between(0, self.chaos), Action::ExpireBlocks));
+        }
+        for _ in 0..draw.of(&[0, 1, 2]) {
+            let (at, taken) = (draw.between(0, self.chaos), draw.chance(0.5));
+            self.actions.push((at, Action::CrashAtRequest(draw.between(0, 20), taken)));
+        }
+        self.actions.sort_by_key(|(at, _)| *at);
+    }
+}
 
 /// What the blobs hold.
 async fn received(world: &World) -> Result<Probes, String> {

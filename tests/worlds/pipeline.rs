@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use nordpass_simulator::entra;
 use nordpass_simulator::ingestion::IMMUTABLE_ID;
 
-use crate::plan::{Blobs, Host, Plan, Tuning};
+use crate::blobs::Blobs;
+use crate::plan::{Host, Plan, Tuning};
 use crate::shape::{Destination, Shape};
 
 pub const DATA_DIR: &str = "data";

@@ -9,6 +9,7 @@ use nordpass_simulator::faults::{Effect, Fault, RetryAfter, When};
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, RateLimit, Settings, Total};
 use nordpass_simulator::{Dice, Endpoint};
 
+use crate::blobs::Blobs;
 use crate::receiver::Receiver;
 use crate::shape::{Destination, Shape};
 
@@ -89,15 +90,6 @@ pub enum Host {
     Receiver,
     /// The storage account with the archive, where there is one.
     Blobs,
-}
-
-/// An archive in a storage account.
-#[derive(Clone, Debug)]
-pub struct Blobs {
-    pub path: &'static str,
-    pub max_bytes: u64,
-    pub seconds: u64,
-    pub required: bool,
 }
 
 /// The settings of one life of the process.
@@ -393,7 +385,8 @@ impl Plan {
         self.faults.sort_by_key(|(name, _)| *name != "400");
     }
 
-    fn plan_fault(&mut self, draw: &mut Drawer, endpoint: Endpoint) {
+    /// One thing that goes wrong at an endpoint for a while.
+    pub fn plan_fault(&mut self, draw: &mut Drawer, endpoint: Endpoint) {
         let (name, effect, mut delay) = effect(draw);
         let from = draw.between(0, self.chaos);
         let until = from + draw.between(1, self.chaos - from + 1);
@@ -419,33 +412,6 @@ impl Plan {
             delay = Duration::from_secs(draw.between(1, 40));
         }
         self.faults.push((name, Fault { when, effect, delay }));
-    }
-
-    /// An archive in a storage account that has its own troubles.
-    fn plan_blobs(&mut self, draw: &mut Drawer) {
-        self.blobs = Some(Blobs {
-            path: draw.of(&["{date}/{organization}/{hour}.ndjson.gz", "{date}.ndjson", "all.ndjson.zst"]),
-            max_bytes: draw.of(&[2_000, 50_000, 16_000_000]),
-            seconds: draw.of(&[1, 20, 300]),
-            required: draw.chance(0.8),
-        });
-        for _ in 0..draw.size(0, 3) {
-            self.plan_fault(draw, Endpoint::Blob);
-        }
-        self.faults.sort_by_key(|(name, _)| *name != "400");
-        if draw.chance(0.4) {
-            let from = draw.between(0, self.chaos);
-            let until = from + draw.between(1, self.chaos - from + 1);
-            self.actions.extend([(from, Action::Cut(Host::Blobs)), (until, Action::Restore(Host::Blobs))]);
-        }
-        for _ in 0..draw.of(&[0, 0, 1, 2]) {
-            self.actions.push((draw.between(0, self.chaos), Action::ExpireBlocks));
-        }
-        for _ in 0..draw.of(&[0, 1, 2]) {
-            let (at, taken) = (draw.between(0, self.chaos), draw.chance(0.5));
-            self.actions.push((at, Action::CrashAtRequest(draw.between(0, 20), taken)));
-        }
-        self.actions.sort_by_key(|(at, _)| *at);
     }
 
     fn plan_actions(&mut self, draw: &mut Drawer) {

@@ -89,3 +89,30 @@ impl Lane {
         self.open.as_ref().map(|group| group.due).into_iter().chain(self.look_again).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(number: u8, chunk: u64) -> Intent {
+        let chunks = std::iter::once(chunk..chunk + 1).collect();
+        Intent { sink: "archive".to_owned(), run: 1, chunks, hash: [number; 32] }
+    }
+
+    #[test]
+    fn only_what_waits_for_other_sinks_alone_takes_room() {
+        let id = LaneId { source: "s".into(), run: 1, keeps_state: true };
+        let mut lane = Lane::new(Arc::new(id), Phase::Ready(Skips::default()));
+        let intents: Vec<Intent> = (0..16).map(|number| intent(number, number.into())).collect();
+        assert!(lane.has_room(&intents), "none of them is this run's");
+        lane.recorded = intents.iter().map(|intent| intent.hash).collect();
+        assert!(!lane.has_room(&intents));
+        lane.under_way = Some(vec![3, 99]);
+        assert!(!lane.has_room(&intents), "one waits for the delivery that is under way, which takes room itself");
+        lane.under_way = Some(vec![3, 4]);
+        assert!(lane.has_room(&intents), "two wait for it");
+        lane.under_way = None;
+        assert!(lane.has_room(&intents[1..]));
+        assert_eq!(lane.recorded.len(), 15, "what the state no longer lists is forgotten");
+    }
+}

@@ -50,7 +50,7 @@ static BATCH: &[Field] = &[
     Field::with_default("timeout", Kind::Duration { min: "100ms", max: "5m" }, "5s")
         .doc("How long an open batch waits for more rows."),
     Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "1")
-        .doc("0 to 9. Higher levels cost CPU and save little: level 6 sends a seventh less than level 1, in three times the time."),
+        .doc("0 to 9. Higher levels cost CPU and save little: level 6 sends a seventh less than level 1, in more than three times the time."),
 ];
 
 /// Checked settings.

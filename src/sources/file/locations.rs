@@ -8,8 +8,19 @@ use std::sync::Arc;
 use super::az::{self, AzPath};
 use super::blobs::{BlobSettings, Blobs};
 use super::paths;
+use crate::component::ComponentError;
 use crate::telemetry::ComponentReporter;
 use nordpass_env::{Disk, Env, FileStat, OpenFile};
+
+/// The error for patterns that can't be expanded.
+pub fn cant_look(patterns: &[String], error: &io::Error) -> ComponentError {
+    let hint = if patterns.iter().any(|pattern| az::is_az(pattern)) {
+        "check the account, the container and the identity's role"
+    } else {
+        "let the user that runs this program read these folders"
+    };
+    ComponentError::new(format!("can't look for {}: {error}", patterns.join(", "))).hint(hint)
+}
 
 /// Opens recordings by their paths. Clones share what they know of blobs.
 #[derive(Clone)]

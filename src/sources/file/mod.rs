@@ -142,13 +142,13 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
         found = locations.expand(&settings.patterns) => found,
         () = context.shutdown.cancelled() => return Ok(()),
     };
-    let files = found.map_err(|error| {
-        ComponentError::new(format!("can't look for {}: {error}", settings.patterns.join(", ")))
-            .hint("let the user that runs this program read these folders")
-    })?;
+    let files = found.map_err(|error| locations::cant_look(&settings.patterns, &error))?;
     if files.is_empty() {
-        return Err(ComponentError::new(format!("no file matches {}", settings.patterns.join(", ")))
-            .hint("paths are relative to the working directory"));
+        let hint = match &settings.blobs {
+            None => "paths are relative to the working directory",
+            Some(_) => "names of blobs are case-sensitive, and `*` doesn't go beyond a `/`: `**` does",
+        };
+        return Err(ComponentError::new(format!("no file matches {}", settings.patterns.join(", "))).hint(hint));
     }
     let state = if settings.repeat {
         None

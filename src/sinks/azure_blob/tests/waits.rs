@@ -194,7 +194,9 @@ async fn the_intents_of_a_run_before_take_no_room() {
         machine.restart(None).await;
         let mut process = machine.start(&plain()).await;
         let again: Vec<u64> = (0..20).collect();
-        assert_eq!(process.send(&again).await.await, AckOutcome::Delivered);
+        let ack = process.send(&again).await;
+        let delivered = tokio::time::timeout(Duration::from_secs(3_600), ack).await;
+        assert_eq!(delivered, Ok(AckOutcome::Delivered), "it waits for itself");
         if committed {
             process.commit(&again, process.last()).await.expect("committed");
         }
