@@ -174,6 +174,46 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "organizations",
+        &[
+            example("Which organizations are read?", "nordpass-sentinel organizations list pipeline.toml"),
+            example(
+                "Is the file right, and is each token?",
+                "nordpass-sentinel organizations check --connect pipeline.toml",
+            ),
+        ],
+    ),
+    (
+        "organizations list",
+        &[
+            example("For people", "nordpass-sentinel organizations list pipeline.toml"),
+            example("For a program", "nordpass-sentinel organizations list --json pipeline.toml"),
+        ],
+    ),
+    (
+        "organizations check",
+        &[
+            example("The file and the secrets", "nordpass-sentinel organizations check pipeline.toml"),
+            example(
+                "And each token, with one request",
+                "nordpass-sentinel organizations check --connect pipeline.toml",
+            ),
+        ],
+    ),
+    (
+        "organizations import",
+        &[
+            example(
+                "From blocks to a file",
+                "nordpass-sentinel organizations import pipeline.toml > organizations.toml",
+            ),
+            example(
+                "From a folder of pipeline files",
+                "nordpass-sentinel organizations import pipelines/ > organizations.toml",
+            ),
+        ],
+    ),
+    (
         "schema",
         &[
             example("For an editor that completes and checks TOML", "nordpass-sentinel schema > pipeline.schema.json"),

@@ -21,6 +21,7 @@ mod function;
 mod init;
 mod launch;
 mod man;
+mod organizations;
 mod page;
 mod preflight;
 mod range;
@@ -134,6 +135,8 @@ enum Command {
     Estimate(estimate::EstimateArgs),
     /// Show what a destination rejected and why, and resend it
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// List, check or import the organizations that one pipeline file reads
+    Organizations(organizations::OrganizationsArgs),
     /// Print the JSON Schema of pipeline files
     Schema,
     /// Print the version, the commit it was built from, the target and the features
@@ -177,6 +180,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => replay::run(args, &mut console).await,
         Command::Estimate(args) => estimate::run(args, console).await,
         Command::DeadLetters(args) => dead_letters::run(args, &mut console).await,
+        Command::Organizations(args) => organizations::run(args, console).await,
         Command::Schema => schema::run(),
         Command::Version(args) => version::run(args),
         Command::Completions(args) => completions::run(args),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::launch::{absolute, api_error, disk_hint, state_error};
-use crate::component::{CheckpointError, ComponentError, SourceKey};
+use crate::component::{CheckpointError, ComponentError};
 use crate::pipeline::Config;
 use crate::settings::Diagnostic;
 use crate::state::{self, CheckpointSettings};
@@ -81,8 +81,7 @@ async fn state(config: &Config, env: &Env, errors: &mut Vec<Diagnostic>) -> Resu
 async fn sources(config: &Config, env: &Env, data_dir: &Path) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     for source in &config.sources {
-        let Some(endpoint) = source.settings.state_endpoint() else { continue };
-        let key = SourceKey { name: source.name.clone(), endpoint };
+        let Some(key) = source.settings.state_key(&source.name) else { continue };
         if let Err(error) = state::check(env.disk.as_ref(), data_dir, &key).await {
             errors.push(of_component("source", &source.name, ComponentError::new(error.to_string())));
         }

@@ -6,6 +6,7 @@ mod dead_letter;
 mod intent;
 mod lease;
 mod open_states;
+mod organization;
 mod renewal;
 mod state;
 mod takeover;
@@ -17,6 +18,7 @@ pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, Res
 pub use intent::{Intent, IntentChange, IntentHash};
 pub use lease::{LeaseGuard, LeaseKeeper, LeaseRequested, LeaseState};
 pub use open_states::{OpenStates, OpenStatesWatch, StateOf};
+pub use organization::OrganizationAccess;
 pub use renewal::{Renewal, RenewalSchedule};
 pub use state::{CheckpointError, Commit, KnownId, SourceKey, SourceState, Store};
 pub use takeover::{Cursor, Found, Predecessor, parse_cursor};

@@ -7,7 +7,8 @@ use std::{any::Any, fmt::Debug, sync::Arc};
 use futures::future::{BoxFuture, ready};
 use nordpass_env::Env;
 
-use super::{ComponentError, Context, Resend, Sink, Source, Transform};
+use super::{ComponentError, Context, OrganizationAccess, Resend, Sink, Source, SourceKey, Transform};
+use crate::event::Organization;
 use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentReporter, Telemetry};
 
@@ -103,14 +104,26 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         None
     }
 
-    /// The endpoint in the key of its state, where it keeps one: with its name, what the state is known by.
-    fn state_endpoint(&self) -> Option<String> {
+    /// What the state of a source with this name is known by, where it keeps one.
+    fn state_key(&self, name: &str) -> Option<SourceKey> {
+        let _ = name;
+        None
+    }
+
+    /// The same source for one organization, where these settings are the template of each.
+    fn for_organization(&self, access: &OrganizationAccess) -> Option<Arc<dyn SourceSettings>> {
+        let _ = access;
+        None
+    }
+
+    /// The organization of the organizations file that it reads, if it reads one.
+    fn organization(&self) -> Option<&Arc<Organization>> {
         None
     }
 
     /// Whether it can go back to what wasn't acknowledged and read it again. A reload drops nothing of a source that can't.
     fn can_go_back(&self) -> bool {
-        self.state_endpoint().is_some()
+        self.state_key("").is_some()
     }
 
     /// Checks what it needs of this machine, as it will when it runs, and changes nothing.

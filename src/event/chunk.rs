@@ -3,8 +3,8 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, MetadataEntries, ShownIds, Span,
-    Text, parse_event_and,
+    Ack, AckReceiver, Backpressure, Event, EventFields, EventId, MemoryReservation, MetadataEntries, Organization,
+    ShownIds, Span, Text, parse_event_and,
 };
 
 /// The origin of a chunk: its source, the run of the program, and the chunk's number in that run. The checkpoint commits these
@@ -63,6 +63,8 @@ pub struct Chunk {
     pub events: Option<Arc<[EventFields]>>,
     /// Where it came from.
     pub origin: Origin,
+    /// The organization whose source read it, where the organizations file lists it.
+    pub organization: Option<Arc<Organization>>,
     /// The events that another connector may have delivered before; their rows are marked.
     pub takeover: Option<Takeover>,
     /// On while its source waits for memory that this and other chunks hold; `None` where no source waits.
@@ -113,6 +115,7 @@ impl Chunk {
             records: records.into(),
             events,
             origin,
+            organization: None,
             takeover: None,
             backpressure,
             changed: false,
@@ -157,7 +160,8 @@ impl Chunk {
     fn with(&self, text: Text, records: Arc<[Record]>, events: Option<Arc<[EventFields]>>, ack: Ack) -> Self {
         let (origin, takeover, backpressure) = (self.origin.clone(), self.takeover, self.backpressure.clone());
         let (changed, shown_ids) = (self.changed, self.shown_ids.clone());
-        Self { text, records, events, origin, takeover, backpressure, changed, shown_ids, ack }
+        let organization = self.organization.clone();
+        Self { text, records, events, origin, organization, takeover, backpressure, changed, shown_ids, ack }
     }
 
     /// The raw events with their fields; empty for a chunk of rows.

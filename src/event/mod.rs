@@ -12,6 +12,7 @@ pub(crate) mod fuzz;
 mod id;
 pub mod json;
 mod memory_pool;
+mod organization;
 mod shown_ids;
 mod view;
 
@@ -24,5 +25,6 @@ pub use json::{
     parse_event, parse_event_and, raw_entries, unescape,
 };
 pub use memory_pool::{MemoryPool, MemoryReservation};
+pub use organization::{Organization, OrganizationField};
 pub use shown_ids::ShownIds;
 pub use view::Event;

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use super::organizations;
 use super::outputs::Found;
 use super::registry::{KINDS, Registry, table_name};
 use super::unit_test;
@@ -11,7 +12,7 @@ use crate::settings::nearest::{all_of, all_values, any_value, nearest};
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::section::Section;
 use crate::settings::value::{Check, Checked, quote, shown_key};
-use crate::settings::{Field, Kind};
+use crate::settings::{Field, Kind, Presence};
 use crate::state::{self, CheckpointSettings};
 use crate::telemetry::ComponentKind;
 
@@ -32,6 +33,10 @@ pub(super) static TOP_FIELDS: &[Field] = &[
     ),
     Field::optional("api", Kind::Table(API_FIELDS))
         .doc("Serves `/health`, `/ready`, `/metrics` and the status page. Off by default."),
+    Field::optional("organizations", Kind::Table(organizations::FIELDS)).doc(
+        "Reads many organizations with one source: the one without `endpoint` and `token` is the template of each \
+         organization that the file lists.",
+    ),
     Field::optional("tests", Kind::Tables(unit_test::FIELDS))
         .doc("Tests of the pipeline, which `nordpass-sentinel test` runs, and no other command."),
 ];
@@ -77,6 +82,10 @@ pub(super) struct Draft {
     pub api_allowed_hosts: Vec<String>,
     /// The checkpoint's settings, and its table for errors about them.
     pub checkpoint: Option<(CheckpointSettings, Section)>,
+    /// Where the organizations are listed.
+    pub organizations: Option<Section>,
+    /// Whether a file has `[organizations]`, or may have it: known before its components are read.
+    pub may_have_templates: bool,
     pub components: Vec<Component>,
     /// The tests' tables.
     pub tests: Vec<Section>,
@@ -93,6 +102,8 @@ pub(super) struct Component {
     /// `None` where a component that needs inputs has no such key, or a wrong one.
     pub inputs: Option<Vec<Input>>,
     pub required: bool,
+    /// Whether each organization of the organizations file has this source for itself.
+    pub is_template: bool,
     /// Its outputs; none before they are found.
     pub found: Found,
 }
@@ -159,6 +170,15 @@ impl Draft {
             } else {
                 let settings = CheckpointSettings::read(&mut table);
                 self.checkpoint = Some((settings, table));
+            }
+        }
+        if section.has("organizations") {
+            let mut table = section.table("organizations");
+            if self.organizations.is_some() {
+                let hint = "keep one of them: it applies to the whole set";
+                table.table_error("`[organizations]` is set in two files", hint);
+            } else {
+                self.organizations = Some(table);
             }
         }
         self.core_dumps |= section.flag("core_dumps");
@@ -231,8 +251,10 @@ impl Draft {
             let hint = format!("rename one of them, and the `inputs` that read it ({})", location(report, &other.span));
             report.error(&span, &path, message, hint);
         }
+        let found = Found::default();
+        let is_template = self.may_have_templates;
         let mut component =
-            Component { kind, name, span, typed: None, inputs: None, required: true, found: Found::default() };
+            Component { kind, name, span, typed: None, inputs: None, required: true, is_template, found };
         component.read(report, registry, &path, table);
         taken.is_none().then_some(component)
     }
@@ -272,6 +294,7 @@ impl Component {
         let types = registry.of(self.kind);
         let names = || types.iter().map(|component_type| component_type.name);
         let type_path = format!("{path}.type");
+        let may_be_template = std::mem::take(&mut self.is_template);
         let Some(entry) = type_entry else {
             let hint = match own.iter().find(|entry| nearest(&entry.key, ["type"]).is_some()) {
                 Some(entry) => format!("did you mean `type` with `{}`?", shown_key(&entry.key)),
@@ -292,15 +315,12 @@ impl Component {
             };
             return report.error(&span, &type_path, format!("there is no {word} of this type"), hint);
         };
-        let common = common_fields(self.kind);
-        let section = Section::of_component(
-            report.clone(),
-            self.span.clone(),
-            path.to_owned(),
-            component_type.fields,
-            common,
-            &own,
-        );
+        let (fields, common) = (component_type.fields, common_fields(self.kind));
+        let mut given = fields.iter().filter(|field| matches!(field.presence, Presence::PerOrganization)).peekable();
+        self.is_template = may_be_template && given.peek().is_some();
+        self.is_template &= given.all(|field| own.iter().all(|entry| entry.key != field.name));
+        let place = (self.span.clone(), path.to_owned());
+        let section = Section::of_component(report.clone(), place, fields, common, &own, self.is_template);
         self.typed = Some((component_type, section));
     }
 }

@@ -6,23 +6,24 @@ use std::sync::Arc;
 
 use glob::Pattern;
 
+use super::Config;
+use super::assemble::config;
 use super::draft::{Component, Draft};
 use super::feedback;
 use super::files::STDIN;
 use super::graph::{self, Graph};
+use super::organizations;
 use super::outputs;
 use super::registry::Registry;
 use super::unit_test::{self, Recordings};
-use super::{Config, SinkConfig, SourceConfig, TransformConfig};
 use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSettings, TransformSettings};
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
-use crate::settings::section::fingerprint::Fingerprinter;
-use crate::settings::{Diagnostic, Fingerprint, Section, Severity};
+use crate::settings::{Diagnostic, Severity};
 
 /// Where the state lives when no file says so.
-const DATA_DIR: &str = "./data";
+pub(super) const DATA_DIR: &str = "./data";
 
 /// Reads files as one pipeline set. Returns the configuration and the warnings, or everything that is wrong, warnings
 /// included, in the order of the files.
@@ -43,13 +44,17 @@ fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings:
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
+    let organizations = organizations::read(&mut draft, &report);
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
     check_standard_input(&draft, &settings, &report);
     let tests = graph.as_ref().map(|graph| unit_test::read(&mut draft, graph, &report, recordings)).unwrap_or_default();
     let found = report.found();
     match graph {
-        Some(graph) if !has_errors(&found) => Ok((Config { tests, ..config(draft, graph, settings) }, found)),
+        Some(graph) if !has_errors(&found) => {
+            let config = config(draft, graph, settings, &organizations.entries);
+            Ok((Config { tests, kept_out: organizations.kept_out, ..config }, found))
+        }
         _ => Err(found),
     }
 }
@@ -64,8 +69,12 @@ pub(super) fn check(report: &Report, registry: &Registry) -> (Draft, Option<Grap
     let mut draft = Draft::default();
     let mut whole = true;
     let known = registry.words();
-    for (index, document) in report.documents().iter().enumerate() {
-        match document.parse() {
+    let parsed: Vec<_> = report.documents().iter().map(Document::parse).collect();
+    draft.may_have_templates = parsed
+        .iter()
+        .any(|table| table.as_ref().map_or(true, |table| table.iter().any(|entry| entry.key == "organizations")));
+    for (index, table) in parsed.into_iter().enumerate() {
+        match table {
             Ok(table) => draft.add(report, registry, index, table),
             Err(errors) => {
                 whole = false;
@@ -95,7 +104,7 @@ fn syntax_hint(message: &str) -> &'static str {
 }
 
 /// The settings of a component that has a type.
-enum Settings {
+pub(super) enum Settings {
     Source(Arc<dyn SourceSettings>),
     Transform(Arc<dyn TransformSettings>),
     Sink(Arc<dyn SinkSettings>),
@@ -166,7 +175,9 @@ fn check_takeover(draft: &mut Draft, settings: &[Option<Settings>]) {
     let Some((checkpoint, table)) = &mut draft.checkpoint else { return };
     let Some(takeover) = checkpoint.takeover() else { return };
     let sources: Vec<&str> = (draft.components.iter().zip(settings))
-        .filter(|(_, settings)| settings.as_ref().is_some_and(Settings::can_take_over))
+        .filter(|(component, settings)| {
+            !component.is_template && settings.as_ref().is_some_and(Settings::can_take_over)
+        })
         .map(|(component, _)| component.name.as_str())
         .collect();
     let mut table = table.table("takeover");
@@ -224,69 +235,4 @@ fn read_component(
         }
     }
     Some(settings)
-}
-
-fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config {
-    let mut config = Config {
-        data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
-        checkpoint_fingerprint: draft.checkpoint.as_ref().map(|(_, table)| fingerprint(&[], table)).unwrap_or_default(),
-        checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
-        core_dumps: draft.core_dumps,
-        api_listen: draft.api_listen,
-        api_allowed_hosts: draft.api_allowed_hosts,
-        sources: Vec::new(),
-        transforms: Vec::new(),
-        sinks: Vec::new(),
-        tests: Vec::new(),
-    };
-    let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
-    let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();
-    for (index, ((component, inputs), settings)) in components {
-        let Component { name, required, typed, inputs: read, found, .. } = component;
-        // Without a type there is an error, and then no configuration is made.
-        let (Some((component_type, section)), Some(settings)) = (typed, settings) else { continue };
-        let read_texts = read.iter().flatten().map(|input| &input.text).collect::<Vec<_>>();
-        let place = format!("{} {read_texts:?} {required} {found:?}", component_type.name);
-        let fingerprint = fingerprint(&[&place], &section);
-        match settings {
-            Settings::Source(settings) => {
-                config.sources.push(SourceConfig { name, component_type, fingerprint, settings });
-            }
-            Settings::Transform(settings) => {
-                let input_addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
-                let table = |address: &String| {
-                    let table = found.tables.iter().position(|table| table == outputs::split(address).1);
-                    table.unwrap_or_default()
-                };
-                let tables = input_addresses.iter().map(table).collect();
-                let (outputs, table_count) = (found.names, found.tables.len());
-                let config = TransformConfig {
-                    name,
-                    component_type,
-                    records: found.records,
-                    inputs,
-                    input_addresses,
-                    outputs,
-                    tables,
-                    table_count,
-                    fingerprint,
-                    settings,
-                };
-                transforms.insert(index, config);
-            }
-            Settings::Sink(settings) => {
-                config.sinks.push(SinkConfig { name, component_type, inputs, required, fingerprint, settings });
-            }
-        }
-    }
-    config.transforms = graph.transforms.iter().filter_map(|index| transforms.remove(index)).collect();
-    config
-}
-
-/// What a component is: its table, and what else makes it the component that it is.
-fn fingerprint(place: &[&str], section: &Section) -> Fingerprint {
-    let mut fingerprinter = Fingerprinter::default();
-    place.iter().for_each(|part| fingerprinter.add(part));
-    fingerprinter.section(section);
-    fingerprinter.finish()
 }

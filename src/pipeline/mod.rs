@@ -1,5 +1,6 @@
 //! A pipeline file becomes a checked graph, and that becomes running tasks.
 
+mod assemble;
 mod draft;
 mod dry_run;
 mod feedback;
@@ -8,6 +9,7 @@ mod files;
 pub(crate) mod fuzz;
 mod graph;
 mod load;
+mod organizations;
 mod outputs;
 mod page;
 mod registry;
@@ -21,9 +23,10 @@ mod unit_test;
 pub use dry_run::{Chunks, DryRun, Entry, READ_AT, Read, Seen};
 pub use files::read_files;
 pub use load::{load, load_for_tests};
+pub use organizations::OrganizationPlaces;
 pub use page::reference_page;
 pub use resend::resender;
-pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
+pub use resolved::{Config, InputRef, KeptOut, SinkConfig, SourceConfig, TransformConfig};
 pub use run::{Changes, Failure, Reloaded, Reloader, Reloads, RunOptions, RunReport, reloads, run, run_with_reloads};
 pub use schema::json_schema;
 pub use stores::{Stores, dead_letters};

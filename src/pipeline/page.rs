@@ -89,6 +89,7 @@ fn push_rows(rows: &mut Vec<String>, prefix: &str, field: &Field) {
     let key = format!("{prefix}{}", field.name);
     let default = match field.presence {
         Presence::Required => "required".to_owned(),
+        Presence::PerOrganization => "required, or from `[organizations]`".to_owned(),
         Presence::Optional => "–".to_owned(),
         Presence::Default(default) => format!("`{default}`"),
     };

@@ -99,6 +99,7 @@ fn behind(config: &Config, transform: &str, inputs: usize) -> (Config, Vec<mpsc:
         }
         let settings = Arc::new(Letters(Mutex::new(Some(receiver))));
         behind.sources.push(SourceConfig {
+            feeds: name.clone(),
             name,
             component_type: &LETTERS,
             fingerprint: Fingerprint::default(),

@@ -1,10 +1,13 @@
 //! A checked pipeline set: what the topology builds from.
 
+use std::collections::{BTreeSet, HashSet};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::TestCase;
-use crate::component::{ComponentType, Records, SinkSettings, SourceSettings, TransformSettings};
+use crate::component::{ComponentType, OrganizationAccess, Records, SinkSettings, SourceSettings, TransformSettings};
+use crate::event::Organization;
 use crate::settings::Fingerprint;
+use crate::settings::section::fingerprint::Fingerprinter;
 use crate::state::CheckpointSettings;
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -31,19 +34,82 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
     /// The tests, in the order of the files.
     pub tests: Vec<TestCase>,
+    /// The organizations whose entries in the organizations file are wrong. They aren't read.
+    pub kept_out: KeptOut,
+}
+
+/// Organizations that are kept out, as far as their entries say which they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptOut {
+    /// The organizations file.
+    pub file: PathBuf,
+    /// Their names.
+    pub names: BTreeSet<String>,
+    /// Their ids.
+    pub ids: BTreeSet<String>,
+}
+
+impl KeptOut {
+    /// Whether this organization is kept out.
+    pub fn has(&self, organization: &Organization) -> bool {
+        self.names.contains(&organization.name) || self.ids.contains(&organization.id)
+    }
+}
+
+impl Config {
+    /// At a reload: an organization whose entry has become wrong stays as it was in the running set. Returns the names of the
+    /// sources that do.
+    pub fn keep_as_they_were(&mut self, running: &Config) -> Vec<String> {
+        let key = |source: &SourceConfig| source.settings.state_key(&source.name);
+        let names: HashSet<String> = self.sources.iter().map(|source| source.name.clone()).collect();
+        let keys: HashSet<_> = self.sources.iter().filter_map(key).collect();
+        let stays = |source: &&SourceConfig| {
+            let is_kept_out =
+                source.settings.organization().is_some_and(|organization| self.kept_out.has(organization));
+            is_kept_out && !names.contains(&source.name) && !key(source).is_some_and(|key| keys.contains(&key))
+        };
+        let kept: Vec<SourceConfig> = running.sources.iter().filter(stays).cloned().collect();
+        // Only while their template is there: nothing else would read what they send.
+        let fed: HashSet<String> = self.sources.iter().map(|source| source.feeds.clone()).collect();
+        let begin = self.sources.len();
+        self.sources.extend(kept.into_iter().filter(|source| fed.contains(&source.feeds)));
+        self.sources[begin..].iter().map(|source| source.name.clone()).collect()
+    }
 }
 
 /// A source.
 #[derive(Clone, Debug)]
 pub struct SourceConfig {
-    /// Its name.
+    /// Its name. That of an organization's source has the organization's name in it: `nordpass@acme`.
     pub name: String,
+    /// The name by which `inputs` read it: its own, or its template's.
+    pub feeds: String,
     /// Its type in the pipeline file; a command may have replaced the settings.
     pub component_type: &'static ComponentType,
     /// Of its table, its type and its place in the set.
     pub fingerprint: Fingerprint,
     /// Its settings.
     pub settings: Arc<dyn SourceSettings>,
+}
+
+impl SourceConfig {
+    /// Its output, as its readers know it.
+    pub fn output(&self) -> InputRef {
+        InputRef { component: self.feeds.clone(), output: 0 }
+    }
+
+    /// The template of this source, for one organization; `None` for a type that can't be a template.
+    pub(super) fn for_organization(&self, access: &OrganizationAccess) -> Option<Self> {
+        let settings = self.settings.for_organization(access)?;
+        let OrganizationAccess { organization, endpoint, token } = access;
+        let mut fingerprinter = Fingerprinter::default();
+        fingerprinter.also(self.fingerprint);
+        fingerprinter.debug(organization);
+        fingerprinter.add(endpoint);
+        token.fingerprint(&mut fingerprinter);
+        let (name, fingerprint) = (format!("{}@{}", self.name, organization.name), fingerprinter.finish());
+        Some(Self { name, fingerprint, settings, ..self.clone() })
+    }
 }
 
 /// A transform.

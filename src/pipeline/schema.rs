@@ -68,11 +68,20 @@ fn table<'a>(fields: impl Iterator<Item = &'a Field> + Clone) -> Value {
         fields.clone().filter(|field| matches!(field.presence, Presence::Required)).map(|field| field.name).collect();
     let mut schema = json!({
         "type": "object",
-        "properties": properties_of(fields),
+        "properties": properties_of(fields.clone()),
         "additionalProperties": false,
     });
     if !required.is_empty() {
         schema["required"] = required.into();
+    }
+    // All of them, or none in a template. Whether the set has organizations is in another table, or another file.
+    let given = fields.filter(|field| matches!(field.presence, Presence::PerOrganization)).map(|field| field.name);
+    let given: Vec<&str> = given.collect();
+    if !given.is_empty() {
+        let others = |name: &&str| given.iter().filter(|other| *other != name).copied().collect::<Vec<_>>();
+        let dependent: Map<String, Value> =
+            given.iter().map(|name| ((*name).to_owned(), others(name).into())).collect();
+        schema["dependentRequired"] = dependent.into();
     }
     schema
 }
@@ -99,7 +108,7 @@ fn property(field: &Field) -> Value {
         Kind::Flag => json!({ "anyOf": [{ "type": "boolean" }, reference()] }),
         Kind::List => {
             let mut list = json!({ "type": "array", "items": { "type": "string", "minLength": 1 } });
-            if matches!(field.presence, Presence::Required) {
+            if field.presence.is_required() {
                 list["minItems"] = 1.into();
             }
             list

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::excerpt::{Excerpt, of_broken_line, of_line, value_spans};
+use super::excerpt::{Excerpt, of_broken_line, of_cells, of_line, value_spans};
 
 /// A table, in the order of the file.
 pub(crate) type Table = Vec<Entry>;
@@ -93,6 +93,8 @@ impl Value {
 pub(crate) struct Document {
     path: PathBuf,
     text: String,
+    /// Whether it is a table with commas, and no TOML.
+    is_csv: bool,
     /// Where each line begins.
     lines: OnceCell<Vec<usize>>,
     /// The places of the values, which errors never show; `None` for a text that isn't TOML.
@@ -108,7 +110,12 @@ pub(crate) struct SyntaxError {
 
 impl Document {
     pub fn new(path: PathBuf, text: String) -> Self {
-        Self { path, text, lines: OnceCell::new(), values: OnceCell::new() }
+        Self { path, text, is_csv: false, lines: OnceCell::new(), values: OnceCell::new() }
+    }
+
+    /// A table with commas.
+    pub fn csv(path: PathBuf, text: String) -> Self {
+        Self { is_csv: true, ..Self::new(path, text) }
     }
 
     pub fn path(&self) -> &Path {
@@ -116,7 +123,6 @@ impl Document {
     }
 
     /// The whole text.
-    #[cfg(feature = "remap")]
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -158,6 +164,9 @@ impl Document {
         let start = self.text.floor_char_boundary(span.start);
         let span = start..self.text.floor_char_boundary(span.end.max(start));
         let line = self.line(self.line_of(start));
+        if self.is_csv {
+            return of_cells(&self.text, line, span);
+        }
         let values = self.values.get_or_init(|| {
             let (table, errors) = DeTable::parse_recoverable(&self.text);
             errors.is_empty().then(|| value_spans(&convert_table(table.into_inner())))

@@ -140,6 +140,21 @@ pub(super) fn of_broken_line(
     writer.finish()
 }
 
+/// A line of a table with commas: the commas, and nothing of what is between them.
+pub(super) fn of_cells(text: &str, line: Range<usize>, span: Range<usize>) -> Excerpt {
+    let mut writer = Writer::new(span);
+    let mut at = line.start;
+    for cell in text[line].split_inclusive(',') {
+        let length = cell.trim_end_matches(',').len();
+        writer.put(at, at + length, if length > 0 { "…" } else { "" });
+        if length < cell.len() {
+            writer.put(at + length, at + cell.len(), ",");
+        }
+        at += cell.len();
+    }
+    writer.finish()
+}
+
 /// The first token of a text that isn't empty: its length in bytes, and how it is shown.
 fn token(text: &str, is_shown: &impl Fn(&str) -> bool) -> (usize, String) {
     let first = text.chars().next().unwrap_or(' ');

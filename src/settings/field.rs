@@ -19,6 +19,11 @@ impl Field {
         Self { name, kind, presence: Presence::Required, doc: "" }
     }
 
+    /// A field that must be there, unless the component is a template: then each organization has its own.
+    pub const fn per_organization(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, presence: Presence::PerOrganization, doc: "" }
+    }
+
     /// A field that may be missing.
     pub const fn optional(name: &'static str, kind: Kind) -> Self {
         Self { name, kind, presence: Presence::Optional, doc: "" }
@@ -108,8 +113,17 @@ impl Kind {
 pub enum Presence {
     /// An error when missing.
     Required,
+    /// An error when missing, but for a template: the component then takes it from the organizations file.
+    PerOrganization,
     /// May be missing; then it is off.
     Optional,
     /// May be missing; then this value holds, written as in TOML but without quotes.
     Default(&'static str),
+}
+
+impl Presence {
+    /// Whether the key must be there, in a component that is no template.
+    pub fn is_required(self) -> bool {
+        matches!(self, Self::Required | Self::PerOrganization)
+    }
 }

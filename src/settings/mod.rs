@@ -21,7 +21,7 @@ pub(crate) mod report;
 mod secret;
 pub(crate) mod section;
 pub(crate) mod size;
-mod url;
+pub(crate) mod url;
 pub(crate) mod value;
 
 pub use diagnostic::{Diagnostic, Location, Severity};

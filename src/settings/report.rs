@@ -1,6 +1,6 @@
 //! Collects what is wrong while a set of files is read.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::{collections::BTreeSet, ops::Range, rc::Rc};
 
 use super::diagnostic::{Diagnostic, Location, Severity};
@@ -23,6 +23,8 @@ pub(crate) struct Report {
 
 struct Shared {
     documents: Vec<Document>,
+    /// The organizations file, which a pipeline file names.
+    organizations: OnceCell<Document>,
     environment: Environment,
     found: RefCell<Vec<(Order, Diagnostic)>>,
     /// How many errors and warnings there are.
@@ -44,11 +46,25 @@ pub(crate) struct SourceSpan {
 
 impl Report {
     pub fn new(documents: Vec<Document>, environment: Environment) -> Self {
-        Self { shared: Rc::new(Shared { documents, environment, found: RefCell::default(), count: Cell::default() }) }
+        let (organizations, found, count) = Default::default();
+        Self { shared: Rc::new(Shared { documents, organizations, environment, found, count }) }
     }
 
+    /// The pipeline files.
     pub fn documents(&self) -> &[Document] {
         &self.shared.documents
+    }
+
+    /// A pipeline file by its number, or the organizations file.
+    pub fn document(&self, number: usize) -> Option<&Document> {
+        let documents = &self.shared.documents;
+        if number == documents.len() { self.shared.organizations.get() } else { documents.get(number) }
+    }
+
+    /// Adds the organizations file behind the pipeline files. Returns its number.
+    pub fn add_organizations(&self, document: Document) -> usize {
+        let _ = self.shared.organizations.set(document);
+        self.shared.documents.len()
     }
 
     pub fn environment(&self) -> &Environment {
@@ -86,7 +102,7 @@ impl Report {
 
     /// Adds a diagnostic with its line, of which only some words are shown.
     fn push(&self, span: &SourceSpan, is_word_shown: impl Fn(&str) -> bool, diagnostic: Diagnostic) {
-        let document = self.shared.documents.get(span.document);
+        let document = self.document(span.document);
         let location = || document.map(|document| location_of(document, span, is_word_shown));
         self.push_at(span, location, diagnostic);
     }

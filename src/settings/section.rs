@@ -72,16 +72,17 @@ impl Section {
     }
 
     pub(crate) fn new(report: Report, span: SourceSpan, path: String, fields: &'static [Field], table: &Table) -> Self {
-        Self::of_component(report, span, path, fields, &[], table)
+        Self::of_component(report, (span, path), fields, &[], table, false)
     }
 
+    /// The table of a component. A template has no fields that each organization has for itself.
     pub(crate) fn of_component(
         report: Report,
-        span: SourceSpan,
-        path: String,
+        (span, path): (SourceSpan, String),
         fields: &'static [Field],
         common: &'static [&'static Field],
         table: &Table,
+        is_template: bool,
     ) -> Self {
         let mut section =
             Self { report, span, path, fields, common, slots: BTreeMap::new(), end: end(table), quiet: false };
@@ -94,9 +95,10 @@ impl Section {
             }
         }
         for field in fields.iter().filter(|field| !section.slots.contains_key(field.name)).collect::<Vec<_>>() {
-            if meant.contains(&field.name) {
+            let is_given = is_template && matches!(field.presence, Presence::PerOrganization);
+            if meant.contains(&field.name) || is_given {
                 section.placeholder(field);
-            } else if matches!(field.presence, Presence::Required) {
+            } else if field.presence.is_required() {
                 section.missing(field);
             }
         }
@@ -155,12 +157,12 @@ impl Section {
         if !self.quiet {
             let hint = match &field.kind {
                 Kind::Table(fields) => {
-                    let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
+                    let required = fields.iter().filter(|field| field.presence.is_required());
                     let lines: Vec<String> = required.map(example).collect();
                     format!("add [{path}] with {}", if lines.is_empty() { "its keys".into() } else { lines.join(", ") })
                 }
                 Kind::Tables(fields) => {
-                    let required = fields.iter().filter(|field| matches!(field.presence, Presence::Required));
+                    let required = fields.iter().filter(|field| field.presence.is_required());
                     let lines: Vec<String> = required.map(example).collect();
                     format!("add [[{}]] with {}", without_numbers(&path), lines.join(", "))
                 }
@@ -201,7 +203,7 @@ impl Section {
             Some(Checked::Wrong) => None,
             Some(Checked::Nothing) | None => match field.presence {
                 Presence::Default(default) => Some(default_value(field, default)),
-                Presence::Required | Presence::Optional => {
+                Presence::Required | Presence::PerOrganization | Presence::Optional => {
                     self.missing(field);
                     None
                 }
@@ -336,7 +338,7 @@ impl Section {
 
     /// The table's file, and the line of its header, from 1.
     pub(crate) fn place(&self) -> (PathBuf, usize) {
-        let document = self.report.documents().get(self.span.document);
+        let document = self.report.document(self.span.document);
         document.map_or_else(Default::default, |document| {
             (document.path().to_owned(), document.position(self.span.span.start).0)
         })

@@ -8,7 +8,7 @@ use crate::http::is_loopback;
 type Refusal = (String, String);
 
 /// Whether a URL can be an endpoint: https, or http to a loopback host.
-pub(super) fn check_url(name: &str, text: &str) -> Result<(), Refusal> {
+pub(crate) fn check_url(name: &str, text: &str) -> Result<(), Refusal> {
     let url = parse(name, text)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err((format!("`{name}` holds a user name or password"), "take the part before the @ out".into()));

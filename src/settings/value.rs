@@ -99,7 +99,9 @@ impl Check<'_> {
     fn empty(&self) -> Checked {
         match self.field.presence {
             Presence::Optional => Checked::Nothing,
-            Presence::Required => self.error(format!("`{}` is empty", self.field.name), "give it a value"),
+            Presence::Required | Presence::PerOrganization => {
+                self.error(format!("`{}` is empty", self.field.name), "give it a value")
+            }
             Presence::Default(default) => self.error(
                 format!("`{}` is empty", self.field.name),
                 format!("give it a value, or leave the line out for the default, {default}"),
@@ -262,7 +264,7 @@ impl Check<'_> {
             Value::Text(_) => return self.wrong_type("a list", &node.value, "put it in brackets: [\"…\"]"),
             other => return self.wrong_type("a list of strings", other, "write [\"…\", \"…\"]"),
         };
-        if nodes.is_empty() && matches!(self.field.presence, Presence::Required) {
+        if nodes.is_empty() && self.field.presence.is_required() {
             return self.empty();
         }
         let mut texts = Vec::with_capacity(nodes.len());

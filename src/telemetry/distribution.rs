@@ -47,6 +47,13 @@ impl Distribution {
         self.sum += value;
     }
 
+    /// Adds another distribution's values.
+    pub fn absorb(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.latest.extend(&other.latest);
+    }
+
     /// Sums the values up as of `now`.
     pub fn summary(&self, now: Timestamp) -> Summary {
         let recent = self.latest.iter().filter(|(at, _)| is_recent(*at, now));

@@ -8,6 +8,7 @@ pub(crate) mod fuzz;
 pub mod logs;
 mod metric;
 mod numbers;
+mod organizations;
 mod progress;
 pub mod progress_bar;
 mod reference;

@@ -46,13 +46,13 @@ pub struct StreamTotals {
     pub bytes_json: u64,
 }
 
-/// Whether the other side accepts a component's token or credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether the other side accepts a component's token or credential. The worst comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TokenState {
-    /// It hasn't been tried yet.
-    Unknown,
     /// The last response accepted it.
     Valid,
+    /// It hasn't been tried yet.
+    Unknown,
     /// The last response refused it.
     Refused,
     /// There is none: it couldn't be read, or the credential gave none.
@@ -158,6 +158,45 @@ impl Numbers {
     /// these are few.
     pub fn left_out(&self) -> BTreeMap<String, u64> {
         self.counted.lock().left_out().map(|(reason, number)| (reason.to_owned(), number)).collect()
+    }
+
+    /// Adds another component's numbers: for the one that stands for all of a template's organizations. Of gauges the worst
+    /// counts, and of those that are 0 or 1 the sum.
+    pub(super) fn absorb(&self, other: &Self) {
+        let (mut to, from) = (self.counted.lock(), other.counted.lock());
+        for (metric, labels) in &from.counters {
+            let counter = to.counters.entry(metric).or_default();
+            for (label, number) in labels {
+                *counter.entry(label.clone()).or_default() += number;
+            }
+        }
+        for (metric, value) in &from.gauges {
+            let is = |other: &Metric| *metric == other.name;
+            let gauge = to.gauges.entry(metric).or_insert(if is(&metrics::CURSOR_SECONDS) { f64::MAX } else { 0.0 });
+            *gauge = if is(&metrics::CURSOR_SECONDS) {
+                gauge.min(*value)
+            } else if [&metrics::WAITING, &metrics::LEASE_HELD, &metrics::QUEUE_FILL].into_iter().any(is) {
+                *gauge + value
+            } else if value.abs() > gauge.abs() {
+                *value
+            } else {
+                *gauge
+            };
+        }
+        for (metric, values) in &from.distributions {
+            to.distributions.entry(metric).or_default().absorb(values);
+        }
+        let Lately { success, error, error_kind, token, gap, type_name } = &from.lately;
+        let lately = &mut to.lately;
+        lately.success = lately.success.max(*success);
+        if *error > lately.error {
+            (lately.error, lately.error_kind) = (*error, error_kind.clone());
+        }
+        lately.token = lately.token.max(*token);
+        if gap.as_ref().map(|gap| gap.end) > lately.gap.as_ref().map(|gap| gap.end) {
+            lately.gap.clone_from(gap);
+        }
+        lately.type_name = lately.type_name.or(*type_name);
     }
 
     /// The last success and error, the token, the gap, the type.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::reloads::{ReloadLog, ReloadTrouble};
-use super::{ComponentKind, ComponentReporter, Health, exposition, metrics};
+use super::{ComponentKind, ComponentReporter, Health, exposition, metrics, organizations};
 use nordpass_env::{Clock, Mutex};
 
 /// The clock, once it is set.
@@ -65,7 +65,13 @@ impl Telemetry {
         self.components.lock().values().cloned().collect()
     }
 
-    /// All components' states, sources first.
+    /// What is shown: all components, sources first; but of a template's organizations only some of those in trouble, behind the
+    /// template, which stands for all of them. So their number is bounded, in labels and in rows.
+    pub fn shown(&self) -> Vec<ComponentReporter> {
+        organizations::shown(self.components())
+    }
+
+    /// The states of what is [shown](Self::shown).
     pub fn health(&self) -> Vec<Health> {
         let health = |component: &ComponentReporter| Health {
             kind: component.kind(),
@@ -73,7 +79,7 @@ impl Telemetry {
             state: component.status().get(),
             left_out: component.numbers().left_out(),
         };
-        self.components().iter().map(health).collect()
+        self.shown().iter().map(health).collect()
     }
 
     /// The metrics as of `now`, in Prometheus' text format. Ages are computed first, so that they grow while nothing happens.
@@ -84,7 +90,7 @@ impl Telemetry {
                 component.set(&metrics::LAG_SECONDS, lag);
             }
         }
-        self.with_reloads(exposition::render(&components, now))
+        self.with_reloads(exposition::render(&organizations::shown(components), now))
     }
 
     fn with_reloads(&self, mut text: String) -> String {
@@ -95,6 +101,6 @@ impl Telemetry {
     /// The metrics in Prometheus' text format, as last reported, without quantiles of what is older than a minute.
     pub fn render(&self) -> String {
         let now = self.clock.get().map_or_else(Timestamp::default, |clock| clock.now());
-        self.with_reloads(exposition::render(&self.components(), now))
+        self.with_reloads(exposition::render(&self.shown(), now))
     }
 }

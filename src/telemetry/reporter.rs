@@ -1,6 +1,7 @@
 //! How a component reports: metrics here, its state with [`Status`], how far it is with [`Progress`].
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use nordpass_env::Mutex;
@@ -39,6 +40,8 @@ pub(super) struct Inner {
     progress: Progress,
     numbers: Numbers,
     clock: SharedClock,
+    /// The template that this source of an organization is made from.
+    template: OnceLock<String>,
 }
 
 /// Reports for one component. Cheap to clone.
@@ -55,8 +58,22 @@ impl std::fmt::Debug for ComponentReporter {
 
 impl ComponentReporter {
     pub(super) fn new(kind: ComponentKind, name: &str, clock: SharedClock) -> Self {
-        let (states, progress, numbers) = Default::default();
-        Self { inner: Arc::new(Inner { kind, name: name.to_owned(), states, progress, numbers, clock }) }
+        let (states, progress, numbers, template) = Default::default();
+        Self { inner: Arc::new(Inner { kind, name: name.to_owned(), states, progress, numbers, clock, template }) }
+    }
+
+    /// The component is one of many that are made from a template: it is shown by itself only while it is in trouble.
+    pub fn set_template(&self, template: &str) {
+        let _ = self.inner.template.set(template.to_owned());
+    }
+
+    /// The template that it is made from, if it is.
+    pub(super) fn template(&self) -> Option<&str> {
+        self.inner.template.get().map(String::as_str)
+    }
+
+    pub(super) fn clock(&self) -> SharedClock {
+        self.inner.clock.clone()
     }
 
     /// A reporter that belongs to no pipeline set, for tests and probes.

@@ -31,7 +31,7 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
          <th class=\"n\">received<th class=\"n\">passed on<th class=\"n\">errors<th class=\"n\">dead letters<th>position</tr>\n",
         env!("CARGO_PKG_VERSION"),
     );
-    for component in telemetry.components() {
+    for component in telemetry.shown() {
         row(&mut page, &component, now);
     }
     let _ = write!(

@@ -39,8 +39,10 @@ pub(super) fn columns(config: &Config) -> BTreeMap<Stream, BTreeSet<String>> {
     };
     let examples = examples();
     let of_events = config.sources.iter().filter(|source| source.component_type.records == Records::Events);
-    for source in of_events {
-        let output = InputRef { component: source.name.clone(), output: 0 };
+    // The organizations' sources of one template have the same readers.
+    let mut fed = BTreeSet::new();
+    for source in of_events.filter(|source| fed.insert(&source.feeds)) {
+        let output = source.output();
         if let Some(chunk) = chunks.read(examples.clone(), Records::Events).chunk {
             dry_run.feed(&Entry::Output(output), &chunk, &mut see);
         }
@@ -53,7 +55,7 @@ pub(super) fn columns(config: &Config) -> BTreeMap<Stream, BTreeSet<String>> {
         }
     }
     for source in &config.sources {
-        let output = InputRef { component: source.name.clone(), output: 0 };
+        let output = source.output();
         for stream in readers.get(&output).into_iter().flatten() {
             let own = source.settings.columns().into_iter().map(str::to_owned);
             columns.entry(stream.clone()).or_default().extend(own);

@@ -75,6 +75,9 @@ impl<'a> Change<'a> {
         for source in &config.sources {
             let component = self.base.telemetry.component(ComponentKind::Source, &source.name);
             component.set_type(source.component_type.name);
+            if source.feeds != source.name {
+                component.set_template(&source.feeds);
+            }
         }
         let mut number = 0;
         for source in &config.sources {
@@ -91,7 +94,7 @@ impl<'a> Change<'a> {
         let key = (ComponentKind::Sink, sink.name.clone());
         if !self.begins(&key) {
             let input = self.parts.get(&key).and_then(|part| part.input.clone());
-            return self.connect_again(&sink.inputs, input, sink.required);
+            return self.connect_again(&sink.inputs, input.as_ref(), sink.required);
         }
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
@@ -99,7 +102,7 @@ impl<'a> Change<'a> {
         component.set_type(sink.component_type.name);
         self.connect(&sink.inputs, &sender, sink.required);
         let resource = sink.settings.exclusive_resource();
-        let before = Before(self.running.before(&key, resource.as_ref()));
+        let before = self.before(&key, resource.as_ref());
         let mut context = self.base.context(component.clone());
         let opened = opened.map(|Opened { sink, end }| {
             context.shutdown = end;
@@ -131,7 +134,10 @@ impl<'a> Change<'a> {
 
     fn transform(&mut self, transform: &TransformConfig) -> Result<(), Failure> {
         let key = (ComponentKind::Transform, transform.name.clone());
-        let all = (0..transform.outputs.len()).map(|output| self.readers_of(&key, output));
+        let all = (0..transform.outputs.len()).map(|output| {
+            let output = InputRef { component: transform.name.clone(), output };
+            self.readers_of(&key, &output)
+        });
         let all = all.collect::<Result<Vec<_>, _>>()?;
         let required = all.iter().flatten().any(InputSender::is_required);
         if !self.begins(&key) {
@@ -140,7 +146,7 @@ impl<'a> Change<'a> {
                 handle.set_readers(senders);
             }
             let input = part.and_then(|part| part.input.clone());
-            self.connect_again(&transform.inputs, input, required);
+            self.connect_again(&transform.inputs, input.as_ref(), required);
             return Ok(());
         }
         let component = self.base.telemetry.component(ComponentKind::Transform, &transform.name);
@@ -149,7 +155,7 @@ impl<'a> Change<'a> {
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
         self.connect(&transform.inputs, &sender, required);
-        let before = Before(self.running.before(&key, None));
+        let before = self.before(&key, None);
         let context = self.base.context(component.clone());
         let (end, config) = (context.shutdown.clone(), transform.clone());
         let status = component.clone();
@@ -170,7 +176,7 @@ impl<'a> Change<'a> {
     /// Whether it begins.
     fn source(&mut self, source: &SourceConfig, pause: Duration) -> Result<bool, Failure> {
         let key = (ComponentKind::Source, source.name.clone());
-        let senders = self.readers_of(&key, 0)?;
+        let senders = self.readers_of(&key, &source.output())?;
         if !self.begins(&key) {
             if let Some(handle) = self.parts.get(&key).and_then(|part| part.outputs.first()) {
                 handle.set_readers(senders);
@@ -180,8 +186,8 @@ impl<'a> Change<'a> {
         let component = self.base.telemetry.component(ComponentKind::Source, &source.name);
         let output = Output::new(senders, component.clone());
         let handle = output.handle();
-        let resource = source.settings.exclusive_resource();
-        let before = Before(self.running.before(&key, resource.as_ref()));
+        let resource = resource_of(source);
+        let before = self.before(&key, resource.as_ref());
         let context = self.base.context(component.clone());
         let (end, shutdown) = (context.shutdown.clone(), context.shutdown.clone());
         let observes = observes(source.component_type.records);
@@ -208,6 +214,11 @@ impl<'a> Change<'a> {
         Ok(true)
     }
 
+    /// Whom a component that begins has to wait for: nobody at the start.
+    fn before(&self, key: &Key, resource: Option<&String>) -> Before {
+        if self.is_start { Before::default() } else { Before(self.running.before(key, resource)) }
+    }
+
     /// Adds a component as a reader of its inputs.
     fn connect(&mut self, inputs: &[InputRef], sender: &InputSender, required: bool) {
         for (index, input) in inputs.iter().enumerate() {
@@ -218,20 +229,29 @@ impl<'a> Change<'a> {
     }
 
     /// The same for one that goes on. One that has seen the end of its input, and stays so, reads nothing.
-    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<WeakInput>, required: bool) {
+    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<&WeakInput>, required: bool) {
         for (index, input) in inputs.iter().enumerate() {
-            let sender = weak_input.as_ref().and_then(|weak_input| weak_input.sender(index, required));
+            let sender = weak_input.and_then(|weak_input| weak_input.sender(index, required));
             self.readers.entry(input.clone()).or_default().extend(sender);
         }
     }
 
-    /// Takes the readers of an output. Without a reader, events would be lost silently: they would count as delivered.
-    fn readers_of(&mut self, key: &Key, output: usize) -> Result<Vec<InputSender>, Failure> {
+    /// The readers of an output, which are those of each organization's source of a template. Without a reader, events would be lost
+    /// silently: they would count as delivered.
+    fn readers_of(&self, key: &Key, output: &InputRef) -> Result<Vec<InputSender>, Failure> {
         let (kind, name) = key;
-        self.readers.remove(&InputRef { component: name.clone(), output }).ok_or_else(|| {
-            let error = ComponentError::new(format!("output {output} of the {} `{name}` has no reader", kind.as_str()))
+        self.readers.get(output).cloned().ok_or_else(|| {
+            let number = output.output;
+            let error = ComponentError::new(format!("output {number} of the {} `{name}` has no reader", kind.as_str()))
                 .hint("this is a defect of the program, which checks it before it starts: please report it");
             Failure { kind: *kind, name: name.clone(), error }
         })
     }
+}
+
+/// What no other source may use at the same time. One that has another name and the same state, as an organization that was
+/// renamed, opens the state when the other one has ended.
+fn resource_of(source: &SourceConfig) -> Option<String> {
+    let state = || source.settings.state_key(&source.name).map(|key| format!("the state {}", key.id()));
+    source.settings.exclusive_resource().or_else(state)
 }

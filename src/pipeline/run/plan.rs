@@ -6,7 +6,7 @@ use super::Reloaded;
 use super::running::Running;
 use super::topology::Part;
 use crate::component::{Records, STANDARD_INPUT};
-use crate::pipeline::{Config, InputRef};
+use crate::pipeline::{Config, InputRef, SourceConfig};
 use crate::settings::Fingerprint;
 use crate::telemetry::ComponentKind;
 
@@ -25,9 +25,12 @@ pub(super) struct Plan {
 /// A component of the set that is wanted.
 struct Wanted<'a> {
     key: Key,
-    name: &'a str,
+    /// By which `inputs` read it.
+    address: &'a str,
     fingerprint: Fingerprint,
     inputs: &'a [InputRef],
+    /// Whether it begins anew when it has failed: nobody wants to stop thousands of others for it.
+    is_tried_again: bool,
 }
 
 /// The components in an order in which each comes after its inputs.
@@ -36,15 +39,29 @@ fn wanted(config: &Config) -> Vec<Wanted<'_>> {
     let mut all = Vec::new();
     for source in &config.sources {
         let key = key(ComponentKind::Source, &source.name);
-        all.push(Wanted { key, name: &source.name, fingerprint: source.fingerprint, inputs: &[] });
+        let is_tried_again = source.settings.organization().is_some();
+        let (address, fingerprint) = (&source.feeds, source.fingerprint);
+        all.push(Wanted { key, address, fingerprint, inputs: &[], is_tried_again });
     }
     for transform in &config.transforms {
-        let (name, fingerprint, inputs) = (&transform.name, transform.fingerprint, &transform.inputs);
-        all.push(Wanted { key: key(ComponentKind::Transform, name), name, fingerprint, inputs });
+        let (address, fingerprint, inputs) = (&transform.name, transform.fingerprint, &transform.inputs);
+        all.push(Wanted {
+            key: key(ComponentKind::Transform, address),
+            address,
+            fingerprint,
+            inputs,
+            is_tried_again: false,
+        });
     }
     for sink in &config.sinks {
-        let (name, fingerprint, inputs) = (&sink.name, sink.fingerprint, &sink.inputs);
-        all.push(Wanted { key: key(ComponentKind::Sink, name), name, fingerprint, inputs });
+        let (address, fingerprint, inputs) = (&sink.name, sink.fingerprint, &sink.inputs);
+        all.push(Wanted {
+            key: key(ComponentKind::Sink, address),
+            address,
+            fingerprint,
+            inputs,
+            is_tried_again: false,
+        });
     }
     all
 }
@@ -54,34 +71,43 @@ impl Plan {
     /// they feed: it holds nothing but what they read again, and would deliver that twice.
     pub fn of(config: &Config, parts: &BTreeMap<Key, Part>, running: &Running, anew: &[String]) -> Self {
         let mut plan = Self::default();
-        let mut read_again: BTreeSet<&str> = anew.iter().map(String::as_str).collect();
+        // Of a template whose organizations don't all begin anew, the readers hold what the others sent.
+        let goes_on = config.sources.iter().filter(|source| !anew.contains(&source.name));
+        let goes_on: BTreeSet<&str> = goes_on.map(|source| source.feeds.as_str()).collect();
+        let feeds = config.sources.iter().map(|source| source.feeds.as_str());
+        let mut read_again: BTreeSet<&str> = feeds.filter(|feeds| !goes_on.contains(feeds)).collect();
         // The components that events come from or through.
-        let mut active: BTreeSet<String> = BTreeSet::new();
-        for Wanted { key, name, fingerprint, inputs } in wanted(config) {
+        let mut active: BTreeSet<&str> = BTreeSet::new();
+        for Wanted { key, address, fingerprint, inputs, is_tried_again } in wanted(config) {
             let same = parts.get(&key).filter(|part| part.fingerprint == fingerprint);
-            let is_fed = inputs.iter().any(|input| active.contains(&input.component));
+            let is_fed = inputs.iter().any(|input| active.contains(input.component.as_str()));
             let reads_again = |input: &InputRef| read_again.contains(input.component.as_str());
             if !inputs.is_empty() && inputs.iter().all(reads_again) {
-                read_again.insert(name);
+                read_again.insert(address);
             }
             let stays = same.is_some_and(|part| match (&part.input, key.0) {
                 (_, ComponentKind::Source) => {
                     let is_running = running.is_running(part.id);
                     // A reporter ends when all its readers have.
                     let has_ended = !is_running && part.observes;
-                    active.extend(is_running.then(|| key.1.clone()));
-                    !has_ended
+                    let has_failed = anew.is_empty() && is_tried_again && running.has_failed(key.0, &key.1);
+                    active.extend(is_running.then_some(address));
+                    !has_ended && !has_failed
                 }
                 // Once it has seen the end of its input, it takes nothing more.
                 (Some(input), _) => {
                     let takes_more = input.is_alive() && running.is_running(part.id);
-                    active.extend(takes_more.then(|| key.1.clone()));
+                    active.extend(takes_more.then_some(address));
                     takes_more || !is_fed
                 }
                 (None, _) => false,
             });
-            if !stays || read_again.contains(name) {
-                active.insert(key.1.clone());
+            let reads_again = match key.0 {
+                ComponentKind::Source => anew.contains(&key.1),
+                _ => read_again.contains(address),
+            };
+            if !stays || reads_again {
+                active.insert(address);
                 plan.begin.insert(key);
             }
         }
@@ -120,7 +146,7 @@ impl Plan {
                 let message = format!("`{name}` can't be removed while it runs: what it has read would be lost");
                 return Some(refused(message, "restart the program"));
             }
-            if let Some((_, behind)) = self.end.iter().find(|(_, ended)| is_behind(old, name, ended)) {
+            if let Some((_, behind)) = self.end.iter().find(|(_, ended)| is_behind(old, &source.feeds, ended)) {
                 let message = format!(
                     "`{behind}` can't change while `{name}` runs, which can't go back: what doesn't drain in time would be lost"
                 );
@@ -151,19 +177,23 @@ fn is_behind(config: &Config, source: &str, component: &str) -> bool {
     false
 }
 
-/// A source that is new, and one that is gone and read the same: a new name is another source.
+/// A source that is new, and one that is gone and read the same: a new name is another source. Organizations are known by their
+/// ids, and what they read isn't told by the endpoint.
 pub(super) fn renamed<'a>(old: &'a Config, new: &'a Config) -> Vec<(&'a str, &'a str)> {
     let is_in = |config: &Config, name: &str| config.sources.iter().any(|source| source.name == name);
     let mut pairs = Vec::new();
-    for gone in old.sources.iter().filter(|source| !is_in(new, &source.name)) {
-        let Some(endpoint) = gone.settings.state_endpoint() else { continue };
-        let same = new
-            .sources
-            .iter()
-            .find(|source| !is_in(old, &source.name) && source.settings.state_endpoint().as_ref() == Some(&endpoint));
+    let endpoint = |source: &SourceConfig| source.settings.state_key(&source.name).map(|key| key.endpoint);
+    for gone in of_no_organization(old).filter(|source| !is_in(new, &source.name)) {
+        let Some(read) = endpoint(gone) else { continue };
+        let same = of_no_organization(new)
+            .find(|source| !is_in(old, &source.name) && endpoint(source).as_ref() == Some(&read));
         pairs.extend(same.map(|same| (gone.name.as_str(), same.name.as_str())));
     }
     pairs
+}
+
+fn of_no_organization(config: &Config) -> impl Iterator<Item = &SourceConfig> {
+    config.sources.iter().filter(|source| source.settings.organization().is_none())
 }
 
 /// Whether a source reports about the others instead of reading events.

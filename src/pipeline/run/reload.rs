@@ -240,6 +240,8 @@ impl Set {
 }
 
 #[cfg(test)]
+mod organizations;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod tests;

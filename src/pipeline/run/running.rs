@@ -108,6 +108,11 @@ impl Running {
         Some((member.telemetry.kind(), member.telemetry.name().to_owned()))
     }
 
+    /// Whether the component has failed, and nothing has followed it.
+    pub fn has_failed(&self, kind: ComponentKind, name: &str) -> bool {
+        self.report.failures.iter().any(|failure| (failure.kind, failure.name.as_str()) == (kind, name))
+    }
+
     /// The component isn't what it was when it failed.
     pub fn forget_failure(&mut self, kind: ComponentKind, name: &str) {
         self.report.failures.retain(|failure| (failure.kind, failure.name.as_str()) != (kind, name));

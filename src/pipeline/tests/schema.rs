@@ -60,6 +60,14 @@ fn violations(root: &Value, schema: &Value, value: &Value, path: &str) -> Vec<St
                     }
                 }
             }
+            "dependentRequired" => {
+                let present = argument.as_object().unwrap().iter().filter(|(key, _)| value.get(key).is_some());
+                for key in present.flat_map(|(_, others)| others.as_array().unwrap()) {
+                    if value.get(key.as_str().unwrap()).is_none() {
+                        complain(format!("{key} is missing"));
+                    }
+                }
+            }
             "properties" | "additionalProperties" | "propertyNames" => {
                 inner.extend(object_violations(root, schema, keyword, value, path));
             }

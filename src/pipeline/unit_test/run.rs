@@ -208,7 +208,7 @@ fn judge(output: &TestOutput, given: &[Value]) -> Vec<Problem> {
 pub fn outputs(config: &Config) -> BTreeMap<String, InputRef> {
     let mut outputs = BTreeMap::new();
     for source in config.sources.iter().filter(|source| source.component_type.records == Records::Events) {
-        outputs.insert(source.name.clone(), InputRef { component: source.name.clone(), output: 0 });
+        outputs.insert(source.feeds.clone(), source.output());
     }
     for transform in &config.transforms {
         for (output, address) in transform.output_addresses().into_iter().enumerate() {

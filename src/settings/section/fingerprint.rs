@@ -31,6 +31,11 @@ impl Fingerprinter {
         self.0.update(part);
     }
 
+    /// Adds another fingerprint.
+    pub fn also(&mut self, Fingerprint(other): Fingerprint) {
+        self.add(other);
+    }
+
     /// Adds whatever has a debug form that shows all of it.
     pub fn debug(&mut self, part: &impl fmt::Debug) {
         self.add(format!("{part:?}"));

@@ -21,7 +21,7 @@ impl Section {
         hint: String,
     ) {
         let (span, path, _) = self.locate(name);
-        let found = self.report.documents().get(span.document).and_then(|document| {
+        let found = self.report.document(span.document).and_then(|document| {
             let start = place_of(document.text(), &span.span, program)?;
             Some((document, start))
         });

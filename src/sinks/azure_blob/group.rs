@@ -110,7 +110,7 @@ impl Group {
     ) -> io::Result<()> {
         for number in numbers {
             let record = &chunk.records[number];
-            let key = dates.bounded(settings.template.key(record));
+            let key = dates.bounded(settings.template.key(record, chunk.organization.as_ref()));
             let blob = self.blob(settings, key);
             let before = blob.lines.len();
             ndjson::push_line(&mut blob.lines, chunk.body(record));

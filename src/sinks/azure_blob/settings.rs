@@ -17,7 +17,8 @@ pub(super) static FIELDS: &[Field] = &[
         .doc("The container. It has to exist: who makes it decides about its redundancy, immutability and life cycle."),
     Field::required("path", Kind::Text).doc(
         "The blob's name, such as `{date}/{organization}/{hour}.ndjson.gz`. `{date}` and `{hour}` are the record's UTC date and \
-         hour; `{organization}` is its organization, made safe for a name. A part that is unique to each blob is put before the \
+         hour; `{organization}` is its organization, made safe for a name; so are \
+         `{organization.name}` and `{organization.labels.KEY}` of the organizations file. A part that is unique to each blob is put before the \
          endings. The ending `.gz` or `.zst` enables compression.",
     ),
     Field::optional("compression_level", Kind::Integer { min: 0, max: 19 })

@@ -70,7 +70,7 @@ pub(crate) fn archive_path(data: &[u8]) {
         let template = Template::parse(shape).expect("a path");
         let path = |organization: &str| {
             let organization = organization.into();
-            template.render(&template.key(&Record { id: EventId(0), time, organization, body: Span::default() }))
+            template.render(&template.key(&Record { id: EventId(0), time, organization, body: Span::default() }, None))
         };
         let (a, b) = (path(one), path(other));
         for path in [&a, &b] {

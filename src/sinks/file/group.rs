@@ -66,7 +66,7 @@ impl Collector {
         let mut places: HashMap<Key, usize> = HashMap::new();
         let mut last = 0;
         for (index, record) in chunk.records.iter().enumerate() {
-            let key = self.template.key(record);
+            let key = self.template.key(record, chunk.organization.as_ref());
             if sorted.get(last).is_none_or(|(known, _)| *known != key) {
                 let key = self.dates.bounded(key);
                 last = *places.entry(key.clone()).or_insert(sorted.len());
@@ -114,7 +114,7 @@ mod tests {
         for day in 0..3_000 {
             let (time, body) = (1_700_000_000 + day * 86_400, crate::event::Span::new(0, 0));
             let record = Record { id: EventId(1), time, organization: "".into(), body };
-            let key = collector.dates.bounded(collector.template.key(&record));
+            let key = collector.dates.bounded(collector.template.key(&record, None));
             paths.insert(collector.path(key));
         }
         assert_eq!(paths.len(), MOST_DATES + 1);

@@ -10,7 +10,8 @@ use crate::settings::{Field, Kind, Section};
 pub(super) static FIELDS: &[Field] = &[
     Field::required("path", Kind::Text).doc(
         "The file, relative to the working directory. `{date}` and `{hour}` are the record's UTC date and hour; \
-         `{organization}` is its organization, made safe for a path. The extension `.gz` or `.zst` enables \
+         `{organization}` is its organization, made safe for a path; so are \
+         `{organization.name}` and `{organization.labels.KEY}` of the organizations file. The extension `.gz` or `.zst` enables \
          compression.",
     ),
     Field::optional("max_file_bytes", Kind::Size { min: 1, max: i64::MAX }).doc(

@@ -4,6 +4,7 @@
 //! attack, not a folder. Different values always give different names, even on file systems that ignore case.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use glob::Pattern;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::event::Record;
+use crate::event::{Organization, OrganizationField, Record};
 
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3_600;
@@ -31,6 +32,8 @@ enum Part {
     Date,
     Hour,
     Organization,
+    /// What the organizations file says of the organization.
+    Listed(OrganizationField),
 }
 
 /// What is wrong with a template, and what to do.
@@ -48,6 +51,32 @@ pub struct Key {
     /// The first second of its day or hour; 0 if the path has neither.
     period: i64,
     organization: Option<Arc<str>>,
+    listed: Listed,
+}
+
+/// An organization of the organizations file, if the path depends on it. Compared by its place in memory: an entry that has
+/// changed is another one.
+#[derive(Clone, Debug, Default)]
+struct Listed(Option<Arc<Organization>>);
+
+impl Listed {
+    fn place(&self) -> Option<*const Organization> {
+        self.0.as_ref().map(Arc::as_ptr)
+    }
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Listed {}
+
+impl Hash for Listed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place().hash(state);
+    }
 }
 
 /// Represents all dates past the bound.
@@ -117,6 +146,15 @@ impl Template {
                 "date" => Part::Date,
                 "hour" => Part::Hour,
                 "organization" => Part::Organization,
+                name if OrganizationField::parse(name).is_some() => {
+                    Part::Listed(OrganizationField::parse(name).unwrap_or(OrganizationField::Name))
+                }
+                name if name.starts_with("organization.") => {
+                    return Err(problem(
+                        "the path has an unknown placeholder for organizations".to_owned(),
+                        "use {organization.name} or {organization.labels.KEY}",
+                    ));
+                }
                 _ => {
                     return Err(problem(
                         "the path has an unknown placeholder".to_owned(),
@@ -142,8 +180,9 @@ impl Template {
         &self.text
     }
 
-    /// Which file a record belongs to. Costs no allocation.
-    pub fn key(&self, record: &Record) -> Key {
+    /// Which file a record belongs to, and where it comes from an organization of the organizations file, this one. Costs no
+    /// allocation.
+    pub fn key(&self, record: &Record, listed: Option<&Arc<Organization>>) -> Key {
         let period = if self.parts.contains(&Part::Hour) {
             record.time.div_euclid(HOUR) * HOUR
         } else if self.parts.contains(&Part::Date) {
@@ -152,7 +191,8 @@ impl Template {
             0
         };
         let organization = self.parts.contains(&Part::Organization).then(|| record.organization.clone());
-        Key { period, organization }
+        let needs_listed = self.parts.iter().any(|part| matches!(part, Part::Listed(_)));
+        Key { period, organization, listed: Listed(listed.filter(|_| needs_listed).cloned()) }
     }
 
     /// The path for a key.
@@ -165,6 +205,7 @@ impl Template {
                 Part::Date => path.push_str(&time_of(key.period).strftime("%Y-%m-%d").to_string()),
                 Part::Hour => path.push_str(&time_of(key.period).strftime("%H").to_string()),
                 Part::Organization => path.push_str(&safe(key.organization.as_deref().unwrap_or_default())),
+                Part::Listed(field) => path.push_str(&safe(field.of(key.listed.0.as_deref()))),
             }
         }
         path
@@ -184,7 +225,7 @@ impl Template {
             Part::Literal(text) => Pattern::escape(text),
             Part::Date => "????-??-??".to_owned(),
             Part::Hour => "??".to_owned(),
-            Part::Organization => "*".to_owned(),
+            Part::Organization | Part::Listed(_) => "*".to_owned(),
         };
         let pattern: String = self.parts.iter().map(of).collect();
         let (stem, ending) = split_ending(&pattern);
@@ -293,9 +334,28 @@ mod tests {
         Record { id: EventId(0), time, organization: organization.into(), body: Span::default() }
     }
 
+    #[test]
+    fn what_the_organizations_file_says_is_a_part_of_the_path() {
+        let labels = vec![("tenant".to_owned(), "../T".to_owned())];
+        let acme = Arc::new(Organization { name: "acme".into(), labels, ..Organization::default() });
+        let template = Template::parse("a/{organization.name}/{organization.labels.tenant}/{date}.ndjson").unwrap();
+        let key = |listed| template.key(&record(0, "uuid"), listed);
+        let path = template.render(&key(Some(&acme)));
+        assert!(path.starts_with("a/acme/_t-") && path.matches('/').count() == 3 && !path.contains(".."), "{path}");
+        assert_eq!(template.render(&key(None)), "a/_none/_none/1970-01-01.ndjson");
+        let same = acme.clone();
+        assert_eq!(key(Some(&acme)), key(Some(&same)));
+        let other = Arc::new(Organization { name: "beta".into(), ..Organization::default() });
+        assert_ne!(key(Some(&acme)), key(Some(&other)));
+        for wrong in ["{organization.id}", "{organization.labels.}", "{organization.token}"] {
+            let problem = Template::parse(wrong).unwrap_err();
+            assert!(problem.hint.contains("organization.labels.KEY"), "{wrong}");
+        }
+    }
+
     fn path(template: &str, time: i64, organization: &str) -> String {
         let template = Template::parse(template).unwrap();
-        template.render(&template.key(&record(time, organization)))
+        template.render(&template.key(&record(time, organization), None))
     }
 
     const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
@@ -314,9 +374,9 @@ mod tests {
     #[test]
     fn one_key_for_one_file() {
         let template = Template::parse("{date}/{organization}").unwrap();
-        assert_eq!(template.key(&record(86_400, "a")), template.key(&record(100_000, "a")));
-        assert_ne!(template.key(&record(86_400, "a")), template.key(&record(86_399, "a")));
-        assert_ne!(template.key(&record(86_400, "a")), template.key(&record(86_400, "b")));
+        assert_eq!(template.key(&record(86_400, "a"), None), template.key(&record(100_000, "a"), None));
+        assert_ne!(template.key(&record(86_400, "a"), None), template.key(&record(86_399, "a"), None));
+        assert_ne!(template.key(&record(86_400, "a"), None), template.key(&record(86_400, "b"), None));
     }
 
     #[test]

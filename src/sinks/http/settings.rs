@@ -159,8 +159,14 @@ fn endpoint(section: &mut Section) -> String {
 /// A text with placeholders.
 fn template(section: &mut Section, key: &str, text: &str) -> Template {
     Template::parse(text).unwrap_or_else(|word| {
-        let message = format!("`{{{word}}}` is no placeholder");
-        section.error(key, message, "use {organization} or {date}");
+        let (message, hint) = if word == "organization.…" {
+            let hint =
+                "use {organization}, its UUID; or write the name or label into the records, with a `modify` transform";
+            ("what the organizations file says can't be part of an address or a header".to_owned(), hint)
+        } else {
+            (format!("`{{{word}}}` is no placeholder"), "use {organization} or {date}")
+        };
+        section.error(key, message, hint);
         Template::default()
     })
 }

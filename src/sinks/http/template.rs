@@ -52,6 +52,7 @@ impl Template {
                 Some(("organization", after)) => (Some(Part::Organization), after),
                 Some(("date", after)) => (Some(Part::Date), after),
                 Some((word, _)) => return Err(word.to_owned()),
+                None if braced[1..].starts_with("organization.") => return Err("organization.…".to_owned()),
                 None => (None, &braced[1..]),
             };
             if let Some(Part::Text(text)) = parts.last_mut() {
@@ -154,6 +155,7 @@ mod tests {
             assert!(!template.has_date() && !template.has_organization(), "{text}");
         }
         assert_eq!(Template::parse("/{organisation}"), Err("organisation".to_owned()));
+        assert_eq!(Template::parse("/{organization.name}"), Err("organization.…".to_owned()));
         assert_eq!(rendered("{x{date}", "d", "o"), "{xd");
     }
 

@@ -38,7 +38,7 @@ use self::state::{Mark, State};
 use super::delivery::{Delivery, unless_shutdown};
 use super::in_flight::{Acknowledgements, in_flight};
 use super::recording::Parser;
-use crate::component::{ComponentError, Context, Output, Source};
+use crate::component::{ComponentError, Context, Output, Source, SourceKey};
 use crate::component::{ComponentType, Outputs, ReadSettings, Records, SourceSettings};
 use crate::component::{LeaseGuard, SourceState};
 use crate::http::Retry;
@@ -120,8 +120,8 @@ impl SourceSettings for Settings {
         Box::new(self.clone())
     }
 
-    fn state_endpoint(&self) -> Option<String> {
-        (!self.repeat).then(|| self.patterns.join("\n"))
+    fn state_key(&self, name: &str) -> Option<SourceKey> {
+        (!self.repeat).then(|| SourceKey { name: name.to_owned(), endpoint: self.patterns.join("\n") })
     }
 
     fn reads(&self) -> &[String] {

@@ -43,7 +43,7 @@ impl Reporter {
     pub fn round(&self) -> (Chunk, AckReceiver) {
         let now = self.env.clock.now();
         let (mut text, mut records) = (Vec::new(), Vec::new());
-        for component in self.everybody.components() {
+        for component in self.everybody.shown() {
             // A transform computes: it can neither wait nor fail.
             if component.kind() == ComponentKind::Transform {
                 continue;

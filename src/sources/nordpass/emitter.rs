@@ -84,6 +84,7 @@ impl Emitter {
         let origin = Origin { source: self.source.clone(), run: self.run, sequence };
         let (mut chunk, ack_receiver) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
         chunk.takeover = self.takeover.get().copied();
+        chunk.organization = self.context.settings.organization.clone();
         self.commits.chunk(SentChunk { group, sequence, ids, ack_receiver, unacknowledged });
         // Not cancelled by a shutdown: readers of a fan-out that already got the chunk would get it again. Readers take
         // it while they drain, or the drain's deadline ends it.

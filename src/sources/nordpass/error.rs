@@ -11,6 +11,8 @@ pub enum ReadError {
     TooLarge,
     /// The responses to this query stay unreadable. A narrower query may work, and others may be fine.
     Unreadable(String),
+    /// The token shows another organization than the one that the state is pinned to.
+    OtherOrganization,
     /// The checkpoint can't be used.
     Checkpoint(String),
 }
@@ -40,6 +42,13 @@ pub fn unless_ended<T>(result: Result<T, impl Into<ReadError>>) -> Result<Option
     match error {
         ReadError::Ending => Ok(None),
         ReadError::Checkpoint(reason) | ReadError::Unreadable(reason) => Err(ComponentError::new(reason)),
+        ReadError::OtherOrganization => {
+            let message = "the token shows events of another organization than before: none of them was sent";
+            Err(ComponentError::new(message).hint(
+                "two tokens are probably swapped: check which file in `secrets_dir` holds whose token, then reload or restart. An \
+                 organization that has really changed needs a new `id`",
+            ))
+        }
         ReadError::TooLarge => Err(ComponentError::new("a NordPass response exceeds the size limit")),
     }
 }

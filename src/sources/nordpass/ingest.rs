@@ -12,7 +12,7 @@ use super::emitter::{Emitter, NewEvents};
 use super::error::ReadError;
 use super::observations::{Observation, Window};
 use super::odd_events::{NoEvents, OddEvents};
-use super::organizations::Organizations;
+use super::organizations::{Organizations, Pin};
 use super::page::Page;
 use super::slice::Slice;
 use super::state::{Change, State};
@@ -40,6 +40,8 @@ pub struct PageIngester {
     pub commits: CommitSender,
     /// Finds the records' organizations.
     pub organizations: Organizations,
+    /// Keeps the source to one organization, where the organizations file lists it.
+    pub pin: Option<Pin>,
     /// Reports odd events.
     pub odd_events: OddEvents,
     /// The committed state; `None` if none is kept.
@@ -82,6 +84,7 @@ impl PageIngester {
         }
         slice.pages += 1;
         let (candidates, copies, no_events) = Self::decode(page, window);
+        self.keep_to_one_organization(&page.text, &candidates)?;
         let mut new_events = NewEvents::with_capacity(candidates.len());
         let mut shown: HashMap<EventId, u32> = HashMap::new();
         for mut candidate in candidates {
@@ -113,6 +116,18 @@ impl PageIngester {
         // After the events, so that they don't wait for it.
         self.odd_events.keep(&page.text, no_events).await?;
         Ok(ingested)
+    }
+
+    /// Refuses events of another organization, before anything of their page is sent. The first one is committed before its
+    /// events can be: the committer takes its messages in order.
+    fn keep_to_one_organization(&self, text: &Text, candidates: &[Candidate]) -> Result<(), ReadError> {
+        let Some(pin) = &self.pin else { return Ok(()) };
+        if let Some(first) = pin.check(text, candidates.iter().map(|candidate| &candidate.fields))?
+            && self.state.is_some()
+        {
+            self.commits.apply(Change::Organization(first, 0..0));
+        }
+        Ok(())
     }
 
     /// Uncovers the second of a new event until the event is delivered. Otherwise a crash would leave the event to the

@@ -7,9 +7,22 @@ use tokio::sync::watch;
 
 use super::start::{Start, watch_organizations};
 use super::{
-    backlog::Backlog, client::Client, commit::Committer, commit_queue::commit_queue, context::ReadContext,
-    dedup::Dedup, emitter::Emitter, error::unless_ended, ingest::PageIngester, lanes::Lanes, odd_events::OddEvents,
-    organizations::Organizations, proof::Pages, reader::Reader, registry::Registry, settings::Settings,
+    backlog::Backlog,
+    client::Client,
+    commit::Committer,
+    commit_queue::commit_queue,
+    context::ReadContext,
+    dedup::Dedup,
+    emitter::Emitter,
+    error::unless_ended,
+    ingest::PageIngester,
+    lanes::Lanes,
+    odd_events::OddEvents,
+    organizations::{Organizations, Pin},
+    proof::Pages,
+    reader::Reader,
+    registry::Registry,
+    settings::Settings,
 };
 use crate::component::{ComponentError, Context, Output, SourceState};
 
@@ -55,6 +68,7 @@ pub async fn session(
         emitter: emitter.clone(),
         commits: commits.clone(),
         organizations: Organizations::new(discovered),
+        pin: context.settings.organization.as_ref().map(|_| Pin::new(&start.state.organizations)),
         odd_events: OddEvents::new(context.clone(), dead_letters),
         state: context.settings.mode.range().is_none().then(|| state.clone()),
     };

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::mode::ReadMode;
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
+use crate::event::Organization;
 use crate::http::HttpSettings;
 use crate::settings::{Field, Kind, Secret, Section, http_fields, read_http};
 
@@ -20,9 +21,9 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field::required("endpoint", Kind::Text)
+    Field::per_organization("endpoint", Kind::Text)
         .doc("The complete URL of the API, as shown in the Admin Panel (EU or US). Nothing is appended."),
-    Field::required("token", Kind::Secret).doc(
+    Field::per_organization("token", Kind::Secret).doc(
         "The token from the Admin Panel, sent unchanged. With `${file:PATH}`, a renewed token takes effect \
          without a restart.",
     ),
@@ -61,6 +62,8 @@ pub struct Settings {
     pub endpoint: String,
     /// The token.
     pub token: Secret,
+    /// The organization that it reads, where the organizations file lists it.
+    pub organization: Option<Arc<Organization>>,
     /// The `X-Source` header's value; `None` sends none.
     pub source_header: Option<String>,
     /// Time between polls.
@@ -89,6 +92,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The keys in which two sources differ, besides those that each organization has for itself.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let differs = [
+            ("source_header", self.source_header != other.source_header),
+            ("poll_interval", self.poll_interval != other.poll_interval),
+            ("initial_lookback", self.initial_lookback != other.initial_lookback),
+            ("overlap", self.overlap != other.overlap),
+            ("lag", self.lag != other.lag),
+            ("page_size", self.page_size != other.page_size),
+            ("concurrency", self.concurrency != other.concurrency),
+            ("requests_per_second", self.requests_per_second != other.requests_per_second),
+            ("max_in_flight_bytes", self.max_in_flight_bytes != other.max_in_flight_bytes),
+            ("request_timeout, proxy or tls", self.http != other.http),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
+
     /// Reads the component's table.
     pub fn read(section: &mut Section) -> Self {
         let positive = |value: i64| u32::try_from(value).unwrap_or(1).max(1);
@@ -102,6 +122,7 @@ impl Settings {
         Self {
             endpoint,
             token: section.secret("token"),
+            organization: None,
             source_header: (header != "none").then_some(header),
             poll_interval: section.duration("poll_interval"),
             initial_lookback: section.duration("initial_lookback"),

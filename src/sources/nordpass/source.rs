@@ -1,9 +1,12 @@
 //! The component: reads the source while this process owns it.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
 use super::{error::unless_ended, probe::probe, session::session, settings::Settings};
-use crate::component::{ComponentError, Context, Output, Source, SourceKey, SourceSettings};
+use crate::component::{ComponentError, Context, OrganizationAccess, Output, Source, SourceKey, SourceSettings};
+use crate::event::Organization;
 use crate::sources::retry::retry_until_ready;
 use crate::telemetry::{Telemetry, metrics};
 use nordpass_env::Env;
@@ -13,8 +16,19 @@ impl SourceSettings for Settings {
         Box::new(self.clone())
     }
 
-    fn state_endpoint(&self) -> Option<String> {
-        Some(self.endpoint.clone())
+    fn state_key(&self, name: &str) -> Option<SourceKey> {
+        let name = self.organization.as_ref().map_or(name, |organization| &organization.state);
+        Some(SourceKey { name: name.to_owned(), endpoint: self.endpoint.clone() })
+    }
+
+    fn for_organization(&self, access: &OrganizationAccess) -> Option<Arc<dyn SourceSettings>> {
+        let OrganizationAccess { organization, endpoint, token } = access;
+        let (endpoint, token) = (endpoint.clone(), token.clone());
+        Some(Arc::new(Self { endpoint, token, organization: Some(organization.clone()), ..self.clone() }))
+    }
+
+    fn organization(&self) -> Option<&Arc<Organization>> {
+        self.organization.as_ref()
     }
 
     fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
@@ -39,7 +53,7 @@ impl Source for Settings {
 /// Reads the source while this process owns it, and opens it again after another process took it over.
 async fn run(settings: Settings, context: Context, output: Output) -> Result<(), ComponentError> {
     let Context { env, telemetry, shutdown, .. } = &context;
-    let key = SourceKey { name: context.name.to_string(), endpoint: settings.endpoint.clone() };
+    let Some(key) = settings.state_key(&context.name) else { return Ok(()) };
     let mut output = Some(output);
     loop {
         let (what, open) = ("can't open the checkpoint", || context.store.open(key.clone()));

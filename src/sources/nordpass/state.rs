@@ -25,7 +25,7 @@ pub struct State {
     /// Covered times not proven complete yet. The sweeps try again.
     #[serde(default)]
     pub unproven: TimeRanges,
-    /// Short hashes of the organizations seen.
+    /// Short hashes of the organizations seen. The source of an organization that the organizations file lists is pinned to them.
     #[serde(default)]
     pub organizations: Vec<String>,
     /// When the last 24 hours were last swept.
@@ -141,7 +141,12 @@ impl State {
                 state.unproven.join_closest();
             } else if longest[0] > 1 {
                 state.covered.drop_shortest();
-            } else if state.organizations.pop().is_none() {
+            } else if state.organizations.len() > 1 || state.totals.is_empty() {
+                // The first one last: the source may be pinned to it.
+                if state.organizations.pop().is_none() {
+                    return bytes;
+                }
+            } else {
                 // Audited anew, which reads the days that have changed.
                 state.totals.clear();
             }
@@ -262,6 +267,20 @@ mod tests {
         let document = state.encode();
         assert!(document.len() <= MAX_BYTES, "{}", document.len());
         State::decode(&document).expect("a state");
+    }
+
+    /// It would read another organization's events with this one's state.
+    #[test]
+    fn a_document_that_is_shortened_keeps_its_organization() {
+        let mut state = State::default();
+        for number in 0..400 {
+            state.apply(Change::Organization(format!("{number:012}"), 0..0));
+        }
+        for day in 0..999 {
+            state.apply(Change::Total(20_000 + day, u64::MAX >> 1));
+        }
+        let kept = State::decode(&state.encode()).expect("a state");
+        assert_eq!(kept.organizations.first().map(String::as_str), Some("000000000000"));
     }
 
     /// A day far from the others took memory for all between them.

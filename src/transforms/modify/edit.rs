@@ -2,7 +2,7 @@
 
 use super::super::shape::facts::each_entry;
 use super::super::shape::rewrite::{comma, push_content, write_object};
-use super::value::Template;
+use super::value::{Of, Template};
 use crate::event::Span;
 
 /// The most edits within one object.
@@ -161,7 +161,7 @@ fn twice(word: &str, path: &[String]) -> (String, String) {
 
 impl Edits {
     /// Appends the edited record. The error says why it can't be edited.
-    pub fn apply(&self, record: &str, organization: &str, out: &mut String) -> std::result::Result<(), String> {
+    pub fn apply(&self, record: &str, organization: Of<'_>, out: &mut String) -> std::result::Result<(), String> {
         let mut moved = vec![None; self.moved];
         if self.moved > 0 {
             find_moved(record, &self.root, &mut moved);
@@ -206,7 +206,7 @@ impl Run {
 /// The edit of one record.
 struct Edit<'e> {
     moved: &'e [Option<&'e str>],
-    organization: &'e str,
+    organization: Of<'e>,
 }
 
 impl Edit<'_> {

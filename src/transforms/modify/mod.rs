@@ -11,7 +11,7 @@ mod value;
 use std::sync::Arc;
 
 use self::edit::{Edits, Plan};
-use self::value::Template;
+use self::value::{Of, Template};
 use super::shape::on_error::{self, Failures, OnError};
 use super::shape::path;
 use super::shape::rewrite::Rewrite;
@@ -34,7 +34,8 @@ pub static TYPE: ComponentType = ComponentType {
 static FIELDS: &[Field] = &[
     Field::optional("set", Kind::Map).doc(
         "Values by field, such as `set = { \"AdditionalFields.Tenant\" = \"acme\" }`. Objects on the way are made. \
-         `{organization}` in a value is the organization's UUID; write `{{` for a plain brace.",
+         `{organization}` in a value is the organization's UUID; `{organization.name}` and `{organization.labels.KEY}` are what \
+         the organizations file says of it; write `{{` for a plain brace.",
     ),
     Field::optional("rename", Kind::Map).doc(
         "New names by field, such as `rename = { \"user.email\" = \"user.mail\" }`. A missing field stays missing.",
@@ -102,7 +103,8 @@ impl Transform for Modify {
         let mut rewrite = Rewrite::of(&chunk);
         for (number, record) in chunk.records.iter().enumerate() {
             let body = chunk.body(record);
-            let done = rewrite.push(record, |text| self.edits.apply(body, &record.organization, text));
+            let of = Of { uuid: &record.organization, listed: chunk.organization.as_deref() };
+            let done = rewrite.push(record, |text| self.edits.apply(body, of, text));
             if let Err(reason) = done
                 && self.failures.add(number, &reason)
             {

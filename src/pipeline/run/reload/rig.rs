@@ -12,15 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::{
     ComponentError, ComponentType, Context, Input, Output, Outputs, ReadSettings, Records, Sink, SinkSettings, Source,
-    SourceSettings,
+    SourceKey, SourceSettings,
 };
 use crate::event::{AckOutcome, Chunk, EventFields, EventId, Origin, Record, Span, Text};
 use crate::http::SystemNetwork;
 use crate::pipeline::{
-    Config, InputRef, Reloaded, Reloader, RunOptions, RunReport, SinkConfig, SourceConfig, Stores, reloads,
+    Config, InputRef, KeptOut, Reloaded, Reloader, RunOptions, RunReport, SinkConfig, SourceConfig, Stores, reloads,
     run_with_reloads,
 };
+use crate::settings::Fingerprint;
 use crate::settings::section::fingerprint::Fingerprinter;
+use crate::state::CheckpointSettings;
 use crate::telemetry::Telemetry;
 use nordpass_env::{Env, MemoryDisk, Mutex, SeededRandom, TestClock};
 
@@ -65,8 +67,8 @@ impl SourceSettings for Numbers {
         Box::new(self.clone())
     }
 
-    fn state_endpoint(&self) -> Option<String> {
-        self.goes_back.then(|| "numbers".to_owned())
+    fn state_key(&self, name: &str) -> Option<SourceKey> {
+        self.goes_back.then(|| SourceKey { name: name.to_owned(), endpoint: "numbers".to_owned() })
     }
 }
 
@@ -205,13 +207,14 @@ pub fn config(source: Numbers, sinks: Vec<(&str, Notes)>) -> Config {
     };
     Config {
         data_dir: "data".into(),
-        checkpoint: Default::default(),
-        checkpoint_fingerprint: Default::default(),
+        checkpoint: CheckpointSettings::default(),
+        checkpoint_fingerprint: Fingerprint::default(),
         core_dumps: false,
         api_listen: None,
         api_allowed_hosts: Vec::new(),
         sources: vec![SourceConfig {
             name: "numbers".into(),
+            feeds: "numbers".into(),
             component_type: &SOURCE,
             fingerprint: fingerprint(source.goes_back.to_string()),
             settings: Arc::new(source),
@@ -219,6 +222,7 @@ pub fn config(source: Numbers, sinks: Vec<(&str, Notes)>) -> Config {
         transforms: Vec::new(),
         sinks: sinks.into_iter().map(sink).collect(),
         tests: Vec::new(),
+        kept_out: KeptOut::default(),
     }
 }
 

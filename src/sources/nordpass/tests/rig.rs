@@ -311,6 +311,7 @@ fn settings() -> Settings {
         http: HttpSettings::default(),
         mode: ReadMode::Follow,
         again_with_once: false,
+        organization: None,
     }
 }
 

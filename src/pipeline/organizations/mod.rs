@@ -1,0 +1,182 @@
+//! Organizations as data: a file lists them, and the pipeline file is the template of each.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`rows`], [`csv`] | a file of TOML or with commas becomes rows: texts with their places |
+//! | [`check`] | a row becomes an organization with its access, or is told to be wrong |
+//! | [`secrets`] | a name becomes a file in the folder of secrets, and in no other |
+
+mod check;
+mod csv;
+mod rows;
+mod secrets;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use super::KeptOut;
+use super::draft::Draft;
+use crate::component::OrganizationAccess;
+use crate::settings::document::{Document, Value};
+use crate::settings::report::{Report, SourceSpan};
+use crate::settings::url::check_url;
+use crate::settings::{Environment, Field, Kind, Section};
+
+use check::{Checker, Severity};
+use secrets::Secrets;
+
+/// The keys of `[organizations]`.
+pub(super) static FIELDS: &[Field] = &[
+    Field::required("file", Kind::Text).doc(
+        "The file that lists the organizations: TOML, or CSV where it ends in `.csv`. Relative to the working directory. \
+         It holds no secrets.",
+    ),
+    Field::required("secrets_dir", Kind::Text).doc(
+        "The folder of the organizations' tokens, one file for each. The organizations file names the files; no name and no \
+         link leads out of the folder.",
+    ),
+    Field::required("allowed_endpoints", Kind::List).doc(
+        "The endpoints that organizations may have: whoever can write the organizations file can't send tokens elsewhere. \
+         With a single one, entries need no `endpoint`.",
+    ),
+    Field::with_default("on_error", Kind::Choice(&["skip", "refuse"]), "skip").doc(
+        "What a wrong entry does. `skip` keeps this organization out (at a reload, it stays as it was) and warns. `refuse` \
+         makes it an error of the whole set.",
+    ),
+];
+
+/// More than any file of organizations needs, in bytes.
+const LONGEST: usize = 64 << 20;
+
+/// What the organizations file says.
+#[derive(Debug, Default)]
+pub(super) struct Organizations {
+    /// The organizations whose entries are right, in the order of the file.
+    pub entries: Vec<OrganizationAccess>,
+    /// Those whose entries are wrong.
+    pub kept_out: KeptOut,
+}
+
+/// Where a set has its organizations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrganizationPlaces {
+    /// The file that lists them.
+    pub file: PathBuf,
+    /// The folder of their secrets.
+    pub secrets_dir: PathBuf,
+}
+
+impl OrganizationPlaces {
+    /// What the pipeline files say, whatever else is wrong with them. `None` for a set without organizations.
+    pub fn of(files: &[(PathBuf, String)], environment: &Environment) -> Option<Self> {
+        let documents = files.iter().map(|(path, text)| Document::new(path.clone(), text.clone())).collect();
+        let report = Report::new(documents, environment.clone());
+        report.documents().iter().enumerate().find_map(|(document, file)| {
+            let entry = file.parse().ok()?.into_iter().find(|entry| entry.key == "organizations")?;
+            let Value::Table(table) = entry.node.value else { return None };
+            let (span, path) = (SourceSpan { document, span: entry.key_span }, "organizations".to_owned());
+            let mut section = Section::new(report.clone(), span, path, FIELDS, &table);
+            let [file, secrets_dir] = ["file", "secrets_dir"].map(|key| PathBuf::from(section.text(key)));
+            Some(Self { file, secrets_dir })
+        })
+    }
+}
+
+/// Reads the organizations file that a set names, if it names one.
+pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
+    let Some(mut section) = draft.organizations.take() else { return Organizations::default() };
+    let templates: Vec<usize> =
+        (0..draft.components.len()).filter(|index| draft.components[*index].is_template).collect();
+    match templates.as_slice() {
+        [] => section.table_error(
+            "no source reads the organizations",
+            "leave `endpoint` and `token` out of the source that is to read each of them: [sources.NAME] with type = \
+             \"nordpass\"",
+        ),
+        [_] => {}
+        [first, more @ ..] => {
+            let first = draft.components[*first].path();
+            for component in more.iter().map(|index| &draft.components[*index]) {
+                let message = format!("`{}` would read the organizations that `{first}` reads", component.name);
+                let hint = "give it an `endpoint` and a `token`, or let both readers read one source";
+                report.error(&component.span, &component.path(), message, hint);
+            }
+        }
+    }
+    let names = draft.components.iter().filter(|component| !component.is_template);
+    let names = names.map(|component| component.name.clone()).collect();
+    let file = PathBuf::from(section.text("file"));
+    let folder = section.text("secrets_dir");
+    let allowed = allowed_endpoints(&mut section);
+    let severity = if section.text("on_error") == "refuse" { Severity::Error } else { Severity::Warning };
+    if file.as_os_str().is_empty() || folder.is_empty() || allowed.is_empty() {
+        return Organizations::default();
+    }
+    let secrets = Secrets::open(Path::new(&folder), report.environment().is_present());
+    let secrets = match secrets {
+        Ok(secrets) => secrets,
+        Err((message, hint)) => {
+            section.error("secrets_dir", message, hint);
+            return Organizations::default();
+        }
+    };
+    let Some(text) = text(&mut section, &file) else { return Organizations::default() };
+    let is_csv = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let kept_out = KeptOut { file: file.clone(), ..KeptOut::default() };
+    let document = if is_csv { Document::csv(file, text) } else { Document::new(file, text) };
+    let number = report.add_organizations(document);
+    let Some(document) = report.document(number) else { return Organizations::default() };
+    let rows = if is_csv { csv::read(document.text()) } else { rows::read(document) };
+    let rows = match rows {
+        Ok(rows) => rows,
+        Err(errors) => {
+            for error in errors {
+                error.tell(report, number);
+            }
+            return Organizations::default();
+        }
+    };
+    let is_empty = rows.is_empty();
+    let mut checker = Checker::new(report, number, severity, &allowed, secrets, names, kept_out);
+    for row in rows {
+        checker.row(row);
+    }
+    let organizations = checker.finish(&mut section);
+    if is_empty {
+        section.error(
+            "file",
+            "the organizations file lists no organization",
+            "add one: [NAME] with its `id` and `token`",
+        );
+    } else if organizations.entries.is_empty() {
+        section.error("file", "no entry of the organizations file can be used", "correct what the warnings name");
+    }
+    organizations
+}
+
+/// The allowed endpoints, each of which can be one.
+fn allowed_endpoints(section: &mut Section) -> Vec<String> {
+    let allowed: Vec<String> = section.list("allowed_endpoints").iter().map(|text| text.trim().to_owned()).collect();
+    for (number, endpoint) in allowed.iter().enumerate() {
+        if let Err((message, hint)) = check_url("allowed_endpoints", endpoint) {
+            section.error(&format!("allowed_endpoints.{number}"), message, hint);
+        }
+    }
+    allowed
+}
+
+/// The file's text. `None` after an error, or where it may be missing.
+fn text(section: &mut Section, file: &Path) -> Option<String> {
+    let read = nordpass_env::read_bounded(file, LONGEST).map_err(|error| error.to_string());
+    let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it isn't UTF-8 text".to_owned()));
+    match text {
+        Ok(text) => Some(text),
+        Err(_) if !section.is_on_its_machine() => None,
+        Err(reason) => {
+            let hint = "check that the path is right and that this user may read it";
+            section.error("file", format!("can't read the organizations file: {reason}"), hint);
+            None
+        }
+    }
+}

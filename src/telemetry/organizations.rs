@@ -1,0 +1,117 @@
+//! What is shown of the organizations that are made from one template: thousands of them must not become thousands of labels,
+//! rows and lines. The template stands for all of them, and those in trouble are shown beside it, up to a bound.
+
+use std::collections::BTreeMap;
+
+use super::{ComponentReporter, ComponentState};
+
+/// At most so many of a template's organizations are shown at a time.
+const MOST_SHOWN: usize = 20;
+
+/// What is shown of these components.
+pub(super) fn shown(components: Vec<ComponentReporter>) -> Vec<ComponentReporter> {
+    let mut shown = Vec::new();
+    let mut templates: BTreeMap<String, Vec<ComponentReporter>> = BTreeMap::new();
+    for component in components {
+        match component.template() {
+            Some(template) => templates.entry(template.to_owned()).or_default().push(component),
+            None => shown.push(component),
+        }
+    }
+    // In front, as sources are.
+    for (template, organizations) in templates.into_iter().rev() {
+        let mut some = vec![all(&template, &organizations)];
+        some.extend(troubled(organizations));
+        shown.splice(..0, some);
+    }
+    shown
+}
+
+/// The worst first: those that have stopped, then those that wait, the longest first.
+fn troubled(organizations: Vec<ComponentReporter>) -> impl Iterator<Item = ComponentReporter> {
+    let rank = |component: &ComponentReporter| match component.status().get() {
+        ComponentState::Failed { .. } => Some((0, None)),
+        ComponentState::Waiting { since, .. } => Some((1, Some(since))),
+        ComponentState::Starting | ComponentState::Working | ComponentState::Finished => None,
+    };
+    let ranked = organizations.into_iter().filter_map(|component| Some((rank(&component)?, component)));
+    let mut ranked: Vec<_> = ranked.collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    ranked.into_iter().take(MOST_SHOWN).map(|(_, component)| component)
+}
+
+/// One component that stands for all of them.
+fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter {
+    let (kind, clock) = organizations.first().map_or_else(Default::default, |one| (Some(one.kind()), one.clock()));
+    let all = ComponentReporter::new(kind.unwrap_or(super::ComponentKind::Source), template, clock);
+    let [mut starting, mut working, mut waiting, mut failed] = [0; 4];
+    let (mut since, mut next_try) = (None, None);
+    for organization in organizations {
+        all.numbers().absorb(organization.numbers());
+        match organization.status().get() {
+            ComponentState::Starting => starting += 1,
+            ComponentState::Working => working += 1,
+            ComponentState::Finished => {}
+            ComponentState::Failed { .. } => failed += 1,
+            ComponentState::Waiting { since: one, next_try: try_at, .. } => {
+                waiting += 1;
+                since = Some(since.map_or(one, |earliest: jiff::Timestamp| earliest.min(one)));
+                next_try = next_try.or(try_at);
+            }
+        }
+    }
+    let words = format!("of {} organizations {waiting} wait and {failed} have stopped", organizations.len());
+    all.status().set(match since {
+        Some(since) => ComponentState::Waiting { reason: words, since, next_try },
+        None if starting > 0 => ComponentState::Starting,
+        None if working == 0 && failed == 0 => ComponentState::Finished,
+        None if failed > 0 => ComponentState::Failed { reason: words },
+        None => ComponentState::Working,
+    });
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ComponentKind, Telemetry, TokenState, metrics};
+    use super::*;
+
+    #[test]
+    fn thousands_of_organizations_are_few_rows() {
+        let telemetry = Telemetry::new();
+        telemetry.component(ComponentKind::Sink, "sentinel").status().working();
+        let at = |second: i64| jiff::Timestamp::from_second(second).expect("a time");
+        for number in 0..2_000_u32 {
+            let organization = telemetry.component(ComponentKind::Source, &format!("nordpass@o{number}"));
+            organization.set_template("nordpass");
+            organization.set_type("nordpass");
+            organization.add(&metrics::RECEIVED, 2);
+            organization.add_labelled(&metrics::REQUESTS, "200", 1);
+            organization.set(&metrics::CURSOR_SECONDS, f64::from(1_000 + number));
+            organization.observe(&metrics::REQUEST_SECONDS, 1.0);
+            organization.status().working();
+            if number % 10 == 3 {
+                organization.status().waiting("token refused", at(i64::from(5_000 - number)));
+                organization.token(TokenState::Refused);
+            }
+            if number == 1_500 {
+                organization.status().stopped(Some("another organization".into()));
+            }
+        }
+        let shown = telemetry.shown();
+        let names: Vec<&str> = shown.iter().map(ComponentReporter::name).collect();
+        assert_eq!((names.len(), &names[..3]), (22, &["nordpass", "nordpass@o1500", "nordpass@o1993"][..]));
+        let (all, lately) = (shown[0].numbers().totals(), shown[0].numbers().lately());
+        assert_eq!((all.received, all.requests, lately.token), (4_000, 2_000, Some(TokenState::Refused)));
+        assert_eq!(shown[0].numbers().cursor(), Some(1_000.0), "the one that is furthest behind");
+        let state = shown[0].status().get();
+        assert_eq!(state.reason(), Some("of 2000 organizations 200 wait and 1 have stopped"));
+        let metrics = telemetry.render_at(at(10_000));
+        let labels: std::collections::BTreeSet<&str> =
+            metrics.split("component=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert!(labels.len() <= 22, "{}", labels.len());
+        assert!(
+            metrics.contains("sentinel_request_seconds_count{component_kind=\"source\",component=\"nordpass\"} 2000")
+        );
+    }
+}
