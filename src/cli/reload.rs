@@ -19,11 +19,13 @@ pub(super) struct Reloading {
     pub reloader: Reloader,
     pub telemetry: Telemetry,
     pub env: Env,
+    /// What runs.
+    pub running: Config,
 }
 
 impl Reloading {
     /// Reloads whenever it is asked to, one after the other.
-    pub async fn serve(self, asked: impl Stream<Item = ()>) {
+    pub async fn serve(mut self, asked: impl Stream<Item = ()>) {
         self.telemetry.begin_reloads(self.env.clock.now());
         let mut asked = std::pin::pin!(asked);
         while asked.next().await.is_some() {
@@ -31,17 +33,24 @@ impl Reloading {
         }
     }
 
-    async fn reload(&self) {
+    async fn reload(&mut self) {
         tracing::info!("reading the pipeline files again");
-        let (config, warnings) = match self.load().await {
+        let (mut config, warnings) = match self.load().await {
             Ok(loaded) => loaded,
             Err(error) => return self.wrong(&error.diagnostics),
         };
         warnings.iter().for_each(log);
-        match self.reloader.reload(config).await {
+        for name in config.keep_as_they_were(&self.running) {
+            tracing::warn!(component = name, "its entry in the organizations file is wrong: it goes on as it was");
+        }
+        match self.reloader.reload(config.clone()).await {
             Reloaded::Applied(changes) => {
                 tracing::info!("reloaded: {changes}");
-                self.note("applied", None);
+                let is_kept_out =
+                    |found: &&Diagnostic| found.location.as_ref().is_some_and(|at| at.file == config.kept_out.file);
+                let kept_out: Vec<&Diagnostic> = warnings.iter().filter(is_kept_out).collect();
+                self.note("applied", first_of(&kept_out));
+                self.running = config;
             }
             Reloaded::Refused { message, hint } => {
                 tracing::error!(hint, "can't reload, what ran before goes on: {message}");
@@ -64,16 +73,20 @@ impl Reloading {
     fn wrong(&self, diagnostics: &[Diagnostic]) {
         diagnostics.iter().for_each(log);
         let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-        let all = errors.clone().count();
-        let first = errors.clone().next().map(one_line).unwrap_or_default();
-        let more = if all > 1 { format!(" (and {} more)", all - 1) } else { String::new() };
         tracing::error!("the pipeline files are wrong, what ran before goes on; nothing of them was applied");
-        self.note("wrong", Some(format!("{first}{more}")));
+        self.note("wrong", Some(first_of(&errors.collect::<Vec<_>>()).unwrap_or_default()));
     }
 
     fn note(&self, outcome: &'static str, trouble: Option<String>) {
         self.telemetry.reloaded(outcome, trouble, self.env.clock.now());
     }
+}
+
+/// The first one, and how many more there are.
+fn first_of(diagnostics: &[&Diagnostic]) -> Option<String> {
+    let (first, more) = diagnostics.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" (and {} more)", more.len()) };
+    Some(format!("{}{more}", one_line(first)))
 }
 
 /// A diagnostic for the middle of a sentence.

@@ -50,7 +50,8 @@ pub(super) async fn run(args: RunArgs, console: &mut Console) -> CommandResult {
     let changes = if args.watch { changes(watched).left_stream() } else { stream::pending().right_stream() };
     let (ends, hangups) = signals_and_reloads()?;
     let (reloader, reloads) = reloads();
-    let reloading = Reloading { files, variables, reloader, telemetry: telemetry.clone(), env: env.clone() };
+    let running = config.clone();
+    let reloading = Reloading { files, variables, reloader, telemetry: telemetry.clone(), env: env.clone(), running };
     let reloading = tokio::spawn(reloading.serve(stream::select(hangups, Box::pin(changes))));
     let options = RunOptions { once: false, drain: DRAIN };
     let ending = launch_with(config, options, args.timeout, &env, &telemetry, ends, reloads).await;

@@ -1,10 +1,11 @@
-//! Tells when pipeline files change, whoever changes them and however: an editor that renames a new file over the old one,
+//! Tells when pipeline files change, or what they say of organizations, whoever changes them and however: an editor that renames a new file over the old one,
 //! Kubernetes that points a link to another folder, a share in the network.
 //!
 //! It looks once a second at what the names lead to, and reads only what looks different. Notifications of the operating
 //! system would tell sooner, but they don't exist on shares and in some containers, are bounded in number on each machine, and
 //! follow files instead of names ([ADR 0032](../../docs/adr/0032-reload-by-component.md)).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,8 @@ use futures::Stream;
 use futures::stream::unfold;
 use tokio::time::sleep;
 
-use crate::pipeline::read_files;
+use crate::pipeline::{OrganizationPlaces, read_files};
+use crate::settings::Environment;
 
 /// How often to look.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,16 +29,30 @@ pub(super) struct Watched {
     pub variables: Vec<PathBuf>,
 }
 
-/// What is known of the files without reading them: each file's size, times and number.
+/// What is known of the files without reading them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Looks(Vec<(PathBuf, Option<(u64, Option<SystemTime>, u64)>)>);
+struct Looks(Vec<(PathBuf, Option<Look>)>);
+
+/// A file's size, time and number.
+type Look = (u64, Option<SystemTime>, u64);
 
 /// The hash of all contents, or of what keeps them from being read.
 type Contents = blake3::Hash;
 
+/// What was found, when the files were read.
+struct Found {
+    contents: Contents,
+    /// Where the organizations are, as the pipeline files say.
+    organizations: Option<OrganizationPlaces>,
+}
+
 impl Watched {
-    fn looks(&self) -> Looks {
+    fn looks(&self, organizations: Option<&OrganizationPlaces>) -> Looks {
         let mut looks = Vec::new();
+        // Of the secrets only the folder: there may be thousands, and a new name changes it.
+        for path in organizations.iter().flat_map(|places| [&places.file, &places.secrets_dir]) {
+            looks.push((path.clone(), look(path)));
+        }
         for path in self.files.iter().chain(&self.variables) {
             looks.push((path.clone(), look(path)));
             let Ok(entries) = std::fs::read_dir(path) else { continue };
@@ -51,27 +67,50 @@ impl Watched {
         Looks(looks)
     }
 
-    fn contents(&self) -> Contents {
+    fn read(&self) -> Found {
+        let mut organizations = None;
         let mut hasher = blake3::Hasher::new();
         let mut add = |part: &[u8]| {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         };
         match read_files(&self.files) {
-            Ok(files) => files.iter().for_each(|(path, text)| {
-                add(path.as_os_str().as_encoded_bytes());
-                add(text.as_bytes());
-            }),
+            Ok(files) => {
+                for (path, text) in &files {
+                    add(path.as_os_str().as_encoded_bytes());
+                    add(text.as_bytes());
+                }
+                let environment = Environment::system().or_files(&self.variables);
+                let environment = environment.map_or_else(|_| Environment::system(), |(environment, _)| environment);
+                organizations = OrganizationPlaces::of(&files, &environment);
+            }
             Err(found) => found.iter().for_each(|diagnostic| add(diagnostic.message.as_bytes())),
         }
         // What can't be read, or is no text, is told by whoever reads it to use it.
         self.variables.iter().for_each(|path| add(&std::fs::read(path).unwrap_or_default()));
-        hasher.finalize()
+        if let Some(OrganizationPlaces { file, secrets_dir }) = &organizations {
+            add(&std::fs::read(file).unwrap_or_default());
+            for (name, length) in secrets(secrets_dir) {
+                add(name.as_encoded_bytes());
+                add(&length.to_le_bytes());
+            }
+        }
+        Found { contents: hasher.finalize(), organizations }
     }
 }
 
+/// The names and lengths of the secrets: whether a name is there, and whether it was repaired. A renewed one is read when it is used.
+fn secrets(folder: &Path) -> Vec<(OsString, u64)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let visible = entries.filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."));
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    let mut secrets: Vec<_> = visible.map(|entry| (entry.file_name(), length(&entry.path()))).collect();
+    secrets.sort();
+    secrets
+}
+
 /// Links lead to what they lead to now.
-fn look(path: &Path) -> Option<(u64, Option<SystemTime>, u64)> {
+fn look(path: &Path) -> Option<Look> {
     let found = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
     let number = std::os::unix::fs::MetadataExt::ino(&found);
@@ -82,32 +121,37 @@ fn look(path: &Path) -> Option<(u64, Option<SystemTime>, u64)> {
 
 /// An item whenever the contents have changed, from what they are now.
 pub(super) fn changes(watched: Watched) -> impl Stream<Item = ()> {
-    let seen = (watched.looks(), watched.contents());
-    unfold((watched, seen), |(watched, (mut looks, contents))| async move {
+    let seen = watched.read();
+    let looks = watched.looks(seen.organizations.as_ref());
+    unfold((watched, looks, seen), |(watched, mut looks, mut seen)| async move {
         loop {
             sleep(LOOK).await;
-            let mut now = watched.looks();
+            let mut now = watched.looks(seen.organizations.as_ref());
             if now == looks {
                 continue;
             }
             loop {
                 sleep(CALM).await;
-                let later = watched.looks();
+                let later = watched.looks(seen.organizations.as_ref());
                 if later == now {
                     break;
                 }
                 now = later;
             }
             looks = now;
-            let found = watched.contents();
-            if found != contents {
-                return Some(((), (watched, (looks, found))));
+            let found = watched.read();
+            let is_other = found.contents != seen.contents;
+            // Where the organizations are somewhere else now, these look different the next time, and are read once more.
+            seen = found;
+            if is_other {
+                return Some(((), (watched, looks, seen)));
             }
         }
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::symlink;
 
@@ -170,6 +214,37 @@ mod tests {
                 assert!(is_told(&mut changes).await);
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn organizations_and_the_names_of_their_secrets_are_watched_where_the_set_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let set = |file: &str| {
+            let [file, secrets] = [path(file), path("secrets")].map(|path| path.display().to_string());
+            write(
+                &path("a.toml"),
+                &format!("[organizations]\nfile = {file:?}\nsecrets_dir = {secrets:?}\nwrong = 1\n"),
+            );
+        };
+        std::fs::create_dir(path("secrets")).unwrap();
+        write(&path("one.csv"), "one");
+        set("one.csv");
+        let mut changes = Box::pin(changes(Watched { files: vec![path("a.toml")], variables: Vec::new() }));
+        assert!(!is_told(&mut changes).await);
+        write(&path("one.csv"), "one, two");
+        assert!(is_told(&mut changes).await);
+        write(&path("secrets/two"), "hidden");
+        assert!(is_told(&mut changes).await);
+        write(&path("secrets/.new"), "HIDDEN");
+        std::fs::rename(path("secrets/.new"), path("secrets/two")).unwrap();
+        assert!(!is_told(&mut changes).await, "a renewed one is read when it is used");
+        set("two.csv");
+        assert!(is_told(&mut changes).await);
+        write(&path("two.csv"), "two");
+        assert!(is_told(&mut changes).await, "the file that it says now");
+        write(&path("one.csv"), "nobody reads it");
+        assert!(!is_told(&mut changes).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,6 +19,7 @@ mod http_sink;
 mod init;
 mod installed;
 mod left_out;
+mod organizations;
 mod pipeline_tests;
 mod pipelines;
 mod proxy;
