@@ -126,7 +126,7 @@ async fn a_sink_that_delivers_nothing_is_repaired_by_a_reload() {
     let nowhere = format!("http://127.0.0.1:{}", free_port());
     let broken = move |text: String| text.replace("${DATA_COLLECTION_ENDPOINT}", &nowhere);
     let mut running = Running::start(&[], 500, broken).await;
-    let waits = async || running.get("/ready").await.filter(|ready| ready.contains("connection refused"));
+    let waits = async || running.get("/ready").await.filter(|ready| ready.contains("no connection to"));
     found(waits).await.expect("the sink waits");
     running.edit(&running.text);
     running.hang_up();
@@ -140,7 +140,7 @@ async fn a_reload_while_another_one_drains_is_the_one_that_counts() {
     let [nowhere, elsewhere] = [free_port(), free_port()].map(|port| format!("http://127.0.0.1:{port}"));
     let to = |text: &str, place: &str| text.replace("${DATA_COLLECTION_ENDPOINT}", place);
     let running = Running::start(&[], 500, |text| to(&text, &nowhere)).await;
-    let waits = async || running.get("/ready").await.filter(|ready| ready.contains("connection refused"));
+    let waits = async || running.get("/ready").await.filter(|ready| ready.contains("no connection to"));
     found(waits).await.expect("the sink waits");
     running.edit(&to(&running.text, &elsewhere));
     running.hang_up();
