@@ -29,7 +29,10 @@ pub(super) struct Watched {
 
 /// What is known of the files without reading them: each file's size, times and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Looks(Vec<(PathBuf, Option<(u64, Option<SystemTime>, u64)>)>);
+struct Looks(Vec<(PathBuf, Option<Look>)>);
+
+/// A file's size, time of change and number.
+type Look = (u64, Option<SystemTime>, u64);
 
 /// The hash of all contents, or of what keeps them from being read.
 type Contents = blake3::Hash;
@@ -71,7 +74,7 @@ impl Watched {
 }
 
 /// Links lead to what they lead to now.
-fn look(path: &Path) -> Option<(u64, Option<SystemTime>, u64)> {
+fn look(path: &Path) -> Option<Look> {
     let found = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
     let number = std::os::unix::fs::MetadataExt::ino(&found);
@@ -116,7 +119,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) {
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, text).expect("works");
     }
 
     /// Whether a change is told within a few looks.
@@ -126,7 +129,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_editor_may_write_or_rename_and_a_touch_is_no_change() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         let (file, variables) = (path("a.toml"), path("a.env"));
         write(&file, "one");
@@ -137,14 +140,14 @@ mod tests {
         write(&file, "three");
         assert!(is_told(&mut changes).await);
         write(&path("new"), "seven");
-        std::fs::rename(path("new"), &file).unwrap();
+        std::fs::rename(path("new"), &file).expect("works");
         assert!(is_told(&mut changes).await);
         write(&path("same"), "seven");
-        std::fs::rename(path("same"), &file).unwrap();
+        std::fs::rename(path("same"), &file).expect("works");
         assert!(!is_told(&mut changes).await, "the same text in another file");
         write(&variables, "A=22");
         assert!(is_told(&mut changes).await);
-        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_file(&file).expect("works");
         assert!(is_told(&mut changes).await, "it is told as what it is: a file that is missing");
         write(&file, "seven");
         assert!(is_told(&mut changes).await);
@@ -153,20 +156,20 @@ mod tests {
     /// Kubernetes makes a new folder, and renames a link to it over `..data`.
     #[tokio::test(start_paused = true)]
     async fn a_mounted_config_map_is_seen_through_its_links() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         for (version, text) in [("..1", "one"), ("..2", "two")] {
-            std::fs::create_dir(path(version)).unwrap();
+            std::fs::create_dir(path(version)).expect("works");
             write(&path(version).join("a.toml"), text);
         }
-        symlink("..1", path("..data")).unwrap();
-        symlink("..data/a.toml", path("a.toml")).unwrap();
+        symlink("..1", path("..data")).expect("works");
+        symlink("..data/a.toml", path("a.toml")).expect("works");
         for files in [vec![path("a.toml")], vec![folder.path().to_owned()]] {
             let mut changes = Box::pin(changes(Watched { files, variables: Vec::new() }));
             for version in ["..2", "..1"] {
                 assert!(!is_told(&mut changes).await);
-                symlink(version, path("..next")).unwrap();
-                std::fs::rename(path("..next"), path("..data")).unwrap();
+                symlink(version, path("..next")).expect("works");
+                std::fs::rename(path("..next"), path("..data")).expect("works");
                 assert!(is_told(&mut changes).await);
             }
         }
@@ -174,7 +177,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn files_that_change_together_are_one_change() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         write(&path("a.toml"), "one");
         let mut changes = Box::pin(changes(Watched { files: vec![folder.path().to_owned()], variables: Vec::new() }));

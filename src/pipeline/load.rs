@@ -286,7 +286,9 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
 /// What a component is: its table, and what else makes it the component that it is.
 fn fingerprint(place: &[&str], section: &Section) -> Fingerprint {
     let mut fingerprinter = Fingerprinter::default();
-    place.iter().for_each(|part| fingerprinter.add(part));
+    for part in place {
+        fingerprinter.add(part);
+    }
     fingerprinter.section(section);
     fingerprinter.finish()
 }

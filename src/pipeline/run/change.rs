@@ -91,7 +91,7 @@ impl<'a> Change<'a> {
         let key = (ComponentKind::Sink, sink.name.clone());
         if !self.begins(&key) {
             let input = self.parts.get(&key).and_then(|part| part.input.clone());
-            return self.connect_again(&sink.inputs, input, sink.required);
+            return self.connect_again(&sink.inputs, input.as_ref(), sink.required);
         }
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
@@ -140,7 +140,7 @@ impl<'a> Change<'a> {
                 handle.set_readers(senders);
             }
             let input = part.and_then(|part| part.input.clone());
-            self.connect_again(&transform.inputs, input, required);
+            self.connect_again(&transform.inputs, input.as_ref(), required);
             return Ok(());
         }
         let component = self.base.telemetry.component(ComponentKind::Transform, &transform.name);
@@ -218,9 +218,9 @@ impl<'a> Change<'a> {
     }
 
     /// The same for one that goes on. One that has seen the end of its input, and stays so, reads nothing.
-    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<WeakInput>, required: bool) {
+    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<&WeakInput>, required: bool) {
         for (index, input) in inputs.iter().enumerate() {
-            let sender = weak_input.as_ref().and_then(|weak_input| weak_input.sender(index, required));
+            let sender = weak_input.and_then(|weak_input| weak_input.sender(index, required));
             self.readers.entry(input.clone()).or_default().extend(sender);
         }
     }

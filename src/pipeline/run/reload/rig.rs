@@ -20,7 +20,9 @@ use crate::pipeline::{
     Config, InputRef, Reloaded, Reloader, RunOptions, RunReport, SinkConfig, SourceConfig, Stores, reloads,
     run_with_reloads,
 };
+use crate::settings::Fingerprint;
 use crate::settings::section::fingerprint::Fingerprinter;
+use crate::state::CheckpointSettings;
 use crate::telemetry::Telemetry;
 use nordpass_env::{Env, MemoryDisk, Mutex, SeededRandom, TestClock};
 
@@ -205,8 +207,8 @@ pub fn config(source: Numbers, sinks: Vec<(&str, Notes)>) -> Config {
     };
     Config {
         data_dir: "data".into(),
-        checkpoint: Default::default(),
-        checkpoint_fingerprint: Default::default(),
+        checkpoint: CheckpointSettings::default(),
+        checkpoint_fingerprint: Fingerprint::default(),
         core_dumps: false,
         api_listen: None,
         api_allowed_hosts: Vec::new(),
