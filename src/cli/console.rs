@@ -111,7 +111,7 @@ impl Console {
 }
 
 /// Writes a diagnostic as a log line: all lines then have one shape, and a time.
-fn log(diagnostic: &Diagnostic) {
+pub(super) fn log(diagnostic: &Diagnostic) {
     let Diagnostic { location, path, message, hint, .. } = diagnostic;
     let location = location.as_ref();
     let (file, line) = (location.map(|at| at.file.display().to_string()), location.map(|at| at.line));

@@ -17,7 +17,7 @@ pub struct FileArgs {
 }
 
 /// Where variables come from, besides the environment.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct VariableArgs {
     /// File of `NAME=value` lines, for variables that the environment doesn't set. Repeatable: the last one wins
     #[arg(long, value_name = "FILE")]
@@ -25,6 +25,11 @@ pub struct VariableArgs {
 }
 
 impl VariableArgs {
+    /// The files.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.env_file
+    }
+
     /// The environment, with the files' variables behind its own, and the warnings about the files.
     pub(super) fn environment(&self) -> CommandResult<(Environment, Vec<Diagnostic>)> {
         Environment::system().or_files(&self.env_file).map_err(CommandError::files)

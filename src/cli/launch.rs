@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures::Stream;
 use tokio_util::sync::CancellationToken;
 
 use super::FAILED;
@@ -13,7 +14,7 @@ use super::drive::{DRAIN, Ending, drive, with_progress};
 use super::error::{CommandError, CommandResult};
 use super::signals::signals;
 use crate::component::CheckpointError;
-use crate::pipeline::{Config, RunOptions, RunReport, Stores};
+use crate::pipeline::{Config, Reloads, RunOptions, RunReport, Stores, run_with_reloads};
 use crate::telemetry::{ComponentKind, Telemetry, api};
 use nordpass_env::Env;
 
@@ -73,6 +74,20 @@ pub(super) async fn launch(
     env: &Env,
     telemetry: &Telemetry,
 ) -> CommandResult<Ending> {
+    let options = RunOptions { once, drain: DRAIN };
+    launch_with(config, options, timeout, env, telemetry, signals()?, Reloads::none()).await
+}
+
+/// The same with what ends it, and for a set that is reloaded.
+pub(super) async fn launch_with(
+    config: Config,
+    options: RunOptions,
+    timeout: Option<Duration>,
+    env: &Env,
+    telemetry: &Telemetry,
+    signals: impl Stream<Item = ()>,
+    reloads: Reloads,
+) -> CommandResult<Ending> {
     let store = open_state(env, &config).await?;
     // For readers of the log: which version, with which state.
     let data_dir = absolute(&config.data_dir);
@@ -87,10 +102,9 @@ pub(super) async fn launch(
             Some(tokio::spawn(server))
         }
     };
-    let signals = signals()?;
     let shutdown = CancellationToken::new();
-    let options = RunOptions { once, drain: DRAIN };
-    let run = crate::pipeline::run(config, options, env.clone(), store, telemetry.clone(), shutdown.clone());
+    let (telemetry_of_run, shutdown_of_run) = (telemetry.clone(), shutdown.clone());
+    let run = run_with_reloads(config, options, env.clone(), store, telemetry_of_run, shutdown_of_run, reloads);
     let driving = drive(run, &shutdown, signals, timeout, telemetry);
     let ending = with_progress(telemetry, driving).await;
     if let Some(server) = server {

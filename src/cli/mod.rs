@@ -24,6 +24,7 @@ mod man;
 mod page;
 mod preflight;
 mod range;
+mod reload;
 mod replay;
 mod run;
 mod schema;
@@ -34,6 +35,7 @@ mod test;
 mod usage;
 mod validate;
 mod version;
+mod watch;
 #[cfg(not(feature = "simulator"))]
 mod without_simulator;
 

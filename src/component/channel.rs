@@ -1,8 +1,8 @@
 //! The bounded channels between components, and the fan-out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use crate::event::Chunk;
 use crate::telemetry::{ComponentReporter, metrics};
@@ -83,6 +83,12 @@ impl WeakInput {
     pub fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
     }
+
+    /// A sender for the component's input number `index`, as long as an upstream component holds one. Then the component
+    /// hasn't seen the end of its input, and won't before this sender is gone.
+    pub fn sender(&self, index: usize, required: bool) -> Option<InputSender> {
+        Some(InputSender { sender: self.0.upgrade()?, index, required })
+    }
 }
 
 impl InputSender {
@@ -110,11 +116,29 @@ impl InputSender {
     }
 }
 
-/// The sending end of a source, or of one output of a transform: fans out to every reader.
+/// The sending end of a source, or of one output of a transform: fans out to every reader. Clones share the readers.
 #[derive(Clone, Debug)]
 pub struct Output {
-    senders: Vec<InputSender>,
+    readers: Arc<Readers>,
     telemetry: ComponentReporter,
+}
+
+/// The readers of an output. A reload replaces all of them at once, so that no chunk misses both an old reader and the new
+/// one in its place, and none gets to both.
+type Readers = watch::Sender<Arc<[InputSender]>>;
+
+/// Replaces the readers of an output, and holds none of them: when the component that has the output drops it, they see the
+/// end of their input.
+#[derive(Clone, Debug)]
+pub struct OutputHandle(Weak<Readers>);
+
+impl OutputHandle {
+    /// From the next chunk on, the output has these readers.
+    pub fn set_readers(&self, senders: Vec<InputSender>) {
+        if let Some(readers) = self.0.upgrade() {
+            readers.send_replace(senders.into());
+        }
+    }
 }
 
 /// Every required reader is gone: the pipeline is ending.
@@ -125,18 +149,38 @@ pub struct Closed;
 impl Output {
     /// An output with these readers.
     pub fn new(senders: Vec<InputSender>, telemetry: ComponentReporter) -> Self {
-        Self { senders, telemetry }
+        Self { readers: Arc::new(watch::Sender::new(senders.into())), telemetry }
     }
 
-    /// One output for each reader, so that none of them waits for another.
-    pub fn split(self) -> Vec<Self> {
-        let telemetry = self.telemetry;
-        self.senders.into_iter().map(|sender| Self { senders: vec![sender], telemetry: telemetry.clone() }).collect()
+    /// What replaces its readers.
+    pub fn handle(&self) -> OutputHandle {
+        OutputHandle(Arc::downgrade(&self.readers))
+    }
+
+    /// One output for each reader of now, so that none of them waits for another.
+    pub fn split(&self) -> Vec<Self> {
+        let senders = self.senders();
+        senders.iter().map(|sender| Self::new(vec![sender.clone()], self.telemetry.clone())).collect()
+    }
+
+    /// Resolves when the readers of now are replaced.
+    pub fn replaced(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut readers = self.readers.subscribe();
+        async move {
+            if readers.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn senders(&self) -> Arc<[InputSender]> {
+        self.readers.borrow().clone()
     }
 
     /// Waits until every required reader has capacity for a chunk. Another task may use it before `send` does.
     pub async fn room(&self) -> Result<(), Closed> {
-        for sender in self.senders.iter().filter(|sender| sender.required) {
+        let senders = self.senders();
+        for sender in senders.iter().filter(|sender| sender.required) {
             drop(sender.sender.reserve().await.map_err(|_| Closed)?);
         }
         Ok(())
@@ -144,29 +188,35 @@ impl Output {
 
     /// Sends a chunk to every reader, and waits while a required one is full (back-pressure). An optional reader that is full
     /// misses the chunk, which is counted. On `Closed` the chunk is abandoned.
+    ///
+    /// A reader that has ended and was replaced meanwhile abandons the chunk, too, but closes nothing: its source hears of it
+    /// by the acknowledgement.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
+        let senders = self.senders();
         // Acknowledging a chunk without a reader would lose it silently.
-        if self.senders.is_empty() {
+        if senders.is_empty() {
             return Err(Closed);
         }
         let records = chunk.records.len() as u64;
-        for sender in self.senders.iter().filter(|sender| !sender.required) {
+        for sender in senders.iter().filter(|sender| !sender.required) {
             let copy = chunk.detached();
             if sender.sender.try_send((sender.index, copy)).is_err() {
                 self.telemetry.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
-        let last = self.senders.iter().rposition(|sender| sender.required);
+        let last = senders.iter().rposition(|sender| sender.required);
         let mut rest = Some(chunk);
         // By index: an iterator held over an await would make the future not `Send`.
         for at in 0..last.map_or(0, |last| last + 1) {
-            let sender = &self.senders[at];
+            let sender = &senders[at];
             if !sender.required {
                 continue;
             }
             let copy = if Some(at) == last { rest.take() } else { rest.clone() };
             let Some(copy) = copy else { break };
-            sender.sender.send((sender.index, copy)).await.map_err(|_| Closed)?;
+            if sender.sender.send((sender.index, copy)).await.is_err() && Arc::ptr_eq(&senders, &self.senders()) {
+                return Err(Closed);
+            }
         }
         // Only optional readers: no need to wait for them.
         if let Some(chunk) = rest {
@@ -178,59 +228,4 @@ impl Output {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::{AckOutcome, Origin, Text, parse_event};
-    use crate::event::{AckReceiver, EventId, Record, Span};
-
-    fn chunk() -> (Chunk, AckReceiver) {
-        let text = Text::from("{}".to_owned());
-        let fields = parse_event(&text, &text).expect("an object");
-        let record = Record { id: EventId(1), time: 0, organization: "".into(), body: Span::new(0, 2) };
-        let origin = Origin { source: "s".into(), run: 0, sequence: 0 };
-        Chunk::of_events(text, vec![record], vec![fields], origin, None)
-    }
-
-    #[tokio::test]
-    async fn every_required_reader_has_to_acknowledge() {
-        let ((first, mut first_in), (second, mut second_in)) = (Input::new(), Input::new());
-        let output = Output::new(vec![first, second.input(3)], ComponentReporter::detached());
-        let (chunk, mut ack_receiver) = chunk();
-        output.send(chunk).await.expect("open");
-        first_in.receive().await.expect("a chunk").1.ack.done();
-        assert!(futures::poll!(&mut ack_receiver).is_pending());
-        let (index, chunk) = second_in.receive().await.expect("a chunk");
-        assert_eq!(index, 3);
-        chunk.ack.done();
-        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
-    }
-
-    #[tokio::test]
-    async fn a_full_optional_reader_holds_nobody_up_and_its_loss_is_not_waited_for() {
-        let ((required, mut required_in), (optional, optional_in)) = (Input::new(), Input::with_capacity(1));
-        let output = Output::new(vec![optional.optional(), required], ComponentReporter::detached());
-        for _ in 0..3 {
-            let (chunk, ack_receiver) = chunk();
-            output.send(chunk).await.expect("open");
-            required_in.receive().await.expect("a chunk").1.ack.done();
-            assert_eq!(ack_receiver.await, AckOutcome::Delivered);
-        }
-        assert_eq!(optional_in.waiting(), 1);
-    }
-
-    #[tokio::test]
-    async fn an_output_without_a_reader_delivers_nothing() {
-        let (chunk, ack_receiver) = chunk();
-        assert_eq!(Output::new(Vec::new(), ComponentReporter::detached()).send(chunk).await, Err(Closed));
-        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
-    }
-
-    #[tokio::test]
-    async fn a_closed_reader_abandons_the_chunk() {
-        let (sender, input) = Input::new();
-        drop(input);
-        let (chunk, ack_receiver) = chunk();
-        assert_eq!(Output::new(vec![sender], ComponentReporter::detached()).send(chunk).await, Err(Closed));
-        assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
-    }
-}
+mod tests;

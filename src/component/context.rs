@@ -20,18 +20,27 @@ pub struct ComponentError {
     pub hint: Option<String>,
     /// Time may cure it: a sink that can't open for this reason is waited for.
     pub curable: bool,
+    /// A part of what a source had sent was dropped: it goes on from its committed position when it begins anew.
+    pub begins_anew: bool,
 }
 
 impl ComponentError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, curable: false }
+        Self { message: message.into(), hint: None, curable: false, begins_anew: false }
     }
 
     /// The same, as something that time may cure.
     #[must_use]
     pub fn curable(mut self) -> Self {
         self.curable = true;
+        self
+    }
+
+    /// The same, of a source that is to begin anew.
+    #[must_use]
+    pub fn begins_anew(mut self) -> Self {
+        self.begins_anew = true;
         self
     }
 
@@ -58,7 +67,7 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// Where its dead letters go.
     pub dead_letters: Arc<dyn DeadLetterStore>,
-    /// Cancelled when the program is to end.
+    /// Cancelled when the component is to end: with the program, or because a reload puts another one in its place.
     pub shutdown: CancellationToken,
     /// `run --once`: a source ends by itself when it has covered everything up to its start.
     pub once: bool,
@@ -67,7 +76,8 @@ pub struct Context {
 /// Reads events and sends them as chunks.
 ///
 /// A source ends when it is asked to shut down, or (`once`) when it has read everything. It then drops its output,
-/// waits for the acknowledgements of what it sent, commits, and returns. It returns an error only for what waiting can't cure.
+/// waits for the acknowledgements of what it sent, commits, and returns. It returns an error only for what waiting can't cure,
+/// and one that [`ComponentError::begins_anew`] when a part of what it sent was dropped although it isn't to end.
 pub trait Source: Send {
     /// Runs to the end.
     fn run(self: Box<Self>, context: Context, output: Output) -> BoxFuture<'static, Result<(), ComponentError>>;

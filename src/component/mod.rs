@@ -11,7 +11,7 @@ mod state;
 mod takeover;
 mod types;
 
-pub use channel::{Closed, Input, InputSender, Output, WeakInput};
+pub use channel::{Closed, Input, InputSender, Output, OutputHandle, WeakInput};
 pub use context::{ComponentError, Context, Refused, Sink, Source, Transform};
 pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, Resend, ResendOutcome};
 pub use intent::{Intent, IntentChange, IntentHash};

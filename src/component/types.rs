@@ -108,6 +108,11 @@ pub trait SourceSettings: Any + Debug + Send + Sync {
         None
     }
 
+    /// Whether it can go back to what wasn't acknowledged and read it again. A reload drops nothing of a source that can't.
+    fn can_go_back(&self) -> bool {
+        self.state_endpoint().is_some()
+    }
+
     /// Checks what it needs of this machine, as it will when it runs, and changes nothing.
     fn check<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<(), ComponentError>> {
         let _ = env;

@@ -18,7 +18,8 @@ use crate::component::{ReadSettings, STANDARD_INPUT, SinkSettings, SourceSetting
 use crate::settings::Environment;
 use crate::settings::document::Document;
 use crate::settings::report::{Report, SourceSpan};
-use crate::settings::{Diagnostic, Severity};
+use crate::settings::section::fingerprint::Fingerprinter;
+use crate::settings::{Diagnostic, Fingerprint, Section, Severity};
 
 /// Where the state lives when no file says so.
 const DATA_DIR: &str = "./data";
@@ -228,6 +229,7 @@ fn read_component(
 fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config {
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
+        checkpoint_fingerprint: draft.checkpoint.as_ref().map(|(_, table)| fingerprint(&[], table)).unwrap_or_default(),
         checkpoint: draft.checkpoint.map(|(settings, _)| settings).unwrap_or_default(),
         core_dumps: draft.core_dumps,
         api_listen: draft.api_listen,
@@ -242,9 +244,14 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
     for (index, ((component, inputs), settings)) in components {
         let Component { name, required, typed, inputs: read, found, .. } = component;
         // Without a type there is an error, and then no configuration is made.
-        let (Some((component_type, _)), Some(settings)) = (typed, settings) else { continue };
+        let (Some((component_type, section)), Some(settings)) = (typed, settings) else { continue };
+        let read_texts = read.iter().flatten().map(|input| &input.text).collect::<Vec<_>>();
+        let place = format!("{} {read_texts:?} {required} {found:?}", component_type.name);
+        let fingerprint = fingerprint(&[&place], &section);
         match settings {
-            Settings::Source(settings) => config.sources.push(SourceConfig { name, component_type, settings }),
+            Settings::Source(settings) => {
+                config.sources.push(SourceConfig { name, component_type, fingerprint, settings });
+            }
             Settings::Transform(settings) => {
                 let input_addresses: Vec<String> = read.into_iter().flatten().map(|input| input.text).collect();
                 let table = |address: &String| {
@@ -262,15 +269,26 @@ fn config(draft: Draft, graph: Graph, settings: Vec<Option<Settings>>) -> Config
                     outputs,
                     tables,
                     table_count,
+                    fingerprint,
                     settings,
                 };
                 transforms.insert(index, config);
             }
             Settings::Sink(settings) => {
-                config.sinks.push(SinkConfig { name, component_type, inputs, required, settings });
+                config.sinks.push(SinkConfig { name, component_type, inputs, required, fingerprint, settings });
             }
         }
     }
     config.transforms = graph.transforms.iter().filter_map(|index| transforms.remove(index)).collect();
     config
+}
+
+/// What a component is: its table, and what else makes it the component that it is.
+fn fingerprint(place: &[&str], section: &Section) -> Fingerprint {
+    let mut fingerprinter = Fingerprinter::default();
+    for part in place {
+        fingerprinter.add(part);
+    }
+    fingerprinter.section(section);
+    fingerprinter.finish()
 }

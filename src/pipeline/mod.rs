@@ -24,7 +24,7 @@ pub use load::{load, load_for_tests};
 pub use page::reference_page;
 pub use resend::resender;
 pub use resolved::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
-pub use run::{Failure, RunOptions, RunReport, run};
+pub use run::{Changes, Failure, Reloaded, Reloader, Reloads, RunOptions, RunReport, reloads, run, run_with_reloads};
 pub use schema::json_schema;
 pub use stores::{Stores, dead_letters};
 pub use unit_test::{

@@ -25,6 +25,7 @@ use crate::component::{
 use crate::event::{
     AckOutcome, Backpressure, Chunk, EventId, Origin, Record, ShownIds, Span, Text, event_time, parse_event,
 };
+use crate::settings::Fingerprint;
 use crate::telemetry::{ComponentReporter, ComponentState, Telemetry};
 
 /// Opens a transform of the set, with what comes behind it, for single records. The error is a sentence.
@@ -97,7 +98,12 @@ fn behind(config: &Config, transform: &str, inputs: usize) -> (Config, Vec<mpsc:
             *input = InputRef { component: name.clone(), output: 0 };
         }
         let settings = Arc::new(Letters(Mutex::new(Some(receiver))));
-        behind.sources.push(SourceConfig { name, component_type: &LETTERS, settings });
+        behind.sources.push(SourceConfig {
+            name,
+            component_type: &LETTERS,
+            fingerprint: Fingerprint::default(),
+            settings,
+        });
         senders.push(sender);
     }
     (behind, senders)

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::TestCase;
 use crate::component::{ComponentType, Records, SinkSettings, SourceSettings, TransformSettings};
+use crate::settings::Fingerprint;
 use crate::state::CheckpointSettings;
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
@@ -14,6 +15,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the sources' states are kept.
     pub checkpoint: CheckpointSettings,
+    /// Of the table `[checkpoint]`.
+    pub checkpoint_fingerprint: Fingerprint,
     /// Whether a crash may leave a core dump.
     pub core_dumps: bool,
     /// Where `/health`, `/ready`, `/metrics` and the status page are served; off when absent.
@@ -37,6 +40,8 @@ pub struct SourceConfig {
     pub name: String,
     /// Its type in the pipeline file; a command may have replaced the settings.
     pub component_type: &'static ComponentType,
+    /// Of its table, its type and its place in the set.
+    pub fingerprint: Fingerprint,
     /// Its settings.
     pub settings: Arc<dyn SourceSettings>,
 }
@@ -60,6 +65,8 @@ pub struct TransformConfig {
     pub tables: Vec<usize>,
     /// How many tables there are; 1 for events.
     pub table_count: usize,
+    /// Of its table, its type and its place in the set.
+    pub fingerprint: Fingerprint,
     /// Its settings.
     pub settings: Arc<dyn TransformSettings>,
 }
@@ -87,6 +94,8 @@ pub struct SinkConfig {
     pub inputs: Vec<InputRef>,
     /// Whether the state waits for it.
     pub required: bool,
+    /// Of its table, its type and its place in the set.
+    pub fingerprint: Fingerprint,
     /// Its settings.
     pub settings: Arc<dyn SinkSettings>,
 }

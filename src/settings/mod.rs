@@ -32,6 +32,7 @@ pub use flaw::Flaw;
 pub use http_fields::read_http;
 pub use secret::{Secret, SecretError};
 pub use section::Section;
+pub use section::fingerprint::Fingerprint;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::{LONGEST_FILE, read_file};
 use super::flaw::Flaw;
+use super::section::fingerprint::Fingerprinter;
 use nordpass_env::Disk;
 
 /// A secret: text from the file or a variable, with `${file:PATH}` parts that are read when the secret is used, so
@@ -121,6 +122,16 @@ impl Secret {
             value.push_str(part);
         }
         Some(value)
+    }
+
+    /// Adds what it is to a fingerprint. Of a file the name: its content is read again at each use.
+    pub(crate) fn fingerprint(&self, to: &mut Fingerprinter) {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => to.add(text.expose_secret()),
+                Part::File(path) => to.debug(path),
+            }
+        }
     }
 
     /// Where it comes from, for the beginning of a sentence.

@@ -1,6 +1,7 @@
 //! Reads one TOML table by its fields.
 
 mod errors;
+pub(crate) mod fingerprint;
 #[cfg(feature = "remap")]
 mod programs;
 

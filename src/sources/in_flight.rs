@@ -23,6 +23,7 @@ pub struct Acknowledgements<M> {
     entries: mpsc::Receiver<Entry<M>>,
     /// Taken out of the channel, but not resolved.
     held: Option<Entry<M>>,
+    is_abandoned: bool,
 }
 
 struct Entry<M> {
@@ -34,7 +35,10 @@ struct Entry<M> {
 /// Both ends.
 pub fn in_flight<M>() -> (InFlight<M>, Acknowledgements<M>) {
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    (InFlight { entries: sender, budget: Budget::new(BYTES) }, Acknowledgements { entries: receiver, held: None })
+    (
+        InFlight { entries: sender, budget: Budget::new(BYTES) },
+        Acknowledgements { entries: receiver, held: None, is_abandoned: false },
+    )
 }
 
 impl<M> InFlight<M> {
@@ -60,6 +64,11 @@ impl<M> InFlight<M> {
 }
 
 impl<M> Acknowledgements<M> {
+    /// Whether [`Acknowledgements::next`] has come to a chunk that was dropped on the way.
+    pub fn is_abandoned(&self) -> bool {
+        self.is_abandoned
+    }
+
     /// Waits until the oldest chunk is delivered. Returns its mark and those after it that are delivered, too. `None`: all
     /// that was sent is resolved, or the next chunk was abandoned, after which nothing may be committed.
     pub async fn next(&mut self) -> Option<Vec<M>> {
@@ -69,6 +78,7 @@ impl<M> Acknowledgements<M> {
         if let Some(ack_receiver) = &mut self.held.as_mut()?.ack_receiver
             && ack_receiver.await == AckOutcome::Abandoned
         {
+            self.is_abandoned = true;
             return None;
         }
         let mut marks: Vec<M> = self.held.take().map(|entry| entry.mark).into_iter().collect();
@@ -134,8 +144,10 @@ mod tests {
                 }
             }
             assert_eq!(ack_receivers.next().await, Some(vec![0]));
+            assert!(!ack_receivers.is_abandoned());
             if first {
                 assert_eq!(ack_receivers.next().await, None);
+                assert!(ack_receivers.is_abandoned());
             }
         }
     }

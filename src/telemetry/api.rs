@@ -87,7 +87,9 @@ async fn page(State(shared): State<Shared>) -> Response {
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
-    let report = ReadyReport::of(&shared.telemetry.health(), shared.env.clock.now());
+    let mut report = ReadyReport::of(&shared.telemetry.health(), shared.env.clock.now());
+    let trouble = shared.telemetry.reload_trouble();
+    report.reload = trouble.map(|it| ReloadReport { reason: it.reason, since: it.since.to_string() });
     let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::to_string(&report).unwrap_or_else(|_| format!("{{\"ready\":{}}}", report.ready));
     (status, text("application/json", body + "\n")).into_response()
@@ -98,6 +100,15 @@ async fn ready(State(shared): State<Shared>) -> Response {
 pub(super) struct ReadyReport {
     pub(super) ready: bool,
     components: Vec<ComponentReport>,
+    /// Why the pipeline files as they are don't count. What runs works all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reload: Option<ReloadReport>,
+}
+
+#[derive(serde::Serialize)]
+struct ReloadReport {
+    reason: String,
+    since: String,
 }
 
 #[derive(serde::Serialize)]
@@ -140,7 +151,7 @@ impl ReadyReport {
                 filtered: health.left_out.clone(),
             }
         });
-        Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect() }
+        Self { ready: !health.is_empty() && health.iter().all(fine), components: components.collect(), reload: None }
     }
 }
 

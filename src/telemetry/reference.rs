@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::reloads::RELOAD_METRICS;
 use super::{METRICS, MetricKind};
 
 const INTRODUCTION: &str = "\
@@ -15,12 +16,12 @@ never show an event, an e-mail address or a secret. Without the section nothing 
 | path | response |
 |---|---|
 | `/health` | 200 while the process is alive. Use it for liveness probes. |
-| `/ready` | 200 while every component works or has finished; 503 while one starts, waits for something outside, or has failed. JSON with the state of each component. For a waiting component it also says why and what to do (`reason`), since when, and when it tries again (`next_try`). Waiting is normal in an outage and loses nothing: don't restart the program. |
+| `/ready` | 200 while every component works or has finished; 503 while one starts, waits for something outside, or has failed. JSON with the state of each component. For a waiting component it also says why and what to do (`reason`), since when, and when it tries again (`next_try`). `reload` says why changed pipeline files don't count, if they don't: what ran before goes on. Waiting is normal in an outage and loses nothing: don't restart the program. |
 | `/metrics` | The metrics below, in Prometheus text format. |
 | `/` | A human-readable status page. Refreshes every 5 s. |
 
 Every metric has the labels `component_kind` (`source`, `transform` or `sink`) and `component` (its name in the
-pipeline file). A metric appears once its component has used it. Distributions are exported as summaries: `quantile`
+pipeline file), except those about the whole program: `sentinel_config_…`. A metric appears once its component has used it. Distributions are exported as summaries: `quantile`
 labels of the last minute's values (the latest 1,024 of them), `_sum` and `_count` of all.
 
 | metric | kind | label | meaning |
@@ -45,6 +46,10 @@ pub fn reference_page() -> String {
         let label = metric.label.map(|label| format!("`{label}`")).unwrap_or_default();
         let help = metric.help.replace('|', "\\|");
         let _ = writeln!(page, "| `{}` | {kind} | {label} | {help} |", metric.name);
+    }
+    for (name, kind, help) in RELOAD_METRICS {
+        let label = if kind == "counter" { "`outcome`" } else { "" };
+        let _ = writeln!(page, "| `{name}` | {kind} | {label} | {help} |");
     }
     page + EPILOGUE
 }

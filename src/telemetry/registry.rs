@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use super::reloads::{ReloadLog, ReloadTrouble};
 use super::{ComponentKind, ComponentReporter, Health, exposition, metrics};
 use nordpass_env::{Clock, Mutex};
 
@@ -16,6 +17,7 @@ pub(super) type SharedClock = Arc<OnceLock<Arc<dyn Clock>>>;
 pub struct Telemetry {
     components: Arc<Mutex<BTreeMap<(ComponentKind, String), ComponentReporter>>>,
     clock: SharedClock,
+    reloads: Arc<ReloadLog>,
 }
 
 impl Telemetry {
@@ -36,6 +38,26 @@ impl Telemetry {
             .entry((kind, name.to_owned()))
             .or_insert_with(|| ComponentReporter::new(kind, name, self.clock.clone()))
             .clone()
+    }
+
+    /// The component is no part of the set any more.
+    pub fn forget(&self, kind: ComponentKind, name: &str) {
+        self.components.lock().remove(&(kind, name.to_owned()));
+    }
+
+    /// The pipeline files can be reloaded from now on.
+    pub fn begin_reloads(&self, now: Timestamp) {
+        self.reloads.begin(now);
+    }
+
+    /// Notes what became of a reload: `applied`, `refused` or `wrong`; and why the files don't count, if they don't.
+    pub fn reloaded(&self, outcome: &'static str, trouble: Option<String>, now: Timestamp) {
+        self.reloads.note(outcome, trouble, now);
+    }
+
+    /// Why the pipeline files as they are don't count, if so.
+    pub fn reload_trouble(&self) -> Option<ReloadTrouble> {
+        self.reloads.trouble()
     }
 
     /// All components, sources first.
@@ -62,12 +84,17 @@ impl Telemetry {
                 component.set(&metrics::LAG_SECONDS, lag);
             }
         }
-        exposition::render(&components, now)
+        self.with_reloads(exposition::render(&components, now))
+    }
+
+    fn with_reloads(&self, mut text: String) -> String {
+        self.reloads.render(&mut text);
+        text
     }
 
     /// The metrics in Prometheus' text format, as last reported, without quantiles of what is older than a minute.
     pub fn render(&self) -> String {
         let now = self.clock.get().map_or_else(Timestamp::default, |clock| clock.now());
-        exposition::render(&self.components(), now)
+        self.with_reloads(exposition::render(&self.components(), now))
     }
 }

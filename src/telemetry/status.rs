@@ -54,9 +54,13 @@ impl Status<'_> {
         self.works_again(released.as_ref().and_then(ComponentState::since));
     }
 
-    /// Forgets the parts that hold the component up: it starts again without them.
+    /// Forgets the parts that hold the component up, and how it ended: it starts again without them.
     pub fn begins_anew(self) {
-        self.states().held_up.clear();
+        let mut states = self.states();
+        states.held_up.clear();
+        if states.component.has_ended() {
+            states.component = ComponentState::Starting;
+        }
     }
 
     /// Reports that the component works (again).

@@ -21,9 +21,13 @@ pub(super) fn render(telemetry: &Telemetry, now: Timestamp) -> String {
     let mut page = HEAD.to_owned();
     let ready = ReadyReport::of(&telemetry.health(), now).ready;
     let (class, word) = if ready { ("working", "ready") } else { ("waiting", "not ready") };
+    let trouble = telemetry.reload_trouble().map_or_else(String::new, |trouble| {
+        let (since, reason) = (trouble.since.strftime("%Y-%m-%d %H:%M"), escape(&trouble.reason));
+        format!("<p class=\"waiting\">since {since} the changed pipeline files aren't used: {reason}</p>\n")
+    });
     let _ = write!(
         page,
-        "<h1>nordpass-sentinel <small>{}</small></h1><p class=\"{class}\">{word}</p>\n<table><tr><th>component<th>state\
+        "<h1>nordpass-sentinel <small>{}</small></h1><p class=\"{class}\">{word}</p>\n{trouble}<table><tr><th>component<th>state\
          <th class=\"n\">received<th class=\"n\">passed on<th class=\"n\">errors<th class=\"n\">dead letters<th>position</tr>\n",
         env!("CARGO_PKG_VERSION"),
     );

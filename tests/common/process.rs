@@ -4,17 +4,18 @@ use tokio_util::sync::CancellationToken;
 
 use nordpass_env::Env;
 use nordpass_sentinel::component::ComponentError;
-use nordpass_sentinel::pipeline::{self, Failure, RunOptions, RunReport, Stores};
+use nordpass_sentinel::pipeline::{self, Failure, Reloads, RunOptions, RunReport, Stores};
 use nordpass_sentinel::settings::Environment;
 use nordpass_sentinel::telemetry::{ComponentKind, Telemetry};
 
-/// Runs a pipeline file's text to its end.
+/// Runs a pipeline file's text to its end. By `reloads` it becomes another set on the way.
 pub async fn process(
     env: Env,
     text: String,
     options: RunOptions,
     telemetry: Telemetry,
     shutdown: CancellationToken,
+    reloads: Reloads,
 ) -> RunReport {
     let files = [("world.toml".into(), text)];
     let (config, _) = match pipeline::load(&files, &Environment::of::<&str, &str>([])) {
@@ -29,5 +30,5 @@ pub async fn process(
             return RunReport { failures: vec![failure], ..RunReport::default() };
         }
     };
-    pipeline::run(config, options, env, store, telemetry, shutdown).await
+    pipeline::run_with_reloads(config, options, env, store, telemetry, shutdown, reloads).await
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, TestClock};
-use nordpass_sentinel::pipeline::RunOptions;
+use nordpass_sentinel::pipeline::{Reloads, RunOptions};
 use nordpass_sentinel::telemetry::Telemetry;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -71,7 +71,8 @@ async fn a_program_that_hangs_holds_up_nobody_else() {
     let clock = Held::new(rig.clock.clone());
     let env = Env { clock: clock.clone(), ..rig.env() };
     let (telemetry, signal) = (Telemetry::new(), CancellationToken::new());
-    let task = tokio::spawn(process(env, rig.text.clone(), RunOptions::default(), telemetry, signal.clone()));
+    let task =
+        tokio::spawn(process(env, rig.text.clone(), RunOptions::default(), telemetry, signal.clone(), Reloads::none()));
     // Time doesn't go on by itself while a thread is at work.
     let all = rig.simulation.nordpass.world().total();
     let mut steps = 0;

@@ -13,7 +13,7 @@ use http::Request;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::component::SourceKey;
-use nordpass_sentinel::pipeline::{RunOptions, RunReport};
+use nordpass_sentinel::pipeline::{Reloads, RunOptions, RunReport};
 use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
 use nordpass_simulator::faults::{Faults, Plan};
 use nordpass_simulator::generator::{Generator, Options};
@@ -236,7 +236,8 @@ impl Rig {
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
         let options = RunOptions { once, ..RunOptions::default() };
-        let task = tokio::spawn(process(self.env(), self.text.clone(), options, telemetry.clone(), shutdown));
+        let task =
+            tokio::spawn(process(self.env(), self.text.clone(), options, telemetry.clone(), shutdown, Reloads::none()));
         Life { task, signal, telemetry }
     }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use nordpass_simulator::SimulationOptions;
 use serde_json::Value;
 
-use crate::support::{Process, World, found, history, http_client, now, output, program, said, until};
+use crate::support::{Process, World, found, free_port, history, http_client, now, output, program, said, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_loses_and_doubles_nothing() {
@@ -130,8 +130,9 @@ async fn a_hangup_drains_as_sigterm_does() {
     }
     let world = World::new(SimulationOptions { events: history(6, 20_000), ..SimulationOptions::default() }).await;
     let pipeline = slow(&world);
-    let end = signalled(&world, &["run", &pipeline], 300, &["-HUP", "-HUP"]).await;
-    assert_eq!(end.status.code(), Some(0), "{}", said(&end));
+    // A service without a terminal reloads instead.
+    let end = signalled(&world, &["run", &pipeline, "--once"], 300, &["-HUP", "-HUP"]).await;
+    assert_eq!(end.status.code(), Some(1), "{}", said(&end));
     assert!(said(&end).contains("draining for up to") && said(&end).contains("ended: "), "{}", said(&end));
     assert_eq!(world.simulation.verdict().events_duplicated, 0);
 }
@@ -256,7 +257,7 @@ async fn validate_connect_tries_tokens_and_endpoints() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_tells_health_readiness_and_metrics() {
     let world = World::new(SimulationOptions { events: history(3, 500), ..SimulationOptions::default() }).await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let port = free_port();
     let text = std::fs::read_to_string(world.both()).expect("a file");
     let path = world.pipeline("api.toml", &format!("{text}\n[api]\nlisten = \"127.0.0.1:{port}\"\n"));
     let _process = Process::start(world.command(&["run", path.to_str().expect("a path")]));

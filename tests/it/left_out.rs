@@ -4,7 +4,7 @@ use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::{SimulatedEvent, SimulationOptions, ingestion};
 use serde_json::Value;
 
-use crate::support::{Process, World, found, history, http_client, now, output, said};
+use crate::support::{Process, World, found, free_port, history, http_client, now, output, said};
 
 const DAY: i64 = 86_400;
 /// All that a filter of these tests leaves out.
@@ -90,11 +90,6 @@ async fn served(world: &World, pipeline: &str, port: u16, until: &str) -> (Strin
         found(async || get("/metrics").await.filter(|text| text.contains(until))).await.expect("it gets there");
     let ready = serde_json::from_str(&get("/ready").await.expect("it answers")).expect("JSON");
     (metrics, ready, get("/").await.expect("a page"))
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

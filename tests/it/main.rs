@@ -25,6 +25,7 @@ mod proxy;
 mod ranges;
 mod receiver_files;
 mod recordings;
+mod reload;
 mod replay;
 mod repository;
 mod secrets;

@@ -188,6 +188,12 @@ pub async fn output(mut command: Command) -> Output {
     tokio::task::spawn_blocking(move || command.output().expect("the program starts")).await.expect("no panic")
 }
 
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
 /// A client for requests to what a test has started.
 pub fn http_client() -> reqwest::Client {
     // reqwest wants a provider, even for plain http. An error says that there is one already.

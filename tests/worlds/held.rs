@@ -56,6 +56,24 @@ impl Held {
         (self.life, self.tuning, self.expected) = (life, Some(tuning), expected);
     }
 
+    /// A reload may bring these settings. Until it is over, the old source and the new one may each hold what they may.
+    pub fn widen(&mut self, to: &Tuning) {
+        let Some(tuning) = &mut self.tuning else { return };
+        tuning.in_flight += to.in_flight;
+        tuning.concurrency += to.concurrency;
+    }
+
+    /// The reload is over.
+    pub fn reloaded(&mut self, tuning: Tuning) {
+        self.tuning = Some(tuning);
+    }
+
+    /// The source has begun anew, and dropped what it held.
+    pub fn begins_anew(&mut self) {
+        self.shown.clear();
+        self.bytes = 0;
+    }
+
     /// An answer has reached the process; since the last one these events' rows were accepted. Questions for a count
     /// alone (one event a page) leave nothing in memory.
     pub fn shown(&mut self, question: &[u8], answer: &[u8], accepted: Vec<(String, Destination)>) {

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use nordpass_simulator::ingestion::Ingestion;
 use nordpass_simulator::{Endpoint, Reply, Service};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// The header by which a request's answer finds its entry.
 pub const NUMBER: &str = "x-world-request";
@@ -60,6 +61,8 @@ pub type Check = dyn Fn(Destination, &str, u128, &Value) -> Option<String> + Sen
 pub struct Delivery {
     /// Which life of the process sent it.
     pub life: u64,
+    /// When.
+    pub at: Instant,
     /// The request.
     pub request: u64,
 }
@@ -74,6 +77,8 @@ pub struct Ledger {
     second: &'static str,
     check: Box<Check>,
     life: AtomicU64,
+    /// Counts lives, and reloads in them.
+    epoch: AtomicU64,
     books: Mutex<Books>,
 }
 
@@ -91,7 +96,7 @@ pub struct Books {
     pub of_a_part: std::collections::HashSet<u64>,
     /// Accepted requests.
     pub accepted: u64,
-    /// For each destination's streams, by their path: in which life and when a request was accepted last, and when one was refused with 400
+    /// For each destination's streams, by their path: in which epoch and when a request was accepted last, and when one was refused with 400
     /// first. Nothing but the poisoned record is refused so.
     pub streams: BTreeMap<(Destination, String), Stream>,
     /// The probes of rows that were accepted since somebody last took this list, and where.
@@ -100,10 +105,10 @@ pub struct Books {
     pub wrong: Vec<String>,
 }
 
-/// What a stream has answered in the latest life of the process that used it.
+/// What a stream has answered in the latest epoch in which it was used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stream {
-    pub life: u64,
+    pub epoch: u64,
     pub refused: Option<i64>,
     pub accepted: Option<i64>,
     /// How many acceptances since the refusal surely came one after the other.
@@ -130,10 +135,10 @@ impl Books {
         &self.tables[destination as usize]
     }
 
-    pub fn stream(&mut self, to: Destination, path: &str, life: u64) -> &mut Stream {
+    pub fn stream(&mut self, to: Destination, path: &str, epoch: u64) -> &mut Stream {
         let stream = self.streams.entry((to, path.to_owned())).or_default();
-        if stream.life < life {
-            *stream = Stream { life, ..Stream::default() };
+        if stream.epoch < epoch {
+            *stream = Stream { epoch, ..Stream::default() };
         }
         stream
     }
@@ -142,16 +147,26 @@ impl Books {
 impl Ledger {
     /// Books about what `ingestion` accepts, where requests to the host `second` are for a second workspace.
     pub fn new(ingestion: Arc<Ingestion>, second: &'static str, check: Box<Check>) -> Self {
-        Self { ingestion, second, check, life: AtomicU64::new(0), books: Mutex::default() }
+        Self { ingestion, second, check, life: AtomicU64::new(0), epoch: AtomicU64::new(0), books: Mutex::default() }
     }
 
     /// A new life of the process begins.
     pub fn next_life(&self) -> u64 {
+        self.next_epoch();
         self.life.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub fn life(&self) -> u64 {
         self.life.load(Ordering::Relaxed)
+    }
+
+    /// Sinks may begin anew: what one has seen is unknown to the next.
+    pub fn next_epoch(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
     }
 
     pub fn answered(&self, request: u64) {
@@ -184,7 +199,7 @@ impl Ledger {
 
     /// Writes down the rows that a request brought, with the ids that they show.
     pub fn write_rows(&self, to: Destination, request: u64, rows: &[(u128, Value)]) {
-        let delivery = Delivery { life: self.life(), request };
+        let delivery = Delivery { life: self.life(), at: Instant::now(), request };
         let place = match to {
             Destination::Official | Destination::Receiver => "metadata",
             _ => "AdditionalFields",
@@ -220,12 +235,12 @@ impl Service for Ledger {
     fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
         let reply = self.ingestion.handle(request, now);
         let to = self.destination(request);
-        let (path, life, at) = (request.uri().path(), self.life(), now.as_second());
+        let (path, epoch, at) = (request.uri().path(), self.epoch(), now.as_second());
         if reply.status() == StatusCode::NO_CONTENT {
             self.write(to, request);
-            self.books().stream(to, path, life).accepted = Some(at);
+            self.books().stream(to, path, epoch).accepted = Some(at);
         } else if reply.status() == StatusCode::BAD_REQUEST {
-            self.books().stream(to, path, life).refused.get_or_insert(at);
+            self.books().stream(to, path, epoch).refused.get_or_insert(at);
         }
         reply
     }

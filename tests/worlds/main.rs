@@ -10,6 +10,7 @@
 //! | [`traffic`] | the events of a world |
 //! | [`pipeline`] | its pipeline file |
 //! | [`receiver`] | an `http` sink, and what goes wrong at its receivers |
+//! | [`reload`] | changes of the pipeline file while it runs |
 //! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
@@ -33,6 +34,7 @@ mod oracle;
 mod pipeline;
 mod plan;
 mod receiver;
+mod reload;
 mod report;
 mod shape;
 mod traffic;

@@ -4,7 +4,7 @@
 //!    happened; the one record that the destination refuses by name is a dead letter instead, and nothing else is.
 //! 2. **Doubled only where the design allows it**: a further copy of a row has the same id, and its predecessor's answer
 //!    never came, or a crash lay between that answer and the commit: the state didn't know the id when the process
-//!    started again. Files and blobs hold each event exactly once.
+//!    started again; or a reload has abandoned what another sink held, and the state didn't know the id then. Files and blobs hold each event exactly once.
 //! 3. **The state is never ahead**: whenever the process starts, each known id has been accepted by every destination,
 //!    and each event of a covered and proven time is known.
 //! 4. **Memory is bounded**: what the process was shown and not every destination has accepted stays within what the pipeline
@@ -25,11 +25,13 @@ use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::nordpass::Total;
 use nordpass_simulator::{Endpoint, Probes};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::blobs;
 use crate::common::state::{self, State};
 use crate::ledger::{Books, Rows, SURELY_LATER};
 use crate::pipeline;
+use crate::reload::{LOOK, Reloads, Replay};
 use crate::shape::{Destination, judge};
 use crate::world::{Violations, World};
 
@@ -129,10 +131,10 @@ pub async fn arrived(world: &World) -> bool {
 /// since. Without, it has to keep the record, however long.
 fn proven(world: &World, destination: Destination) -> bool {
     let books = world.ledger.books();
-    let life = world.ledger.life();
+    let epoch = world.ledger.epoch();
     let mut streams = books.streams.iter().filter(|((to, _), _)| *to == destination);
     streams.any(|(_, stream)| {
-        let both = stream.refused.zip(stream.accepted).filter(|_| stream.life == life);
+        let both = stream.refused.zip(stream.accepted).filter(|_| stream.epoch == epoch);
         // Where a body without records proves nothing, it takes a second accepted request.
         let enough = destination != Destination::Receiver || stream.later > 1;
         enough && both.is_some_and(|(refused, accepted)| accepted > refused + SURELY_LATER)
@@ -142,9 +144,9 @@ fn proven(world: &World, destination: Destination) -> bool {
 /// Whether a destination is still asked whether it goes on refusing the poisoned record.
 pub fn holds_a_suspect(world: &World) -> bool {
     let books = world.ledger.books();
-    let life = world.ledger.life();
+    let epoch = world.ledger.epoch();
     books.streams.iter().any(|((to, _), stream)| {
-        stream.life == life && stream.refused.is_some() && letters(&world.disk, to.sink()).is_empty()
+        stream.epoch == epoch && stream.refused.is_some() && letters(&world.disk, to.sink()).is_empty()
     })
 }
 
@@ -331,7 +333,13 @@ fn copies(world: &World, violations: &mut Violations) {
                     after.life > before.life
                         && between.into_iter().all(|snapshot| !snapshot.known.contains(&world.expected.inner(*id)))
                 };
-                if !unanswered && !forgotten() {
+                // A reload has dropped what wasn't delivered elsewhere, and the source has gone back.
+                let replayed = || {
+                    let mut replays = world.lives.replays.iter().filter(|at| at.life == after.life);
+                    let is_between = |at: Instant| before.at <= at && at <= after.at + LOOK;
+                    replays.any(|replay| is_between(replay.at) && !replay.known.contains(&world.expected.inner(*id)))
+                };
+                if !unanswered && !forgotten() && !replayed() {
                     violations.push(format!(
                         "{name}: {id:032x} was accepted in life {} (request {}) and sent again in life {} (request {})",
                         before.life, before.request, after.life, after.request
@@ -402,4 +410,6 @@ pub struct Lives {
     pub faults: Vec<u64>,
     /// What each said of itself.
     pub telemetries: Vec<nordpass_sentinel::telemetry::Telemetry>,
+    pub reloads: Reloads,
+    pub replays: Vec<Replay>,
 }

@@ -7,6 +7,7 @@ use nordpass_simulator::ingestion::IMMUTABLE_ID;
 
 use crate::blobs::Blobs;
 use crate::plan::{Host, Plan, Tuning};
+use crate::reload::Layout;
 use crate::shape::{Destination, Shape};
 
 pub const DATA_DIR: &str = "data";
@@ -28,7 +29,8 @@ pub fn host(host: Host) -> &'static str {
 }
 
 /// The text of the file.
-pub fn text(plan: &Plan, tuning: &Tuning) -> String {
+pub fn text(plan: &Plan, layout: &Layout) -> String {
+    let tuning = layout.tuning(plan, "nordpass");
     let Tuning { poll_interval, overlap, lag, page_size, concurrency, .. } = tuning;
     let Tuning { requests_per_second, in_flight, timeout, .. } = tuning;
     let mut text = format!(
@@ -63,9 +65,11 @@ request_timeout = "{timeout}s"
             Destination::Archive | Destination::Receiver => continue,
         };
         let streams: Vec<_> = shape.read_by(destination).into_iter().map(|input| (input, stream_of(input))).collect();
+        let tuning = layout.tuning(plan, destination.sink());
         sentinel(&mut text, plan, tuning, destination.sink(), host, &streams);
     }
     if let Some(receiver) = plan.receiver {
+        let tuning = layout.tuning(plan, "receiver");
         text.push_str(&receiver.text(plan, tuning, &shape.read_by(Destination::Receiver)));
     }
     if let Some(path) = plan.archive {
@@ -73,9 +77,9 @@ request_timeout = "{timeout}s"
         let _ = write!(text, "\n[sinks.archive]\ntype = \"file\"\ninputs = {inputs:?}\npath = \"{path}\"\n");
     }
     if let Some(blobs) = &plan.blobs {
-        azure_blob(&mut text, plan, tuning, blobs);
+        azure_blob(&mut text, plan, layout.tuning(plan, "blobs"), blobs);
     }
-    if plan.optional {
+    if plan.optional && !layout.lacks_optional {
         // Nobody waits for it, and it fills up: the others must not notice.
         let _ = write!(
             text,

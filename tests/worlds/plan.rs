@@ -11,6 +11,7 @@ use nordpass_simulator::{Dice, Endpoint};
 
 use crate::blobs::Blobs;
 use crate::receiver::Receiver;
+use crate::reload::Reload;
 use crate::shape::{Destination, Shape};
 
 pub const MINUTE: u64 = 60;
@@ -77,6 +78,8 @@ pub enum Action {
     Jump(i64),
     /// The storage account forgets blocks that weren't committed, as it does after a week.
     ExpireBlocks,
+    /// The pipeline file changes, and the process is told.
+    Reload(Reload),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +176,7 @@ impl Drawer {
         self.0.chance(probability)
     }
 
-    fn tuning(&mut self, api: &Settings) -> Tuning {
+    pub fn tuning(&mut self, api: &Settings) -> Tuning {
         // A page size that the server refuses is a mistake in the pipeline file, not a fault to be survived.
         let most = if api.page_limit == PageLimit::Refuse { api.max_page_size } else { 200 };
         Tuning {
@@ -280,6 +283,7 @@ impl Plan {
         if draw.chance(ARCHIVED) {
             plan.plan_blobs(&mut draw);
         }
+        plan.plan_reloads(&mut Drawer(Dice::new(seed ^ 0x4e10_ad5e_11f0)));
         plan
     }
 

@@ -7,6 +7,7 @@ use nordpass_simulator::LoggedRequest;
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, Total};
 
 use crate::plan::{Action, Plan};
+use crate::reload::{Reload, Reloads};
 use crate::shape::Destination;
 use crate::shape::fate::Fate;
 use crate::world::World;
@@ -75,6 +76,7 @@ impl AckOutcome {
                 Action::ReadsFail(_) => "disk reads fail",
                 Action::Jump(_) => "clock jumps",
                 Action::ExpireBlocks => "blocks expired",
+                Action::Reload(Reload::Wrong) => "reload of a wrong file",
                 // Counted where they happen, or the end of something.
                 Action::Crash
                 | Action::CrashAtDisk(_)
@@ -84,7 +86,8 @@ impl AckOutcome {
                 | Action::Allow
                 | Action::Restore(_)
                 | Action::AcceptSecret
-                | Action::DiskRoom => {
+                | Action::DiskRoom
+                | Action::Reload(_) => {
                     continue;
                 }
             };
@@ -92,6 +95,12 @@ impl AckOutcome {
         }
         *troubles.entry("crash").or_default() += world.lives.crashes;
         *troubles.entry("panic of a component").or_default() += world.lives.panics;
+        let Reloads { applied, refused, aborted } = world.lives.reloads;
+        for (name, times) in
+            [("reload", applied), ("reload refused", refused), ("reload that dropped what didn't drain", aborted)]
+        {
+            *troubles.entry(name).or_default() += times;
+        }
         let (late, held) = (&world.traffic.events, world.traffic.held_back.len());
         *troubles.entry("late event").or_default() +=
             late.iter().filter(|event| event.visible_at > event.timestamp).count() as u64;

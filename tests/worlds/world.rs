@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
-use nordpass_sentinel::pipeline::{RunOptions, RunReport};
+use nordpass_sentinel::pipeline::{Reloaded, RunOptions, RunReport, reloads};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_simulator::blob::BlobAccount;
 use nordpass_simulator::entra::{self, Entra, Tokens};
@@ -25,8 +27,9 @@ use crate::ledger::Ledger;
 use crate::machine::{MachineClock, MachineNetwork};
 use crate::oracle::{self, Lives, Snapshot};
 use crate::pipeline;
-use crate::plan::{Action, Host, Plan, Tuning};
+use crate::plan::{Action, Host, Plan};
 use crate::receiver::{AUDIENCE, books::ReceiverLedger};
+use crate::reload::{Asked, LOOK, Layout, Reload, Watch};
 use crate::shape::expected::Expected;
 use crate::traffic::Traffic;
 
@@ -50,7 +53,9 @@ pub struct World {
     pub network: MachineNetwork,
     /// What counts until somebody ends it.
     disk_trouble: bool,
-    tuning: usize,
+    /// What the pipeline file says.
+    pub layout: Layout,
+    pub watch: Option<Watch>,
     /// How many actions have been carried out.
     done: usize,
     /// Nothing goes wrong any more.
@@ -80,6 +85,8 @@ enum End {
     Down,
     /// The process ended by itself.
     Ended(RunReport),
+    /// A reload was answered.
+    Reloaded((Instant, Reload, Reloaded)),
 }
 
 /// Anything that must not be: a sentence each.
@@ -151,7 +158,8 @@ impl World {
             wires,
             network,
             disk_trouble: false,
-            tuning: 0,
+            layout: Layout::default(),
+            watch: None,
             done: 0,
             settling: None,
             began: Instant::now(),
@@ -201,12 +209,17 @@ impl World {
         let snapshot = self.snapshot().await;
         self.lives.snapshots.push(snapshot);
         let life = self.ledger.next_life();
-        self.network.held().begin(life, self.tuning().clone(), self.expected.clone());
+        let tuning = self.layout.tuning(&self.plan, "nordpass").clone();
+        self.network.held().begin(life, tuning, self.expected.clone());
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
         let telemetry = Telemetry::new();
         self.lives.telemetries.push(telemetry.clone());
-        let mut process = Box::pin(process(self.env(), self.text(), RunOptions::default(), telemetry, shutdown));
+        self.watch = None;
+        let (reloader, reloads) = reloads();
+        let text = pipeline::text(&self.plan, &self.layout);
+        let process = process(self.env(), text, RunOptions::default(), telemetry, shutdown, reloads);
+        let (mut process, mut asked) = (Box::pin(process), FuturesUnordered::<Asked>::new());
         loop {
             if self.settling.is_none() && Instant::now() >= self.at(self.plan.chaos) {
                 self.everything_works_again();
@@ -217,12 +230,22 @@ impl World {
                 (None, Some((at, _))) => *at,
                 (None, None) => self.at(self.plan.chaos),
             };
-            let end = tokio::select! {
-                biased;
-                report = &mut process => End::Ended(report),
-                () = self.disk.went_down() => End::Down,
-                () = self.network.went_down() => End::Down,
-                () = sleep_until(due) => End::Time,
+            let end = loop {
+                // Once everything has arrived, nothing is abandoned any more.
+                let arrived = self.settling.as_ref().is_some_and(|settling| settling.arrived);
+                let watches = self.watch.is_some() && !arrived;
+                break tokio::select! {
+                    biased;
+                    report = &mut process => End::Ended(report),
+                    () = self.disk.went_down() => End::Down,
+                    () = self.network.went_down() => End::Down,
+                    Some(answer) = asked.next(), if !asked.is_empty() => End::Reloaded(answer),
+                    () = sleep_until(due) => End::Time,
+                    () = sleep(LOOK), if watches => {
+                        self.look();
+                        continue;
+                    }
+                };
             };
             match end {
                 End::Ended(report) => {
@@ -232,6 +255,10 @@ impl World {
                     drop(process);
                     self.crashed().await;
                     return Fate::Again;
+                }
+                End::Reloaded(answer) => {
+                    self.reloaded(answer, violations);
+                    continue;
                 }
                 End::Time => {}
             }
@@ -253,9 +280,10 @@ impl World {
                 }
                 Action::Restart => {
                     self.stop(process, &signal, violations).await;
-                    self.tuning += 1;
+                    self.layout.change_all();
                     return Fate::Again;
                 }
+                Action::Reload(reload) => asked.extend(self.reload(reload, Some(&reloader)).await),
                 action => self.act(&action),
             }
         }
@@ -281,15 +309,6 @@ impl World {
             return true;
         }
         false
-    }
-
-    /// The settings of this life.
-    fn tuning(&self) -> &Tuning {
-        &self.plan.tunings[self.tuning % self.plan.tunings.len()]
-    }
-
-    fn text(&self) -> String {
-        pipeline::text(&self.plan, self.tuning())
     }
 
     /// SIGTERM. While things go wrong it may fail to drain in time; that is no violation.
@@ -368,7 +387,7 @@ impl World {
         }
         self.network.restart();
         if (luck >> 8).is_multiple_of(2) {
-            self.tuning += 1;
+            self.layout.change_all();
         }
         let pause = [0, 1, 30, 300, 1800][usize::try_from((luck >> 16) % 5).unwrap_or(0)];
         if self.settling.is_none() {
@@ -387,7 +406,10 @@ impl World {
             self.done += 1;
             // A machine that is down can't go down.
             if !matches!(action, Action::Crash | Action::CrashAtDisk(_) | Action::CrashAtRequest(..)) {
-                self.act(&action);
+                match action {
+                    Action::Reload(reload) => _ = self.reload(reload, None).await,
+                    action => self.act(&action),
+                }
             }
         }
         sleep_until(end).await;
@@ -396,7 +418,7 @@ impl World {
     fn act(&mut self, action: &Action) {
         let tokens = &self.entra.tokens;
         match action {
-            Action::Crash | Action::Restart => {}
+            Action::Crash | Action::Restart | Action::Reload(_) => {}
             Action::CrashAtDisk(number) => self.disk.go_down_at(*number),
             Action::CrashAtRequest(number, taken) => self.network.go_down_at(*number, *taken),
             Action::PanicAtRequest(number, taken) => self.network.panic_at(*number, *taken),
@@ -446,6 +468,11 @@ impl World {
         self.clock.set_right();
         self.done = self.plan.actions.len();
         self.settling = Some(Settling { step: Duration::from_secs(30), arrived: false });
+    }
+
+    /// Whether the disk fails, or is full.
+    pub fn disk_trouble(&self) -> bool {
+        self.disk_trouble
     }
 
     /// The Unix second now, in truth.

@@ -13,6 +13,8 @@ pub(super) struct Waiting {
     pub context: Context,
     /// Whether the state waits for it.
     pub required: bool,
+    /// The set runs already: it goes on whatever keeps this sink from opening, and the next reload can repair that.
+    pub patient: bool,
 }
 
 /// Opens a sink before any source runs. `None`: it can't open yet. An error is one that waiting can't cure, of a sink that
@@ -41,7 +43,7 @@ enum End {
 
 impl Waiting {
     fn stops(&self, error: &ComponentError) -> bool {
-        self.required && !error.curable
+        self.required && !error.curable && !self.patient
     }
 
     /// Tries until it is open, and runs it.
@@ -68,7 +70,10 @@ impl Waiting {
         };
         let opened = Retry::new(env, telemetry).run(end, attempt).await;
         match opened {
-            Ok(sink) => sink.run(input).await,
+            Ok(sink) => {
+                telemetry.status().working();
+                sink.run(input).await
+            }
             Err(End::Failed(error)) => Err(error),
             Err(End::Shutdown) => Ok(()),
             Err(End::NothingMore) => {

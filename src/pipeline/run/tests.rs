@@ -1,9 +1,17 @@
 //! How a set ends when one of its components does.
 
+use super::running::Running;
 use super::*;
+use crate::component::Input;
 
 fn running() -> (Running, Telemetry) {
     (Running::default(), Telemetry::new())
+}
+
+async fn supervise(running: Running, ending: &CancellationToken) -> RunReport {
+    let mut set = Set::default();
+    set.running = running;
+    set.supervise(ending, DRAIN, Reloads::none()).await
 }
 
 async fn until(shutdown: CancellationToken) -> Result<(), ComponentError> {
@@ -28,7 +36,7 @@ async fn a_failed_source_stops_alone_and_a_failed_sink_drains_everything() {
         Err(ComponentError::new("the table is gone"))
     });
     let began = tokio::time::Instant::now();
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     assert_eq!(began.elapsed().as_secs(), 60, "the failed source didn't stop the others");
     let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
     assert_eq!(names, ["broken", "sink"]);
@@ -48,7 +56,7 @@ async fn when_the_last_source_has_failed_the_sinks_end_by_the_deadline() {
     running.spawn(telemetry.component(ComponentKind::Source, "health"), None, until(inner));
     running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
     let began = tokio::time::Instant::now();
-    let ending = running.supervise(&ending, DRAIN);
+    let ending = supervise(running, &ending);
     let report = tokio::time::timeout(10 * DRAIN, ending).await.expect("it ends by itself");
     assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
     assert_eq!(report.failures[0].name, "source");
@@ -61,7 +69,7 @@ async fn a_component_that_does_not_drain_is_ended_at_the_deadline() {
     running.spawn(telemetry.component(ComponentKind::Sink, "stuck"), None, std::future::pending());
     ending.cancel();
     let began = tokio::time::Instant::now();
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     assert_eq!((began.elapsed(), report.drain_timed_out), (DRAIN, true));
 }
 
@@ -70,7 +78,7 @@ async fn a_panic_is_a_failure_with_a_name() {
     let (mut running, telemetry) = running();
     let ending = CancellationToken::new();
     running.spawn(telemetry.component(ComponentKind::Transform, "asim"), None, async { panic!("a test's panic") });
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     assert_eq!(report.failures[0].name, "asim");
     assert!(report.failures[0].error.hint.is_some());
 }
@@ -91,7 +99,7 @@ async fn a_required_sink_that_ends_early_drains_everything() {
         drop(input);
         Ok(())
     });
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     assert!(report.failures.is_empty() && !report.drain_timed_out);
 }
 
@@ -110,7 +118,7 @@ async fn a_reader_that_goes_before_the_end_is_its_sinks_failure_only() {
         drop(input);
         Err(ComponentError::new("the reader has closed the pipe"))
     });
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     let names: Vec<&str> = report.failures.iter().map(|failure| failure.name.as_str()).collect();
     assert_eq!((names, report.drain_timed_out), (vec!["console"], false), "{report:?}");
 }
@@ -130,6 +138,6 @@ async fn an_optional_sink_that_fails_stops_nobody() {
     });
     running.optional.insert(optional);
     let began = tokio::time::Instant::now();
-    let report = running.supervise(&ending, DRAIN).await;
+    let report = supervise(running, &ending).await;
     assert_eq!((began.elapsed().as_secs(), report.failures.len()), (60, 1), "it is told at the end");
 }

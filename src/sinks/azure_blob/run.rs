@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -77,7 +76,7 @@ impl BlobSink {
         let Context { name, env, telemetry, store, .. } = context;
         let archive = Archive::new(&settings, &env, &telemetry)?;
         let nonce = env.random.next_u64();
-        let shared = Shared { name, settings, env, telemetry, store, archive, nonce, number: AtomicU64::new(0) };
+        let shared = Shared { name, settings, env, telemetry, store, archive, nonce };
         Ok(Self {
             shared: Arc::new(shared),
             lanes: BTreeMap::new(),

@@ -1,7 +1,6 @@
 //! What all sources of a sink share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::archive::Archive;
 use super::settings::Settings;
@@ -21,8 +20,6 @@ pub struct Shared {
     pub archive: Archive,
     /// In the place of the run of a source without a state.
     pub nonce: u64,
-    /// Of the next blob.
-    pub number: AtomicU64,
 }
 
 /// One run of a source.
@@ -52,7 +49,7 @@ impl Shared {
 
     /// A number that no other blob of this process has.
     pub fn next_number(&self) -> u64 {
-        self.number.fetch_add(1, Ordering::Relaxed)
+        self.store.open_states().next_number()
     }
 
     /// The source has ended, so it no longer holds the sink up.

@@ -18,6 +18,7 @@ mod log;
 mod own;
 mod owner;
 mod recover;
+mod runs;
 mod settings;
 pub(in crate::sinks) mod template;
 mod writer;
@@ -34,6 +35,7 @@ use tokio::time::Instant;
 
 use self::group::{Collector, Group};
 use self::owner::WriteError;
+use self::runs::{Files, Runs, Seen};
 use self::settings::FIELDS;
 use self::writer::Writer;
 use crate::component::{ComponentError, Context, Input, Sink};
@@ -118,10 +120,10 @@ async fn open(settings: Settings, context: Context) -> Result<FileSink, Componen
         }
     }
     let files = ["log", "journal"].map(|ending| logs.join(format!("{name}.{ending}")));
-    let logs = recover::recover(disk.clone(), files, settings.format, store.as_ref()).await?;
-    let writer = Writer::new(disk.clone(), store, logs, root, &settings);
+    let files = Files { settings: settings.clone(), disk: disk.clone(), store, logs: files, root };
+    let (writer, runs) = files.open().await?;
     let collector = Collector::new(settings.template.clone(), settings.format, settings.level);
-    Ok(FileSink { settings, env, telemetry, writer, collector })
+    Ok(FileSink { settings, env, telemetry, files, writer: Some(writer), runs, collector })
 }
 
 /// Refuses a path to anything but a regular file: its content couldn't be read back, cut, or known to be durable.
@@ -157,7 +159,10 @@ struct FileSink {
     settings: Settings,
     env: Env,
     telemetry: ComponentReporter,
-    writer: Writer,
+    files: Files,
+    /// None only while it is opened again.
+    writer: Option<Writer>,
+    runs: Runs,
     collector: Collector,
 }
 
@@ -191,6 +196,15 @@ impl FileSink {
             };
             self.telemetry.set(&metrics::QUEUE_FILL, input.waiting() as f64);
             let Some((_, chunk)) = received else { break };
+            match self.runs.see(&chunk.origin) {
+                Seen::Known => {}
+                // Its source has begun anew, and reads it again.
+                Seen::Over => continue,
+                Seen::Next => {
+                    self.flush(std::mem::take(&mut group)).await;
+                    self.open_again().await;
+                }
+            }
             if group.acks.is_empty() {
                 due = Instant::now() + self.settings.timeout;
             }
@@ -209,9 +223,27 @@ impl FileSink {
         Ok(())
     }
 
+    /// A source has begun anew: takes out of the files what it reads again, however long that takes.
+    async fn open_again(&mut self) {
+        // Its locks go first.
+        self.writer = None;
+        let attempt = || async {
+            self.files.open().await.map_err(|error| {
+                let hint = error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                Again::because("recover", format!("{}{hint}", error.message)).into()
+            })
+        };
+        let Ok((writer, _)) = Retry::new(&self.env, &self.telemetry).run(pending::<Infallible>(), attempt).await;
+        self.writer = Some(writer);
+    }
+
     /// Makes a group durable, however long that takes, and acknowledges it.
     async fn flush(&mut self, group: Group) {
-        let writer = Mutex::new(&mut self.writer);
+        if group.acks.is_empty() {
+            return;
+        }
+        let Some(writer) = &mut self.writer else { return };
+        let writer = Mutex::new(writer);
         let attempt = || async {
             let written = writer.lock().await.write(&group).await;
             written.map_err(|error| Again::because(kind(&error), reason(&error)).into())

@@ -98,7 +98,9 @@ mod tests {
         fn what_goes_in_comes_out(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9_000), 0..20), level in 0..=9u32) {
             let text = parts.concat();
             let mut member = Member::new(level);
-            parts.iter().for_each(|part| member.write(part));
+            for part in &parts {
+                member.write(part);
+            }
             prop_assert_eq!(member.len(), text.len());
             prop_assert_eq!(unpacked(&member.finish()), &text[..]);
             prop_assert_eq!(unpacked(&compress(&text, level)), &text[..]);

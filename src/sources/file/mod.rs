@@ -185,7 +185,6 @@ async fn commit_all(
     state: Option<Arc<dyn SourceState>>,
     context: Context,
 ) -> Result<(), ComponentError> {
-    // What drops a chunk is ending, with an error of its own if it has one. The chunk is read again next time.
     while let Some(marks) = ack_receivers.next().await {
         let Some(state) = &state else { continue };
         let what = "can't commit the position";
@@ -197,6 +196,10 @@ async fn commit_all(
             .await
             .map_err(|error| state::unusable(&error))?;
         context.telemetry.add(&metrics::COMMITS, 1);
+    }
+    if ack_receivers.is_abandoned() && state.is_some() && !context.shutdown.is_cancelled() {
+        let message = "part of the pipeline dropped undelivered events";
+        return Err(ComponentError::new(message).hint("nothing is lost: they are read again").begins_anew());
     }
     Ok(())
 }

@@ -71,6 +71,11 @@ impl SourceSettings for Settings {
         Box::new(Health { settings: self.clone(), everybody: telemetry.clone() })
     }
 
+    /// What is dropped is out of date anyway.
+    fn can_go_back(&self) -> bool {
+        true
+    }
+
     fn columns(&self) -> Vec<&'static str> {
         catalogue::columns(catalogue::HEALTH_TABLE).iter().map(|(name, _)| *name).collect()
     }
@@ -90,17 +95,23 @@ impl Source for Health {
             };
             context.telemetry.status().working();
             let reporter = Reporter::new(self.everybody, &context, instance);
-            let loops = output.split().into_iter().map(|output| async {
-                let ended = if context.once {
-                    once(output, &reporter, &context).await
-                } else {
-                    forever(output, &reporter, &context, self.settings.interval).await
-                };
-                // A reader that has ended needs no reports.
-                let _ = ended;
-            });
-            join_all(loops).await;
-            Ok(())
+            loop {
+                let replaced = output.replaced();
+                let loops = output.split().into_iter().map(|output| async {
+                    let ended = if context.once {
+                        once(output, &reporter, &context).await
+                    } else {
+                        forever(output, &reporter, &context, self.settings.interval).await
+                    };
+                    // A reader that has ended needs no reports.
+                    let _ = ended;
+                });
+                tokio::select! {
+                    biased;
+                    () = replaced => {}
+                    _ = join_all(loops) => return Ok(()),
+                }
+            }
         })
     }
 }

@@ -71,13 +71,19 @@ impl Reporter {
         let is_source = component.kind() == ComponentKind::Source;
         #[expect(clippy::cast_possible_truncation, reason = "a time in seconds")]
         let cursor = numbers.cursor().filter(|_| is_source).and_then(|cursor| at(cursor as i64));
+        // Files that don't count are nobody's trouble but the program's: this source speaks for it.
+        let reload = || {
+            let trouble = self.everybody.reload_trouble().filter(|_| is_source && component.name() == &*self.source)?;
+            Some(format!("the changed pipeline files aren't used: {}", trouble.reason))
+        };
+        let reason = state.reason().map(str::to_owned).or_else(reload);
         let columns: [(&str, Value); 26] = [
             ("TimeGenerated", written(now).into()),
             ("Component", component.name().into()),
             ("ComponentKind", component.kind().as_str().into()),
             ("ComponentType", lately.type_name.into()),
             ("State", state.as_str().into()),
-            ("Reason", state.reason().into()),
+            ("Reason", reason.into()),
             ("WaitingSince", state.since().map(written).into()),
             ("NextTry", state.next_try().map(written).into()),
             ("Cursor", cursor.into()),

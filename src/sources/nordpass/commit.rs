@@ -30,7 +30,7 @@ pub struct Committer {
     pub state: watch::Sender<State>,
     /// The ids in flight.
     pub registry: Arc<Registry>,
-    /// The program's token: tells a loss from a shutdown.
+    /// The source's token: tells a loss from a shutdown.
     pub shutdown: CancellationToken,
 }
 
@@ -136,7 +136,7 @@ impl Committer {
             self.registry.released(ids.into_iter().map(|known| known.id));
             if !self.shutdown.is_cancelled() {
                 let message = "part of the pipeline dropped undelivered events";
-                return Err(ComponentError::new(message).hint("nothing is lost: they are read again at the next start"));
+                return Err(ComponentError::new(message).hint("nothing is lost: they are read again").begins_anew());
             }
         } else if !self.context.settings.mode.is_comparison() {
             batch.commit.ids.extend(ids);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, mix};
-use nordpass_sentinel::pipeline::{RunOptions, RunReport};
+use nordpass_sentinel::pipeline::{Reloads, RunOptions, RunReport};
 use nordpass_sentinel::telemetry::{ComponentState, Telemetry};
 use nordpass_simulator::faults::{Effect, Fault, When};
 use nordpass_simulator::generator::{Generator, Options};
@@ -136,7 +136,7 @@ impl Machine {
         let telemetry = Telemetry::new();
         let signal = CancellationToken::new();
         let shutdown = signal.clone();
-        let task = tokio::spawn(process(env, text, options, telemetry.clone(), shutdown));
+        let task = tokio::spawn(process(env, text, options, telemetry.clone(), shutdown, Reloads::none()));
         self.life = Some(Life { task, signal, telemetry });
     }
 

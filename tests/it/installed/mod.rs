@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::Method;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, SystemClock, TestClock, mix};
-use nordpass_sentinel::pipeline::{RunOptions, RunReport};
+use nordpass_sentinel::pipeline::{Reloads, RunOptions, RunReport};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::server::{Server, ServerOptions};
@@ -138,7 +138,7 @@ fn start(simulation: &Simulation, disk: &MemoryDisk, clock: &TestClock, text: St
     let random = Arc::new(SeededRandom::new(mix(seed)));
     let env = Env { clock, random, disk: Arc::new(disk.clone()), network: Arc::new(network) };
     let (telemetry, signal) = (Telemetry::new(), CancellationToken::new());
-    let run = process(env, text, RunOptions::default(), telemetry.clone(), signal.clone());
+    let run = process(env, text, RunOptions::default(), telemetry.clone(), signal.clone(), Reloads::none());
     Life { task: tokio::spawn(run), signal, telemetry }
 }
 

@@ -28,9 +28,9 @@ impl Service for ReceiverLedger {
         // Elastic names each document. Elsewhere an answer about a part is no word about the rest.
         let is_of_a_part = by_name && self.endpoint(request.uri().path()) != Endpoint::Elastic;
         self.write(request, &taken, is_of_a_part);
-        let (path, life, at) = (request.uri().path(), self.ledger.life(), now.as_second());
+        let (path, epoch, at) = (request.uri().path(), self.ledger.epoch(), now.as_second());
         let mut books = self.ledger.books();
-        let stream = books.stream(to, path, life);
+        let stream = books.stream(to, path, epoch);
         if by_name && records == 1 {
             stream.refused.get_or_insert(at);
         } else if reply.status() == StatusCode::OK && !taken.is_empty() && !is_of_a_part {

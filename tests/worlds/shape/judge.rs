@@ -127,6 +127,7 @@ type Counter = (String, String);
 fn counters(world: &World, shaped: &Shaped, last: &Snapshot, violations: &mut Violations) {
     // Who forgets, or must read again what it couldn't commit, counts again.
     let again = world.lives.panics > 0
+        || !world.lives.replays.is_empty()
         || world.plan.actions.iter().any(|(_, action)| {
             matches!(action, Action::DiskFull | Action::DiskFails(..) | Action::ReadsFail(_) | Action::Jump(_))
         });

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
@@ -53,6 +54,7 @@ pub struct ServerOptions {
 pub struct Server {
     address: SocketAddr,
     url: String,
+    accepted: Arc<AtomicU64>,
     _task: Background,
 }
 
@@ -66,12 +68,19 @@ impl Server {
         let host = if tls.is_some() { "localhost".to_owned() } else { address.ip().to_string() };
         let url = format!("{scheme}://{host}:{}", address.port());
         let shared = Arc::new(Shared { gate, clock, scheme, chunked: options.chunked });
-        Ok(Self { address, url, _task: Background::spawn(accept(listener, tls, shared)) })
+        let accepted = Arc::new(AtomicU64::new(0));
+        let task = Background::spawn(accept(listener, tls, shared, accepted.clone()));
+        Ok(Self { address, url, accepted, _task: task })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
     }
 
     /// Its URL without a path. With TLS the host is `localhost`: some clients refuse addresses in certificates.
@@ -87,11 +96,14 @@ struct Shared {
     chunked: bool,
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>, accepted: Arc<AtomicU64>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => drop(connections.spawn(connection(stream, tls.clone(), shared.clone()))),
+            Ok((stream, _)) => {
+                accepted.fetch_add(1, Ordering::Relaxed);
+                drop(connections.spawn(connection(stream, tls.clone(), shared.clone())));
+            }
             // Out of file descriptors, or the peer has gone: the next one may work.
             Err(error) => {
                 tracing::warn!("simulator can't accept a connection: {error}");

@@ -19,14 +19,25 @@ use nordpass_env::{Disk, FileKind};
 /// A longer rest isn't examined.
 const LONGEST_REST: u64 = 64 << 20;
 
-/// Returns the decisions as entries of the log, and the files to which nothing may be appended.
+/// What is decided.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// As entries of the log.
+    pub entries: Vec<Entry>,
+    /// The files to which nothing may be appended.
+    pub spoiled: Vec<PathBuf>,
+    /// The appends that may still be committed, because the run that they belong to goes on; where they are once all is done.
+    pub open: Contents,
+}
+
+/// Returns the decisions.
 pub(super) async fn decide(
     disk: &dyn Disk,
     contents: &Contents,
     begun: &BTreeMap<String, Begun>,
     format: Format,
     store: &dyn Store,
-) -> Result<(Vec<Entry>, Vec<PathBuf>), ComponentError> {
+) -> Result<Decided, ComponentError> {
     let mut asked = HashMap::new();
     let mut found = Vec::new();
     // All checks come first, so that an error leaves everything as it was.
@@ -48,16 +59,34 @@ pub(super) async fn decide(
             found.push((path, tracked, len, ours));
         }
     }
-    let (mut decided, mut spoiled) = (Vec::new(), Vec::new());
+    let Decided { mut entries, mut spoiled, mut open } = Decided::default();
     for (path, tracked, len, ours) in found {
         let is_spoiled = spoils(disk, Path::new(path), len, tracked, &ours, format).await;
         if is_spoiled.map_err(|error| failed("read", Path::new(path), &error))? {
             spoiled.push(PathBuf::from(path));
+        } else if let Some(tracked) = still_open(tracked, &ours, store) {
+            open.files.insert(path.clone(), tracked);
         }
         let entry = entry(disk, path, tracked, len, &ours).await;
-        decided.extend(entry.map_err(|error| failed("repair", Path::new(path), &error))?);
+        entries.extend(entry.map_err(|error| failed("repair", Path::new(path), &error))?);
     }
-    Ok((decided, spoiled))
+    Ok(Decided { entries, spoiled, open })
+}
+
+/// The appends of runs that go on, where they are when what is `ours` to remove is gone.
+fn still_open(tracked: &Tracked, ours: &[Range<u64>], store: &dyn Store) -> Option<Tracked> {
+    let states = store.open_states();
+    let removed_before =
+        |at: u64| ours.iter().map(|range| range.end.min(at).saturating_sub(range.start.min(at))).sum::<u64>();
+    let moved = |segment: &Segment| Segment {
+        start: segment.start - removed_before(segment.start),
+        end: segment.end - removed_before(segment.end),
+        ..segment.clone()
+    };
+    let segments: Vec<Segment> =
+        tracked.segments.iter().filter(|segment| states.has_run(&segment.origin)).map(moved).collect();
+    let end = tracked.end - removed_before(tracked.end);
+    (!segments.is_empty()).then_some(Tracked { end, segments })
 }
 
 /// Whether another program has appended something to a compressed file that can't be read to its end. Then no reader
@@ -111,7 +140,9 @@ async fn uncommitted<'a>(
     asked: &mut HashMap<Origin, bool>,
 ) -> Result<Vec<&'a Segment>, ComponentError> {
     let mut uncommitted = Vec::new();
-    for segment in &tracked.segments {
+    // What a run that goes on has appended stays: its source may be about to commit it.
+    let states = store.open_states();
+    for segment in tracked.segments.iter().filter(|segment| !states.has_run(&segment.origin)) {
         let committed = if let Some(committed) = asked.get(&segment.origin) {
             *committed
         } else {

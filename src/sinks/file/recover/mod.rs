@@ -13,9 +13,12 @@
 //!
 //! Only what is [provably ours](super::own) is removed, under the file's lock.
 //!
+//! The sink may open while its sources run: after a reload, or when one of them begins anew. What belongs to a run that goes
+//! on is neither committed nor to be read again yet: it stays in the files and in the log.
+//!
 //! Decisions come first: the log is atomically replaced by the list of what to cut and replace, and only then is it
 //! carried out. A crash before that leaves everything unchanged, and the checkpoint is asked again. A crash after it
-//! leaves a list that can be carried out again from its start. Finally the log is replaced by an empty one.
+//! leaves a list that can be carried out again from its start. Finally the log is replaced by one without it.
 
 mod decide;
 mod repair;
@@ -32,15 +35,25 @@ use crate::component::ComponentError;
 use crate::component::Store;
 use nordpass_env::Disk;
 
-/// Repairs the files and opens an empty log and an empty journal.
+/// What a sink goes on with.
+pub struct Recovered {
+    /// The log. It has the appends that are still open.
+    pub log: Log,
+    /// An empty journal.
+    pub journal: Journal,
+    /// The appends of runs that go on.
+    pub open: Contents,
+}
+
+/// Repairs the files and opens the log and the journal.
 pub async fn recover(
     disk: Arc<dyn Disk>,
     [log_path, journal_path]: [PathBuf; 2],
     format: Format,
     store: &dyn Store,
-) -> Result<(Log, Journal), ComponentError> {
+) -> Result<Recovered, ComponentError> {
     let (path, journal_path) = (log_path, journal_path);
-    let contents = match disk.len(&path).await.map_err(|error| failed("read", &path, &error))? {
+    let mut contents = match disk.len(&path).await.map_err(|error| failed("read", &path, &error))? {
         Some(_) => {
             settle(disk.as_ref(), &path).await.map_err(|error| failed("sync", &path, &error))?;
             let bytes = disk.read(&path).await.map_err(|error| failed("read", &path, &error))?;
@@ -53,30 +66,36 @@ pub async fn recover(
         }
         None => Contents::default(),
     };
-    let mut spoiled = Vec::new();
-    let decided = if contents.decided.is_empty() {
-        let begun = journal::read(disk.as_ref(), &journal_path).await;
-        let begun = begun.map_err(|error| failed("read", &journal_path, &error))?;
-        let (decided, unreadable) = decide::decide(disk.as_ref(), &contents, &begun, format, store).await?;
-        spoiled = unreadable;
-        if !decided.is_empty() {
-            Log::replaced(disk.clone(), path.clone(), &decided)
-                .await
-                .map_err(|error| failed("write", &path, &error))?;
+    if !contents.decided.is_empty() {
+        // A recovery was interrupted. What it left open is decided now.
+        for entry in std::mem::take(&mut contents.decided) {
+            repair::carry_out(disk.as_ref(), &entry).await?;
         }
-        decided
-    } else {
-        contents.decided.clone()
-    };
+        rewrite(&disk, &path, &contents.entries()).await?;
+    }
+    let begun = journal::read(disk.as_ref(), &journal_path).await;
+    let begun = begun.map_err(|error| failed("read", &journal_path, &error))?;
+    let decide::Decided { entries: decided, spoiled, open } =
+        decide::decide(disk.as_ref(), &contents, &begun, format, store).await?;
+    let still_open = open.entries();
+    if !decided.is_empty() {
+        rewrite(&disk, &path, &[still_open.as_slice(), &decided].concat()).await?;
+    }
     for entry in &decided {
         repair::carry_out(disk.as_ref(), entry).await?;
     }
     for file in &spoiled {
         repair::put_aside(disk.as_ref(), file).await.map_err(|error| failed("put aside", file, &error))?;
     }
-    let log = Log::replaced(disk.clone(), path.clone(), &[]).await.map_err(|error| failed("write", &path, &error))?;
+    let log = rewrite(&disk, &path, &still_open).await?;
     let journal = Journal::empty(disk, journal_path.clone()).await;
-    Ok((log, journal.map_err(|error| failed("write", &journal_path, &error))?))
+    let journal = journal.map_err(|error| failed("write", &journal_path, &error))?;
+    Ok(Recovered { log, journal, open })
+}
+
+async fn rewrite(disk: &Arc<dyn Disk>, path: &Path, entries: &[log::Entry]) -> Result<Log, ComponentError> {
+    let log = Log::replaced(disk.clone(), path.to_owned(), entries).await;
+    log.map_err(|error| failed("write", path, &error))
 }
 
 /// Makes what is about to be read durable. A process that was killed may have replaced the log without syncing its

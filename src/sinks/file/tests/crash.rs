@@ -92,7 +92,7 @@ impl World {
             "data".as_ref(),
             |sink| {
                 if let Some(bytes) = compact_from {
-                    sink.writer.compact_from(bytes);
+                    sink.writer.as_mut().expect("open").compact_from(bytes);
                 }
             },
         );
