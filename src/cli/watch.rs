@@ -33,7 +33,7 @@ pub(super) struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Looks(Vec<(PathBuf, Option<Look>)>);
 
-/// A file's size, time and number.
+/// A file's size, time of change and number.
 type Look = (u64, Option<SystemTime>, u64);
 
 /// The hash of all contents, or of what keeps them from being read.
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn write(path: &Path, text: &str) {
-        std::fs::write(path, text).unwrap();
+        std::fs::write(path, text).expect("works");
     }
 
     /// Whether a change is told within a few looks.
@@ -170,7 +170,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_editor_may_write_or_rename_and_a_touch_is_no_change() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         let (file, variables) = (path("a.toml"), path("a.env"));
         write(&file, "one");
@@ -181,14 +181,14 @@ mod tests {
         write(&file, "three");
         assert!(is_told(&mut changes).await);
         write(&path("new"), "seven");
-        std::fs::rename(path("new"), &file).unwrap();
+        std::fs::rename(path("new"), &file).expect("works");
         assert!(is_told(&mut changes).await);
         write(&path("same"), "seven");
-        std::fs::rename(path("same"), &file).unwrap();
+        std::fs::rename(path("same"), &file).expect("works");
         assert!(!is_told(&mut changes).await, "the same text in another file");
         write(&variables, "A=22");
         assert!(is_told(&mut changes).await);
-        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_file(&file).expect("works");
         assert!(is_told(&mut changes).await, "it is told as what it is: a file that is missing");
         write(&file, "seven");
         assert!(is_told(&mut changes).await);
@@ -197,20 +197,20 @@ mod tests {
     /// Kubernetes makes a new folder, and renames a link to it over `..data`.
     #[tokio::test(start_paused = true)]
     async fn a_mounted_config_map_is_seen_through_its_links() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         for (version, text) in [("..1", "one"), ("..2", "two")] {
-            std::fs::create_dir(path(version)).unwrap();
+            std::fs::create_dir(path(version)).expect("works");
             write(&path(version).join("a.toml"), text);
         }
-        symlink("..1", path("..data")).unwrap();
-        symlink("..data/a.toml", path("a.toml")).unwrap();
+        symlink("..1", path("..data")).expect("works");
+        symlink("..data/a.toml", path("a.toml")).expect("works");
         for files in [vec![path("a.toml")], vec![folder.path().to_owned()]] {
             let mut changes = Box::pin(changes(Watched { files, variables: Vec::new() }));
             for version in ["..2", "..1"] {
                 assert!(!is_told(&mut changes).await);
-                symlink(version, path("..next")).unwrap();
-                std::fs::rename(path("..next"), path("..data")).unwrap();
+                symlink(version, path("..next")).expect("works");
+                std::fs::rename(path("..next"), path("..data")).expect("works");
                 assert!(is_told(&mut changes).await);
             }
         }
@@ -218,7 +218,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn organizations_and_the_names_of_their_secrets_are_watched_where_the_set_says() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         let set = |file: &str| {
             let [file, secrets] = [path(file), path("secrets")].map(|path| path.display().to_string());
@@ -227,7 +227,7 @@ mod tests {
                 &format!("[organizations]\nfile = {file:?}\nsecrets_dir = {secrets:?}\nwrong = 1\n"),
             );
         };
-        std::fs::create_dir(path("secrets")).unwrap();
+        std::fs::create_dir(path("secrets")).expect("works");
         write(&path("one.csv"), "one");
         set("one.csv");
         let mut changes = Box::pin(changes(Watched { files: vec![path("a.toml")], variables: Vec::new() }));
@@ -237,7 +237,7 @@ mod tests {
         write(&path("secrets/two"), "hidden");
         assert!(is_told(&mut changes).await);
         write(&path("secrets/.new"), "HIDDEN");
-        std::fs::rename(path("secrets/.new"), path("secrets/two")).unwrap();
+        std::fs::rename(path("secrets/.new"), path("secrets/two")).expect("works");
         assert!(!is_told(&mut changes).await, "a renewed one is read when it is used");
         set("two.csv");
         assert!(is_told(&mut changes).await);
@@ -249,7 +249,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn files_that_change_together_are_one_change() {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("works");
         let path = |name: &str| folder.path().join(name);
         write(&path("a.toml"), "one");
         let mut changes = Box::pin(changes(Watched { files: vec![folder.path().to_owned()], variables: Vec::new() }));

@@ -85,7 +85,8 @@ impl Format {
     fn compress_now(self, lines: &[u8], level: u32) -> io::Result<Vec<u8>> {
         match self {
             Self::Plain => Ok(lines.to_vec()),
-            Self::Gzip => Ok(gzip::compress_to_vec(lines, level)),
+            // Copied: these bytes wait for the next sync, and the buffer is larger.
+            Self::Gzip => Ok(gzip::compress(lines, level).to_vec()),
             Self::Zstd => {
                 let level = i32::try_from(level).map_err(io::Error::other)?;
                 let room = Vec::with_capacity(lines.len() / 4 + 64);

@@ -68,7 +68,7 @@ static BATCH: &[Field] = &[
     Field::with_default("max_records", Kind::Integer { min: 1, max: 100_000 }, "5000").doc("Records of a batch."),
     Field::with_default("timeout", Kind::Duration { min: "100ms", max: "5m" }, "1s")
         .doc("How long an open batch waits for more records."),
-    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "1")
+    Field::with_default("gzip_level", Kind::Integer { min: 0, max: 9 }, "2")
         .doc("0 to 9. For `compression = \"gzip\"`."),
 ];
 
@@ -122,7 +122,7 @@ impl Settings {
             compression: match compression.as_str() {
                 "zstd" => Compression::Zstd,
                 "none" => Compression::None,
-                _ => Compression::Gzip(u32::try_from(batch.integer("gzip_level")).unwrap_or(1)),
+                _ => Compression::Gzip(u32::try_from(batch.integer("gzip_level")).unwrap_or(2)),
             },
             headers,
             templates,
