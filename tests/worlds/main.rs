@@ -61,7 +61,7 @@ const LYING: u64 = 60;
 /// After so many failed worlds there is enough to do.
 const MOST_FAILURES: usize = 10;
 
-const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log]";
+const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads]";
 
 /// What was asked for.
 struct Args {
@@ -81,6 +81,7 @@ impl Args {
                 "--from" => from = Some(number()?),
                 "--seed" => one = Some(number()?),
                 "--log" => log = true,
+                "--reloads" => reload::EVERYWHERE.store(true, Ordering::Relaxed),
                 // What the test runner passes on is for other harnesses.
                 _ if word.starts_with("--") || seeds.is_none() => {}
                 _ => return Err(USAGE.to_owned()),
