@@ -17,9 +17,9 @@ use crate::world::{Violations, World};
 
 /// The share of worlds with reloads, of the seeds that may have some.
 const RELOADED: f64 = 0.5;
-/// Of the seeds from here on, which each test run draws anew, none reloads unless it is asked for: 4 of 2,000 such worlds still fail
-/// (3000504, 3001290, 3001709, 3001717).
-const UNTIL: u64 = 1_000_000;
+/// From this seed on none reloads unless it is asked for: two of 2,000 such worlds still fail by their reloads, 3000504 and
+/// 3001290. The fixed seeds of a plain test run are those below.
+const UNTIL: u64 = 200;
 
 /// Whether all seeds may reload: `--reloads`.
 pub static EVERYWHERE: AtomicBool = AtomicBool::new(false);
