@@ -20,7 +20,7 @@ use nordpass_env::Env;
 
 /// Opens the state, and keeps other processes out of the data folder.
 pub(super) async fn open_state(env: &Env, config: &Config) -> CommandResult<Stores> {
-    let opened = Stores::open(&config.checkpoint, &config.data_dir, env).await;
+    let opened = Stores::open(&config.checkpoint, config.shard, &config.data_dir, env).await;
     opened.map_err(|error| state_error(&error, &config.data_dir))
 }
 

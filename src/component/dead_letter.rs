@@ -80,6 +80,12 @@ pub trait DeadLetterWriter: Send + Sync {
         env: &'a Env,
         telemetry: &'a ComponentReporter,
     ) -> BoxFuture<'a, usize>;
+
+    /// Whether there is one with this id and stream. `false` where that can't be found out.
+    fn has<'a>(&'a self, id: EventId, stream: &'a str) -> BoxFuture<'a, bool> {
+        let _ = (id, stream);
+        Box::pin(async { false })
+    }
 }
 
 /// A dead letter to send again.

@@ -14,7 +14,11 @@ use nordpass_env::Clock;
 /// that couldn't be renewed ends. A reader checks [`LeaseGuard::held`] before each request and gives up when
 /// [`LeaseGuard::ended`] resolves, which is before another process can get the lease.
 #[derive(Clone)]
-pub struct LeaseGuard(Option<Arc<Shared>>);
+pub struct LeaseGuard {
+    shared: Option<Arc<Shared>>,
+    /// A lease that this one depends on.
+    outer: Option<Arc<LeaseGuard>>,
+}
 
 /// Keeps a [`LeaseGuard`] up to date.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub enum LeaseState {
     },
     /// Possibly no longer held, and why; it may come back.
     Unsure(String),
+    /// It still is, but for commits alone: another process waits to read from here on.
+    HandedOver,
     /// Another process has gone on from here. This process's view of the source is out of date for good.
     Lost,
 }
@@ -50,6 +56,16 @@ pub struct LeaseRequested {
     pub at: Instant,
     /// By the wall clock.
     pub time: Timestamp,
+}
+
+impl LeaseState {
+    /// Held until it is set to something else.
+    pub fn for_good() -> Self {
+        let from = Instant::now();
+        // Some thirty years: a later `Instant` may not exist.
+        let until = from + Duration::from_secs(1 << 30);
+        Self::Held { from, until, until_time: Timestamp::MAX }
+    }
 }
 
 impl LeaseRequested {
@@ -69,66 +85,84 @@ impl LeaseRequested {
 impl LeaseGuard {
     /// Held as long as the process lives.
     pub fn always() -> Self {
-        Self(None)
+        Self { shared: None, outer: None }
+    }
+
+    /// The same, but held only while `outer` is held, too, and lost with it.
+    #[must_use]
+    pub fn within(self, outer: Self) -> Self {
+        Self { outer: Some(Arc::new(outer)), ..self }
     }
 
     /// Whether it is held by a lease, which can end.
     pub fn can_end(&self) -> bool {
-        self.0.is_some()
+        self.shared.is_some() || self.outer.is_some()
     }
 
     /// Whether it is held now.
     pub fn is_held(&self) -> bool {
-        self.0.as_ref().is_none_or(|shared| shared.is_held())
+        self.shared.as_ref().is_none_or(|shared| shared.is_held()) && self.outer.as_ref().is_none_or(|it| it.is_held())
     }
 
     /// Resolves once it is held; never when it is lost.
     pub async fn held(&self) {
-        let Some(shared) = &self.0 else { return };
-        let mut state = shared.state.subscribe();
-        loop {
-            let begins = match &*state.borrow_and_update() {
-                LeaseState::Held { from, .. } => Some(*from),
-                LeaseState::Unsure(_) | LeaseState::Lost => None,
-            };
-            if shared.is_held() {
-                return;
+        while !self.is_held() {
+            if let Some(outer) = &self.outer {
+                Box::pin(outer.held()).await;
             }
-            match begins.filter(|begins| *begins > Instant::now()) {
-                Some(begins) => drop(timeout_at(begins, state.changed()).await),
-                None => drop(state.changed().await),
+            if let Some(shared) = &self.shared {
+                shared.held().await;
             }
         }
     }
 
     /// Resolves once it is no longer certainly held.
     pub async fn ended(&self) {
-        let Some(shared) = &self.0 else { return pending().await };
-        let mut state = shared.state.subscribe();
-        loop {
-            let LeaseState::Held { until, .. } = *state.borrow_and_update() else { return };
-            if !shared.is_held() {
-                return;
+        let own = async {
+            match &self.shared {
+                Some(shared) => shared.ended().await,
+                None => pending().await,
             }
-            let _ = timeout_at(until, state.changed()).await;
+        };
+        let Some(outer) = &self.outer else { return own.await };
+        tokio::select! {
+            () = own => {}
+            () = Box::pin(outer.ended()) => {}
         }
     }
 
     /// Whether it is lost for good.
     pub fn is_lost(&self) -> bool {
-        self.0.as_ref().is_some_and(|shared| *shared.state.borrow() == LeaseState::Lost)
+        self.shared.as_ref().is_some_and(|shared| *shared.state.borrow() == LeaseState::Lost)
+            || self.outer.as_ref().is_some_and(|outer| outer.is_lost())
     }
 
     /// Resolves when it is lost for good.
     pub async fn lost(&self) {
-        let Some(shared) = &self.0 else { return pending().await };
-        let _ = shared.state.subscribe().wait_for(|state| *state == LeaseState::Lost).await;
+        let own = async {
+            match &self.shared {
+                Some(shared) => drop(shared.state.subscribe().wait_for(|state| *state == LeaseState::Lost).await),
+                None => pending().await,
+            }
+        };
+        let Some(outer) = &self.outer else { return own.await };
+        tokio::select! {
+            () = own => {}
+            () = Box::pin(outer.lost()) => {}
+        }
     }
 
     /// Why it isn't held, in a sentence.
     pub fn reason(&self) -> String {
-        let state = self.0.as_ref().map(|shared| shared.state.borrow().clone());
+        let is_own = self.shared.as_ref().is_some_and(|shared| !shared.is_held());
+        if let Some(outer) = self.outer.as_ref().filter(|_| !is_own) {
+            return outer.reason();
+        }
+        let state = self.shared.as_ref().map(|shared| shared.state.borrow().clone());
         match state {
+            Some(LeaseState::HandedOver) => {
+                "this replica hands the source over to the one that it belongs to".to_owned()
+            }
             Some(LeaseState::Unsure(reason)) => format!("the lease on this source can't be renewed: {reason}"),
             Some(LeaseState::Lost) => "another process has taken over this source".to_owned(),
             Some(LeaseState::Held { from, .. }) if from > Instant::now() => {
@@ -144,7 +178,7 @@ impl LeaseKeeper {
     pub fn new(clock: Arc<dyn Clock>) -> (Self, LeaseGuard) {
         let state = watch::Sender::new(LeaseState::Unsure("it hasn't been tried yet".to_owned()));
         let shared = Arc::new(Shared { clock, state });
-        (Self(shared.clone()), LeaseGuard(Some(shared)))
+        (Self(shared.clone()), LeaseGuard { shared: Some(shared), outer: None })
     }
 
     /// Returns whether the lease is held now.
@@ -165,11 +199,41 @@ impl LeaseKeeper {
 }
 
 impl Shared {
+    /// Resolves once it is held; never when it is lost.
+    async fn held(&self) {
+        let mut state = self.state.subscribe();
+        loop {
+            let begins = match &*state.borrow_and_update() {
+                LeaseState::Held { from, .. } => Some(*from),
+                LeaseState::Unsure(_) | LeaseState::HandedOver | LeaseState::Lost => None,
+            };
+            if self.is_held() {
+                return;
+            }
+            match begins.filter(|begins| *begins > Instant::now()) {
+                Some(begins) => drop(timeout_at(begins, state.changed()).await),
+                None => drop(state.changed().await),
+            }
+        }
+    }
+
+    /// Resolves once it is no longer certainly held.
+    async fn ended(&self) {
+        let mut state = self.state.subscribe();
+        loop {
+            let LeaseState::Held { until, .. } = *state.borrow_and_update() else { return };
+            if !self.is_held() {
+                return;
+            }
+            let _ = timeout_at(until, state.changed()).await;
+        }
+    }
+
     fn is_held(&self) -> bool {
         let (now, time) = (Instant::now(), self.clock.now());
         match &*self.state.borrow() {
             LeaseState::Held { from, until, until_time } => *from <= now && now < *until && time < *until_time,
-            LeaseState::Unsure(_) | LeaseState::Lost => false,
+            LeaseState::Unsure(_) | LeaseState::HandedOver | LeaseState::Lost => false,
         }
     }
 }

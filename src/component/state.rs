@@ -148,6 +148,11 @@ pub trait SourceState: Send + Sync {
 pub trait Store: Send + Sync {
     /// Opens (a first run: makes) a source's state. Each key is opened once.
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>>;
+    /// The same for an organization's source: where several processes share the states, the lease of its
+    /// [`Partition`](super::Partition) decides which of them reads it.
+    fn open_organization(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        self.open(key)
+    }
     /// Whether a chunk of this or an earlier run is committed. For sinks that keep files: called while they open,
     /// before any source runs. A source or run that the store doesn't know (any more) counts as committed.
     fn is_committed(&self, origin: &Origin) -> BoxFuture<'_, Result<bool, CheckpointError>>;

@@ -11,6 +11,7 @@ use super::read::DeadLetterFolder;
 use super::stored::{StoredDeadLetter, file_stem, key_of};
 use crate::azure::blob::BlobError;
 use crate::component::{DeadLetter, DeadLetterStore, DeadLetterWriter};
+use crate::event::EventId;
 use crate::http::{Again, Retry};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
@@ -136,6 +137,14 @@ impl DeadLetterWriter for DeadLetterLog {
     ) -> BoxFuture<'a, usize> {
         Box::pin(self.keep(dead_letters, env, telemetry))
     }
+
+    fn has<'a>(&'a self, id: EventId, stream: &'a str) -> BoxFuture<'a, bool> {
+        Box::pin(async move {
+            let mut inner = self.inner.lock().await;
+            let Inner { known, log, .. } = &mut *inner;
+            log.settle(&mut |line| note(known, line)).await.is_ok() && known.contains(&key_of(id, Some(stream)))
+        })
+    }
 }
 
 fn key(dead_letter: &DeadLetter) -> u128 {
@@ -148,7 +157,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::event::EventId;
     use nordpass_env::{MemoryDisk, SystemDisk};
 
     fn dead_letter(id: u128, stream: &str, record: &str) -> DeadLetter {

@@ -11,6 +11,7 @@ use super::{Config, KeptOut, SinkConfig, SourceConfig, TransformConfig};
 use crate::component::OrganizationAccess;
 use crate::settings::section::fingerprint::Fingerprinter;
 use crate::settings::{Fingerprint, Section};
+use crate::state::Shard;
 
 /// The configuration of a set without errors. A template becomes a source for each organization.
 pub(super) fn config(
@@ -31,6 +32,7 @@ pub(super) fn config(
         sinks: Vec::new(),
         tests: Vec::new(),
         kept_out: KeptOut::default(),
+        shard: Shard::default(),
     };
     let mut transforms: HashMap<usize, TransformConfig> = HashMap::new();
     let components = draft.components.into_iter().zip(graph.inputs).zip(settings).enumerate();

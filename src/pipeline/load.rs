@@ -53,7 +53,7 @@ fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings:
     match graph {
         Some(graph) if !has_errors(&found) => {
             let config = config(draft, graph, settings, &organizations.entries);
-            Ok((Config { tests, kept_out: organizations.kept_out, ..config }, found))
+            Ok((Config { tests, kept_out: organizations.kept_out, shard: organizations.shard, ..config }, found))
         }
         _ => Err(found),
     }

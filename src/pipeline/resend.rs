@@ -41,7 +41,7 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
         None => Arc::new(NoState::default()) as Arc<dyn Store>,
         // Its files have one writer at a time, the holder of the lock.
         Some(sink) => {
-            let stores = Stores::open(&config.checkpoint, &config.data_dir, env).await;
+            let stores = Stores::open(&config.checkpoint, config.shard, &config.data_dir, env).await;
             let name = &sink.name;
             stores
                 .map_err(|error| format!("`{transform}` leads to the files of `{name}`: {error}; stop it first"))?

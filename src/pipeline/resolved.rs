@@ -8,7 +8,7 @@ use crate::component::{ComponentType, OrganizationAccess, Records, SinkSettings,
 use crate::event::Organization;
 use crate::settings::Fingerprint;
 use crate::settings::section::fingerprint::Fingerprinter;
-use crate::state::CheckpointSettings;
+use crate::state::{CheckpointSettings, Shard};
 
 /// Everything that the files on one command line say, checked: every input exists, there is no cycle, every output has
 /// a reader, no two sinks claim one path.
@@ -36,6 +36,8 @@ pub struct Config {
     pub tests: Vec<TestCase>,
     /// The organizations whose entries in the organizations file are wrong. They aren't read.
     pub kept_out: KeptOut,
+    /// This replica's share of the organizations.
+    pub shard: Shard,
 }
 
 /// Organizations that are kept out, as far as their entries say which they are.

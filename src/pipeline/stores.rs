@@ -6,7 +6,7 @@ use nordpass_env::Env;
 
 use crate::component::{CheckpointError, DeadLetterStore, Store};
 use crate::dead_letters::DeadLetterFolder;
-use crate::state::{self, BlobStore, CheckpointSettings, LocalStore};
+use crate::state::{self, BlobStore, CheckpointSettings, LocalStore, Shard};
 
 /// The open stores of a pipeline set.
 #[derive(Clone)]
@@ -18,8 +18,13 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Opens what the settings name, and takes the lock of `data_dir`.
-    pub async fn open(settings: &CheckpointSettings, data_dir: &Path, env: &Env) -> Result<Self, CheckpointError> {
+    /// Opens what the settings name, and takes the lock of `data_dir`. `shard` is this replica's share of the organizations.
+    pub async fn open(
+        settings: &CheckpointSettings,
+        shard: Shard,
+        data_dir: &Path,
+        env: &Env,
+    ) -> Result<Self, CheckpointError> {
         match settings {
             CheckpointSettings::Local => Self::local(data_dir, env).await,
             CheckpointSettings::AzureBlob(settings) => {
@@ -28,7 +33,7 @@ impl Stores {
                     reason: format!("{reason}\nhint: see the checkpoint's tls, proxy and credential tables"),
                 })?;
                 let dead_letters = Arc::new(DeadLetterFolder::in_blobs(container.clone(), &settings.prefix, env));
-                let state = BlobStore::open(env.clone(), settings, container, data_dir).await?;
+                let state = BlobStore::open(env.clone(), settings, container, data_dir, shard).await?;
                 Ok(Self { state, dead_letters })
             }
         }

@@ -13,6 +13,7 @@ pub(crate) mod fuzz;
 mod local;
 mod open;
 mod settings;
+mod shard;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use self::blob::{BlobStore, container};
 pub use self::format::ranges::TimeRanges;
 pub use self::local::{LocalStore, check, check_owner, is_locked};
 pub use self::settings::{BlobSettings, CheckpointSettings, FIELDS, TakeoverSettings};
+pub use self::shard::Shard;
 #[cfg(test)]
 pub use self::tests::MemoryStore;
 use nordpass_env::Env;

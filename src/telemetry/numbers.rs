@@ -161,8 +161,10 @@ impl Numbers {
     }
 
     /// Adds another component's numbers: for the one that stands for all of a template's organizations. Of gauges the worst
-    /// counts, and of those that are 0 or 1 the sum.
+    /// counts, and of those that are 0 or 1 the sum. What another replica reads has counters only: its gauges are that replica's,
+    /// and stood still here when it went there.
     pub(super) fn absorb(&self, other: &Self) {
+        let is_here = other.lease_held() != Some(0.0);
         let (mut to, from) = (self.counted.lock(), other.counted.lock());
         for (metric, labels) in &from.counters {
             let counter = to.counters.entry(metric).or_default();
@@ -170,7 +172,7 @@ impl Numbers {
                 *counter.entry(label.clone()).or_default() += number;
             }
         }
-        for (metric, value) in &from.gauges {
+        for (metric, value) in from.gauges.iter().filter(|_| is_here) {
             let is = |other: &Metric| *metric == other.name;
             let gauge = to.gauges.entry(metric).or_insert(if is(&metrics::CURSOR_SECONDS) { f64::MAX } else { 0.0 });
             *gauge = if is(&metrics::CURSOR_SECONDS) {
@@ -207,6 +209,11 @@ impl Numbers {
     /// The Unix time up to which everything is delivered, once the component has reported one.
     pub fn cursor(&self) -> Option<f64> {
         self.gauge(&metrics::CURSOR_SECONDS).filter(|cursor| *cursor > 0.0)
+    }
+
+    /// Whether this process has a source that several processes could read; `None` where there is no choice.
+    pub(super) fn lease_held(&self) -> Option<f64> {
+        self.gauge(&metrics::LEASE_HELD)
     }
 
     /// How many seconds the cursor is behind at `now`, this machine's time. A machine whose clock is behind the other side's

@@ -27,9 +27,10 @@ pub(super) fn shown(components: Vec<ComponentReporter>) -> Vec<ComponentReporter
     shown
 }
 
-/// The worst first: those that have stopped, then those that wait, the longest first.
+/// The worst first: those that have stopped, then those that wait, the longest first. What another replica reads isn't in trouble.
 fn troubled(organizations: Vec<ComponentReporter>) -> impl Iterator<Item = ComponentReporter> {
     let rank = |component: &ComponentReporter| match component.status().get() {
+        ComponentState::Waiting { .. } if component.is_elsewhere() => None,
         ComponentState::Failed { .. } => Some((0, None)),
         ComponentState::Waiting { since, .. } => Some((1, Some(since))),
         ComponentState::Starting | ComponentState::Working | ComponentState::Finished => None,
@@ -44,7 +45,7 @@ fn troubled(organizations: Vec<ComponentReporter>) -> impl Iterator<Item = Compo
 fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter {
     let (kind, clock) = organizations.first().map_or_else(Default::default, |one| (Some(one.kind()), one.clock()));
     let all = ComponentReporter::new(kind.unwrap_or(super::ComponentKind::Source), template, clock);
-    let [mut starting, mut working, mut waiting, mut failed] = [0; 4];
+    let [mut starting, mut working, mut waiting, mut failed, mut elsewhere] = [0; 5];
     let (mut since, mut next_try) = (None, None);
     for organization in organizations {
         all.numbers().absorb(organization.numbers());
@@ -53,6 +54,7 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
             ComponentState::Working => working += 1,
             ComponentState::Finished => {}
             ComponentState::Failed { .. } => failed += 1,
+            ComponentState::Waiting { .. } if organization.is_elsewhere() => elsewhere += 1,
             ComponentState::Waiting { since: one, next_try: try_at, .. } => {
                 waiting += 1;
                 since = Some(since.map_or(one, |earliest: jiff::Timestamp| earliest.min(one)));
@@ -60,11 +62,14 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
             }
         }
     }
-    let words = format!("of {} organizations {waiting} wait and {failed} have stopped", organizations.len());
+    let mut words = format!("of {} organizations {waiting} wait and {failed} have stopped", organizations.len());
+    if elsewhere > 0 {
+        words += &format!("; {elsewhere} are read by other replicas");
+    }
     all.status().set(match since {
         Some(since) => ComponentState::Waiting { reason: words, since, next_try },
         None if starting > 0 => ComponentState::Starting,
-        None if working == 0 && failed == 0 => ComponentState::Finished,
+        None if working == 0 && failed == 0 && elsewhere == 0 => ComponentState::Finished,
         None if failed > 0 => ComponentState::Failed { reason: words },
         None => ComponentState::Working,
     });
@@ -75,6 +80,33 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
 mod tests {
     use super::super::{ComponentKind, Telemetry, TokenState, metrics};
     use super::*;
+
+    /// On a replica that reads a half of them, the other half would be in trouble for good.
+    #[test]
+    fn what_another_replica_reads_is_not_in_trouble() {
+        let telemetry = Telemetry::new();
+        let at = jiff::Timestamp::from_second(5_000).expect("a time");
+        for number in 0..4 {
+            let organization = telemetry.component(ComponentKind::Source, &format!("nordpass@o{number}"));
+            organization.set_template("nordpass");
+            organization.set_type("nordpass");
+            organization.set(&metrics::LEASE_HELD, f64::from(u8::from(number < 2)));
+            organization.set(&metrics::CURSOR_SECONDS, if number < 2 { 4_990.0 } else { 7.0 });
+            if number < 2 {
+                organization.status().working();
+            } else {
+                organization.status().waiting("held by another process", at);
+            }
+        }
+        let shown = telemetry.shown();
+        assert_eq!((shown.len(), shown[0].status().get()), (1, ComponentState::Working));
+        assert_eq!(shown[0].numbers().cursor(), Some(4_990.0), "not where they were when they went elsewhere");
+        let own = telemetry.component(ComponentKind::Source, "nordpass@o0");
+        own.status().waiting("token refused", at);
+        let shown = telemetry.shown();
+        let reason = "of 4 organizations 1 wait and 0 have stopped; 2 are read by other replicas";
+        assert_eq!((shown.len(), shown[0].status().get().reason()), (2, Some(reason)));
+    }
 
     #[test]
     fn thousands_of_organizations_are_few_rows() {

@@ -67,6 +67,11 @@ impl ComponentReporter {
         let _ = self.inner.template.set(template.to_owned());
     }
 
+    /// It is an organization's, and another replica reads it, as it should.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.template().is_some() && self.numbers().lease_held() == Some(0.0)
+    }
+
     /// The template that it is made from, if it is.
     pub(super) fn template(&self) -> Option<&str> {
         self.inner.template.get().map(String::as_str)

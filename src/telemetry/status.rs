@@ -140,7 +140,12 @@ impl Status<'_> {
             let again = wait.map(|wait| format!("; trying again in {} s", whole_seconds(wait))).unwrap_or_default();
             let still = if logged.is_some() { "still " } else { "" };
             let (component, kind) = (self.0.name(), self.0.kind().as_str());
-            tracing::warn!(component, kind, "{still}waiting: {reason}{again}");
+            if self.0.is_elsewhere() {
+                // One of thousands that other replicas read, as they should.
+                tracing::debug!(component, kind, "{still}waiting: {reason}{again}");
+            } else {
+                tracing::warn!(component, kind, "{still}waiting: {reason}{again}");
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ pub async fn process(
         Ok(loaded) => loaded,
         Err(errors) => panic!("the world's pipeline file is wrong: {errors:?}"),
     };
-    let store = match Stores::open(&config.checkpoint, &config.data_dir, &env).await {
+    let store = match Stores::open(&config.checkpoint, config.shard, &config.data_dir, &env).await {
         Ok(store) => store,
         Err(error) => {
             let error = ComponentError::new(error.to_string());

@@ -2,16 +2,19 @@
 //!
 //! Ignored unless asked for: `cargo xtask test azurite` installs it and says where it is.
 
+mod replicas;
+
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use futures::TryFutureExt;
 use http::{Method, Request};
 use jiff::Timestamp;
 use nordpass_env::{Env, MemoryDisk, SystemClock, TestClock};
-use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand, escaped};
+use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand, Lease, Listed, escaped};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
 use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
 use nordpass_sentinel::settings::Secret;
@@ -158,12 +161,22 @@ async fn answers(container: &Container, broken: impl AsyncFn(u64) -> u16) -> Vec
     all.push(format!("put: {answer}, another version: {}", next != etag));
     all.push(format!("put over an old version: {}", put("three", &etag, one).await.0));
     all.push(format!("put with another lease: {}", put("three", &next, two).await.0));
+    let version = Demand::Version { etag: &next };
+    note!("put over the version, without the lease", container.put("a/state", bytes("three"), version));
+    note!("list of leases", container.listed("a/", "").map_ok(|(blobs, _)| leases(&blobs)));
     let blob = container.get("a/state").await.expect("there");
     all.push(format!("get: {:?}, same version: {}, time: {}", blob.bytes, blob.etag == next, blob.modified.is_some()));
     note!("release another", container.release("a/state", two));
     note!("release", container.release("a/state", one));
     note!("lease after that", container.lease("a/state"));
     all.push(format!("put without a lease: {}", put("three", &next, one).await.0));
+    note!("list of no lease", container.listed("a/", "").map_ok(|(blobs, _)| leases(&blobs)));
+    for (what, demand) in [("the version", Demand::Version { etag: &next }), ("any", Demand::Any)] {
+        let written = container.put("a/other", bytes("x"), Demand::Any).await.is_ok();
+        let put = container.put("a/other", bytes("x"), demand).await;
+        all.push(format!("put over {what}: {written} {}", outcome(put.map(|_| String::new()))));
+    }
+    note!("delete the other one", container.delete("a/other"));
     // A lease that is broken slowly.
     note!("acquire", container.acquire("a/state", one, 60));
     all.push(format!("break slowly: {}", broken(30).await));
@@ -212,6 +225,10 @@ async fn answers(container: &Container, broken: impl AsyncFn(u64) -> u16) -> Vec
     note!("delete", container.delete("a/ids/1"));
     note!("delete again", container.delete("a/ids/1"));
     all
+}
+
+fn leases(blobs: &[Listed]) -> Vec<Option<Lease>> {
+    blobs.iter().map(|blob| blob.lease).collect()
 }
 
 fn outcome(answer: Result<String, BlobError>) -> String {

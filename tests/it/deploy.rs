@@ -165,9 +165,10 @@ async fn the_pipeline_files_of_each_host_are_valid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
     let takeover = ["container/nordpass.toml", "container/checkpoint-takeover.toml", "container/official-table.toml"];
-    let sets: [&[&str]; 5] = [
+    let sets: [&[&str]; 6] = [
         &takeover,
         &["kubernetes/pipeline.toml"],
+        &["kubernetes/replicas/pipeline.toml"],
         &["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml"],
         &["functions/pipeline.toml"],
         &["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml", "container/archive.toml"],
@@ -175,6 +176,8 @@ async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
     let variables = [
         ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
         ("BLOB_URL", "https://account.blob.core.windows.net/"),
+        ("POD_INDEX", "2"),
+        ("REPLICAS", "3"),
         ("TAKEOVER_BLOB_URL", "https://official.blob.core.windows.net/"),
     ];
     for files in sets {
@@ -203,4 +206,42 @@ fn no_host_gets_a_name_that_another_has_by_default() {
     let own = ["fieldPath: metadata.namespace ", "fieldPath: metadata.name ", "value: $(POD_NAMESPACE)/$(POD_NAME)\n"];
     let places: Vec<_> = own.iter().map(|text| pod.find(text).expect(text)).collect();
     assert!(places.is_sorted(), "a variable refers to earlier ones only: {places:?}");
+}
+
+/// Where a patch doesn't meet what it means, `kubectl --kustomize` adds a second container, volume or mount without a word.
+#[test]
+fn the_patch_of_several_replicas_meets_the_set_of_one() {
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(repository("deploy/kubernetes").join(file)).expect(file);
+        serde_yaml_ng::from_str::<serde_yaml_ng::Value>(&text).expect(file)
+    };
+    let (base, patch) = (read("statefulset.yaml"), read("replicas/statefulset.yaml"));
+    for key in ["apiVersion", "kind", "metadata"] {
+        let named = |value: &serde_yaml_ng::Value| value[key]["name"].clone();
+        assert_eq!(named(&base), named(&patch), "{key}");
+    }
+    let pod = |value: &serde_yaml_ng::Value| value["spec"]["template"]["spec"].clone();
+    let names = |list: &serde_yaml_ng::Value| -> Vec<String> {
+        let list = list.as_sequence().expect("a list").iter();
+        list.map(|entry| entry["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let (base, pods) = (pod(&base), pod(&patch));
+    assert_eq!(names(&base["containers"]), names(&pods["containers"]));
+    let is_removed = |entry: &&serde_yaml_ng::Value| entry["$patch"] == "delete";
+    for place in ["volumes", "volumeMounts"] {
+        let list = |pod: &serde_yaml_ng::Value| {
+            if place == "volumes" { pod[place].clone() } else { pod["containers"][0][place].clone() }
+        };
+        let removed: Vec<_> = list(&pods).as_sequence().expect("a list").iter().filter(is_removed).cloned().collect();
+        let there = names(&list(&base));
+        assert!(
+            !removed.is_empty()
+                && removed.iter().all(|entry| there.contains(&entry["name"].as_str().expect("a name").to_owned()))
+        );
+        let added = names(&list(&pods));
+        assert!(added.iter().filter(|name| !there.contains(name)).eq(["organizations"].iter()), "{added:?}");
+    }
+    let settings = std::fs::read_to_string(repository("deploy/kubernetes/replicas/settings.env")).expect("settings");
+    let replicas = patch["spec"]["replicas"].as_u64().expect("a number");
+    assert!(settings.contains(&format!("REPLICAS={replicas}\n")), "as many as the shards are counted");
 }

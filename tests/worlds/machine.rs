@@ -26,21 +26,36 @@ use crate::receiver::lie;
 pub struct MachineClock {
     truth: TestClock,
     skew: AtomicI64,
+    /// Since when, in truth, it was how wrong.
+    history: Mutex<Vec<(Timestamp, i64)>>,
 }
 
 impl MachineClock {
     pub fn new(truth: TestClock, skew: i64) -> Self {
-        Self { truth, skew: AtomicI64::new(skew) }
+        let history = Mutex::new(vec![(Timestamp::MIN, skew)]);
+        Self { truth, skew: AtomicI64::new(skew), history }
+    }
+
+    /// How many seconds it was ahead at this time.
+    pub fn was_ahead(&self, at: Timestamp) -> i64 {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().rev().find(|(since, _)| *since <= at).map_or(0, |(_, skew)| *skew)
+    }
+
+    fn set(&self, skew: i64) {
+        self.skew.store(skew, Ordering::Relaxed);
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.push((self.truth.now(), skew));
     }
 
     /// Jumps by these seconds.
     pub fn jump(&self, by: i64) {
-        self.skew.fetch_add(by, Ordering::Relaxed);
+        self.set(self.skew.load(Ordering::Relaxed) + by);
     }
 
     /// Somebody sets it right.
     pub fn set_right(&self) {
-        self.skew.store(0, Ordering::Relaxed);
+        self.set(0);
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`pipeline`] | its pipeline file |
 //! | [`receiver`] | an `http` sink, and what goes wrong at its receivers |
 //! | [`reload`] | changes of the pipeline file while it runs |
+//! | [`replicas`] | other worlds: several replicas that share organizations |
 //! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
@@ -35,6 +36,7 @@ mod pipeline;
 mod plan;
 mod receiver;
 mod reload;
+mod replicas;
 mod report;
 mod shape;
 mod traffic;
@@ -55,24 +57,27 @@ use world::World;
 /// In a plain test run.
 const FIXED: u64 = 200;
 const FRESH: u64 = 200;
+/// Worlds with several replicas, in a plain test run.
+const REPLICATED: u64 = 60;
 /// With a sink that acknowledges too early, so many worlds must have a failure among them.
 const LYING: u64 = 60;
 
 /// After so many failed worlds there is enough to do.
 const MOST_FAILURES: usize = 10;
 
-const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads]";
+const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads] [--replicas]";
 
 /// What was asked for.
 struct Args {
     sets: Vec<(u64, u64)>,
     log: bool,
     one: bool,
+    replicas: bool,
 }
 
 impl Args {
     fn parse() -> Result<Self, String> {
-        let (mut seeds, mut from, mut one, mut log) = (None, None, None, false);
+        let (mut seeds, mut from, mut one, mut log, mut replicas) = (None, None, None, false, false);
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|number| number.parse::<u64>().ok()).ok_or(USAGE.to_owned());
@@ -81,6 +86,7 @@ impl Args {
                 "--from" => from = Some(number()?),
                 "--seed" => one = Some(number()?),
                 "--log" => log = true,
+                "--replicas" => replicas = true,
                 "--reloads" => reload::EVERYWHERE.store(true, Ordering::Relaxed),
                 // What the test runner passes on is for other harnesses.
                 _ if word.starts_with("--") || seeds.is_none() => {}
@@ -92,7 +98,7 @@ impl Args {
             (None, None, None) => vec![(0, FIXED), (1_000_000 + SystemRandom.next_u64() % 1_000_000_000, FRESH)],
             (None, seeds, from) => vec![(from.unwrap_or(0), seeds.unwrap_or(FIXED))],
         };
-        Ok(Self { sets, log, one: one.is_some() })
+        Ok(Self { sets, log, one: one.is_some(), replicas })
     }
 }
 
@@ -111,6 +117,9 @@ fn main() -> ExitCode {
         std::panic::set_hook(Box::new(|_| {}));
         hostile::keep_logs();
     }
+    if args.replicas {
+        return replicated(&args);
+    }
     let mut sum = Sum::default();
     for (from, count) in &args.sets {
         println!("seeds {from} to {}", from + count - 1);
@@ -126,7 +135,61 @@ fn main() -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    if sum.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_plain = std::env::args().skip(1).all(|word| !word.starts_with("--seed"));
+    let replicas = if is_plain { replicated(&Args { sets: vec![(0, REPLICATED)], ..args }) } else { ExitCode::SUCCESS };
+    if sum.failed.is_empty() { replicas } else { ExitCode::FAILURE }
+}
+
+/// Runs the worlds with several replicas.
+fn replicated(args: &Args) -> ExitCode {
+    let mut failed = false;
+    let (mut ran, mut organizations, mut lives, mut events, mut copies) = (0_u64, 0, 0, 0, 0);
+    for (from, count) in &args.sets {
+        println!("worlds with several replicas: seeds {from} to {}", from + count - 1);
+        for_each(*from, *count, |seed| {
+            let world = in_runtime(move || replicas::run(seed, false));
+            let world =
+                world.unwrap_or_else(|panic| replicas::Ran { violations: vec![panic], ..replicas::Ran::default() });
+            let is_right = world.violations.is_empty();
+            (world, is_right)
+        })
+        .into_iter()
+        .for_each(|(seed, world)| {
+            for violation in &world.violations {
+                failed = true;
+                println!("FAILED seed {seed}: {violation}\nhint: cargo xtask simulate --replicas --seed {seed} --log");
+            }
+            ran += 1;
+            organizations += world.organizations;
+            lives += world.lives;
+            events += world.events;
+            copies += world.copies;
+        });
+    }
+    if args.one {
+        println!("{}", replicas::describe(args.sets[0].0));
+    }
+    println!(
+        "{ran} worlds, {organizations} organizations, {lives} processes, {events} events, {copies} copies with the same id"
+    );
+    let forged = |seed: &u64| {
+        let seed = *seed;
+        let ran = in_runtime(move || replicas::run(seed, true));
+        let violations = ran.map_or_else(|panic| vec![panic], |ran| ran.violations);
+        if args.log {
+            println!("without leases, seed {seed}: {violations:?}");
+        }
+        violations.iter().any(|violation| violation.contains("asks"))
+    };
+    match (0..replicas::FORGED).find(forged) {
+        _ if args.one => {}
+        Some(seed) => println!("without leases two replicas read one organization: found in seed {seed}"),
+        None => {
+            println!("FAILED: without leases, nothing was found in {} worlds", replicas::FORGED);
+            failed = true;
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Whether the oracle sees an `http` sink that acknowledges before its receiver answers.
@@ -144,9 +207,30 @@ fn finds_the_lie() -> bool {
 
 /// Runs worlds on all cores.
 fn run(from: u64, count: u64) -> Sum {
+    let ran = for_each(from, count, |seed| {
+        let mut outcome = one(seed);
+        // Each seed decides everything: now and then it is asked twice.
+        if seed.is_multiple_of(10) && one(seed).trace != outcome.trace {
+            outcome.violations.push("two runs of the seed differ".to_owned());
+        }
+        let is_right = outcome.violations.is_empty();
+        (outcome, is_right)
+    });
+    let mut sum = Sum::default();
+    for (seed, outcome) in ran {
+        for violation in &outcome.violations {
+            sum.fail(seed, violation.clone());
+        }
+        sum.add(&outcome);
+    }
+    sum
+}
+
+/// Runs something for each seed, on all cores, until too many have failed. It returns its result, and whether that is right.
+fn for_each<T: Send>(from: u64, count: u64, run: impl Fn(u64) -> (T, bool) + Sync) -> Vec<(u64, T)> {
     let next = AtomicU64::new(from);
     let stop = AtomicUsize::new(0);
-    let sum = Mutex::new(Sum::default());
+    let results = Mutex::new(Vec::new());
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -156,40 +240,37 @@ fn run(from: u64, count: u64) -> Sum {
                     if seed >= from + count || stop.load(Ordering::Relaxed) >= MOST_FAILURES {
                         return;
                     }
-                    let outcome = one(seed);
-                    // Each seed decides everything: now and then it is asked twice.
-                    let again = seed.is_multiple_of(10).then(|| one(seed).trace);
-                    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-                    if again.is_some_and(|trace| trace != outcome.trace) {
-                        sum.fail(seed, "two runs of the seed differ".to_owned());
-                    }
-                    for violation in &outcome.violations {
-                        sum.fail(seed, violation.clone());
-                    }
-                    stop.fetch_add(usize::from(!outcome.violations.is_empty()), Ordering::Relaxed);
-                    sum.add(&outcome);
+                    let (result, is_right) = run(seed);
+                    stop.fetch_add(usize::from(!is_right), Ordering::Relaxed);
+                    results.lock().unwrap_or_else(PoisonError::into_inner).push((seed, result));
                 }
             });
         }
     });
-    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+    results.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs one world in a runtime of its own, at paused time.
+/// Runs one world.
 fn one(seed: u64) -> AckOutcome {
-    let world = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.expect("a runtime").block_on(async {
-            hostile::forget_logs();
-            let mut world = World::new(Plan::of(seed));
-            let violations = world.run().await;
-            world.log_requests();
-            AckOutcome::of(&world, violations)
-        })
+    let world = || async move {
+        hostile::forget_logs();
+        let mut world = World::new(Plan::of(seed));
+        let violations = world.run().await;
+        world.log_requests();
+        AckOutcome::of(&world, violations)
     };
-    catch_unwind(AssertUnwindSafe(world)).unwrap_or_else(|panic| {
+    in_runtime(world).unwrap_or_else(|panic| AckOutcome { violations: vec![panic], ..AckOutcome::default() })
+}
+
+/// Runs a world in a runtime of its own, at paused time. The error is what it panicked with.
+fn in_runtime<T, F: Future<Output = T>>(world: impl FnOnce() -> F) -> Result<T, String> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(async { world().await })
+    };
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        AckOutcome { violations: vec![format!("panicked: {}", text.unwrap_or_default())], ..AckOutcome::default() }
+        format!("panicked: {}", text.unwrap_or_default())
     })
 }

@@ -23,7 +23,7 @@ use nordpass_env::{Env, MemoryDisk};
 use nordpass_sentinel::component::SourceKey;
 use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::nordpass::Total;
-use nordpass_simulator::{Endpoint, Probes};
+use nordpass_simulator::{Endpoint, LoggedRequest, Probes};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -219,12 +219,15 @@ pub async fn judge(world: &World) -> Violations {
 const CLOCKS: i64 = 150;
 
 /// The state's origin: the look-back before the first connection, which is the first answer in the first life that
-/// left a state. Both clocks may be up to 90 s ahead, and that answer may have come too late or been thrown away.
+/// left a state. Both clocks may be up to 90 s ahead, and that answer may have come too late or been thrown away. A machine
+/// whose clock is further off waits until it is set right: which of the two is right can't be known.
 fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations) {
     let stateless = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none());
     let Some(began) = stateless.last().map(|snapshot| snapshot.at) else { return };
     let requests = world.log.at(Endpoint::Nordpass);
-    let mut answers = requests.iter().filter(|request| !request.fault && request.status == Some(StatusCode::OK));
+    let is_plain = |request: &&LoggedRequest| !request.fault && request.status == Some(StatusCode::OK);
+    let clocks_agree = |request: &&LoggedRequest| world.clock.was_ahead(request.at).abs() <= CLOCKS;
+    let mut answers = requests.iter().filter(is_plain).filter(clocks_agree);
     let lookback = i64::try_from(world.plan.lookback).unwrap_or(0);
     if let Some(first) = answers.find(|request| request.at.as_second() >= began)
         && origin > first.at.as_second() - lookback + CLOCKS

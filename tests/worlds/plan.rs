@@ -160,6 +160,10 @@ pub struct Plan {
 pub struct Drawer(Dice);
 
 impl Drawer {
+    pub fn new(seed: u64) -> Self {
+        Self(Dice::new(seed))
+    }
+
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.0.bits() % (high - low + 1)
     }

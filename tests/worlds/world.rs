@@ -48,7 +48,7 @@ pub struct World {
     ingestion: Arc<Ingestion>,
     pub blobs: Arc<BlobAccount>,
     truth: TestClock,
-    clock: Arc<MachineClock>,
+    pub clock: Arc<MachineClock>,
     wires: SimulatedNetwork,
     pub network: MachineNetwork,
     /// What counts until somebody ends it.

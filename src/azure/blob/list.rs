@@ -1,6 +1,6 @@
 //! A page of the list of blobs, as Azure Storage returns it in XML.
 
-use super::BlobError;
+use super::{BlobError, Lease};
 
 /// How long a blob's name may be, in characters.
 /// Source: <https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata>
@@ -26,6 +26,8 @@ pub struct Listed {
     pub len: u64,
     /// Its version, without quotes; empty if the list doesn't say.
     pub version: String,
+    /// The state of its lease; `None` if the list doesn't say.
+    pub lease: Option<Lease>,
 }
 
 impl ListPage {
@@ -45,6 +47,7 @@ impl ListPage {
             blobs.push(Listed {
                 name,
                 len: element(blob, "Content-Length").and_then(|len| len.parse().ok()).unwrap_or(0),
+                lease: element(blob, "LeaseState").and_then(Lease::read),
                 version: element(blob, "Etag").map(unescaped).unwrap_or_default().trim_matches('"').to_owned(),
             });
         }
@@ -170,7 +173,8 @@ mod tests {
     #[test]
     fn a_blob_is_listed_with_what_it_is_whatever_its_name() {
         let properties = "<Properties><Last-Modified>Sun, 11 Jan 2026 10:00:00 GMT</Last-Modified>\
-                          <Etag>0x8D1</Etag><Content-Length>512</Content-Length></Properties>";
+                          <Etag>0x8D1</Etag><Content-Length>512</Content-Length><LeaseStatus>unlocked</LeaseStatus>\
+                          <LeaseState>expired</LeaseState></Properties>";
         let xml = format!(
             "<EnumerationResults><Blobs><Blob><Name>p/date=1~a b&amp;c&#x2b;</Name>{properties}</Blob>\
              <Blob><Name Encoded=\"true\">p/%EF%BF%BE</Name></Blob></Blobs><NextMarker/></EnumerationResults>"
@@ -178,6 +182,7 @@ mod tests {
         let page = ListPage::parse(xml.as_bytes(), "p/", 9).unwrap();
         let (first, second) = (&page.blobs[0], &page.blobs[1]);
         assert_eq!((&*first.name, first.len, &*first.version), ("p/date=1~a b&c+", 512, "0x8D1"));
+        assert_eq!((first.lease, second.lease), (Some(Lease::Expired), None));
         assert_eq!((&*second.name, second.len, &*page.next), ("p/\u{fffe}", 0, ""));
         assert_eq!(unescaped("a & b &nope; &#xfffffff; &"), "a & b &nope; &#xfffffff; &");
     }

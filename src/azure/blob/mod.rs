@@ -83,6 +83,23 @@ pub enum Demand<'a> {
         /// The lease.
         lease: &'a str,
     },
+    /// That it has this version and no lease.
+    Version {
+        /// The version.
+        etag: &'a str,
+    },
+    /// Nothing.
+    Any,
+}
+
+impl<'a> Demand<'a> {
+    /// That it has this version, and this lease or none.
+    pub fn of(etag: &'a str, lease: Option<&'a str>) -> Self {
+        match lease {
+            Some(lease) => Self::Same { etag, lease },
+            None => Self::Version { etag },
+        }
+    }
 }
 
 /// The state of a blob's lease.
@@ -96,6 +113,19 @@ pub enum Lease {
     Broken,
     /// A process has one.
     Held,
+}
+
+impl Lease {
+    /// Reads a lease's state as Azure names it.
+    fn read(state: &str) -> Option<Self> {
+        match state {
+            "available" => Some(Self::Free),
+            "expired" => Some(Self::Expired),
+            "broken" => Some(Self::Broken),
+            "leased" | "breaking" => Some(Self::Held),
+            _ => None,
+        }
+    }
 }
 
 impl Container {
@@ -181,6 +211,8 @@ impl Container {
                 let headers = [kind, ("if-match", etag), ("x-ms-lease-id", lease)];
                 self.send(Method::PUT, &path(blob), &headers, bytes).await?
             }
+            Demand::Version { etag } => self.send(Method::PUT, &path(blob), &[kind, ("if-match", etag)], bytes).await?,
+            Demand::Any => self.send(Method::PUT, &path(blob), &[kind], bytes).await?,
         };
         etag(&answer)
     }
@@ -204,13 +236,8 @@ impl Container {
     /// The state of a blob's lease.
     pub async fn lease(&self, blob: &str) -> Result<Lease, BlobError> {
         let answer = self.send(Method::HEAD, &path(blob), &[], Bytes::new()).await?;
-        match text(answer.headers(), "x-ms-lease-state") {
-            "available" => Ok(Lease::Free),
-            "expired" => Ok(Lease::Expired),
-            "broken" => Ok(Lease::Broken),
-            "leased" | "breaking" => Ok(Lease::Held),
-            _ => Err(BlobError::nonsense("it doesn't say whether there is a lease")),
-        }
+        let lease = Lease::read(text(answer.headers(), "x-ms-lease-state"));
+        lease.ok_or_else(|| BlobError::nonsense("it doesn't say whether there is a lease"))
     }
 
     /// Takes a lease with this id, or extends it: idempotent for the same id.

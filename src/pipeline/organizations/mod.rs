@@ -22,6 +22,7 @@ use crate::settings::document::{Document, Value};
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::url::check_url;
 use crate::settings::{Environment, Field, Kind, Section};
+use crate::state::{CheckpointSettings, Shard};
 
 use check::{Checker, Severity};
 use secrets::Secrets;
@@ -40,11 +41,18 @@ pub(super) static FIELDS: &[Field] = &[
         "The endpoints that organizations may have: whoever can write the organizations file can't send tokens elsewhere. \
          With a single one, entries need no `endpoint`.",
     ),
+    Field::with_default("shard", Kind::Text, "0/1").doc(
+        "This replica's index and how many replicas there are, such as `${POD_INDEX}/${REPLICAS}`, where several share a \
+         checkpoint of kind `azure_blob`. Each reads its share of the organizations, and takes over those of a replica that is gone.",
+    ),
     Field::with_default("on_error", Kind::Choice(&["skip", "refuse"]), "skip").doc(
         "What a wrong entry does. `skip` keeps this organization out (at a reload, it stays as it was) and warns. `refuse` \
          makes it an error of the whole set.",
     ),
 ];
+
+/// The key of this replica's share.
+static SHARD: &str = "shard";
 
 /// More than any file of organizations needs, in bytes.
 const LONGEST: usize = 64 << 20;
@@ -56,6 +64,8 @@ pub(super) struct Organizations {
     pub entries: Vec<OrganizationAccess>,
     /// Those whose entries are wrong.
     pub kept_out: KeptOut,
+    /// This replica's share of them.
+    pub shard: Shard,
 }
 
 /// Where a set has its organizations.
@@ -104,14 +114,16 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
             }
         }
     }
+    let is_shared = matches!(draft.checkpoint, Some((CheckpointSettings::AzureBlob(_), _)));
     let names = draft.components.iter().filter(|component| !component.is_template);
     let names = names.map(|component| component.name.clone()).collect();
     let file = PathBuf::from(section.text("file"));
     let folder = section.text("secrets_dir");
     let allowed = allowed_endpoints(&mut section);
+    let shard = shard(&mut section, is_shared);
     let severity = if section.text("on_error") == "refuse" { Severity::Error } else { Severity::Warning };
     if file.as_os_str().is_empty() || folder.is_empty() || allowed.is_empty() {
-        return Organizations::default();
+        return Organizations { shard, ..Organizations::default() };
     }
     let secrets = Secrets::open(Path::new(&folder), report.environment().is_present());
     let secrets = match secrets {
@@ -142,7 +154,7 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
     for row in rows {
         checker.row(row);
     }
-    let organizations = checker.finish(&mut section);
+    let organizations = Organizations { shard, ..checker.finish(&mut section) };
     if is_empty {
         section.error(
             "file",
@@ -153,6 +165,35 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
         section.error("file", "no entry of the organizations file can be used", "correct what the warnings name");
     }
     organizations
+}
+
+/// This replica's share. Without a shared checkpoint, no other replica would know what it reads.
+fn shard(section: &mut Section, is_shared: bool) -> Shard {
+    let text = section.text(SHARD);
+    let shard = match Shard::parse(&text) {
+        Ok(shard) => shard,
+        // A variable that is set on the pod only.
+        Err(_) if !section.is_on_its_machine() => Shard::default(),
+        Err((message, hint)) => {
+            section.error(SHARD, message, hint);
+            Shard::default()
+        }
+    };
+    if shard.count > 1 && !is_shared {
+        let hint = "add [checkpoint] with kind = \"azure_blob\", or leave `shard` out";
+        section.error(SHARD, "several replicas share organizations only by a checkpoint that they share", hint);
+    }
+    if shard.is_beyond() {
+        let message = format!(
+            "`shard = \"{shard}\"`: the index is beyond the count, so this replica has no organizations of its own"
+        );
+        section.warning(
+            SHARD,
+            message,
+            "it stands by, and reads those of replicas that are gone; the index begins at 0",
+        );
+    }
+    shard
 }
 
 /// The allowed endpoints, each of which can be one.

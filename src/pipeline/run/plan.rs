@@ -127,6 +127,7 @@ impl Plan {
     ) -> Option<Reloaded> {
         let fixed = [
             ("`data_dir`", old.data_dir != new.data_dir),
+            ("`shard`", old.shard != new.shard),
             ("`[checkpoint]`", old.checkpoint_fingerprint != new.checkpoint_fingerprint),
             ("`core_dumps`", old.core_dumps != new.core_dumps),
             ("`[api]`", (old.api_listen, &old.api_allowed_hosts) != (new.api_listen, &new.api_allowed_hosts)),

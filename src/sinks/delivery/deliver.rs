@@ -3,7 +3,7 @@
 //! - Refused for its size: halve the batch. A record that the destination says is too large alone becomes a dead letter.
 //! - Refused because records of a request are too far apart in time: split by time from then on.
 //! - Refused for its content: halve until the refused record is alone. It becomes a dead letter only with a proof that *this* record is
-//!   refused ([`super::evidence`]). Without one it is handed back, and the sink tries it again later. If everything is refused, the
+//!   refused ([`super::evidence`]), or has it already. Without one it is handed back, and the sink tries it again later. If everything is refused, the
 //!   records aren't at fault: wait.
 
 use std::sync::Arc;
@@ -103,6 +103,10 @@ impl<P: Protocol> Delivery<P> {
                 {
                     self.dead_letter(stream, rows, &refusal, "the record alone exceeds the size limit of a request")
                         .await;
+                }
+                // A process before this one had the proof, and ended before the record was acknowledged.
+                Sent::Refused(refusal) if self.dead_letters.has(rows.record(0).id, &state.name).await => {
+                    self.dead_letter(stream, rows, &refusal, "refused, as it was before").await;
                 }
                 // Any other 413 for one record may be a proxy's, so it needs the same proof as a 400.
                 Sent::Refused(refusal) => {

@@ -56,8 +56,12 @@ async fn run(settings: Settings, context: Context, output: Output) -> Result<(),
     let Some(key) = settings.state_key(&context.name) else { return Ok(()) };
     let mut output = Some(output);
     loop {
-        let (what, open) = ("can't open the checkpoint", || context.store.open(key.clone()));
-        let store = unless_ended(retry_until_ready(what, env, telemetry, shutdown, open).await)?;
+        let open = || match &settings.organization {
+            Some(_) => context.store.open_organization(key.clone()),
+            None => context.store.open(key.clone()),
+        };
+        let opening = retry_until_ready("can't open the checkpoint", env, telemetry, shutdown, open);
+        let store = unless_ended(opening.await)?;
         let Some(store) = store else { return Ok(()) };
         let lease_guard = store.lease_guard();
         if lease_guard.can_end() {

@@ -4,6 +4,7 @@
 //! <container>/<prefix>/sources/<key id>/state   the state, whole; the process that reads the source has a lease on it
 //!                                       ids/    the known ids: <yyyy-mm-dd>.<run>.<number>.ids and other.….ids
 //!                                       intents/ what sinks were about to do, each under its hash
+//!                      partitions/              the leases of organizations ([`partitions`])
 //!                      dead-letters/            what was refused ([`crate::dead_letters`])
 //! ```
 //!
@@ -15,15 +16,19 @@
 //! |---|---|
 //! | [`source`] | one source's open state: queries and commits |
 //! | [`opening`] | takes a source: its lease, its state, a new run |
+//! | [`attempts`] | takes a lease, over several attempts |
 //! | [`keeper`] | renews the lease, and gives the source up before the lease can have ended |
+//! | [`partitions`] | the leases that organizations share, and which replica has which |
 //! | [`parts`] | the blobs of ids |
 //! | [`intents`] | the blobs of intents |
 //! | [`names`] | names, and the meaning of failures |
 
+mod attempts;
 mod intents;
 mod keeper;
 mod names;
 mod opening;
+mod partitions;
 mod parts;
 mod source;
 #[cfg(test)]
@@ -34,13 +39,14 @@ use std::{future::pending, path::Path, sync::Arc};
 use futures::future::{BoxFuture, join_all};
 
 use self::names::{BlobNames, Times};
+use self::partitions::{PartitionLease, Partitions};
 use self::source::Source;
 use super::format::state::{BlobState, Part};
 use super::open::{OpenSource, Slot, Slots};
 use super::tasks::Tasks;
-use super::{BlobSettings, TakeoverSettings};
+use super::{BlobSettings, Shard, TakeoverSettings};
 use crate::azure::blob::{BlobError, Container};
-use crate::component::{CheckpointError, OpenStates, SourceKey, SourceState, Store};
+use crate::component::{CheckpointError, OpenStates, Partition, SourceKey, SourceState, Store};
 use crate::component::{Found, Predecessor, parse_cursor};
 use crate::event::Origin;
 use crate::http::{HttpSettings, Retry};
@@ -52,6 +58,7 @@ pub struct BlobStore {
     tasks: Arc<Tasks>,
     slots: Slots<BlobSlot>,
     open: OpenStates,
+    partitions: Arc<Partitions>,
 }
 
 /// Shared by all sources of the store.
@@ -70,10 +77,10 @@ struct Base {
 #[derive(Default)]
 struct BlobSlot {
     state: Slot<Source, Vec<Part>>,
-    /// Names and lease of the last open state, which stay after the source has ended.
+    /// Names and lease of the last open state with a lease of its own, which stay after the source has ended.
     lease: Option<(BlobNames, String)>,
     /// What earlier attempts to take it showed.
-    attempts: opening::Attempts,
+    attempts: attempts::Attempts,
 }
 
 impl BlobStore {
@@ -83,10 +90,38 @@ impl BlobStore {
         settings: &BlobSettings,
         container: Container,
         data_dir: &Path,
+        shard: Shard,
     ) -> Result<Arc<dyn Store>, CheckpointError> {
         let lock = super::local::lock(env.disk.as_ref(), data_dir).await?;
         let shared = Arc::new(Base::new(env, settings, container, lock));
-        Ok(Arc::new(Self { shared, tasks: Arc::default(), slots: Slots::new(), open: OpenStates::default() }))
+        let partitions = Partitions::new(shared.clone(), shard);
+        let (tasks, slots, open) = (Arc::default(), Slots::new(), OpenStates::default());
+        Ok(Arc::new(Self { shared, tasks, slots, open, partitions }))
+    }
+
+    /// Opens a state, by a lease of its own or by the one of a partition.
+    async fn open_by(
+        &self,
+        key: SourceKey,
+        partition: Option<Arc<PartitionLease>>,
+    ) -> Result<Arc<dyn SourceState>, CheckpointError> {
+        let slot = self.slots.get(&key.id());
+        let (base, path) = (self.shared.clone(), self.shared.names(&key.id()).path());
+        let work = async move {
+            let mut slot = slot.lock_owned().await;
+            if slot.state.open().is_some() {
+                let reason = "this process hasn't released this source yet".to_owned();
+                return Err(CheckpointError::Storage { reason, wait: None });
+            }
+            let source = opening::open(base, key, partition, &mut slot.attempts).await?;
+            slot.state.set_open(&source);
+            slot.lease = source.own_lease().map(|lease| (source.names.clone(), lease.to_owned()));
+            Ok(source)
+        };
+        let source = self.tasks.finish(&path, work).await?;
+        let state: Arc<dyn SourceState> = Arc::new(OpenSource { source, tasks: self.tasks.clone() });
+        self.open.add(&state);
+        Ok(state)
     }
 }
 
@@ -102,6 +137,28 @@ impl Base {
 
     fn names(&self, key_id: &str) -> BlobNames {
         BlobNames::new(self.container.name(), &self.prefix, key_id)
+    }
+
+    fn partitions_prefix(&self) -> String {
+        format!("{}partitions/", self.prefix)
+    }
+
+    fn replicas_prefix(&self) -> String {
+        format!("{}partitions/replicas/", self.prefix)
+    }
+
+    /// A partition's blob, below the prefix.
+    fn partition_name(partition: Partition) -> String {
+        format!("{:03}", partition.0)
+    }
+
+    fn partition_blob(&self, partition: Partition) -> String {
+        self.partitions_prefix() + &Self::partition_name(partition)
+    }
+
+    /// The error while another process has a lease.
+    fn held(&self) -> CheckpointError {
+        CheckpointError::Held { within: self.times.within, again: self.times.look }
     }
 
     /// Reads the state; `None` if there is none.
@@ -125,24 +182,13 @@ impl Base {
 
 impl Store for BlobStore {
     fn open(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
+        Box::pin(self.open_by(key, None))
+    }
+
+    fn open_organization(&self, key: SourceKey) -> BoxFuture<'_, Result<Arc<dyn SourceState>, CheckpointError>> {
         Box::pin(async move {
-            let slot = self.slots.get(&key.id());
-            let (base, path) = (self.shared.clone(), self.shared.names(&key.id()).path());
-            let work = async move {
-                let mut slot = slot.lock_owned().await;
-                if slot.state.open().is_some() {
-                    let reason = "this process hasn't released this source yet".to_owned();
-                    return Err(CheckpointError::Storage { reason, wait: None });
-                }
-                let source = opening::open(base, key, &mut slot.attempts).await?;
-                slot.state.set_open(&source);
-                slot.lease = Some((source.names.clone(), source.lease.clone()));
-                Ok(source)
-            };
-            let source = self.tasks.finish(&path, work).await?;
-            let state: Arc<dyn SourceState> = Arc::new(OpenSource { source, tasks: self.tasks.clone() });
-            self.open.add(&state);
-            Ok(state)
+            let lease = self.partitions.lease(Partition::of(&key.name)).await?;
+            self.open_by(key, Some(lease)).await
         })
     }
 
@@ -188,6 +234,7 @@ impl Store for BlobStore {
                 }
             });
             join_all(release).await;
+            self.partitions.close().await;
         })
     }
 }

@@ -2,38 +2,56 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use tokio::time::Instant;
-
 use super::super::format::frame::frame;
 use super::super::format::state::BlobState;
-use super::Base;
-use super::keeper;
+use super::attempts::Attempts;
 use super::names::BlobNames;
+use super::partitions::PartitionLease;
 use super::source::Source;
+use super::{Base, keeper};
 use crate::azure::blob::{BlobError, Demand, Lease};
-use crate::component::{CheckpointError, LeaseRequested, SourceKey};
+use crate::component::{CheckpointError, SourceKey};
+use bytes::Bytes;
 
 /// How often to check the blob after a lost response before giving up until the next attempt.
 const LOOKS: usize = 3;
 
-/// What one attempt to take a source passes on to the next.
-#[derive(Default)]
-pub(super) struct Attempts {
-    /// The id of a lease request without a response. It may be ours, which only another request with the same id tells.
-    asked: Option<String>,
-    /// The source was seen with a broken lease. Its former holder may rely on it until this time.
-    not_before: Option<Instant>,
-    /// The state existed. If it disappears, that isn't a first run.
-    seen: bool,
-}
-
-/// Takes the source.
+/// Takes the source. With a partition's lease, that is the one by which it is read.
 pub(super) async fn open(
     base: Arc<Base>,
     key: SourceKey,
+    partition: Option<Arc<PartitionLease>>,
     attempts: &mut Attempts,
 ) -> Result<Arc<Source>, CheckpointError> {
+    match partition {
+        Some(partition) => open_in(base, key, partition, attempts).await,
+        None => open_alone(base, key, attempts).await,
+    }
+}
+
+/// Takes a source by the lease of its partition.
+async fn open_in(
+    base: Arc<Base>,
+    key: SourceKey,
+    partition: Arc<PartitionLease>,
+    attempts: &mut Attempts,
+) -> Result<Arc<Source>, CheckpointError> {
+    let key_id = key.id();
+    let names = base.names(&key_id);
+    let begun = match begin(&base, &names, &key_id, None).await {
+        Err(Begin::Missing) if !attempts.seen => {
+            make(&base, &names, &key).await?;
+            begin(&base, &names, &key_id, None).await
+        }
+        begun => begun,
+    };
+    attempts.seen = true;
+    let (state, etag) = begun?;
+    Ok(Source::in_partition(base, names, partition, state, etag))
+}
+
+/// Takes a source by a lease of its own.
+async fn open_alone(base: Arc<Base>, key: SourceKey, attempts: &mut Attempts) -> Result<Arc<Source>, CheckpointError> {
     let key_id = key.id();
     let names = base.names(&key_id);
     let lease = match base.container.lease(&names.state).await {
@@ -46,39 +64,26 @@ pub(super) async fn open(
     };
     attempts.seen = true;
     if lease == Lease::Broken {
-        attempts.not_before = Some(Instant::now() + base.times.duration);
+        attempts.saw_broken(&base);
     }
-    let held = || CheckpointError::Held { within: base.times.within, again: base.times.look };
-    if lease == Lease::Held && attempts.asked.is_none() {
-        return Err(held());
+    if lease == Lease::Held && !attempts.may_be_ours() {
+        return Err(base.held());
     }
-    let id = attempts.asked.take().unwrap_or_else(|| base.env.random.uuid());
-    let taken = LeaseRequested::now(base.env.clock.as_ref());
-    match base.container.acquire(&names.state, &id, base.times.duration.as_secs()).await {
-        Ok(()) => {}
-        Err(BlobError::Conflict { .. }) => return Err(held()),
-        Err(error) => {
-            attempts.asked = Some(id);
-            return Err(error.into());
-        }
-    }
-    let begun = begin(&base, &names, &key_id, &id).await;
-    let (state, etag) = match begun {
+    let taken = attempts.take(&base, &names.state).await.map_err(|error| match error {
+        BlobError::Conflict { .. } => base.held(),
+        error => error.into(),
+    })?;
+    let (state, etag) = match begin(&base, &names, &key_id, Some(&taken.id)).await {
         Ok(begun) => begun,
         Err(error) => {
-            // Release the unused lease so that nothing waits for it. If that fails, request it again. A lease taken
-            // after a broken one isn't released: it would look free to other processes, and they wouldn't wait.
-            let wait = attempts.not_before.is_some_and(|begins| begins > Instant::now());
-            if wait || base.container.release(&names.state, &id).await.is_err() {
-                attempts.asked = Some(id);
-            }
-            return Err(error);
+            attempts.give_up(&base, &names.state, taken).await;
+            return Err(error.into());
         }
     };
     // The former holder's commits are void already.
-    let from = attempts.not_before.take().map_or(taken.at, |begins| begins.max(taken.at));
-    let source = Source::new(base, names, id, state, etag);
-    keeper::keep(&source, taken, from);
+    let from = attempts.begins(&taken);
+    let source = Source::new(base, names, taken.id, state, etag);
+    keeper::keep(&source, taken.at, from);
     Ok(source)
 }
 
@@ -96,17 +101,43 @@ async fn make(base: &Base, names: &BlobNames, key: &SourceKey) -> Result<(), Che
     }
 }
 
+/// Why no run was registered.
+enum Begin {
+    /// There is no state.
+    Missing,
+    Failed(CheckpointError),
+}
+
+impl From<CheckpointError> for Begin {
+    fn from(error: CheckpointError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Begin> for CheckpointError {
+    fn from(begin: Begin) -> Self {
+        match begin {
+            Begin::Missing => BlobError::NoBlob.into(),
+            Begin::Failed(error) => error,
+        }
+    }
+}
+
 /// Registers a new run. From then on, its uncommitted chunks are known to be uncommitted, and the former holder can't
 /// commit.
 async fn begin(
     base: &Base,
     names: &BlobNames,
     key_id: &str,
-    lease: &str,
-) -> Result<(BlobState, String), CheckpointError> {
+    lease: Option<&str>,
+) -> Result<(BlobState, String), Begin> {
     let mut written: Option<(Bytes, BlobState)> = None;
     for _ in 0..LOOKS {
-        let blob = base.container.get(&names.state).await?;
+        let blob = match base.container.get(&names.state).await {
+            Ok(blob) => blob,
+            Err(BlobError::NoBlob | BlobError::NoContainer) => return Err(Begin::Missing),
+            Err(error) => return Err(Begin::Failed(error.into())),
+        };
         // After a lost response, the blob tells.
         if let Some((_, state)) = written.take_if(|(bytes, _)| *bytes == blob.bytes) {
             return Ok((state, blob.etag));
@@ -114,13 +145,17 @@ async fn begin(
         let state = names.decode(&blob.bytes, key_id)?;
         let next = state.begin_run(base.env.random.as_ref());
         let bytes = Bytes::from(frame(&next.encode_blob()));
-        let demand = Demand::Same { etag: &blob.etag, lease };
+        let demand = Demand::of(&blob.etag, lease);
         match base.container.put(&names.state, bytes.clone(), demand).await {
             Ok(etag) => return Ok((next, etag)),
+            // A process that knows no partitions has it, by a lease of its own.
+            Err(BlobError::Conflict { code, .. }) if lease.is_none() && code == "LeaseIdMissing" => {
+                return Err(Begin::Failed(base.held()));
+            }
             Err(BlobError::Conflict { .. } | BlobError::Unclear { .. }) => written = Some((bytes, next)),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Begin::Failed(error.into())),
         }
     }
     let reason = "can't find out whether a new run is registered in the state".to_owned();
-    Err(CheckpointError::Storage { reason, wait: None })
+    Err(Begin::Failed(CheckpointError::Storage { reason, wait: None }))
 }

@@ -10,7 +10,7 @@ use super::super::format::known::{self, Piece};
 use super::super::format::{frame::frame, recent::Recent, state::BlobState};
 use super::super::open::{OpenInfo, StateBackend};
 use super::parts::{self, StoredPart};
-use super::{Base, intents, names::BlobNames};
+use super::{Base, intents, names::BlobNames, partitions::PartitionLease};
 use crate::azure::blob::{BlobError, Demand};
 use crate::component::{CheckpointError, Commit, IntentHash, KnownId, LeaseGuard, LeaseKeeper, LeaseState};
 use nordpass_env::Mutex;
@@ -25,14 +25,24 @@ const MOST_REMOVED: u32 = 100;
 pub(super) struct Source {
     pub base: Arc<Base>,
     pub names: BlobNames,
-    /// The lease's id.
-    pub lease: String,
-    pub lease_keeper: LeaseKeeper,
-    pub lease_guard: LeaseGuard,
+    lease: Lease,
     info: OpenInfo,
     keeper: Mutex<Option<AbortHandle>>,
     /// Serializes commits and queries.
     committed: tokio::sync::Mutex<Committed>,
+}
+
+/// By what it may be read and committed.
+struct Lease {
+    /// The id of the lease on its state; `None` if it is read by its partition's lease.
+    id: Option<String>,
+    /// Kept as long as a source of it is open.
+    #[expect(dead_code, reason = "its count of users tells whether the partition is needed")]
+    partition: Option<Arc<PartitionLease>>,
+    keeper: LeaseKeeper,
+    reading: LeaseGuard,
+    /// Still held a while after its partition isn't read any more.
+    commits: LeaseGuard,
 }
 
 /// What is durable.
@@ -64,20 +74,50 @@ enum Stands {
 }
 
 impl Source {
+    /// With a lease of its own. It isn't held until its keeper says so.
     pub(super) fn new(base: Arc<Base>, names: BlobNames, lease: String, state: BlobState, etag: String) -> Arc<Self> {
+        let (lease_keeper, guard) = LeaseKeeper::new(base.env.clock.clone());
+        let by =
+            Lease { id: Some(lease), partition: None, keeper: lease_keeper, reading: guard.clone(), commits: guard };
+        Self::open(base, names, by, state, etag)
+    }
+
+    /// With the lease of its partition.
+    pub(super) fn in_partition(
+        base: Arc<Base>,
+        names: BlobNames,
+        partition: Arc<PartitionLease>,
+        state: BlobState,
+        etag: String,
+    ) -> Arc<Self> {
+        let (lease_keeper, guard) = LeaseKeeper::new(base.env.clock.clone());
+        lease_keeper.set(LeaseState::for_good());
+        let reading = guard.clone().within(partition.reading.clone());
+        let commits = guard.within(partition.lease.clone());
+        let by = Lease { id: None, partition: Some(partition), keeper: lease_keeper, reading, commits };
+        Self::open(base, names, by, state, etag)
+    }
+
+    fn open(base: Arc<Base>, names: BlobNames, lease: Lease, state: BlobState, etag: String) -> Arc<Self> {
         let recent = state.unread();
-        let (lease_keeper, lease_guard) = LeaseKeeper::new(base.env.clock.clone());
         let bytes = Bytes::from(frame(&state.encode_blob()));
         Arc::new(Self {
             base,
             names,
             lease,
-            lease_keeper,
-            lease_guard,
             info: OpenInfo::new(state.key.id(), &state),
             keeper: Mutex::default(),
             committed: tokio::sync::Mutex::new(Committed { state, bytes, etag, recent, doubt: None }),
         })
+    }
+
+    /// The id of the lease on its state.
+    pub(super) fn own_lease(&self) -> Option<&str> {
+        self.lease.id.as_deref()
+    }
+
+    pub(super) fn lease_keeper(&self) -> &LeaseKeeper {
+        &self.lease.keeper
     }
 
     /// Sets the task that keeps the lease. It ends with this source.
@@ -94,7 +134,7 @@ impl Source {
     /// Stops reads and commits. Call it before releasing the lease.
     pub(super) fn end(&self) {
         self.end_keeper();
-        self.lease_keeper.set(LeaseState::Lost);
+        self.lease.keeper.set(LeaseState::Lost);
     }
 
     /// Whether the state is as this process left it.
@@ -130,16 +170,16 @@ impl Source {
     }
 
     fn lost(&self) -> CheckpointError {
-        self.lease_keeper.set(LeaseState::Lost);
+        self.lease.keeper.set(LeaseState::Lost);
         CheckpointError::Lost
     }
 
     fn check_hold(&self) -> Result<(), CheckpointError> {
-        if self.lease_guard.is_held() {
+        if self.lease.commits.is_held() {
             return Ok(());
         }
         let wait = Some(self.base.times.look);
-        Err(CheckpointError::Storage { reason: self.lease_guard.reason(), wait })
+        Err(CheckpointError::Storage { reason: self.lease.commits.reason(), wait })
     }
 
     /// Stores a commit's ids, and returns the state after it. `None` if nothing changes.
@@ -211,7 +251,7 @@ impl StateBackend for Source {
             let settled = intents::are_settled(&committed.state, &next.state);
             let forgotten = next.state.days.len() < committed.state.days.len() && commit.forget_before.is_some();
             self.check_hold()?;
-            let demand = Demand::Same { etag: &committed.etag, lease: &self.lease };
+            let demand = Demand::of(&committed.etag, self.own_lease());
             let error = match self.base.container.put(&self.names.state, next.bytes.clone(), demand).await {
                 Ok(etag) => {
                     self.count(&mut committed, next, etag);
@@ -253,7 +293,7 @@ impl StateBackend for Source {
     }
 
     fn lease_guard(&self) -> LeaseGuard {
-        self.lease_guard.clone()
+        self.lease.reading.clone()
     }
 }
 

@@ -225,7 +225,7 @@ impl<'a> Call<'a> {
         let mut names = names.iter().filter(|name| name.starts_with(prefix) && name.as_str() >= from);
         for name in names.by_ref().take(most.min(page)) {
             let stored = self.account.get(self.container, name)?;
-            let _ = write!(xml, "<Blob><Name>{}</Name>{}</Blob>", escaped(name), stored.listed());
+            let _ = write!(xml, "<Blob><Name>{}</Name>{}</Blob>", escaped(name), stored.listed(self.now));
         }
         let next = names.next().map_or_else(String::new, |name| escaped(name));
         let _ = write!(xml, "</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>");

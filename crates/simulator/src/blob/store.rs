@@ -29,12 +29,14 @@ impl Stored {
     }
 
     /// What the list says of it.
-    pub fn listed(&self) -> String {
+    pub fn listed(&self, now: Timestamp) -> String {
         format!(
-            "<Properties><Last-Modified>{}</Last-Modified><Etag>{}</Etag><Content-Length>{}</Content-Length></Properties>",
+            "<Properties><Last-Modified>{}</Last-Modified><Etag>{}</Etag><Content-Length>{}</Content-Length><LeaseState>{}\
+             </LeaseState></Properties>",
             http_date(self.modified),
             self.etag().trim_matches('"'),
-            self.bytes.len()
+            self.bytes.len(),
+            self.lease.state(now)
         )
     }
 

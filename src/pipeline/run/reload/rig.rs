@@ -223,6 +223,7 @@ pub fn config(source: Numbers, sinks: Vec<(&str, Notes)>) -> Config {
         sinks: sinks.into_iter().map(sink).collect(),
         tests: Vec::new(),
         kept_out: KeptOut::default(),
+        shard: crate::state::Shard::default(),
     }
 }
 

@@ -27,7 +27,7 @@ use crate::http::{HttpClient, HttpError, HttpSettings, Network};
 use crate::settings::{Environment, Secret, Section};
 use crate::sinks::azure_blob::Settings;
 use crate::sinks::azure_blob::settings::FIELDS;
-use crate::state::{BlobSettings, BlobStore, LocalStore};
+use crate::state::{BlobSettings, BlobStore, LocalStore, Shard};
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::network::SimulatedNetwork;
@@ -261,7 +261,7 @@ impl Machine {
             takeover: None,
         };
         let container = crate::state::container(&settings, &self.env()).expect("good settings");
-        BlobStore::open(self.env(), &settings, container, "data".as_ref()).await.expect("opens")
+        BlobStore::open(self.env(), &settings, container, "data".as_ref(), Shard::default()).await.expect("opens")
     }
 
     /// Starts the program, and waits until it has the source.

@@ -78,6 +78,31 @@ async fn a_record_that_became_a_dead_letter_is_waited_for_no_more() {
     rig.end().await;
 }
 
+/// A process that ended between the dead letter and the acknowledgement waited for a new proof after its restart: on a quiet
+/// stream for good, and with it all events that had come in the same chunk.
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_a_dead_letter_already_needs_no_second_proof() {
+    let open = Arc::new(AtomicBool::new(false));
+    let gate = open.clone();
+    let is_refused = move |rows: &[_]| rows.is_empty() || holds(rows, 0);
+    let mut rig = rig(move |_, rows| if is_refused(rows) && !gate.load(Ordering::Relaxed) { 400 } else { 204 }).await;
+    for round in 0..4 {
+        let _ = rig.send(0, &rows(0..5 + round)).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(rig.dead().len(), 1);
+    let mut again = rig.send(0, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(futures::poll!(&mut again).is_ready(), "{}", rig.reason());
+    // In another stream it is another record.
+    let mut elsewhere = rig.send(1, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(futures::poll!(&mut elsewhere).is_pending());
+    assert_eq!(rig.dead().len(), 1);
+    open.store(true, Ordering::Relaxed);
+    rig.end().await;
+}
+
 /// What was waited for before a record turned out too large was still said after it was put aside.
 #[tokio::test(start_paused = true)]
 async fn an_outage_before_a_record_that_is_too_large_is_over_with_it() {

@@ -4,6 +4,7 @@ mod bounds;
 mod commits;
 mod damage;
 mod leases;
+mod partitions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use crate::component::{CheckpointError, Commit, KnownId, SourceKey, SourceState,
 use crate::event::{EventId, Origin};
 use crate::http::HttpSettings;
 use crate::settings::Secret;
-use crate::state::{BlobSettings, TakeoverSettings};
+use crate::state::{BlobSettings, Shard, TakeoverSettings};
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock};
 use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::{Endpoint, LoggedRequest, Simulation, SimulationOptions};
@@ -47,6 +48,11 @@ impl World {
     }
 
     async fn process(&self, number: u64) -> Process {
+        self.replica(number, Shard::default()).await
+    }
+
+    /// One of several replicas that share the organizations.
+    async fn replica(&self, number: u64, shard: Shard) -> Process {
         let network = self.simulation.network(Arc::new(self.clock.clone()), number);
         let network = network.latency(Duration::from_millis(5), Duration::from_millis(20));
         let env = Env {
@@ -71,7 +77,8 @@ impl World {
             }),
         };
         let container = crate::state::container(&settings, &env).expect("good settings");
-        let store = BlobStore::open(env, &settings, container, "data".as_ref()).await.expect("nothing is asked yet");
+        let store =
+            BlobStore::open(env, &settings, container, "data".as_ref(), shard).await.expect("nothing is asked yet");
         Process { store, network }
     }
 

@@ -26,6 +26,10 @@ pub fn check(template: &Value) -> Result<Vec<String>, String> {
             "kubernetes" => {
                 let mut set = words(&read("deploy/kubernetes/settings.env")?, '=');
                 set.extend(entries(&read("deploy/kubernetes/statefulset.yaml")?));
+                if path.contains("/replicas/") {
+                    set.extend(words(&read("deploy/kubernetes/replicas/settings.env")?, '='));
+                    set.extend(entries(&read("deploy/kubernetes/replicas/statefulset.yaml")?));
+                }
                 set
             }
             "systemd" => {

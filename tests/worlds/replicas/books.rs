@@ -1,0 +1,122 @@
+//! Who asked which organization's API when, and which rows were accepted.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use nordpass_simulator::{Endpoint, Reply, Service};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// The header that names the process.
+pub const LIFE: &str = "x-world-life";
+
+/// A question to an organization's API.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    pub organization: usize,
+    /// The process that asked.
+    pub life: u64,
+    pub asked: Instant,
+    /// When its answer came, or nobody waited for it any more.
+    pub over: Option<Instant>,
+}
+
+/// A row's event: which process sent it, and when.
+pub type Copies = Vec<(u64, Instant)>;
+
+/// What was written down.
+#[derive(Default)]
+pub struct Written {
+    pub questions: Vec<Question>,
+    /// By the event's probe, and its id.
+    pub rows: BTreeMap<String, BTreeMap<String, Copies>>,
+}
+
+/// The books of a world. Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Books(Arc<Mutex<Written>>);
+
+impl Books {
+    pub fn written(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A question that ends when what is returned is dropped.
+    pub fn asks(&self, organization: usize, life: u64) -> Asking {
+        let mut written = self.written();
+        written.questions.push(Question { organization, life, asked: Instant::now(), over: None });
+        Asking { books: self.clone(), number: written.questions.len() - 1 }
+    }
+}
+
+/// A question that isn't answered yet.
+pub struct Asking {
+    books: Books,
+    number: usize,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.books.written().questions[self.number].over = Some(Instant::now());
+    }
+}
+
+/// The destination, whose accepted rows are written down.
+pub struct Accepting {
+    pub inner: Arc<dyn Service>,
+    pub books: Books,
+}
+
+impl Service for Accepting {
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.inner.endpoint(path)
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let reply = self.inner.handle(request, now);
+        if reply.status() == StatusCode::NO_CONTENT {
+            let mut text = Vec::new();
+            let _ = MultiGzDecoder::new(&request.body()[..]).read_to_end(&mut text);
+            let rows: Vec<Value> = serde_json::from_slice(&text).unwrap_or_default();
+            let life = request.headers().get(LIFE).and_then(|life| life.to_str().ok()?.parse().ok()).unwrap_or(0);
+            let mut written = self.books.written();
+            for row in rows {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let (probe, id) = (text(&row["AdditionalFields"]["probe"]), text(&row["EventOriginalUid"]));
+                written.rows.entry(probe).or_default().entry(id).or_default().push((life, Instant::now()));
+            }
+        }
+        reply
+    }
+}
+
+/// A storage account that grants every lease: what the oracle has to notice.
+pub struct Forged(pub Arc<dyn Service>);
+
+impl Service for Forged {
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.0.endpoint(path)
+    }
+
+    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
+        let is_lease = request.uri().query().is_some_and(|query| query.contains("comp=lease"));
+        let takes = request.headers().get("x-ms-lease-action").is_some_and(|action| action == "acquire");
+        let reply = self.0.handle(request, now);
+        if is_lease && reply.status() == StatusCode::NOT_FOUND {
+            return reply;
+        }
+        if is_lease {
+            let status = if takes { StatusCode::CREATED } else { StatusCode::OK };
+            return Reply::new(status, "", String::new());
+        }
+        // A lease that isn't there allows no write with its id, and the list doesn't show it.
+        let (mut parts, body) = request.clone().into_parts();
+        parts.headers.remove("x-ms-lease-id");
+        self.0.handle(&Request::from_parts(parts, body), now)
+    }
+}
