@@ -112,7 +112,8 @@ impl Service for Forged {
         }
         if is_lease {
             let status = if takes { StatusCode::CREATED } else { StatusCode::OK };
-            return Reply::new(status, "", String::new());
+            let reply = Reply::new(status, "", String::new());
+            return reply.with_header("x-ms-request-id", "forged").with_header("x-ms-version", "2023-11-03");
         }
         // A lease that isn't there allows no write with its id, and the list doesn't show it.
         let (mut parts, body) = request.clone().into_parts();
