@@ -31,7 +31,7 @@ use crate::blobs;
 use crate::common::state::{self, State};
 use crate::ledger::{Books, Rows, SURELY_LATER};
 use crate::pipeline;
-use crate::reload::{LOOK, Reloads, Replay};
+use crate::reload::{Reloads, Replay};
 use crate::shape::{Destination, judge};
 use crate::world::{Violations, World};
 
@@ -339,13 +339,22 @@ fn copies(world: &World, violations: &mut Violations) {
                 // A reload has dropped what wasn't delivered elsewhere, and the source has gone back.
                 let replayed = || {
                     let mut replays = world.lives.replays.iter().filter(|at| at.life == after.life);
-                    let is_between = |at: Instant| before.at <= at && at <= after.at + LOOK;
-                    replays.any(|replay| is_between(replay.at) && !replay.known.contains(&world.expected.inner(*id)))
+                    let is_between = |replay: &Replay| before.at <= replay.at && replay.since <= after.at;
+                    replays.any(|replay| is_between(replay) && !replay.known.contains(&world.expected.inner(*id)))
                 };
                 if !unanswered && !forgotten() && !replayed() {
+                    let second = |at: Instant| world.second(at);
+                    let again = world.lives.replays.iter().filter(|replay| replay.life == after.life);
+                    let again: Vec<_> = again
+                        .map(|replay| (second(replay.at), replay.known.contains(&world.expected.inner(*id))))
+                        .collect();
                     violations.push(format!(
-                        "{name}: {id:032x} was accepted in life {} (request {}) and sent again in life {} (request {})",
-                        before.life, before.request, after.life, after.request
+                        "{name}: {id:032x} was accepted in life {} (second {}) and sent again in life {} (second {}); its source \
+                         began anew at these seconds, with the event acknowledged or not: {again:?}",
+                        before.life,
+                        second(before.at),
+                        after.life,
+                        second(after.at)
                     ));
                 }
             }

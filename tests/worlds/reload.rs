@@ -15,13 +15,10 @@ use crate::pipeline::text;
 use crate::plan::{Action, Drawer, MINUTE, Plan, Tuning};
 use crate::world::{Violations, World};
 
-/// The share of worlds with reloads, of the seeds that may have some.
+/// The share of worlds with reloads.
 const RELOADED: f64 = 0.5;
-/// From this seed on none reloads unless it is asked for: two of 2,000 such worlds still fail by their reloads, 3000504 and
-/// 3001290. The fixed seeds of a plain test run are those below.
-const UNTIL: u64 = 200;
 
-/// Whether all seeds may reload: `--reloads`.
+/// Whether all worlds reload: `--reloads`.
 pub static EVERYWHERE: AtomicBool = AtomicBool::new(false);
 /// The components that a reload may change.
 const COMPONENTS: [&str; 6] = ["nordpass", "sentinel", "official", "urgent", "receiver", "blobs"];
@@ -46,7 +43,7 @@ pub enum Reload {
 impl Plan {
     /// When the file changes, and how: at any time, or several times within seconds.
     pub fn plan_reloads(&mut self, draw: &mut Drawer) {
-        if !draw.chance(RELOADED) || self.seed >= UNTIL && !EVERYWHERE.load(Ordering::Relaxed) {
+        if !draw.chance(RELOADED) && !EVERYWHERE.load(Ordering::Relaxed) {
             return;
         }
         while self.tunings.len() < 4 {
@@ -111,7 +108,9 @@ pub type Asked = BoxFuture<'static, (Instant, Reload, Reloaded)>;
 /// A source that has begun anew in the same process, from its committed position.
 pub struct Replay {
     pub life: u64,
-    /// When, or up to [`LOOK`] before.
+    /// Not before that …
+    pub since: Instant,
+    /// … and not after that.
     pub at: Instant,
     /// The ids that were committed when the last reload was asked for. They are never sent again.
     pub known: Arc<BTreeSet<u128>>,
@@ -122,10 +121,10 @@ pub struct Replay {
 pub const LOOK: Duration = Duration::from_secs(1);
 
 /// What the world looks at since the first reload of a life.
-#[derive(Default)]
 pub struct Watch {
     runs: Vec<u8>,
     known: Arc<BTreeSet<u128>>,
+    looked: Instant,
 }
 
 impl World {
@@ -151,8 +150,8 @@ impl World {
         };
         self.ledger.next_epoch();
         let known = Arc::new(self.snapshot().await.known);
-        let runs = self.watch.take().map_or_else(|| self.runs(), |watch| watch.runs);
-        self.watch = Some(Watch { runs, known });
+        self.look();
+        self.watch = Some(Watch { runs: self.runs(), known, looked: Instant::now() });
         self.network.held().widen(self.layout.tuning(&self.plan, "nordpass"));
         let began = Instant::now();
         Some(async move { (began, reload, reloader.reload(config).await) }.boxed())
@@ -198,9 +197,10 @@ impl World {
         let runs = self.runs();
         let life = self.ledger.life();
         let Some(watch) = &mut self.watch else { return };
+        let since = std::mem::replace(&mut watch.looked, Instant::now());
         if watch.runs != runs {
             watch.runs = runs;
-            self.lives.replays.push(Replay { life, at: Instant::now(), known: watch.known.clone() });
+            self.lives.replays.push(Replay { life, since, at: Instant::now(), known: watch.known.clone() });
             self.network.held().begins_anew();
         }
     }

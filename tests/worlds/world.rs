@@ -249,9 +249,12 @@ impl World {
             };
             match end {
                 End::Ended(report) => {
+                    self.look();
                     return self.ended_by_itself(&report, violations).await;
                 }
                 End::Down => {
+                    // It may have begun anew since the last look.
+                    self.look();
                     drop(process);
                     self.crashed().await;
                     return Fate::Again;
@@ -274,6 +277,7 @@ impl World {
             match action {
                 Action::Crash => {
                     self.network.go_down();
+                    self.look();
                     drop(process);
                     self.crashed().await;
                     return Fate::Again;
@@ -331,6 +335,7 @@ impl World {
             }
         };
         drop(process);
+        self.look();
         let Some(report) = ended else { return self.crashed().await };
         let buggy = self.has_panicked();
         self.complain(&report, buggy, violations);
@@ -473,6 +478,11 @@ impl World {
     /// Whether the disk fails, or is full.
     pub fn disk_trouble(&self) -> bool {
         self.disk_trouble
+    }
+
+    /// How many seconds after the world's beginning that was.
+    pub fn second(&self, at: Instant) -> f64 {
+        at.saturating_duration_since(self.began).as_secs_f64()
     }
 
     /// The Unix second now, in truth.
