@@ -9,6 +9,7 @@
 //! | [`peers`] | twelve failures of other log shippers |
 //! | [`official`] | what the official connector gets wrong (D1 to D21) |
 //! | [`isolation`] | one broken organization doesn't delay another |
+//! | [`many`] | four broken organizations delay none of hundreds |
 //! | [`refusal`] | a destination that refuses everything is waited for |
 //! | [`programs`] | a program of the operator's that hangs, fails or drops costs nobody an event |
 //! | [`shape`] | what is changed, left out or hidden on purpose stays known |
@@ -21,6 +22,7 @@ mod archive;
 mod common;
 mod idle;
 mod isolation;
+mod many;
 mod official;
 mod peers;
 mod programs;

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use tokio::sync::Semaphore;
 
 pub use answer::BlobError;
 use answer::{Meant, classify};
@@ -45,6 +46,10 @@ const PAGE: usize = 5_000;
 /// alone would never end.
 const EMPTY_PAGES: usize = 100;
 
+/// How many requests are sent at once. Thousands of sources begin and commit at the same moment, and a connection for each would be
+/// refused somewhere. Leases don't wait for these: who can't renew one in time has to stop reading.
+const MOST_AT_ONCE: usize = 32;
+
 /// A container of a storage account.
 #[derive(Clone)]
 pub struct Container {
@@ -54,6 +59,8 @@ pub struct Container {
     /// The container's URL.
     url: String,
     name: String,
+    /// Bounds the requests that are sent at once, those about leases aside. Containers of one account share it.
+    permits: Arc<Semaphore>,
     /// It has been there.
     seen: Arc<AtomicBool>,
     /// Counts its requests, where a component makes them.
@@ -150,7 +157,8 @@ impl Container {
         name: &str,
     ) -> Self {
         let (url, name) = (format!("{endpoint}/{name}"), name.to_owned());
-        Self { http, tokens, clock, url, name, seen: Arc::default(), telemetry: None }
+        let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
+        Self { http, tokens, clock, url, name, permits, seen: Arc::default(), telemetry: None }
     }
 
     /// The same; its requests and its token count as the component's.
@@ -162,7 +170,8 @@ impl Container {
 
     /// Another container of the same account, with the same token.
     pub fn sibling(&self, endpoint: &str, name: &str) -> Self {
-        Self::over(self.http.clone(), self.tokens.clone(), self.clock.clone(), endpoint, name)
+        let sibling = Self::over(self.http.clone(), self.tokens.clone(), self.clock.clone(), endpoint, name);
+        Self { permits: self.permits.clone(), ..sibling }
     }
 
     /// Its name.
@@ -312,6 +321,9 @@ impl Container {
         headers: &[(&str, &str)],
         body: Bytes,
     ) -> Result<Response<Bytes>, BlobError> {
+        let is_about_leases = target.contains("comp=lease") || target.contains("comp=list");
+        // The semaphore is never closed.
+        let _permit = if is_about_leases { None } else { self.permits.acquire().await.ok() };
         let token = self.token().await?;
         let answer = self.attempt(&method, target, headers, body.clone(), &token).await?;
         let answer = if answer.status() == StatusCode::UNAUTHORIZED {

@@ -189,3 +189,28 @@ async fn blocks_become_a_blob_once() {
     simulation.blobs.expire_blocks();
     assert_eq!(container.put_block_list("late.gz", of(&blocks[..1], "hash")).await, Err(BlobError::NoBlocks));
 }
+
+/// Two thousand sources that began at once sent two thousand requests: connections were refused, and leases couldn't be renewed in
+/// time.
+#[tokio::test(start_paused = true)]
+async fn a_crowd_of_requests_is_bounded_and_no_lease_waits_for_it() {
+    let (simulation, container, _) = world();
+    container.create().await.expect("created");
+    container.put("leased", "x".into(), Demand::New).await.expect("written");
+    let id = "00000000-0000-4000-8000-000000000001";
+    container.acquire("leased", id, 60).await.expect("taken");
+    let when = When { path: Some("/slow".to_owned()), ..When::default() };
+    simulation.faults.add(Fault { delay: Duration::from_secs(5), ..Fault::new(when, Effect::None) });
+    let began = tokio::time::Instant::now();
+    let crowd = futures::future::join_all((0..100).map(|_| container.get("slow")));
+    let lease = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        container.renew("leased", id).await.expect("renewed");
+        container.listed("", "").await.expect("a list");
+        began.elapsed()
+    };
+    let (_, lease) = futures::future::join(crowd, lease).await;
+    assert!(lease < Duration::from_secs(2), "{lease:?}");
+    let rounds = 100_usize.div_ceil(MOST_AT_ONCE) as u64;
+    assert_eq!(began.elapsed().as_secs(), 5 * rounds);
+}

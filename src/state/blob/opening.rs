@@ -38,14 +38,14 @@ async fn open_in(
 ) -> Result<Arc<Source>, CheckpointError> {
     let key_id = key.id();
     let names = base.names(&key_id);
-    let begun = match begin(&base, &names, &key_id, None).await {
-        Err(Begin::Missing) if !attempts.seen => {
+    let seen = &mut attempts.seen;
+    let begun = match begin(&base, &names, &key_id, None, seen).await {
+        Err(Begin::Missing) if !*seen => {
             make(&base, &names, &key).await?;
-            begin(&base, &names, &key_id, None).await
+            begin(&base, &names, &key_id, None, seen).await
         }
         begun => begun,
     };
-    attempts.seen = true;
     let (state, etag) = begun?;
     Ok(Source::in_partition(base, names, partition, state, etag))
 }
@@ -73,7 +73,7 @@ async fn open_alone(base: Arc<Base>, key: SourceKey, attempts: &mut Attempts) ->
         BlobError::Conflict { .. } => base.held(),
         error => error.into(),
     })?;
-    let (state, etag) = match begin(&base, &names, &key_id, Some(&taken.id)).await {
+    let (state, etag) = match begin(&base, &names, &key_id, Some(&taken.id), &mut attempts.seen).await {
         Ok(begun) => begun,
         Err(error) => {
             attempts.give_up(&base, &names.state, taken).await;
@@ -124,12 +124,13 @@ impl From<Begin> for CheckpointError {
 }
 
 /// Registers a new run. From then on, its uncommitted chunks are known to be uncommitted, and the former holder can't
-/// commit.
+/// commit. `seen`: the state was there, so that it isn't created again where it disappears.
 async fn begin(
     base: &Base,
     names: &BlobNames,
     key_id: &str,
     lease: Option<&str>,
+    seen: &mut bool,
 ) -> Result<(BlobState, String), Begin> {
     let mut written: Option<(Bytes, BlobState)> = None;
     for _ in 0..LOOKS {
@@ -138,6 +139,7 @@ async fn begin(
             Err(BlobError::NoBlob | BlobError::NoContainer) => return Err(Begin::Missing),
             Err(error) => return Err(Begin::Failed(error.into())),
         };
+        *seen = true;
         // After a lost response, the blob tells.
         if let Some((_, state)) = written.take_if(|(bytes, _)| *bytes == blob.bytes) {
             return Ok((state, blob.etag));

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::component::Partition;
 use nordpass_env::Mutex;
+use nordpass_simulator::faults::{Effect, Fault, When};
 
 const ORGANIZATIONS: usize = 24;
 
@@ -273,4 +274,20 @@ async fn a_state_with_a_lease_of_its_own_is_waited_for() {
     let taken = retry_until_ready(|| new.store.open_organization(key())).await.expect("opens");
     assert_eq!(all(&taken).await, expected(1));
     assert!(source.commit(commit(1)).await.is_err());
+}
+
+/// What failed before the state was ever read counted as if it had been there: it was then missing for good.
+#[tokio::test(start_paused = true)]
+async fn a_state_that_was_never_seen_is_made_whatever_fails_first() {
+    for effect in [Effect::ResetBefore, Effect::ResetAfter, Effect::Html(http::StatusCode::OK)] {
+        for number in 1..=5 {
+            let world = World::new();
+            let when = When { path: Some("/state".to_owned()), nth: vec![number], ..When::default() };
+            world.simulation.faults.add(Fault::new(when, effect.clone()));
+            let process = world.process(1).await;
+            let opening = retry_until_ready(|| process.store.open_organization(organization(1)));
+            let opened = tokio::time::timeout(Duration::from_secs(600), opening).await;
+            assert!(opened.is_ok_and(|opened| opened.is_ok()), "{effect:?} at request {number}");
+        }
+    }
 }
