@@ -12,6 +12,7 @@ pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod http;
+pub mod kafka;
 pub mod pipeline;
 pub mod settings;
 pub mod sinks;

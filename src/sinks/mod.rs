@@ -13,6 +13,7 @@ components! { Sink:
     http,
     file,
     azure_blob,
+    kafka,
     console,
     blackhole,
 }

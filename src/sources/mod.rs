@@ -17,4 +17,5 @@ components! { Source:
     stdin,
     generate,
     health,
+    kafka,
 }

@@ -68,6 +68,14 @@ registry! {
     GAP_TO: Gauge, "sentinel_gap_to_timestamp_seconds", None, "Where the latest gap ends, in Unix time.";
     COMMITS: Counter, "sentinel_commits_total", None, "Commits to the checkpoint.";
     LEASE_HELD: Gauge, "sentinel_lease_held", None, "With a shared checkpoint: 1 while this process has the source, 0 while it waits for another process that has it.";
+    GAP_RECORDS: Counter, "sentinel_gap_records_total", None, "Records that a topic's retention removed before they were read. The gap itself counts in `sentinel_gaps_total`.";
+    KAFKA_LAG: Gauge, "sentinel_kafka_lag_records", None, "Records behind the committed offsets of the partitions that this process has: what a group still has to deliver is the sum over its processes.";
+    KAFKA_PARTITIONS: Gauge, "sentinel_kafka_partitions", None, "Partitions that the group has assigned to this process.";
+    OLDEST_UNACKNOWLEDGED: Gauge, "sentinel_oldest_unacknowledged_seconds", None, "Age of the oldest records that were read from a topic and aren't delivered yet.";
+    REBALANCES: Counter, "sentinel_kafka_rebalances_total", Some("kind"), "Changes of the assignment: partitions `assigned`, `revoked` (delivered what was read of them) or `lost`.";
+    REVOKE_SECONDS: Histogram, "sentinel_kafka_revoke_seconds", None, "Time in seconds to deliver and commit what was read of revoked partitions.";
+    LATE_RECEIPTS: Counter, "sentinel_kafka_late_receipts_total", None, "Deliveries that were acknowledged after their partition had gone to another process, which delivers the same records again.";
+    PRODUCER_REBUILDS: Counter, "sentinel_kafka_producer_rebuilds_total", None, "Kafka producers that couldn't go on and were replaced. What they hadn't written was sent again.";
     QUEUE_FILL: Gauge, "sentinel_queue_chunks", None, "Chunks waiting to enter a component.";
     WAITING: Gauge, "sentinel_waiting", None, "1 while the component waits for something outside, otherwise 0.";
 }

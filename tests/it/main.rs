@@ -18,6 +18,7 @@ mod hostile;
 mod http_sink;
 mod init;
 mod installed;
+mod kafka_broker;
 mod left_out;
 mod organizations;
 mod pipeline_tests;

@@ -34,6 +34,7 @@ const BESIDE: &[Step] = &[
     ("workbook", tools_solution::check_workbook),
     ("clients", clients::check),
     ("azurite", azurite),
+    ("kafka", kafka),
     ("instructions", instructions::step),
 ];
 
@@ -100,4 +101,17 @@ fn azurite() -> Result<(), String> {
     let mut test = cargo();
     test.args(["test", "--workspace", "--locked", "--test", "it", "--", "--ignored", "azurite::"]);
     process::run(test.env("AZURITE", script))
+}
+
+/// Tests the Kafka client and the whole way over a topic on a real broker. Without the variable `KAFKA_BROKER` these tests are ignored. On another
+/// machine than it is made for, there is nothing to run.
+fn kafka() -> Result<(), String> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        println!("left out: the broker is a program for Linux on x86-64");
+        return Ok(());
+    }
+    let broker = tools::kafka_broker()?;
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--locked", "--lib", "--test", "it", "--", "--ignored", "kafka_broker"]);
+    process::run(test.env("KAFKA_BROKER", broker))
 }

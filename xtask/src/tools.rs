@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tools_common::install;
-use tools_common::process::{cargo, run};
+use tools_common::process::{cargo, output, run};
 
 const CARGO_AUDITABLE: &str = "0.7.7";
 const CARGO_CYCLONEDX: &str = "0.5.9";
@@ -74,6 +75,15 @@ pub fn python() -> Result<PathBuf, String> {
 /// Installs the official JavaScript client. Returns its `node_modules`.
 pub fn node() -> Result<PathBuf, String> {
     install::node("node", "tests/clients/package.json", "the official JavaScript client")
+}
+
+/// Installs noida-db, whose broker speaks Kafka's protocol. Returns its program.
+pub fn kafka_broker() -> Result<PathBuf, String> {
+    let programs = install::python("kafka", "tests/kafka/requirements.txt", "noida-db, a Kafka broker")?;
+    // The program itself, not the script that starts it: that would leave it behind.
+    let mut located = Command::new(programs.join("python"));
+    located.args(["-c", "import os, noida_db as n; p = os.path.dirname(n.__file__) + '/noida-db'; os.chmod(p, 0o755); print(p)"]);
+    Ok(String::from_utf8_lossy(&output(&mut located)?.stdout).trim().into())
 }
 
 /// Installs Azurite, Microsoft's emulator of Azure Storage. Returns the script of its blob service, which node runs.

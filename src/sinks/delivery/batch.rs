@@ -52,9 +52,14 @@ impl Rows {
         &self.chunks[row.chunk].records[row.record]
     }
 
+    /// A row's chunk.
+    pub fn chunk(&self, row: usize) -> &Chunk {
+        &self.chunks[self.rows[row].chunk]
+    }
+
     /// The id that a row's text shows: behind `pseudonymize` it isn't the event's own.
     pub fn shown_id(&self, row: usize) -> EventId {
-        self.chunks[self.rows[row].chunk].shown_id(self.record(row))
+        self.chunk(row).shown_id(self.record(row))
     }
 
     /// A row's JSON text.

@@ -17,6 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["pipeline"],
     &["sources", "transforms", "sinks"],
+    &["kafka"],
     &["azure", "dead_letters", "state"],
     &["component"],
     &["event"],

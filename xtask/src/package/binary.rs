@@ -13,7 +13,7 @@ pub const TARGET: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
 /// The features that a plain build hasn't and what is delivered has.
-pub const FEATURES: &str = "remap";
+pub const FEATURES: &str = "kafka,remap";
 
 /// The programs that are packed.
 pub struct Programs {

@@ -1,0 +1,102 @@
+//! Writing.
+
+use std::time::Duration;
+
+use futures::future::{BoxFuture, join, join_all};
+use krafka::producer::{Acks, DeliveryHandle, Producer as Client, ProducerBuilder};
+use krafka::{CloseOptions, Kafka, Record};
+
+use super::errors::broker_error;
+use crate::kafka::broker::{Compression, Producer, ProducerRecord, ProducerSettings};
+use crate::kafka::error::{BrokerError, Trouble};
+
+/// Bytes of records that wait to be sent. One batch of the sink fits.
+const BUFFER_BYTES: usize = 4 << 20;
+/// Bytes of one batch of a partition.
+const BATCH_BYTES: usize = 512 << 10;
+/// How long a batch waits for more records, unless all are there.
+const LINGER: Duration = Duration::from_millis(20);
+/// How long a record may wait for metadata, or for memory.
+const MAX_BLOCK: Duration = Duration::from_secs(30);
+
+/// A producer of these settings.
+pub fn builder(kafka: &Kafka, settings: &ProducerSettings) -> ProducerBuilder {
+    kafka
+        .producer()
+        .acks(Acks::All)
+        .idempotent(true)
+        .compression(match settings.compression {
+            Compression::None => krafka::Compression::None,
+            Compression::Gzip => krafka::Compression::Gzip,
+        })
+        .batch_size(BATCH_BYTES.min(settings.max_request_bytes))
+        .linger(LINGER)
+        .delivery_timeout(settings.delivery_timeout)
+        .max_request_size(settings.max_request_bytes)
+        .max_block(MAX_BLOCK)
+        .buffer_memory(BUFFER_BYTES)
+        .metrics_push(false)
+}
+
+/// A producer behind krafka.
+pub struct KrafkaProducer {
+    client: Client,
+}
+
+impl KrafkaProducer {
+    /// Behind this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Queues records in their order. When one can't be queued for a reason that isn't its own, none after it is tried: each would
+    /// wait as long.
+    async fn enqueue(&self, records: Vec<ProducerRecord>) -> Vec<Result<DeliveryHandle, BrokerError>> {
+        let (mut queued, mut failed) = (Vec::with_capacity(records.len()), None::<BrokerError>);
+        for record in records {
+            queued.push(match &failed {
+                Some(error) => Err(error.clone()),
+                None => self.client.enqueue(of(record)).await.map_err(|error| {
+                    let error = broker_error(&error);
+                    if error.trouble != Trouble::TooLarge {
+                        failed = Some(error.clone());
+                    }
+                    error
+                }),
+            });
+        }
+        queued
+    }
+}
+
+fn of(record: ProducerRecord) -> Record {
+    let mut made = Record::new(&*record.topic, record.value);
+    if let Some(key) = record.key {
+        made = made.key(key);
+    }
+    for (name, value) in record.headers {
+        made = made.header(&*name, value);
+    }
+    made
+}
+
+impl Producer for KrafkaProducer {
+    fn send(&self, records: Vec<ProducerRecord>) -> BoxFuture<'_, Vec<Result<(), BrokerError>>> {
+        Box::pin(async move {
+            let queued = self.enqueue(records).await;
+            let outcomes = join_all(queued.into_iter().map(async |queued| {
+                let written = queued?.await.map_err(|error| broker_error(&error))?;
+                // With `acks=all` nothing else is a success.
+                if written.is_persisted() { Ok(()) } else { Err(BrokerError::new(Trouble::Timeout).may_be_written()) }
+            }));
+            // Nobody lingers: all that this batch has is there.
+            join(self.client.flush(), outcomes).await.1
+        })
+    }
+
+    fn close(&self, within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            let _ = self.client.close_with(CloseOptions::new().timeout(within)).await;
+        })
+    }
+}
