@@ -137,7 +137,8 @@ mod tests {
         (settings, errors.map(|found| found.message).collect())
     }
 
-    const PLAIN: &str = "sasl = { mechanism = \"PLAIN\", username = \"$ConnectionString\", password = \"${PASSWORD}\" }";
+    const PLAIN: &str =
+        "sasl = { mechanism = \"PLAIN\", username = \"$ConnectionString\", password = \"${PASSWORD}\" }";
 
     #[test]
     fn encrypted_unless_all_brokers_are_here() {

@@ -62,10 +62,8 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
             }
         }
     }
-    let mut words = format!("of {} organizations {waiting} wait and {failed} have stopped", organizations.len());
-    if elsewhere > 0 {
-        words += &format!("; {elsewhere} are read by other replicas");
-    }
+    let others = if elsewhere > 0 { format!("; {elsewhere} are read by other replicas") } else { String::new() };
+    let words = format!("of {} organizations {waiting} wait and {failed} have stopped{others}", organizations.len());
     all.status().set(match since {
         Some(since) => ComponentState::Waiting { reason: words, since, next_try },
         None if starting > 0 => ComponentState::Starting,

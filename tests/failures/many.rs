@@ -32,7 +32,7 @@ const BACKLOG: usize = 20_000;
 fn api(organization: usize, trouble: bool) -> (NordPass, Vec<SimulatedEvent>) {
     let options = Options { members: 4, items: 4, twins: 0.0, ..Options::default() };
     let mut generator = Generator::new(77_000 + organization as u64, options);
-    let at = START + 3 * MINUTE + (organization as i64 * 7) % (12 * MINUTE);
+    let at = START + 3 * MINUTE + i64::try_from(organization * 7).expect("few") % (12 * MINUTE);
     let mut events = generator.history(at, at + 2 * MINUTE, 2);
     if trouble && organization == 1 {
         events.extend(generator.history(START - 5 * HOUR, START - MINUTE, BACKLOG));
@@ -136,12 +136,12 @@ async fn latencies(count: usize, trouble: bool) -> Vec<i64> {
 /// are compared as a whole: the median, nine of ten, and the longest.
 async fn nobody_else_waits(count: usize) {
     let (well, troubled) = (latencies(count, false).await, latencies(count, true).await);
-    for share in [0.5, 0.9, 1.0] {
-        let at = |latencies: &[i64]| latencies[((latencies.len() - 1) as f64 * share) as usize];
+    for share in [50, 90, 100] {
+        let at = |latencies: &[i64]| latencies[(latencies.len() - 1) * share / 100];
         let (before, with) = (at(&well), at(&troubled));
         assert!(
             with <= before + 3_000,
-            "{share} of {} events: {before} ms without the trouble, {with} ms with it",
+            "{share} % of {} events: {before} ms without the trouble, {with} ms with it",
             well.len()
         );
     }

@@ -146,15 +146,14 @@ fn replicated(args: &Args) -> ExitCode {
     let (mut ran, mut organizations, mut lives, mut events, mut copies) = (0_u64, 0, 0, 0, 0);
     for (from, count) in &args.sets {
         println!("worlds with several replicas: seeds {from} to {}", from + count - 1);
-        for_each(*from, *count, |seed| {
+        let worlds = for_each(*from, *count, |seed| {
             let world = in_runtime(move || replicas::run(seed, false));
             let world =
                 world.unwrap_or_else(|panic| replicas::Ran { violations: vec![panic], ..replicas::Ran::default() });
             let is_right = world.violations.is_empty();
             (world, is_right)
-        })
-        .into_iter()
-        .for_each(|(seed, world)| {
+        });
+        for (seed, world) in worlds {
             for violation in &world.violations {
                 failed = true;
                 println!("FAILED seed {seed}: {violation}\nhint: cargo xtask simulate --replicas --seed {seed} --log");
@@ -164,7 +163,7 @@ fn replicated(args: &Args) -> ExitCode {
             lives += world.lives;
             events += world.events;
             copies += world.copies;
-        });
+        }
     }
     if args.one {
         println!("{}", replicas::describe(args.sets[0].0));

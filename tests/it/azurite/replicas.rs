@@ -1,6 +1,7 @@
 //! Two real processes that share organizations on Azurite.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -23,6 +24,7 @@ struct Asked {
     questions: u64,
 }
 
+#[expect(clippy::disallowed_methods, reason = "when somebody asked is measured, and decides nothing")]
 impl Service for Crowd {
     fn endpoint(&self, path: &str) -> Endpoint {
         self.inner.endpoint(path)
@@ -65,7 +67,7 @@ impl Shared {
         let mut list = String::new();
         for number in 0..count {
             std::fs::write(secrets.join(format!("o{number}")), format!("token-{number}")).expect("writes");
-            list.push_str(&format!("[o{number}]\nid = \"c-{number}\"\ntoken = \"o{number}\"\n"));
+            let _ = writeln!(list, "[o{number}]\nid = \"c-{number}\"\ntoken = \"o{number}\"");
         }
         world.pipeline("organizations.toml", &list);
         Self { world, azurite: Azurite::start(), api, asked, count }

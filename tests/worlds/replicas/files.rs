@@ -41,9 +41,6 @@ fn secret(organization: usize) -> PathBuf {
     format!("secrets/o{organization}").into()
 }
 
-/// Whether a list of organizations without any is an error.
-const LEAST: usize = 1;
-
 /// The files that the replicas share.
 pub struct Files {
     folder: TempDir,
@@ -76,9 +73,8 @@ impl Files {
 
     /// Adds an organization, or removes it.
     pub fn toggle(&mut self, organization: usize) {
-        if !self.listed.remove(&organization) {
-            self.listed.insert(organization);
-        } else if self.listed.len() < LEAST {
+        // A list without any would be an error.
+        if !self.listed.remove(&organization) || self.listed.is_empty() {
             self.listed.insert(organization);
         }
         self.write();

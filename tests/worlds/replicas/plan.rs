@@ -5,7 +5,7 @@ use crate::plan::{Drawer, HOUR, MINUTE};
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
 pub enum Action {
-    /// From now on there are so many replicas, as a StatefulSet does it: new ones first or the last ones away, then the others
+    /// From now on there are so many replicas, as Kubernetes does it: new ones first or the last ones away, then the others
     /// anew one after the other.
     Scale(u16),
     /// A replica ends in order, and begins again after a while.

@@ -87,7 +87,7 @@ async fn a_record_that_is_a_dead_letter_already_needs_no_second_proof() {
     let is_refused = move |rows: &[_]| rows.is_empty() || holds(rows, 0);
     let mut rig = rig(move |_, rows| if is_refused(rows) && !gate.load(Ordering::Relaxed) { 400 } else { 204 }).await;
     for round in 0..4 {
-        let _ = rig.send(0, &rows(0..5 + round)).await;
+        let _sent = rig.send(0, &rows(0..5 + round)).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(rig.dead().len(), 1);

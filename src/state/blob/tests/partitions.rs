@@ -163,7 +163,7 @@ async fn organizations_are_shared_out_and_read_by_one_replica_each() {
     assert!(log.longest_gap <= Duration::from_secs(60), "{:?}", log.longest_gap);
 }
 
-/// What a StatefulSet does when its number of replicas changes: the new ones first, then the others one after the other; and
+/// What Kubernetes does when its number of replicas changes: the new ones first, then the others one after the other; and
 /// back again.
 #[tokio::test(start_paused = true)]
 async fn while_the_number_of_replicas_changes_every_organization_is_read() {
