@@ -82,7 +82,10 @@ pub fn kafka_broker() -> Result<PathBuf, String> {
     let programs = install::python("kafka", "tests/kafka/requirements.txt", "noida-db, a Kafka broker")?;
     // The program itself, not the script that starts it: that would leave it behind.
     let mut located = Command::new(programs.join("python"));
-    located.args(["-c", "import os, noida_db as n; p = os.path.dirname(n.__file__) + '/noida-db'; os.chmod(p, 0o755); print(p)"]);
+    located.args([
+        "-c",
+        "import os, noida_db as n; p = os.path.dirname(n.__file__) + '/noida-db'; os.chmod(p, 0o755); print(p)",
+    ]);
     Ok(String::from_utf8_lossy(&output(&mut located)?.stdout).trim().into())
 }
 
