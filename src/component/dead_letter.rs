@@ -23,7 +23,7 @@ pub struct DeadLetter {
     pub stream: Option<String>,
     /// Why, in a sentence.
     pub reason: String,
-    /// The destination's HTTP status.
+    /// The destination's HTTP status, or Kafka's error code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The destination's error code.

@@ -20,6 +20,9 @@ use super::error::ErrorCode;
 /// What the suite needs besides the broker.
 struct Rig {
     broker: Arc<dyn Broker>,
+    /// Connections of one's own, as each process has them: a broker may answer those of one connection in their order, and a member that
+    /// joins is answered late.
+    connect: Box<dyn Fn() -> Arc<dyn Broker> + Send + Sync>,
     protocol: GroupProtocol,
     create: Box<dyn Fn(&str, usize) -> BoxFuture<'static, ()> + Send + Sync>,
     number: AtomicU64,
@@ -56,7 +59,7 @@ impl Rig {
             max_poll_interval: Duration::from_secs(60),
             fetch_max_bytes: (8 << 20, 1 << 20),
         };
-        let consumer = self.broker.consumer(settings, events.clone()).await.expect("a consumer");
+        let consumer = (self.connect)().consumer(settings, events.clone()).await.expect("a consumer");
         Member { consumer, events }
     }
 }
@@ -267,6 +270,16 @@ async fn what_is_not_there_is_named(rig: &Rig) {
     producer.close(Duration::from_secs(5)).await;
 }
 
+/// The suite on these connections.
+async fn keeps(
+    connect: impl Fn() -> Arc<dyn Broker> + Send + Sync + 'static,
+    protocol: GroupProtocol,
+    create: impl Fn(&str, usize) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+) {
+    let (broker, number) = (connect(), AtomicU64::new(0));
+    all(&Rig { broker, connect: Box::new(connect), protocol, create: Box::new(create), number }).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_broker_in_memory_keeps_the_contract() {
     let broker = super::memory::MemoryBroker::default();
@@ -275,23 +288,20 @@ async fn the_broker_in_memory_keeps_the_contract() {
         maker.create_topic(topic, partitions);
         Box::pin(async {}) as BoxFuture<'static, ()>
     };
-    all(&Rig {
-        broker: Arc::new(broker),
-        protocol: GroupProtocol::Classic,
-        create: Box::new(create),
-        number: AtomicU64::new(0),
-    })
-    .await;
+    keeps(move || Arc::new(broker.clone()), GroupProtocol::Classic, create).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn krafka_keeps_the_contract_with_its_own_broker() {
     let fake = Arc::new(krafka::testing::FakeBroker::start_in_memory(1));
-    let (maker, reached) = (fake.clone(), fake.clone());
+    let maker = fake.clone();
     let create = move |topic: &str, partitions| {
         maker.create_topic(topic, i32::try_from(partitions).expect("few"));
         Box::pin(async {}) as BoxFuture<'static, ()>
     };
-    let broker = Arc::new(super::krafka::KrafkaBroker::of(move || reached.kafka()));
-    all(&Rig { broker, protocol: GroupProtocol::Consumer, create: Box::new(create), number: AtomicU64::new(0) }).await;
+    let connect = move || -> Arc<dyn Broker> {
+        let reached = fake.clone();
+        Arc::new(super::krafka::KrafkaBroker::of(move || reached.kafka()))
+    };
+    keeps(connect, GroupProtocol::Consumer, create).await;
 }

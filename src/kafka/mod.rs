@@ -11,7 +11,7 @@
 
 pub mod broker;
 pub mod connection;
-#[cfg(test)]
+#[cfg(all(test, feature = "kafka"))]
 mod contract;
 pub mod error;
 #[cfg(feature = "kafka")]

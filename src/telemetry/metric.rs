@@ -48,7 +48,7 @@ registry! {
     ERRORS: Counter, "sentinel_errors_total", Some("kind"), "Failed attempts by kind. Each is retried.";
     RETRIES: Counter, "sentinel_retries_total", None, "Attempts after a failed one.";
     REQUESTS: Counter, "sentinel_requests_total", Some("status"), "HTTP requests by response status; `none` if there was no response.";
-    REQUEST_SECONDS: Histogram, "sentinel_request_seconds", None, "Duration of an HTTP request in seconds.";
+    REQUEST_SECONDS: Histogram, "sentinel_request_seconds", None, "Duration in seconds of an HTTP request, or of a batch to a Kafka topic.";
     BATCH_BYTES: Histogram, "sentinel_batch_bytes", None, "JSON bytes of a batch, before gzip.";
     BATCH_WIRE_BYTES: Histogram, "sentinel_batch_wire_bytes", None, "Bytes of a batch as sent, after gzip.";
     BATCH_ROWS: Histogram, "sentinel_batch_rows", None, "Rows of a batch.";
@@ -75,7 +75,7 @@ registry! {
     REBALANCES: Counter, "sentinel_kafka_rebalances_total", Some("kind"), "Changes of the assignment: partitions `assigned`, `revoked` (delivered what was read of them) or `lost`.";
     REVOKE_SECONDS: Histogram, "sentinel_kafka_revoke_seconds", None, "Time in seconds to deliver and commit what was read of revoked partitions.";
     LATE_RECEIPTS: Counter, "sentinel_kafka_late_receipts_total", None, "Deliveries that were acknowledged after their partition had gone to another process, which delivers the same records again.";
-    PRODUCER_REBUILDS: Counter, "sentinel_kafka_producer_rebuilds_total", None, "Kafka producers that couldn't go on and were replaced. What they hadn't written was sent again.";
+    PRODUCER_REBUILDS: Counter, "sentinel_kafka_producer_rebuilds_total", None, "Kafka producers that were replaced: they couldn't go on, and what they hadn't written was sent again; or a batch took longer than 10 s.";
     QUEUE_FILL: Gauge, "sentinel_queue_chunks", None, "Chunks waiting to enter a component.";
     WAITING: Gauge, "sentinel_waiting", None, "1 while the component waits for something outside, otherwise 0.";
 }

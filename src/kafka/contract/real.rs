@@ -40,32 +40,23 @@ async fn start() -> Process {
     panic!("the broker doesn't listen");
 }
 
-fn rig(process: &Process) -> Rig {
-    let servers = process.servers.clone();
-    let create = {
-        let servers = servers.clone();
-        move |topic: &str, partitions: usize| {
-            let (servers, topic) = (servers.clone(), topic.to_owned());
-            Box::pin(async move {
-                let kafka = krafka::Kafka::builder(servers).connect().await.expect("connects");
-                let new = NewTopic::new(topic.as_str(), i32::try_from(partitions).expect("few"), 1).expect("a topic");
-                let made = kafka.admin().create_topics([new], CreateTopicsOptions::default()).await.expect("an answer");
-                assert!(made.values().all(Result::is_ok), "{made:?}");
-            }) as BoxFuture<'static, ()>
-        }
-    };
-    let broker = KrafkaBroker::of(move || krafka::Kafka::builder(servers.clone()));
-    Rig {
-        broker: Arc::new(broker),
-        protocol: GroupProtocol::Classic,
-        create: Box::new(create),
-        number: AtomicU64::new(0),
-    }
-}
-
 #[tokio::test]
 #[ignore = "needs a broker: cargo xtask test kafka"]
 async fn krafka_keeps_the_contract_with_a_real_kafka_broker() {
     let process = start().await;
-    all(&rig(&process)).await;
+    let (servers, made) = (process.servers.clone(), process.servers.clone());
+    let create = move |topic: &str, partitions: usize| {
+        let (servers, topic) = (made.clone(), topic.to_owned());
+        Box::pin(async move {
+            let kafka = krafka::Kafka::builder(servers).connect().await.expect("connects");
+            let new = NewTopic::new(topic.as_str(), i32::try_from(partitions).expect("few"), 1).expect("a topic");
+            let made = kafka.admin().create_topics([new], CreateTopicsOptions::default()).await.expect("an answer");
+            assert!(made.values().all(Result::is_ok), "{made:?}");
+        }) as BoxFuture<'static, ()>
+    };
+    let connect = move || -> Arc<dyn Broker> {
+        let servers = servers.clone();
+        Arc::new(KrafkaBroker::of(move || krafka::Kafka::builder(servers.clone())))
+    };
+    keeps(connect, GroupProtocol::Classic, create).await;
 }

@@ -167,7 +167,7 @@ impl Broker for KrafkaBroker {
     fn producer(&self, settings: ProducerSettings) -> BoxFuture<'_, Result<Arc<dyn Producer>, BrokerError>> {
         Box::pin(self.with(async move |kafka| {
             let producer = bounded(producer::builder(&kafka, &settings).build()).await?;
-            Ok(Arc::new(KrafkaProducer::new(producer)) as Arc<dyn Producer>)
+            Ok(Arc::new(KrafkaProducer::new(producer, &settings)) as Arc<dyn Producer>)
         }))
     }
 

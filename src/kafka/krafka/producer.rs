@@ -14,6 +14,8 @@ use crate::kafka::error::{BrokerError, Trouble};
 const BUFFER_BYTES: usize = 4 << 20;
 /// Bytes of one batch of a partition.
 const BATCH_BYTES: usize = 512 << 10;
+/// Bytes of a request besides its records: more than a batch of one record needs.
+const FRAMING: usize = 1_000;
 /// How long a batch waits for more records, unless all are there.
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a record may wait for metadata, or for memory.
@@ -41,12 +43,13 @@ pub fn builder(kafka: &Kafka, settings: &ProducerSettings) -> ProducerBuilder {
 /// A producer behind krafka.
 pub struct KrafkaProducer {
     client: Client,
+    max_request_bytes: usize,
 }
 
 impl KrafkaProducer {
     /// Behind this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    pub fn new(client: Client, settings: &ProducerSettings) -> Self {
+        Self { client, max_request_bytes: settings.max_request_bytes }
     }
 
     /// Queues records in their order. When one can't be queued for a reason that isn't its own, none after it is tried: each would
@@ -54,13 +57,17 @@ impl KrafkaProducer {
     async fn enqueue(&self, records: Vec<ProducerRecord>) -> Vec<Result<DeliveryHandle, BrokerError>> {
         let (mut queued, mut failed) = (Vec::with_capacity(records.len()), None::<BrokerError>);
         for record in records {
+            let record = of(record);
+            // krafka would call it an error of the settings.
+            if record.estimated_size() > self.max_request_bytes - FRAMING {
+                queued.push(Err(BrokerError::new(Trouble::TooLarge)));
+                continue;
+            }
             queued.push(match &failed {
                 Some(error) => Err(error.clone()),
-                None => self.client.enqueue(of(record)).await.map_err(|error| {
+                None => self.client.enqueue(record).await.map_err(|error| {
                     let error = broker_error(&error);
-                    if error.trouble != Trouble::TooLarge {
-                        failed = Some(error.clone());
-                    }
+                    failed = Some(error.clone());
                     error
                 }),
             });

@@ -107,7 +107,7 @@ pub enum RecordClass {
 /// How a destination refused a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status.
+    /// HTTP status, or Kafka's error code.
     pub status: u16,
     /// The destination's own code for it.
     pub code: Option<String>,

@@ -99,7 +99,7 @@ impl Client {
     }
 
     /// Waits for the records' outcomes, and says so when no broker answers for long.
-    async fn send(&self, producer: &dyn Producer, encoded: &Encoded) -> Vec<Result<(), BrokerError>> {
+    async fn send(&self, producer: &dyn Producer, encoded: &Encoded) -> (Vec<Result<(), BrokerError>>, Duration) {
         let records = frames::records(encoded.body.clone(), &self.topic, &self.names);
         let began = Instant::now();
         let mut sending = pin!(producer.send(records));
@@ -118,7 +118,7 @@ impl Client {
             }
         };
         self.telemetry.observe(&metrics::REQUEST_SECONDS, began.elapsed().as_secs_f64());
-        outcomes
+        (outcomes, began.elapsed())
     }
 
     fn push(&self, frame: Frame<'_>, to: &mut BytesMut) {
@@ -204,11 +204,13 @@ impl Protocol for Client {
             Ok(producer) => producer,
             Err(error) => return ResponseClass::Again(again(&error, &self.topic)),
         };
-        let outcomes = self.send(&*producer, encoded).await;
+        let (outcomes, took) = self.send(&*producer, encoded).await;
         let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         let (component, records) = (self.telemetry.name(), outcomes.len());
         tracing::debug!(component, topic = &*self.topic, request_id, records, written, "sent a batch");
-        if outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).any(|error| error.is_fatal) {
+        let is_fatal = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).any(|error| error.is_fatal);
+        // Nothing of it is under way. After an outage krafka 0.28 turns in circles: it never forgets when it wanted to look for a leader.
+        if is_fatal || took > SILENCE {
             self.replace(&producer).await;
         }
         classify(&outcomes, &self.topic)

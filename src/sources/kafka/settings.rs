@@ -67,9 +67,6 @@ impl Settings {
     pub fn read(section: &mut Section) -> Self {
         let connection = ConnectionSettings::read(section);
         let topics = section.list("topics");
-        if topics.is_empty() && section.has("topics") {
-            section.error("topics", "no topic is listed", "for example topics = [\"nordpass\"]");
-        }
         if topics.iter().any(|topic| !is_topic(topic)) {
             let hint = "use letters, digits, `.`, `_` and `-`, at most 249";
             section.error("topics", "no topic can be called that", hint);
