@@ -17,6 +17,9 @@ use super::broker::{
 };
 use super::error::ErrorCode;
 
+/// Makes a topic with so many partitions.
+type Create = Box<dyn Fn(&str, usize) -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What the suite needs besides the broker.
 struct Rig {
     broker: Arc<dyn Broker>,
@@ -24,7 +27,7 @@ struct Rig {
     /// joins is answered late.
     connect: Box<dyn Fn() -> Arc<dyn Broker> + Send + Sync>,
     protocol: GroupProtocol,
-    create: Box<dyn Fn(&str, usize) -> BoxFuture<'static, ()> + Send + Sync>,
+    create: Create,
     number: AtomicU64,
 }
 
@@ -197,8 +200,9 @@ async fn records_of_a_key_keep_their_order(rig: &Rig) {
         let at = TopicPartition::new(topic.as_str(), partition);
         let offsets: Vec<i64> =
             records.iter().filter(|record| record.partition == at).map(|record| record.offset).collect();
-        assert_eq!(offsets, (0..offsets.len() as i64).collect::<Vec<_>>());
-        assert_eq!(member.consumer.watermarks(&at).await, Ok((0, offsets.len() as i64)));
+        let end = i64::try_from(offsets.len()).expect("few");
+        assert_eq!(offsets, (0..end).collect::<Vec<_>>());
+        assert_eq!(member.consumer.watermarks(&at).await, Ok((0, end)));
     }
     member.consumer.close(Duration::from_secs(5)).await;
     assert!(member.owned().is_empty(), "closing revokes");

@@ -182,7 +182,6 @@ async fn a_recording_gets_through_a_topic_whatever_is_killed_and_restarted() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let copies: usize = found.values().map(|count| count - 1).sum();
-    println!("{} of {EVENTS} events delivered, and {copies} copies", found.len());
     assert_eq!(found.len(), EVENTS, "nothing is lost");
     assert!(copies < EVENTS / 2, "{copies} copies: only what was under way when something was killed comes again");
 }

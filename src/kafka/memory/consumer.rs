@@ -96,7 +96,9 @@ impl MemoryConsumer {
                     self.positions.lock().retain(|partition, _| !revoked.contains(partition));
                     self.broker.change(|cluster| {
                         let group = cluster.groups.get_mut(&self.settings.group_id);
-                        group.into_iter().for_each(|group| group.release(self.member, &revoked));
+                        if let Some(group) = group {
+                            group.release(self.member, &revoked);
+                        }
                     });
                 }
                 Step::Assign(assigned) => {
@@ -128,7 +130,7 @@ impl MemoryConsumer {
             }
             match cluster.topics.read(partition, next, MOST - records.len()) {
                 Ok(read) => {
-                    position.next = Some(next + read.len() as i64);
+                    position.next = Some(next + i64::try_from(read.len()).unwrap_or(i64::MAX));
                     records.extend(read);
                 }
                 Err(error) if error.no_offset().is_some() => missing.push(partition.clone()),
@@ -222,14 +224,22 @@ impl Consumer for MemoryConsumer {
     fn pause<'a>(&'a self, partitions: &'a [TopicPartition]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let mut positions = self.positions.lock();
-            partitions.iter().flat_map(|at| positions.get_mut(at).map(|at| at.is_paused = true)).for_each(drop);
+            for at in partitions {
+                if let Some(position) = positions.get_mut(at) {
+                    position.is_paused = true;
+                }
+            }
         })
     }
 
     fn resume<'a>(&'a self, partitions: &'a [TopicPartition]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let mut positions = self.positions.lock();
-            partitions.iter().flat_map(|at| positions.get_mut(at).map(|at| at.is_paused = false)).for_each(drop);
+            for at in partitions {
+                if let Some(position) = positions.get_mut(at) {
+                    position.is_paused = false;
+                }
+            }
             drop(positions);
             self.broker.changed.notify_waiters();
         })
@@ -244,7 +254,9 @@ impl Consumer for MemoryConsumer {
             self.positions.lock().clear();
             self.broker.change(|cluster| {
                 let group = cluster.groups.get_mut(&self.settings.group_id);
-                group.into_iter().for_each(|group| group.leave(self.member));
+                if let Some(group) = group {
+                    group.leave(self.member);
+                }
             });
         })
     }

@@ -77,7 +77,9 @@ impl Group {
                 gone.push(*id);
             }
         }
-        gone.into_iter().for_each(|member| self.leave(member));
+        for member in gone {
+            self.leave(member);
+        }
     }
 
     /// The balanced assignment that moves the fewest partitions.

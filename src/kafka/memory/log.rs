@@ -25,7 +25,7 @@ struct Log {
 
 impl Log {
     fn end(&self) -> i64 {
-        self.start + self.records.len() as i64
+        self.start + i64::try_from(self.records.len()).unwrap_or(i64::MAX)
     }
 }
 

@@ -13,6 +13,7 @@ mod log;
 mod producer;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,7 +150,7 @@ impl MemoryBroker {
         let line = |stored: &Stored| {
             let mut line = format!("{}|{}", text(stored.key.as_deref()), text(stored.value.as_deref()));
             for (name, value) in &stored.headers {
-                line += &format!("|{name}={}", text(value.as_deref()));
+                let _ = write!(line, "|{name}={}", text(value.as_deref()));
             }
             line
         };

@@ -78,8 +78,8 @@ mod tests {
             let is_refusal = matches!(of(&[code]), ResponseClass::Refused(_));
             assert_eq!(is_refusal, [10, 32, 87].contains(&code), "{code}");
         }
-        use RecordClass::{Accepted, Again, Refused};
-        assert_eq!(of(&[0, 44, 10]), ResponseClass::Partial(vec![Accepted, Again, Refused]));
+        let classes = vec![RecordClass::Accepted, RecordClass::Again, RecordClass::Refused];
+        assert_eq!(of(&[0, 44, 10]), ResponseClass::Partial(classes));
     }
 
     #[test]

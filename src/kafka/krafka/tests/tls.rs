@@ -90,7 +90,7 @@ async fn only_a_known_authority_is_trusted_and_a_client_shows_its_certificate() 
     let with_ca = |ca: &str| format!("ca_file = \"{ca}\"\n");
     assert!(connected(&text(&open, &with_ca(&ca))).kafka().await.is_ok());
     for tls in [String::new(), with_ca(&wrong_ca)] {
-        let error = connected(&text(&open, &tls)).kafka().await.err().expect("an unknown authority");
+        let error = connected(&text(&open, &tls)).kafka().await.map(drop).expect_err("an unknown authority");
         assert_eq!(error.trouble, Trouble::Authentication, "{error:?}");
     }
     let closed = in_front_of(fake.bootstrap_servers(), &issuer, Some(&issuer)).await;
@@ -112,5 +112,5 @@ async fn connected_unchecked(text: &str) -> String {
         crate::settings::Section::parse(text, super::FIELDS, crate::settings::Environment::of::<&str, &str>([]));
     let settings = super::ConnectionSettings::read(&mut section);
     let broker = super::KrafkaBroker::new(&settings, &crate::http::system_env()).expect("settings");
-    broker.kafka().await.err().expect("no key").to_string()
+    broker.kafka().await.map(drop).expect_err("no key").to_string()
 }

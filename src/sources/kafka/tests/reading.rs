@@ -117,7 +117,7 @@ async fn row_10_long_back_pressure_pauses_and_poison_passes() {
     process.end().await.expect("ends well");
 }
 
-/// Row 13: platformatic/kafka#267, where an error at OffsetFetch starts at the log's end.
+/// Row 13: platformatic/kafka#267, where an error at `OffsetFetch` starts at the log's end.
 #[tokio::test(start_paused = true)]
 async fn row_13_an_error_at_the_offsets_is_tried_again_and_never_decides_where_to_begin() {
     let mut world = World::new(1);

@@ -216,7 +216,9 @@ impl Sink {
     pub fn release(&self) {
         self.script(|_| Act::Deliver);
         let kept = std::mem::take(&mut *self.kept.lock());
-        kept.into_iter().for_each(|chunk| self.deliver(chunk));
+        for chunk in kept {
+            self.deliver(chunk);
+        }
     }
 
     /// How many chunks are kept.
@@ -267,6 +269,11 @@ impl Process {
         let text = self.telemetry.render();
         let lines = text.lines().filter(|line| line.starts_with(name) && line[name.len()..].starts_with('{'));
         lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
+    }
+
+    /// The same of what is counted.
+    pub fn count(&self, name: &str) -> u64 {
+        self.metric(name).to_string().parse().expect("a whole number")
     }
 
     pub fn dead(&self) -> Vec<Value> {
