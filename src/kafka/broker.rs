@@ -136,7 +136,7 @@ pub trait Broker: Send + Sync {
     /// Starts a producer, with an id of its own.
     fn producer(&self, settings: ProducerSettings) -> BoxFuture<'_, Result<Arc<dyn Producer>, BrokerError>>;
 
-    /// Starts a consumer. It joins its group at the first poll.
+    /// Starts a consumer. It joins its group at the first poll, or before.
     fn consumer(
         &self,
         settings: ConsumerSettings,
