@@ -58,7 +58,7 @@ fn a_scrape_is_prometheus_text() {
 # TYPE sentinel_errors_total counter
 sentinel_errors_total{component_kind="source",component="nord\\pass",kind="status"} 1
 sentinel_errors_total{component_kind="source",component="nord\\pass",kind="timeout"} 2
-# HELP sentinel_request_seconds Duration of an HTTP request in seconds.
+# HELP sentinel_request_seconds Duration in seconds of an HTTP request, or of a batch to a Kafka topic.
 # TYPE sentinel_request_seconds summary
 sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0"} 0.125
 sentinel_request_seconds{component_kind="sink",component="sentinel",quantile="0.5"} 0.125

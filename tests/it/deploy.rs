@@ -112,7 +112,14 @@ async fn the_simulator_loads_the_template() {
 /// What a set of pipeline files says when it is checked, with a host's variables and two secrets in files.
 fn validated(files: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
     let folder = tempfile::tempdir().expect("a folder");
-    let secrets = ["nordpass_token", "azure_client_secret", "nordpass-token", "azure-client-secret", "nordpass/token"];
+    let secrets = [
+        "nordpass_token",
+        "azure_client_secret",
+        "nordpass-token",
+        "azure-client-secret",
+        "nordpass/token",
+        "nordpass-organizations/example",
+    ];
     for name in secrets {
         use std::os::unix::fs::PermissionsExt as _;
         let path = folder.path().join(name);
@@ -173,9 +180,11 @@ async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
         &["functions/pipeline.toml"],
         &["container/nordpass.toml", "container/checkpoint.toml", "container/asim.toml", "container/archive.toml"],
     ];
+    let config = repository("deploy/kubernetes/replicas");
     let variables = [
         ("AZURE_FEDERATED_TOKEN_FILE", "nordpass/token"),
         ("BLOB_URL", "https://account.blob.core.windows.net/"),
+        ("CONFIG", config.to_str().expect("a path")),
         ("POD_INDEX", "2"),
         ("REPLICAS", "3"),
         ("TAKEOVER_BLOB_URL", "https://official.blob.core.windows.net/"),

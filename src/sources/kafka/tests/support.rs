@@ -273,7 +273,8 @@ impl Process {
 
     /// The same of what is counted.
     pub fn count(&self, name: &str) -> u64 {
-        self.metric(name).to_string().parse().expect("a whole number")
+        // A sum of nothing is -0.
+        (self.metric(name) + 0.0).to_string().parse().expect("a whole number")
     }
 
     pub fn dead(&self) -> Vec<Value> {
