@@ -60,6 +60,7 @@ class Recording:
     def __init__(self, work, program):
         self.work, self.program = Path(work), program
         (self.work / "rows").mkdir(parents=True, exist_ok=True)
+        (self.work / "seen.stamp").unlink(missing_ok=True)
         self.path = self.work / "samples.ndjson"
         self.arrivals = {}
         self.file = self.path.open("w", encoding="utf-8")
