@@ -52,6 +52,7 @@ def record_month(month, rules):
 def record_attacks(found, seed, rules, style=None):
     """Of each attack: variants seen, variants named whole, and all, by what their events tell; the missed ones; by rule."""
     entry = {"attacks": {}, "by rule": {}, "confirmed": {}}
+    severities = {rule.name: rule.data["severity"] for rule in rules}
     for sample in found.samples:
         verdict, _ = found.judge(sample)
         group = "twin" if sample["kind"] == "twin" else sample["expected"]["observable"]
@@ -60,6 +61,9 @@ def record_attacks(found, seed, rules, style=None):
         counts[0] += verdict in ("seen", "part", "false")
         counts[1] += verdict == "seen"
         counts[2] += 1
+        if group == "full" and (above := found.severity(sample, severities)) is not None:
+            graded = mine.setdefault("severity", {"as wanted": 0, "higher": 0, "lower": 0})
+            graded["as wanted" if above == 0 else "higher" if above > 0 else "lower"] += 1
         if verdict == "missed" and group == "full":
             mine["missed"].append(sample["id"])
         fired = [(name, row) for name, row in found.told(sample)]
@@ -85,3 +89,27 @@ def confirmed(sample, fired):
 
 def looks(name, row):
     return name == "NordPassUnreadableChange" or str(row.get("Verdict", "")).startswith("changed")
+
+
+def record_cases(found, rules):
+    """Of each case: the rules about it that fired, and what was false in the same life without the attack."""
+    entry = {"rules": digests(rules), "seen": {}, "false": {}}
+    for case in found.cases:
+        mine, _, quiet = found.judge(case)
+        entry["seen"][case["id"]] = mine
+        if quiet:
+            entry["false"][case["id"]] = quiet
+    write(read() | {"cases": entry})
+
+
+def record_mutants(rule, killed, equivalent, living):
+    """How many mutants of a rule the samples notice."""
+    kept = read()
+    kept.setdefault("mutants", {})[rule.name] = {"rule": digests([rule])[rule.name], "killed": killed, "equivalent": equivalent, "living": living}
+    write(kept)
+
+
+def record_scale(rows, costs):
+    """Seconds of processor time that a run of each rule takes over so many rows."""
+    by_name = {rule.name: digests([rule])[rule.name] for rule in content.rules() if rule.name in costs}
+    write(read() | {"scale": {"rows": rows, "seconds": costs, "rules": by_name}})
