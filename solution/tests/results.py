@@ -6,6 +6,7 @@ can say which of its numbers are older than the rule.
 
 import hashlib
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -23,9 +24,20 @@ def write(found):
 
 
 def digests(rules):
-    """Of each rule's query and severity, and of the functions that all use."""
-    functions = "".join(parser.query for parser in content.parsers() if "FunctionParams" not in parser.data)
-    return {rule.name: hashlib.sha256((rule.query + rule.data["severity"] + functions).encode()).hexdigest()[:8] for rule in rules}
+    """Of each rule's query and severity, and of the functions that it reaches."""
+    parsers = {parser.name: parser.query for parser in content.parsers()}
+
+    def reached(text, names):
+        for name in sorted(parsers.keys() - names):
+            if re.search(rf"\b{name}\b", text):
+                names |= {name} | reached(parsers[name], names | {name})
+        return names
+
+    return {rule.name: digest(rule.query, rule.data["severity"], *(parsers[name] for name in sorted(reached(rule.query, set())))) for rule in rules}
+
+
+def digest(*texts):
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
 
 
 def merged(part, name, rules, entry):
