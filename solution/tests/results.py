@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import attacks
 import content
 
 PATH = Path(__file__).with_name("results.json")
@@ -84,12 +85,24 @@ def record_attacks(found, seed, rules, style=None):
                 entry["by rule"][name] = entry["by rule"].get(name, 0) + 1
         if sample["style"] == "confirmed" and sample["kind"] != "twin":
             entry["confirmed"][sample["attack"]] = confirmed(sample, fired)
-    kept = read()
+    kept, seed = read(), str(seed)
     if style == "confirmed":
-        kept["attacks"][str(seed)]["confirmed"] = entry["confirmed"]
+        kept["attacks"][seed]["confirmed"] = entry["confirmed"]
     elif style is None:
-        kept["attacks"][str(seed)] = {"rules": digests(rules)} | entry
+        kept["attacks"][seed] = {"rules": digests(rules)} | entry if len(rules) == len(content.rules()) else part(kept["attacks"][seed], entry, rules)
     write(kept)
+
+
+def part(old, entry, rules):
+    """What was measured, with the attacks anew that these rules alone are about."""
+    names = {rule.name for rule in rules}
+    anew = {attack for attack, about in attacks.COVERAGE.items() if set(about) <= names}
+    for key in ("attacks", "confirmed"):
+        old[key] |= {attack: value for attack, value in entry[key].items() if attack in anew}
+    old["by rule"] = {rule: count for rule, count in old["by rule"].items() if rule not in names} | entry["by rule"]
+    whole = [rule for rule in rules if all(attack in anew for attack, about in attacks.COVERAGE.items() if rule.name in about)]
+    old["rules"] |= digests(whole)
+    return old
 
 
 def confirmed(sample, fired):

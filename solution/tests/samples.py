@@ -76,7 +76,7 @@ def main():
         found = attacks.Attacks(made, descriptors)
         found.run(rules, step)
         print(attacks.table(found))
-        if arguments.record and not arguments.only:
+        if arguments.record:
             results.record_attacks(found, arguments.seed, rules, arguments.style)
         if arguments.details:
             names = {rule.name for rule in rules}
