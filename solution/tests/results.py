@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import attacks
+import cases
 import content
 
 PATH = Path(__file__).with_name("results.json")
@@ -124,7 +125,13 @@ def record_cases(found, rules):
         entry["seen"][case["id"]] = mine
         if quiet:
             entry["false"][case["id"]] = quiet
-    write(read() | {"cases": entry})
+    kept = read()
+    if len(rules) < len(content.rules()):
+        # Those that these rules alone are about, and what else was measured.
+        names, old = {rule.name for rule in rules}, kept["cases"]
+        anew = {name: mine for name, mine in entry["seen"].items() if set(cases.coverage()[name]) <= names}
+        entry = {"rules": old["rules"] | entry["rules"], "seen": old["seen"] | anew, "false": old["false"] | entry["false"]}
+    write(kept | {"cases": entry})
 
 
 def record_mutants(rule, killed, equivalent, living):
