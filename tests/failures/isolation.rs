@@ -1,22 +1,13 @@
 //! One process, many organizations.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
-use http::StatusCode;
 use nordpass_env::Clock;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::{Simulation, SimulationOptions};
-use serde_json::Value;
 
-use crate::rig::{DAY, HOUR, INGESTION, MINUTE, Rig, START, assert_exactly_once, pass, sentinel};
-
-/// When each event arrived, in milliseconds since [`START`], by probe.
-type Arrivals = BTreeMap<String, i64>;
+use crate::rig::{Arrivals, DAY, HOUR, INGESTION, MINUTE, Rig, START, assert_exactly_once, pass, sentinel};
 
 /// History, and two hours of live events.
 fn events(seed: u64) -> SimulationOptions {
@@ -59,20 +50,7 @@ async fn third(sick: bool) -> Arrivals {
         let ready = format!("[sinks.{name}_sentinel.credential]\nkind = \"token\"\ntoken = \"{name}\"\n");
         rig.text.replace_range(from..until, &ready);
     }
-    let arrivals = Arc::new(Mutex::new(Arrivals::new()));
-    let book = arrivals.clone();
-    rig.twist_ingestion(move |request, now, azure| {
-        let reply = azure.handle(request, now);
-        if reply.status() == StatusCode::NO_CONTENT {
-            let mut text = String::new();
-            let _ = MultiGzDecoder::new(&request.body()[..]).read_to_string(&mut text);
-            let rows: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
-            let probes = rows.iter().filter_map(|row| row["AdditionalFields"]["probe"].as_str());
-            let at = now.as_millisecond() - START * 1_000;
-            book.lock().expect("no panic").extend(probes.map(|probe| (probe.to_owned(), at)));
-        }
-        reply
-    });
+    let arrivals = rig.note_arrivals();
     if sick {
         others[0].nordpass.set_token(None);
         rig.network.cut("second.ingest.example");

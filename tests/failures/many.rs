@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use flate2::read::MultiGzDecoder;
 use http::StatusCode;
 use nordpass_env::Clock;
 use nordpass_simulator::entra::Tokens;
@@ -14,12 +12,8 @@ use nordpass_simulator::faults::{Effect, Fault, Faults, Plan, When};
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::nordpass::{self, NordPass};
 use nordpass_simulator::{Gate, RequestLog, SimulatedEvent, SimulationOptions};
-use serde_json::Value;
 
 use crate::rig::{HOUR, INGESTION, MINUTE, Rig, START, pass, sentinel};
-
-/// When each event arrived, in milliseconds since [`START`], by probe.
-type Arrivals = BTreeMap<String, i64>;
 
 /// The first ones are in trouble.
 const TROUBLED: usize = 4;
@@ -101,20 +95,7 @@ async fn latencies(count: usize, trouble: bool) -> Vec<i64> {
         secrets.display(),
         sentinel("sentinel", "asim", INGESTION)
     );
-    let arrivals = Arc::new(Mutex::new(Arrivals::new()));
-    let book = arrivals.clone();
-    rig.twist_ingestion(move |request, now, azure| {
-        let reply = azure.handle(request, now);
-        if reply.status() == StatusCode::NO_CONTENT {
-            let mut text = String::new();
-            let _ = MultiGzDecoder::new(&request.body()[..]).read_to_string(&mut text);
-            let rows: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
-            let probes = rows.iter().filter_map(|row| row["AdditionalFields"]["probe"].as_str());
-            let at = now.as_millisecond() - START * 1_000;
-            book.lock().expect("no panic").extend(probes.map(|probe| (probe.to_owned(), at)));
-        }
-        reply
-    });
+    let arrivals = rig.note_arrivals();
     let life = rig.start();
     pass(TIME).await;
     if trouble {

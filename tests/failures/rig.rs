@@ -4,12 +4,15 @@
 //! A [`Rig`] is the world, a [`Life`] one life of the process in it. What arrived is judged by the probe inside each
 //! event.
 
+use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use flate2::read::MultiGzDecoder;
+use http::{Request, StatusCode};
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::component::SourceKey;
@@ -43,6 +46,9 @@ pub const INGESTION: &str = "nordpass-5kyl.westeurope-1.ingest.monitor.azure.com
 
 /// The ASIM tables.
 const ASIM: [&str; 3] = ["ASimAuditEventLogs", "ASimAuthenticationEventLogs", "ASimUserManagementActivityLogs"];
+
+/// When each event arrived, in milliseconds since [`START`], by probe.
+pub type Arrivals = BTreeMap<String, i64>;
 
 /// The world.
 pub struct Rig {
@@ -195,6 +201,25 @@ impl Rig {
         act: impl Fn(&Request<Bytes>, Timestamp, &dyn Service) -> Reply + Send + Sync + 'static,
     ) {
         self.twist(INGESTION, self.simulation.ingestion.clone(), Box::new(act));
+    }
+
+    /// Notes when each event arrives in Azure.
+    pub fn note_arrivals(&self) -> Arc<Mutex<Arrivals>> {
+        let arrivals = Arc::<Mutex<Arrivals>>::default();
+        let book = arrivals.clone();
+        self.twist_ingestion(move |request, now, azure| {
+            let reply = azure.handle(request, now);
+            if reply.status() == StatusCode::NO_CONTENT {
+                let mut text = String::new();
+                let _ = MultiGzDecoder::new(&request.body()[..]).read_to_string(&mut text);
+                let rows: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
+                let probes = rows.iter().filter_map(|row| row["AdditionalFields"]["probe"].as_str());
+                let at = now.as_millisecond() - START * 1_000;
+                book.lock().expect("no panic").extend(probes.map(|probe| (probe.to_owned(), at)));
+            }
+            reply
+        });
+        arrivals
     }
 
     fn twist(&self, host: &str, inner: Arc<dyn Service>, act: Act) {
