@@ -135,7 +135,7 @@ async fn trouble_of_four_organizations_delays_none_of_a_hundred() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "takes a minute or two: cargo test --test failures -- --ignored many"]
+#[ignore = "takes several minutes: cargo test --test failures -- --ignored many"]
 async fn trouble_of_four_organizations_delays_none_of_two_thousand() {
     nobody_else_waits(2_000).await;
 }
