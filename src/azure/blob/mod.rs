@@ -61,6 +61,8 @@ pub struct Container {
     name: String,
     /// Bounds the requests that are sent at once, those about leases aside. Containers of one account share it.
     permits: Arc<Semaphore>,
+    /// Whether its requests wait for the others.
+    waits: bool,
     /// It has been there.
     seen: Arc<AtomicBool>,
     /// Counts its requests, where a component makes them.
@@ -158,7 +160,7 @@ impl Container {
     ) -> Self {
         let (url, name) = (format!("{endpoint}/{name}"), name.to_owned());
         let permits = Arc::new(Semaphore::new(MOST_AT_ONCE));
-        Self { http, tokens, clock, url, name, permits, seen: Arc::default(), telemetry: None }
+        Self { http, tokens, clock, url, name, permits, waits: true, seen: Arc::default(), telemetry: None }
     }
 
     /// The same; its requests and its token count as the component's.
@@ -166,6 +168,12 @@ impl Container {
     pub fn reporting(self, telemetry: &ComponentReporter) -> Self {
         telemetry.token(TokenState::Unknown);
         Self { telemetry: Some(telemetry.clone()), ..self }
+    }
+
+    /// The same, for requests that can't wait until thousands of others are done: they belong to a lease.
+    #[must_use]
+    pub fn without_waiting(&self) -> Self {
+        Self { waits: false, ..self.clone() }
     }
 
     /// Another container of the same account, with the same token.
@@ -323,7 +331,7 @@ impl Container {
     ) -> Result<Response<Bytes>, BlobError> {
         let is_about_leases = target.contains("comp=lease") || target.contains("comp=list");
         // The semaphore is never closed.
-        let _permit = if is_about_leases { None } else { self.permits.acquire().await.ok() };
+        let _permit = if is_about_leases || !self.waits { None } else { self.permits.acquire().await.ok() };
         let token = self.token().await?;
         let answer = self.attempt(&method, target, headers, body.clone(), &token).await?;
         let answer = if answer.status() == StatusCode::UNAUTHORIZED {

@@ -207,6 +207,7 @@ async fn a_crowd_of_requests_is_bounded_and_no_lease_waits_for_it() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         container.renew("leased", id).await.expect("renewed");
         container.listed("", "").await.expect("a list");
+        container.without_waiting().get("leased").await.expect("there");
         began.elapsed()
     };
     let (_, lease) = futures::future::join(crowd, lease).await;

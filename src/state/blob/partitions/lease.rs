@@ -62,7 +62,7 @@ impl PartitionLease {
             move |ended| {
                 let (base, blob, id) = (base.clone(), blob.clone(), id.clone());
                 async move {
-                    let is_as_left = async { Ok(base.container.get(&blob).await?.bytes == id) };
+                    let is_as_left = async { Ok(base.container.without_waiting().get(&blob).await?.bytes == id) };
                     Some(if ended {
                         take_again(&base, &blob, &id, is_as_left).await
                     } else {
@@ -106,10 +106,11 @@ impl Drop for PartitionLease {
 }
 
 async fn create(base: &Base, blob: &str) -> Result<(), CheckpointError> {
-    let mut created = base.container.put(blob, Bytes::new(), Demand::New).await;
+    let container = base.container.without_waiting();
+    let mut created = container.put(blob, Bytes::new(), Demand::New).await;
     if created == Err(BlobError::NoContainer) {
-        base.container.create_first().await?;
-        created = base.container.put(blob, Bytes::new(), Demand::New).await;
+        container.create_first().await?;
+        created = container.put(blob, Bytes::new(), Demand::New).await;
     }
     match created {
         Ok(_) | Err(BlobError::Conflict { .. }) => Ok(()),
@@ -119,13 +120,14 @@ async fn create(base: &Base, blob: &str) -> Result<(), CheckpointError> {
 
 /// Writes who has the partition. A former holder that takes its lease again finds that it isn't the last one.
 async fn register(base: &Base, blob: &str, taken: &Taken) -> Result<(), CheckpointError> {
+    let container = base.container.without_waiting();
     for _ in 0..LOOKS {
-        let there = base.container.get(blob).await?;
+        let there = container.get(blob).await?;
         if there.bytes == taken.id {
             return Ok(());
         }
         let demand = Demand::Same { etag: &there.etag, lease: &taken.id };
-        match base.container.put(blob, Bytes::from(taken.id.clone()), demand).await {
+        match container.put(blob, Bytes::from(taken.id.clone()), demand).await {
             Ok(_) => return Ok(()),
             // The blob tells whether it counted.
             Err(BlobError::Conflict { .. } | BlobError::Unclear { .. }) => {}

@@ -85,7 +85,7 @@ impl Replicas {
             return;
         }
         let name = format!("{}{}", base.replicas_prefix(), self.id);
-        match base.container.put(&name, announcement.encode(), Demand::Any).await {
+        match base.container.without_waiting().put(&name, announcement.encode(), Demand::Any).await {
             Ok(_) => self.written = Some((announcement, Instant::now())),
             // The first partition that is taken creates it.
             Err(BlobError::NoContainer) => {}
@@ -104,14 +104,14 @@ impl Replicas {
                 Some(known) => known,
                 None if blob.len > LONGEST as u64 => continue,
                 None => {
-                    let Ok(read) = base.container.get(&blob.name).await else { continue };
+                    let Ok(read) = base.container.without_waiting().get(&blob.name).await else { continue };
                     let announcement = Announcement::decode(&read.bytes);
                     Replica { version: blob.version.clone(), changed: Instant::now(), announcement }
                 }
             };
             if replica.changed.elapsed() > 10 * base.times.within {
                 // Whoever wrote it has ended without removing it.
-                let _ = base.container.delete(&blob.name).await;
+                let _ = base.container.without_waiting().delete(&blob.name).await;
                 continue;
             }
             seen.insert(id.to_owned(), replica);
@@ -128,7 +128,7 @@ impl Replicas {
     /// Removes what this replica has said.
     pub async fn leave(&mut self, base: &Base) {
         if self.written.take().is_some() {
-            let _ = base.container.delete(&format!("{}{}", base.replicas_prefix(), self.id)).await;
+            let _ = base.container.without_waiting().delete(&format!("{}{}", base.replicas_prefix(), self.id)).await;
         }
     }
 }
