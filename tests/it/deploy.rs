@@ -192,6 +192,20 @@ async fn the_pipeline_files_of_hosts_in_azure_are_valid() {
     for files in sets {
         assert_valid(files, &variables);
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("organizations.toml"), "[acme]\nid = \"c-1\"\ntoken = \"acme\"\n")
+        .expect("writes");
+    let secrets = folder.path().join("secrets");
+    std::fs::create_dir(&secrets).expect("a folder");
+    std::fs::write(secrets.join("acme"), "token\n").expect("writes");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(secrets.join("acme"), std::fs::Permissions::from_mode(0o600)).expect("the owner's");
+    }
+    let organizations = ("ORGANIZATIONS", folder.path().to_str().expect("a path"));
+    let files = ["container/organizations.toml", "container/checkpoint.toml", "container/asim.toml"];
+    assert_valid(&files, &[&variables[..], &[organizations]].concat());
 }
 
 /// A name that two hosts share hides the death of one behind the life of the other.
@@ -201,7 +215,9 @@ fn no_host_gets_a_name_that_another_has_by_default() {
     for file in ["systemd", "compose", "kubernetes", "functions"].map(|host| format!("{host}/pipeline.toml")) {
         assert!(read(&file).contains("instance = \"${INSTANCE}\"\n"), "{file}");
     }
-    assert!(read("container/nordpass.toml").contains("instance = \"${INSTANCE}\"\n"));
+    for file in ["container/nordpass.toml", "container/organizations.toml"] {
+        assert!(read(file).contains("instance = \"${INSTANCE}\"\n"), "{file}");
+    }
     for file in ["systemd/environment.example", "compose/settings.example.env", "kubernetes/settings.env"] {
         let text = read(file);
         let set = text.lines().find_map(|line| line.strip_prefix("INSTANCE="));

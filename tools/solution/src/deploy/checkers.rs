@@ -17,7 +17,7 @@ const EXPLANATIONS: &str = "deploy/checks/findings.txt";
 const KUBERNETES: &str = "1.33";
 
 /// Runs all of them.
-pub fn check(template: &Value) -> Result<(), String> {
+pub fn check(template: &Value, replicas: &Value) -> Result<(), String> {
     let programs = tools::deploy_checks()?;
     let manifests = manifests()?;
     let mut validate = Command::new(programs.join("kubernetes-validate"));
@@ -25,11 +25,13 @@ pub fn check(template: &Value) -> Result<(), String> {
     process::run(Command::new(programs.join("hadolint")).args(["--no-color", DOCKERFILE]))?;
 
     let folder = root().join("target/tools/deploy/input");
-    let (ours, spoilt) = (folder.join("mainTemplate.json"), folder.join("spoilt.json"));
+    let [ours, spoilt, apps] = ["mainTemplate.json", "spoilt.json", "replicas.json"].map(|name| folder.join(name));
     let template = plain(template);
     tools_common::write(&ours, pretty(&template))?;
     tools_common::write(&spoilt, pretty(&spoil(template)))?;
-    let mut files = vec![ours.display().to_string(), spoilt.display().to_string(), DOCKERFILE.to_owned()];
+    tools_common::write(&apps, pretty(&plain(replicas)))?;
+    let mut files: Vec<String> = [&ours, &spoilt, &apps].map(|path| path.display().to_string()).into();
+    files.push(DOCKERFILE.to_owned());
     files.extend(manifests);
     let found = checkov(&programs, &files)?;
     // checkov has let everything pass before that it didn't understand. So it always gets one thing to find.

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use tools_common::json::text;
+use tools_common::json::{read as read_json, text};
 use tools_common::{files, read, root};
 
+use super::REPLICAS;
 use super::rules::access::environment;
 use super::template;
 
@@ -19,6 +20,7 @@ pub fn check(template: &Value) -> Result<Vec<String>, String> {
     let function = of_template(template, FUNCTION_APP);
     for path in files("deploy")?.iter().filter(|path| path.ends_with(".toml")) {
         let set = match path.split('/').next().unwrap_or_default() {
+            "container" if path.ends_with("/organizations.toml") => of_template(&read_json(REPLICAS)?, CONTAINER_APP),
             // One set of files for both hosts in Azure.
             "container" => of_template(template, CONTAINER_APP).intersection(&function).cloned().collect(),
             "functions" => function.clone(),
