@@ -32,7 +32,7 @@ use secrecy::SecretString;
 pub use assertion::CertificateFiles;
 pub use clouds::{Cloud, scope};
 pub use fields::FIELDS;
-pub use settings::{Application, CredentialKind, CredentialSettings};
+pub use settings::{Application, CredentialKind, CredentialSettings, check_tenant};
 
 use crate::http::HttpSettings;
 use nordpass_env::Env;

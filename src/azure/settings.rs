@@ -246,8 +246,8 @@ fn authority_host(section: &mut Section) -> Option<String> {
     Some(url)
 }
 
-/// What `azure_identity` would refuse, for the same reason.
-fn check_tenant(section: &mut Section, tenant: &str) {
+/// Checks a directory: what `azure_identity` would refuse, for the same reason.
+pub fn check_tenant(section: &mut Section, tenant: &str) {
     if !tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) {
         let hint = "copy the Directory (tenant) ID from the app registration's overview page";
         section.error("tenant_id", "`tenant_id` is neither an ID nor a domain name", hint);

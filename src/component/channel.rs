@@ -4,16 +4,44 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::event::Chunk;
+use crate::event::{Chunk, Organization};
 use crate::telemetry::{ComponentReporter, metrics};
 
 /// How many chunks may wait in front of a component. Small: the source is the buffer.
 pub const CHANNEL_CHUNKS: usize = 8;
+/// The same for a component that only one source sends to, behind a transform that others share. Its source stops long before
+/// this, at its own limit in bytes: a full channel would hold the others up.
+pub const CHANNEL_CHUNKS_OF_ONE_SOURCE: usize = 1 << 16;
+
+/// Which chunks a reader takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Takes {
+    /// All.
+    #[default]
+    All,
+    /// Those of organizations without a destination of their own, and those of no organization.
+    WithoutDestination,
+    /// Those of the organization with this id.
+    Organization(Arc<str>),
+}
+
+impl Takes {
+    /// Whether it takes the chunks of this organization, or those of none.
+    pub fn takes(&self, organization: Option<&Organization>) -> bool {
+        match self {
+            Self::All => true,
+            Self::WithoutDestination => organization.is_none_or(|organization| !organization.has_destination),
+            Self::Organization(id) => organization.is_some_and(|organization| *organization.id == **id),
+        }
+    }
+}
 
 /// The receiving end of a component.
 #[derive(Debug)]
 pub struct Input {
     receiver: mpsc::Receiver<(usize, Chunk)>,
+    /// A chunk that was looked for before the component was open.
+    first: Option<(usize, Chunk)>,
     /// Notified when a source that a chunk came from starts to wait for memory.
     flush_requested: Arc<Notify>,
 }
@@ -25,6 +53,7 @@ pub struct InputSender {
     /// Which of the component's `inputs` this is.
     index: usize,
     required: bool,
+    takes: Takes,
 }
 
 impl Input {
@@ -36,21 +65,32 @@ impl Input {
     /// The same with a capacity of `chunks`.
     pub fn with_capacity(chunks: usize) -> (InputSender, Self) {
         let (sender, receiver) = mpsc::channel(chunks);
-        let sender = InputSender { sender, index: 0, required: true };
-        (sender, Self { receiver, flush_requested: Arc::new(Notify::new()) })
+        let sender = InputSender { sender, index: 0, required: true, takes: Takes::All };
+        (sender, Self { receiver, first: None, flush_requested: Arc::new(Notify::new()) })
     }
 
     /// The next chunk and the index of the input (in the component's `inputs` list) that it came from. `None`: all
     /// upstream components have ended.
     pub async fn receive(&mut self) -> Option<(usize, Chunk)> {
-        let next = self.receiver.recv().await;
+        let next = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.receiver.recv().await,
+        };
         self.received(next)
     }
 
     /// The next chunk if one is waiting.
     pub fn try_receive(&mut self) -> Option<(usize, Chunk)> {
-        let next = self.receiver.try_recv().ok();
+        let next = self.first.take().or_else(|| self.receiver.try_recv().ok());
         self.received(next)
+    }
+
+    /// Waits for the first chunk and leaves it here. `false`: there is none, and there won't be.
+    pub async fn begins(&mut self) -> bool {
+        if self.first.is_none() {
+            self.first = self.receiver.recv().await;
+        }
+        self.first.is_some()
     }
 
     /// From now on, the chunk's source can ask for a flush.
@@ -70,7 +110,7 @@ impl Input {
 
     /// How many chunks wait.
     pub fn waiting(&self) -> usize {
-        self.receiver.len()
+        self.receiver.len() + usize::from(self.first.is_some())
     }
 }
 
@@ -87,7 +127,7 @@ impl WeakInput {
     /// A sender for the component's input number `index`, as long as an upstream component holds one. Then the component
     /// hasn't seen the end of its input, and won't before this sender is gone.
     pub fn sender(&self, index: usize, required: bool) -> Option<InputSender> {
-        Some(InputSender { sender: self.0.upgrade()?, index, required })
+        Some(InputSender { sender: self.0.upgrade()?, index, required, takes: Takes::All })
     }
 }
 
@@ -113,6 +153,12 @@ impl InputSender {
     pub fn optional(mut self) -> Self {
         self.required = false;
         self
+    }
+
+    /// A sender for some of the chunks.
+    #[must_use]
+    pub fn taking(self, takes: Takes) -> Self {
+        Self { takes, ..self }
     }
 }
 
@@ -177,7 +223,8 @@ impl Output {
         self.readers.borrow().clone()
     }
 
-    /// Waits until every required reader has capacity for a chunk. Another task may use it before `send` does.
+    /// Waits until every required reader has capacity for a chunk. Another task may use it before `send` does. A reader that only one
+    /// source sends to always has.
     pub async fn room(&self) -> Result<(), Closed> {
         let senders = self.senders();
         for sender in senders.iter().filter(|sender| sender.required) {
@@ -190,26 +237,32 @@ impl Output {
     /// misses the chunk, which is counted. On `Closed` the chunk is abandoned.
     ///
     /// A reader that has ended and was replaced meanwhile abandons the chunk, too, but closes nothing: its source hears of it
-    /// by the acknowledgement.
+    /// by the acknowledgement. So does a chunk of an organization whose destination a reload has just removed: no other reader
+    /// may have it.
     pub async fn send(&self, chunk: Chunk) -> Result<(), Closed> {
         let senders = self.senders();
         // Acknowledging a chunk without a reader would lose it silently.
         if senders.is_empty() {
             return Err(Closed);
         }
+        let organization = chunk.organization.clone();
+        let takes = |sender: &InputSender| sender.takes.takes(organization.as_deref());
+        if !senders.iter().any(takes) {
+            return Ok(());
+        }
         let records = chunk.records.len() as u64;
-        for sender in senders.iter().filter(|sender| !sender.required) {
+        for sender in senders.iter().filter(|sender| !sender.required && takes(sender)) {
             let copy = chunk.detached();
             if sender.sender.try_send((sender.index, copy)).is_err() {
                 self.telemetry.add_labelled(&metrics::DISCARDED, "optional sink full", records);
             }
         }
-        let last = senders.iter().rposition(|sender| sender.required);
+        let last = senders.iter().rposition(|sender| sender.required && takes(sender));
         let mut rest = Some(chunk);
         // By index: an iterator held over an await would make the future not `Send`.
         for at in 0..last.map_or(0, |last| last + 1) {
             let sender = &senders[at];
-            if !sender.required {
+            if !sender.required || !takes(sender) {
                 continue;
             }
             let copy = if Some(at) == last { rest.take() } else { rest.clone() };

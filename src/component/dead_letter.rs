@@ -18,6 +18,9 @@ pub struct DeadLetter {
     /// The id that its rows show, if that isn't the event's own.
     #[serde(serialize_with = "as_text_too", skip_serializing_if = "Option::is_none")]
     pub shown_id: Option<EventId>,
+    /// The id of the organization that it is of, where the organizations file lists it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// Where it was meant to go: the DCR stream for the `sentinel` sink, the input for a transform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
@@ -95,6 +98,8 @@ pub struct Letter<'a> {
     pub id: EventId,
     /// The id that its rows show, if that isn't the event's own.
     pub shown_id: Option<EventId>,
+    /// The id of the organization that it is of, where the organizations file listed it.
+    pub organization: Option<&'a str>,
     /// The stream that it was meant for, or the input of the transform.
     pub stream: &'a str,
     /// The record's text: a JSON object.

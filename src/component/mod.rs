@@ -13,7 +13,7 @@ mod state;
 mod takeover;
 mod types;
 
-pub use channel::{Closed, Input, InputSender, Output, OutputHandle, WeakInput};
+pub use channel::{CHANNEL_CHUNKS_OF_ONE_SOURCE, Closed, Input, InputSender, Output, OutputHandle, Takes, WeakInput};
 pub use context::{ComponentError, Context, Refused, Sink, Source, Transform};
 pub use dead_letter::{DeadLetter, DeadLetterStore, DeadLetterWriter, Letter, Resend, ResendOutcome};
 pub use intent::{Intent, IntentChange, IntentHash};

@@ -187,6 +187,18 @@ pub trait SinkSettings: Any + Debug + Send + Sync {
         &[]
     }
 
+    /// The keys of an organization's `destination`, where a sink of this type can have one for each. Those of kind `Secret`, and
+    /// those that end in `_file`, name files in `secrets_dir`; `endpoint` is one of the allowed ones.
+    fn destination_fields(&self) -> &'static [Field] {
+        &[]
+    }
+
+    /// The same sink with an organization's own destination, read from its table.
+    fn for_destination(&self, destination: &mut Section) -> Option<Arc<dyn SinkSettings>> {
+        let _ = destination;
+        None
+    }
+
     /// What whoever checks a pipeline file should know about how it acknowledges, where that isn't the destination's word.
     fn remark(&self) -> Option<&'static str> {
         None

@@ -29,6 +29,7 @@ pub(crate) fn dead_letters(data: &[u8]) {
         let letter = DeadLetter {
             id: EventId(u128::MAX),
             shown_id: None,
+            organization: None,
             stream: Some("stream".to_owned()),
             reason: "refused".to_owned(),
             status: Some(400),

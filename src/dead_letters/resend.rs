@@ -135,7 +135,8 @@ impl Resending {
         let Some(id) = dead_letter.event_id() else {
             return Ok(Fate::Impossible { reason: "its id isn't one of this program's".to_owned() });
         };
-        let letter = Letter { id, shown_id: dead_letter.shown_event_id(), stream, record: &record };
+        let organization = dead_letter.organization.as_deref();
+        let letter = Letter { id, shown_id: dead_letter.shown_event_id(), organization, stream, record: &record };
         let request_id = destination.request_id();
         let mark = |state, status, code| {
             let (time, request_id) = (clock.now_seconds(), request_id.clone());

@@ -16,6 +16,9 @@ pub struct StoredDeadLetter {
     /// The id that its rows show, if that isn't the event's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_id: Option<String>,
+    /// The id of the organization that it is of, where the organizations file listed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// The stream it was meant for, or the input of the transform that it came by; `None` for what a source couldn't read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<String>,
@@ -74,7 +77,20 @@ pub(super) fn key_of(id: EventId, stream: Option<&str>) -> u128 {
     EventId::of_bytes(format!("{id} {}", stream.unwrap_or_default()).as_bytes()).0
 }
 
-/// A component's name as a file name, without an extension.
+/// A component's name as a file name, without an extension. No other component of the set has the same one: `sentinel@acme` isn't
+/// `sentinel_acme`.
 pub(super) fn file_stem(component: &str) -> String {
-    component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect()
+    component.chars().map(|c| if c.is_ascii_alphanumeric() || "-_@".contains(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two components that write one file would break each other's lines.
+    #[test]
+    fn the_destination_of_an_organization_has_a_file_of_its_own() {
+        assert_ne!(file_stem("sentinel@acme"), file_stem("sentinel_acme"));
+        assert_eq!(file_stem("../a b"), "___a_b");
+    }
 }

@@ -163,6 +163,7 @@ mod tests {
         DeadLetter {
             id: EventId(id),
             shown_id: None,
+            organization: None,
             stream: Some(stream.to_owned()),
             reason: "refused".into(),
             status: Some(400),

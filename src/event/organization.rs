@@ -11,6 +11,8 @@ pub struct Organization {
     pub state: String,
     /// Further texts about it, by key, in the order of the file.
     pub labels: Vec<(String, String)>,
+    /// Whether its records have a destination of their own. No other one may get them.
+    pub has_destination: bool,
 }
 
 impl Organization {

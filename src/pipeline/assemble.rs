@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use super::draft::{Component, Draft};
 use super::graph::Graph;
 use super::load::{DATA_DIR, Settings};
+use super::organizations::Organizations;
 use super::outputs;
 use super::{Config, KeptOut, SinkConfig, SourceConfig, TransformConfig};
-use crate::component::OrganizationAccess;
+use crate::component::Takes;
 use crate::settings::section::fingerprint::Fingerprinter;
 use crate::settings::{Fingerprint, Section};
 use crate::state::Shard;
@@ -18,8 +19,9 @@ pub(super) fn config(
     draft: Draft,
     graph: Graph,
     settings: Vec<Option<Settings>>,
-    organizations: &[OrganizationAccess],
+    organizations: &Organizations,
 ) -> Config {
+    let has_organizations = !organizations.entries.is_empty();
     let mut config = Config {
         data_dir: draft.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR)),
         checkpoint_fingerprint: draft.checkpoint.as_ref().map(|(_, table)| fingerprint(&[], table)).unwrap_or_default(),
@@ -46,8 +48,8 @@ pub(super) fn config(
         match settings {
             Settings::Source(settings) => {
                 let template = SourceConfig { feeds: name.clone(), name, component_type, fingerprint, settings };
-                let own = organizations.iter().filter(|_| is_template);
-                let own: Vec<SourceConfig> = own.filter_map(|access| template.for_organization(access)).collect();
+                let own = organizations.entries.iter().filter(|_| is_template);
+                let own: Vec<SourceConfig> = own.filter_map(|entry| template.for_organization(&entry.access)).collect();
                 // Without organizations it stands for itself: only where the file may be missing, to check the rest.
                 config.sources.extend(if own.is_empty() { vec![template] } else { own });
             }
@@ -74,7 +76,20 @@ pub(super) fn config(
                 transforms.insert(index, config);
             }
             Settings::Sink(settings) => {
-                config.sinks.push(SinkConfig { name, component_type, inputs, required, fingerprint, settings });
+                let may_have_destinations = has_organizations && !settings.destination_fields().is_empty();
+                let takes = if may_have_destinations { Takes::WithoutDestination } else { Takes::All };
+                let sink =
+                    SinkConfig { name, template: None, takes, component_type, inputs, required, fingerprint, settings };
+                let own = organizations.entries.iter().filter(|_| organizations.destinations_of == Some(index));
+                let own = own.filter_map(|entry| {
+                    Some(sink.for_organization(&entry.access.organization, entry.destination.as_ref()?))
+                });
+                let own: Vec<SinkConfig> = own.collect();
+                // Each organization has its own: there is none for the others.
+                if !(is_template && has_organizations) {
+                    config.sinks.push(sink);
+                }
+                config.sinks.extend(own);
             }
         }
     }

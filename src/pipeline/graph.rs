@@ -53,6 +53,22 @@ struct Wiring<'a> {
 }
 
 impl Graph {
+    /// The sources that a component reads, also by way of transforms.
+    pub fn sources_of(&self, draft: &Draft, component: usize) -> BTreeSet<usize> {
+        let (mut sources, mut seen, mut left) = (BTreeSet::new(), BTreeSet::new(), vec![component]);
+        while let Some(index) = left.pop() {
+            if !seen.insert(index) {
+                continue;
+            }
+            if draft.components[index].kind == ComponentKind::Source {
+                sources.insert(index);
+            }
+            let names = self.inputs.get(index).into_iter().flatten().map(|input| &input.component);
+            left.extend(names.filter_map(|name| draft.components.iter().position(|other| other.name == *name)));
+        }
+        sources
+    }
+
     /// What a component reads.
     pub fn records_into(&self, draft: &Draft, component: usize) -> Records {
         let first = self.inputs.get(component).and_then(|inputs| inputs.first());

@@ -44,7 +44,10 @@ fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings:
     let report = Report::new(documents, environment.clone());
     let (mut draft, graph) = check(&report, &Registry::built_in());
     let settings = read_settings(&mut draft, &report);
-    let organizations = organizations::read(&mut draft, &report);
+    if let Some(graph) = &graph {
+        organizations::check_destinations(&draft, graph, &report);
+    }
+    let organizations = organizations::read(&mut draft, &settings, graph.as_ref(), &report);
     check_takeover(&mut draft, &settings);
     check_feedback(&mut draft, &settings);
     check_standard_input(&draft, &settings, &report);
@@ -52,7 +55,7 @@ fn load_with(files: &[(PathBuf, String)], environment: &Environment, recordings:
     let found = report.found();
     match graph {
         Some(graph) if !has_errors(&found) => {
-            let config = config(draft, graph, settings, &organizations.entries);
+            let config = config(draft, graph, settings, &organizations);
             Ok((Config { tests, kept_out: organizations.kept_out, shard: organizations.shard, ..config }, found))
         }
         _ => Err(found),

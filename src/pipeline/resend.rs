@@ -23,7 +23,8 @@ use crate::component::{
     SourceState, Store,
 };
 use crate::event::{
-    AckOutcome, Backpressure, Chunk, EventId, Origin, Record, ShownIds, Span, Text, event_time, parse_event,
+    AckOutcome, Backpressure, Chunk, EventId, Organization, Origin, Record, ShownIds, Span, Text, event_time,
+    parse_event,
 };
 use crate::settings::Fingerprint;
 use crate::telemetry::{ComponentReporter, ComponentState, Telemetry};
@@ -36,6 +37,8 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
     let refused = Refused::default();
     let (addresses, records) = (entry.input_addresses.clone(), entry.records);
     let (behind, inputs) = behind(config, transform, addresses.len());
+    let organizations = config.sources.iter().filter_map(|source| source.settings.organization().cloned());
+    let has_destinations = behind.sinks.iter().any(|sink| sink.template.is_some());
     let files = behind.sinks.iter().find(|sink| !sink.settings.writes().is_empty());
     let state = match files {
         None => Arc::new(NoState::default()) as Arc<dyn Store>,
@@ -62,6 +65,8 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
         addresses,
         records,
         inputs,
+        organizations: organizations.map(|organization| (organization.id.clone(), organization)).collect(),
+        has_destinations,
         refused,
         env: env.clone(),
         telemetry,
@@ -154,6 +159,10 @@ struct Resender {
     addresses: Vec<String>,
     records: Records,
     inputs: Vec<mpsc::Sender<Chunk>>,
+    /// By id.
+    organizations: HashMap<String, Arc<Organization>>,
+    /// Whether it leads to a destination of one organization.
+    has_destinations: bool,
     refused: Refused,
     env: Env,
     telemetry: Telemetry,
@@ -192,12 +201,17 @@ impl Resender {
             let reason = format!("the transform no longer reads `{}`", letter.stream);
             return ResendOutcome::Impossible { reason };
         };
+        let organization = match self.organization(&letter) {
+            Ok(organization) => organization,
+            Err(reason) => return ResendOutcome::Impossible { reason },
+        };
         let sequence = self.sent.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { source: self.origin.0.clone(), run: self.origin.1, sequence };
         let Some((mut chunk, ack_receiver)) = chunk(&letter, self.records, origin, self.env.clock.now_seconds()) else {
             return ResendOutcome::Impossible { reason: "it isn't a JSON object".into() };
         };
         chunk.backpressure = Some(self.backpressure.clone());
+        chunk.organization = organization;
         let id = letter.id;
         self.refused.0.lock().remove(&id);
         let sending = async {
@@ -211,6 +225,19 @@ impl Resender {
             Ok(Some(AckOutcome::Abandoned)) => self.unavailable("what comes behind it has stopped", true),
             Ok(None) => self.unavailable("what comes behind it can't run", false),
             Err(_) => self.unavailable("no acknowledgement in time", true),
+        }
+    }
+
+    /// Whose the letter is, where organizations have destinations: no other one may get it. The error is a sentence.
+    fn organization(&self, letter: &Letter<'_>) -> Result<Option<Arc<Organization>>, String> {
+        let Some(id) = letter.organization else {
+            let nobodys = "it doesn't say whose it is, and organizations have destinations of their own";
+            return if self.has_destinations { Err(nobodys.to_owned()) } else { Ok(None) };
+        };
+        match self.organizations.get(id) {
+            Some(organization) => Ok(Some(organization.clone())),
+            None if self.has_destinations => Err("its organization is no longer listed".to_owned()),
+            None => Ok(None),
         }
     }
 

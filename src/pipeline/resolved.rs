@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use super::TestCase;
-use crate::component::{ComponentType, OrganizationAccess, Records, SinkSettings, SourceSettings, TransformSettings};
+use crate::component::{
+    ComponentType, OrganizationAccess, Records, SinkSettings, SourceSettings, Takes, TransformSettings,
+};
 use crate::event::Organization;
 use crate::settings::Fingerprint;
 use crate::settings::section::fingerprint::Fingerprinter;
@@ -59,6 +61,23 @@ impl KeptOut {
 }
 
 impl Config {
+    /// A source by its name.
+    pub fn source(&self, name: &str) -> Option<&SourceConfig> {
+        self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// The sinks that take what this source sends, where they read it: not those of other organizations.
+    pub fn sinks_for<'c>(&'c self, source: Option<&'c SourceConfig>) -> impl Iterator<Item = &'c SinkConfig> {
+        let organization = source.and_then(|source| source.settings.organization());
+        self.sinks.iter().filter(move |sink| sink.takes.takes(organization.map(AsRef::as_ref)))
+    }
+
+    /// The sinks of the files: one for all organizations' destinations.
+    pub fn distinct_sinks(&self) -> impl Iterator<Item = &SinkConfig> {
+        let mut seen = HashSet::new();
+        self.sinks.iter().filter(move |sink| seen.insert(sink.template.as_ref().unwrap_or(&sink.name)))
+    }
+
     /// At a reload: an organization whose entry has become wrong stays as it was in the running set. Returns the names of the
     /// sources that do.
     pub fn keep_as_they_were(&mut self, running: &Config) -> Vec<String> {
@@ -75,7 +94,11 @@ impl Config {
         let fed: HashSet<String> = self.sources.iter().map(|source| source.feeds.clone()).collect();
         let begin = self.sources.len();
         self.sources.extend(kept.into_iter().filter(|source| fed.contains(&source.feeds)));
-        self.sources[begin..].iter().map(|source| source.name.clone()).collect()
+        let kept = &self.sources[begin..];
+        let ids: HashSet<&str> = kept.iter().filter_map(|source| Some(&*source.settings.organization()?.id)).collect();
+        let is_kept = |sink: &&SinkConfig| matches!(&sink.takes, Takes::Organization(id) if ids.contains(&**id));
+        self.sinks.extend(running.sinks.iter().filter(is_kept).cloned());
+        kept.iter().map(|source| source.name.clone()).collect()
     }
 }
 
@@ -154,8 +177,12 @@ impl TransformConfig {
 /// A sink.
 #[derive(Clone, Debug)]
 pub struct SinkConfig {
-    /// Its name.
+    /// Its name. That of an organization's destination has the organization's name in it: `sentinel@acme`.
     pub name: String,
+    /// The sink that it was made from, where it is the destination of one organization.
+    pub template: Option<String>,
+    /// Which chunks of its inputs it takes.
+    pub takes: Takes,
     /// Its type.
     pub component_type: &'static ComponentType,
     /// What it reads, in the order of the file: a sink identifies its inputs by this order.
@@ -165,6 +192,32 @@ pub struct SinkConfig {
     /// Of its table, its type and its place in the set.
     pub fingerprint: Fingerprint,
     /// Its settings.
+    pub settings: Arc<dyn SinkSettings>,
+}
+
+impl SinkConfig {
+    /// This sink with an organization's own destination.
+    pub(super) fn for_organization(&self, organization: &Organization, destination: &OwnDestination) -> Self {
+        let mut fingerprinter = Fingerprinter::default();
+        fingerprinter.also(self.fingerprint);
+        fingerprinter.also(destination.fingerprint);
+        fingerprinter.add(&organization.id);
+        Self {
+            name: format!("{}@{}", self.name, organization.name),
+            template: Some(self.name.clone()),
+            takes: Takes::Organization(organization.id.as_str().into()),
+            fingerprint: fingerprinter.finish(),
+            settings: destination.settings.clone(),
+            ..self.clone()
+        }
+    }
+}
+
+/// A sink's settings for one organization.
+#[derive(Clone, Debug)]
+pub(super) struct OwnDestination {
+    /// Of the organization's table.
+    pub fingerprint: Fingerprint,
     pub settings: Arc<dyn SinkSettings>,
 }
 

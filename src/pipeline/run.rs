@@ -128,14 +128,15 @@ pub async fn run_with_reloads(
 /// How long releasing leases may take.
 const RELEASE_TIME: Duration = Duration::from_secs(3);
 
-/// Opens the sinks before any source runs.
+/// Opens the sinks before any source runs, but for those that open when they are needed.
 async fn open_sinks(config: &Config, base: &Base) -> Result<HashMap<String, Opened>, Failure> {
     let mut all = HashMap::new();
-    for sink in &config.sinks {
+    for sink in config.sinks.iter().filter(|sink| sink.template.is_none()) {
         let component = base.telemetry.component(ComponentKind::Sink, &sink.name);
         component.set_type(sink.component_type.name);
         let context = base.context(component.clone());
-        let waiting = Waiting { settings: sink.settings.clone(), context, required: sink.required, patient: false };
+        let (settings, required) = (sink.settings.clone(), sink.required);
+        let waiting = Waiting { settings, context, required, patient: false, opens_when_needed: false };
         let opened = first_try(&waiting)
             .await
             .map_err(|error| Failure { kind: ComponentKind::Sink, name: sink.name.clone(), error })

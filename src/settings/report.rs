@@ -121,6 +121,13 @@ impl Report {
         }
     }
 
+    /// Takes what was found so far, each with the place where it begins.
+    pub fn take(&self) -> Vec<(usize, Diagnostic)> {
+        self.shared.count.set([0; 2]);
+        let found = std::mem::take(&mut *self.shared.found.borrow_mut());
+        found.into_iter().map(|((_, start), diagnostic)| (start, diagnostic)).collect()
+    }
+
     /// What was found so far, in the order of the files.
     pub fn found(&self) -> Vec<Diagnostic> {
         let mut found = self.shared.found.borrow().clone();

@@ -10,7 +10,7 @@ use super::budget::Reservation;
 use super::in_flight::{InFlight, in_flight};
 use super::recording::{Parsed, Position};
 use crate::component::{Closed, ComponentError, Context, DeadLetterWriter, Output};
-use crate::event::{Chunk, EventFields, Origin, Record};
+use crate::event::{Chunk, EventFields, Organization, Origin, Record};
 use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
@@ -37,6 +37,8 @@ pub struct Delivery<M> {
     telemetry: ComponentReporter,
     source: Arc<str>,
     run: u64,
+    /// Whose events they are, where the organizations file lists it.
+    organization: Option<Arc<Organization>>,
     sequence: u64,
     pace: Pace,
 }
@@ -62,9 +64,15 @@ impl<M> Delivery<M> {
             telemetry: context.telemetry.clone(),
             source,
             run,
+            organization: None,
             sequence: 0,
             pace: Pace { rate, next: Instant::now() },
         })
+    }
+
+    /// The same for events of an organization that the organizations file lists.
+    pub fn of_organization(self, organization: Option<Arc<Organization>>) -> Self {
+        Self { organization, ..self }
     }
 
     /// Sends a block's events, waiting for memory and for the rate. `mark` makes the mark of a portion. `Closed`: all
@@ -86,7 +94,8 @@ impl<M> Delivery<M> {
             let mark = mark(Portion { position, sequence: Some(self.sequence), events: records.len() as u64 });
             let origin = Origin { source: self.source.clone(), run: self.run, sequence: self.sequence };
             let Reservation { text: reservation, unacknowledged } = self.in_flight.reserve(bytes).await;
-            let (chunk, ack_receiver) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
+            let (mut chunk, ack_receiver) = Chunk::of_events(text.clone(), records, fields, origin, Some(reservation));
+            chunk.organization.clone_from(&self.organization);
             self.in_flight.push(Some((ack_receiver, unacknowledged)), mark).await?;
             self.sequence += 1;
             self.output.send(chunk).await?;

@@ -294,6 +294,7 @@ impl Block<'_> {
         self.parsed.dead_letters.push(DeadLetter {
             id: EventId::of_bytes(record.as_bytes()),
             shown_id: None,
+            organization: None,
             stream: None,
             reason: "not a JSON object".to_owned(),
             status: None,

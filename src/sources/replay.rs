@@ -16,6 +16,7 @@ use super::in_flight::InFlight;
 use super::recording::{Parsed, Parser, Position};
 use super::recording_file::{self, RecordingFile};
 use crate::component::{ComponentError, Context, Output, Source};
+use crate::event::Organization;
 use nordpass_env::Mutex;
 
 /// What is replayed, and how.
@@ -31,6 +32,8 @@ pub struct Settings {
     pub duration: Option<Duration>,
     /// How blobs among them are reached.
     pub blobs: Option<BlobSettings>,
+    /// The organization whose source the recording stands for, where the organizations file lists it.
+    pub organization: Option<Arc<Organization>>,
     /// Where it is noted.
     pub tally: Tally,
 }
@@ -149,11 +152,12 @@ async fn read_all(
     output: Output,
     in_flight: InFlight<Mark>,
 ) -> Result<(), ComponentError> {
-    let Settings { rate, passes, duration, tally, .. } = settings;
+    let Settings { rate, passes, duration, organization, tally, .. } = settings;
     let end = duration.map(|duration| Instant::now() + duration);
     let is_over = || end.is_some_and(|end| Instant::now() >= end);
     let origin = (context.name.clone(), context.env.random.next_u64());
-    let mut delivery = Delivery::new(&context, output, in_flight, origin, rate).await?;
+    let delivery = Delivery::new(&context, output, in_flight, origin, rate).await?;
+    let mut delivery = delivery.of_organization(organization);
     let mut parser = Parser::new(context.env.clock.clone(), context.telemetry.clone());
     let mut pass = 0;
     while passes.is_none_or(|passes| pass < passes) {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ComponentReporter, ComponentState};
+use super::{ComponentKind, ComponentReporter, ComponentState};
 
 /// At most so many of a template's organizations are shown at a time.
 const MOST_SHOWN: usize = 20;
@@ -11,18 +11,24 @@ const MOST_SHOWN: usize = 20;
 /// What is shown of these components.
 pub(super) fn shown(components: Vec<ComponentReporter>) -> Vec<ComponentReporter> {
     let mut shown = Vec::new();
-    let mut templates: BTreeMap<String, Vec<ComponentReporter>> = BTreeMap::new();
+    let mut templates: BTreeMap<(ComponentKind, String), Vec<ComponentReporter>> = BTreeMap::new();
     for component in components {
         match component.template() {
-            Some(template) => templates.entry(template.to_owned()).or_default().push(component),
+            Some(template) => {
+                templates.entry((component.kind(), template.to_owned())).or_default().push(component);
+            }
             None => shown.push(component),
         }
     }
-    // In front, as sources are.
-    for (template, organizations) in templates.into_iter().rev() {
-        let mut some = vec![all(&template, &organizations)];
+    for ((kind, template), organizations) in templates.into_iter().rev() {
+        let is_it = |component: &ComponentReporter| component.kind() == kind && component.name() == template;
+        // A sink with a destination of its own is one of them.
+        let own = shown.iter().position(is_it);
+        let at = own.unwrap_or_else(|| shown.partition_point(|component| component.kind() < kind));
+        let own = own.map(|own| shown.remove(own));
+        let mut some = vec![all(kind, &template, own.iter().chain(&organizations))];
         some.extend(troubled(organizations));
-        shown.splice(..0, some);
+        shown.splice(at..at, some);
     }
     shown
 }
@@ -42,12 +48,17 @@ fn troubled(organizations: Vec<ComponentReporter>) -> impl Iterator<Item = Compo
 }
 
 /// One component that stands for all of them.
-fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter {
-    let (kind, clock) = organizations.first().map_or_else(Default::default, |one| (Some(one.kind()), one.clock()));
-    let all = ComponentReporter::new(kind.unwrap_or(super::ComponentKind::Source), template, clock);
-    let [mut starting, mut working, mut waiting, mut failed, mut elsewhere] = [0; 5];
+fn all<'c>(
+    kind: ComponentKind,
+    template: &str,
+    organizations: impl Iterator<Item = &'c ComponentReporter> + Clone,
+) -> ComponentReporter {
+    let clock = organizations.clone().next().map(ComponentReporter::clock).unwrap_or_default();
+    let all = ComponentReporter::new(kind, template, clock);
+    let [mut count, mut starting, mut working, mut waiting, mut failed, mut elsewhere] = [0; 6];
     let (mut since, mut next_try) = (None, None);
     for organization in organizations {
+        count += 1;
         all.numbers().absorb(organization.numbers());
         match organization.status().get() {
             ComponentState::Starting => starting += 1,
@@ -63,7 +74,8 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
         }
     }
     let others = if elsewhere > 0 { format!("; {elsewhere} are read by other replicas") } else { String::new() };
-    let words = format!("of {} organizations {waiting} wait and {failed} have stopped{others}", organizations.len());
+    let what = if kind == ComponentKind::Sink { "destinations" } else { "organizations" };
+    let words = format!("of {count} {what} {waiting} wait and {failed} have stopped{others}");
     all.status().set(match since {
         Some(since) => ComponentState::Waiting { reason: words, since, next_try },
         None if starting > 0 => ComponentState::Starting,
@@ -76,8 +88,31 @@ fn all(template: &str, organizations: &[ComponentReporter]) -> ComponentReporter
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ComponentKind, Telemetry, TokenState, metrics};
+    use super::super::{Telemetry, TokenState, metrics};
     use super::*;
+
+    #[test]
+    fn destinations_are_shown_with_the_sink_that_they_are_of_where_sinks_are() {
+        let telemetry = Telemetry::new();
+        let at = jiff::Timestamp::from_second(5_000).expect("a time");
+        telemetry.component(ComponentKind::Source, "nordpass").status().working();
+        telemetry.component(ComponentKind::Sink, "archive").status().working();
+        for name in ["sentinel", "sentinel@acme", "sentinel@beta"] {
+            let sink = telemetry.component(ComponentKind::Sink, name);
+            sink.add(&metrics::SENT, 5);
+            if name == "sentinel" {
+                sink.status().working();
+            } else {
+                sink.set_template("sentinel");
+                sink.status().waiting("403", at);
+            }
+        }
+        let shown = telemetry.shown();
+        let names: Vec<&str> = shown.iter().map(ComponentReporter::name).collect();
+        assert_eq!(names, ["nordpass", "archive", "sentinel", "sentinel@acme", "sentinel@beta"]);
+        assert_eq!(shown[2].numbers().totals().sent, 15);
+        assert_eq!(shown[2].status().get().reason(), Some("of 3 destinations 2 wait and 0 have stopped"));
+    }
 
     /// On a replica that reads a half of them, the other half would be in trouble for good.
     #[test]

@@ -9,6 +9,7 @@ mod cli;
 mod credentials;
 mod dead_letters;
 mod deploy;
+mod destinations;
 mod endless;
 mod estimate;
 mod function;

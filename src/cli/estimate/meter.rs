@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::cli::cost::billed_bytes;
 use crate::component::Records;
 use crate::event::{Chunk, EventId};
-use crate::pipeline::{Chunks, Config, DryRun, Entry, InputRef, READ_AT, Seen, outputs};
+use crate::pipeline::{Chunks, Config, DryRun, Entry, InputRef, READ_AT, Seen, SourceConfig, outputs};
 
 /// More types of event than this are counted as one: only a recording of nonsense has them.
 const MOST_KINDS: usize = 2_000;
@@ -124,7 +124,8 @@ impl Meter {
         let mut tally = Tally::default();
         let addresses: HashMap<InputRef, String> =
             outputs(config).into_iter().map(|(address, output)| (output, address)).collect();
-        for sink in &config.sinks {
+        let of = config.source(source);
+        for sink in config.sinks_for(of) {
             let streams = sink.settings.streams();
             for (index, input) in sink.inputs.iter().enumerate() {
                 let stream = streams.get(index);
@@ -139,7 +140,8 @@ impl Meter {
                 destinations.entry(input.clone()).or_default().push(Destination { name, is_billed: stream.is_some() });
             }
         }
-        let entry = Entry::Output(InputRef { component: source.to_owned(), output: 0 });
+        let entry = of.map_or_else(|| InputRef { component: source.to_owned(), output: 0 }, SourceConfig::output);
+        let entry = Entry::Output(entry);
         // Tables without a row are shown, too, but for those that no event gets to.
         for destination in reachable(config, &entry).iter().filter_map(|output| destinations.get(output)).flatten() {
             let into = if destination.is_billed { &mut tally.tables } else { &mut tally.others };

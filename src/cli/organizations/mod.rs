@@ -13,6 +13,7 @@ use super::FAILED;
 use super::console::{Console, counted, write_data};
 use super::error::{CommandError, CommandResult};
 use super::files::{FileArgs, load_files};
+use crate::component::Takes;
 use crate::event::Organization;
 use crate::pipeline::{Config, SourceConfig};
 
@@ -54,7 +55,7 @@ struct ListArgs {
 struct CheckArgs {
     #[command(flatten)]
     set: FileArgs,
-    /// Also try each token with one request
+    /// Also try each token with one request, and each destination
     #[arg(long)]
     connect: bool,
 }
@@ -82,11 +83,11 @@ fn list(args: &ListArgs, console: Console) -> CommandResult {
     for (source, organization) in of_organizations(&config) {
         let key = source.settings.state_key(&source.name);
         let (state, endpoint) = key.as_ref().map_or(("", ""), |key| (key.name.as_str(), key.endpoint.as_str()));
-        let Organization { name, id, labels, .. } = &**organization;
+        let Organization { name, id, labels, has_destination, .. } = &**organization;
         if args.json {
             let labels: serde_json::Map<_, _> = labels.iter().map(|(key, text)| (key.clone(), json!(text))).collect();
             let line = json!({ "name": name, "id": id, "source": source.name, "endpoint": endpoint, "state": state,
-                "labels": labels });
+                "labels": labels, "has_destination": has_destination });
             let _ = writeln!(text, "{line}");
         } else {
             let labels: Vec<String> = labels.iter().map(|(key, text)| format!("{key}={text:?}")).collect();
@@ -115,7 +116,18 @@ async fn check(args: &CheckArgs, console: Console) -> CommandResult {
         let env = crate::http::system_env();
         let tries = sources.into_iter().map(|(source, organization)| {
             let env = &env;
-            async move { (organization, source.settings.probe(env).await) }
+            let own = Takes::Organization(organization.id.as_str().into());
+            let destination = config.sinks.iter().find(|sink| sink.takes == own);
+            async move {
+                let result = source.settings.probe(env).await;
+                match (result, destination) {
+                    (Ok(words), Some(sink)) => {
+                        let of_destination = sink.settings.probe(env).await;
+                        (organization, of_destination.map(|more| format!("{words}; {more}")))
+                    }
+                    (result, _) => (organization, result),
+                }
+            }
         });
         let mut tried = futures::stream::iter(tries).buffered(SIDE_BY_SIDE);
         while let Some((organization, result)) = tried.next().await {

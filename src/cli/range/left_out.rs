@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use nordpass_env::Mutex;
 
 use crate::event::Chunk;
-use crate::pipeline::{Config, DryRun, Entry, InputRef, Seen};
+use crate::pipeline::{Config, DryRun, Entry, InputRef, Seen, SourceConfig};
 use crate::sinks::blackhole;
 use crate::sources::nordpass::Examine;
 
@@ -46,13 +46,15 @@ impl LeftOut {
     /// For the events of this source.
     pub fn new(config: &Config, source: &str) -> Self {
         let mut sinks: HashMap<InputRef, Vec<(String, bool)>> = HashMap::new();
-        for sink in &config.sinks {
+        let of = config.source(source);
+        for sink in config.sinks_for(of) {
             let is_blackhole = sink.component_type.name == blackhole::TYPE.name;
             for input in &sink.inputs {
                 sinks.entry(input.clone()).or_default().push((sink.name.clone(), is_blackhole));
             }
         }
-        let entry = Entry::Output(InputRef { component: source.to_owned(), output: 0 });
+        let entry = of.map_or_else(|| InputRef { component: source.to_owned(), output: 0 }, SourceConfig::output);
+        let entry = Entry::Output(entry);
         let (dry_run, before, counted) = (DryRun::new(config), BTreeMap::new(), Counted::default());
         Self(Mutex::new(Inner { dry_run, before, entry, sinks, counted }))
     }

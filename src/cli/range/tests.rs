@@ -1,9 +1,12 @@
 use clap::Parser;
 use jiff::Timestamp;
 
+use super::left_out::LeftOut;
 use super::*;
-use crate::pipeline::load;
+use crate::component::Records;
+use crate::pipeline::{Chunks, load};
 use crate::settings::Environment;
+use crate::sources::nordpass::Examine;
 
 #[derive(Parser)]
 struct Line {
@@ -99,4 +102,26 @@ fn only_the_chosen_sources_take_part() {
     let error = choose(&["--source", "three"]).expect_err("no such source");
     assert!(error.contains("three") && error.contains("one, two"), "{error}");
     assert!(choose(&["--source", "lines"]).is_err(), "not a source that can be asked");
+}
+
+/// The source of an organization has a name of its own, and its template's readers.
+#[test]
+fn what_an_organizations_pipeline_leaves_out_counts_as_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().display();
+    std::fs::create_dir(folder.path().join("secrets")).expect("a folder");
+    std::fs::write(folder.path().join("secrets/acme"), "t").expect("a file");
+    std::fs::write(folder.path().join("o.toml"), "[acme]\nid = \"c-1\"\ntoken = \"acme\"\n").expect("a file");
+    let text = format!(
+        "[organizations]\nfile = \"{at}/o.toml\"\nsecrets_dir = \"{at}/secrets\"\n\
+         allowed_endpoints = [\"https://one.example/query\"]\n[sources.nordpass]\ntype = \"nordpass\"\n\
+         [transforms.some]\ntype = \"filter\"\ninputs = [\"nordpass\"]\ninclude = [\"login.*\"]\n\
+         [sinks.out]\ntype = \"console\"\ninputs = [\"some\"]\n"
+    );
+    let config = load(&[("a.toml".into(), text)], &Environment::default()).expect("is valid").0;
+    let line = r#"{"type":"item","action":"item_created","timestamp":1,"metadata":{}}"#;
+    let event = Chunks::default().read(line.as_bytes().to_vec(), Records::Events).chunk.expect("an event");
+    let left_out = LeftOut::new(&config, "nordpass@acme");
+    left_out.acknowledged(&event, 1);
+    assert_eq!(left_out.counted().acknowledged, 1);
 }

@@ -114,6 +114,7 @@ fn put_in_place(config: &mut Config, args: &ReplayArgs, tally: &replay::Tally) -
                 passes: args.repeat.or(args.duration.is_none().then_some(1)),
                 duration: args.duration,
                 blobs: blobs.clone(),
+                organization: source.settings.organization().cloned(),
                 tally: tally.clone(),
             })
         } else {

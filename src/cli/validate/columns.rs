@@ -20,7 +20,7 @@ pub(super) struct Stream {
 pub(super) fn columns(config: &Config) -> BTreeMap<Stream, BTreeSet<String>> {
     let mut columns: BTreeMap<Stream, BTreeSet<String>> = BTreeMap::new();
     let mut readers: HashMap<InputRef, Vec<Stream>> = HashMap::new();
-    for sink in &config.sinks {
+    for sink in config.distinct_sinks() {
         for (input, name) in sink.inputs.iter().zip(sink.settings.streams()) {
             let stream = Stream { sink: sink.name.clone(), name: name.clone() };
             readers.entry(input.clone()).or_default().push(stream);

@@ -6,7 +6,7 @@ mod dcr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 
 use super::FAILED;
 use super::console::{Console, counted};
@@ -52,7 +52,7 @@ pub(super) async fn run(args: ValidateArgs, console: Console) -> CommandResult {
             console.note("a process runs with this `data_dir` now: its state and its port weren't checked");
         }
     }
-    for sink in &config.sinks {
+    for sink in config.distinct_sinks() {
         if let Some(remark) = sink.settings.remark() {
             console.note(&format!("note: sink {}: {remark}", sink.name));
         }
@@ -80,7 +80,10 @@ fn summary(config: &Config) -> String {
     format!("valid: {sources}, {transforms}, {sinks}")
 }
 
-/// Tries every source and sink at the same time. Returns whether all of them work.
+/// As many connections are tried at the same time: a set can have thousands.
+const SIDE_BY_SIDE: usize = 16;
+
+/// Tries every source and sink. Returns whether all of them work.
 async fn connect(config: &Config, env: &Env, console: Console) -> bool {
     let sources = config
         .sources
@@ -89,8 +92,10 @@ async fn connect(config: &Config, env: &Env, console: Console) -> bool {
     let sinks =
         config.sinks.iter().map(|sink| async { (ComponentKind::Sink, &sink.name, sink.settings.probe(env).await) });
     let checkpoint = state::probe(&config.checkpoint, env);
-    let (mut results, sinks, checkpoint) = futures::future::join3(join_all(sources), join_all(sinks), checkpoint).await;
-    results.extend(sinks);
+    let results = stream::iter(sources).buffered(SIDE_BY_SIDE).collect::<Vec<_>>();
+    let of_sinks = stream::iter(sinks).buffered(SIDE_BY_SIDE).collect::<Vec<_>>();
+    let (mut results, of_sinks, checkpoint) = futures::future::join3(results, of_sinks, checkpoint).await;
+    results.extend(of_sinks);
     let mut works = true;
     let checkpoint = checkpoint.map(|result| ("checkpoint".to_owned(), result));
     let results = results.into_iter().map(|(kind, name, result)| (format!("{} {name}", kind.as_str()), result));

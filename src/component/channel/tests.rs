@@ -90,3 +90,51 @@ async fn a_replaced_reader_that_is_gone_abandons_the_chunk_and_closes_nothing() 
     output.send(third).await.expect("open");
     assert!(new_in.receive().await.is_some());
 }
+
+fn of(id: &str, has_destination: bool) -> Option<Arc<Organization>> {
+    Some(Arc::new(Organization { id: id.into(), has_destination, ..Organization::default() }))
+}
+
+#[tokio::test]
+async fn an_organizations_records_go_to_its_own_destination_and_to_no_other() {
+    let ((shared, mut shared_in), (own, mut own_in), (all, mut all_in)) = (Input::new(), Input::new(), Input::new());
+    let senders = vec![shared.taking(Takes::WithoutDestination), own.taking(Takes::Organization("a".into())), all];
+    let output = Output::new(senders, ComponentReporter::detached());
+    for (organization, wanted) in
+        [(of("a", true), [false, true, true]), (of("b", false), [true, false, true]), (None, [true, false, true])]
+    {
+        let (mut chunk, ack_receiver) = chunk();
+        chunk.organization = organization;
+        output.send(chunk).await.expect("open");
+        let got = [&mut shared_in, &mut own_in, &mut all_in].map(|input| input.try_receive());
+        assert_eq!(got.each_ref().map(Option::is_some), wanted);
+        got.into_iter().flatten().for_each(|(_, chunk)| chunk.ack.done());
+        assert_eq!(ack_receiver.await, AckOutcome::Delivered);
+    }
+}
+
+/// A reload has removed the destination while its chunks were on their way.
+#[tokio::test]
+async fn records_whose_destination_is_gone_are_abandoned_and_close_nothing() {
+    let (shared, mut shared_in) = Input::new();
+    let output = Output::new(vec![shared.taking(Takes::WithoutDestination)], ComponentReporter::detached());
+    let (mut chunk, ack_receiver) = chunk();
+    chunk.organization = of("a", true);
+    assert_eq!(output.send(chunk).await, Ok(()));
+    assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
+    assert!(shared_in.try_receive().is_none());
+}
+
+#[tokio::test]
+async fn what_waits_for_its_first_chunk_gets_it_first() {
+    let (sender, mut input) = Input::new();
+    let output = Output::new(vec![sender], ComponentReporter::detached());
+    for _ in 0..2 {
+        output.send(chunk().0).await.expect("open");
+    }
+    assert!(input.begins().await && input.begins().await);
+    assert_eq!(input.waiting(), 2);
+    assert!(input.receive().await.is_some() && input.try_receive().is_some() && input.try_receive().is_none());
+    drop(output);
+    assert!(!input.begins().await && input.receive().await.is_none());
+}

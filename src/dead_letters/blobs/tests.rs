@@ -99,6 +99,7 @@ fn dead_letter(id: u128, record: &str) -> DeadLetter {
     DeadLetter {
         id: EventId(id),
         shown_id: None,
+        organization: None,
         stream: Some("A".to_owned()),
         reason: "refused".into(),
         status: Some(400),

@@ -45,6 +45,7 @@ async fn disk(records: &[&str]) -> MemoryDisk {
     let dead_letter = |(number, record): (usize, &&str)| DeadLetter {
         id: EventId(number as u128),
         shown_id: None,
+        organization: None,
         stream: Some("Custom-A".into()),
         reason: "refused".into(),
         status: Some(400),

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::destination::{PREFIX, Reader};
 use super::rows::{Cell, Flaw, Row};
 use super::secrets::{RENEW, Secrets, looks_like_a_secret};
-use super::{KeptOut, Organizations};
+use super::{Entry, KeptOut, Organizations};
 use crate::component::OrganizationAccess;
 use crate::event::Organization;
-use crate::settings::Section;
+use crate::pipeline::resolved::OwnDestination;
 use crate::settings::nearest::{all_of, nearest};
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::value::{quote, shown_key};
+use crate::settings::{Secret, Section};
 
 /// What an entry can say, besides labels.
 pub(super) const KEYS: [&str; 4] = ["id", "endpoint", "token", "state"];
+/// An id that has the looks of a secret. What isn't one is told when the destination is read.
+const RULE: &str = "destination.dcr_immutable_id";
 /// Longer names make file names and metrics unreadable.
 const LONGEST_NAME: usize = 64;
 /// Longer labels make paths unreadable.
@@ -34,7 +38,20 @@ pub(super) enum Severity {
 
 /// Whether an entry can have this key, or a table this column.
 pub(super) fn is_key(key: &str) -> bool {
-    key == "name" || KEYS.contains(&key) || key.starts_with("label.")
+    key == "name" || KEYS.contains(&key) || key.starts_with("label.") || key.starts_with(PREFIX)
+}
+
+/// What an entry can say, for hints.
+fn words() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(["labels", "destination"])
+}
+
+/// What organizations can have as a destination.
+pub(super) enum Destinations<'s> {
+    /// One of this sink's kind.
+    Of(Reader<'s>),
+    /// None: why, and what to do.
+    None(String, &'static str),
 }
 
 /// Checks row after row.
@@ -43,6 +60,7 @@ pub(super) struct Checker<'r> {
     document: usize,
     severity: Severity,
     endpoints: &'r [String],
+    destinations: Destinations<'r>,
     secrets: Secrets,
     /// The lines of the names, the ids and the states so far.
     names: HashMap<String, usize>,
@@ -58,14 +76,20 @@ impl<'r> Checker<'r> {
         document: usize,
         severity: Severity,
         endpoints: &'r [String],
+        destinations: Destinations<'r>,
         secrets: Secrets,
         components: Vec<String>,
-        kept_out: KeptOut,
     ) -> Self {
         let states = components.into_iter().map(|name| (name.clone(), name)).collect();
         let (names, ids) = Default::default();
-        let organizations = Organizations { kept_out, ..Organizations::default() };
-        Self { report, document, severity, endpoints, secrets, names, ids, states, organizations }
+        let destinations_of = match &destinations {
+            Destinations::Of(reader) => Some(reader.of.index),
+            Destinations::None(..) => None,
+        };
+        let file = report.document(document).map(|document| document.path().to_owned()).unwrap_or_default();
+        let kept_out = KeptOut { file, ..KeptOut::default() };
+        let organizations = Organizations { kept_out, destinations_of, ..Organizations::default() };
+        Self { report, document, severity, endpoints, destinations, secrets, names, ids, states, organizations }
     }
 
     /// Checks a row, and keeps its organization or tells what is wrong with it.
@@ -80,15 +104,17 @@ impl<'r> Checker<'r> {
         let labels = labels(&row, &mut flaws);
         // Last: a secret is bound only to an entry that is right.
         let token = if flaws.is_empty() { self.token(&row, token, &mut flaws) } else { None };
+        let destination = if flaws.is_empty() { self.destination(&row, &mut flaws) } else { None };
         let name = row.name.text.clone();
         if let (true, Some(id), Some(endpoint), Some(token)) = (flaws.is_empty(), id, endpoint, token) {
             let line = self.line(&row.span);
             self.names.insert(name.clone(), line);
             self.ids.insert(id.to_owned(), name.clone());
             self.states.insert(state.clone(), name.clone());
-            let organization = Arc::new(Organization { name, id: id.to_owned(), state, labels });
-            let (endpoint, token) = (endpoint.to_owned(), token);
-            self.organizations.entries.push(OrganizationAccess { organization, endpoint, token });
+            let has_destination = destination.is_some();
+            let organization = Arc::new(Organization { name, id: id.to_owned(), state, labels, has_destination });
+            let access = OrganizationAccess { organization, endpoint: endpoint.to_owned(), token };
+            self.organizations.entries.push(Entry { access, destination });
             return;
         }
         // One that is right already keeps its place, whoever else claims its name or id.
@@ -213,14 +239,44 @@ impl<'r> Checker<'r> {
         state
     }
 
-    fn token(&mut self, row: &Row, cell: Option<&Cell>, flaws: &mut Vec<Flaw>) -> Option<crate::settings::Secret> {
+    fn token(&mut self, row: &Row, cell: Option<&Cell>, flaws: &mut Vec<Flaw>) -> Option<Secret> {
         let Some(cell) = cell.filter(|cell| !cell.text.is_empty()) else {
             let hint = "write token = \"NAME\", the name of a file in `secrets_dir`";
             flaws.push(Flaw::new(row.span.clone(), "", "an organization has no `token`", hint));
             return None;
         };
-        let bound = self.secrets.bind(&cell.text, &row.name.text);
-        bound.map_err(|(message, hint)| flaws.push(Flaw::new(cell.span.clone(), "token", message, hint))).ok()
+        let bound = self.secrets.bind(&cell.text, &row.name.text, "token");
+        let bound = bound.map_err(|(message, hint)| flaws.push(Flaw::new(cell.span.clone(), "token", message, hint)));
+        bound.ok().map(Secret::file)
+    }
+
+    /// Its own destination; `None` where it has none, or after a flaw.
+    fn destination(&mut self, row: &Row, flaws: &mut Vec<Flaw>) -> Option<OwnDestination> {
+        let first = row.destination().next().map(|(_, cell)| cell.span.clone());
+        match (&self.destinations, first) {
+            (Destinations::None(why, hint), Some(span)) => {
+                flaws.push(Flaw::new(span, "destination", why.clone(), *hint));
+                None
+            }
+            (Destinations::Of(reader), None) if reader.of.is_template => {
+                let message =
+                    format!("an organization has no `destination`, and `{}` has none for all", reader.of.name);
+                let hint = "write destination = { endpoint = \"…\", dcr_immutable_id = \"…\" }";
+                flaws.push(Flaw::new(row.span.clone(), "", message, hint));
+                None
+            }
+            (_, None) => None,
+            (Destinations::Of(reader), Some(_)) => {
+                let mut warnings = Vec::new();
+                let destination = reader.read(row, &mut self.secrets, flaws, &mut warnings);
+                for Flaw { span, key, message, hint } in warnings {
+                    let (span, path) =
+                        (SourceSpan { document: self.document, span }, format!("{}.{key}", row.name.text));
+                    self.report.warning(&span, &path, message, hint);
+                }
+                destination
+            }
+        }
     }
 }
 
@@ -234,13 +290,13 @@ impl Row {
 fn check_keys(row: &Row, flaws: &mut Vec<Flaw>) {
     for (key, cell) in &row.cells {
         if key == "name" || !is_key(key) {
-            let hint = match nearest(key, KEYS.into_iter().chain(["labels"])) {
+            let hint = match nearest(key, words()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the keys here are {}", all_of(KEYS.into_iter().chain(["labels"]))),
+                None => format!("the keys here are {}", all_of(words())),
             };
             // A key may be anything, too: only the right ones are shown.
             flaws.push(Flaw::new(cell.span.clone(), "", "this organization has an unknown key", hint));
-        } else if key != "token" && looks_like_a_secret(&cell.text) {
+        } else if key != "token" && key != RULE && looks_like_a_secret(&cell.text) {
             let message = format!("{} seems to hold a secret, and this file holds none", shown(key));
             flaws.push(Flaw::new(cell.span.clone(), key, message, RENEW));
         }
@@ -273,5 +329,9 @@ fn labels(row: &Row, flaws: &mut Vec<Flaw>) -> Vec<(String, String)> {
 
 /// A key, for the beginning of a sentence.
 fn shown(key: &str) -> String {
-    if KEYS.contains(&key) { format!("`{key}`") } else { "a label".to_owned() }
+    match key {
+        _ if KEYS.contains(&key) => format!("`{key}`"),
+        _ if key.starts_with(PREFIX) => "a destination".to_owned(),
+        _ => "a label".to_owned(),
+    }
 }

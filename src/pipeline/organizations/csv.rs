@@ -1,5 +1,5 @@
 //! A table with commas (RFC 4180) becomes rows. The first line names the columns: `id`, `name`, `token`, and if needed
-//! `endpoint`, `state` and `label.KEY`.
+//! `endpoint`, `state`, `label.KEY` and `destination.KEY`.
 //!
 //! Written here and not taken from a crate, because each cell's place is needed for errors.
 
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Row>, Vec<Flaw>> {
         return wrong("the first line names a column twice");
     }
     if let Some((_, cell)) = columns.iter().zip(&header).find(|(column, _)| !is_key(column)) {
-        let hint = format!("the columns are name, {} and label.KEY", KEYS.join(", "));
+        let hint = format!("the columns are name, {}, label.KEY and destination.KEY", KEYS.join(", "));
         return Err(vec![Flaw::new(cell.span.clone(), "", "unknown column", hint)]);
     }
     let mut rows = Vec::new();

@@ -4,27 +4,36 @@
 //! |---|---|
 //! | [`rows`], [`csv`] | a file of TOML or with commas becomes rows: texts with their places |
 //! | [`check`] | a row becomes an organization with its access, or is told to be wrong |
+//! | [`destination`] | a row's destination becomes the settings of a sink of its own |
 //! | [`secrets`] | a name becomes a file in the folder of secrets, and in no other |
 
 mod check;
 mod csv;
+mod destination;
 mod rows;
 mod secrets;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::KeptOut;
-use super::draft::Draft;
+use super::draft::{Component, Draft};
+use super::graph::Graph;
+use super::load::Settings;
+use super::resolved::OwnDestination;
 use crate::component::OrganizationAccess;
 use crate::settings::document::{Document, Value};
 use crate::settings::report::{Report, SourceSpan};
 use crate::settings::url::check_url;
 use crate::settings::{Environment, Field, Kind, Section};
 use crate::state::{CheckpointSettings, Shard};
+use crate::telemetry::ComponentKind;
 
-use check::{Checker, Severity};
+use check::{Checker, Destinations, Severity};
+use destination::{DestinationsOf, Reader};
+use rows::Row;
 use secrets::Secrets;
 
 /// The keys of `[organizations]`.
@@ -61,11 +70,21 @@ const LONGEST: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Organizations {
     /// The organizations whose entries are right, in the order of the file.
-    pub entries: Vec<OrganizationAccess>,
+    pub entries: Vec<Entry>,
+    /// The sink that organizations can have for themselves, by its place among the components.
+    pub destinations_of: Option<usize>,
     /// Those whose entries are wrong.
     pub kept_out: KeptOut,
     /// This replica's share of them.
     pub shard: Shard,
+}
+
+/// An organization whose entry is right.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub access: OrganizationAccess,
+    /// Its own destination, if it has one.
+    pub destination: Option<OwnDestination>,
 }
 
 /// Where a set has its organizations.
@@ -94,10 +113,16 @@ impl OrganizationPlaces {
 }
 
 /// Reads the organizations file that a set names, if it names one.
-pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
+pub(super) fn read(
+    draft: &mut Draft,
+    settings: &[Option<Settings>],
+    graph: Option<&Graph>,
+    report: &Report,
+) -> Organizations {
     let Some(mut section) = draft.organizations.take() else { return Organizations::default() };
+    let is_template = |component: &Component| component.is_template && component.kind == ComponentKind::Source;
     let templates: Vec<usize> =
-        (0..draft.components.len()).filter(|index| draft.components[*index].is_template).collect();
+        (0..draft.components.len()).filter(|index| is_template(&draft.components[*index])).collect();
     match templates.as_slice() {
         [] => section.table_error(
             "no source reads the organizations",
@@ -135,7 +160,6 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
     };
     let Some(text) = text(&mut section, &file) else { return Organizations::default() };
     let is_csv = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    let kept_out = KeptOut { file: file.clone(), ..KeptOut::default() };
     let document = if is_csv { Document::csv(file, text) } else { Document::new(file, text) };
     let number = report.add_organizations(document);
     let Some(document) = report.document(number) else { return Organizations::default() };
@@ -150,7 +174,9 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
         }
     };
     let is_empty = rows.is_empty();
-    let mut checker = Checker::new(report, number, severity, &allowed, secrets, names, kept_out);
+    let of_sources = endpoints_of_sources(&allowed, &rows);
+    let destinations = destinations(draft, settings, graph, &allowed, report);
+    let mut checker = Checker::new(report, number, severity, &of_sources, destinations, secrets, names);
     for row in rows {
         checker.row(row);
     }
@@ -165,6 +191,69 @@ pub(super) fn read(draft: &mut Draft, report: &Report) -> Organizations {
         section.error("file", "no entry of the organizations file can be used", "correct what the warnings name");
     }
     organizations
+}
+
+/// The endpoints that sources can have: one that is somebody's destination is none.
+fn endpoints_of_sources(allowed: &[String], rows: &[Row]) -> Vec<String> {
+    let destinations = rows.iter().flat_map(Row::destination).filter(|(key, _)| *key == destination::ENDPOINT);
+    let destinations: HashSet<&str> = destinations.map(|(_, cell)| cell.text.trim_end_matches('/')).collect();
+    let is_destination = |endpoint: &&String| destinations.contains(endpoint.trim_end_matches('/'));
+    allowed.iter().filter(|endpoint| !is_destination(endpoint)).cloned().collect()
+}
+
+/// The sink that organizations can have for themselves: of those that get their records the one without a destination of its own,
+/// or the only one of its kind.
+fn destinations<'s>(
+    draft: &'s Draft,
+    settings: &'s [Option<Settings>],
+    graph: Option<&Graph>,
+    allowed: &'s [String],
+    report: &Report,
+) -> Destinations<'s> {
+    let is_of_organizations = |index: usize| {
+        let is_template = |source: usize| draft.components[source].is_template;
+        graph.is_none_or(|graph| graph.sources_of(draft, index).into_iter().any(is_template))
+    };
+    let components = draft.components.iter().zip(settings).enumerate();
+    let sinks = components.filter_map(|(index, (component, settings))| match settings {
+        Some(Settings::Sink(settings)) if !settings.destination_fields().is_empty() && is_of_organizations(index) => {
+            let (settings, is_template) = (settings.as_ref(), component.is_template);
+            Some(DestinationsOf { index, name: &component.name, settings, is_template })
+        }
+        _ => None,
+    });
+    let (templates, others): (Vec<_>, Vec<_>) = sinks.partition(|sink| sink.is_template);
+    let mut sinks = if templates.is_empty() { others } else { templates };
+    match (sinks.len(), sinks.pop()) {
+        (1, Some(of)) => Destinations::Of(Reader::new(of, allowed, report.environment())),
+        (_, None) => {
+            let hint = "remove it, or add a sink of type \"sentinel\"";
+            Destinations::None("no sink of this set can have a destination for each organization".to_owned(), hint)
+        }
+        (count, Some(_)) => {
+            let hint =
+                "leave `endpoint` and `dcr_immutable_id` out of the one sink that each organization has for itself";
+            Destinations::None(format!("`destination` could be for each of {count} sinks"), hint)
+        }
+    }
+}
+
+/// A sink without a destination of its own gets what organizations send, and nothing else.
+pub(super) fn check_destinations(draft: &Draft, graph: &Graph, report: &Report) {
+    for (index, sink) in draft.components.iter().enumerate() {
+        if sink.kind != ComponentKind::Sink || !sink.is_template || draft.organizations.is_none() {
+            continue;
+        }
+        let feeds = graph.sources_of(draft, index);
+        for source in feeds.into_iter().map(|source| &draft.components[source]).filter(|source| !source.is_template) {
+            let message = format!(
+                "what `{}` sends belongs to no organization, and `{}` has no destination for it",
+                source.name, sink.name
+            );
+            let hint = "let it read the organizations' source alone, and add a sink of its own for this source";
+            report.error(&sink.span, &format!("{}.inputs", sink.path()), message, hint);
+        }
+    }
 }
 
 /// This replica's share. Without a shared checkpoint, no other replica would know what it reads.

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
+use super::destination::PREFIX;
 use crate::settings::document::{Document, Entry, Table, Value};
 use crate::settings::report::{Report, SourceSpan};
+
+/// The table with an organization's destination.
+const DESTINATION: &str = "destination";
 
 /// An organization as its file has it.
 #[derive(Debug, Default)]
@@ -11,7 +15,7 @@ pub(super) struct Row {
     /// Where it begins: its header, or its line.
     pub span: Range<usize>,
     pub name: Cell,
-    /// What it says, by key: `id`, `endpoint`, `token`, `state`, `label.KEY`.
+    /// What it says, by key: `id`, `endpoint`, `token`, `state`, `label.KEY`, `destination.KEY`, `destination.credential.KEY`.
     pub cells: Vec<(String, Cell)>,
     /// What is wrong with how it is written.
     pub flaws: Vec<Flaw>,
@@ -73,17 +77,44 @@ fn row(Entry { key, key_span, node }: Entry) -> Row {
 impl Row {
     fn take(&mut self, Entry { key, key_span, node }: Entry) {
         match node.value {
-            Value::Text(text) => self.cells.push((key, Cell { text, span: node.span })),
+            Value::Text(text) if key != "labels" && key != DESTINATION => {
+                self.cells.push((key, Cell { text, span: node.span }));
+            }
             Value::Table(table) if key == "labels" => self.labels(table),
+            Value::Table(table) if key == DESTINATION => self.table(PREFIX, table),
             other => {
                 let (span, expected, hint) = match key.as_str() {
                     "labels" => (key_span, "a table", "write labels = { KEY = \"…\" }"),
+                    DESTINATION => {
+                        (key_span, "a table", "write destination = { endpoint = \"…\", dcr_immutable_id = \"…\" }")
+                    }
                     _ => (node.span, "a string", "put it in quotes: \"…\""),
                 };
                 let message = format!("each value must be {expected}, not {}", other.kind());
                 self.flaws.push(Flaw::new(span, &key, message, hint));
             }
         }
+    }
+
+    /// The texts of a table, and of the tables in it.
+    fn table(&mut self, prefix: &str, table: Table) {
+        for Entry { key, node, .. } in table {
+            let key = format!("{prefix}{key}");
+            match node.value {
+                Value::Text(text) => self.cells.push((key, Cell { text, span: node.span })),
+                Value::Flag(flag) => self.cells.push((key, Cell { text: flag.to_string(), span: node.span })),
+                Value::Table(table) => self.table(&format!("{key}."), table),
+                other => {
+                    let message = format!("each value must be a string, not {}", other.kind());
+                    self.flaws.push(Flaw::new(node.span, &key, message, "put it in quotes: \"…\""));
+                }
+            }
+        }
+    }
+
+    /// What it says about its destination, without the prefix.
+    pub fn destination(&self) -> impl Iterator<Item = (&str, &Cell)> {
+        self.cells.iter().filter_map(|(key, cell)| Some((key.strip_prefix(PREFIX)?, cell)))
     }
 
     fn labels(&mut self, table: Table) {

@@ -39,45 +39,62 @@ impl Secrets {
         self.open
     }
 
-    /// The secret of this name, bound to an organization. Shows nothing of the name: it may be a secret by mistake.
-    pub fn bind(&mut self, name: &str, organization: &str) -> Result<Secret, Refusal> {
-        let refuse = |message: &str, hint: &str| Err((message.to_owned(), hint.to_owned()));
-        if name.contains(['/', '\\', '\0']) || name.starts_with('.') || name.len() > LONGEST {
+    /// The file of this name with a secret, bound to an organization. Shows nothing of the name: it may be a secret by mistake.
+    pub fn bind(&mut self, name: &str, organization: &str, key: &str) -> Result<PathBuf, Refusal> {
+        self.bind_if(name, organization, key, Flaw::of)
+    }
+
+    /// The same for a file with anything else, such as a certificate.
+    pub fn bind_file(&mut self, name: &str, organization: &str, key: &str) -> Result<PathBuf, Refusal> {
+        self.bind_if(name, organization, key, |_| None)
+    }
+
+    fn bind_if(
+        &mut self,
+        name: &str,
+        organization: &str,
+        key: &str,
+        flaw_of: fn(&str) -> Option<Flaw>,
+    ) -> Result<PathBuf, Refusal> {
+        let refuse = |what: &str, hint: &str| Err((format!("`{key}` {what}"), hint.to_owned()));
+        let is_a_name = !name.is_empty() && !name.contains(['/', '\\', '\0', '{', '}']) && !name.starts_with('.');
+        if !is_a_name || name.len() > LONGEST {
             let hint = "write the name of a file in it, without folders";
-            return refuse("`token` can't be the name of a file in `secrets_dir`", hint);
+            return refuse("can't be the name of a file in `secrets_dir`", hint);
         }
         let path = self.folder.join(name);
-        let Some(real) = &self.real else { return self.own(path.clone(), &path, organization) };
+        let Some(real) = &self.real else { return self.own(path.clone(), path, organization, key) };
         let Ok(file) = std::fs::canonicalize(&path) else {
             if looks_like_a_secret(name) {
-                return refuse("`token` seems to hold the token itself, and this file holds no secrets", RENEW);
+                return refuse("seems to hold the secret itself, and this file holds no secrets", RENEW);
             }
-            let hint = "put the organization's token into a file of this name, or correct the name";
-            return refuse("`token` names no file in `secrets_dir`", hint);
+            let hint = "put the organization's secret into a file of this name, or correct the name";
+            return refuse("names no file in `secrets_dir`", hint);
         };
         if !file.starts_with(real) {
             let hint = "put the file itself into the folder: no link may lead out of it";
-            return refuse("`token` leads out of `secrets_dir`", hint);
+            return refuse("leads out of `secrets_dir`", hint);
         }
         let secret = Secret::file(&path);
         let Some(text) = secret.peek() else {
             let hint = "it must be a regular file of UTF-8 text that this user may read";
-            return refuse("the file that `token` names can't be read", hint);
+            return refuse("names a file that can't be read", hint);
         };
-        if let Some(flaw) = Flaw::of(&text) {
-            return Err((format!("the secret that `token` names {}", flaw.what()), flaw.hint().to_owned()));
+        if let Some(flaw) = flaw_of(&text) {
+            return Err((format!("the secret that `{key}` names {}", flaw.what()), flaw.hint().to_owned()));
         }
         self.open += usize::from(is_open_to_others(&file));
-        self.own(file, &path, organization)
+        self.own(file, path, organization, key)
     }
 
-    fn own(&mut self, file: PathBuf, path: &Path, organization: &str) -> Result<Secret, Refusal> {
-        if let Some(owner) = self.owners.get(&file) {
-            let message = format!("`token` names the secret of `{owner}`");
+    fn own(&mut self, file: PathBuf, path: PathBuf, organization: &str, key: &str) -> Result<PathBuf, Refusal> {
+        // A certificate and its key can be one file.
+        if let Some(owner) = self.owners.get(&file).filter(|owner| *owner != organization) {
+            let message = format!("`{key}` names the secret of `{owner}`");
             return Err((message, "each secret belongs to one organization".to_owned()));
         }
         self.owners.insert(file, organization.to_owned());
-        Ok(Secret::file(path))
+        Ok(path)
     }
 }
 

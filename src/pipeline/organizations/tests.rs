@@ -1,5 +1,7 @@
 //! The organizations file as its users meet it.
 
+mod destinations;
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -47,7 +47,7 @@ inputs = ["in"]
 "#;
 
 fn letter<'a>(stream: &'a str, record: &'a str) -> Letter<'a> {
-    Letter { id: EventId(7), shown_id: Some(EventId(8)), stream, record }
+    Letter { id: EventId(7), shown_id: Some(EventId(8)), organization: None, stream, record }
 }
 
 #[test]

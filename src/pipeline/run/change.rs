@@ -11,7 +11,7 @@ use super::plan::{Key, observes};
 use super::running::Running;
 use super::topology::{Base, Opened, Part};
 use super::transform;
-use crate::component::{ComponentError, Input, InputSender, Output, WeakInput};
+use crate::component::{CHANNEL_CHUNKS_OF_ONE_SOURCE, ComponentError, Input, InputSender, Output, Takes, WeakInput};
 use crate::pipeline::{Config, InputRef, SinkConfig, SourceConfig, TransformConfig};
 use crate::telemetry::ComponentKind;
 
@@ -94,13 +94,18 @@ impl<'a> Change<'a> {
         let key = (ComponentKind::Sink, sink.name.clone());
         if !self.begins(&key) {
             let input = self.parts.get(&key).and_then(|part| part.input.clone());
-            return self.connect_again(&sink.inputs, input.as_ref(), sink.required);
+            return self.connect_again(&sink.inputs, input.as_ref(), sink.required, &sink.takes);
         }
-        let (sender, input) = Input::new();
+        let is_of_one_source = sink.template.is_some();
+        let (sender, input) =
+            if is_of_one_source { Input::with_capacity(CHANNEL_CHUNKS_OF_ONE_SOURCE) } else { Input::new() };
         let weak_input = sender.weak_input();
         let component = self.base.telemetry.component(ComponentKind::Sink, &sink.name);
         component.set_type(sink.component_type.name);
-        self.connect(&sink.inputs, &sender, sink.required);
+        if let Some(template) = &sink.template {
+            component.set_template(template);
+        }
+        self.connect(&sink.inputs, &sender, sink.required, &sink.takes);
         let resource = sink.settings.exclusive_resource();
         let before = self.before(&key, resource.as_ref());
         let mut context = self.base.context(component.clone());
@@ -109,8 +114,14 @@ impl<'a> Change<'a> {
             sink
         });
         let end = context.shutdown.clone();
-        let patient = !self.is_start;
-        let waiting = Waiting { settings: sink.settings.clone(), context, required: sink.required, patient };
+        let patient = !self.is_start || is_of_one_source;
+        let waiting = Waiting {
+            settings: sink.settings.clone(),
+            context,
+            required: sink.required,
+            patient,
+            opens_when_needed: is_of_one_source,
+        };
         let required = sink.required;
         let status = component.clone();
         let id = self.running.spawn(component, Some(weak_input.clone()), async move {
@@ -146,7 +157,7 @@ impl<'a> Change<'a> {
                 handle.set_readers(senders);
             }
             let input = part.and_then(|part| part.input.clone());
-            self.connect_again(&transform.inputs, input.as_ref(), required);
+            self.connect_again(&transform.inputs, input.as_ref(), required, &Takes::All);
             return Ok(());
         }
         let component = self.base.telemetry.component(ComponentKind::Transform, &transform.name);
@@ -154,7 +165,7 @@ impl<'a> Change<'a> {
         let handles = outputs.iter().map(Output::handle).collect();
         let (sender, input) = Input::new();
         let weak_input = sender.weak_input();
-        self.connect(&transform.inputs, &sender, required);
+        self.connect(&transform.inputs, &sender, required, &Takes::All);
         let before = self.before(&key, None);
         let context = self.base.context(component.clone());
         let (end, config) = (context.shutdown.clone(), transform.clone());
@@ -220,18 +231,19 @@ impl<'a> Change<'a> {
     }
 
     /// Adds a component as a reader of its inputs.
-    fn connect(&mut self, inputs: &[InputRef], sender: &InputSender, required: bool) {
+    fn connect(&mut self, inputs: &[InputRef], sender: &InputSender, required: bool, takes: &Takes) {
         for (index, input) in inputs.iter().enumerate() {
-            let sender = sender.input(index);
+            let sender = sender.input(index).taking(takes.clone());
             let sender = if required { sender } else { sender.optional() };
             self.readers.entry(input.clone()).or_default().push(sender);
         }
     }
 
     /// The same for one that goes on. One that has seen the end of its input, and stays so, reads nothing.
-    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<&WeakInput>, required: bool) {
+    fn connect_again(&mut self, inputs: &[InputRef], weak_input: Option<&WeakInput>, required: bool, takes: &Takes) {
         for (index, input) in inputs.iter().enumerate() {
             let sender = weak_input.and_then(|weak_input| weak_input.sender(index, required));
+            let sender = sender.map(|sender| sender.taking(takes.clone()));
             self.readers.entry(input.clone()).or_default().extend(sender);
         }
     }

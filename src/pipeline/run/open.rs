@@ -15,6 +15,8 @@ pub(super) struct Waiting {
     pub required: bool,
     /// The set runs already: it goes on whatever keeps this sink from opening, and the next reload can repair that.
     pub patient: bool,
+    /// It opens with the first chunk: of thousands of organizations, most are quiet at any time.
+    pub opens_when_needed: bool,
 }
 
 /// Opens a sink before any source runs. `None`: it can't open yet. An error is one that waiting can't cure, of a sink that
@@ -49,6 +51,12 @@ impl Waiting {
     /// Tries until it is open, and runs it.
     pub async fn open_and_run(self, mut input: Input) -> Result<(), ComponentError> {
         let Context { env, telemetry, shutdown, .. } = &self.context;
+        if self.opens_when_needed {
+            telemetry.status().working();
+            if !input.begins().await {
+                return Ok(());
+            }
+        }
         let last = Mutex::new(None);
         let attempt = || async {
             self.settings.build(self.context.clone()).await.map_err(|error| {

@@ -91,6 +91,7 @@ async fn keep(refused: Vec<Refused>, stream: &str, writer: &dyn DeadLetterWriter
         let letter = |record: &Record| DeadLetter {
             id: record.id,
             shown_id: chunk.shown_ids.as_ref().map(|shown| shown.of(record.id)),
+            organization: chunk.organization.as_ref().map(|organization| organization.id.clone()),
             stream: Some(stream.to_owned()),
             reason: reason.clone(),
             status: None,

@@ -230,6 +230,7 @@ impl<P: Protocol> Delivery<P> {
         let dead_letter = DeadLetter {
             id: rows.record(0).id,
             shown_id: Some(rows.shown_id(0)).filter(|shown| *shown != rows.record(0).id),
+            organization: rows.chunk(0).organization.as_ref().map(|organization| organization.id.clone()),
             stream: Some(self.sender.streams.get(stream).name.clone()),
             reason: reason.to_owned(),
             status: Some(*status),

@@ -6,6 +6,7 @@
 //! | [`client`] | one request: its token, its metrics, its response |
 //! | [`protocol`] | the API: what a request looks like, and what its responses mean |
 //! | [`cut`] | cuts fields longer than Azure's limit |
+//! | [`destination`] | the destination of one organization |
 //! | [`columns`] | counts columns that a stream doesn't declare |
 //!
 //! Batches, retries, proofs and dead letters are [`super::delivery`]'s. Only `protocol` knows the API.
@@ -13,6 +14,7 @@
 mod client;
 mod columns;
 mod cut;
+mod destination;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod probe;
@@ -20,6 +22,8 @@ mod protocol;
 mod settings;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use nordpass_env::Env;
@@ -34,6 +38,7 @@ use super::delivery::resend::Resender;
 use super::delivery::run;
 use super::delivery::sender::Sender;
 use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
+use crate::settings::{Field, Section};
 use crate::telemetry::{ComponentKind, Telemetry};
 
 impl SinkSettings for Settings {
@@ -50,6 +55,14 @@ impl SinkSettings for Settings {
 
     fn streams(&self) -> &[String] {
         &self.streams
+    }
+
+    fn destination_fields(&self) -> &'static [Field] {
+        destination::FIELDS
+    }
+
+    fn for_destination(&self, section: &mut Section) -> Option<Arc<dyn SinkSettings>> {
+        Some(Arc::new(destination::read(self, section)))
     }
 
     fn probe<'a>(&'a self, env: &'a Env) -> BoxFuture<'a, Result<String, String>> {

@@ -21,9 +21,9 @@ pub static TYPE: ComponentType = ComponentType {
 };
 
 static FIELDS: &[Field] = &[
-    Field::required("endpoint", Kind::Text)
+    Field::per_organization("endpoint", Kind::Text)
         .doc("The logs ingestion endpoint of the data collection rule (or of its data collection endpoint)."),
-    Field::required("dcr_immutable_id", Kind::Text)
+    Field::per_organization("dcr_immutable_id", Kind::Text)
         .doc("The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id."),
     Field::required("streams", Kind::Map)
         .doc("Maps each input to a stream of the rule. Stream names begin with `Custom-`."),
@@ -94,24 +94,11 @@ impl Settings {
         }
         let stream_of = |input: &String| named.iter().find(|(name, _)| name == input).map(|(_, stream)| stream.clone());
         let streams = inputs.iter().map(|input| stream_of(input).unwrap_or_default()).collect();
-        let dcr_immutable_id = section.text("dcr_immutable_id");
-        if dcr_immutable_id.contains('/') {
-            let hint = "copy `immutableId` from the rule's JSON view; it begins with `dcr-`";
-            section.error("dcr_immutable_id", "this is a resource id, not the immutable id", hint);
-        } else if !dcr_immutable_id.is_empty() && !is_immutable_id(&dcr_immutable_id) {
-            let hint = "copy `immutableId` from the rule's JSON view: `dcr-` and 32 digits from 0 to 9 and a to f";
-            section.error("dcr_immutable_id", "this isn't the immutable id of a data collection rule", hint);
-        }
-        let endpoint = section.url("endpoint").trim_end_matches('/').to_owned();
+        let dcr_immutable_id = immutable_id(section);
+        let endpoint = endpoint(section);
         let credential = CredentialSettings::read(&mut section.table("credential"));
-        if let (Some(asked), Some(own)) = (credential.named_cloud(), Cloud::of_endpoint(&endpoint))
-            && asked != own
-        {
-            let hint = "a cloud refuses another cloud's tokens: use the same cloud for both";
-            section.error("endpoint", "this endpoint and the credential belong to different clouds", hint);
-        }
         let mut batch = section.table("batch");
-        Self {
+        let settings = Self {
             endpoint,
             dcr_immutable_id,
             streams,
@@ -126,6 +113,36 @@ impl Settings {
             gzip_level: u32::try_from(batch.integer("gzip_level")).unwrap_or(2),
             // Responses of Azure and Entra are short.
             http: HttpSettings { max_body_bytes: 1 << 20, ..read_http(section, Duration::from_secs(30)) },
-        }
+        };
+        check_clouds(section, &settings);
+        settings
+    }
+}
+
+/// Reads the endpoint, without a slash at its end.
+pub(super) fn endpoint(section: &mut Section) -> String {
+    section.url("endpoint").trim_end_matches('/').to_owned()
+}
+
+/// Reads the rule's immutable id.
+pub(super) fn immutable_id(section: &mut Section) -> String {
+    let id = section.text("dcr_immutable_id");
+    if id.contains('/') {
+        let hint = "copy `immutableId` from the rule's JSON view; it begins with `dcr-`";
+        section.error("dcr_immutable_id", "this is a resource id, not the immutable id", hint);
+    } else if !id.is_empty() && !is_immutable_id(&id) {
+        let hint = "copy `immutableId` from the rule's JSON view: `dcr-` and 32 digits from 0 to 9 and a to f";
+        section.error("dcr_immutable_id", "this isn't the immutable id of a data collection rule", hint);
+    }
+    id
+}
+
+/// The endpoint and the credential have to be of one cloud.
+pub(super) fn check_clouds(section: &mut Section, settings: &Settings) {
+    if let (Some(asked), Some(own)) = (settings.credential.named_cloud(), Cloud::of_endpoint(&settings.endpoint))
+        && asked != own
+    {
+        let hint = "a cloud refuses another cloud's tokens: use the same cloud for both";
+        section.error("endpoint", "this endpoint and the credential belong to different clouds", hint);
     }
 }

@@ -125,6 +125,7 @@ impl Parser {
         DeadLetter {
             id,
             shown_id: None,
+            organization: None,
             stream: None,
             reason: format!("{reason}: topic {}, partition {}, offset {offset}", at.topic, at.partition),
             status: None,

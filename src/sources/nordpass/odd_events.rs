@@ -152,6 +152,7 @@ impl OddEvents {
         let letter = |&(id, raw): &(EventId, &str)| DeadLetter {
             id,
             shown_id: None,
+            organization: None,
             stream: None,
             reason: "an element of NordPass's response isn't a JSON object".to_owned(),
             status: None,

@@ -27,7 +27,7 @@ fn recording(events: i64) -> Vec<u8> {
 
 fn settings(tally: &Tally) -> Settings {
     let paths = vec!["*.ndjson".to_owned()];
-    Settings { paths, rate: 0, passes: Some(1), duration: None, blobs: None, tally: tally.clone() }
+    Settings { paths, rate: 0, passes: Some(1), duration: None, blobs: None, organization: None, tally: tally.clone() }
 }
 
 /// Replays to the end; the reader needs `each` for a chunk. Answers the ids that arrived.

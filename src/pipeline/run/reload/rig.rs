@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::component::{
     ComponentError, ComponentType, Context, Input, Output, Outputs, ReadSettings, Records, Sink, SinkSettings, Source,
-    SourceKey, SourceSettings,
+    SourceKey, SourceSettings, Takes,
 };
 use crate::event::{AckOutcome, Chunk, EventFields, EventId, Origin, Record, Span, Text};
 use crate::http::SystemNetwork;
@@ -199,6 +199,8 @@ pub fn config(source: Numbers, sinks: Vec<(&str, Notes)>) -> Config {
     };
     let sink = |(name, notes): (&str, Notes)| SinkConfig {
         name: name.to_owned(),
+        template: None,
+        takes: Takes::All,
         component_type: &SINK,
         inputs: vec![InputRef { component: "numbers".into(), output: 0 }],
         required: true,

@@ -79,7 +79,7 @@ async fn a_dead_letter_knows_its_address() {
     let resend = async |more: &str, stream: &str| {
         let resender = settings(more).resender("out", &sink_env(net.clone())).expect("it sends single records");
         let record = dead[0]["record"].to_string();
-        let letter = Letter { id: EventId(107), shown_id: None, stream, record: &record };
+        let letter = Letter { id: EventId(107), shown_id: None, organization: None, stream, record: &record };
         resender.resend(letter, "request", Duration::ZERO).await
     };
     assert_eq!(resend(&more, "records/2024-10-05/_none").await, ResendOutcome::Accepted);

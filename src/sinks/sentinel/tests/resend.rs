@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn resend(azure: &Arc<Azure>, stream: &str, record: &str) -> ResendOutcome {
     let resender = settings().resender("sentinel", &env(azure)).expect("good settings");
-    let letter = Letter { id: EventId(1), shown_id: None, stream, record };
+    let letter = Letter { id: EventId(1), shown_id: None, organization: None, stream, record };
     resender.resend(letter, &resender.request_id(), MINUTE).await
 }
 
