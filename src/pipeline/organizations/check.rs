@@ -88,7 +88,7 @@ impl<'r> Checker<'r> {
         };
         let file = report.document(document).map(|document| document.path().to_owned()).unwrap_or_default();
         let kept_out = KeptOut { file, ..KeptOut::default() };
-        let organizations = Organizations { kept_out, destinations_of, ..Organizations::default() };
+        let organizations = Organizations { destinations_of, kept_out, ..Organizations::default() };
         Self { report, document, severity, endpoints, destinations, secrets, names, ids, states, organizations }
     }
 
