@@ -76,8 +76,9 @@ pub(super) fn config(
                 transforms.insert(index, config);
             }
             Settings::Sink(settings) => {
-                let may_have_destinations = has_organizations && !settings.destination_fields().is_empty();
-                let takes = if may_have_destinations { Takes::WithoutDestination } else { Takes::All };
+                // Also in a set without organizations: a reload may just have removed them, with their records on the way.
+                let has_all = settings.destination_fields().is_empty();
+                let takes = if has_all { Takes::All } else { Takes::WithoutDestination };
                 let sink =
                     SinkConfig { name, template: None, takes, component_type, inputs, required, fingerprint, settings };
                 let own = organizations.entries.iter().filter(|_| organizations.destinations_of == Some(index));

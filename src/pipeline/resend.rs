@@ -31,6 +31,10 @@ use crate::telemetry::{ComponentReporter, ComponentState, Telemetry};
 
 /// Opens a transform of the set, with what comes behind it, for single records. The error is a sentence.
 pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
+    Ok(Box::new(open(config, transform, env).await?))
+}
+
+async fn open(config: &Config, transform: &str, env: &Env) -> Result<Resender, String> {
     let Some(entry) = config.transforms.iter().find(|known| known.name == transform) else {
         return Err(format!("these files have no transform `{transform}`"));
     };
@@ -61,7 +65,7 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
             report.failures.first().map(|failure| failure.error.to_string())
         }
     });
-    Ok(Box::new(Resender {
+    Ok(Resender {
         addresses,
         records,
         inputs,
@@ -74,7 +78,7 @@ pub async fn resender(config: &Config, transform: &str, env: &Env) -> Result<Box
         origin: (format!("dead-letters of {transform}").into(), env.random.next_u64()),
         sent: AtomicU64::new(0),
         running,
-    }))
+    })
 }
 
 /// The part of a set from a transform on, with a source for each of the transform's inputs.

@@ -25,7 +25,7 @@ use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
-use crate::support::{Process, World, history, now, output, said, until};
+use crate::support::{ASIM_STREAMS, Process, World, history, now, output, said, until};
 
 /// The account that Azurite has from the start.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -343,11 +343,7 @@ type = "sentinel"
 inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 endpoint = "${{DATA_COLLECTION_ENDPOINT}}"
 dcr_immutable_id = "${{DCR_IMMUTABLE_ID}}"
-[sinks.sentinel.streams]
-"asim.audit_event" = "Custom-NordPassAuditEvent"
-"asim.authentication" = "Custom-NordPassAuthentication"
-"asim.user_management" = "Custom-NordPassUserManagement"
-[sinks.sentinel.batch]
+{ASIM_STREAMS}[sinks.sentinel.batch]
 timeout = "200ms"
 [sinks.sentinel.credential]
 kind = "token"

@@ -3,7 +3,7 @@
 use nordpass_simulator::SimulationOptions;
 use nordpass_simulator::generator::{Generator, Options};
 
-use crate::support::{Process, World, found, free_port, history, http_client, now, output, said, until};
+use crate::support::{ASIM_STREAMS, Process, World, found, free_port, history, http_client, now, output, said, until};
 
 const EVENTS: usize = 300;
 
@@ -48,11 +48,7 @@ inputs = ["nordpass"]
 type = "sentinel"
 inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 {own}
-[sinks.sentinel.streams]
-"asim.audit_event" = "Custom-NordPassAuditEvent"
-"asim.authentication" = "Custom-NordPassAuthentication"
-"asim.user_management" = "Custom-NordPassUserManagement"
-[sinks.sentinel.batch]
+{ASIM_STREAMS}[sinks.sentinel.batch]
 timeout = "200ms"
 [sinks.sentinel.credential]
 kind = "token"

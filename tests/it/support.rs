@@ -15,6 +15,13 @@ use nordpass_simulator::{ServerPorts, Servers, SimulatedEvent, Simulation, Simul
 pub const TOKEN: &str = "ready-token";
 const DAY: i64 = 86_400;
 
+/// The streams of the sink `sentinel` behind the transform `asim`.
+pub const ASIM_STREAMS: &str = r#"[sinks.sentinel.streams]
+"asim.audit_event" = "Custom-NordPassAuditEvent"
+"asim.authentication" = "Custom-NordPassAuthentication"
+"asim.user_management" = "Custom-NordPassUserManagement"
+"#;
+
 /// A world: simulators that listen, and a folder for the program.
 pub struct World {
     pub simulation: Simulation,
@@ -141,11 +148,7 @@ inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 endpoint = "${{DATA_COLLECTION_ENDPOINT}}"
 dcr_immutable_id = "${{DCR_IMMUTABLE_ID}}"
 
-[sinks.sentinel.streams]
-"asim.audit_event" = "Custom-NordPassAuditEvent"
-"asim.authentication" = "Custom-NordPassAuthentication"
-"asim.user_management" = "Custom-NordPassUserManagement"
-
+{ASIM_STREAMS}
 [sinks.sentinel.batch]
 timeout = "200ms"
 

@@ -91,8 +91,8 @@ async fn a_replaced_reader_that_is_gone_abandons_the_chunk_and_closes_nothing() 
     assert!(new_in.receive().await.is_some());
 }
 
-fn of(id: &str, has_destination: bool) -> Option<Arc<Organization>> {
-    Some(Arc::new(Organization { id: id.into(), has_destination, ..Organization::default() }))
+fn of(id: &str, has_destination: bool) -> Arc<Organization> {
+    Arc::new(Organization { id: id.into(), has_destination, ..Organization::default() })
 }
 
 #[tokio::test]
@@ -100,13 +100,15 @@ async fn an_organizations_records_go_to_its_own_destination_and_to_no_other() {
     let ((shared, mut shared_in), (own, mut own_in), (all, mut all_in)) = (Input::new(), Input::new(), Input::new());
     let senders = vec![shared.taking(Takes::WithoutDestination), own.taking(Takes::Organization("a".into())), all];
     let output = Output::new(senders, ComponentReporter::detached());
-    for (organization, wanted) in
-        [(of("a", true), [false, true, true]), (of("b", false), [true, false, true]), (None, [true, false, true])]
-    {
+    for (organization, wanted) in [
+        (Some(of("a", true)), [false, true, true]),
+        (Some(of("b", false)), [true, false, true]),
+        (None, [true, false, true]),
+    ] {
         let (mut chunk, ack_receiver) = chunk();
         chunk.organization = organization;
         output.send(chunk).await.expect("open");
-        let got = [&mut shared_in, &mut own_in, &mut all_in].map(|input| input.try_receive());
+        let got = [&mut shared_in, &mut own_in, &mut all_in].map(Input::try_receive);
         assert_eq!(got.each_ref().map(Option::is_some), wanted);
         got.into_iter().flatten().for_each(|(_, chunk)| chunk.ack.done());
         assert_eq!(ack_receiver.await, AckOutcome::Delivered);
@@ -119,7 +121,7 @@ async fn records_whose_destination_is_gone_are_abandoned_and_close_nothing() {
     let (shared, mut shared_in) = Input::new();
     let output = Output::new(vec![shared.taking(Takes::WithoutDestination)], ComponentReporter::detached());
     let (mut chunk, ack_receiver) = chunk();
-    chunk.organization = of("a", true);
+    chunk.organization = Some(of("a", true));
     assert_eq!(output.send(chunk).await, Ok(()));
     assert_eq!(ack_receiver.await, AckOutcome::Abandoned);
     assert!(shared_in.try_receive().is_none());

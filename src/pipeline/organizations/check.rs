@@ -102,10 +102,14 @@ impl<'r> Checker<'r> {
         let endpoint = self.endpoint(&row, endpoint, &mut flaws);
         let state = self.state(state, id, &mut flaws);
         let labels = labels(&row, &mut flaws);
-        // Last: a secret is bound only to an entry that is right.
-        let token = if flaws.is_empty() { self.token(&row, token, &mut flaws) } else { None };
-        let destination = if flaws.is_empty() { self.destination(&row, &mut flaws) } else { None };
         let name = row.name.text.clone();
+        // Last: a secret is bound only to an entry that is right.
+        let binds = flaws.is_empty();
+        let token = if binds { self.token(&row, token, &mut flaws) } else { None };
+        let destination = if flaws.is_empty() { self.destination(&row, &mut flaws) } else { None };
+        if binds && !flaws.is_empty() {
+            self.secrets.release(&name);
+        }
         if let (true, Some(id), Some(endpoint), Some(token)) = (flaws.is_empty(), id, endpoint, token) {
             let line = self.line(&row.span);
             self.names.insert(name.clone(), line);

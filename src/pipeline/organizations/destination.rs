@@ -56,7 +56,7 @@ impl<'s> Reader<'s> {
         let mut table = Table::new();
         for (key, cell) in row.destination() {
             match self.resolve(key, cell, secrets, &row.name.text) {
-                Ok(text) => add(&mut table, key, text, cell.span.clone()),
+                Ok(text) => add(&mut table, key, value(fields, key, text), cell.span.clone()),
                 Err((message, hint)) => {
                     flaws.push(Flaw::new(cell.span.clone(), &format!("{PREFIX}{key}"), message, hint));
                 }
@@ -131,10 +131,19 @@ fn field(fields: &'static [Field], key: &str) -> Option<&'static Field> {
     }
 }
 
-/// Adds a text to a table, or to the table in it that the key leads to.
-fn add(table: &mut Table, key: &str, text: String, span: Range<usize>) {
+/// A text as its field has it: a table with commas has no other values than texts.
+fn value(fields: &'static [Field], key: &str, text: String) -> Value {
+    let is_flag = field(fields, key).is_some_and(|field| matches!(field.kind, Kind::Flag));
+    match text.parse() {
+        Ok(flag) if is_flag => Value::Flag(flag),
+        _ => Value::Text(text),
+    }
+}
+
+/// Adds a value to a table, or to the table in it that the key leads to.
+fn add(table: &mut Table, key: &str, value: Value, span: Range<usize>) {
     let Some((first, rest)) = key.split_once('.') else {
-        let node = Node { value: Value::Text(text), span: span.clone() };
+        let node = Node { value, span: span.clone() };
         return table.push(Entry { key: key.to_owned(), key_span: span, node });
     };
     let known = table.iter().position(|entry| entry.key == first && matches!(entry.node.value, Value::Table(_)));
@@ -144,6 +153,6 @@ fn add(table: &mut Table, key: &str, text: String, span: Range<usize>) {
         table.len() - 1
     });
     if let Value::Table(inner) = &mut table[at].node.value {
-        add(inner, rest, text, span);
+        add(inner, rest, value, span);
     }
 }

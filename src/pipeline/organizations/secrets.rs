@@ -87,6 +87,11 @@ impl Secrets {
         self.own(file, path, organization, key)
     }
 
+    /// Unbinds the secrets of an organization whose entry turned out to be wrong: another one may rightly name them.
+    pub fn release(&mut self, organization: &str) {
+        self.owners.retain(|_, owner| owner != organization);
+    }
+
     fn own(&mut self, file: PathBuf, path: PathBuf, organization: &str, key: &str) -> Result<PathBuf, Refusal> {
         // A certificate and its key can be one file.
         if let Some(owner) = self.owners.get(&file).filter(|owner| *owner != organization) {

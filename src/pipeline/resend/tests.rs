@@ -4,6 +4,7 @@ use super::*;
 use crate::http::system_env;
 use crate::pipeline::load;
 use crate::settings::Environment;
+use crate::telemetry::ComponentKind;
 use nordpass_env::{MemoryDisk, SeededRandom, TestClock};
 
 fn env() -> Env {
@@ -80,6 +81,46 @@ async fn a_letter_goes_in_where_it_came_from_and_is_accepted_when_every_sink_has
         }
     }
     assert!(super::resender(&config(SET), "nothing", &env()).await.is_err());
+}
+
+/// A letter that another organization's workspace got would be a leak.
+#[tokio::test]
+async fn a_letter_goes_to_its_own_organizations_destination_or_to_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().display();
+    std::fs::create_dir(folder.path().join("secrets")).expect("a folder");
+    let list = "[acme]\nid = \"c-1\"\ntoken = \"acme\"\n[acme.destination]\nendpoint = \"http://127.0.0.1:9\"\n\
+                dcr_immutable_id = \"dcr-00000000000000000000000000000001\"\n[beta]\nid = \"c-2\"\ntoken = \"beta\"\n";
+    std::fs::write(folder.path().join("o.toml"), list).expect("a file");
+    for name in ["acme", "beta"] {
+        std::fs::write(folder.path().join("secrets").join(name), name).expect("a file");
+    }
+    let set = format!(
+        "[organizations]\nfile = \"{at}/o.toml\"\nsecrets_dir = \"{at}/secrets\"\n\
+         allowed_endpoints = [\"https://one.example/query\", \"http://127.0.0.1:9\"]\n[sources.nordpass]\ntype = \"nordpass\"\n\
+         [transforms.log]\ntype = \"event_log\"\ninputs = [\"nordpass\"]\n[sinks.out]\ntype = \"sentinel\"\ninputs = [\"log\"]\n\
+         endpoint = \"http://127.0.0.1:9\"\ndcr_immutable_id = \"dcr-00000000000000000000000000000000\"\n\
+         streams = {{ log = \"Custom-E\" }}\ncredential = {{ kind = \"managed_identity\" }}\n"
+    );
+    let resender = open(&config(&set), "log", &env()).await.expect("a transform");
+    let event = r#"{"type":"a","action":"b","timestamp":1738255186,"organization_uuid":"o"}"#;
+    let to = async |organization| {
+        let letter = Letter { organization, ..letter("nordpass", event) };
+        resender.resend(letter, "r", Duration::from_millis(200)).await
+    };
+    for (organization, words) in [(None, "doesn't say whose it is"), (Some("c-3"), "no longer listed")] {
+        let ResendOutcome::Impossible { reason } = to(organization).await else { panic!("{organization:?}") };
+        assert!(reason.contains(words), "{reason}");
+    }
+    // Nobody listens there: who waits is who would have got it.
+    let waits = |sink: &str| {
+        let state = resender.telemetry.component(ComponentKind::Sink, sink).status().get();
+        matches!(state, ComponentState::Waiting { .. })
+    };
+    assert!(matches!(to(Some("c-1")).await, ResendOutcome::Unavailable { .. }));
+    assert_eq!((waits("out@acme"), waits("out")), (true, false));
+    assert!(matches!(to(Some("c-2")).await, ResendOutcome::Unavailable { .. }));
+    assert!(waits("out"));
 }
 
 #[test]

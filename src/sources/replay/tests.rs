@@ -27,11 +27,13 @@ fn recording(events: i64) -> Vec<u8> {
 
 fn settings(tally: &Tally) -> Settings {
     let paths = vec!["*.ndjson".to_owned()];
-    Settings { paths, rate: 0, passes: Some(1), duration: None, blobs: None, organization: None, tally: tally.clone() }
+    let organization = Some(Arc::new(Organization { id: "c-1".into(), ..Organization::default() }));
+    Settings { paths, rate: 0, passes: Some(1), duration: None, blobs: None, organization, tally: tally.clone() }
 }
 
 /// Replays to the end; the reader needs `each` for a chunk. Answers the ids that arrived.
 async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result<Vec<EventId>, ComponentError> {
+    let organization = settings.organization.clone();
     let env = Env {
         clock: Arc::new(TestClock::starting_at("2026-11-16T00:00:00Z".parse().unwrap())),
         random: Arc::new(SeededRandom::new(1)),
@@ -57,6 +59,7 @@ async fn replay(disk: &MemoryDisk, settings: Settings, each: Duration) -> Result
     let reader = tokio::spawn(async move {
         let mut ids = Vec::new();
         while let Some((_, chunk)) = input.receive().await {
+            assert_eq!(chunk.organization, organization, "it stands for that organization's source");
             ids.extend(chunk.records.iter().map(|record| record.id));
             tokio::time::sleep(each).await;
             chunk.ack.done();

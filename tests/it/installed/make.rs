@@ -25,7 +25,7 @@ use tokio::time::sleep;
 use super::fixture::{
     BLOB, Blob, CONTAINER, ENTRA, Facts, INGESTION, NORDPASS, ask, below, content, counts, event, folder, write,
 };
-use crate::support::{Process, TOKEN, now, output, said, until};
+use crate::support::{ASIM_STREAMS, Process, TOKEN, now, output, said, until};
 
 pub const DAY: i64 = 86_400;
 
@@ -89,10 +89,7 @@ type = "sentinel"
 inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
 endpoint = "http://127.0.0.1:48013"
 dcr_immutable_id = "RULE"
-[sinks.sentinel.streams]
-"asim.audit_event" = "Custom-NordPassAuditEvent"
-"asim.authentication" = "Custom-NordPassAuthentication"
-"asim.user_management" = "Custom-NordPassUserManagement"
+STREAMS
 [sinks.sentinel.batch]
 timeout = "200ms"
 [sinks.sentinel.credential]
@@ -155,7 +152,7 @@ impl Maker {
     fn pipeline(&self, source: &str, parts: &[&str]) {
         let name = if source == NORDPASS_SOURCE { "nordpass" } else { "recorded" };
         let rule = &self.simulation.ingestion.settings.dcr.immutable_id;
-        let parts = parts.concat().replace("SOURCE", name).replace("RULE", rule);
+        let parts = parts.concat().replace("SOURCE", name).replace("RULE", rule).replace("STREAMS\n", ASIM_STREAMS);
         let text = format!("data_dir = \"data\"\n{}{source}{parts}", self.checkpoint);
         fs::write(self.folder.path().join("pipeline.toml"), text).expect("writes");
     }

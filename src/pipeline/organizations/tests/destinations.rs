@@ -106,6 +106,37 @@ fn a_table_with_commas_can_have_destinations() {
     assert_eq!((found.len(), config.sinks.len()), (0, 3), "{}", world.said(&found));
 }
 
+/// Its secret is free for the entry that rightly names it.
+#[test]
+fn a_wrong_destination_binds_no_secret() {
+    let world = World::new(&["acme", "key"]);
+    let credential =
+        ", credential = { kind = \"client_secret\", tenant_id = \"a/b\", client_id = \"c\", client_secret = \"key\" }";
+    let right = credential.replace("a/b", "t");
+    let text = with_destination("wrong", credential).replace("token = \"wrong\"", "token = \"acme\"")
+        + &with_destination("acme", &right);
+    let (config, found) = load_sentinel(&world, &own(), "o.toml", &text).expect("one is right");
+    assert_eq!((names(&config), found.len()), (vec!["nordpass@acme"], 1), "{}", world.said(&found));
+    assert!(world.said(&found).contains("`tenant_id` is neither an ID nor a domain name"), "{}", world.said(&found));
+}
+
+/// A flag is a flag, in TOML as in a table with commas.
+#[test]
+fn a_flag_of_a_credential_is_read() {
+    let world = World::new(&["acme", "pem"]);
+    for flag in ["true", "\"true\"", "1"] {
+        let credential = format!(
+            ", credential = {{ kind = \"client_certificate\", tenant_id = \"t\", client_id = \"c\", certificate_file = \"pem\", \
+             send_certificate_chain = {flag} }}"
+        );
+        let found = load_sentinel(&world, &own(), "o.toml", &with_destination("acme", &credential))
+            .expect_err("no certificate");
+        let said = world.said(&found);
+        assert_eq!(said.contains("send_certificate_chain"), flag == "1", "{said}");
+        assert_eq!(said.contains("this certificate can't be used"), flag != "1", "{said}");
+    }
+}
+
 /// Only the entry whose destination changes gets another sink.
 #[test]
 fn another_rule_or_secret_makes_another_sink() {
