@@ -60,6 +60,7 @@ codes! {
     THROTTLING_QUOTA_EXCEEDED = 89: "Too much at once.";
     PRODUCER_FENCED = 90: "Another producer has taken over.";
     FENCED_MEMBER_EPOCH = 110: "The group has removed this member.";
+    UNRELEASED_INSTANCE_ID = 111: "Another member has this `group_instance_id`, and lives.";
     STALE_MEMBER_EPOCH = 113: "The group has rebalanced.";
 }
 
@@ -122,6 +123,7 @@ impl BrokerError {
         let is_fatal = matches!(
             code,
             ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+                | ErrorCode::DUPLICATE_SEQUENCE_NUMBER
                 | ErrorCode::INVALID_PRODUCER_EPOCH
                 | ErrorCode::INVALID_PRODUCER_ID_MAPPING
                 | ErrorCode::UNKNOWN_PRODUCER_ID
@@ -228,7 +230,14 @@ fn code_in_words(code: ErrorCode) -> String {
             "too few replicas are in sync: look at the brokers"
         }
         ErrorCode::MESSAGE_TOO_LARGE => "the topic takes no batch of this length: raise its `max.message.bytes`",
-        ErrorCode::FENCED_INSTANCE_ID => {
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER => {
+            "the broker no longer has records that it had acknowledged: look at its disks, at unclean elections and at \
+             `min.insync.replicas`, and compare the topic with its source; a new producer goes on"
+        }
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => {
+            "the broker says that it has this batch, and not where: a new producer writes it again"
+        }
+        ErrorCode::FENCED_INSTANCE_ID | ErrorCode::UNRELEASED_INSTANCE_ID => {
             "another member of the group has this `group_instance_id`: give each process one of its own"
         }
         ErrorCode::UNSUPPORTED_VERSION => {

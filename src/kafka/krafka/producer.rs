@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join, join_all};
-use krafka::producer::{Acks, DeliveryHandle, Producer as Client, ProducerBuilder};
+use krafka::producer::{
+    Acks, DeliveryConfirmation, DeliveryHandle, Producer as Client, ProducerBuilder, RecordMetadata,
+};
 use krafka::{CloseOptions, Kafka, Record};
 
 use super::errors::broker_error;
 use crate::kafka::broker::{Compression, Producer, ProducerRecord, ProducerSettings};
-use crate::kafka::error::{BrokerError, Trouble};
+use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
 
 /// Bytes of records that wait to be sent. One batch of the sink fits.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -76,6 +78,16 @@ impl KrafkaProducer {
     }
 }
 
+/// Whether a record is in the log: its offset is the only proof. krafka also calls DUPLICATE_SEQUENCE_NUMBER without an offset a success. But
+/// it has one batch of a partition under way, and of the last ones a broker knows the offsets. So what such a broker knows is another batch
+/// with this number: of somebody with the same producer id, or of a time before it was restored.
+fn proven(written: &RecordMetadata) -> Result<(), BrokerError> {
+    match written.delivery {
+        DeliveryConfirmation::Offset => Ok(()),
+        _ => Err(BrokerError::code(ErrorCode::DUPLICATE_SEQUENCE_NUMBER).may_be_written()),
+    }
+}
+
 fn of(record: ProducerRecord) -> Record {
     let mut made = Record::new(&*record.topic, record.value);
     if let Some(key) = record.key {
@@ -93,8 +105,7 @@ impl Producer for KrafkaProducer {
             let queued = self.enqueue(records).await;
             let outcomes = join_all(queued.into_iter().map(async |queued| {
                 let written = queued?.await.map_err(|error| broker_error(&error))?;
-                // With `acks=all` nothing else is a success.
-                if written.is_persisted() { Ok(()) } else { Err(BrokerError::new(Trouble::Timeout).may_be_written()) }
+                proven(&written)
             }));
             // Nobody lingers: all that this batch has is there.
             join(self.client.flush(), outcomes).await.1

@@ -84,6 +84,31 @@ async fn row_18_a_forgotten_producer_id_is_fatal_for_this_producer_only() {
     assert_eq!(written(&fake), [0]);
 }
 
+/// krafka takes this answer for a success, as Java's client does. What it is about may be another batch.
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_without_an_offset_proves_nothing() {
+    let (fake, broker) = broker();
+    let stuck = producer(&broker).await;
+    fake.on_times(ApiKey::Produce, 1, |_| Control::Error(Theirs::DuplicateSequenceNumber));
+    let error = stuck.send(records(0..1)).await.remove(0).expect_err("no proof");
+    assert_eq!(error.answer(), Some(ErrorCode::DUPLICATE_SEQUENCE_NUMBER));
+    assert!(error.is_fatal && error.may_be_written, "{error:?}");
+    assert!(producer(&broker).await.send(records(0..1)).await[0].is_ok());
+    assert_eq!(written(&fake), [0]);
+}
+
+/// The broker has lost what it had acknowledged: that is no success, and the same producer isn't used again.
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_the_sequence_is_said_and_the_batch_is_sent_again() {
+    let (fake, broker) = broker();
+    let stuck = producer(&broker).await;
+    fake.on_times(ApiKey::Produce, 1, |_| Control::Error(Theirs::OutOfOrderSequenceNumber));
+    let error = stuck.send(records(0..1)).await.remove(0).expect_err("refused");
+    assert!(error.is_fatal && error.to_string().contains("no longer has records that it had acknowledged"), "{error}");
+    assert!(producer(&broker).await.send(records(0..1)).await[0].is_ok());
+    assert_eq!(written(&fake), [0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn refusals_have_their_codes() {
     let (fake, broker) = broker();
