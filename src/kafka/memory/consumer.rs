@@ -69,7 +69,7 @@ impl MemoryConsumer {
         let group = cluster.groups.entry(self.settings.group_id.clone()).or_default();
         group.tick(&cluster.frozen);
         if !*has_joined {
-            group.join(self.member, self.settings.session_timeout, self.settings.max_poll_interval);
+            group.join(self.member, &self.settings);
             *has_joined = true;
         }
         let step = group.step(self.member, &partitions);
@@ -81,15 +81,21 @@ impl MemoryConsumer {
         step
     }
 
-    async fn rebalance(&self) {
+    async fn lose(&self) {
+        let lost: Vec<_> = std::mem::take(&mut *self.positions.lock()).into_keys().collect();
+        if !lost.is_empty() {
+            self.listener.lost(&lost).await;
+        }
+    }
+
+    async fn rebalance(&self) -> Result<(), BrokerError> {
         loop {
             match self.step() {
-                Step::None => return,
-                Step::Lost => {
-                    let lost: Vec<_> = std::mem::take(&mut *self.positions.lock()).into_keys().collect();
-                    if !lost.is_empty() {
-                        self.listener.lost(&lost).await;
-                    }
+                Step::None => return Ok(()),
+                Step::Lost => self.lose().await,
+                Step::Fenced => {
+                    self.lose().await;
+                    return Err(BrokerError::code(ErrorCode::FENCED_INSTANCE_ID));
                 }
                 Step::Revoke(revoked) => {
                     self.listener.revoked(&revoked).await;
@@ -159,7 +165,7 @@ impl Consumer for MemoryConsumer {
             let until = Instant::now() + within;
             loop {
                 self.thawed().await;
-                self.rebalance().await;
+                self.rebalance().await?;
                 let changed = self.broker.changed.notified();
                 let records = self.take()?;
                 if !records.is_empty() || Instant::now() >= until {
@@ -255,7 +261,7 @@ impl Consumer for MemoryConsumer {
             self.broker.change(|cluster| {
                 let group = cluster.groups.get_mut(&self.settings.group_id);
                 if let Some(group) = group {
-                    group.leave(self.member);
+                    group.close(self.member);
                 }
             });
         })

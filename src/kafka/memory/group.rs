@@ -1,15 +1,22 @@
 //! A group: cooperative and sticky, as the classic protocol with that assignor is. A partition that moves is first revoked by its
-//! member; a member that doesn't do that, poll, or live is removed, and its partitions are lost to it.
+//! member; a member that doesn't do that, poll, or live is removed, and its partitions are lost to it. A static member that comes back
+//! within its session has what it had.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::kafka::broker::TopicPartition;
+use crate::kafka::broker::{ConsumerSettings, TopicPartition};
 
 #[derive(Clone)]
 struct Member {
+    /// The name of a static member.
+    instance: Option<String>,
+    /// A static one that is closed: its session goes on without heartbeats.
+    is_away: bool,
+    /// It has what another one of its name had, and doesn't know that yet.
+    is_back: bool,
     session_timeout: Duration,
     max_poll_interval: Duration,
     /// When it last showed that it lives, and when it last polled.
@@ -24,6 +31,8 @@ struct Member {
 pub enum Step {
     /// It was removed from the group.
     Lost,
+    /// Another member has its name.
+    Fenced,
     /// It gives these up.
     Revoke(Vec<TopicPartition>),
     /// It gets these.
@@ -38,15 +47,35 @@ pub struct Group {
     members: BTreeMap<u64, Member>,
     owners: BTreeMap<TopicPartition, u64>,
     offsets: BTreeMap<TopicPartition, i64>,
+    /// Members whose name another one has taken.
+    fenced: BTreeSet<u64>,
 }
 
 impl Group {
-    pub fn join(&mut self, member: u64, session_timeout: Duration, max_poll_interval: Duration) {
-        let now = Instant::now();
-        self.members.insert(member, Member { session_timeout, max_poll_interval, seen: now, polled: now, asked: None });
+    pub fn join(&mut self, member: u64, settings: &ConsumerSettings) {
+        let (now, instance) = (Instant::now(), settings.group_instance_id.clone());
+        let same = |(id, known): (&u64, &Member)| (instance.is_some() && known.instance == instance).then_some(*id);
+        let before = self.members.iter().find_map(same);
+        if let Some(before) = before {
+            self.members.remove(&before);
+            self.owners.values_mut().filter(|owner| **owner == before).for_each(|owner| *owner = member);
+            self.fenced.insert(before);
+        }
+        let (session_timeout, max_poll_interval) = (settings.session_timeout, settings.max_poll_interval);
+        let (is_away, is_back, seen, polled, asked) = (false, before.is_some(), now, now, None);
+        let new = Member { instance, is_away, is_back, session_timeout, max_poll_interval, seen, polled, asked };
+        self.members.insert(member, new);
     }
 
-    pub fn leave(&mut self, member: u64) {
+    /// A member is closed. A static one doesn't leave.
+    pub fn close(&mut self, member: u64) {
+        match self.members.get_mut(&member).filter(|known| known.instance.is_some()) {
+            Some(known) => known.is_away = true,
+            None => self.leave(member),
+        }
+    }
+
+    fn leave(&mut self, member: u64) {
         self.members.remove(&member);
         self.owners.retain(|_, owner| *owner != member);
     }
@@ -66,7 +95,7 @@ impl Group {
         let now = Instant::now();
         let mut gone = Vec::new();
         for (id, member) in &mut self.members {
-            if !frozen.contains(id) {
+            if !frozen.contains(id) && !member.is_away {
                 member.seen = now;
             }
             let late = |since: Instant, bound: Duration| now.duration_since(since) > bound;
@@ -112,8 +141,12 @@ impl Group {
 
     /// What a member has to do next, of these partitions.
     pub fn step(&mut self, member: u64, partitions: &BTreeSet<TopicPartition>) -> Step {
-        if !self.has(member) {
-            return Step::Lost;
+        if self.fenced.contains(&member) {
+            return Step::Fenced;
+        }
+        let Some(known) = self.members.get_mut(&member) else { return Step::Lost };
+        if std::mem::take(&mut known.is_back) {
+            return Step::Assign(self.owned(member));
         }
         let target = self.target(partitions);
         for (id, state) in &mut self.members {

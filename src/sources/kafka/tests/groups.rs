@@ -135,6 +135,51 @@ async fn rows_11_and_12_a_member_that_was_stopped_commits_nothing_of_before() {
     second.end().await.expect("ends well");
 }
 
+fn named(number: usize) -> String {
+    format!("group_instance_id = \"pod-{number}\"")
+}
+
+/// Row 14: quickwit#2993, #4823, where each member that restarts moves the partitions of all others.
+#[tokio::test(start_paused = true)]
+async fn row_14_a_rolling_restart_of_ten_static_members_moves_no_partition() {
+    let mut world = World::new(20);
+    let mut processes: Vec<_> = (0..10).map(|number| world.start(&named(number))).collect();
+    world.write(200, 20);
+    world.settle().await;
+    assert_eq!(world.broker.shares(GROUP), [2; 10]);
+    for number in 0..10 {
+        world.write(37, 20);
+        processes.remove(number).end().await.expect("ends well");
+        world.write(37, 20);
+        sleep(Duration::from_secs(20)).await;
+        processes.insert(number, world.start(&named(number)));
+        world.settle().await;
+    }
+    assert_eq!(world.broker.shares(GROUP), [2; 10]);
+    for process in processes {
+        assert_eq!(process.count("sentinel_kafka_rebalances_total"), 1, "it got its own partitions back, and that is all");
+        process.end().await.expect("ends well");
+    }
+    assert_eq!((world.copies(), world.committed(20)), (0, 200 + 10 * 74));
+}
+
+/// Row 14: twmb/franz-go#931, two members of one name. They don't take turns: the first one ends and says why.
+#[tokio::test(start_paused = true)]
+async fn row_14_of_two_members_with_one_name_the_first_ends() {
+    let mut world = World::new(2);
+    let first = world.start(&named(0));
+    world.write(20, 2);
+    world.settle().await;
+    let second = world.start(&named(0));
+    world.write(20, 2);
+    let error = first.task.await.expect("no panic").expect_err("it is fenced").to_string();
+    assert!(error.contains("give each process one of its own"), "{error}");
+    world.write(20, 2);
+    world.settle().await;
+    assert_eq!((world.broker.shares(GROUP), world.committed(2)), (vec![2], 60));
+    second.end().await.expect("ends well");
+}
+
 /// Row 16: opentelemetry-collector-contrib#36093, the lag of partitions that a member no longer has.
 #[tokio::test(start_paused = true)]
 async fn row_16_the_lag_of_a_partition_goes_with_it() {
