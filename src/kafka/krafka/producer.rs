@@ -78,7 +78,7 @@ impl KrafkaProducer {
     }
 }
 
-/// Whether a record is in the log: its offset is the only proof. krafka also calls DUPLICATE_SEQUENCE_NUMBER without an offset a success. But
+/// Whether a record is in the log: its offset is the only proof. krafka also calls `DUPLICATE_SEQUENCE_NUMBER` without an offset a success. But
 /// it has one batch of a partition under way, and of the last ones a broker knows the offsets. So what such a broker knows is another batch
 /// with this number: of somebody with the same producer id, or of a time before it was restored.
 fn proven(written: &RecordMetadata) -> Result<(), BrokerError> {
