@@ -157,7 +157,11 @@ async fn row_14_a_rolling_restart_of_ten_static_members_moves_no_partition() {
     }
     assert_eq!(world.broker.shares(GROUP), [2; 10]);
     for process in processes {
-        assert_eq!(process.count("sentinel_kafka_rebalances_total"), 1, "it got its own partitions back, and that is all");
+        assert_eq!(
+            process.count("sentinel_kafka_rebalances_total"),
+            1,
+            "it got its own partitions back, and that is all"
+        );
         process.end().await.expect("ends well");
     }
     assert_eq!((world.copies(), world.committed(20)), (0, 200 + 10 * 74));
