@@ -8,9 +8,9 @@ use super::expression::Expression;
 use super::template::strings;
 
 /// The functions that templates may use, in lower case: Azure ignores it. None of them reads a key.
-const FUNCTIONS: &str = "and concat contains createarray createobject empty environment equals extensionresourceid first guid \
-     if json last not null parameters reference replace resourcegroup resourceid split subscription subscriptionresourceid \
-     take tolower true uniquestring variables";
+const FUNCTIONS: &str = "and concat contains copyindex createarray createobject empty environment equals extensionresourceid first guid \
+     if json last not null parameters reference replace resourcegroup resourceid split string subscription \
+     subscriptionresourceid take tolower true uniquestring variables";
 
 /// Checks that each expression can be read, calls known functions and names what is defined, and that all that is defined is
 /// named. `text` checks each plain text, with its path.

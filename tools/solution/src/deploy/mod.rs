@@ -24,7 +24,7 @@ pub fn check() -> Result<(), String> {
     let [template, form, replicas]: [Value; 3] =
         [read(generate::TEMPLATE)?, read("deploy/azure/createUiDefinition.json")?, read(REPLICAS)?];
     let mut wrong = rules::check(&template);
-    wrong.extend(rules::check(&replicas).into_iter().map(|words| format!("{REPLICAS}: {words}")));
+    wrong.extend(rules::check_texts(&replicas).into_iter().map(|words| format!("{REPLICAS}: {words}")));
     wrong.extend(form::check(&form, &template).into_iter().map(|words| format!("form: {words}")));
     wrong.extend(pipelines::check(&template)?);
     passed(&wrong)?;

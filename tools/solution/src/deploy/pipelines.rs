@@ -48,6 +48,11 @@ pub fn check(template: &Value) -> Result<Vec<String>, String> {
         wrong.extend(used.difference(&set).map(|variable| format!("deploy/{path}: nothing sets {variable}")));
     }
     wrong.extend(named_files(template));
+    let there = |name: &str| root().join("deploy/container").join(name).is_file();
+    let replicas: Value = read_json(REPLICAS)?;
+    let args = template::strings(&replicas["resources"][0]["properties"]["template"]["containers"]);
+    let files = args.iter().filter_map(|(_, arg)| arg.strip_prefix("/etc/nordpass-sentinel/"));
+    wrong.extend(files.filter(|name| !there(name)).map(|name| format!("{REPLICAS}: {name} isn't in deploy/container")));
     for path in ["deploy/functions/host.json", "deploy/functions/nordpass-sentinel/function.json"] {
         // The host puts app settings in the place of their names.
         let text = read(path)?;

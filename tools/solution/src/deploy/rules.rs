@@ -69,6 +69,11 @@ pub fn check(template: &Value) -> Vec<String> {
     errors
 }
 
+/// Checks the expressions and texts of a template that makes nothing but apps for what exists. Returns what is wrong.
+pub fn check_texts(template: &Value) -> Vec<String> {
+    expressions::check(template, host)
+}
+
 /// Refuses hosts of one cloud: sovereign clouds have other names. The schema's own address isn't connected to.
 fn host(path: &str, text: &str) -> Option<String> {
     let fixed = [".windows.net", ".azure.com", ".azure.net"].iter().any(|host| text.contains(host));
