@@ -219,11 +219,13 @@ pub async fn judge(world: &World) -> Violations {
 const CLOCKS: i64 = 150;
 
 /// The state's origin: the look-back before the first connection, which is the first answer in the first life that
-/// left a state. Both clocks may be up to 90 s ahead, and that answer may have come too late or been thrown away. A machine
-/// whose clock is further off waits until it is set right: which of the two is right can't be known.
+/// left a state, or after a reload that found none. Both clocks may be up to 90 s ahead, and that answer may have come too
+/// late or been thrown away. A machine whose clock is further off waits until it is set right: which of the two is right
+/// can't be known.
 fn began_where_it_should(world: &World, origin: i64, violations: &mut Violations) {
     let stateless = world.lives.snapshots.iter().take_while(|snapshot| snapshot.document.is_none());
-    let Some(began) = stateless.last().map(|snapshot| snapshot.at) else { return };
+    let stateless = stateless.map(|snapshot| snapshot.at).chain(world.lives.stateless.iter().copied());
+    let Some(began) = stateless.max() else { return };
     let requests = world.log.at(Endpoint::Nordpass);
     let is_plain = |request: &&LoggedRequest| !request.fault && request.status == Some(StatusCode::OK);
     let clocks_agree = |request: &&LoggedRequest| world.clock.was_ahead(request.at).abs() <= CLOCKS;
@@ -414,6 +416,8 @@ async fn files(world: &World, origin: i64, violations: &mut Violations) {
 #[derive(Default)]
 pub struct Lives {
     pub snapshots: Vec<Snapshot>,
+    /// When a source began anew without a state, in one life of the process: in seconds.
+    pub stateless: Vec<i64>,
     /// How many of them ended with a crash.
     pub crashes: u64,
     /// In how many of them a component panicked.

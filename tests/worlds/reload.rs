@@ -124,6 +124,8 @@ pub const LOOK: Duration = Duration::from_secs(1);
 pub struct Watch {
     runs: Vec<u8>,
     known: Arc<BTreeSet<u128>>,
+    /// Whether there was no state when the last reload was asked for: a source that begins anew connects for the first time.
+    stateless: bool,
     looked: Instant,
 }
 
@@ -149,9 +151,10 @@ impl World {
             return None;
         };
         self.ledger.next_epoch();
-        let known = Arc::new(self.snapshot().await.known);
+        let snapshot = self.snapshot().await;
         self.look();
-        self.watch = Some(Watch { runs: self.runs(), known, looked: Instant::now() });
+        let (known, stateless) = (Arc::new(snapshot.known), snapshot.document.is_none());
+        self.watch = Some(Watch { runs: self.runs(), known, stateless, looked: Instant::now() });
         self.network.held().widen(self.layout.tuning(&self.plan, "nordpass"));
         let began = Instant::now();
         Some(async move { (began, reload, reloader.reload(config).await) }.boxed())
@@ -195,11 +198,14 @@ impl World {
     /// Notes it when the source has begun anew.
     pub fn look(&mut self) {
         let runs = self.runs();
-        let life = self.ledger.life();
+        let (life, now) = (self.ledger.life(), self.now());
         let Some(watch) = &mut self.watch else { return };
         let since = std::mem::replace(&mut watch.looked, Instant::now());
         if watch.runs != runs {
             watch.runs = runs;
+            if watch.stateless {
+                self.lives.stateless.push(now);
+            }
             self.lives.replays.push(Replay { life, since, at: Instant::now(), known: watch.known.clone() });
             self.network.held().begins_anew();
         }

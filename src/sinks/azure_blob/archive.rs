@@ -12,7 +12,7 @@ use crate::telemetry::ComponentReporter;
 use nordpass_env::Env;
 
 /// How many requests are under way at once.
-const CONCURRENT: usize = 4;
+pub const CONCURRENT: usize = 4;
 
 /// The blob that `validate --connect` uploads a block of, and never commits.
 const PROBE: &str = "nordpass-sentinel.probe";

@@ -9,12 +9,13 @@ use std::convert::Infallible;
 use std::future::pending;
 
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 
-use super::archive::Published;
+use super::archive::{CONCURRENT, Published};
 use super::group::{Closed, ClosedBlob};
 use super::intent::{BlobIntent, Content};
 use super::name;
-use super::shared::{LaneId, Shared};
+use super::shared::{self, LaneId, Shared};
 use crate::azure::blob::BLOCK_BYTES;
 use crate::component::{Commit, IntentChange, IntentHash};
 use crate::event::{Ack, Origin};
@@ -31,9 +32,8 @@ pub struct Ended;
 pub async fn deliver(shared: &Shared, lane: &LaneId, closed: Closed) -> Result<Option<IntentHash>, Ended> {
     let Closed { blobs, acks, chunks, json_bytes, records } = closed;
     let mut content = Content::of(&shared.settings, lane.run);
-    for blob in &blobs {
-        content.blobs.push(upload(shared, lane, blob).await);
-    }
+    let uploads: Vec<_> = blobs.iter().map(|blob| upload(shared, lane, blob)).collect();
+    content.blobs = stream::iter(uploads).buffered(CONCURRENT).collect().await;
     let mut recorded = None;
     loop {
         if lane.keeps_state {
@@ -77,7 +77,8 @@ async fn upload(shared: &Shared, lane: &LaneId, blob: &ClosedBlob) -> BlobIntent
     for (number, start) in (0..blob.bytes.len()).step_by(BLOCK_BYTES).enumerate() {
         let bytes: Bytes = blob.bytes.slice(start..blob.bytes.len().min(start + BLOCK_BYTES));
         let attempt = || async { shared.archive.put_block(&name, number, bytes.clone()).await.map_err(Failure::Again) };
-        let Ok(()) = shared.retry(lane).run(pending::<Infallible>(), attempt).await;
+        let part = shared::blob(&lane.source, &name);
+        let Ok(()) = shared.retry(&part).run(pending::<Infallible>(), attempt).await;
         blocks.push(name::block(number));
     }
     BlobIntent {
@@ -134,18 +135,19 @@ pub async fn commit(shared: &Shared, lane: &LaneId, intents: Vec<IntentChange>) 
         let committed = state.commit(commit.clone()).await;
         committed.map_err(|error| error.classify("checkpoint", "can't write the checkpoint").map(|_| Ended))
     };
-    shared.retry(lane).run(pending(), attempt).await
+    shared.retry(&lane.source).run(pending(), attempt).await
 }
 
 /// Commits an intent's blobs. Returns those that nothing can make any more, by their numbers.
 pub async fn publish(shared: &Shared, lane: &LaneId, content: &Content) -> Vec<usize> {
-    let mut void = Vec::new();
-    for (at, blob) in content.blobs.iter().enumerate() {
-        let attempt = || async { shared.archive.publish(content, blob).await.map_err(Failure::Again) };
-        let Ok(published) = shared.retry(lane).run(pending::<Infallible>(), attempt).await;
-        if published == Published::Void {
-            void.push(at);
-        }
-    }
-    void
+    let publish = content.blobs.iter().map(|blob| publish_one(shared, lane, content, blob)).collect::<Vec<_>>();
+    let published: Vec<Published> = stream::iter(publish).buffered(CONCURRENT).collect().await;
+    (0..published.len()).filter(|&at| published[at] == Published::Void).collect()
+}
+
+async fn publish_one(shared: &Shared, lane: &LaneId, content: &Content, blob: &BlobIntent) -> Published {
+    let attempt = || async { shared.archive.publish(content, blob).await.map_err(Failure::Again) };
+    let part = shared::blob(&lane.source, &blob.name);
+    let Ok(published) = shared.retry(&part).run(pending::<Infallible>(), attempt).await;
+    published
 }

@@ -82,7 +82,7 @@ async fn read(shared: &Shared, lane: &LaneId, intent: &Intent) -> Result<Content
             Err(error) => Err(unreadable(format!("can't read an intent: {error}"))),
         }
     };
-    shared.retry(lane).run(pending(), attempt).await
+    shared.retry(&lane.source).run(pending(), attempt).await
 }
 
 /// Which of these ids the state knows: the source never reads them again.
@@ -109,7 +109,7 @@ async fn known(shared: &Shared, lane: &LaneId, records: &[Recorded]) -> Result<H
             let ids = state.known(day.clone()).await;
             ids.map_err(|error| error.classify("checkpoint", "can't read the checkpoint").map(|_| Ended))
         };
-        let ids = shared.retry(lane).run(pending(), attempt).await?;
+        let ids = shared.retry(&lane.source).run(pending(), attempt).await?;
         known.extend(ids.into_iter().map(|known| known.id.0).filter(|id| wanted.contains(id)));
     }
     Ok(known)

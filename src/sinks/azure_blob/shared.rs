@@ -38,6 +38,11 @@ pub fn room(source: &str) -> String {
     format!("{source}, room")
 }
 
+/// What a blob's own requests are called: several are under way at once, and one that works doesn't cure the others.
+pub fn blob(source: &str, name: &str) -> String {
+    format!("{source}, {name}")
+}
+
 impl Shared {
     /// The state of this run, while its source has it.
     pub fn state(&self, lane: &LaneId) -> Option<Arc<dyn SourceState>> {
@@ -59,8 +64,8 @@ impl Shared {
         self.telemetry.status().released(&room(&lane.source));
     }
 
-    /// Attempts that hold this source up until they work, and no other.
-    pub fn retry<'a>(&'a self, lane: &'a LaneId) -> Retry<'a> {
-        Retry::part(&self.env, &self.telemetry, &lane.source)
+    /// Attempts that hold up a part until they work: a source, or one of its blobs.
+    pub fn retry<'a>(&'a self, part: &'a str) -> Retry<'a> {
+        Retry::part(&self.env, &self.telemetry, part)
     }
 }
