@@ -16,6 +16,8 @@ import connectors_health
 import content
 import recording
 
+# From the lowest.
+SEVERITIES = ("Informational", "Low", "Medium", "High")
 COVERAGE = json.loads(Path(__file__).with_name("coverage.json").read_text())
 
 
@@ -53,6 +55,8 @@ class Attacks:
         self.scheduler, self.samples = scheduler, descriptors
         self.by_organization = {sample["organization"]: sample for sample in descriptors}
         self.alerts = {}
+        # Whether the rules' names are shown as they run.
+        self.quiet = False
 
     def lists(self, samples):
         """The watchlists of these samples together: an entry is for its sample's organization."""
@@ -65,7 +69,8 @@ class Attacks:
         begin, end = recording.at(first) - 2 * recording.DAY, recording.at(last)
         self.scheduler.workspace.watchlists(self.lists(self.samples))
         for rule in rules:
-            print(f"  {time.process_time():6.1f} s  {rule.name}", flush=True)
+            if not self.quiet:
+                print(f"  {time.process_time():6.1f} s  {rule.name}", flush=True)
             if "Health" in rule.query or rule.name == "NordPassNoData":
                 for sample in self.samples:
                     if rule.name in COVERAGE[sample["attack"]]:
@@ -101,6 +106,11 @@ class Attacks:
         begin = recording.at(sample["attack_day"]) - timedelta(days=1)
         return [(name, row) for name, _, row in self.alerts.get(sample["id"], []) if name in COVERAGE[sample["attack"]] and row["EndTime"] >= begin]
 
+    def severity(self, sample, severities):
+        """How far the highest severity that was told is above what the sample wants; none if nothing was told."""
+        told = [SEVERITIES.index(row.get("Severity") or severities[name]) for name, row in self.told(sample)]
+        return max(told) - SEVERITIES.index(sample["expected"]["severity"]) if told else None
+
     def judge(self, sample):
         """`seen`, `part` (seen, not all named), `missed`; for a twin `quiet` or `false`; and why."""
         rows = [row for _, row in self.told(sample)]
@@ -130,7 +140,7 @@ def watchlists(entries):
         for entry in lists.get("sensitive_items", []):
             add("NordPassSensitiveItems", organization, ItemId=entry["item"], Label="listed")
             for who in entry["allowed"]:
-                add("NordPassPrivilegedUsers", organization, UserPrincipalName=who)
+                add("NordPassPrivilegedUsers", organization, UserPrincipalName=who, Until="2027-01-01T00:00:00Z")
         for entry in lists.get("maintenance", []):
             for who in entry["who"]:
                 add("NordPassMaintenance", organization, Who=who, Kind=entry["kind"],

@@ -88,7 +88,7 @@ class Entries:
         named = content.watchlists()[alias][0]["itemsSearchKey"]
         listed = {alias: [{named: who, "Organization": organization} | more]}
         if alias == "NordPassPrivilegedUsers":
-            listed = {alias: [{named: who}], "NordPassSensitiveItems": [{"ItemId": ITEM, "Label": "the safe"}]}
+            listed = {alias: [{named: who, "Until": NOW.isoformat()} | more], "NordPassSensitiveItems": [{"ItemId": ITEM, "Label": "the safe"}]}
         self.workspace.watchlists(listed)
         rows = self.scheduler.run(asked, NOW.replace(tzinfo=None), period=timedelta(days=14))
         return {(row["Organization"], row["Target" if "Target" in row else "Actor"]) for row in rows}
@@ -104,8 +104,8 @@ class Entries:
         query = next(query for query in content.hunting_queries() if query.name == "NordPassNotInEntra")
         return {row["SrcIpAddr"] for row in self.scheduler.run(query, NOW.replace(tzinfo=None), period=timedelta(days=14))}
 
-    def rule(self, name, alias, who, organization=HOME):
-        return self.people(alias, who, self.rules[name], organization)
+    def rule(self, name, alias, who, organization=HOME, **more):
+        return self.people(alias, who, self.rules[name], organization, **more)
 
 
 def check(work):
@@ -137,6 +137,8 @@ def entered(entries):
     for kind, who in ENTRIES.items():
         expect(f"{kind} (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", who), set())
     expect("somebody else (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", "ben@example.com"), ann)
+    expect("somebody whose entry has ended (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", NOWADAYS, Until="2020-01-01T00:00:00Z"), ann)
+    expect("somebody without an end (privileged)", entries.rule("NordPassSensitiveItemRevealed", "NordPassPrivilegedUsers", NOWADAYS, Until=""), ann)
     expect("an address without an organization", entries.planned(NOWADAYS, ""), ann | {(OTHER, NOWADAYS)})
     if entries.elsewhere() != {"203.0.113.77"}:
         problems.append(f"NordPassNotInEntra: another spelling of IPv6 is another address: {entries.elsewhere()}")

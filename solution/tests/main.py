@@ -14,10 +14,12 @@ import hunting
 import identity
 import lives
 import parity
+import recording
 import report
 import rules
 import sigma_rules
 import tables
+import values
 
 
 # The executor can make one query's SQL explode; better its error than a machine without memory.
@@ -40,6 +42,7 @@ def main():
     write = arguments.mode == "write"
     step("generated parsers", asim_parsers.check(write))
     step("field rules", fields.check())
+    step("frozen samples", recording.frozen())
     step("binding", bind.check(arguments.work, arguments.node))
     # The parsers need nothing of the rest: they use the second core.
     pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
@@ -47,6 +50,7 @@ def main():
     step("view", parity.events(arguments.work))
     step("entries of watchlists", identity.check(arguments.work))
     step("lives of connectors", lives.check(arguments.work))
+    step("values in the workbook", values.check(arguments.work))
     workspace = tables.Workspace(arguments.work)
     rules.prepare(workspace)
     found, runner = rules.check(workspace)

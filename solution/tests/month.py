@@ -194,7 +194,7 @@ def surroundings():
     """What else there is in the month: watchlists with people who do nothing odd, an indicator that nobody meets."""
     import scenarios
 
-    privileged = [{"UserPrincipalName": "person001@example.com", "Role": "Owner"}]
+    privileged = [{"UserPrincipalName": "person001@example.com", "Role": "Owner", "Until": "2100-01-01T00:00:00Z"}]
     glass = [{"UserPrincipalName": "breakglass@example.com", "Owner": "Security operations"}]
     items = [{"ItemId": "20000000-0000-4000-8000-000000000001", "Label": "Root CA"}]
     rotation = [{"Who": "person001@example.com", "Kind": "token rotation", "From": "2026-03-01T00:00:00Z", "Until": "2026-04-01T00:00:00Z", "Organization": ""}]

@@ -4,6 +4,7 @@ The program's `event_log` transform writes the rows; the parity test holds that 
 a row arrives is in the sample, not in the row: each row is matched with its event by all that both have.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import schema
 
 sys.path.insert(0, str(content.SOLUTION / "samples"))
 
-from generator import addresses, attacks, clock, months  # noqa: E402
+from generator import addresses, attacks, clock, freeze, months  # noqa: E402
 from generator.event import encode  # noqa: E402
 
 ANCHOR = int(datetime(2026, 9, 1, tzinfo=timezone.utc).timestamp())
@@ -60,6 +61,7 @@ class Recording:
     def __init__(self, work, program):
         self.work, self.program = Path(work), program
         (self.work / "rows").mkdir(parents=True, exist_ok=True)
+        (self.work / "seen.stamp").unlink(missing_ok=True)
         self.path = self.work / "samples.ndjson"
         self.arrivals = {}
         self.file = self.path.open("w", encoding="utf-8")
@@ -100,6 +102,17 @@ class Recording:
                 written += 1
         if written != self.count:
             raise RuntimeError(f"{self.count} events became {written} rows")
+
+
+def frozen():
+    """What of the frozen inputs isn't what was frozen: the generator's sources, and another author's cases."""
+    known, sources = json.loads(freeze.MANIFEST.read_text())["sources"], freeze.source_hashes()
+    problems = [f"solution/samples/generator/{name} isn't what was frozen" for name in sorted(known.keys() | sources.keys()) if known.get(name) != sources.get(name)]
+    for line in (content.SOLUTION / "samples/cases/SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        if hashlib.sha256((content.SOLUTION / "samples/cases" / name).read_bytes()).hexdigest() != digest:
+            problems.append(f"solution/samples/cases/{name} isn't what was frozen")
+    return problems
 
 
 def at(seconds):

@@ -4,7 +4,10 @@ Only the scenario and our own month run with each check. The rest is in `results
 numbers that are older than the rule's query.
 """
 
+import json
+
 import attacks
+import cases
 import content
 import results
 import scenarios
@@ -30,18 +33,72 @@ def share(counts, group):
 
 
 def attack_table(found):
-    seed = found["attacks"]["1"]
+    seeds = [found["attacks"][seed] for seed in ("1", "2", "3") if seed in found["attacks"]]
     rows, totals = [], {}
     for attack in attacks.COVERAGE:
-        counts = seed["attacks"].get(attack, {})
-        for group in GROUPS:
-            totals[group] = [a + b for a, b in zip(totals.get(group, [0, 0, 0]), counts.get(group, [0, 0, 0]))]
-        cells = [share(counts.get(group), group) for group in GROUPS]
-        stale = any(old(seed["rules"], name) for name in attacks.COVERAGE[attack])
-        rows.append([f"`{attack}`" + ("†" if stale else ""), cells[0], found["before"].get(attack, ""), *cells[1:]])
-    cells = [share(totals[group], group) for group in GROUPS]
-    rows.append(["**all**", cells[0], found["before"].get("all", ""), *cells[1:]])
-    return markdown(["attack", "told by the events:", "told before:", "to look at:", "can't be told:", "twins taken for it:"], rows)
+        told = []
+        for number, seed in enumerate(seeds):
+            counts = seed["attacks"].get(attack, {})
+            for group in GROUPS:
+                totals[number, group] = [a + b for a, b in zip(totals.get((number, group), [0, 0, 0]), counts.get(group, [0, 0, 0]))]
+            told.append([share(counts.get(group), group) for group in GROUPS])
+        stale = any(old(seeds[0]["rules"], name) for name in attacks.COVERAGE[attack])
+        rows.append([f"`{attack}`" + ("†" if stale else ""), *columns(told), graded([seed["attacks"].get(attack, {}) for seed in seeds]), found["before"].get(attack, "")])
+    told = [[share(totals[number, group], group) for group in GROUPS] for number in range(len(seeds))]
+    rows.append(["**all**", *columns(told), graded([counts for seed in seeds for counts in seed["attacks"].values()]), found["before"].get("all", "")])
+    head = ["attack", *(f"told, seed {number + 1}:" for number in range(len(seeds))), "to look at:", "can't be told:", "twins taken for it:", "severity as wanted:", "told before:"]
+    return markdown(head, rows)
+
+
+def columns(told):
+    """Of the groups by seed: what the events tell by seed, and the rest of the first seed."""
+    return [groups[0] for groups in told] + told[0][1:]
+
+
+def graded(counts):
+    """In how many alerts of variants the severity is the wanted one; and in how many it is higher or lower."""
+    grades = [count["severity"] for count in counts if "severity" in count]
+    total = {kind: sum(grade[kind] for grade in grades) for kind in ("as wanted", "higher", "lower")}
+    if not sum(total.values()):
+        return ""
+    apart = ", ".join(f"{total[kind]} {kind}" for kind in ("higher", "lower") if total[kind])
+    return f"{total['as wanted']}/{sum(total.values())}" + (f" ({apart})" if apart else "")
+
+
+def case_table(found):
+    """The attacks of another author."""
+    measured = found.get("cases")
+    if not measured:
+        return "Not measured yet.\n"
+    about, titles = cases.coverage(), {rule.name: rule.data["name"] for rule in content.rules()}
+    rows = []
+    for case in cases.read():
+        fired = measured["seen"][case["id"]]
+        stale = any(old(measured["rules"], name) for name in about[case["id"]])
+        rows.append([case["id"] + ("†" if stale else ""), case["title"].replace("|", ","), ", ".join(titles[name].removeprefix("NordPass ") for name in fired) or "**missed**"])
+    seen, false = sum(bool(fired) for fired in measured["seen"].values()), sum(map(len, measured["false"].values()))
+    rows.append(["**all**", f"{seen} of {len(rows)} seen; {false} false alerts in the same lives without the attacks", ""])
+    return markdown(["case", "what happens", "told by"], rows)
+
+
+def technique_table():
+    """What the rules are about, in ATT&CK's words of two versions."""
+    known, rows = json.loads((content.SOLUTION / "tests/attack.json").read_text())["techniques"], []
+    for technique, entry in known.items():
+        names = [rule.data["name"].removeprefix("NordPass ") for rule in content.rules() if technique in rule.data["relevantTechniques"]]
+        later = entry.get("v19", {"id": technique, "tactics": entry["tactics"]})
+        if names:
+            rows.append([technique, entry["name"], ", ".join(entry["tactics"]), ("" if later["id"] == technique else f"{later['id']}: ") + ", ".join(later["tactics"]), len(names), "; ".join(names)])
+    return markdown(["technique", "name", "tactics in 18.1, as Sentinel has them", "in 19", "rules:", "which"], rows)
+
+
+def mutant_cell(found, name):
+    """`killed/all`, and in brackets those that mean the same."""
+    counts = found.get("mutants", {}).get(name)
+    if not counts:
+        return ""
+    every = counts["killed"] + counts["equivalent"] + counts["living"]
+    return f"{counts['killed']}/{every}" + (f" ({counts['equivalent']})" if counts["equivalent"] else "") + ("†" if counts["rule"] != DIGESTS[name] else "")
 
 
 def old(measured, name):
@@ -100,8 +157,8 @@ def rule_table(runner, found):
         variants = f"{seen} of {every}" + ("†" if old(seed["rules"], rule.name) else "") if names and seed["by rule"] else ""
         months = [[false_alerts(found["months"][f"{tenant} {number}"], rule.name)[0] for number in "123" if f"{tenant} {number}" in found["months"]] for tenant in TENANTS]
         false = [max(numbers) if numbers else "" for numbers in months]
-        rows.append([rule.data["name"], rule.data["severity"], runner.fired.get(rule.name, ""), about, variants, *false, runner.month[rule.name], scan(rule)])
-    return markdown(["rule", "severity", "alerts on its scenario:", "frozen attacks", "variants seen:", "false, small:", "medium:", "large:", "our month:", "days read a day:"], rows)
+        rows.append([rule.data["name"], rule.data["severity"], runner.fired.get(rule.name, ""), about, variants, *false, runner.month[rule.name], scan(rule), mutant_cell(found, rule.name)])
+    return markdown(["rule", "severity", "alerts on its scenario:", "frozen attacks", "variants seen:", "false, small:", "medium:", "large:", "our month:", "days read a day:", "mutants killed:"], rows)
 
 
 def story_table():
@@ -116,7 +173,7 @@ def check(runner, write):
     """Whether the file has these tables; or puts them there."""
     path, found = content.SOLUTION / "README.md", results.read()
     text = fresh = path.read_text(encoding="utf-8")
-    parts = {"attacks": attack_table(found), "months": month_table(found), "confirmed": confirmed_table(found), "rules": rule_table(runner, found), "scenarios": story_table()}
+    parts = {"attacks": attack_table(found), "months": month_table(found), "confirmed": confirmed_table(found), "cases": case_table(found), "techniques": technique_table(), "rules": rule_table(runner, found), "scenarios": story_table()}
     for name, table in parts.items():
         before, rest = fresh.split(f"<!-- {name}: generated by cargo xtask solution -->\n")
         fresh = before + f"<!-- {name}: generated by cargo xtask solution -->\n" + table + f"<!-- end of {name} -->\n" + rest.split(f"<!-- end of {name} -->\n")[1]

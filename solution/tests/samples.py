@@ -2,6 +2,7 @@
 
     python samples.py --work FOLDER --program FILE attacks [--seed N]
     python samples.py --work FOLDER --program FILE month --tenant small [--seed N]
+    python samples.py --work FOLDER --program FILE cases
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import attacks
 import benign
+import cases
 import content
 import recording
 import results
@@ -33,6 +35,11 @@ def load(arguments):
                 if arguments.style not in (None, descriptor["style"]):
                     continue
                 descriptors.append(descriptor)
+                recorded.add(events)
+        elif arguments.mode == "cases":
+            descriptors = []
+            for case, _, events in cases.samples():
+                descriptors.append(case)
                 recorded.add(events)
         else:
             descriptors, events = recording.month(arguments.tenant, arguments.seed)
@@ -57,7 +64,7 @@ def main():
     parser.add_argument("--style", help="the attacks of this style alone, such as confirmed")
     parser.add_argument("--details", action="store_true")
     parser.add_argument("--record", action="store_true", help="keep the numbers in results.json, of which the tables are made")
-    parser.add_argument("mode", choices=["attacks", "month"])
+    parser.add_argument("mode", choices=["attacks", "month", "cases"])
     arguments = parser.parse_args()
     made, descriptors = load(arguments)
     print(f"{time.process_time():6.1f} s  loaded", flush=True)
@@ -69,7 +76,7 @@ def main():
         found = attacks.Attacks(made, descriptors)
         found.run(rules, step)
         print(attacks.table(found))
-        if arguments.record and not arguments.only:
+        if arguments.record:
             results.record_attacks(found, arguments.seed, rules, arguments.style)
         if arguments.details:
             names = {rule.name for rule in rules}
@@ -80,6 +87,12 @@ def main():
                 if verdict in ("missed", "part", "false"):
                     print(verdict, sample["id"], sample["expected"]["observable"], sample["behaviour"], sample["lateness"],
                           {k: v for k, v in sample["shapes"].items()} if sample["style"] in ("drawn", "swept") else sample["style"], why)
+    elif arguments.mode == "cases":
+        found = cases.Cases(made, descriptors)
+        found.run(rules, step)
+        print(found.report())
+        if arguments.record:
+            results.record_cases(found, rules)
     else:
         month = benign.Month(made, descriptors)
         month.run(rules, step)

@@ -4,6 +4,8 @@ A rule asks for what arrived since its last run, `ago(FREQUENCY)`. A coarser ste
 arrived within the step instead: the same question over fewer runs. Rules whose answer is a silence need their own step.
 """
 
+import hashlib
+
 import duckdb_kql
 from duckdb_kql import engine
 
@@ -26,10 +28,24 @@ class Scheduler:
 
     def keep(self):
         """Keeps the view's result, and shows of it, and of the health rows, what has arrived and is in the period."""
-        self.workspace.keep(EVENTS, "Seen")
+        self.keep_events()
         self.workspace.kept.add(EVENTS)
         self.keep_health()
         self.only([])
+
+    def keep_events(self):
+        """Keeps the view's result, also in a file: of the same rows and the same text it is the same next time."""
+        path = self.workspace.work / "seen.db"
+        text = "".join(self.workspace.functions(EVENTS))
+        stamp = self.workspace.work / "seen.stamp"
+        made = hashlib.sha256(text.encode()).hexdigest()
+        if not stamp.exists() or stamp.read_text() != made:
+            self.workspace.keep(EVENTS, "Seen")
+            path.unlink(missing_ok=True)
+            self.con.execute(f"ATTACH '{path}' AS kept; CREATE TABLE kept.Seen AS SELECT * FROM Seen; DETACH kept")
+            stamp.write_text(made)
+        else:
+            self.con.execute(f"ATTACH '{path}' AS kept (READ_ONLY); CREATE TABLE Seen AS SELECT * FROM kept.Seen; DETACH kept")
 
     def keep_health(self):
         """Shows of the health rows what has arrived and is in the period."""

@@ -4,6 +4,7 @@
 //! The recordings go through the real program and the ingestion simulator ([`rows`]); the Python beside the content
 //! (`solution/tests/`) then binds, executes and compares. `solution/README.md` says how.
 
+use std::path::Path;
 use std::process::Command;
 
 use tools_common::process::{self, run};
@@ -22,24 +23,33 @@ pub fn write() -> Result<(), String> {
     python("write")
 }
 
-/// Runs the workbook's queries for every combination of picker values, and the rules over every frozen attack and month. Shows
-/// what they said. It takes hours.
+/// Runs the workbook's queries for every combination of picker values, and the rules over every frozen attack and month. Then
+/// changes each rule in every way that a sample has to notice, and measures what rules cost over many rows. Shows what
+/// they said. It takes hours.
 pub fn measure() -> Result<(), String> {
     workbook::check::long()?;
     let (python, program) = (tools::kql_python()?, process::product()?);
-    let script = root().join("solution/tests/samples.py");
     let columns = tables::all_columns().to_string();
+    let work = |name: &str| root().join("target/samples").join(name);
+    let script = |name: &str, work: &Path| {
+        let mut command = Command::new(&python);
+        command.arg(root().join("solution/tests").join(name)).arg("--work").arg(work);
+        command
+    };
+    let samples = |name: &str, arguments: &[&str]| {
+        let work = work(name);
+        tools_common::empty(&work)?;
+        tools_common::write(work.join("columns.json"), &columns)?;
+        run(script("samples.py", &work).arg("--program").arg(&program).arg("--details").args(arguments))
+    };
+    samples("cases", &["cases", "--once"])?;
     for seed in ["1", "2", "3"] {
         for (tenant, mode) in [("all", "attacks"), ("small", "month"), ("medium", "month"), ("large", "month")] {
-            let work = root().join("target/samples").join(format!("{mode}-{tenant}-{seed}"));
-            tools_common::empty(&work)?;
-            tools_common::write(work.join("columns.json"), &columns)?;
-            let mut command = Command::new(&python);
-            command.arg(&script).arg("--work").arg(work).arg("--program").arg(&program).arg("--details");
-            run(command.args(["--seed", seed, "--tenant", tenant, "--hours", "1", mode]))?;
+            samples(&format!("{mode}-{tenant}-{seed}"), &["--seed", seed, "--tenant", tenant, "--hours", "1", mode])?;
         }
     }
-    Ok(())
+    run(script("mutants.py", &work("attacks-all-1")).arg("--program").arg(&program))?;
+    run(&mut script("scale.py", &work("month-medium-1")))
 }
 
 fn python(mode: &str) -> Result<(), String> {
