@@ -6,7 +6,6 @@ arrived within the step instead: the same question over fewer runs. Rules whose 
 
 import hashlib
 
-import duckdb_kql
 from duckdb_kql import engine
 
 import executor
@@ -69,8 +68,7 @@ class Scheduler:
             if step is not None:
                 text = text.replace(f"ago({rule.data['queryFrequency']})", f"ago({int(step.total_seconds())}s)")
             text = tables.substitute(text)
-            made = duckdb_kql.to_sql(text, schema=engine.schema(self.con), query_now=now, functions=self.workspace.functions(text), allow_write=False)
-            self.translated[name] = (str(made), [key for key, value in made.parameters.items() if value == now], made.parameters)
+            self.translated[name] = executor.translate(text, engine.schema(self.con), now, self.workspace.functions(text))
         return self.translated[name]
 
     def run(self, rule, now, step=None, period=None):
