@@ -1,5 +1,6 @@
-"""The solution's content, as it stands in its files."""
+"""The solution's content, as it stands in its files. Each is read once, so nobody may change it."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,24 +29,26 @@ class Content:
         return self.data["FunctionQuery"] if "FunctionQuery" in self.data else self.data["query"]
 
 
+@functools.cache
 def _folder(name):
     files = sorted((SOLUTION / name).glob("*.yaml"))
     texts = [(path, path.read_text(encoding="utf-8")) for path in files]
-    return [Content(path, text, yaml.safe_load(text)) for path, text in texts]
+    return tuple(Content(path, text, yaml.safe_load(text)) for path, text in texts)
 
 
 def rules():
-    return _folder("Analytic Rules")
+    return list(_folder("Analytic Rules"))
 
 
 def hunting_queries():
-    return _folder("Hunting Queries")
+    return list(_folder("Hunting Queries"))
 
 
 def parsers():
-    return _folder("Parsers")
+    return list(_folder("Parsers"))
 
 
+@functools.cache
 def watchlists():
     """Alias to (metadata, rows) of each watchlist."""
     import csv
