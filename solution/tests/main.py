@@ -26,6 +26,12 @@ import values
 MEMORY = 6 << 30
 
 
+def timed(check, *arguments):
+    """What a check finds, and how many seconds of processor time it took in this process."""
+    began = time.process_time()
+    return check(*arguments), time.process_time() - began
+
+
 def main():
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     parser = argparse.ArgumentParser()
@@ -35,31 +41,38 @@ def main():
     arguments = parser.parse_args()
     problems = []
 
-    def step(name, found):
-        print(f"{time.process_time():6.1f} s  {name}: {len(found)} problems", flush=True)
+    def step(name, result):
+        found, seconds = result
+        print(f"{seconds:6.1f} s  {name}: {len(found)} problems", flush=True)
         problems.extend(found)
 
     write = arguments.mode == "write"
-    step("generated parsers", asim_parsers.check(write))
-    step("field rules", fields.check())
-    step("frozen samples", recording.frozen())
-    step("binding", bind.check(arguments.work, arguments.node))
-    # The parsers need nothing of the rest: they use the second core.
-    pool = concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-    parsers = pool.submit(parity.parsers, arguments.work)
-    step("view", parity.events(arguments.work))
-    step("entries of watchlists", identity.check(arguments.work))
-    step("lives of connectors", lives.check(arguments.work))
-    step("values in the workbook", values.check(arguments.work))
-    workspace = tables.Workspace(arguments.work)
-    rules.prepare(workspace)
-    found, runner = rules.check(workspace)
-    step("rules", found)
-    step("Sigma", sigma_rules.check(workspace, arguments.work, arguments.node))
-    if not found:
-        step("hunting queries", hunting.check(runner))
-        step("report", report.check(runner, write))
-    step("parsers", parsers.result())
+    work, node = arguments.work, arguments.node
+    # What needs nothing of the rules uses the second core.
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        beside = {
+            "parsers": pool.submit(timed, parity.parsers, work),
+            "entries of watchlists": pool.submit(timed, identity.check, work),
+            "lives of connectors": pool.submit(timed, lives.check, work),
+            "values in the workbook": pool.submit(timed, values.check, work),
+            "view": pool.submit(timed, parity.events, work),
+        }
+        step("generated parsers", timed(asim_parsers.check, write))
+        step("field rules", timed(fields.check))
+        step("frozen samples", timed(recording.frozen))
+        step("binding", timed(bind.check, work, node))
+        workspace = tables.Workspace(work)
+        rules.prepare(workspace)
+        (found, runner), seconds = timed(rules.check, workspace)
+        step("rules", (found, seconds))
+        step("Sigma", timed(sigma_rules.check, workspace, work, node))
+        if not found:
+            step("hunting queries", timed(hunting.check, runner))
+            step("report", timed(report.check, runner, write))
+        for name, result in beside.items():
+            step(name, result.result())
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(f"{sum(who.ru_utime + who.ru_stime for who in used):6.1f} s  of processor time in all")
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if problems else 0
