@@ -47,6 +47,21 @@ async fn one_blob_for_each_place_and_source_with_what_it_was_committed_with() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn blobs_that_are_closed_together_are_written_four_at_a_time() {
+    let account = Account::new();
+    let mut machine = Machine::new(&account, 1, false);
+    let mut process = machine.start(&plain()).await;
+    assert_eq!(process.send(&[0]).await.await, AckOutcome::Delivered, "it has a token now");
+    let _ = machine.network.clone().latency(Duration::from_secs(1), Duration::from_secs(1));
+    let began = tokio::time::Instant::now();
+    let hours: Vec<u64> = (1..=8).map(|hour| 5 * hour).collect();
+    assert_eq!(process.send(&hours).await.await, AckOutcome::Delivered);
+    assert_eq!(account.names().len(), 9);
+    assert_eq!(began.elapsed().as_secs() - 300, 4, "two requests for each of eight blobs");
+    process.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn closed_by_bytes_by_the_end_and_when_the_source_waits_for_memory() {
     for (ending, level) in [("", ""), (".gz", "compression_level = 0"), (".zst", "compression_level = 1")] {
         let account = Account::new();
