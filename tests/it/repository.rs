@@ -14,6 +14,9 @@ const NOBODYS: [&str; 7] = ["example.com", "example.org", "example.net", "exampl
 /// `login.user` is no domain: the attack samples name a field and the event that has to have it, `address@login.user_login_failed`.
 const SERVICES: [&str; 2] = ["github.com", "login.user"];
 
+/// Addresses that nobody can have: Gmail's names have six letters or more. The attack samples need a public provider.
+const IMPOSSIBLE: [(&str, &str); 1] = [("x", "gmail.com")];
+
 fn files() -> Vec<PathBuf> {
     let (mut files, mut folders) = (Vec::new(), vec![PathBuf::from(env!("CARGO_MANIFEST_DIR"))]);
     while let Some(folder) = folders.pop() {
@@ -69,7 +72,7 @@ fn d28_no_persons_address_and_no_subscription_is_published() {
             continue;
         }
         for (local, domain) in addresses(&text) {
-            if !is_nobodys(domain) && !SERVICES.contains(&domain) {
+            if !is_nobodys(domain) && !SERVICES.contains(&domain) && !IMPOSSIBLE.contains(&(local, domain)) {
                 found.push(format!("{name}: {local}@{domain}"));
             }
         }
