@@ -59,13 +59,13 @@ const FIXED: u64 = 200;
 const FRESH: u64 = 200;
 /// Worlds with several replicas, in a plain test run.
 const REPLICATED: u64 = 60;
-/// With a sink that acknowledges too early, so many worlds must have a failure among them.
+/// With a sink that acknowledges too early, or a transform that drops in silence, so many worlds must have a failure among them.
 const LYING: u64 = 60;
 
 /// After so many failed worlds there is enough to do.
 const MOST_FAILURES: usize = 10;
 
-const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads] [--replicas]";
+const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads] [--shaped] [--replicas]";
 
 /// What was asked for.
 struct Args {
@@ -88,6 +88,7 @@ impl Args {
                 "--log" => log = true,
                 "--replicas" => replicas = true,
                 "--reloads" => reload::EVERYWHERE.store(true, Ordering::Relaxed),
+                "--shaped" => shape::EVERYWHERE.store(true, Ordering::Relaxed),
                 // What the test runner passes on is for other harnesses.
                 _ if word.starts_with("--") || seeds.is_none() => {}
                 _ => return Err(USAGE.to_owned()),
@@ -133,6 +134,10 @@ fn main() -> ExitCode {
         println!(
             "FAILED: with a sink that acknowledges before its receiver answers, nothing was found in {LYING} worlds"
         );
+        return ExitCode::FAILURE;
+    }
+    if !args.one && !finds_the_silence() {
+        println!("FAILED: with a transform that drops records in silence, nothing was found in {LYING} worlds");
         return ExitCode::FAILURE;
     }
     let is_plain = std::env::args().skip(1).all(|word| !word.starts_with("--seed"));
@@ -194,14 +199,23 @@ fn replicated(args: &Args) -> ExitCode {
 /// Whether the oracle sees an `http` sink that acknowledges before its receiver answers.
 fn finds_the_lie() -> bool {
     receiver::lie::set(true);
-    let lost = |seed| {
-        let plan = Plan::of(seed);
-        plan.receiver.is_some_and(|receiver| !receiver.sends_events())
-            && one(seed).violations.iter().any(|violation| violation.starts_with("lost "))
-    };
-    let found = (0..LYING).find(|seed| lost(*seed));
+    let found = first_loss(|plan| plan.receiver.is_some_and(|receiver| !receiver.sends_events()));
     receiver::lie::set(false);
     found.inspect(|seed| println!("a sink that acknowledges too early loses events: found in seed {seed}")).is_some()
+}
+
+/// Whether the oracle misses what a transform drops without a word, among all that others leave out on purpose.
+fn finds_the_silence() -> bool {
+    shape::silence::set(true);
+    let found = first_loss(|plan| plan.shape.is_some());
+    shape::silence::set(false);
+    found.inspect(|seed| println!("a transform that drops records in silence: found in seed {seed}")).is_some()
+}
+
+/// The first world of this kind in which the oracle finds that events are lost.
+fn first_loss(is_meant: impl Fn(&Plan) -> bool) -> Option<u64> {
+    let is_lost = |seed: &u64| one(*seed).violations.iter().any(|violation| violation.starts_with("lost "));
+    (0..LYING).filter(|seed| is_meant(&Plan::of(*seed))).find(is_lost)
 }
 
 /// Runs worlds on all cores.

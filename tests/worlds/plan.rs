@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -12,7 +13,7 @@ use nordpass_simulator::{Dice, Endpoint};
 use crate::blobs::Blobs;
 use crate::receiver::Receiver;
 use crate::reload::Reload;
-use crate::shape::{Destination, Shape};
+use crate::shape::{self, Destination, Shape};
 
 pub const MINUTE: u64 = 60;
 pub const HOUR: u64 = 3600;
@@ -278,7 +279,7 @@ impl Plan {
         }
         plan.actions.sort_by_key(|(at, _)| *at);
         let mut draw = Drawer(Dice::new(seed ^ 0x5aab_1e5a_ab1e));
-        if draw.chance(SHAPED) {
+        if draw.chance(SHAPED) || shape::EVERYWHERE.load(Ordering::Relaxed) {
             let mut shape = Shape::drawn(&mut draw, plan.second, plan.archive.is_some());
             plan.receiver.into_iter().for_each(|receiver| shape.add_receiver(receiver));
             plan.shape = Some(shape);

@@ -14,6 +14,7 @@
 //! | [`fate`] | an event's way through the pipeline |
 //! | [`expected`] | what each destination must get, and whether an accepted row is that |
 //! | [`judge`] | dead letters, files and counters at the end |
+//! | [`silence`] | a transform that drops records in silence: the oracle has to find that |
 
 pub mod change;
 pub mod conditions;
@@ -21,13 +22,19 @@ mod draw;
 pub mod expected;
 pub mod fate;
 pub mod judge;
+pub mod silence;
 mod text;
+
+use std::sync::atomic::AtomicBool;
 
 use change::{Hide, Modify};
 use conditions::Conditions;
 
 pub use crate::ledger::Destination;
 use crate::receiver::Receiver;
+
+/// Whether the pipelines of all worlds change records: `--shaped`.
+pub static EVERYWHERE: AtomicBool = AtomicBool::new(false);
 
 /// The part of a pipeline between its source and its sinks.
 #[derive(Clone, Debug, Default)]

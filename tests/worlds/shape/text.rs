@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 
 use super::change::{KEY, OnError};
 use super::conditions::Conditions;
-use super::{Node, Shape, Step};
+use super::{Node, Shape, Step, silence};
 
 impl Shape {
     /// The transforms' tables, and the sink of what nobody wants.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for node in &self.nodes {
-            write(&mut text, node);
+            match silence::before(node) {
+                Some(nodes) => nodes.iter().for_each(|node| write(&mut text, node)),
+                None => write(&mut text, node),
+            }
         }
         if !self.blackhole.is_empty() {
             let _ = write!(text, "\n[sinks.unwanted]\ntype = \"blackhole\"\ninputs = {:?}\n", self.blackhole);
