@@ -4,6 +4,8 @@ mod errors;
 pub(crate) mod fingerprint;
 #[cfg(feature = "remap")]
 mod programs;
+mod tables;
+mod urls;
 
 use std::{collections::BTreeMap, fmt, ops::Range, path::PathBuf, time::Duration};
 
@@ -12,8 +14,7 @@ use super::document::{Document, Table, Value, end};
 use super::duration::parse_duration;
 use super::nearest::{all_of, nearest};
 use super::report::{Report, SourceSpan};
-use super::url::{check_proxy, check_url};
-use super::value::{Check, Checked, Object, shown_key, without_numbers};
+use super::value::{Check, Checked, shown_key, without_numbers};
 use super::{Environment, Field, Kind, Presence, Secret};
 
 /// One TOML table of the pipeline file, being read. Each getter takes a key that the section's fields list, resolves
@@ -296,46 +297,6 @@ impl Section {
         if let Some(Checked::Map(entries)) = self.get_optional(name) { entries } else { Vec::new() }
     }
 
-    /// A sub-table; a missing one reads as empty, so that its defaults hold.
-    #[must_use]
-    pub fn table(&mut self, name: &str) -> Section {
-        if let Some(Slot { value: Checked::Table(section), .. }) = self.slots.get(name) {
-            return (**section).clone();
-        }
-        let fields: &'static [Field] = match self.field(name).map(|field| &field.kind) {
-            Some(Kind::Table(fields)) => fields,
-            _ => &[],
-        };
-        // A value that isn't a table has its error already.
-        self.empty(self.path_of(name), fields, self.slots.contains_key(name))
-    }
-
-    /// The tables of a list; empty when it is optional and not there.
-    pub(crate) fn tables(&mut self, name: &str) -> Vec<Section> {
-        if let Some(Checked::Tables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
-    }
-
-    /// Tables by their keys, in the order of the file.
-    pub fn named_tables(&mut self, name: &str) -> Vec<(String, Section)> {
-        if let Some(Checked::NamedTables(sections)) = self.get_optional(name) { sections } else { Vec::new() }
-    }
-
-    /// The keys of a map or of named tables as they are written, right or wrong.
-    pub(crate) fn keys(&self, name: &str) -> Vec<&str> {
-        let entries = self.slots.get(name).map(|slot| slot.entries.as_slice()).unwrap_or_default();
-        entries.iter().map(|(key, _)| key.as_str()).collect()
-    }
-
-    /// An optional table with any content.
-    pub(crate) fn optional_object(&mut self, name: &str) -> Option<Object> {
-        if let Some(Checked::Object(object)) = self.get_optional(name) { Some(object) } else { None }
-    }
-
-    /// An optional list of tables with any content; `None` for a single one, too.
-    pub(crate) fn optional_objects(&mut self, name: &str) -> Option<Vec<Object>> {
-        if let Some(Checked::Objects(objects)) = self.get_optional(name) { Some(objects) } else { None }
-    }
-
     /// The table's file, and the line of its header, from 1.
     pub(crate) fn place(&self) -> (PathBuf, usize) {
         let document = self.report.document(self.span.document);
@@ -347,37 +308,6 @@ impl Section {
     /// Where the table's last value ends, in bytes of its file.
     pub(crate) fn end(&self) -> usize {
         self.end
-    }
-
-    /// A required URL (or one with a default): https, or http to a loopback host.
-    pub fn url(&mut self, name: &str) -> String {
-        let text = self.text(name);
-        if text.is_empty() { text } else { self.checked_url(name, &text) }
-    }
-
-    /// An optional URL: https, or http to a loopback host.
-    pub fn optional_url(&mut self, name: &str) -> Option<String> {
-        let text = self.optional_text(name)?;
-        Some(self.checked_url(name, &text))
-    }
-
-    fn checked_url(&mut self, name: &str, text: &str) -> String {
-        let text = text.trim();
-        if let Err((message, hint)) = check_url(name, text) {
-            self.error(name, message, hint);
-        }
-        text.to_owned()
-    }
-
-    pub(crate) fn optional_proxy(&mut self, name: &str) -> Option<String> {
-        if !self.declares(name) {
-            return None;
-        }
-        let text = self.optional_text(name)?.trim().to_owned();
-        if let Err((message, hint)) = check_proxy(name, &text) {
-            self.error(name, message, hint);
-        }
-        Some(text)
     }
 
     /// Whether the key is in the file, with something in it.

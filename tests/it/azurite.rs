@@ -2,129 +2,30 @@
 //!
 //! Ignored unless asked for: `cargo xtask test azurite` installs it and says where it is.
 
+mod pair;
 mod replicas;
+mod server;
 
 use std::collections::HashSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryFutureExt;
-use http::{Method, Request};
 use jiff::Timestamp;
 use nordpass_env::{Env, MemoryDisk, SystemClock, TestClock};
 use nordpass_sentinel::azure::blob::{BlobError, BlockBlob, Container, Demand, Lease, Listed, escaped};
 use nordpass_sentinel::azure::{CredentialKind, CredentialSettings};
-use nordpass_sentinel::http::{HttpClient, HttpSettings, Network, SystemNetwork};
+use nordpass_sentinel::http::{HttpSettings, Network};
 use nordpass_sentinel::settings::Secret;
 use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::judge::received_in_files;
-use nordpass_simulator::server::{Background, Server, ServerOptions};
-use nordpass_simulator::{Endpoint, Reply, Service, Simulation, SimulationOptions, ingestion};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
+use nordpass_simulator::server::Background;
+use nordpass_simulator::{Simulation, SimulationOptions};
+use serde_json::Value;
 
-use crate::support::{ASIM_STREAMS, Process, World, history, now, output, said, until};
-
-/// The account that Azurite has from the start.
-const ACCOUNT: &str = "devstoreaccount1";
-
-/// A running Azurite; it ends with the test.
-struct Azurite {
-    _process: Process,
-    /// The account's blob endpoint.
-    endpoint: String,
-    folder: tempfile::TempDir,
-}
-
-impl Azurite {
-    #[expect(clippy::disallowed_methods, reason = "where a tool of the tests is, is no setting of the program")]
-    fn start() -> Self {
-        let script = std::env::var("AZURITE").expect("AZURITE names Azurite's main.js; run `cargo xtask test azurite`");
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut authority = CertificateParams::default();
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer =
-            CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("an authority");
-        let key = KeyPair::generate().expect("a key");
-        let leaf = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names");
-        let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
-        for (name, text) in [("ca.pem", issuer.pem()), ("cert.pem", leaf.pem()), ("key.pem", key.serialize_pem())] {
-            std::fs::write(folder.path().join(name), text).expect("writes");
-        }
-        let mut command = Command::new("node");
-        command.arg(script).args(["--silent", "--inMemoryPersistence", "--disableTelemetry", "--oauth", "basic"]);
-        command.args(["--blobHost", "127.0.0.1", "--blobPort", "0", "--cert", "cert.pem", "--key", "key.pem"]);
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Process(command.spawn().expect("node starts"));
-        let said = BufReader::new(process.0.stdout.take().expect("its output"));
-        let address = said
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("listens on https://127.0.0.1:").map(|(_, port)| port.trim().to_owned()));
-        let port = address.expect("it says where it listens");
-        Self { _process: process, endpoint: format!("https://localhost:{port}/{ACCOUNT}"), folder }
-    }
-
-    fn ca_file(&self) -> std::path::PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    fn http(&self) -> HttpSettings {
-        HttpSettings { ca_file: Some(self.ca_file()), ..HttpSettings::default() }
-    }
-
-    fn client(&self) -> Arc<dyn HttpClient> {
-        SystemNetwork::default().client(&self.http()).expect("a client")
-    }
-
-    fn container(&self, name: &str) -> Container {
-        let credential = CredentialSettings::from(CredentialKind::Token(Secret::literal(token())));
-        Container::new(&self.endpoint, name, credential, &self.http(), &nordpass_sentinel::http::system_env())
-            .expect("a container")
-    }
-}
-
-/// A token as Entra issues them for storage, but for the signature, which Azurite doesn't check.
-fn token() -> String {
-    let part = |value: &Value| base64url(value.to_string().as_bytes());
-    let header = part(&json!({"alg": "RS256", "typ": "JWT"}));
-    let payload = part(&json!({
-        "aud": "https://storage.azure.com", "iss": "https://sts.windows.net/00000000-0000-4000-8000-000000000001/",
-        "iat": now() - 60, "nbf": now() - 60, "exp": now() + 3_600,
-    }));
-    format!("{header}.{payload}.{}", base64url(b"nobody signed this"))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let number =
-            three.iter().fold(0_usize, |number, byte| number << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
-        for place in 0..=three.len() {
-            text.push(char::from(LETTERS[number >> (18 - 6 * place) & 63]));
-        }
-    }
-    text
-}
-
-/// Breaks the lease on a blob after so many seconds, as an operator can; the program never does.
-async fn break_lease(http: &dyn HttpClient, blob: &str, token: &str, seconds: u64) -> u16 {
-    let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(now().unsigned_abs());
-    let date = httpdate::fmt_http_date(date);
-    let request = Request::builder()
-        .method(Method::PUT)
-        .uri(format!("{blob}?comp=lease"))
-        .header("authorization", format!("Bearer {token}"))
-        .header("x-ms-version", "2023-11-03")
-        .header("x-ms-date", date)
-        .header("x-ms-lease-action", "break")
-        .header("x-ms-lease-break-period", seconds)
-        .header("content-length", "0");
-    http.send(request.body(Bytes::new()).expect("a request")).await.expect("an answer").status().as_u16()
-}
+use crate::support::{Process, World, history, now, output, said, until};
+use pair::{Pair, signal};
+use server::{ACCOUNT, Azurite, break_lease, token};
 
 /// What a container answers to everything that the checkpoint asks, in words that don't depend on who answers. `broken`
 /// breaks the lease on `a/state`.
@@ -260,137 +161,6 @@ async fn azurite_and_the_simulated_account_answer_alike() {
         (network.client(&http).expect("a client"), format!("{}/contract/a/state", Simulation::BLOB_URL));
     let broken = async |seconds| break_lease(client.as_ref(), &blob, "ready", seconds).await;
     assert_eq!(real, answers(&simulated, broken).await);
-}
-
-/// NordPass, with a book of who asked when.
-struct Book {
-    inner: Arc<dyn Service>,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Service for Book {
-    fn endpoint(&self, path: &str) -> Endpoint {
-        self.inner.endpoint(path)
-    }
-
-    fn handle(&self, request: &Request<Bytes>, now: Timestamp) -> Reply {
-        let who = request.headers().get("x-source").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        self.asked.lock().expect("no panic").push(who.to_owned());
-        self.inner.handle(request, now)
-    }
-}
-
-/// Two processes of the program on one container, and what they do.
-struct Pair {
-    world: World,
-    azurite: Azurite,
-    nordpass: Server,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Pair {
-    async fn new() -> Self {
-        let ingestion = ingestion::Settings { keep_rows: true, ..ingestion::Settings::default() };
-        let options = SimulationOptions { events: history(9, 500), ingestion, ..SimulationOptions::default() };
-        let world = World::new(options).await;
-        let asked = Arc::<Mutex<Vec<String>>>::default();
-        let book = Book { inner: world.simulation.nordpass.clone(), asked: asked.clone() };
-        let gate = world.simulation.gate(Arc::new(book));
-        let nordpass = Server::start(gate, Arc::new(SystemClock), ServerOptions::default()).await.expect("listens");
-        Self { world, azurite: Azurite::start(), nordpass, asked }
-    }
-
-    /// Starts a process. Its log goes to a file.
-    fn start(&self, who: &str) -> Child {
-        let text = format!(
-            r#"
-data_dir = "data-{who}"
-
-[checkpoint]
-kind = "azure_blob"
-endpoint = "{endpoint}"
-lease = "20s"
-[checkpoint.credential]
-kind = "token"
-token = "${{STORAGE_TOKEN}}"
-[checkpoint.tls]
-ca_file = "{ca_file}"
-
-[sources.nordpass]
-type = "nordpass"
-endpoint = "{nordpass}{path}"
-token = "${{NORDPASS_TOKEN}}"
-source_header = "{who}"
-poll_interval = "1s"
-lag = "1s"
-requests_per_second = 1000
-
-[sources.other-{who}]
-type = "nordpass"
-endpoint = "${{NORDPASS_ENDPOINT_URL}}"
-token = "${{NORDPASS_TOKEN}}"
-
-[sinks.nothing]
-type = "blackhole"
-inputs = ["other-{who}"]
-
-[transforms.asim]
-type = "asim"
-inputs = ["nordpass"]
-
-[sinks.sentinel]
-type = "sentinel"
-inputs = ["asim.audit_event", "asim.authentication", "asim.user_management"]
-endpoint = "${{DATA_COLLECTION_ENDPOINT}}"
-dcr_immutable_id = "${{DCR_IMMUTABLE_ID}}"
-{ASIM_STREAMS}[sinks.sentinel.batch]
-timeout = "200ms"
-[sinks.sentinel.credential]
-kind = "token"
-token = "${{AZURE_TOKEN}}"
-"#,
-            endpoint = self.azurite.endpoint,
-            ca_file = self.azurite.ca_file().display(),
-            nordpass = self.nordpass.url(),
-            path = self.world.simulation.nordpass.settings.path,
-        );
-        let file = self.world.pipeline(&format!("{who}.toml"), &text);
-        let mut command = self.world.command(&["run", file.to_str().expect("a path")]);
-        let log = std::fs::File::options().create(true).append(true).open(self.log(who)).expect("a log");
-        command.env("STORAGE_TOKEN", token()).stdout(Stdio::null()).stderr(log);
-        command.spawn().expect("the program starts")
-    }
-
-    fn log(&self, who: &str) -> std::path::PathBuf {
-        self.world.folder.path().join(format!("{who}.log"))
-    }
-
-    /// How often a process has said something.
-    fn said(&self, who: &str, words: &str) -> usize {
-        std::fs::read_to_string(self.log(who)).unwrap_or_default().matches(words).count()
-    }
-
-    /// Who asked NordPass, in order; the same one several times in a row counts once.
-    fn turns(&self) -> Vec<String> {
-        let mut turns = self.asked.lock().expect("no panic").clone();
-        turns.dedup();
-        turns
-    }
-
-    fn asked_by(&self, who: &str) -> usize {
-        self.asked.lock().expect("no panic").iter().filter(|asked| *asked == who).count()
-    }
-
-    /// Waits until this one asks, within the lease's time and what a slow machine needs.
-    async fn until_asks(&self, who: &str) {
-        let before = self.asked_by(who);
-        until(&format!("{who} to ask"), || self.asked_by(who) > before).await;
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
-    assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
 }
 
 /// Breaks the lease on the source's state.

@@ -14,16 +14,16 @@
 //!    ([`crate::shape`]).
 //! 7. **Progress**: once the faults stop, everything arrives within a bounded time; that is measured by the world.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use http::StatusCode;
 use nordpass_env::{Env, MemoryDisk};
 use nordpass_sentinel::component::SourceKey;
-use nordpass_simulator::judge::received_in_files;
 use nordpass_simulator::nordpass::Total;
-use nordpass_simulator::{Endpoint, LoggedRequest, Probes};
+use nordpass_simulator::{Endpoint, LoggedRequest};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -34,6 +34,7 @@ use crate::pipeline;
 use crate::reload::{Reloads, Replay};
 use crate::shape::{Destination, judge};
 use crate::world::{Violations, World};
+use files::{in_files, judge_files, lacking_in};
 
 /// The state as it was on disk when a life began.
 pub struct Snapshot {
@@ -239,7 +240,7 @@ pub async fn judge(world: &World) -> Violations {
     violations.extend(world.network.hostile().leaks(world));
     violations.extend(world.ledger.books().wrong.clone());
     judge::judge(world, origin, &last, &mut violations);
-    files(world, origin, &mut violations).await;
+    judge_files(world, origin, &mut violations).await;
     blobs::judge(world, origin, &mut violations).await;
     violations
 }
@@ -388,54 +389,6 @@ fn copies(world: &World, violations: &mut Violations) {
                         second(after.at)
                     ));
                 }
-            }
-        }
-    }
-}
-
-/// What the files below a folder hold.
-async fn in_files(world: &World, folder: &str) -> Result<Probes, String> {
-    let paths = world.disk.paths().into_iter().filter(|path| path.starts_with(folder));
-    let paths: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().contains(".ndjson")).collect();
-    Ok(received_in_files(&world.disk, &paths).await?.probes)
-}
-
-/// How many events are due and not there.
-fn lacking_in(files: &Probes, world: &World, origin: i64) -> usize {
-    let due = world.traffic.due(origin);
-    let wanted = due.iter().filter(|(probe, _)| world.expected.wants(probe, Destination::Archive));
-    wanted.filter(|(probe, count)| files.count(probe) < **count).count()
-}
-
-/// Files hold each event exactly once.
-async fn files(world: &World, origin: i64, violations: &mut Violations) {
-    for (folder, required) in [("archive", true), ("extra", false)] {
-        let there = if required { world.plan.archive.is_some() } else { world.plan.optional };
-        if !there {
-            continue;
-        }
-        let received = match in_files(world, folder).await {
-            Ok(received) => received,
-            Err(error) => {
-                violations.push(format!("{folder}: {error}"));
-                continue;
-            }
-        };
-        let all = world.traffic.due(i64::MIN);
-        for (probe, count) in received.iter() {
-            let happened = all.get(probe).copied().unwrap_or(0);
-            if required && !world.expected.wants(probe, Destination::Archive) {
-                violations.push(format!("{folder}: {probe} was left out on purpose and stands there"));
-            }
-            if count > happened {
-                violations.push(format!("{folder}: {probe} happened {happened} times and stands there {count} times"));
-            }
-        }
-        if required {
-            violations.extend(judge::wrong_lines(world, folder));
-            let lost = lacking_in(&received, world, origin);
-            if lost > 0 {
-                violations.push(format!("{folder}: {lost} events are missing"));
             }
         }
     }

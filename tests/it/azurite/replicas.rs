@@ -2,10 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::*;
-use nordpass_simulator::nordpass;
+use bytes::Bytes;
+use http::Request;
+use jiff::Timestamp;
+use nordpass_env::SystemClock;
+use nordpass_simulator::server::{Server, ServerOptions};
+use nordpass_simulator::{Endpoint, Reply, Service, SimulationOptions, nordpass};
+
+use super::server::{Azurite, token};
+use crate::support::{Process, World, history, until};
 
 /// In a plain run. `ORGANIZATIONS` sets another number, and then the time is taken and shown.
 const ORGANIZATIONS: usize = 24;
