@@ -163,9 +163,9 @@ fn has_spoiled_proofs(world: &World) -> bool {
     let Some(receiver) = &world.plan.receiver else { return false };
     let books = world.ledger.books();
     let is_nonsense = |request: &LoggedRequest| {
-        let path = request.path.split('?').next().unwrap_or_default().to_owned();
-        let stream = books.streams.get(&(Destination::Receiver, path));
-        let is_later = stream.and_then(|stream| stream.refused).is_some_and(|at| request.at.as_second() >= at);
+        let path = |name: &str| name.split('?').next() == request.path.split('?').next();
+        let mut streams = books.streams.iter().filter(|((to, name), _)| *to == Destination::Receiver && path(name));
+        let is_later = streams.any(|(_, stream)| stream.refused.is_some_and(|at| request.at.as_second() >= at));
         is_later && request.fault && request.status == Some(StatusCode::PAYLOAD_TOO_LARGE)
     };
     world.log.at(receiver.endpoint()).iter().any(is_nonsense)

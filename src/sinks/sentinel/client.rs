@@ -24,7 +24,7 @@ use nordpass_env::{Env, Mutex};
 pub struct IngestionClient {
     endpoint: String,
     rule: String,
-    /// The streams' names.
+    /// The streams' names, each once.
     streams: Vec<String>,
     /// The columns that they declare.
     columns: Mutex<Columns>,
@@ -43,12 +43,13 @@ impl IngestionClient {
     pub fn new(settings: &Settings, env: &Env, telemetry: &ComponentReporter) -> Result<Self, String> {
         let http = env.network.client(&settings.http)?;
         telemetry.token(TokenState::Unknown);
+        let streams = settings.distinct_streams();
         let scope = settings.credential.monitor_scope(&settings.endpoint);
         Ok(Self {
             endpoint: settings.endpoint.clone(),
             rule: settings.dcr_immutable_id.clone(),
-            streams: settings.streams.clone(),
-            columns: Mutex::new(Columns::new(&settings.streams, &settings.added_columns)),
+            columns: Mutex::new(Columns::new(&streams, &settings.added_columns)),
+            streams,
             gzip_level: settings.gzip_level,
             http,
             tokens: azure::provider(settings.credential.clone(), scope, &settings.http, env)?,

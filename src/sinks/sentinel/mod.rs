@@ -48,8 +48,10 @@ impl SinkSettings for Settings {
             let client = IngestionClient::new(&settings, &context.env, &context.telemetry).map_err(|reason| {
                 ComponentError::new(reason).hint("see the sink's tls, proxy and credential tables")
             })?;
-            let inputs = (0..settings.streams.len()).collect();
-            run::build(client, settings.streams, inputs, settings.limits, context).await
+            let streams = settings.distinct_streams();
+            let inputs = settings.streams.iter().filter_map(|name| streams.iter().position(|known| known == name));
+            let inputs = inputs.collect();
+            run::build(client, streams, inputs, settings.limits, context).await
         })
     }
 
@@ -72,6 +74,6 @@ impl SinkSettings for Settings {
     fn resender(&self, name: &str, env: &Env) -> Result<Box<dyn Resend>, String> {
         let telemetry = Telemetry::new().component(ComponentKind::Sink, name);
         let client = IngestionClient::new(self, env, &telemetry)?;
-        Ok(Box::new(Resender(Sender::new(client, self.streams.iter().cloned(), env, &telemetry))))
+        Ok(Box::new(Resender(Sender::new(client, self.distinct_streams(), env, &telemetry))))
     }
 }

@@ -13,22 +13,18 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     let telemetry = ComponentReporter::detached();
     let client = IngestionClient::new(settings, env, &telemetry)?;
     client.try_token().await?;
-    let sender = Sender::new(client, settings.streams.iter().cloned(), env, &telemetry);
-    let mut streams: Vec<usize> = Vec::new();
-    for (number, name) in settings.streams.iter().enumerate() {
-        if !streams.iter().any(|known| settings.streams[*known] == *name) {
-            streams.push(number);
-        }
-    }
+    let streams = settings.distinct_streams();
+    let count = streams.len();
+    let sender = Sender::new(client, streams, env, &telemetry);
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
-    for stream in &streams {
-        match try_stream(&sender, *stream).await {
-            Ok(()) => sender.streams.get(*stream).accept(1),
-            Err(("not found", reason)) => unknown.push((*stream, reason)),
+    for stream in 0..count {
+        match try_stream(&sender, stream).await {
+            Ok(()) => sender.streams.get(stream).accept(1),
+            Err(("not found", reason)) => unknown.push((stream, reason)),
             Err((_, reason)) => wrong.push(reason),
         }
     }
-    if unknown.len() == streams.len() && unknown.len() > 1 {
+    if unknown.len() == count && count > 1 {
         wrong.push(format!(
             "Azure knows none of the {} streams of rule {} here (404): check dcr_immutable_id, and that \
              `endpoint` is this rule's own: an endpoint in another region won't know this rule",
@@ -43,10 +39,10 @@ pub async fn probe(settings: &Settings, env: &Env) -> Result<String, String> {
     }
     wrong.extend(clock_is_wrong(Some(sender.protocol.clock_ahead()), "Azure"));
     wrong.dedup();
-    match (wrong.is_empty(), streams.as_slice()) {
+    match (wrong.is_empty(), count) {
         (false, _) => Err(wrong.join("\n")),
-        (true, [_]) => Ok("Azure accepts rows for its stream".to_owned()),
-        (true, streams) => Ok(format!("Azure accepts rows for {} streams", streams.len())),
+        (true, 1) => Ok("Azure accepts rows for its stream".to_owned()),
+        (true, count) => Ok(format!("Azure accepts rows for {count} streams")),
     }
 }
 

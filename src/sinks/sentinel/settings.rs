@@ -80,6 +80,12 @@ fn is_immutable_id(text: &str) -> bool {
 }
 
 impl Settings {
+    /// The rule's streams, each once, by their first inputs. Inputs that feed the same stream share its requests, and what is known of it.
+    pub fn distinct_streams(&self) -> Vec<String> {
+        let is_first = |(number, name): &(usize, &String)| !self.streams[..*number].contains(name);
+        self.streams.iter().enumerate().filter(is_first).map(|(_, name)| name.clone()).collect()
+    }
+
     /// Reads the component's table, given the names in its `inputs`.
     pub fn read(section: &mut Section, inputs: &[String]) -> Self {
         let number = |value: i64| usize::try_from(value).unwrap_or(1);

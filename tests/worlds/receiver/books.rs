@@ -28,9 +28,11 @@ impl Service for ReceiverLedger {
         // Elastic names each document. Elsewhere an answer about a part is no word about the rest.
         let is_of_a_part = by_name && self.endpoint(request.uri().path()) != Endpoint::Elastic;
         self.write(request, &taken, is_of_a_part);
-        let (path, epoch, at) = (request.uri().path(), self.ledger.epoch(), now.as_second());
+        // Where the address has the day, or a header has, each day is a stream of its own.
+        let day = request.headers().get("x-day").and_then(|day| day.to_str().ok()).unwrap_or_default();
+        let (stream, epoch, at) = (stream_of(request.uri().path(), day), self.ledger.epoch(), now.as_second());
         let mut books = self.ledger.books();
-        let stream = books.stream(to, path, epoch);
+        let stream = books.stream(to, &stream, epoch);
         if by_name && records == 1 {
             stream.refused.get_or_insert(at);
         } else if reply.status() == StatusCode::OK && !taken.is_empty() && !is_of_a_part {
@@ -51,6 +53,11 @@ impl ReceiverLedger {
             self.ledger.books().of_a_part.insert(number_of(request));
         }
     }
+}
+
+/// The name of a stream: the path, and behind a question mark the day.
+fn stream_of(path: &str, day: &str) -> String {
+    format!("{path}?{day}")
 }
 
 fn value(taken: &Taken) -> Value {

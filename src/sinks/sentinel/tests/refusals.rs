@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::support::{holds, large, rig, rows};
+use super::support::{holds, large, rig, rig_of, rows, settings};
 use crate::event::{AckOutcome, EventId};
+use crate::sinks::sentinel::Settings;
 
 #[tokio::test(start_paused = true)]
 async fn a_413_on_a_multi_row_batch_halves_until_accepted_and_an_oversize_row_becomes_a_dead_letter() {
@@ -61,6 +62,24 @@ async fn a_lone_refused_record_waits_for_a_later_acceptance_and_holds_nothing_up
     assert_eq!(good.await, AckOutcome::Delivered, "the later batch isn't held up");
     assert_eq!(rig.dead().len(), 1);
     assert!(futures::poll!(&mut bad).is_ready());
+    rig.end().await;
+}
+
+/// Two routes can end in one stream. What came by the one proves something about the other, and their rows share a request.
+#[tokio::test(start_paused = true)]
+async fn inputs_of_one_stream_share_its_requests_and_its_proof() {
+    let one_stream = Settings { streams: vec!["Custom-A".into(), "Custom-A".into()], ..settings() };
+    let mut rig = rig_of(&one_stream, |_, rows| if holds(rows, 0) { 400 } else { 204 }).await;
+    let bad = rig.send(0, &rows(0..1)).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(rig.dead().is_empty(), "no proof yet");
+    let good = rig.send(1, &rows(1..50)).await;
+    assert_eq!((good.await, bad.await), (AckOutcome::Delivered, AckOutcome::Delivered));
+    assert_eq!((rig.dead().len(), rig.accepted().len()), (1, 49));
+    let before = rig.requests();
+    let (left, right) = (rig.send(0, &rows(50..60)).await, rig.send(1, &rows(60..70)).await);
+    assert_eq!((left.await, right.await), (AckOutcome::Delivered, AckOutcome::Delivered));
+    assert_eq!(rig.requests(), before + 1);
     rig.end().await;
 }
 

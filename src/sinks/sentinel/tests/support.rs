@@ -131,8 +131,12 @@ pub fn env(azure: &Arc<Azure>) -> Env {
 }
 
 pub async fn rig(script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
+    rig_of(&settings(), script).await
+}
+
+pub async fn rig_of(settings: &Settings, script: impl FnMut(usize, &[Value]) -> u16 + Send + 'static) -> Rig {
     let azure = azure(script);
-    let rig = SinkRig::new("sentinel", &settings(), env(&azure)).await;
+    let rig = SinkRig::new("sentinel", settings, env(&azure)).await;
     Rig { azure, rig }
 }
 
