@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering;
 
 use nordpass_simulator::LoggedRequest;
 use nordpass_simulator::nordpass::{Bound, Order, PageLimit, Total};
 
 use crate::plan::{Action, Plan};
-use crate::reload::{Reload, Reloads};
-use crate::shape::Destination;
+use crate::reload::{self, Reload, Reloads};
 use crate::shape::fate::Fate;
+use crate::shape::{self, Destination};
 use crate::world::World;
 
 /// One world's run.
@@ -217,6 +218,12 @@ impl Sum {
     }
 }
 
+/// The options of this run that make other worlds of the same seeds.
+fn options() -> String {
+    let all = [(&reload::EVERYWHERE, " --reloads"), (&shape::EVERYWHERE, " --shaped")];
+    all.into_iter().filter(|(is_on, _)| is_on.load(Ordering::Relaxed)).map(|(_, option)| option).collect()
+}
+
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -258,7 +265,7 @@ impl fmt::Display for Sum {
             }
         }
         match self.failed.first() {
-            Some((seed, _)) => writeln!(f, "hint: cargo xtask simulate --seed {seed} --log"),
+            Some((seed, _)) => writeln!(f, "hint: cargo xtask simulate --seed {seed}{} --log", options()),
             None => Ok(()),
         }
     }

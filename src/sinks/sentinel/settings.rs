@@ -26,7 +26,7 @@ static FIELDS: &[Field] = &[
     Field::per_organization("dcr_immutable_id", Kind::Text)
         .doc("The data collection rule's immutable id, `dcr-` and 32 hexadecimal digits: not its resource id."),
     Field::required("streams", Kind::Map)
-        .doc("Maps each input to a stream of the rule. Stream names begin with `Custom-`."),
+        .doc("Maps each input to a stream of the rule; several inputs may feed one. Stream names begin with `Custom-`."),
     Field::optional("added_columns", Kind::List).doc(
         "Columns that the rule's streams declare beside this program's own, such as `Tenant`. Azure drops what a stream doesn't \
          declare without an error, so the sink counts and logs such columns of rows that a transform has changed. A stream with \
