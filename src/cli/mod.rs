@@ -43,6 +43,7 @@ mod without_simulator;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use futures::future::LocalBoxFuture;
 
 use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
@@ -167,7 +168,13 @@ impl Cli {
 }
 
 /// Runs the command and returns its exit code.
-pub async fn run(cli: Cli) -> ExitCode {
+///
+/// The future is boxed: otherwise the binary would compile every command once more, a tenth of the first build.
+pub fn run(cli: Cli) -> LocalBoxFuture<'static, ExitCode> {
+    Box::pin(run_command(cli))
+}
+
+async fn run_command(cli: Cli) -> ExitCode {
     let mut console = cli.console();
     let result = match cli.command {
         Command::Init(args) => init::run(args, console),

@@ -17,6 +17,7 @@ mod transform;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::requests::{Changes, Reloaded, Reloader, Reloads, reloads};
@@ -71,19 +72,33 @@ pub struct RunReport {
 /// failed, or when a transform or a required sink fails, everything is drained: by its deadline, so that a supervisor can
 /// restart the process. A sink that can't open yet is waited for while the others run, unless it is a required one and
 /// waiting can't cure it: then nothing has run.
-pub async fn run(
+///
+/// The future is boxed: otherwise each crate that awaits it would compile the whole pipeline once more.
+pub fn run(
     config: Config,
     options: RunOptions,
     env: Env,
     stores: Stores,
     telemetry: Telemetry,
     shutdown: CancellationToken,
-) -> RunReport {
-    run_with_reloads(config, options, env, stores, telemetry, shutdown, Reloads::none()).await
+) -> BoxFuture<'static, RunReport> {
+    run_with_reloads(config, options, env, stores, telemetry, shutdown, Reloads::none())
 }
 
 /// The same for a set that becomes another one when it is asked to.
-pub async fn run_with_reloads(
+pub fn run_with_reloads(
+    config: Config,
+    options: RunOptions,
+    env: Env,
+    stores: Stores,
+    telemetry: Telemetry,
+    shutdown: CancellationToken,
+    reloads: Reloads,
+) -> BoxFuture<'static, RunReport> {
+    Box::pin(run_set(config, options, env, stores, telemetry, shutdown, reloads))
+}
+
+async fn run_set(
     config: Config,
     options: RunOptions,
     env: Env,
