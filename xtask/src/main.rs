@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod clients;
+mod demo;
 mod docs;
 mod features;
 mod fmt;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tools_common::process::{self, cargo};
 
-use crate::{clients, docs, features, fmt, instructions, layers, tools, workflows};
+use crate::{clients, demo, docs, features, fmt, instructions, layers, tools, workflows};
 use beside::Beside;
 use times::{Table, Times};
 
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
 /// The steps that need little of cargo, or only what the others have built. In a run of all steps they run beside the others, one
 /// after the other: where one lane waits or uses one core, the other one goes on.
 const BESIDE: &[Step] = &[
+    ("demo", demo::check),
     ("deploy", tools_solution::check_deploy),
     ("workflows", workflows::check),
     ("deny", deny::check),

@@ -13,8 +13,9 @@ use crate::settings::Section;
 #[derive(Debug)]
 pub struct Program(Infallible);
 
-/// Refuses the program that is a field's value.
+/// Refuses the program that is a field's value. Where there is none, there is nothing to refuse.
 pub fn read(section: &mut Section, name: &str, _: Purpose) -> Option<Arc<Program>> {
+    section.optional_text(name)?;
     section.error(
         name,
         "this build can't run programs",
