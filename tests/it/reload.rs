@@ -103,8 +103,13 @@ async fn edits(count: usize) {
         running.edit(&running.text.replace("timeout = \"200ms\"", &timeout));
         running.reloaded(true).await;
     }
+    // Begun anew, the source would open at least one for each edit. On a busy machine a pool opens a few more than it needs.
     let kept = running.world.servers.nordpass.connections();
-    assert!((1..=CONCURRENCY + 1).contains(&kept), "the source's connections were kept, and {kept} were opened");
+    let most = 2 * CONCURRENCY;
+    assert!(
+        count as u64 > most && (1..=most).contains(&kept),
+        "the source's connections were kept, and {kept} were opened"
+    );
     let most = 1 + count as u64;
     let opened = running.world.servers.ingestion.connections();
     assert!((1..=CONCURRENCY * most).contains(&opened), "{opened} connections for {most} lives of the sink");
@@ -113,7 +118,7 @@ async fn edits(count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_edited_under_load_loses_and_doubles_nothing() {
-    edits(4).await;
+    edits(12).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -179,11 +179,22 @@ path = "archive/{{date}}/{{organization}}.ndjson.gz"
     }
 }
 
-/// The program.
+/// The program. It takes SIGHUP, even where the tests are run by `nohup`: what is ignored here would be ignored there, too.
 pub fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nordpass-sentinel"));
+    let binary = env!("CARGO_BIN_EXE_nordpass-sentinel");
+    let mut command = Command::new(if is_hang_up_ignored() { "/usr/bin/env" } else { binary });
+    if is_hang_up_ignored() {
+        command.args(["--default-signal=HUP", binary]);
+    }
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// Whether this process ignores SIGHUP, the first of the signals. Not known elsewhere than on Linux.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Runs a command to its end, beside the simulators.
