@@ -129,9 +129,12 @@ pub async fn check_owner(disk: &dyn Disk, data_dir: &Path) -> Result<(), Checkpo
     Err(disk_error(data_dir)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
 }
 
-/// Creates the folder and takes its lock: one process of its owner may use it at a time.
+/// Creates the folder, durably, and takes its lock: one process of its owner may use it at a time.
 pub(super) async fn lock(disk: &dyn Disk, data_dir: &Path) -> Result<Box<dyn DiskLock>, CheckpointError> {
     disk.create_dir_all(data_dir).await.map_err(disk_error(data_dir))?;
+    // This process may not be able to read the folder above. If that is old enough, nothing is lost.
+    let above = data_dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = disk.sync_dir(above).await;
     check_owner(disk, data_dir).await?;
     let lock = data_dir.join("lock");
     let private = disk.private(data_dir);

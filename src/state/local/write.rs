@@ -41,9 +41,6 @@ impl Files {
     ) -> Result<Self, CheckpointError> {
         let ids = ids_dir(dir);
         disk.create_dir_all(&ids).await.map_err(disk_error(&ids))?;
-        // This process may not be able to read the folder above `data_dir`. If that is old enough, nothing is lost.
-        let above = data_dir.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let _ = disk.sync_dir(above).await;
         for made_in in [Some(data_dir), dir.parent()].into_iter().flatten() {
             disk.sync_dir(made_in).await.map_err(disk_error(made_in))?;
         }

@@ -239,3 +239,17 @@ async fn a_power_cut_of_the_shared_disk_at_any_operation() {
         }
     }
 }
+
+/// What others make durable below it, such as dead letters, must not hang on a folder that a power cut removes.
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_keeps_the_folder_once_its_lock_is_taken() {
+    for seed in 0..12 {
+        let disk = MemoryDisk::new();
+        let env = Env { disk: Arc::new(disk.clone()), ..env(&TestDisk::default()) };
+        LocalStore::open(env.clone(), Path::new("data")).await.expect("a calm disk");
+        env.disk.append_synced(Path::new("data/others"), b"durable").await.expect("a calm disk");
+        env.disk.sync_dir(Path::new("data")).await.expect("a calm disk");
+        disk.crash(seed);
+        assert_eq!(disk.content("data/others").as_deref(), Some(&b"durable"[..]), "seed {seed}");
+    }
+}
