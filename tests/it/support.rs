@@ -180,11 +180,13 @@ path = "archive/{{date}}/{{organization}}.ndjson.gz"
 }
 
 /// The program. It takes SIGHUP, even where the tests are run by `nohup`: what is ignored here would be ignored there, too.
+#[expect(clippy::disallowed_methods, reason = "which build is tested is no setting of the program")]
 pub fn program(arguments: &[&str]) -> Command {
-    let binary = env!("CARGO_BIN_EXE_nordpass-sentinel");
-    let mut command = Command::new(if is_hang_up_ignored() { "/usr/bin/env" } else { binary });
+    let built = env!("CARGO_BIN_EXE_nordpass-sentinel");
+    let binary = std::env::var("SENTINEL_PROGRAM").unwrap_or_else(|_| built.to_owned());
+    let mut command = Command::new(if is_hang_up_ignored() { "/usr/bin/env" } else { &binary });
     if is_hang_up_ignored() {
-        command.args(["--default-signal=HUP", binary]);
+        command.args(["--default-signal=HUP", &binary]);
     }
     command.args(arguments).stdin(Stdio::null());
     command

@@ -16,7 +16,8 @@ use nordpass_simulator::{Endpoint, Reply, Service, SimulationOptions, nordpass};
 use super::server::{Azurite, token};
 use crate::support::{Process, World, history, until};
 
-/// In a plain run. `ORGANIZATIONS` sets another number, and then the time is taken and shown.
+/// In a plain run. `ORGANIZATIONS` sets another number, and then the time is taken and shown; `SENTINEL_PROGRAM` names another
+/// build, as that of `--profile dist`.
 const ORGANIZATIONS: usize = 24;
 
 /// The APIs of all organizations at one address. Whoever has the token of one may ask.
@@ -169,7 +170,8 @@ async fn azurite_replicas_share_organizations_and_take_over() {
     if measured.is_some() {
         eprintln!("all are read after {} s: {shares:?}", began.elapsed().as_secs());
         tokio::time::sleep(Duration::from_secs(90)).await;
-        let (questions, before, start) = (shared.questions(), [usage(&first), usage(&second)], Instant::now());
+        let (questions, requests) = (shared.questions(), shared.azurite.requests());
+        let (before, start) = ([usage(&first), usage(&second)], Instant::now());
         tokio::time::sleep(Duration::from_secs(120)).await;
         let seconds = start.elapsed().as_secs_f64();
         for (number, (process, before)) in [&first, &second].into_iter().zip(before).enumerate() {
@@ -178,6 +180,7 @@ async fn azurite_replicas_share_organizations_and_take_over() {
             eprintln!("replica {number}: {share:.1} % of a core, {memory} MiB");
         }
         eprintln!("{:.1} requests a second to NordPass", (shared.questions() - questions) as f64 / seconds);
+        eprintln!("{:.1} requests a second to storage", (shared.azurite.requests() - requests) as f64 / seconds);
     }
     let killed = Instant::now();
     let _ = second.0.kill();

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -24,6 +25,7 @@ pub struct Azurite {
     /// The account's blob endpoint.
     pub endpoint: String,
     pub folder: tempfile::TempDir,
+    requests: Arc<AtomicU64>,
 }
 
 impl Azurite {
@@ -42,17 +44,26 @@ impl Azurite {
             std::fs::write(folder.path().join(name), text).expect("writes");
         }
         let mut command = Command::new("node");
-        command.arg(script).args(["--silent", "--inMemoryPersistence", "--disableTelemetry", "--oauth", "basic"]);
+        command.arg(script).args(["--inMemoryPersistence", "--disableTelemetry", "--oauth", "basic"]);
         command.args(["--blobHost", "127.0.0.1", "--blobPort", "0", "--cert", "cert.pem", "--key", "key.pem"]);
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = Process(command.spawn().expect("node starts"));
-        let said = BufReader::new(process.0.stdout.take().expect("its output"));
+        let mut said = BufReader::new(process.0.stdout.take().expect("its output")).lines().map_while(Result::ok);
         let address = said
-            .lines()
-            .map_while(Result::ok)
             .find_map(|line| line.split_once("listens on https://127.0.0.1:").map(|(_, port)| port.trim().to_owned()));
         let port = address.expect("it says where it listens");
-        Self { _process: process, endpoint: format!("https://localhost:{port}/{ACCOUNT}"), folder }
+        // From here on, it writes a line for each request.
+        let requests = Arc::<AtomicU64>::default();
+        let count = requests.clone();
+        std::thread::spawn(move || {
+            said.filter(|line| line.contains(" HTTP/1.1\" ")).for_each(|_| _ = count.fetch_add(1, Ordering::Relaxed));
+        });
+        Self { _process: process, endpoint: format!("https://localhost:{port}/{ACCOUNT}"), folder, requests }
+    }
+
+    /// How many requests it has answered.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub fn ca_file(&self) -> std::path::PathBuf {
