@@ -11,11 +11,10 @@ use futures::future::BoxFuture;
 use nordpass_env::Mutex;
 use tokio::time::Instant;
 
-use super::broker::{
-    Broker, Compression, Consumer, ConsumerRecord, ConsumerSettings, GroupProtocol, Producer, ProducerRecord,
-    ProducerSettings, RebalanceListener, TopicPartition,
+use nordpass_env::kafka::{
+    Broker, Compression, Consumer, ConsumerRecord, ConsumerSettings, ErrorCode, GroupProtocol, Producer,
+    ProducerRecord, ProducerSettings, RebalanceListener, TopicPartition,
 };
-use super::error::ErrorCode;
 
 /// Makes a topic with so many partitions.
 type Create = Box<dyn Fn(&str, usize) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -288,7 +287,7 @@ async fn keeps(
 
 #[tokio::test(start_paused = true)]
 async fn the_broker_in_memory_keeps_the_contract() {
-    let broker = super::memory::MemoryBroker::default();
+    let broker = nordpass_simulator::kafka::MemoryBroker::default();
     let maker = broker.clone();
     let create = move |topic: &str, partitions| {
         maker.create_topic(topic, partitions);

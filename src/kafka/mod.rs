@@ -2,34 +2,30 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | [`broker`] | the seam: what the source and the sink need of a client |
-//! | [`error`] | what goes wrong, in words of our own |
 //! | [`connection`], [`sasl`] | the fields that both share in a pipeline file |
-//! | `krafka` | the client behind the seam, in builds with the feature `kafka` |
-//! | `memory` | a broker in memory, for tests at paused time |
+//! | `krafka` | the client behind the seam ([`nordpass_env::kafka`]), in builds with the feature `kafka` |
 //! | `contract` | what all that is behind the seam has to keep |
 
-pub mod broker;
 pub mod connection;
 #[cfg(all(test, feature = "kafka"))]
 mod contract;
-pub mod error;
 #[cfg(feature = "kafka")]
 mod krafka;
-#[cfg(test)]
-pub mod memory;
 pub mod sasl;
 
 use std::sync::Arc;
 
-use self::broker::Broker;
 use self::connection::ConnectionSettings;
 use nordpass_env::Env;
+use nordpass_env::kafka::Broker;
 
 /// The cluster of these settings. Nothing is connected yet. The error is a sentence about the settings.
 #[cfg(feature = "kafka")]
 pub fn connect(settings: &ConnectionSettings, env: &Env) -> Result<Arc<dyn Broker>, String> {
-    Ok(Arc::new(krafka::KrafkaBroker::new(settings, env)?))
+    match env.network.broker(&settings.bootstrap_servers) {
+        Some(simulated) => Ok(simulated),
+        None => Ok(Arc::new(krafka::KrafkaBroker::new(settings, env)?)),
+    }
 }
 
 /// Without a client there is no cluster. Such a pipeline file is refused, so this is never called.

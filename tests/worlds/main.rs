@@ -11,7 +11,10 @@
 //! | [`pipeline`] | its pipeline file |
 //! | [`receiver`] | an `http` sink, and what goes wrong at its receivers |
 //! | [`reload`] | changes of the pipeline file while it runs |
-//! | [`replicas`] | other worlds: several replicas that share organizations |
+//! | [`process`], [`books`] | one of several processes; who asked which API when, and which rows were accepted |
+//! | [`others`] | worlds of other kinds, which have books and a judge of their own |
+//! | [`kafka`] | a topic between polling and delivering |
+//! | [`replicas`] | several replicas that share organizations |
 //! | [`shape`] | transforms that change records, and what must become of each event then |
 //! | [`machine`] | the clock and the network of the machine, and its crashes |
 //! | [`ledger`] | what the destination has accepted, and from whom |
@@ -25,15 +28,19 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod blobs;
+mod books;
 #[path = "../common/mod.rs"]
 mod common;
 mod held;
 mod hostile;
+mod kafka;
 mod ledger;
 mod machine;
 mod oracle;
+mod others;
 mod pipeline;
 mod plan;
+mod process;
 mod receiver;
 mod reload;
 mod replicas;
@@ -50,6 +57,7 @@ use std::sync::{Mutex, PoisonError};
 use nordpass_env::{Random, SystemRandom};
 use nordpass_sentinel::telemetry::logs;
 
+use others::Kind;
 use plan::Plan;
 use report::{AckOutcome, Sum};
 use world::World;
@@ -57,27 +65,31 @@ use world::World;
 /// In a plain test run.
 const FIXED: u64 = 200;
 const FRESH: u64 = 200;
-/// Worlds with several replicas, in a plain test run.
-const REPLICATED: u64 = 60;
+/// Worlds of each other kind, in a plain test run.
+const OTHERS: u64 = 60;
+/// The other kinds.
+const KINDS: [&Kind; 2] = [&replicas::KIND, &kafka::KIND];
 /// With a sink that acknowledges too early, or a transform that drops in silence, so many worlds must have a failure among them.
 const LYING: u64 = 60;
 
 /// After so many failed worlds there is enough to do.
 const MOST_FAILURES: usize = 10;
 
-const USAGE: &str = "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads] [--shaped] [--replicas]";
+const USAGE: &str =
+    "usage: worlds [--seeds N] [--from S] [--seed S] [--log] [--reloads] [--shaped] [--replicas] [--kafka]";
 
 /// What was asked for.
 struct Args {
     sets: Vec<(u64, u64)>,
     log: bool,
     one: bool,
-    replicas: bool,
+    /// Only worlds of this kind.
+    kind: Option<&'static Kind>,
 }
 
 impl Args {
     fn parse() -> Result<Self, String> {
-        let (mut seeds, mut from, mut one, mut log, mut replicas) = (None, None, None, false, false);
+        let (mut seeds, mut from, mut one, mut log, mut kind) = (None, None, None, false, None);
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|number| number.parse::<u64>().ok()).ok_or(USAGE.to_owned());
@@ -86,9 +98,11 @@ impl Args {
                 "--from" => from = Some(number()?),
                 "--seed" => one = Some(number()?),
                 "--log" => log = true,
-                "--replicas" => replicas = true,
                 "--reloads" => reload::EVERYWHERE.store(true, Ordering::Relaxed),
                 "--shaped" => shape::EVERYWHERE.store(true, Ordering::Relaxed),
+                _ if KINDS.iter().any(|known| known.flag == word) => {
+                    kind = KINDS.iter().find(|known| known.flag == word).copied();
+                }
                 // What the test runner passes on is for other harnesses.
                 _ if word.starts_with("--") || seeds.is_none() => {}
                 _ => return Err(USAGE.to_owned()),
@@ -99,7 +113,7 @@ impl Args {
             (None, None, None) => vec![(0, FIXED), (1_000_000 + SystemRandom.next_u64() % 1_000_000_000, FRESH)],
             (None, seeds, from) => vec![(from.unwrap_or(0), seeds.unwrap_or(FIXED))],
         };
-        Ok(Self { sets, log, one: one.is_some(), replicas })
+        Ok(Self { sets, log, one: one.is_some(), kind })
     }
 }
 
@@ -118,8 +132,8 @@ fn main() -> ExitCode {
         std::panic::set_hook(Box::new(|_| {}));
         hostile::keep_logs();
     }
-    if args.replicas {
-        return replicated(&args);
+    if let Some(kind) = args.kind {
+        return exit_code(kind.run_all(&args, &args.sets));
     }
     let mut sum = Sum::default();
     for (from, count) in &args.sets {
@@ -141,59 +155,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let is_plain = std::env::args().skip(1).all(|word| !word.starts_with("--seed"));
-    let replicas = if is_plain { replicated(&Args { sets: vec![(0, REPLICATED)], ..args }) } else { ExitCode::SUCCESS };
-    if sum.failed.is_empty() { replicas } else { ExitCode::FAILURE }
+    let others = KINDS.iter().filter(|_| is_plain).all(|kind| kind.run_all(&args, &[(0, OTHERS)]));
+    exit_code(others && sum.failed.is_empty())
 }
 
-/// Runs the worlds with several replicas.
-fn replicated(args: &Args) -> ExitCode {
-    let mut failed = false;
-    let (mut ran, mut organizations, mut lives, mut events, mut copies) = (0_u64, 0, 0, 0, 0);
-    for (from, count) in &args.sets {
-        println!("worlds with several replicas: seeds {from} to {}", from + count - 1);
-        let worlds = for_each(*from, *count, |seed| {
-            let world = in_runtime(move || replicas::run(seed, false));
-            let world =
-                world.unwrap_or_else(|panic| replicas::Ran { violations: vec![panic], ..replicas::Ran::default() });
-            let is_right = world.violations.is_empty();
-            (world, is_right)
-        });
-        for (seed, world) in worlds {
-            for violation in &world.violations {
-                failed = true;
-                println!("FAILED seed {seed}: {violation}\nhint: cargo xtask simulate --replicas --seed {seed} --log");
-            }
-            ran += 1;
-            organizations += world.organizations;
-            lives += world.lives;
-            events += world.events;
-            copies += world.copies;
-        }
-    }
-    if args.one {
-        println!("{}", replicas::describe(args.sets[0].0));
-    }
-    println!(
-        "{ran} worlds, {organizations} organizations, {lives} processes, {events} events, {copies} copies with the same id"
-    );
-    let forged = |seed: &u64| {
-        let seed = *seed;
-        let ran = in_runtime(move || replicas::run(seed, true));
-        let violations = ran.map_or_else(|panic| vec![panic], |ran| ran.violations);
-        if args.log {
-            println!("without leases, seed {seed}: {violations:?}");
-        }
-        violations.iter().any(|violation| violation.contains("asks"))
-    };
-    match (0..replicas::FORGED).find(forged) {
-        _ if args.one => {}
-        Some(seed) => println!("without leases two replicas read one organization: found in seed {seed}"),
-        None => {
-            println!("FAILED: without leases, nothing was found in {} worlds", replicas::FORGED);
-            failed = true;
-        }
-    }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+fn exit_code(is_right: bool) -> ExitCode {
+    if is_right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether the oracle sees an `http` sink that acknowledges before its receiver answers.

@@ -16,6 +16,41 @@ pub const READY_TOKEN: &str = "ready-token";
 pub const CONTAINER: &str = "archive";
 pub const ENDPOINT: &str = "https://api-activities.example/activities/query";
 
+/// The tables of a destination, and their streams.
+const TABLES: [(&str, &str); 3] = [
+    ("audit_event", "Custom-NordPassAuditEvent"),
+    ("authentication", "Custom-NordPassAuthentication"),
+    ("user_management", "Custom-NordPassUserManagement"),
+];
+
+/// The way of a source's events to the first destination: the transform and the sink, with a token that is always there.
+pub fn to_sentinel(source: &str) -> String {
+    let streams: String =
+        TABLES.iter().fold(String::new(), |text, (table, stream)| format!("{text}\"asim.{table}\" = \"{stream}\"\n"));
+    let inputs: Vec<_> = TABLES.iter().map(|(table, _)| format!("asim.{table}")).collect();
+    format!(
+        r#"
+[transforms.asim]
+type = "asim"
+inputs = ["{source}"]
+[sinks.sentinel]
+type = "sentinel"
+inputs = {inputs:?}
+endpoint = "https://{endpoint}"
+dcr_immutable_id = "{IMMUTABLE_ID}"
+request_timeout = "10s"
+[sinks.sentinel.streams]
+{streams}
+[sinks.sentinel.batch]
+timeout = "1s"
+[sinks.sentinel.credential]
+kind = "token"
+token = "{READY_TOKEN}"
+"#,
+        endpoint = host(Host::Ingestion),
+    )
+}
+
 /// The host names of the world.
 pub fn host(host: Host) -> &'static str {
     match host {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use nordpass_env::kafka::Broker;
 use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::http::{HttpClient, HttpError, HttpSettings, Network};
 use nordpass_sentinel::pipeline::{self, Config, Reloader, RunOptions, RunReport, Stores, reloads};
@@ -15,20 +16,20 @@ use nordpass_simulator::network::SimulatedNetwork;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::books::{Books, LIFE};
+use crate::books::{Books, LIFE};
 
 /// A process from its start to its end.
-pub struct Replica {
+pub struct Process {
     pub life: u64,
     pub shard: (u16, u16),
     pub wires: SimulatedNetwork,
-    gone: Arc<AtomicBool>,
+    signals: Arc<Signals>,
     shutdown: CancellationToken,
     pub reloader: Reloader,
     handle: JoinHandle<Option<RunReport>>,
 }
 
-impl Replica {
+impl Process {
     pub fn start(
         life: u64,
         seed: u64,
@@ -38,8 +39,8 @@ impl Replica {
         wires: SimulatedNetwork,
         books: &Books,
     ) -> Self {
-        let gone = Arc::new(AtomicBool::new(false));
-        let network = Wires { life, inner: Arc::new(wires.clone()), gone: gone.clone(), books: books.clone() };
+        let signals = Arc::<Signals>::default();
+        let network = Wires { life, inner: Arc::new(wires.clone()), signals: signals.clone(), books: books.clone() };
         let env = Env {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SeededRandom::new(mix(seed ^ mix(life)))),
@@ -54,7 +55,7 @@ impl Replica {
             let options = RunOptions::default();
             Some(pipeline::run_with_reloads(config, options, env, stores, Telemetry::new(), ends, reloads).await)
         };
-        Self { life, shard, wires, gone, shutdown, reloader, handle: tokio::spawn(run) }
+        Self { life, shard, wires, signals, shutdown, reloader, handle: tokio::spawn(run) }
     }
 
     /// Whether it has ended, and why.
@@ -73,14 +74,38 @@ impl Replica {
     pub async fn stop(self) -> bool {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(60), self.handle).await.is_ok();
-        self.gone.store(true, Ordering::Relaxed);
+        self.signals.gone.store(true, Ordering::Relaxed);
         ended
+    }
+
+    /// SIGSTOP, or SIGCONT: none of its requests is sent meanwhile, and no answer arrives.
+    pub fn set_stopped(&self, stopped: bool) {
+        self.signals.stopped.store(stopped, Ordering::Relaxed);
     }
 
     /// The machine is gone: nothing of it is sent any more.
     pub fn crash(self) {
-        self.gone.store(true, Ordering::Relaxed);
+        self.signals.gone.store(true, Ordering::Relaxed);
         self.handle.abort();
+    }
+}
+
+/// What has happened to a process from outside.
+#[derive(Default)]
+struct Signals {
+    stopped: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl Signals {
+    /// Waits while it is stopped; for ever if it is gone.
+    async fn running(&self) {
+        while self.stopped.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        if self.gone.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -89,13 +114,17 @@ impl Replica {
 struct Wires {
     life: u64,
     inner: Arc<dyn Network>,
-    gone: Arc<AtomicBool>,
+    signals: Arc<Signals>,
     books: Books,
 }
 
 impl Network for Wires {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
         Ok(Arc::new(Wire { client: self.inner.client(settings)?, wires: self.clone() }))
+    }
+
+    fn broker(&self, bootstrap_servers: &[String]) -> Option<Arc<dyn Broker>> {
+        self.inner.broker(bootstrap_servers)
     }
 }
 
@@ -107,10 +136,7 @@ struct Wire {
 impl HttpClient for Wire {
     fn send(&self, mut request: Request<Bytes>) -> BoxFuture<'_, Result<Response<Bytes>, HttpError>> {
         Box::pin(async move {
-            let is_gone = || self.wires.gone.load(Ordering::Relaxed);
-            if is_gone() {
-                return std::future::pending().await;
-            }
+            self.wires.signals.running().await;
             request.headers_mut().insert(LIFE, self.wires.life.into());
             let organization = request
                 .uri()
@@ -118,9 +144,7 @@ impl HttpClient for Wire {
                 .and_then(|host| host.strip_suffix(".nordpass.example")?.strip_prefix('o')?.parse::<usize>().ok());
             let asking = organization.map(|organization| self.wires.books.asks(organization, self.wires.life));
             let answer = self.client.send(request).await;
-            if is_gone() {
-                return std::future::pending().await;
-            }
+            self.wires.signals.running().await;
             drop(asking);
             answer
         })

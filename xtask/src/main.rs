@@ -35,7 +35,7 @@ enum Command {
     /// Format every file
     Fmt,
     /// Test the delivery guarantee in simulated worlds: --seeds N, --from S, --seed S, --log, --reloads, --shaped,
-    /// --replicas
+    /// --replicas, --kafka
     Simulate(Rest),
     /// Kill the real program, starve it of disk and memory, and cut it off, for long: --kills N, --runs N, --events N, --seed S,
     /// --memory, or the NAME of a scenario

@@ -8,6 +8,7 @@ pub mod catalogue;
 mod clock;
 mod disk;
 mod file;
+pub mod kafka;
 mod memory;
 mod mutex;
 mod network;

@@ -5,6 +5,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+use crate::kafka::Broker;
+
 /// What every network component can set: `[….tls] ca_file, cert_file, key_file`, `proxy`, `request_timeout`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpSettings {
@@ -93,6 +95,12 @@ pub trait HttpClient: Send + Sync {
 pub trait Network: Send + Sync {
     /// A client with these settings, or a sentence that says which file or value is wrong.
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String>;
+
+    /// The Kafka cluster with one of these bootstrap servers, where it is simulated. `None`: they have to be connected to.
+    fn broker(&self, bootstrap_servers: &[String]) -> Option<Arc<dyn Broker>> {
+        let _ = bootstrap_servers;
+        None
+    }
 }
 
 /// Whether a URL's host is meant to be this machine: `localhost`, 127.0.0.0/8 or `[::1]`. Which address a name has is seen when

@@ -1,5 +1,5 @@
 //! Simulators of both ends: the NordPass API, Entra ID and the Logs Ingestion API; beside them Azure Blob Storage, and receivers of
-//! records over HTTP ([`receiver`]).
+//! records over HTTP ([`receiver`]) or by Kafka's protocol, in memory ([`kafka`]).
 //!
 //! They run the demo, the tests and users' load tests. They share the catalogue's data file with the product and import
 //! nothing from sources, transforms, sinks, the checkpoint or the event ids: they would agree with our mistakes
@@ -20,6 +20,7 @@ mod gate;
 pub mod generator;
 pub mod ingestion;
 pub mod judge;
+pub mod kafka;
 pub mod network;
 pub mod nordpass;
 mod probe;

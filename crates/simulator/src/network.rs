@@ -14,6 +14,7 @@ use http::{Request, Response};
 use super::dice::Dice;
 use super::gate::Gate;
 use super::reply::{Ending, Reply};
+use nordpass_env::kafka::Broker;
 use nordpass_env::{Clock, HttpClient, HttpError, HttpSettings, Mutex, Network};
 
 /// A network that knows only the simulated hosts. Cloning shares it.
@@ -25,6 +26,7 @@ pub struct SimulatedNetwork {
 
 struct State {
     hosts: HashMap<String, Gate>,
+    brokers: HashMap<String, Arc<dyn Broker>>,
     cut: HashSet<String>,
     dice: Dice,
     /// Time on the wire, to and fro, at least and at most.
@@ -35,7 +37,13 @@ impl SimulatedNetwork {
     /// A network without hosts and without latency.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         let latency = (Duration::ZERO, Duration::ZERO);
-        let state = State { hosts: HashMap::new(), cut: HashSet::new(), dice: Dice::new(seed), latency };
+        let state = State {
+            hosts: HashMap::new(),
+            brokers: HashMap::new(),
+            cut: HashSet::new(),
+            dice: Dice::new(seed),
+            latency,
+        };
         Self { clock, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -43,6 +51,13 @@ impl SimulatedNetwork {
     #[must_use]
     pub fn route(self, host: &str, gate: Gate) -> Self {
         self.state.lock().hosts.insert(host.to_owned(), gate);
+        self
+    }
+
+    /// Puts a broker behind an address. Latency and [`Self::cut`] are for hosts; a broker has its own.
+    #[must_use]
+    pub fn route_broker(self, address: &str, broker: Arc<dyn Broker>) -> Self {
+        self.state.lock().brokers.insert(address.to_owned(), broker);
         self
     }
 
@@ -91,6 +106,11 @@ impl State {
 impl Network for SimulatedNetwork {
     fn client(&self, settings: &HttpSettings) -> Result<Arc<dyn HttpClient>, String> {
         Ok(Arc::new(SimulatedClient { network: self.clone(), settings: settings.clone() }))
+    }
+
+    fn broker(&self, bootstrap_servers: &[String]) -> Option<Arc<dyn Broker>> {
+        let state = self.state.lock();
+        bootstrap_servers.iter().find_map(|address| state.brokers.get(address).cloned())
     }
 }
 

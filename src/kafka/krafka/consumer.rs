@@ -11,10 +11,9 @@ use krafka::consumer::{
 use krafka::{CloseOptions, Kafka};
 
 use super::{bounded, errors::broker_error};
-use crate::kafka::broker::{
-    Consumer, ConsumerRecord, ConsumerSettings, GroupProtocol, RebalanceListener, TopicPartition,
+use nordpass_env::kafka::{
+    BrokerError, Consumer, ConsumerRecord, ConsumerSettings, GroupProtocol, RebalanceListener, TopicPartition,
 };
-use crate::kafka::error::BrokerError;
 
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(3);

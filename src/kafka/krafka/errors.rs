@@ -2,8 +2,7 @@
 
 use krafka::{KrafkaError, ProtocolErrorKind};
 
-use crate::kafka::broker::TopicPartition;
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, ErrorCode, TopicPartition, Trouble};
 
 /// An error of ours for krafka's.
 pub fn broker_error(error: &KrafkaError) -> BrokerError {

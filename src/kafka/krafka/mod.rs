@@ -19,10 +19,11 @@ use self::consumer::KrafkaConsumer;
 use self::errors::broker_error;
 use self::producer::KrafkaProducer;
 use self::security::Security;
-use super::broker::{Broker, Consumer, ConsumerSettings, Producer, ProducerSettings, RebalanceListener};
 use super::connection::ConnectionSettings;
-use super::error::{BrokerError, ErrorCode, Trouble};
 use nordpass_env::Env;
+use nordpass_env::kafka::{
+    Broker, BrokerError, Consumer, ConsumerSettings, ErrorCode, Producer, ProducerSettings, RebalanceListener, Trouble,
+};
 
 /// Event Hubs closes connections that are idle for 240 s.
 const MAX_IDLE: Duration = Duration::from_secs(180);

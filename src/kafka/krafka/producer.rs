@@ -9,8 +9,7 @@ use krafka::producer::{
 use krafka::{CloseOptions, Kafka, Record};
 
 use super::errors::broker_error;
-use crate::kafka::broker::{Compression, Producer, ProducerRecord, ProducerSettings};
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, Compression, ErrorCode, Producer, ProducerRecord, ProducerSettings, Trouble};
 
 /// Bytes of records that wait to be sent. One batch of the sink fits.
 const BUFFER_BYTES: usize = 4 << 20;

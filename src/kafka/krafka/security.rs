@@ -10,8 +10,8 @@ use secrecy::ExposeSecret as _;
 use crate::azure::{self, AccessToken, TokenProvider};
 use crate::http::LONGEST_PEM_FILE;
 use crate::kafka::connection::ConnectionSettings;
-use crate::kafka::error::{BrokerError, Trouble};
 use crate::kafka::sasl::SaslSettings;
+use nordpass_env::kafka::{BrokerError, Trouble};
 use nordpass_env::{Disk, Env, Mutex};
 
 /// A token whose end isn't known is taken to live this long, in milliseconds.

@@ -9,8 +9,8 @@ use krafka::error::ErrorCode as Theirs;
 use krafka::testing::{ApiKey, Control, FakeBroker};
 
 use super::*;
-use crate::kafka::broker::{Compression, GroupProtocol, ProducerRecord, TopicPartition};
 use crate::settings::{Environment, Field, Section};
+use nordpass_env::kafka::{Compression, GroupProtocol, ProducerRecord, TopicPartition};
 
 fn broker() -> (Arc<FakeBroker>, KrafkaBroker) {
     let fake = Arc::new(FakeBroker::start_in_memory(1));

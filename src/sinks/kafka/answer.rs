@@ -1,7 +1,7 @@
 //! What the broker's answers mean for the records of a batch.
 
 use crate::http::Again;
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, ErrorCode, Trouble};
 use crate::sinks::delivery::protocol::{RecordClass, Refusal, RefusalKind, ResponseClass, THROTTLED};
 
 /// Classifies the outcomes of a batch's records.

@@ -12,8 +12,7 @@ use super::frames::{self, EVENT_SCHEMA, Frame, HeaderNames, OVERHEAD, ROW_SCHEMA
 use super::settings::{Key, Settings};
 use crate::component::Letter;
 use crate::event::{EventId, MetadataEntries, Text, parse_event_and, unescape};
-use crate::kafka::broker::{Broker, Compression, Producer, ProducerSettings};
-use crate::kafka::error::BrokerError;
+use nordpass_env::kafka::{Broker, BrokerError, Compression, Producer, ProducerSettings};
 use crate::sinks::delivery::batch::{Encoded, Rows};
 use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass};
 use crate::telemetry::{ComponentReporter, metrics};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::event::EventId;
-use crate::kafka::broker::ProducerRecord;
+use nordpass_env::kafka::ProducerRecord;
 
 /// The value of the header `schema` of NordPass events.
 pub const EVENT_SCHEMA: &str = "nordpass/1";

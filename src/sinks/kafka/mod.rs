@@ -30,7 +30,7 @@ use super::delivery::resend::Resender;
 use super::delivery::run;
 use super::delivery::sender::Sender;
 use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
-use crate::kafka::broker::Broker;
+use nordpass_env::kafka::Broker;
 use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
 
 /// How long the client sends a record again by itself, with the same number, so that the broker takes it once.

@@ -11,8 +11,8 @@ use super::{Settings, TYPE, open};
 use crate::component::{ComponentError, Context, Sink, SinkSettings};
 use crate::event::{AckOutcome, AckReceiver};
 use crate::http::{HttpClient, HttpSettings, Network};
-use crate::kafka::error::ErrorCode;
-use crate::kafka::memory::{Call, MemoryBroker, SendFault};
+use nordpass_env::kafka::ErrorCode;
+use nordpass_simulator::kafka::{Call, MemoryBroker, SendFault};
 use crate::settings::{Environment, Section};
 use crate::sinks::testing::{SinkRig, render, sink_env};
 

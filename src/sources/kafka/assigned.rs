@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::partitions::MOST_RECEIPTS;
 use crate::event::AckOutcome;
-use crate::kafka::broker::{ConsumerRecord, TopicPartition};
+use nordpass_env::kafka::{ConsumerRecord, TopicPartition};
 
 /// What is done with a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

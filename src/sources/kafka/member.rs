@@ -13,8 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::partitions::Partitions;
 use super::settings::Settings;
 use crate::component::Context;
-use crate::kafka::broker::{Consumer, RebalanceListener, TopicPartition};
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, Consumer, ErrorCode, RebalanceListener, TopicPartition, Trouble};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
 

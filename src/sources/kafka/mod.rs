@@ -37,7 +37,7 @@ use self::passing::{Acknowledgements, Passing};
 use self::polling::Polling;
 use crate::component::{ComponentError, Context, Output, Source, SourceSettings};
 use crate::http::{Again, Failure, Retry};
-use crate::kafka::broker::{Broker, Consumer};
+use nordpass_env::kafka::{Broker, Consumer};
 use crate::telemetry::Telemetry;
 use nordpass_env::Env;
 

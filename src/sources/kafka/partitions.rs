@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::assigned::{Assigned, Batch, Phase, Receipt, Resolved};
 use crate::event::AckOutcome;
-use crate::kafka::broker::{ConsumerRecord, TopicPartition};
+use nordpass_env::kafka::{ConsumerRecord, TopicPartition};
 
 /// Bytes of records that are read and not passed on. From then on the partitions are paused; they go on below half of it.
 pub const QUEUE_BYTES: usize = 8 << 20;

@@ -12,8 +12,7 @@ use super::position::Positioner;
 use super::settings::Settings;
 use crate::component::{ComponentError, Context};
 use crate::http::Backoff;
-use crate::kafka::broker::TopicPartition;
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, ErrorCode, TopicPartition, Trouble};
 use crate::telemetry::metrics;
 
 /// How long a poll waits for records.

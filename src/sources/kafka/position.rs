@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use super::assigned::Phase;
 use super::member::Member;
-use crate::kafka::broker::{Consumer, TopicPartition};
-use crate::kafka::error::BrokerError;
+use nordpass_env::kafka::{BrokerError, Consumer, TopicPartition};
 use crate::telemetry::metrics;
 use nordpass_env::Env;
 

@@ -13,7 +13,7 @@ use crate::event::{
     EventFields, EventId, Field, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
     unescape,
 };
-use crate::kafka::broker::ConsumerRecord;
+use nordpass_env::kafka::ConsumerRecord;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Clock;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
-use crate::kafka::broker::{ConsumerSettings, GroupProtocol};
+use nordpass_env::kafka::{ConsumerSettings, GroupProtocol};
 use crate::kafka::connection::{self, ConnectionSettings, is_topic};
 use crate::settings::{Field, Kind, Section};
 

@@ -1,9 +1,9 @@
 //! A running Azurite, and what an operator does to it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -25,7 +25,7 @@ pub struct Azurite {
     /// The account's blob endpoint.
     pub endpoint: String,
     pub folder: tempfile::TempDir,
-    requests: Arc<AtomicU64>,
+    requests: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Azurite {
@@ -53,17 +53,19 @@ impl Azurite {
             .find_map(|line| line.split_once("listens on https://127.0.0.1:").map(|(_, port)| port.trim().to_owned()));
         let port = address.expect("it says where it listens");
         // From here on, it writes a line for each request.
-        let requests = Arc::<AtomicU64>::default();
-        let count = requests.clone();
+        let requests = Arc::<Mutex<BTreeMap<String, u64>>>::default();
+        let counts = requests.clone();
         std::thread::spawn(move || {
-            said.filter(|line| line.contains(" HTTP/1.1\" ")).for_each(|_| _ = count.fetch_add(1, Ordering::Relaxed));
+            for kind in said.filter_map(|line| kind(&line)) {
+                *counts.lock().expect("no panic").entry(kind).or_default() += 1;
+            }
         });
         Self { _process: process, endpoint: format!("https://localhost:{port}/{ACCOUNT}"), folder, requests }
     }
 
-    /// How many requests it has answered.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// How many requests it has answered, by their kind.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.requests.lock().expect("no panic").clone()
     }
 
     pub fn ca_file(&self) -> std::path::PathBuf {
@@ -83,6 +85,17 @@ impl Azurite {
         Container::new(&self.endpoint, name, credential, &self.http(), &nordpass_sentinel::http::system_env())
             .expect("a container")
     }
+}
+
+/// What a line of the access log is about: the method, the operation, and what it is done to.
+fn kind(line: &str) -> Option<String> {
+    let (_, request) = line.split_once('"')?;
+    let (method, rest) = request.split_once(' ')?;
+    let (path, query) = rest.split_once(" HTTP/1.1\"")?.0.split_once('?').unwrap_or((rest, ""));
+    let operation = query.split('&').find_map(|part| part.strip_prefix("comp=")).unwrap_or("blob");
+    // After the account and the container.
+    let what = path.split('/').nth(3).unwrap_or("container");
+    Some(format!("{method} {operation} of {what}"))
 }
 
 /// A token as Entra issues them for storage, but for the signature, which Azurite doesn't check.

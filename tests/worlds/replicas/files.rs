@@ -7,19 +7,12 @@ use std::path::PathBuf;
 use nordpass_env::MemoryDisk;
 use nordpass_sentinel::pipeline::{self, Config};
 use nordpass_sentinel::settings::Environment;
-use nordpass_simulator::ingestion::IMMUTABLE_ID;
 use tempfile::TempDir;
 
-use crate::pipeline::READY_TOKEN;
+use crate::pipeline::{READY_TOKEN, to_sentinel};
 
-pub const INGESTION: &str = "first.ingest.example";
 pub const BLOBS: &str = "states.blob.example";
 pub const CONTAINER: &str = "states";
-const TABLES: [(&str, &str); 3] = [
-    ("audit_event", "Custom-NordPassAuditEvent"),
-    ("authentication", "Custom-NordPassAuthentication"),
-    ("user_management", "Custom-NordPassUserManagement"),
-];
 
 /// The host of an organization's API.
 pub fn api(organization: usize) -> String {
@@ -107,10 +100,6 @@ impl Files {
     pub fn config(&self, shard: (u16, u16)) -> Config {
         let endpoints: Vec<_> =
             (0..self.count).map(|number| format!("https://{}/activities/query", api(number))).collect();
-        let streams: String = TABLES
-            .iter()
-            .fold(String::new(), |text, (table, stream)| format!("{text}\"asim.{table}\" = \"{stream}\"\n"));
-        let inputs: Vec<_> = TABLES.iter().map(|(table, _)| format!("asim.{table}")).collect();
         let text = format!(
             r#"
 data_dir = "data"
@@ -130,28 +119,14 @@ type = "nordpass"
 initial_lookback = "{lookback}s"
 request_timeout = "10s"
 requests_per_second = 1000
-[transforms.asim]
-type = "asim"
-inputs = ["nordpass"]
-[sinks.sentinel]
-type = "sentinel"
-inputs = {inputs:?}
-endpoint = "https://{INGESTION}"
-dcr_immutable_id = "{IMMUTABLE_ID}"
-request_timeout = "10s"
-[sinks.sentinel.streams]
-{streams}
-[sinks.sentinel.batch]
-timeout = "1s"
-[sinks.sentinel.credential]
-kind = "token"
-token = "{READY_TOKEN}"
+{destination}
 "#,
             list = self.list().display(),
             secrets = self.folder.path().join("secrets").display(),
             index = shard.0,
             count = shard.1,
             lookback = self.lookback,
+            destination = to_sentinel("nordpass"),
         );
         let files = [(PathBuf::from("world.toml"), text)];
         match pipeline::load(&files, &Environment::of::<&str, &str>([])) {

@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Ran;
-use super::books::Question;
 use super::world::World;
+use crate::books::Question;
+use crate::others::Tally;
 use crate::world::Violations;
 
 /// A process that has lost an organization can't have it back sooner: a handover or a lease lies in between.
@@ -48,7 +48,7 @@ pub fn missing(world: &World) -> Vec<usize> {
 }
 
 /// Judges a world that has ended.
-pub fn judge(world: &World) -> Ran {
+pub fn judge(world: &World) -> Tally {
     let mut violations = Violations::new();
     let missing = missing(world);
     if !missing.is_empty() {
@@ -59,18 +59,18 @@ pub fn judge(world: &World) -> Ran {
         ));
     }
     let written = world.books.written();
-    let mut ran = Ran { organizations: world.events.len() as u64, ..Ran::default() };
+    let (mut events, mut more) = (0, 0);
     let mut happened: BTreeMap<&str, usize> = BTreeMap::new();
     for probe in world.events.iter().flatten().filter_map(|event| event.probe()) {
         *happened.entry(probe).or_default() += 1;
     }
     for (probe, ids) in &written.rows {
-        ran.events += ids.len() as u64;
+        events += ids.len() as u64;
         if ids.len() > happened.get(&**probe).copied().unwrap_or(0) {
             violations.push(format!("the event {probe} has {} ids", ids.len()));
         }
         for copies in ids.values() {
-            ran.copies += copies.len() as u64 - 1;
+            more += copies.len() as u64 - 1;
             for pair in copies.windows(2) {
                 let [(first, _), (second, at)] = pair else { continue };
                 let is_explained = world.disturbed.contains(first) || world.disturbed.contains(second);
@@ -92,8 +92,9 @@ pub fn judge(world: &World) -> Ran {
         }
     }
     violations.truncate(8);
-    ran.violations = violations;
-    ran
+    let organizations = world.events.len() as u64;
+    let counts = vec![(organizations, "organizations"), (events, "events"), (more, "copies with the same id")];
+    Tally { violations, counts }
 }
 
 fn two_readers(world: &World, organization: usize, questions: &[Question], violations: &mut Violations) {

@@ -5,43 +5,36 @@
 //! |---|---|
 //! | [`plan`] | what a seed decides |
 //! | [`files`] | the pipeline file, the list of organizations, and their secrets |
-//! | [`replica`] | one process |
-//! | [`books`] | who asked which API when, and which rows were accepted |
+//! | [`forged`] | a storage account without leases |
 //! | [`world`] | one world's run |
 //! | [`judge`] | what must hold |
 
-mod books;
 mod files;
+mod forged;
 mod judge;
 mod plan;
-mod replica;
 mod world;
 
 use plan::Plan;
 use world::World;
 
-use crate::world::Violations;
+use crate::others::{Kind, Lie, Tally, in_world};
 
-/// Without leases, as many worlds must have one among them in which two replicas read one organization.
-pub const FORGED: u64 = 20;
+/// Worlds with several replicas.
+pub const KIND: Kind = Kind {
+    flag: "--replicas",
+    name: "worlds with several replicas",
+    run: |seed| run(seed, false),
+    describe: |seed| format!("{:#?}", Plan::of(seed)),
+    lies: &[Lie {
+        what: "without leases two replicas read one organization",
+        worlds: 20,
+        run: |seed| run(seed, true).violations,
+        seen: "asks",
+    }],
+};
 
-/// What a world came to.
-#[derive(Default)]
-pub struct Ran {
-    pub violations: Violations,
-    pub organizations: u64,
-    pub lives: u64,
-    pub events: u64,
-    pub copies: u64,
-}
-
-/// Runs one world, in the runtime of the caller. `forged`: the storage account grants every lease.
-pub async fn run(seed: u64, forged: bool) -> Ran {
-    let mut world = World::new(Plan::of(seed), forged);
-    world.run().await
-}
-
-/// The world of a seed, for people.
-pub fn describe(seed: u64) -> String {
-    format!("{:#?}", Plan::of(seed))
+/// `forged`: the storage account grants every lease.
+fn run(seed: u64, forged: bool) -> Tally {
+    in_world(|| async move { World::new(Plan::of(seed), forged).run().await })
 }

@@ -17,13 +17,15 @@ use nordpass_simulator::nordpass::{self, NordPass};
 use nordpass_simulator::{Gate, RequestLog, Service, SimulatedEvent};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Ran;
-use super::books::{Accepting, Books, Forged};
-use super::files::{self, BLOBS, CONTAINER, Files, INGESTION};
+use super::files::{self, BLOBS, CONTAINER, Files};
+use super::forged::Forged;
 use super::judge;
 use super::plan::{Action, Plan};
-use super::replica::Replica;
-use crate::pipeline::READY_TOKEN;
+use crate::books::{Accepting, Books};
+use crate::others::Tally;
+use crate::pipeline::{READY_TOKEN, host};
+use crate::plan::Host;
+use crate::process::Process;
 use crate::world::Violations;
 
 /// How long everything may take to arrive once nothing fails any more, in seconds.
@@ -41,7 +43,7 @@ pub struct World {
     gates: Vec<(String, Gate)>,
     blobs: Arc<BlobAccount>,
     /// By their index.
-    replicas: BTreeMap<u16, Replica>,
+    replicas: BTreeMap<u16, Process>,
     /// How many replicas there should be.
     count: u16,
     lives: u64,
@@ -80,7 +82,7 @@ impl World {
         let ingestion =
             Ingestion::new(ingestion::Settings { strict: true, ..ingestion::Settings::default() }, tokens.clone());
         gates.push((
-            INGESTION.to_owned(),
+            host(Host::Ingestion).to_owned(),
             gate(Arc::new(Accepting { inner: Arc::new(ingestion), books: books.clone() })),
         ));
         let blobs = Arc::new(BlobAccount::new(tokens.clone()));
@@ -111,7 +113,7 @@ impl World {
     }
 
     /// Runs it to its end.
-    pub async fn run(&mut self) -> Ran {
+    pub async fn run(&mut self) -> Tally {
         for index in 0..self.count {
             self.start(index, (index, self.count));
             sleep(Duration::from_secs(self.plan.seed % 7)).await;
@@ -131,10 +133,10 @@ impl World {
         for index in self.replicas.keys().copied().collect::<Vec<_>>() {
             self.stop(index).await;
         }
-        let mut ran = judge::judge(self);
-        ran.violations.append(&mut self.violations);
-        ran.lives = self.lives;
-        ran
+        let mut tally = judge::judge(self);
+        tally.violations.append(&mut self.violations);
+        tally.counts.push((self.lives, "processes"));
+        tally
     }
 
     fn start(&mut self, index: u16, shard: (u16, u16)) {
@@ -144,13 +146,13 @@ impl World {
         let network = network.latency(Duration::from_millis(least), Duration::from_millis(most));
         let wires = self.gates.iter().fold(network, |wires, (host, gate)| wires.route(host, gate.clone()));
         if self.deliveries_cut {
-            wires.cut(INGESTION);
+            wires.cut(host(Host::Ingestion));
         }
         let config = self.files.config(shard);
         let disk = MemoryDisk::new();
         self.files.put_secrets(&disk);
         let replica =
-            Replica::start(self.lives, self.plan.seed, shard, config, (&self.truth, disk), wires, &self.books);
+            Process::start(self.lives, self.plan.seed, shard, config, (&self.truth, disk), wires, &self.books);
         self.replicas.insert(index, replica);
     }
 
@@ -223,7 +225,11 @@ impl World {
                 self.deliveries_cut = !work;
                 for replica in self.replicas.values() {
                     self.disturbed.insert(replica.life);
-                    if work { replica.wires.restore(INGESTION) } else { replica.wires.cut(INGESTION) }
+                    if work {
+                        replica.wires.restore(host(Host::Ingestion));
+                    } else {
+                        replica.wires.cut(host(Host::Ingestion));
+                    }
                 }
             }
             Action::LoseAnswers => {
@@ -280,7 +286,7 @@ impl World {
         self.deliveries_cut = false;
         for replica in self.replicas.values() {
             replica.wires.restore(BLOBS);
-            replica.wires.restore(INGESTION);
+            replica.wires.restore(host(Host::Ingestion));
         }
         self.files.list_all();
         self.reload().await;

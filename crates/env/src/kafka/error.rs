@@ -1,6 +1,6 @@
 //! What goes wrong between this program and a broker, in words of our own: nothing that a peer has said is repeated.
 
-use super::broker::TopicPartition;
+use super::TopicPartition;
 
 /// An error code of Kafka's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

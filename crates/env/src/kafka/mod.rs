@@ -1,7 +1,9 @@
-//! The seam: what this program needs of a Kafka client, and nothing else. The sink and the source know these types alone.
+//! Kafka as the program sees it: what it needs of a client, and nothing else. The source and the sink `kafka` know these types alone.
 //!
-//! One client is behind it in the program ([`super::connect`]), and a broker in memory in the tests, which keeps the same contract
-//! (`contract.rs`). Offsets, groups and error codes mean what they mean in Kafka's protocol.
+//! The program has a real client behind them, and simulations a broker in memory; both keep one contract (`src/kafka/contract.rs`).
+//! Offsets, groups and error codes mean what they mean in Kafka's protocol.
+
+mod error;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::error::BrokerError;
+pub use self::error::{BrokerError, ErrorCode, Trouble};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,10 +8,11 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 
 use super::group::Step;
-use super::{Call, MemoryBroker};
-use crate::kafka::broker::{Consumer, ConsumerRecord, ConsumerSettings, RebalanceListener, TopicPartition};
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use super::{Call, Link, MemoryBroker};
 use nordpass_env::Mutex;
+use nordpass_env::kafka::{
+    BrokerError, Consumer, ConsumerRecord, ConsumerSettings, ErrorCode, RebalanceListener, TopicPartition, Trouble,
+};
 
 /// Records of one poll, at most.
 const MOST: usize = 500;
@@ -49,7 +50,12 @@ impl MemoryConsumer {
     async fn thawed(&self) {
         loop {
             let changed = self.broker.changed.notified();
-            if !self.broker.cluster.lock().frozen.contains(&self.member) {
+            let is_stopped = {
+                let cluster = self.broker.cluster.lock();
+                matches!(cluster.link(self.broker.process), Link::Stopped | Link::Gone)
+                    || cluster.frozen.contains(&self.member)
+            };
+            if !is_stopped {
                 return;
             }
             changed.await;
@@ -66,8 +72,14 @@ impl MemoryConsumer {
             let numbers = cluster.topics.partitions(topic).unwrap_or_default();
             partitions.extend(numbers.into_iter().map(|number| TopicPartition::new(topic.as_str(), number)));
         }
+        let (silent, is_reachable) = (cluster.silent(), cluster.is_reachable(self.broker.process));
         let group = cluster.groups.entry(self.settings.group_id.clone()).or_default();
-        group.tick(&cluster.frozen);
+        if !is_reachable {
+            // It hears nothing of its group. How often it polls is its own business.
+            group.polled(self.member);
+            return Step::None;
+        }
+        group.tick(&silent);
         if !*has_joined {
             group.join(self.member, &self.settings);
             *has_joined = true;
@@ -119,7 +131,7 @@ impl MemoryConsumer {
 
     fn take(&self) -> Result<Vec<ConsumerRecord>, BrokerError> {
         let mut cluster = self.broker.cluster.lock();
-        if cluster.is_down {
+        if !cluster.is_reachable(self.broker.process) {
             return Ok(Vec::new());
         }
         let cluster = &mut *cluster;
@@ -184,9 +196,10 @@ impl Consumer for MemoryConsumer {
         Box::pin(async move {
             self.call(Call::Commit).await?;
             self.broker.change(|cluster| {
+                let silent = cluster.silent();
                 let cluster = &mut *cluster;
                 let group = cluster.groups.entry(self.settings.group_id.clone()).or_default();
-                group.tick(&cluster.frozen);
+                group.tick(&silent);
                 if !group.has(self.member) {
                     return Err(BrokerError::code(ErrorCode::UNKNOWN_MEMBER_ID));
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::kafka::broker::{ConsumerSettings, TopicPartition};
+use nordpass_env::kafka::{ConsumerSettings, TopicPartition};
 
 #[derive(Clone)]
 struct Member {
@@ -90,12 +90,12 @@ impl Group {
         }
     }
 
-    /// Heartbeats go on by themselves, unless a member is frozen. Removes those that are silent for too long.
-    pub fn tick(&mut self, frozen: &[u64]) {
+    /// Heartbeats go on by themselves, but for these members. Removes those that are silent for too long.
+    pub fn tick(&mut self, silent: &BTreeSet<u64>) {
         let now = Instant::now();
         let mut gone = Vec::new();
         for (id, member) in &mut self.members {
-            if !frozen.contains(id) && !member.is_away {
+            if !silent.contains(id) && !member.is_away {
                 member.seen = now;
             }
             let late = |since: Instant, bound: Duration| now.duration_since(since) > bound;

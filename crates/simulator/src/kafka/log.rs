@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::kafka::broker::{ConsumerRecord, TopicPartition};
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{BrokerError, ConsumerRecord, ErrorCode, TopicPartition, Trouble};
 
 /// A record in a log.
 #[derive(Clone)]

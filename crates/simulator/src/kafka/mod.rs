@@ -1,5 +1,5 @@
-//! A broker in memory, for tests at paused time: topics, groups, offsets and rebalances as Kafka has them, and everything that goes
-//! wrong with them on demand. It keeps the seam's contract (`contract.rs`), as the real client does.
+//! A Kafka broker in memory, for tests at paused time: topics, groups, offsets and rebalances as Kafka has them, and everything that
+//! goes wrong with them on demand. The product's real client has to keep the same contract (`src/kafka/contract.rs`).
 //!
 //! | file | what it does |
 //! |---|---|
@@ -12,7 +12,7 @@ mod group;
 mod log;
 mod producer;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,19 @@ use self::consumer::MemoryConsumer;
 use self::group::Group;
 use self::log::{Stored, Topics};
 use self::producer::MemoryProducer;
-use super::broker::{
-    Broker, Consumer, ConsumerSettings, Producer, ProducerSettings, RebalanceListener, TopicPartition,
-};
-use super::error::{BrokerError, ErrorCode, Trouble};
 use nordpass_env::Mutex;
+use nordpass_env::kafka::{
+    Broker, BrokerError, Consumer, ConsumerSettings, ErrorCode, Producer, ProducerSettings, RebalanceListener,
+    TopicPartition, Trouble,
+};
 
 /// What happens to the next batches that are sent.
 #[derive(Clone, Debug)]
 pub enum SendFault {
     /// The broker answers this and writes nothing.
     Code(ErrorCode),
+    /// The batch is written, and the broker answers this.
+    Written(ErrorCode),
     /// The batch is written, and the answer is lost: the client gives up on it.
     LostAnswer,
     /// The answer takes this long.
@@ -58,6 +60,20 @@ pub enum Call {
     Consumer,
 }
 
+/// What a process has of the brokers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// It reaches them.
+    #[default]
+    Up,
+    /// It doesn't reach them.
+    Cut,
+    /// It is stopped, as by SIGSTOP: its calls wait.
+    Stopped,
+    /// It is no more: its calls never end.
+    Gone,
+}
+
 /// Is told of each commit: its partition and offset.
 type Judge = Arc<dyn Fn(&TopicPartition, i64) + Send + Sync>;
 
@@ -76,6 +92,10 @@ struct Cluster {
     next_member: u64,
     /// Members that are stopped, as by SIGSTOP.
     frozen: Vec<u64>,
+    /// Each process's link, by its number. Number 0 is whoever names no process.
+    links: Vec<Link>,
+    /// The process of each member.
+    processes: BTreeMap<u64, usize>,
     /// How many commits each partition has had.
     commits: BTreeMap<TopicPartition, Vec<i64>>,
     /// Is told of each commit.
@@ -84,11 +104,28 @@ struct Cluster {
     sends: usize,
 }
 
+impl Cluster {
+    fn link(&self, process: usize) -> Link {
+        self.links.get(process).copied().unwrap_or_default()
+    }
+
+    fn is_reachable(&self, process: usize) -> bool {
+        !self.is_down && self.link(process) == Link::Up
+    }
+
+    /// The members whose heartbeats don't arrive.
+    fn silent(&self) -> BTreeSet<u64> {
+        let silent = self.processes.iter().filter(|(_, process)| self.link(**process) != Link::Up);
+        silent.map(|(member, _)| *member).chain(self.frozen.iter().copied()).collect()
+    }
+}
+
 /// The broker. Clones are the same one.
 #[derive(Clone, Default)]
 pub struct MemoryBroker {
     cluster: Arc<Mutex<Cluster>>,
     changed: Arc<Notify>,
+    process: usize,
 }
 
 impl MemoryBroker {
@@ -97,6 +134,26 @@ impl MemoryBroker {
         let broker = Self::default();
         broker.create_topic(topic, partitions);
         broker
+    }
+
+    /// The same broker, as another process has it.
+    #[must_use]
+    pub fn process(&self) -> Self {
+        let process = self.change(|cluster| {
+            cluster.links.resize(cluster.links.len().max(1), Link::Up);
+            cluster.links.push(Link::Up);
+            cluster.links.len() - 1
+        });
+        Self { process, ..self.clone() }
+    }
+
+    /// What this process has of the broker from now on.
+    pub fn set_link(&self, link: Link) {
+        self.change(|cluster| {
+            if let Some(own) = cluster.links.get_mut(self.process) {
+                *own = link;
+            }
+        });
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> T {
@@ -143,6 +200,19 @@ impl MemoryBroker {
     /// All values of a topic, by partition and offset.
     pub fn values(&self, topic: &str) -> Vec<String> {
         self.cluster.lock().topics.all(topic).map(|stored| text(stored.value.as_deref())).collect()
+    }
+
+    /// The value of a record's header, the broker's last one of this name.
+    pub fn header(&self, topic: &str, partition: i32, offset: i64, name: &str) -> Option<String> {
+        let mut cluster = self.cluster.lock();
+        let record = cluster.topics.read(&TopicPartition::new(topic, partition), offset, 1).ok()?.pop()?;
+        record.header(name).map(str::to_owned)
+    }
+
+    /// The offset that a partition's next record will have.
+    pub fn end(&self, topic: &str, partition: i32) -> i64 {
+        let watermarks = self.cluster.lock().topics.watermarks(&TopicPartition::new(topic, partition));
+        watermarks.map_or(0, |(_, end)| end)
     }
 
     /// All records of a topic as `key|value|header=value|…`.
@@ -221,7 +291,7 @@ impl MemoryBroker {
     /// The next answer to such a call, if it is an error.
     fn fault(&self, call: Call) -> Result<(), BrokerError> {
         let mut cluster = self.cluster.lock();
-        if cluster.is_down {
+        if !cluster.is_reachable(self.process) {
             return Err(BrokerError::new(Trouble::Network));
         }
         match cluster.call_faults.get_mut(&call).and_then(VecDeque::pop_front) {
@@ -239,7 +309,7 @@ impl Broker for MemoryBroker {
     fn partitions<'a>(&'a self, topic: &'a str) -> BoxFuture<'a, Result<Vec<i32>, BrokerError>> {
         Box::pin(async {
             let cluster = self.cluster.lock();
-            if cluster.is_down {
+            if !cluster.is_reachable(self.process) {
                 return Err(BrokerError::new(Trouble::Network));
             }
             cluster.topics.partitions(topic)
@@ -268,8 +338,10 @@ impl Broker for MemoryBroker {
                 for topic in &settings.topics {
                     cluster.topics.partitions(topic)?;
                 }
+                let member = cluster.next_member;
                 cluster.next_member += 1;
-                Ok(cluster.next_member - 1)
+                cluster.processes.insert(member, self.process);
+                Ok(member)
             })?;
             Ok(Arc::new(MemoryConsumer::new(self.clone(), member, settings, listener)) as Arc<dyn Consumer>)
         })

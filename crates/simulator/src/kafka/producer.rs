@@ -7,8 +7,9 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{MemoryBroker, SendFault, log::Stored};
-use crate::kafka::broker::{Producer, ProducerRecord, ProducerSettings, TopicPartition};
-use crate::kafka::error::{BrokerError, ErrorCode, Trouble};
+use nordpass_env::kafka::{
+    BrokerError, ErrorCode, Producer, ProducerRecord, ProducerSettings, TopicPartition, Trouble,
+};
 
 /// A producer with an id.
 pub struct MemoryProducer {
@@ -28,7 +29,7 @@ impl MemoryProducer {
         let up = async {
             loop {
                 let changed = self.broker.changed.notified();
-                if !self.broker.cluster.lock().is_down {
+                if self.broker.cluster.lock().is_reachable(self.broker.process) {
                     return;
                 }
                 changed.await;
@@ -84,6 +85,9 @@ impl Producer for MemoryProducer {
                 sleep(*delay).await;
             }
             let outcomes = records.into_iter().map(|record| self.write(record, fault.as_ref())).collect::<Vec<_>>();
+            if let Some(SendFault::Written(code)) = fault {
+                return outcomes.into_iter().map(|_| Err(BrokerError::code(code).may_be_written())).collect();
+            }
             if let Some(SendFault::LostAnswer) = fault {
                 sleep(self.settings.delivery_timeout.saturating_sub(began.elapsed())).await;
                 return outcomes

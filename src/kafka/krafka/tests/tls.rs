@@ -13,7 +13,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::connected;
-use crate::kafka::error::Trouble;
+use nordpass_env::kafka::Trouble;
 
 /// A certificate of an authority, and its key.
 struct Leaf {

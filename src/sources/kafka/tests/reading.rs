@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::support::{Act, GROUP, TOPIC, World, settings};
-use crate::kafka::error::ErrorCode;
-use crate::kafka::memory::Call;
+use nordpass_env::kafka::ErrorCode;
+use nordpass_simulator::kafka::Call;
 
 /// Row 15: ArroyoSystems/arroyo#910, an offset that is one off.
 #[tokio::test(start_paused = true)]
@@ -240,7 +240,7 @@ async fn ids_come_from_our_header_or_the_records_place() {
         world.write_odd(0, Some(event), headers);
     }
     let records: Vec<_> = {
-        use crate::kafka::broker::{Broker as _, ConsumerRecord, TopicPartition};
+        use nordpass_env::kafka::{Broker as _, ConsumerRecord, TopicPartition};
         let _ = world.broker.partitions(TOPIC).await;
         let of = |offset: i64, headers: &[(&str, &str)]| ConsumerRecord {
             partition: TopicPartition::new(TOPIC, 0),

@@ -14,7 +14,7 @@ use super::super::{Settings, TYPE, run};
 use crate::component::{ComponentError, Context, Input, Output};
 use crate::event::Chunk;
 use crate::http::SystemNetwork;
-use crate::kafka::memory::MemoryBroker;
+use nordpass_simulator::kafka::MemoryBroker;
 use crate::settings::{Environment, Section};
 use crate::state::MemoryStore;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
