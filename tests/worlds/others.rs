@@ -1,7 +1,7 @@
 //! Runs worlds of the other kinds, and prints what they came to.
 
 use crate::world::Violations;
-use crate::{Args, for_each, in_runtime};
+use crate::{Args, for_each, hostile, in_runtime};
 
 /// What a world came to.
 #[derive(Default)]
@@ -90,5 +90,6 @@ impl Lie {
 
 /// Runs a world; a panic is a violation.
 pub fn in_world<F: Future<Output = Tally>>(world: impl FnOnce() -> F) -> Tally {
+    hostile::forget_logs();
     in_runtime(world).unwrap_or_else(|panic| Tally { violations: vec![panic], ..Tally::default() })
 }

@@ -12,11 +12,19 @@ use nordpass_env::{Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::http::{HttpClient, HttpError, HttpSettings, Network};
 use nordpass_sentinel::pipeline::{self, Config, Reloader, RunOptions, RunReport, Stores, reloads};
 use nordpass_sentinel::telemetry::Telemetry;
+use nordpass_simulator::Gate;
 use nordpass_simulator::network::SimulatedNetwork;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::books::{Books, LIFE};
+
+/// A process's way to these hosts, with a latency of so many milliseconds, at least and at most.
+pub fn wires(clock: &TestClock, seed: u64, (least, most): (u64, u64), gates: &[(String, Gate)]) -> SimulatedNetwork {
+    let network = SimulatedNetwork::new(Arc::new(clock.clone()), seed);
+    let network = network.latency(Duration::from_millis(least), Duration::from_millis(most));
+    gates.iter().fold(network, |wires, (host, gate)| wires.route(host, gate.clone()))
+}
 
 /// A process from its start to its end.
 pub struct Process {

@@ -117,3 +117,19 @@ impl Traffic {
         all.filter_map(|event| Some((&**event.probe()?, (event.timestamp, event.visible_at)))).collect()
     }
 }
+
+/// The events of an organization before a world's start and in its time, where nothing else is special about them.
+pub fn of_organization(
+    number: usize,
+    seed: u64,
+    start: i64,
+    (lookback, chaos): (u64, u64),
+    (history, live): (usize, usize),
+) -> Vec<SimulatedEvent> {
+    let seconds = |time: u64| i64::try_from(time).unwrap_or(0);
+    let options = Options { members: 6, items: 5, ..Options::default() };
+    let mut generator = Generator::new(seed << 8 | u64::try_from(number).unwrap_or(0), options);
+    let mut events = generator.history(start - seconds(lookback / 2), start - 60, history);
+    events.extend(generator.history(start, start + seconds(chaos), live));
+    events
+}

@@ -9,10 +9,8 @@ use nordpass_env::kafka::Broker;
 use nordpass_env::{Clock as _, MemoryDisk, TestClock, mix};
 use nordpass_simulator::entra::Tokens;
 use nordpass_simulator::faults::{self, Faults};
-use nordpass_simulator::generator::{Generator, Options};
 use nordpass_simulator::ingestion::{self, Ingestion};
 use nordpass_simulator::kafka::{Link, MemoryBroker};
-use nordpass_simulator::network::SimulatedNetwork;
 use nordpass_simulator::nordpass::{self, NordPass};
 use nordpass_simulator::{Gate, RequestLog, Service, SimulatedEvent};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -26,7 +24,8 @@ use crate::books::{Accepting, Books};
 use crate::others::Tally;
 use crate::pipeline::{READY_TOKEN, host};
 use crate::plan::Host;
-use crate::process::Process;
+use crate::process::{Process, wires};
+use crate::traffic;
 use crate::world::Violations;
 
 /// How long everything may take to arrive once nothing fails any more.
@@ -63,14 +62,9 @@ impl World {
         let gate = |service: Arc<dyn Service>| Gate::new(service, faults.clone(), tokens.clone(), log.clone());
         let books = Books::default();
         let (mut gates, mut all) = (Vec::new(), Vec::new());
-        for (organization, (history, live)) in plan.organizations.iter().enumerate() {
-            let number = u64::try_from(organization).unwrap_or(0);
-            let options = Options { members: 6, items: 5, ..Options::default() };
-            let mut generator = Generator::new(plan.seed << 8 | number, options);
-            let end = plan.start + i64::try_from(plan.chaos).unwrap_or(0);
-            let from = plan.start - i64::try_from(plan.lookback / 2).unwrap_or(0);
-            let mut events = generator.history(from, plan.start - 60, *history);
-            events.extend(generator.history(plan.start, end, *live));
+        for (organization, counts) in plan.organizations.iter().enumerate() {
+            let times = (plan.lookback, plan.chaos);
+            let events = traffic::of_organization(organization, plan.seed, plan.start, times, *counts);
             let settings = nordpass::Settings { token: files::token(organization), ..nordpass::Settings::default() };
             gates.push((files::api(organization), gate(Arc::new(NordPass::new(settings, events.clone())))));
             all.extend(events);
@@ -125,23 +119,20 @@ impl World {
 
     fn start(&mut self, number: usize) {
         self.lives += 1;
-        let (least, most) = self.plan.latency;
-        let network = SimulatedNetwork::new(Arc::new(self.truth.clone()), self.plan.seed ^ self.lives);
-        let network = network.latency(Duration::from_millis(least), Duration::from_millis(most));
+        let network = wires(&self.truth, self.plan.seed ^ self.lives, self.plan.latency, &self.gates);
         let broker = self.topic.broker.process();
         let mut reached: Arc<dyn Broker> = Arc::new(broker.clone());
         if self.lie == Some(Untruth::Enqueued) {
             reached = Arc::new(Enqueuing(reached));
         }
         let network = network.route_broker(BROKER, reached);
-        let wires = self.gates.iter().fold(network, |wires, (host, gate)| wires.route(host, gate.clone()));
         if self.deliveries_cut {
-            wires.cut(host(Host::Ingestion));
+            network.cut(host(Host::Ingestion));
         }
         let disk = self.disks.entry(number).or_default().clone();
         let config = files::config(&self.plan, number);
         let process =
-            Process::start(self.lives, self.plan.seed, (0, 1), config, (&self.truth, disk), wires, &self.books);
+            Process::start(self.lives, self.plan.seed, (0, 1), config, (&self.truth, disk), network, &self.books);
         self.processes.insert(number, (process, broker));
     }
 

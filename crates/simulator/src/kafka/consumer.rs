@@ -17,7 +17,7 @@ use nordpass_env::kafka::{
 /// Records of one poll, at most.
 const MOST: usize = 500;
 /// How soon a poll notices what only time changes.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct Position {
