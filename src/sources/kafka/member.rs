@@ -3,7 +3,7 @@
 //! A commit is made of partitions that this member has at that time, and one after the other: a broker accepts the commit of a member
 //! for a partition that another one has meanwhile, which would set that one back.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -28,7 +28,8 @@ const OFFSETS: &str = "offsets";
 pub struct Member {
     /// The assigned partitions.
     pub partitions: Partitions,
-    consumer: OnceLock<Arc<dyn Consumer>>,
+    /// Weak, as the consumer has this member as its listener.
+    consumer: OnceLock<Weak<dyn Consumer>>,
     /// Held during a commit.
     committing: tokio::sync::Mutex<()>,
     /// Partitions were lost: what is being committed may be of them.
@@ -54,13 +55,13 @@ impl Member {
     }
 
     /// Sets the consumer, before it is polled for the first time.
-    pub fn set_consumer(&self, consumer: Arc<dyn Consumer>) {
-        let _ = self.consumer.set(consumer);
+    pub fn set_consumer(&self, consumer: &Arc<dyn Consumer>) {
+        let _ = self.consumer.set(Arc::downgrade(consumer));
     }
 
-    /// The consumer.
-    pub fn consumer(&self) -> Option<&Arc<dyn Consumer>> {
-        self.consumer.get()
+    /// The consumer, unless it is closed and gone.
+    pub fn consumer(&self) -> Option<Arc<dyn Consumer>> {
+        self.consumer.get()?.upgrade()
     }
 
     /// Commits what is delivered, each second.
@@ -78,7 +79,7 @@ impl Member {
     /// Commits what is delivered of these partitions and isn't committed. What fails is committed the next time.
     pub async fn commit(&self, partitions: &[TopicPartition]) {
         let _committing = self.committing.lock().await;
-        let Some(consumer) = self.consumer.get() else { return };
+        let Some(consumer) = self.consumer() else { return };
         let lost = self.lost.notified();
         let offsets = self.partitions.to_commit(partitions);
         if offsets.is_empty() {

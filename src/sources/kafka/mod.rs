@@ -91,7 +91,7 @@ async fn run(
 ) -> Result<(), ComponentError> {
     let member = Arc::new(Member::new(&settings, &context));
     let Some(consumer) = join(&settings, &*broker, &member, &context).await else { return Ok(()) };
-    member.set_consumer(consumer.clone());
+    member.set_consumer(&consumer);
     let (passing, acknowledgements) = Passing::new(&context, output, member.clone()).await?;
     let result = read(&settings, &context, &member, passing, acknowledgements).await;
     consumer.close(LEAVE_TIMEOUT + settings.drain_timeout()).await;

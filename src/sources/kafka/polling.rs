@@ -50,7 +50,7 @@ impl Polling {
 
     /// Polls for ever or, with `once`, until everything is read. An error is one that another consumer may not have.
     pub async fn run(mut self) -> Result<(), ComponentError> {
-        let Some(consumer) = self.member.consumer().cloned() else { return Ok(()) };
+        let Some(consumer) = self.member.consumer() else { return Ok(()) };
         loop {
             let polled = consumer.poll(POLL).await;
             let result = match polled {

@@ -53,7 +53,7 @@ impl Positioner {
             let committed = consumer.committed(&partition).await?;
             // What this assignment has delivered may not be committed yet.
             let known = committed.max(member.partitions.delivered(&partition));
-            self.position(member, &**consumer, &partition, start(known, log), log).await?;
+            self.position(member, &*consumer, &partition, start(known, log), log).await?;
         }
         Ok(())
     }

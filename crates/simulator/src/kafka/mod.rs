@@ -283,6 +283,11 @@ impl MemoryBroker {
         self.cluster.lock().groups.get(group).map(Group::shares).unwrap_or_default()
     }
 
+    /// How many there are of this broker: each producer and consumer that isn't dropped has one.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.cluster)
+    }
+
     /// How many batches were sent.
     pub fn sends(&self) -> usize {
         self.cluster.lock().sends

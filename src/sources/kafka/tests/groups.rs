@@ -224,3 +224,18 @@ async fn kills_lose_nothing_and_the_partitions_flow_again() {
         process.end().await.expect("ends well");
     }
 }
+
+/// A source that begins anew joins with another consumer each time.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_has_ended_leaves_no_consumer_behind() {
+    let mut world = World::new(2);
+    let before = world.broker.handles();
+    for _ in 0..3 {
+        let process = world.start("");
+        world.write(10, 2);
+        sleep(Duration::from_secs(5)).await;
+        process.end().await.expect("ends well");
+    }
+    assert_eq!(world.missing(), [0; 0]);
+    assert_eq!(world.broker.handles(), before);
+}
