@@ -1,8 +1,8 @@
 //! What the broker's answers mean for the records of a batch.
 
 use crate::http::Again;
-use nordpass_env::kafka::{BrokerError, ErrorCode, Trouble};
 use crate::sinks::delivery::protocol::{RecordClass, Refusal, RefusalKind, ResponseClass, THROTTLED};
+use nordpass_env::kafka::{BrokerError, ErrorCode, Trouble};
 
 /// Classifies the outcomes of a batch's records.
 pub fn classify(outcomes: &[Result<(), BrokerError>], topic: &str) -> ResponseClass {

@@ -12,11 +12,11 @@ use super::frames::{self, EVENT_SCHEMA, Frame, HeaderNames, OVERHEAD, ROW_SCHEMA
 use super::settings::{Key, Settings};
 use crate::component::Letter;
 use crate::event::{EventId, MetadataEntries, Text, parse_event_and, unescape};
-use nordpass_env::kafka::{Broker, BrokerError, Compression, Producer, ProducerSettings};
 use crate::sinks::delivery::batch::{Encoded, Rows};
 use crate::sinks::delivery::protocol::{Protocol, Refusal, ResponseClass};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
+use nordpass_env::kafka::{Broker, BrokerError, Compression, Producer, ProducerSettings};
 
 /// After this time without an answer the sink says that it waits for one. The client goes on trying by itself.
 const SILENCE: Duration = Duration::from_secs(10);

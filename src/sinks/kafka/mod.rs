@@ -30,8 +30,8 @@ use super::delivery::resend::Resender;
 use super::delivery::run;
 use super::delivery::sender::Sender;
 use crate::component::{ComponentError, Context, Resend, Sink, SinkSettings};
-use nordpass_env::kafka::Broker;
 use crate::telemetry::{ComponentKind, ComponentReporter, Telemetry};
+use nordpass_env::kafka::Broker;
 
 /// How long the client sends a record again by itself, with the same number, so that the broker takes it once.
 const DELIVERY_TIMEOUT: Duration = Duration::from_hours(24);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
-use nordpass_env::kafka::Compression;
 use crate::kafka::connection::{self, ConnectionSettings, is_topic};
 use crate::settings::{Field, Kind, Section};
 use crate::sinks::delivery::run::Limits;
+use nordpass_env::kafka::Compression;
 
 /// The `kafka` type.
 pub static TYPE: ComponentType = ComponentType {

@@ -11,10 +11,10 @@ use super::{Settings, TYPE, open};
 use crate::component::{ComponentError, Context, Sink, SinkSettings};
 use crate::event::{AckOutcome, AckReceiver};
 use crate::http::{HttpClient, HttpSettings, Network};
-use nordpass_env::kafka::ErrorCode;
-use nordpass_simulator::kafka::{Call, MemoryBroker, SendFault};
 use crate::settings::{Environment, Section};
 use crate::sinks::testing::{SinkRig, render, sink_env};
+use nordpass_env::kafka::ErrorCode;
+use nordpass_simulator::kafka::{Call, MemoryBroker, SendFault};
 
 /// The sink in front of a broker in memory.
 #[derive(Debug)]

@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::partitions::Partitions;
 use super::settings::Settings;
 use crate::component::Context;
-use nordpass_env::kafka::{BrokerError, Consumer, ErrorCode, RebalanceListener, TopicPartition, Trouble};
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Env;
+use nordpass_env::kafka::{BrokerError, Consumer, ErrorCode, RebalanceListener, TopicPartition, Trouble};
 
 /// Between two commits of a partition. Event Hubs takes four a second.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);

@@ -37,9 +37,9 @@ use self::passing::{Acknowledgements, Passing};
 use self::polling::Polling;
 use crate::component::{ComponentError, Context, Output, Source, SourceSettings};
 use crate::http::{Again, Failure, Retry};
-use nordpass_env::kafka::{Broker, Consumer};
 use crate::telemetry::Telemetry;
 use nordpass_env::Env;
+use nordpass_env::kafka::{Broker, Consumer};
 
 /// How long leaving the group may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ use super::position::Positioner;
 use super::settings::Settings;
 use crate::component::{ComponentError, Context};
 use crate::http::Backoff;
-use nordpass_env::kafka::{BrokerError, ErrorCode, TopicPartition, Trouble};
 use crate::telemetry::metrics;
+use nordpass_env::kafka::{BrokerError, ErrorCode, TopicPartition, Trouble};
 
 /// How long a poll waits for records.
 const POLL: Duration = Duration::from_millis(500);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::assigned::Phase;
 use super::member::Member;
-use nordpass_env::kafka::{BrokerError, Consumer, TopicPartition};
 use crate::telemetry::metrics;
 use nordpass_env::Env;
+use nordpass_env::kafka::{BrokerError, Consumer, TopicPartition};
 
 /// Positions what isn't positioned.
 pub struct Positioner {

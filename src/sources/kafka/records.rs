@@ -13,9 +13,9 @@ use crate::event::{
     EventFields, EventId, Field, Identifier, MetadataEntries, Record, Shape, Span, Text, event_time, parse_event_and,
     unescape,
 };
-use nordpass_env::kafka::ConsumerRecord;
 use crate::telemetry::{ComponentReporter, metrics};
 use nordpass_env::Clock;
+use nordpass_env::kafka::ConsumerRecord;
 
 /// The value of the header `schema` of NordPass events. Records of others have no such header.
 pub const EVENT_SCHEMA: &str = "nordpass/1";

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::component::{ComponentType, Outputs, ReadSettings, Records};
-use nordpass_env::kafka::{ConsumerSettings, GroupProtocol};
 use crate::kafka::connection::{self, ConnectionSettings, is_topic};
 use crate::settings::{Field, Kind, Section};
+use nordpass_env::kafka::{ConsumerSettings, GroupProtocol};
 
 /// The `kafka` type.
 pub static TYPE: ComponentType = ComponentType {

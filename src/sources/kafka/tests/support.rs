@@ -14,10 +14,10 @@ use super::super::{Settings, TYPE, run};
 use crate::component::{ComponentError, Context, Input, Output};
 use crate::event::Chunk;
 use crate::http::SystemNetwork;
-use nordpass_simulator::kafka::MemoryBroker;
 use crate::settings::{Environment, Section};
 use crate::state::MemoryStore;
 use crate::telemetry::{ComponentKind, ComponentState, Telemetry};
+use nordpass_simulator::kafka::MemoryBroker;
 
 pub const TOPIC: &str = "nordpass";
 pub const GROUP: &str = "sentinel";
