@@ -104,8 +104,7 @@ impl Committer {
                 continue;
             }
             let mut state = self.state.borrow().clone();
-            let found_nothing =
-                commit.chunks.is_empty() && changes.iter().all(|change| matches!(change, Change::Covered(..)));
+            let found_nothing = commit.chunks.is_empty() && changes.iter().all(|change| matches!(change, Change::Covered(..)));
             if !changes.is_empty() {
                 uncommitted.get_or_insert_with(Instant::now);
             }
