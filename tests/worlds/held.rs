@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nordpass_simulator::probe_of;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::plan::Tuning;
 use crate::shape::Destination;
@@ -46,6 +47,8 @@ pub struct Held {
     pub violation: Option<String>,
     /// The most bytes that were held.
     pub peak: u64,
+    /// When each life was shown an event first, by its probe.
+    first: HashMap<(u64, String), Instant>,
 }
 
 impl Held {
@@ -89,6 +92,7 @@ impl Held {
         for event in data {
             let Some(probe) = probe_of(event.get()) else { continue };
             let bytes = event.get().len() as u64;
+            self.first.entry((self.life, probe.clone())).or_insert_with(Instant::now);
             if !self.is_everywhere(&probe) {
                 // A hostile peer may show it longer than before.
                 let before = self.shown.insert(probe, bytes).unwrap_or(0);
@@ -103,6 +107,11 @@ impl Held {
             self.violation =
                 Some(format!("life {life}: {bytes} bytes were shown and not accepted, the bound is {bound}"));
         }
+    }
+
+    /// Whether this life had been shown an event by then.
+    pub fn had_shown(&self, life: u64, probe: &str, by: Instant) -> bool {
+        self.first.get(&(life, probe.to_owned())).is_some_and(|first| *first <= by)
     }
 
     /// A row of this event was accepted.

@@ -359,6 +359,8 @@ fn copies(world: &World, violations: &mut Violations) {
             }
         }
         for (id, copies) in rows {
+            // Each time that the source begins anew explains one further copy.
+            let mut spent = BTreeSet::new();
             for pair in copies.windows(2) {
                 let (before, after) = (pair[0], pair[1]);
                 let unanswered = !books.answered.contains(&before.request) || books.of_a_part.contains(&before.request);
@@ -368,13 +370,20 @@ fn copies(world: &World, violations: &mut Violations) {
                     after.life > before.life
                         && between.into_iter().all(|snapshot| !snapshot.known.contains(&world.expected.inner(*id)))
                 };
-                // A reload has dropped what wasn't delivered elsewhere, and the source has gone back.
-                let replayed = || {
-                    let mut replays = world.lives.replays.iter().filter(|at| at.life == after.life);
-                    let is_between = |replay: &Replay| before.at <= replay.at && replay.since <= after.at;
-                    replays.any(|replay| is_between(replay) && !replay.known.contains(&world.expected.inner(*id)))
+                // A reload has dropped what wasn't delivered elsewhere, and the source has gone back. A sink that held the event
+                // by then may still deliver it afterwards: its request may be under way.
+                let replayed = |spent: &mut BTreeSet<usize>| {
+                    let (held, probe) = (world.network.held(), books.probes.get(id));
+                    let was_held = |at| probe.is_some_and(|probe| held.had_shown(after.life, probe, at));
+                    let explains = |replay: &Replay| {
+                        let is_between = before.at <= replay.at || was_held(replay.at);
+                        let anew = replay.life == after.life && replay.since <= after.at;
+                        anew && is_between && !replay.known.contains(&world.expected.inner(*id))
+                    };
+                    let mut replays = world.lives.replays.iter().enumerate().filter(|(_, replay)| explains(replay));
+                    replays.any(|(number, _)| spent.insert(number))
                 };
-                if !unanswered && !forgotten() && !replayed() {
+                if !unanswered && !forgotten() && !replayed(&mut spent) {
                     let second = |at: Instant| world.second(at);
                     let again = world.lives.replays.iter().filter(|replay| replay.life == after.life);
                     let again: Vec<_> = again

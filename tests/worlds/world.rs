@@ -9,6 +9,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
+use nordpass_sentinel::http::LONGEST_RETRY_AFTER;
 use nordpass_sentinel::pipeline::{Reloaded, RunOptions, RunReport, reloads};
 use nordpass_sentinel::telemetry::Telemetry;
 use nordpass_simulator::blob::BlobAccount;
@@ -64,6 +65,9 @@ pub struct World {
     settling: Option<Settling>,
     began: Instant,
 }
+
+/// As long as a sink leaves a destination alone that throttled last, and the answer under way by then.
+const RESTS: Duration = LONGEST_RETRY_AFTER.saturating_add(Duration::from_mins(1));
 
 /// How the world ends.
 struct Settling {
@@ -346,7 +350,10 @@ impl World {
         let held = oracle::holds_a_suspect(self);
         // Nobody waits for an optional archive, so it may have much left.
         let behind = self.plan.blobs.as_ref().is_some_and(|blobs| !blobs.required);
-        let works = self.settling.as_ref().is_some_and(|settling| settling.arrived) && !held && !behind;
+        // Everything may have arrived while a destination that throttled is left alone for as long as it asked.
+        let rested = Instant::now() > self.at(self.plan.chaos) + RESTS;
+        let arrived = self.settling.as_ref().is_some_and(|settling| settling.arrived);
+        let works = arrived && rested && !held && !behind;
         if report.drain_timed_out && works {
             violations.push("the last drain ran out of time though everything works".to_owned());
         }
