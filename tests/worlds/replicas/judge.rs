@@ -2,11 +2,11 @@
 //!
 //! 1. **Lost 0**: each event since an organization's first connection is in the table.
 //! 2. **Copies have the same id**, and in a world in which nothing fails there is none.
-//! 3. **No organization is read by two**: no two processes have a question to one API at a time, and none asks again shortly after
-//!    another one has.
+//! 3. **No organization is read by two**: no two processes have a question to one API at a time, none asks again shortly after
+//!    another one has, and no two ask by turns.
 //! 4. **None is read by nobody**: where nothing fails, each organization is asked for again and again, whoever comes and goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::world::World;
@@ -16,6 +16,10 @@ use crate::world::Violations;
 
 /// A process that has lost an organization can't have it back sooner: a handover or a lease lies in between.
 const HANDOVER: Duration = Duration::from_secs(12);
+/// Two processes that both take themselves for the reader ask by turns, each once a minute. Who loses an organization to another
+/// process and gets it back needs two handovers for that, so turn and turn about for so long is no handover.
+const BY_TURNS: usize = 4;
+const WHILE: Duration = Duration::from_secs(130);
 /// The longest that nobody may ask for an organization: two polls, a lease, and what a start takes.
 const LONGEST_GAP: Duration = Duration::from_secs(60 + 60 + 60);
 /// How much later than the look-back an organization may begin, in seconds.
@@ -119,6 +123,16 @@ fn two_readers(world: &World, organization: usize, questions: &[Question], viola
             }
         }
         last.insert(question.life, question);
+    }
+    let changes: Vec<_> = questions.windows(2).filter(|pair| pair[0].life != pair[1].life).collect();
+    for turns in changes.windows(BY_TURNS) {
+        let [first, .., last] = turns else { continue };
+        let between: BTreeSet<u64> = turns.iter().flat_map(|pair| [pair[0].life, pair[1].life]).collect();
+        if between.len() == 2 && last[1].asked - first[0].asked < WHILE {
+            let at = last[1].asked.duration_since(world.began()).as_secs();
+            violations.push(format!("o{organization}: processes {between:?} ask by turns, at second {at}"));
+            return;
+        }
     }
 }
 

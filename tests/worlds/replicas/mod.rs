@@ -24,17 +24,17 @@ use crate::others::{Kind, Lie, Tally, in_world};
 pub const KIND: Kind = Kind {
     flag: "--replicas",
     name: "worlds with several replicas",
-    run: |seed| run(seed, false),
+    run: |seed| run(Plan::of(seed), false),
     describe: |seed| format!("{:#?}", Plan::of(seed)),
     lies: &[Lie {
         what: "without leases two replicas read one organization",
         worlds: 20,
-        run: |seed| run(seed, true).violations,
-        seen: "asks",
+        run: |seed| run(Plan::of(seed).with_an_index_twice(), true).violations,
+        seen: " ask",
     }],
 };
 
 /// `forged`: the storage account grants every lease.
-fn run(seed: u64, forged: bool) -> Tally {
-    in_world(|| async move { World::new(Plan::of(seed), forged).run().await })
+fn run(plan: Plan, forged: bool) -> Tally {
+    in_world(|| async move { World::new(plan, forged).run().await })
 }

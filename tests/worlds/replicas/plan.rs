@@ -69,6 +69,13 @@ impl Plan {
         plan
     }
 
+    /// Two replicas have one index from the second minute on, and nothing else happens: only leases keep them apart.
+    pub fn with_an_index_twice(mut self) -> Self {
+        (self.replicas, self.chaos, self.calm) = (2, 20 * MINUTE, false);
+        self.actions = vec![(2 * MINUTE, Action::WrongIndex(1))];
+        self
+    }
+
     fn draw_actions(&mut self, draw: &mut Drawer) {
         let end = self.chaos;
         for _ in 0..draw.size(1, 3) {
