@@ -63,6 +63,17 @@ pub fn judge(world: &World) -> Tally {
         ));
     }
     let written = world.books.written();
+    // Where two read one organization, there are many copies, too: the cause comes first.
+    let mut questions: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
+    for question in &written.questions {
+        questions.entry(question.organization).or_default().push(*question);
+    }
+    for (organization, questions) in &questions {
+        two_readers(world, *organization, questions, &mut violations);
+        if world.plan.calm && world.steady.contains(organization) {
+            nobody_reads(world, *organization, questions, &mut violations);
+        }
+    }
     let (mut events, mut more) = (0, 0);
     let mut happened: BTreeMap<&str, usize> = BTreeMap::new();
     for probe in world.events.iter().flatten().filter_map(|event| event.probe()) {
@@ -83,16 +94,6 @@ pub fn judge(world: &World) -> Tally {
                     violations.push(format!("process {first} and process {second} have sent {probe}, at second {at}"));
                 }
             }
-        }
-    }
-    let mut questions: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
-    for question in &written.questions {
-        questions.entry(question.organization).or_default().push(*question);
-    }
-    for (organization, questions) in &questions {
-        two_readers(world, *organization, questions, &mut violations);
-        if world.plan.calm && world.steady.contains(organization) {
-            nobody_reads(world, *organization, questions, &mut violations);
         }
     }
     violations.truncate(8);
