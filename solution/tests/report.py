@@ -114,6 +114,18 @@ def false_alerts(month, name=None):
     return total, high
 
 
+def false_cell(month):
+    """All false alerts of a month and, in brackets, the High ones."""
+    total, high = false_alerts(month)
+    return f"{total} ({high})" + ("†" if any(old(month["rules"], rule.name) for rule in content.rules()) else "")
+
+
+def each_run(found, key):
+    """The same of a run each day; of another time between two runs it says which."""
+    month = found.get("runs", {}).get(key)
+    return false_cell(month) + ("" if month["hours"] == 24 else f" each {month['hours']} h") if month else ""
+
+
 def month_table(found):
     rows = []
     for tenant in TENANTS:
@@ -122,13 +134,12 @@ def month_table(found):
             earlier, month = found["earlier"].get(key, {}), found["months"].get(key)
             now = look = most = ""
             if month:
-                total, high = false_alerts(month)
-                now = f"{total} ({high})" + ("†" if any(old(month["rules"], rule.name) for rule in content.rules()) else "")
+                now = false_cell(month)
                 look = sum(number for count in month["alerts"].values() for kind, number in count.items() if kind.startswith("look"))
                 most = max((false_alerts(month, name)[0] for name in month["alerts"]), default=0)
-            rows.append([tenant, seed, {"1": "plain", "2": "drawn", "3": "confirmed"}[seed], earlier.get("before", ""), earlier.get("now", ""), now, most, look,
+            rows.append([tenant, seed, {"1": "plain", "2": "drawn", "3": "confirmed"}[seed], earlier.get("before", ""), earlier.get("now", ""), now, each_run(found, key), most, look,
                          earlier.get("which", "")])
-    return markdown(["tenant", "seed:", "metadata", "before:", "first measured:", "now:", "most by a rule:", "\"changed, look\":", "which at first"], rows)
+    return markdown(["tenant", "seed:", "metadata", "before:", "first measured:", "now:", "run each day:", "most by a rule:", "\"changed, look\":", "which at first"], rows)
 
 
 def confirmed_table(found):
@@ -155,7 +166,8 @@ def rule_table(runner, found):
         about = ", ".join(f"`{attack}`" for attack in names)
         seen, every = seed["by rule"].get(rule.name, 0), sum(seed["attacks"][attack].get(group, [0, 0, 0])[2] for attack in names for group in ("full", "look"))
         variants = f"{seen} of {every}" + ("†" if old(seed["rules"], rule.name) else "") if names and seed["by rule"] else ""
-        months = [[false_alerts(found["months"][f"{tenant} {number}"], rule.name)[0] for number in "123" if f"{tenant} {number}" in found["months"]] for tenant in TENANTS]
+        measured = [found["months"], found.get("runs", {})]
+        months = [[false_alerts(part[f"{tenant} {number}"], rule.name)[0] for part in measured for number in "123" if f"{tenant} {number}" in part] for tenant in TENANTS]
         false = [max(numbers) if numbers else "" for numbers in months]
         rows.append([rule.data["name"], rule.data["severity"], runner.fired.get(rule.name, ""), about, variants, *false, runner.month[rule.name], scan(rule), mutant_cell(found, rule.name)])
     return markdown(["rule", "severity", "alerts on its scenario:", "frozen attacks", "variants seen:", "false, small:", "medium:", "large:", "our month:", "days read a day:", "mutants killed:"], rows)

@@ -45,7 +45,7 @@ def digest(*texts):
 def merged(part, name, rules, entry):
     """Records an entry that is about these rules, and keeps what was measured of the others."""
     found = read()
-    old = found[part].get(name, {})
+    old = found.setdefault(part, {}).get(name, {})
     for key, value in entry.items():
         if isinstance(value, dict):
             entry[key] = {rule: kept for rule, kept in old.get(key, {}).items() if rule not in digests(rules)} | value
@@ -53,14 +53,16 @@ def merged(part, name, rules, entry):
     write(found)
 
 
-def record_month(month, rules):
-    """The alerts of a month, by rule and severity."""
+def record_month(month, rules, hours=None):
+    """The alerts of a month, by rule and severity: of one run over all the time, or, apart from it, of a run each so many hours."""
     alerts = {}
     for rule, _, row, verdict in month.judged():
         severity = row.get("Severity") or rule.data["severity"]
         alerts.setdefault(rule.name, Counter())[f"{verdict} {severity}"] += 1
     entry = {"rules": digests(rules), "alerts": {rule: dict(sorted(count.items())) for rule, count in alerts.items()}, "style": month.month["style"]}
-    merged("months", f"{month.month['tenant']} {month.month['seed']}", rules, entry)
+    if hours:
+        entry["hours"] = hours
+    merged("runs" if hours else "months", f"{month.month['tenant']} {month.month['seed']}", rules, entry)
 
 
 def record_attacks(found, seed, rules, style=None):

@@ -98,7 +98,7 @@ def main():
         month.run(rules, step)
         print(month.report(arguments.details))
         if arguments.record:
-            results.record_month(month, rules)
+            results.record_month(month, rules, None if arguments.once else arguments.hours)
     print(f"{time.process_time():6.1f} s  done", flush=True)
 
 
