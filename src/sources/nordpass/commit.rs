@@ -4,17 +4,12 @@
 //! slice, a sweep, an audited day) the [`Change`]s to apply once the whole group is delivered. Ids are committed as
 //! soon as their chunk is acknowledged, changes only after their group. So the state never runs ahead of an
 //! acknowledgement, and a crash in the middle of a slice doesn't duplicate delivered events.
-//!
-//! That polls have found nothing is committed with the next events, or after [`QUIET`]: each commit is a paid request, and of
-//! thousands of organizations most are quiet.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commit_queue::{CommitMessage, CommitReceiver, SentChunk};
@@ -25,16 +20,13 @@ use crate::component::{Commit, ComponentError, SourceState};
 use crate::event::{AckOutcome, EventId};
 use crate::{sources::retry::retry_until_ready, state::TimeRanges, telemetry::metrics};
 
-/// How old what isn't committed of a quiet source may become. A process that starts after a crash reads as much once more.
-const QUIET: Duration = Duration::from_secs(300);
-
 /// The committer of one source.
 pub struct Committer {
     /// Shared with the reading code.
     pub context: Arc<ReadContext>,
     /// The source's state in the checkpoint.
     pub store: Arc<dyn SourceState>,
-    /// The committed state, with what polls have found empty since; watched by the reading code.
+    /// The committed state, watched by the reading code.
     pub state: watch::Sender<State>,
     /// The ids in flight.
     pub registry: Arc<Registry>,
@@ -59,8 +51,6 @@ impl Committer {
         // Seconds of late events in flight. They aren't covered, in case of a crash, but they don't move the cursor
         // back.
         let mut late = TimeRanges::default();
-        // Since when the state has what isn't committed.
-        let mut uncommitted = None;
         while open || !waiting.is_empty() {
             let (mut message, mut settled) = (None, None);
             tokio::select! {
@@ -104,11 +94,7 @@ impl Committer {
                 continue;
             }
             let mut state = self.state.borrow().clone();
-            let found_nothing =
-                commit.chunks.is_empty() && changes.iter().all(|change| matches!(change, Change::Covered(..)));
-            if !changes.is_empty() {
-                uncommitted.get_or_insert_with(Instant::now);
-            }
+            let changed = !changes.is_empty();
             for change in changes {
                 match &change {
                     Change::Uncovered(second) => late.insert(second.clone()),
@@ -123,24 +109,14 @@ impl Committer {
                 state.forget(now);
                 commit.forget_before = Some(now - (API_DAYS + 1) * DAY);
             }
-            let is_quiet = found_nothing && uncommitted.is_some_and(|since| since.elapsed() < QUIET);
-            if !is_quiet || commit.forget_before.is_some() {
-                if uncommitted.take().is_some() || commit.forget_before.is_some() {
-                    commit.document = Some(state.encode());
-                }
-                self.commit(commit).await?;
+            if changed || commit.forget_before.is_some() {
+                commit.document = Some(state.encode());
             }
+            self.commit(commit).await?;
             let cursor = state.cursor(&late);
             self.context.telemetry.set(&metrics::CURSOR_SECONDS, cursor as f64);
             self.context.telemetry.set(&metrics::LAG_SECONDS, (now - cursor).max(0) as f64);
             self.state.send_replace(state);
-        }
-        if uncommitted.is_some() {
-            let document = Some(self.state.borrow().encode());
-            // Once: nothing gets lost without it.
-            if let Err(error) = self.store.commit(Commit { document, ..Commit::default() }).await {
-                tracing::debug!(component = self.context.telemetry.name(), "can't commit the last polls: {error}");
-            }
         }
         Ok(())
     }

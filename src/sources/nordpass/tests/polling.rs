@@ -1,11 +1,8 @@
 //! What is asked when, and what a restart keeps.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::state::State;
 use super::rig::{NOW, Rig};
-use crate::state::TimeRanges;
 
 const DAY: i64 = 86_400;
 const HOUR: i64 = 3600;
@@ -192,30 +189,6 @@ async fn idle_polling_asks_for_no_more_than_polls_and_sweeps() {
     assert!((1440..1440 + 24 * 8 + 40).contains(&asked), "{asked}");
     let document = rig.store.document.lock().unwrap().clone().expect("a state");
     assert!(document.len() < 600, "{}", String::from_utf8_lossy(&document));
-}
-
-/// Each commit is a paid request where the state is in a storage account.
-#[tokio::test(start_paused = true)]
-async fn what_quiet_polls_find_is_committed_every_five_minutes_with_events_and_at_the_end() {
-    let rig = Rig::new();
-    let commits = || rig.store.commits.load(Ordering::Relaxed);
-    let cursor = || {
-        let document = rig.store.document.lock().unwrap().clone().expect("a state");
-        State::decode(&document).expect("a state").cursor(&TimeRanges::default())
-    };
-    let running = rig.start(false, |_| true);
-    tokio::time::sleep(Duration::from_secs(300)).await;
-    let before = commits();
-    tokio::time::sleep(Duration::from_secs(1_800)).await;
-    assert!((4..=6).contains(&(commits() - before)), "{} in half an hour", commits() - before);
-    assert!(cursor() >= NOW + 2_100 - 300 - 60 - 5, "a crash reads five minutes more than that");
-    rig.api.event(NOW + 2_110, "event");
-    tokio::time::sleep(Duration::from_secs(70)).await;
-    assert!(cursor() >= NOW + 2_110, "what was read with events is committed with them");
-    tokio::time::sleep(Duration::from_secs(120)).await;
-    running.signal.cancel();
-    running.ended().await.expect("the source ends well");
-    assert!(cursor() >= NOW + 2_100 + 70 + 60, "the last polls are committed at the end");
 }
 
 /// Runs that follow each other, each with `once`, as an Azure Function's: none of them lives long enough for a sweep, so

@@ -218,8 +218,6 @@ impl HttpClient for Net {
 pub struct TestStore {
     pub ids: Mutex<BTreeSet<(i64, u128)>>,
     pub document: Mutex<Option<Vec<u8>>>,
-    /// How often something was committed.
-    pub commits: AtomicU64,
     pub broken: AtomicBool,
     pub unreadable: AtomicBool,
     pub closed: AtomicBool,
@@ -268,7 +266,6 @@ impl SourceState for Shared {
             if let Some(before) = commit.forget_before {
                 ids.retain(|(time, _)| *time == 0 || *time >= before);
             }
-            self.0.commits.fetch_add(1, Ordering::Relaxed);
             if let Some(document) = commit.document {
                 *self.0.document.lock().unwrap() = Some(document);
             }
