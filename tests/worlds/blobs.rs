@@ -55,6 +55,18 @@ async fn received(world: &World) -> Result<Probes, String> {
     Ok(received_in_files(&disk, &disk.paths()).await?.probes)
 }
 
+/// The blobs that hold an event.
+async fn places(world: &World, probe: &str) -> Vec<String> {
+    let mut places = Vec::new();
+    for name in world.blobs.names(CONTAINER) {
+        let disk = MemoryDisk::new();
+        disk.put(&name, world.blobs.content(CONTAINER, &name).unwrap_or_default());
+        let count = received_in_files(&disk, &disk.paths()).await.map_or(0, |received| received.probes.count(probe));
+        places.extend((count > 0).then_some(name));
+    }
+    places
+}
+
 /// How many events are due and not there.
 pub async fn lacking(world: &World, origin: i64) -> Result<usize, String> {
     let received = received(world).await?;
@@ -72,7 +84,8 @@ pub async fn judge(world: &World, origin: i64, violations: &mut Violations) {
     for (probe, count) in received.iter() {
         let happened = all.get(probe).copied().unwrap_or(0);
         if count > happened {
-            violations.push(format!("blobs: {probe} happened {happened} times and is there {count} times"));
+            let places = places(world, probe).await;
+            violations.push(format!("blobs: {probe} happened {happened} times and is there {count} times: {places:?}"));
         }
     }
     let lost = lacking(world, origin).await.unwrap_or(usize::MAX);
