@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use http::StatusCode;
 use jiff::Timestamp;
 use nordpass_env::{Clock, Env, MemoryDisk, SeededRandom, TestClock, mix};
 use nordpass_sentinel::http::LONGEST_RETRY_AFTER;
@@ -350,14 +351,19 @@ impl World {
         let held = oracle::holds_a_suspect(self);
         // Nobody waits for an optional archive, so it may have much left.
         let behind = self.plan.blobs.as_ref().is_some_and(|blobs| !blobs.required);
-        // Everything may have arrived while a destination that throttled is left alone for as long as it asked.
-        let rested = Instant::now() > self.at(self.plan.chaos) + RESTS;
         let arrived = self.settling.as_ref().is_some_and(|settling| settling.arrived);
-        let works = arrived && rested && !held && !behind;
+        let works = arrived && !held && !behind && !self.has_throttled();
         if report.drain_timed_out && works {
             violations.push("the last drain ran out of time though everything works".to_owned());
         }
         self.disk.restart();
+    }
+
+    /// Whether somebody has asked lately to be left alone. Everything may have arrived meanwhile: another answer was lost.
+    fn has_throttled(&self) -> bool {
+        let statuses = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE].map(Some);
+        let since = Timestamp::from_second(self.now()).unwrap_or_default() - RESTS;
+        self.log.entries().iter().any(|request| request.at >= since && statuses.contains(&request.status))
     }
 
     /// The process ended though nobody told it to: only the disk may be the reason, while a component opens, or a panic.
